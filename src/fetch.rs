@@ -1,0 +1,73 @@
+//! World: from a request to a tree. One match over [`Source`](crate::source::Source),
+//! one file below `fetch/` for each way to obtain a tree or to reach a host.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use fs_err as fs;
+
+use crate::error::{Result, error};
+use crate::layout::Env;
+use crate::settings::Settings;
+use crate::tree::{Entry, Listing};
+
+/// What a face gives to see how a fetch goes.
+pub(crate) trait Progress: Sync {
+    /// A step begins, for instance "Fetching anthropics/skills".
+    fn begin(&self, what: &str);
+    /// How far it is, in bytes or objects; the total where it is known.
+    fn advance(&self, done: u64, total: Option<u64>);
+}
+
+/// What every way to fetch needs.
+pub(crate) struct World<'a> {
+    pub(crate) env: &'a Env,
+    pub(crate) settings: &'a Settings,
+    /// `--offline`: no connection is opened, no subprocess started.
+    pub(crate) offline: bool,
+    pub(crate) progress: &'a dyn Progress,
+}
+
+/// A tree that was fetched: its listing, and a way to its bytes.
+pub(crate) struct Tree {
+    pub(crate) listing: Listing,
+    blobs: Blobs,
+}
+
+/// Where the bytes of a tree are; [`Entry::slot`] counts into it.
+enum Blobs {
+    Memory(Vec<Vec<u8>>),
+    Embedded(Vec<&'static [u8]>),
+    Folder(PathBuf),
+}
+
+impl Tree {
+    /// A tree whose bytes are in memory; slot `n` of an entry is `blobs[n]`.
+    pub(crate) fn in_memory(listing: Listing, blobs: Vec<Vec<u8>>) -> Self {
+        Self { listing, blobs: Blobs::Memory(blobs) }
+    }
+
+    /// A tree of bytes inside the program; slot `n` of an entry is `blobs[n]`.
+    pub(crate) fn embedded(listing: Listing, blobs: Vec<&'static [u8]>) -> Self {
+        Self { listing, blobs: Blobs::Embedded(blobs) }
+    }
+
+    /// A tree on the disk below `root`.
+    pub(crate) fn folder(listing: Listing, root: PathBuf) -> Self {
+        Self { listing, blobs: Blobs::Folder(root) }
+    }
+
+    /// The bytes of a file of this tree. May be called from several threads.
+    ///
+    /// # Errors
+    /// `Integrity` when the bytes are not what the listing says, `Failed` when the disk
+    /// cannot give them.
+    pub(crate) fn read(&self, entry: &Entry) -> Result<Cow<'_, [u8]>> {
+        let gone = || error!(Integrity, "the bytes of `{}` are missing", entry.path);
+        match &self.blobs {
+            Blobs::Memory(blobs) => blobs.get(entry.slot).map(|b| Cow::Borrowed(&b[..])).ok_or_else(gone),
+            Blobs::Embedded(blobs) => blobs.get(entry.slot).map(|b| Cow::Borrowed(*b)).ok_or_else(gone),
+            Blobs::Folder(root) => Ok(Cow::Owned(fs::read(root.join(entry.path.as_str()))?)),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! World: everything the process was given, read once ([`Env`]), and every path
+//! that follows from it ([`Scope`]).
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::path::{Component, Path, PathBuf};
+
+use directories::ProjectDirs;
+use fs_err as fs;
+use jiff::Timestamp;
+
+use crate::error::{Result, error, fail};
+
+/// What the process was given by its surroundings. The only place that reads the
+/// environment, the clock, the working directory and the terminal.
+#[derive(Debug, Clone)]
+pub(crate) struct Env {
+    pub(crate) cwd: PathBuf,
+    pub(crate) home: Option<PathBuf>,
+    /// The one time of this run, or `SOURCE_DATE_EPOCH` where that is set.
+    pub(crate) now: Timestamp,
+    pub(crate) stdin_is_terminal: bool,
+    pub(crate) stdout_is_terminal: bool,
+    pub(crate) stderr_is_terminal: bool,
+    variables: BTreeMap<OsString, OsString>,
+}
+
+impl Env {
+    /// Reads the surroundings.
+    ///
+    /// # Errors
+    /// `Failed` when the working directory is gone.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads them")]
+    pub(crate) fn read() -> Result<Self> {
+        let cwd = std::env::current_dir().map_err(|e| {
+            error!(Failed, "the working directory cannot be read")
+                .cause(e)
+                .hint("change to a folder that exists")
+        })?;
+        let variables: BTreeMap<_, _> = std::env::vars_os().collect();
+        let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf());
+        let mut env = Self {
+            cwd,
+            home,
+            now: Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH),
+            stdin_is_terminal: std::io::stdin().is_terminal(),
+            stdout_is_terminal: std::io::stdout().is_terminal(),
+            stderr_is_terminal: std::io::stderr().is_terminal(),
+            variables,
+        };
+        if let Some(epoch) = env.var("SOURCE_DATE_EPOCH") {
+            let seconds = epoch.parse().ok().and_then(|s| Timestamp::from_second(s).ok());
+            env.now = seconds.ok_or_else(|| {
+                error!(Usage, "SOURCE_DATE_EPOCH is `{epoch}`, which is no number of seconds")
+            })?;
+        }
+        Ok(env)
+    }
+
+    /// A variable that is set, not empty and UTF-8.
+    pub(crate) fn var(&self, name: &str) -> Option<&str> {
+        self.variables.get(std::ffi::OsStr::new(name))?.to_str().filter(|value| !value.is_empty())
+    }
+
+    fn path_var(&self, name: &str) -> Option<PathBuf> {
+        let value = self.variables.get(std::ffi::OsStr::new(name))?;
+        (!value.is_empty()).then(|| self.absolute(Path::new(value)))
+    }
+
+    /// `path` from the working directory, `~` being the home, without `.` and `..`
+    /// as far as that can be said without asking the disk.
+    pub(crate) fn absolute(&self, path: &Path) -> PathBuf {
+        let expanded = match (path.strip_prefix("~"), &self.home) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => self.cwd.join(path),
+        };
+        expanded.components().filter(|c| *c != Component::CurDir).collect()
+    }
+
+    /// `<config dir>`: settings and registry of the user scope.
+    ///
+    /// # Errors
+    /// `Failed` where there is no home directory and `BA_AGENT_CONFIG_DIR` is not set.
+    pub(crate) fn config_dir(&self) -> Result<PathBuf> {
+        self.place("BA_AGENT_CONFIG_DIR", |dirs| dirs.config_dir().to_path_buf())
+    }
+
+    /// `<cache dir>`: shared by all projects, may be deleted at any time.
+    ///
+    /// # Errors
+    /// `Failed` where there is no home directory and `BA_AGENT_CACHE_DIR` is not set.
+    pub(crate) fn cache_dir(&self) -> Result<PathBuf> {
+        self.place("BA_AGENT_CACHE_DIR", |dirs| dirs.cache_dir().to_path_buf())
+    }
+
+    fn place(&self, variable: &str, of: impl Fn(&ProjectDirs) -> PathBuf) -> Result<PathBuf> {
+        if let Some(path) = self.path_var(variable) {
+            return Ok(path);
+        }
+        ProjectDirs::from("", "", "ba-agent").map(|dirs| of(&dirs)).ok_or_else(|| {
+            error!(Failed, "no home directory: there is no place for settings and caches")
+                .hint(format!("set HOME, or {variable} to a folder"))
+        })
+    }
+}
+
+/// Whose skills a command is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// A project, by its root.
+    Project { root: PathBuf },
+    /// The user: `~/.claude/skills` and the platform's configuration folder.
+    User { home: PathBuf, config: PathBuf },
+}
+
+/// What makes a folder the root of a project.
+const MARKERS: [&str; 4] = ["config/skills_registry.json", ".ba-agent", ".claude", ".git"];
+
+impl Scope {
+    /// The scope of a command: `global` is `--global`, `project` is `--project DIR`.
+    ///
+    /// Without either it is the nearest folder, from the working directory upwards,
+    /// with a marker; else the working directory. The home directory is never a project.
+    ///
+    /// # Errors
+    /// `Usage` in the home directory, and for both flags at once; `NotFound` for a
+    /// project folder that is not there.
+    pub(crate) fn find(env: &Env, global: bool, project: Option<&Path>) -> Result<Self> {
+        if global {
+            if project.is_some() {
+                fail!(Usage, "`--global` and `--project` exclude each other");
+            }
+            let home = env.home.clone().ok_or_else(|| error!(Failed, "there is no home directory"))?;
+            return Ok(Self::User { home, config: env.config_dir()? });
+        }
+        let root = match project {
+            Some(dir) => {
+                let dir = env.absolute(dir);
+                if !dir.is_dir() {
+                    fail!(NotFound, "the project folder `{}` does not exist", dir.display());
+                }
+                fs::canonicalize(dir)?
+            }
+            None => nearest_root(&env.cwd, env.home.as_deref()).unwrap_or_else(|| env.cwd.clone()),
+        };
+        if env.home.as_deref().is_some_and(|home| same_folder(home, &root)) {
+            return Err(error!(Usage, "the home directory is not a project")
+                .hint("for the skills of your user account add `--global`")
+                .hint("for a project change to its folder, or name it with `--project DIR`"));
+        }
+        Ok(Self::Project { root })
+    }
+
+    /// What relative paths of settings and registry start from.
+    pub(crate) fn base(&self) -> &Path {
+        match self {
+            Self::Project { root } => root,
+            Self::User { home, .. } => home,
+        }
+    }
+
+    /// `config.yaml` of this scope.
+    pub(crate) fn settings_file(&self) -> PathBuf {
+        match self {
+            Self::Project { root } => root.join(".ba-agent/config.yaml"),
+            Self::User { config, .. } => config.join("config.yaml"),
+        }
+    }
+
+    /// The folder that holds the registry unless the settings say otherwise.
+    pub(crate) fn registry_file(&self) -> PathBuf {
+        match self {
+            Self::Project { root } => root.join("config/skills_registry.json"),
+            Self::User { config, .. } => config.join("skills_registry.json"),
+        }
+    }
+
+    /// `project` or `user`, as reports name it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Project { .. } => "project",
+            Self::User { .. } => "user",
+        }
+    }
+}
+
+fn nearest_root(cwd: &Path, home: Option<&Path>) -> Option<PathBuf> {
+    cwd.ancestors()
+        .take_while(|folder| home != Some(*folder) || *folder == cwd)
+        .find(|folder| MARKERS.iter().any(|marker| folder.join(marker).exists()))
+        .map(Path::to_path_buf)
+}
+
+fn same_folder(a: &Path, b: &Path) -> bool {
+    a == b || matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
