@@ -17,10 +17,13 @@
 //! on install, no trait with one implementor beside [`Progress`](fetch::Progress),
 //! which faces implement for people and tests.
 
+mod builtin;
+mod discover;
 mod error;
 mod fetch;
 mod layout;
 mod settings;
+mod skill;
 mod source;
 mod tree;
 

@@ -1,0 +1,444 @@
+//! Words: which skills a source holds, and what each is called when several are taken
+//! out of one source.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::skill::{Finding, LOWER_MANIFEST, MANIFEST, SkillName, clash, given_name};
+use crate::tree::{Entry, Listing, Node};
+
+/// Folders above a manifest. The open specification's client guide says 4 to 6; the
+/// deepest layout in the measured repositories has 5.
+const MAX_DEPTH: usize = 6;
+
+/// Folders whose skills are samples, tests or someone else's: 56 of 920 manifests in
+/// the measured repositories.
+const ASIDE: &[&str] = &[
+    "template",
+    "templates",
+    "test",
+    "tests",
+    "__tests__",
+    "testdata",
+    "fixture",
+    "fixtures",
+    "__fixtures__",
+    "test-fixtures",
+    "test_fixtures",
+    "node_modules",
+];
+
+/// A skill of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Its folder, seen from the top of the listing; `""` is the top.
+    pub(crate) folder: String,
+    /// The file name of its manifest: `SKILL.md` or `skill.md`.
+    pub(crate) manifest: String,
+    /// False below `templates/`, `tests/`, `fixtures/`, `node_modules/` and their like:
+    /// there only for someone who names it.
+    pub(crate) offered: bool,
+}
+
+/// The skills at and below the folder `base` (`""` is the top), in byte order of their
+/// folders: the union of all layouts. A manifest in `base` itself makes that the only
+/// one; a manifest below a skill belongs to that skill. Links are never followed, and
+/// `.git` is no path of a listing.
+pub(crate) fn skills(listing: &Listing, base: &str) -> Vec<Found> {
+    let mut manifests: BTreeMap<&str, &str> = BTreeMap::new();
+    for (folder, entry) in candidates(listing, base) {
+        let name = entry.path.name();
+        if matches!(entry.node, Node::File { .. }) && (name == MANIFEST || name == LOWER_MANIFEST) {
+            // `SKILL.md` sorts before `skill.md` and stays.
+            manifests.entry(folder).or_insert(name);
+        }
+    }
+    let outermost = |folder: &&str| !above(folder).any(|above| manifests.contains_key(above));
+    let found = manifests.keys().copied().filter(outermost).map(|folder| Found {
+        folder: join(base, folder),
+        manifest: manifests[folder].to_owned(),
+        offered: !folder.split('/').any(|name| ASIDE.contains(&name.to_ascii_lowercase().as_str())),
+    });
+    found.collect()
+}
+
+/// Paths that a person may have meant as a manifest, though no agent finds them:
+/// `Skill.md`, `SKILL.MD` and so on, and a `SKILL.md` that is a link. Only where
+/// [`skills`] would have looked, and not inside a skill.
+pub(crate) fn near_misses(listing: &Listing, base: &str) -> Vec<String> {
+    let found = skills(listing, base);
+    let inside = |folder: &str| {
+        let whole = join(base, folder);
+        found.iter().any(|skill| {
+            skill.folder.is_empty()
+                || skill.folder == whole
+                || above(&whole).any(|above| above == skill.folder)
+        })
+    };
+    let near = candidates(listing, base).filter(|(folder, entry)| {
+        let name = entry.path.name();
+        let link = matches!(entry.node, Node::Link { .. });
+        (link || (name != MANIFEST && name != LOWER_MANIFEST)) && !inside(folder)
+    });
+    near.map(|(_, entry)| entry.path.as_str().to_owned()).collect()
+}
+
+/// Everything called `SKILL.md` in any case, with its folder seen from `base`.
+fn candidates<'a>(listing: &'a Listing, base: &str) -> impl Iterator<Item = (&'a str, &'a Entry)> {
+    let skip = if base.is_empty() { 0 } else { base.len() + 1 };
+    listing.below(base).iter().filter_map(move |entry| {
+        let rest = entry.path.as_str().get(skip..)?;
+        let (folder, name) = rest.rsplit_once('/').unwrap_or(("", rest));
+        let depth = if folder.is_empty() { 0 } else { folder.matches('/').count() + 1 };
+        (name.eq_ignore_ascii_case(MANIFEST) && depth <= MAX_DEPTH).then_some((folder, entry))
+    })
+}
+
+/// The folders above `folder`, the top among them; nothing above the top.
+fn above(folder: &str) -> impl Iterator<Item = &str> {
+    let top = (!folder.is_empty()).then_some("");
+    top.into_iter().chain(folder.match_indices('/').map(|(at, _)| &folder[..at]))
+}
+
+fn join(base: &str, folder: &str) -> String {
+    match (base, folder) {
+        ("", folder) => folder.to_owned(),
+        (base, "") => base.to_owned(),
+        (base, folder) => format!("{base}/{folder}"),
+    }
+}
+
+/// A skill of a source that wants a name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unnamed<'a> {
+    /// Its folder, seen from the top of the source; `""` is the top. No two are equal.
+    pub(crate) folder: &'a str,
+    /// `name` of its frontmatter, as written.
+    pub(crate) written: Option<&'a str>,
+}
+
+/// Names for several skills of one source, in the order of `skills`: by frontmatter, on
+/// a clash by folder, on a further clash `<distinguishing ancestor>-<folder>`, at last
+/// numbered. The names are unique, and do not depend on the order of `skills`. Each
+/// name that a clash changed comes with a finding whose file is the manifest's path.
+pub(crate) fn name_all(skills: &[Unnamed<'_>], source_name: &str) -> Vec<(SkillName, Vec<Finding>)> {
+    let mut naming = Naming { skills, source_name, stage: vec![0; skills.len()] };
+    let mut names = naming.names();
+    while naming.advance(&names) {
+        names = naming.names();
+    }
+    number(skills, &mut names);
+    let first: Vec<SkillName> = Naming { stage: vec![0; skills.len()], ..naming }.names();
+    let told = skills.iter().zip(first).zip(names).map(|((skill, first), name)| {
+        let findings =
+            if first == name { Vec::new() } else { clash(&join(skill.folder, MANIFEST), &first, &name) };
+        (name, findings)
+    });
+    told.collect()
+}
+
+/// How far each skill has been pushed away from the name it wanted:
+/// 0 frontmatter, 1 folder, 2 and more: ancestors that tell it from the others.
+struct Naming<'a> {
+    skills: &'a [Unnamed<'a>],
+    source_name: &'a str,
+    stage: Vec<usize>,
+}
+
+const QUALIFIED: usize = 2;
+const LAST_STAGE: usize = 3;
+
+impl Naming<'_> {
+    fn names(&self) -> Vec<SkillName> {
+        (0..self.skills.len()).map(|at| self.name(at)).collect()
+    }
+
+    fn name(&self, at: usize) -> SkillName {
+        let skill = &self.skills[at];
+        match self.stage[at] {
+            0 => given_name(skill.written, last(skill.folder), self.source_name),
+            1 => self.by_folder(at),
+            QUALIFIED => self.qualified(at),
+            _ => SkillName::slug(skill.folder).unwrap_or_else(|| self.by_folder(at)),
+        }
+    }
+
+    fn by_folder(&self, at: usize) -> SkillName {
+        given_name(None, last(self.skills[at].folder), self.source_name)
+    }
+
+    /// Moves the skills that clash on. A skill that already has its folder's name
+    /// keeps it against others that have not.
+    fn advance(&mut self, names: &[SkillName]) -> bool {
+        let mut groups: BTreeMap<&SkillName, Vec<usize>> = BTreeMap::new();
+        for (at, name) in names.iter().enumerate() {
+            groups.entry(name).or_default().push(at);
+        }
+        let mut moved = false;
+        for group in groups.values().filter(|group| group.len() > 1) {
+            let has_own = |at: &usize| self.stage[*at] <= 1 && self.by_folder(*at) == names[*at];
+            let (own, strangers): (Vec<usize>, Vec<usize>) = group.iter().copied().partition(has_own);
+            // Their folder's name is what the own ones clash over: past it at once.
+            let own = if own.len() == 1 { Vec::new() } else { own };
+            let own = own.into_iter().map(|at| (at, QUALIFIED));
+            let strangers = strangers.into_iter().map(|at| (at, self.stage[at] + 1));
+            for (at, stage) in own.chain(strangers).collect::<Vec<_>>() {
+                moved |= stage <= LAST_STAGE;
+                self.stage[at] = stage.min(LAST_STAGE);
+            }
+        }
+        moved
+    }
+
+    /// The nearest ancestor in which the skill differs from some other that ends in the
+    /// same folder name, before that name.
+    fn qualified(&self, at: usize) -> SkillName {
+        let plain = self.by_folder(at);
+        let mine: Vec<&str> = ancestors(self.skills[at].folder);
+        let rivals: Vec<Vec<&str>> = (0..self.skills.len())
+            .filter(|other| *other != at && self.by_folder(*other) == plain)
+            .map(|other| ancestors(self.skills[other].folder))
+            .collect();
+        let differs = |depth: &usize| rivals.iter().any(|rival| rival.get(*depth) != mine.get(*depth));
+        let ancestor = (0..mine.len()).find(differs).map_or("", |depth| mine[depth]);
+        SkillName::slug(&format!("{ancestor}-{plain}")).unwrap_or(plain)
+    }
+}
+
+/// The names of the folders above a folder, from the nearest outwards.
+fn ancestors(folder: &str) -> Vec<&str> {
+    folder.rsplit('/').skip(1).collect()
+}
+
+fn last(folder: &str) -> Option<&str> {
+    folder.rsplit('/').next().filter(|name| !name.is_empty())
+}
+
+/// Gives every name that is still there twice a number, in byte order of the folders.
+fn number(skills: &[Unnamed<'_>], names: &mut [SkillName]) {
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    order.sort_by_key(|at| (skills[*at].folder, skills[*at].written));
+    let mut taken: BTreeSet<SkillName> = names.iter().cloned().collect();
+    let mut given: BTreeSet<SkillName> = BTreeSet::new();
+    for at in order {
+        if given.insert(names[at].clone()) {
+            continue;
+        }
+        let stem: String = names[at].as_str().chars().take(56).collect();
+        let free = (2_usize..)
+            .filter_map(|n| SkillName::slug(&format!("{stem}-{n}")))
+            .find(|name| !taken.contains(name));
+        if let Some(name) = free {
+            taken.insert(name.clone());
+            given.insert(name.clone());
+            names[at] = name;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::TreePath;
+    use proptest::prelude::*;
+
+    fn listing(paths: &[&str]) -> Listing {
+        let entry = |path: &&str| {
+            let (path, node) = match path.split_once(" -> ") {
+                Some((path, target)) => (path, Node::Link { target: target.to_owned() }),
+                None => (*path, Node::File { executable: false }),
+            };
+            Entry { path: TreePath::parse(path.as_bytes()).unwrap(), node, size: 1, slot: 0 }
+        };
+        Listing::new(paths.iter().map(entry).collect())
+    }
+
+    /// Folders of the skills; `-` before those that are not offered.
+    fn check(paths: &[&str], base: &str, expected: &[&str]) {
+        let found = skills(&listing(paths), base);
+        let folders: Vec<_> =
+            found.iter().map(|f| format!("{}{}", if f.offered { "" } else { "-" }, f.folder)).collect();
+        assert_eq!(folders, expected, "{paths:?} below `{base}`");
+    }
+
+    #[test]
+    fn a_manifest_at_the_top_is_the_skill() {
+        check(&["SKILL.md", "skills/a/SKILL.md", "references/x.md"], "", &[""]);
+        check(&["SKILL.md", "skills/a/SKILL.md"], "skills", &["skills/a"]);
+        check(&["x/SKILL.md", "x/y/SKILL.md"], "x", &["x"]);
+        check(&["x/SKILL.md"], "y", &[]);
+        check(&["README.md"], "", &[]);
+    }
+
+    #[test]
+    fn all_layouts_are_found_together() {
+        check(
+            &[
+                ".agents/skills/a/SKILL.md",
+                ".claude/skills/b/SKILL.md",
+                ".github/skills/c/SKILL.md",
+                "packages/x/skills/d/SKILL.md",
+                "plugins/p/skills/e/SKILL.md",
+                "skills/.curated/f/SKILL.md",
+                "skills/author/slug/SKILL.md",
+                "skills/g/SKILL.md",
+                "top/SKILL.md",
+            ],
+            "",
+            &[
+                ".agents/skills/a",
+                ".claude/skills/b",
+                ".github/skills/c",
+                "packages/x/skills/d",
+                "plugins/p/skills/e",
+                "skills/.curated/f",
+                "skills/author/slug",
+                "skills/g",
+                "top",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_nested_manifest_belongs_to_its_skill() {
+        check(
+            &[
+                "s/qdrant/SKILL.md",
+                "s/qdrant/volume/SKILL.md",
+                "s/qdrant/volume/deep/SKILL.md",
+                "s/qdrant-b/SKILL.md",
+            ],
+            "",
+            &["s/qdrant", "s/qdrant-b"],
+        );
+        check(&["guard/SKILL.md", "guard/test-fixtures/evil/SKILL.md"], "", &["guard"]);
+        check(&["a/b/SKILL.md"], "a/b", &["a/b"]);
+    }
+
+    #[test]
+    fn samples_are_there_only_for_who_names_them() {
+        let paths = [
+            "a/SKILL.md",
+            "node_modules/m/SKILL.md",
+            "template/SKILL.md",
+            "templates/hello/SKILL.md",
+            "x/Tests/t/SKILL.md",
+            "x/__fixtures__/f/SKILL.md",
+            "y/examples/e/SKILL.md",
+        ];
+        let expected = [
+            "a",
+            "-node_modules/m",
+            "-template",
+            "-templates/hello",
+            "-x/Tests/t",
+            "-x/__fixtures__/f",
+            "y/examples/e",
+        ];
+        check(&paths, "", &expected);
+        check(&paths, "templates", &["templates/hello"]);
+        check(&paths, "templates/hello", &["templates/hello"]);
+    }
+
+    #[test]
+    fn six_folders_down_and_no_further() {
+        check(&["1/2/3/4/5/6/SKILL.md", "1/2/3/4/5/x/7/SKILL.md"], "", &["1/2/3/4/5/6"]);
+        check(&["1/2/3/4/5/x/7/SKILL.md"], "1", &["1/2/3/4/5/x/7"]);
+    }
+
+    #[test]
+    fn only_two_spellings_are_manifests() {
+        let paths = [
+            "a/skill.md",
+            "b/Skill.md",
+            "c/SKILL.MD",
+            "d/SKILL.md -> ../a/skill.md",
+            "e/skills.md",
+            "a/x/Skill.md",
+        ];
+        check(&paths, "", &["a"]);
+        assert_eq!(skills(&listing(&paths), "")[0].manifest, "skill.md");
+        assert_eq!(near_misses(&listing(&paths), ""), ["b/Skill.md", "c/SKILL.MD", "d/SKILL.md"]);
+        assert_eq!(near_misses(&listing(&paths), "b"), ["b/Skill.md"]);
+        assert_eq!(skills(&listing(&["f/SKILL.md", "f/skill.md"]), "")[0].manifest, "SKILL.md");
+    }
+
+    #[test]
+    fn links_are_not_followed() {
+        check(&[".claude/skills -> ../skills", "skills/a/SKILL.md", "s/a -> ../skills/a"], "", &["skills/a"]);
+    }
+
+    fn names(skills: &[(&str, &str)]) -> Vec<String> {
+        let skills: Vec<_> = skills
+            .iter()
+            .map(|(folder, name)| Unnamed { folder, written: (!name.is_empty()).then_some(*name) })
+            .collect();
+        name_all(&skills, "owner-repo").into_iter().map(|(name, _)| name.to_string()).collect()
+    }
+
+    #[test]
+    fn a_clash_is_settled_by_folders() {
+        let check =
+            |skills: &[(&str, &str)], expected: &[&str]| assert_eq!(names(skills), expected, "{skills:?}");
+        check(&[("skills/sre", "axiom-sre"), ("skills/b", "")], &["axiom-sre", "b"]);
+        check(&[("", "Some Skill")], &["some-skill"]);
+        check(&[("", "")], &["owner-repo"]);
+        check(&[("x/qmd-a", "qmd"), ("y/qmd-b", "qmd")], &["qmd-a", "qmd-b"]);
+        check(&[("s/pdf", "pdf"), ("s/other", "pdf")], &["pdf", "other"]);
+        check(&[("s/a", "x"), ("s/x", "")], &["a", "x"]);
+        check(
+            &[
+                ("external/discord/skills/access", "access"),
+                ("external/imessage/skills/access", "access"),
+                ("external/telegram/skills/access", "access"),
+                ("external/discord/skills/configure", "configure"),
+                ("external/imessage/skills/configure", "configure"),
+            ],
+            &[
+                "discord-access",
+                "imessage-access",
+                "telegram-access",
+                "discord-configure",
+                "imessage-configure",
+            ],
+        );
+        check(&[(".apm/skills/x", "x"), (".agents/skills/x", "x")], &["apm-x", "agents-x"]);
+        check(&[("a/b/x", ""), ("a/c/x", ""), ("d/b/x", "")], &["a-b-x", "c-x", "d-b-x"]);
+        check(&[("技/x", ""), ("能/x", "")], &["x", "x-2"]);
+    }
+
+    #[test]
+    fn a_changed_name_is_told() {
+        let skills =
+            [Unnamed { folder: "a/x", written: Some("n") }, Unnamed { folder: "b/y", written: Some("n") }];
+        let named = name_all(&skills, "repo");
+        assert_eq!(named[0].1[0].code, "name-clash");
+        assert_eq!(named[0].1[0].file, "a/x/SKILL.md");
+        assert!(named[0].1[0].message.contains("`n`") && named[0].1[0].message.contains("`x`"));
+        assert!(name_all(&skills[..1], "repo")[0].1.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn names_are_unique_whatever_the_order(
+            skills in prop::collection::btree_map("[ab技.](/[ab技A]){0,3}", prop::option::of("[ab_A 技]{0,2}"), 0..12)
+        ) {
+            let forward: Vec<_> = skills.iter().map(|(f, w)| Unnamed { folder: f, written: w.as_deref() }).collect();
+            let backward: Vec<_> = forward.iter().rev().copied().collect();
+            let names: Vec<_> = name_all(&forward, "r").into_iter().map(|(name, _)| name).collect();
+            let unique: BTreeSet<_> = names.iter().collect();
+            prop_assert_eq!(unique.len(), names.len());
+            let mut turned: Vec<_> = name_all(&backward, "r").into_iter().map(|(name, _)| name).collect();
+            turned.reverse();
+            prop_assert_eq!(turned, names);
+        }
+
+        #[test]
+        fn no_skill_lies_inside_another(paths in prop::collection::vec("([ab]/){0,4}(SKILL\\.md|x)", 0..12)) {
+            let paths: BTreeSet<_> = paths.iter().map(String::as_str).collect();
+            let found = skills(&listing(&paths.into_iter().collect::<Vec<_>>()), "");
+            for skill in &found {
+                prop_assert!(!found.iter().any(|other| above(&skill.folder).any(|above| above == other.folder)));
+            }
+        }
+    }
+}
