@@ -120,8 +120,12 @@ pub(crate) struct Unnamed<'a> {
 /// a clash by folder, on a further clash `<distinguishing ancestor>-<folder>`, at last
 /// numbered. The names are unique, and do not depend on the order of `skills`. Each
 /// name that a clash changed comes with a finding whose file is the manifest's path.
+///
+/// Give it every skill that the source offers, also when only one is wanted: a name
+/// must not depend on what else is chosen.
 pub(crate) fn name_all(skills: &[Unnamed<'_>], source_name: &str) -> Vec<(SkillName, Vec<Finding>)> {
-    let mut naming = Naming { skills, source_name, stage: vec![0; skills.len()] };
+    let by_folder = skills.iter().map(|skill| given_name(None, last(skill.folder), source_name)).collect();
+    let mut naming = Naming { skills, source_name, stage: vec![0; skills.len()], by_folder };
     let mut names = naming.names();
     while naming.advance(&names) {
         names = naming.names();
@@ -142,6 +146,8 @@ struct Naming<'a> {
     skills: &'a [Unnamed<'a>],
     source_name: &'a str,
     stage: Vec<usize>,
+    /// The names that the folders would give.
+    by_folder: Vec<SkillName>,
 }
 
 const QUALIFIED: usize = 2;
@@ -156,14 +162,10 @@ impl Naming<'_> {
         let skill = &self.skills[at];
         match self.stage[at] {
             0 => given_name(skill.written, last(skill.folder), self.source_name),
-            1 => self.by_folder(at),
+            1 => self.by_folder[at].clone(),
             QUALIFIED => self.qualified(at),
-            _ => SkillName::slug(skill.folder).unwrap_or_else(|| self.by_folder(at)),
+            _ => SkillName::slug(skill.folder).unwrap_or_else(|| self.by_folder[at].clone()),
         }
-    }
-
-    fn by_folder(&self, at: usize) -> SkillName {
-        given_name(None, last(self.skills[at].folder), self.source_name)
     }
 
     /// Moves the skills that clash on. A skill that already has its folder's name
@@ -175,7 +177,7 @@ impl Naming<'_> {
         }
         let mut moved = false;
         for group in groups.values().filter(|group| group.len() > 1) {
-            let has_own = |at: &usize| self.stage[*at] <= 1 && self.by_folder(*at) == names[*at];
+            let has_own = |at: &usize| self.stage[*at] <= 1 && self.by_folder[*at] == names[*at];
             let (own, strangers): (Vec<usize>, Vec<usize>) = group.iter().copied().partition(has_own);
             // Their folder's name is what the own ones clash over: past it at once.
             let own = if own.len() == 1 { Vec::new() } else { own };
@@ -192,15 +194,15 @@ impl Naming<'_> {
     /// The nearest ancestor in which the skill differs from some other that ends in the
     /// same folder name, before that name.
     fn qualified(&self, at: usize) -> SkillName {
-        let plain = self.by_folder(at);
+        let plain = &self.by_folder[at];
         let mine: Vec<&str> = ancestors(self.skills[at].folder);
         let rivals: Vec<Vec<&str>> = (0..self.skills.len())
-            .filter(|other| *other != at && self.by_folder(*other) == plain)
+            .filter(|other| *other != at && self.by_folder[*other] == *plain)
             .map(|other| ancestors(self.skills[other].folder))
             .collect();
         let differs = |depth: &usize| rivals.iter().any(|rival| rival.get(*depth) != mine.get(*depth));
         let ancestor = (0..mine.len()).find(differs).map_or("", |depth| mine[depth]);
-        SkillName::slug(&format!("{ancestor}-{plain}")).unwrap_or(plain)
+        SkillName::slug(&format!("{ancestor}-{plain}")).unwrap_or_else(|| plain.clone())
     }
 }
 

@@ -69,7 +69,8 @@ pub(super) fn advice(block: &str, first_line: usize, fault: &Fault) -> String {
     if line.trim_start_matches(' ').starts_with('\t') {
         return "YAML indents with blanks, never with tabs".to_owned();
     }
-    if line.starts_with("# ") || line.starts_with("## ") || line.starts_with("| ") {
+    let prose = !line.contains(':') && !line.starts_with([' ', '-', '}', ']', '\'', '"']);
+    if prose || line.starts_with('#') || line.starts_with('|') {
         return "is the frontmatter closed? the line behind its last key must be `---`".to_owned();
     }
     let value = line.split_once(": ").map_or("", |(_, value)| value.trim_start());
