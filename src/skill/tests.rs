@@ -1,5 +1,7 @@
 //! The acceptance cases: minimal reproductions, of our own writing, of what real skills
-//! look like, and what a good installer does with each.
+//! look like, and what a good installer does with each. Beside these, cases 19, 20 and 23
+//! are in `discover.rs`, 20 also in `skill/hidden.rs`, 22 in `tree.rs`; 24 to 29 are about
+//! marketplaces.
 
 use super::*;
 use proptest::prelude::*;
