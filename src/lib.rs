@@ -17,12 +17,16 @@
 //! on install, no trait with one implementor beside [`Progress`](fetch::Progress),
 //! which faces implement for people and tests.
 
+mod agents;
+mod diff;
+mod digest;
 mod error;
 mod fetch;
 mod layout;
 mod settings;
 mod source;
 mod tree;
+mod version;
 
 /// Runs the command line of this process; the exit status is the documented one.
 pub fn main() -> std::process::ExitCode {
