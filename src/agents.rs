@@ -16,16 +16,16 @@ pub(crate) struct Agent {
     /// What it calls itself.
     pub(crate) name: &'static str,
     /// Its skill folder, from the root of a project.
-    pub(crate) project: &'static str,
+    pub(crate) project_dir: &'static str,
     /// Its skill folder, from the home directory.
-    pub(crate) user: &'static str,
+    pub(crate) user_dir: &'static str,
     /// Folders that show that it is in use, in a project or in the home directory. Empty
     /// where only folders speak for it that several agents share.
     pub(crate) marks: &'static [&'static str],
 }
 
 /// The agents, `claude-code` first: it is the default target.
-pub(crate) const AGENTS: &[Agent] = &[
+const AGENTS: &[Agent] = &[
     agent("claude-code", "Claude Code", ".claude/skills", ".claude/skills", &[".claude"]),
     agent("adal", "AdaL", ".adal/skills", ".adal/skills", &[".adal"]),
     agent("aider-desk", "AiderDesk", ".aider-desk/skills", ".aider-desk/skills", &[".aider-desk"]),
@@ -107,11 +107,16 @@ pub(crate) const AGENTS: &[Agent] = &[
 const fn agent(
     id: &'static str,
     name: &'static str,
-    project: &'static str,
-    user: &'static str,
+    project_dir: &'static str,
+    user_dir: &'static str,
     marks: &'static [&'static str],
 ) -> Agent {
-    Agent { id, name, project, user, marks }
+    Agent { id, name, project_dir, user_dir, marks }
+}
+
+/// The whole table.
+pub(crate) fn all() -> &'static [Agent] {
+    AGENTS
 }
 
 /// What people call some agents for short.
@@ -162,6 +167,13 @@ pub(crate) enum Target {
     Folder(String),
 }
 
+/// What receives a skill when nothing else was asked for: Claude Code.
+impl Default for Target {
+    fn default() -> Self {
+        Self::Agent(&AGENTS[0])
+    }
+}
+
 impl Target {
     /// An id of the table, or a path: what holds a slash, or begins with `.` or `~`.
     ///
@@ -209,9 +221,10 @@ mod tests {
 
     #[test]
     fn the_table_is_sound() {
-        assert!(AGENTS.len() >= 20);
+        assert!(all().len() >= 20);
+        assert_eq!(Target::default().to_string(), "claude-code");
         assert_eq!(AGENTS[0].id, "claude-code");
-        assert_eq!((AGENTS[0].project, AGENTS[0].user), (".claude/skills", ".claude/skills"));
+        assert_eq!((AGENTS[0].project_dir, AGENTS[0].user_dir), (".claude/skills", ".claude/skills"));
         assert!(AGENTS[1..].is_sorted_by_key(|agent| agent.id), "sorted behind the first");
         let ids: BTreeSet<_> = AGENTS.iter().map(|agent| agent.id).collect();
         let names: BTreeSet<_> = AGENTS.iter().map(|agent| agent.name).collect();
@@ -219,10 +232,10 @@ mod tests {
         for agent in AGENTS {
             let id = agent.id;
             assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{id}");
-            for path in [agent.project, agent.user].iter().chain(agent.marks) {
+            for path in [agent.project_dir, agent.user_dir].iter().chain(agent.marks) {
                 assert!(TreePath::parse(path.as_bytes()).is_ok(), "{id}: {path}");
             }
-            for folder in [agent.project, agent.user] {
+            for folder in [agent.project_dir, agent.user_dir] {
                 assert!(folder == "skills" || folder.ends_with("/skills"), "{id}: {folder}");
             }
             // A mark that several agents own would detect the wrong one.

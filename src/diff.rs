@@ -1,11 +1,11 @@
 //! Words: what differs between two trees, file by file and line by line.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
 
-use crate::digest::Line;
+use crate::digest::Files;
 use crate::error::printable;
 
 /// How a file differs.
@@ -42,28 +42,27 @@ pub(crate) struct Change {
     pub(crate) new_mode: Option<String>,
 }
 
-/// The files that differ, in byte order of their paths; of each list any order will do.
-pub(crate) fn files(old: &[Line], new: &[Line]) -> Vec<Change> {
-    let mut both: BTreeMap<&str, (Option<&Line>, Option<&Line>)> = BTreeMap::new();
-    for line in old {
-        both.entry(&line.2).or_default().0 = Some(line);
-    }
-    for line in new {
-        both.entry(&line.2).or_default().1 = Some(line);
-    }
-    both.into_iter().filter_map(|(path, (old, new))| change(path, old, new)).collect()
+/// The files that differ, in byte order of their paths.
+pub(crate) fn files(old: &Files, new: &Files) -> Vec<Change> {
+    let paths: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    paths.into_iter().filter_map(|path| change(path, old.get(path), new.get(path))).collect()
 }
 
-fn change(path: &str, old: Option<&Line>, new: Option<&Line>) -> Option<Change> {
+/// Compares the lines `MODE SHA256` of one path.
+fn change(path: &str, old: Option<&String>, new: Option<&String>) -> Option<Change> {
+    let parts = |line: &String| {
+        let (mode, sha) = line.split_once(' ').unwrap_or((line, ""));
+        (mode.to_owned(), sha.to_owned())
+    };
+    let ((old_mode, old_sha), (new_mode, new_sha)) = (old.map(parts).unzip(), new.map(parts).unzip());
     let what = match (old, new) {
         (None, _) => What::Added,
         (_, None) => What::Removed,
-        (Some(old), Some(new)) if old.1 != new.1 => What::Modified,
-        (Some(old), Some(new)) if old.0 != new.0 => What::Mode,
+        _ if old_sha != new_sha => What::Modified,
+        _ if old_mode != new_mode => What::Mode,
         _ => return None,
     };
-    let mode = |line: Option<&Line>| line.map(|line| line.0.clone());
-    Some(Change { path: path.to_owned(), what, old_mode: mode(old), new_mode: mode(new) })
+    Some(Change { path: path.to_owned(), what, old_mode, new_mode })
 }
 
 /// Bytes of both sides together that are compared line by line; beyond it only sizes are
@@ -127,26 +126,26 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn line(path: &str, mode: &str, sha: &str) -> Line {
-        (mode.to_owned(), sha.to_owned(), path.to_owned())
+    fn tree(lines: &[(&str, &str)]) -> Files {
+        lines.iter().map(|(path, line)| ((*path).to_owned(), (*line).to_owned())).collect()
     }
 
     #[test]
     fn every_kind_of_change_is_told() {
-        let old = [
-            line("same", "100644", "1"),
-            line("gone", "100644", "2"),
-            line("mode", "100644", "3"),
-            line("text", "100644", "4"),
-            line("both", "100644", "5"),
-        ];
-        let new = [
-            line("text", "100644", "40"),
-            line("both", "100755", "50"),
-            line("mode", "100755", "3"),
-            line("same", "100644", "1"),
-            line("added", "120000", "6"),
-        ];
+        let old = tree(&[
+            ("same", "100644 1"),
+            ("gone", "100644 2"),
+            ("mode", "100644 3"),
+            ("text", "100644 4"),
+            ("both", "100644 5"),
+        ]);
+        let new = tree(&[
+            ("same", "100644 1"),
+            ("text", "100644 6"),
+            ("both", "100755 7"),
+            ("mode", "100755 3"),
+            ("added", "120000 8"),
+        ]);
         let changes = files(&old, &new);
         let shown: Vec<_> = changes.iter().map(|c| format!("{} {}", c.what.letter(), c.path)).collect();
         assert_eq!(shown, ["A added", "M both", "D gone", "T mode", "M text"]);

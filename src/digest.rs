@@ -68,10 +68,10 @@ impl FromStr for Digest {
 }
 
 impl TryFrom<String> for Digest {
-    type Error = String;
+    type Error = Error;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse().map_err(|e: Error| e.message)
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
     }
 }
 
@@ -81,13 +81,23 @@ impl From<Digest> for String {
     }
 }
 
-/// One line of a digest, in its parts: mode, sha256, path.
-pub(crate) type Line = (String, String, String);
+/// The lines of a digest as the registry keeps them: path to `MODE SHA256`. A map of
+/// strings has the byte order that the digest wants.
+pub(crate) type Files = BTreeMap<String, String>;
 
-/// Collects the entries of a tree, in any order.
+/// The digest of a tree of these files.
+pub(crate) fn of_files(files: &Files) -> Digest {
+    let mut hasher = Sha256::new();
+    for (path, line) in files {
+        hasher.update(format!("{line} {path}\n"));
+    }
+    Digest(hex(&hasher.finalize()))
+}
+
+/// Collects the entries of a tree, in any order, and checks each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct TreeDigest {
-    files: BTreeMap<TreePath, (String, String)>,
+    files: Files,
 }
 
 impl TreeDigest {
@@ -103,7 +113,7 @@ impl TreeDigest {
         if !is_sha256(sha256) {
             fail!(Integrity, "the sha256 of `{path}` is not 64 lower-case hex digits");
         }
-        if self.files.insert(path.clone(), (mode.to_owned(), sha256.to_owned())).is_some() {
+        if self.files.insert(path.as_str().to_owned(), format!("{mode} {sha256}")).is_some() {
             fail!(Integrity, "`{path}` is there twice");
         }
         Ok(())
@@ -111,19 +121,12 @@ impl TreeDigest {
 
     /// The digest of everything that was added.
     pub(crate) fn finish(&self) -> Digest {
-        let mut hasher = Sha256::new();
-        for (path, (mode, sha256)) in &self.files {
-            hasher.update(format!("{mode} {sha256} {path}\n"));
-        }
-        Digest(hex(&hasher.finalize()))
+        of_files(&self.files)
     }
 
-    /// The lines in their order.
-    pub(crate) fn files(&self) -> Vec<Line> {
-        let line = |(path, (mode, sha)): (&TreePath, &(String, String))| {
-            (mode.clone(), sha.clone(), path.as_str().to_owned())
-        };
-        self.files.iter().map(line).collect()
+    /// What was added.
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
     }
 }
 
@@ -174,9 +177,10 @@ mod tests {
         for path in ["b", "a/z", "a-b", "a.c", "A"] {
             tree.add(&TreePath::parse(path.as_bytes()).unwrap(), "100644", &sha).unwrap();
         }
-        let paths: Vec<_> = tree.files().into_iter().map(|(_, _, path)| path).collect();
+        let paths: Vec<_> = tree.files().keys().collect();
         assert_eq!(paths, ["A", "a-b", "a.c", "a/z", "b"]);
-        assert_eq!(tree.files()[0], ("100644".into(), sha, "A".into()));
+        assert_eq!(tree.files()["A"], format!("100644 {sha}"));
+        assert_eq!(of_files(tree.files()), tree.finish());
     }
 
     #[test]

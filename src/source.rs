@@ -176,6 +176,7 @@ impl Source {
                 self.to_string().to_ascii_lowercase()
             }
             Self::Git { url } => address::git_identity(url),
+            Self::Local { path } if path.len() > 1 => path.trim_end_matches('/').to_owned(),
             _ => self.to_string(),
         }
     }

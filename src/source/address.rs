@@ -4,7 +4,7 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::reference::{looks_like_reference, looks_like_version};
+use super::reference::looks_like_reference;
 use super::{Reference, Request, Source, page};
 use crate::error::{Error, Result, error, fail, printable};
 use crate::tree::TreePath;
@@ -433,8 +433,8 @@ pub(super) fn encode(text: &str) -> String {
 
 /// The same for a reference, where `@` means something only before what can be a skill.
 pub(super) fn encode_reference(text: &str) -> String {
-    let skill = text.rsplit_once('@').is_some_and(|(_, skill)| is_skill(skill) && !looks_like_version(skill));
-    if skill { escape(text, &['%', '@', ' ']) } else { escape(text, &['%', ' ']) }
+    let skill = text.rsplit_once('@').is_some_and(|(_, skill)| is_skill(skill));
+    escape(text, if skill { &['%', '@', ' '] } else { &['%', ' '] })
 }
 
 fn escape(text: &str, special: &[char]) -> String {

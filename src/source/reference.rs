@@ -97,7 +97,7 @@ fn looks_like_range(text: &str) -> bool {
 }
 
 /// `v1`, `1.2`, `v1.2.3-rc.1`: digits and dots, then perhaps what semver allows behind.
-pub(super) fn looks_like_version(text: &str) -> bool {
+fn looks_like_version(text: &str) -> bool {
     let text = text.strip_prefix('v').unwrap_or(text);
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (numbers, rest) = text.split_at(end);

@@ -544,6 +544,10 @@ fn secrets_are_refused_and_not_repeated() {
         "https://example.org/x.zip?private_token=hunter2secret",
         "https://me:hunter2secret@example.org/a b",
         "https://me:hunter2secret@",
+        "https://me:hunter2secret#x@example.org/x.git",
+        "https://me:hunter2secret?x@example.org/x.git",
+        "https://me:hunter2secret/x@example.org/x.git",
+        "https://hunter2secret%40x:y@example.org/x.git",
         "me:hunter2secret@example.org/x",
     ] {
         let error = Request::parse(text).expect_err(text);
@@ -620,6 +624,9 @@ fn one_place_has_several_spellings() {
     ] {
         assert_eq!(source(a).same(&source(b)), same, "{a} {b}");
     }
+    // As a caller that works with paths may have made it.
+    let local = |path: &str| Source::Local { path: path.into() };
+    assert!(local("./").same(&local(".")) && !local("/").same(&local(".")));
     for more in ["o/r#main", "o/r@pdf", "o/r/path", "./a//b"] {
         assert!(more.parse::<Source>().is_err(), "{more}");
     }
