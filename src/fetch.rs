@@ -1,15 +1,32 @@
 //! World: from a request to a tree. One match over [`Source`](crate::source::Source),
 //! one file below `fetch/` for each way to obtain a tree or to reach a host.
 
+mod archive;
+pub(crate) mod auth;
+pub(crate) mod git;
+pub(crate) mod http;
+pub(crate) mod local;
+mod open;
+pub(crate) mod ssh;
+
+#[cfg(test)]
+pub(crate) mod testing;
+
+#[cfg(test)]
+#[path = "../tests/support/server.rs"]
+pub(crate) mod testserver;
+
+pub(crate) use open::{local_folder, open};
+
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
 use crate::error::{Result, error};
 use crate::layout::Env;
 use crate::settings::Settings;
-use crate::tree::{Entry, Listing};
+use crate::tree::{Entry, Listing, TreePath};
 
 /// What a face gives to see how a fetch goes.
 pub(crate) trait Progress: Sync {
@@ -23,14 +40,32 @@ pub(crate) trait Progress: Sync {
 pub(crate) struct World<'a> {
     pub(crate) env: &'a Env,
     pub(crate) settings: &'a Settings,
+    /// What relative paths of sources start from.
+    pub(crate) base: &'a Path,
     /// `--offline`: no connection is opened, no subprocess started.
     pub(crate) offline: bool,
     pub(crate) progress: &'a dyn Progress,
+    /// The one HTTP client of the run; nothing is built before the first request.
+    pub(crate) http: http::Http,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(
+        env: &'a Env,
+        settings: &'a Settings,
+        base: &'a Path,
+        offline: bool,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        Self { env, settings, base, offline, progress, http: http::Http::default() }
+    }
 }
 
 /// A tree that was fetched: its listing, and a way to its bytes.
 pub(crate) struct Tree {
     pub(crate) listing: Listing,
+    /// Files of the macOS Finder that were left out (see [`is_clutter`]), for the report.
+    pub(crate) skipped: usize,
     blobs: Blobs,
 }
 
@@ -39,22 +74,45 @@ enum Blobs {
     Memory(Vec<Vec<u8>>),
     Embedded(Vec<&'static [u8]>),
     Folder(PathBuf),
+    Git(git::Blobs),
+}
+
+/// Says how much, not what: trees are large.
+impl std::fmt::Debug for Tree {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tree({} entries)", self.listing.entries().len())
+    }
 }
 
 impl Tree {
     /// A tree whose bytes are in memory; slot `n` of an entry is `blobs[n]`.
     pub(crate) fn in_memory(listing: Listing, blobs: Vec<Vec<u8>>) -> Self {
-        Self { listing, blobs: Blobs::Memory(blobs) }
+        Self { listing, skipped: 0, blobs: Blobs::Memory(blobs) }
     }
 
     /// A tree of bytes inside the program; slot `n` of an entry is `blobs[n]`.
     pub(crate) fn embedded(listing: Listing, blobs: Vec<&'static [u8]>) -> Self {
-        Self { listing, blobs: Blobs::Embedded(blobs) }
+        Self { listing, skipped: 0, blobs: Blobs::Embedded(blobs) }
     }
 
     /// A tree on the disk below `root`.
     pub(crate) fn folder(listing: Listing, root: PathBuf) -> Self {
-        Self { listing, blobs: Blobs::Folder(root) }
+        Self { listing, skipped: 0, blobs: Blobs::Folder(root) }
+    }
+
+    /// A tree out of a git repository.
+    pub(crate) fn git(listing: Listing, blobs: git::Blobs) -> Self {
+        Self { listing, skipped: 0, blobs: Blobs::Git(blobs) }
+    }
+
+    /// The git tree id of a folder (`""` is the top), 40 hex digits; `None` for trees
+    /// that did not come out of git, and where there is no such folder. Equal ids mean
+    /// equal content, so an update can tell which skills to touch.
+    pub(crate) fn folder_id(&self, folder: &str) -> Option<String> {
+        match &self.blobs {
+            Blobs::Git(blobs) => blobs.folder_id(folder),
+            _ => None,
+        }
     }
 
     /// The bytes of a file of this tree. May be called from several threads.
@@ -67,7 +125,15 @@ impl Tree {
         match &self.blobs {
             Blobs::Memory(blobs) => blobs.get(entry.slot).map(|b| Cow::Borrowed(&b[..])).ok_or_else(gone),
             Blobs::Embedded(blobs) => blobs.get(entry.slot).map(|b| Cow::Borrowed(*b)).ok_or_else(gone),
+            Blobs::Git(blobs) => Ok(Cow::Owned(blobs.read(entry)?)),
             Blobs::Folder(root) => Ok(Cow::Owned(fs::read(root.join(entry.path.as_str()))?)),
         }
     }
+}
+
+/// What the Finder and macOS' archivers add beside the files: `__MACOSX/`, `._x` (the
+/// AppleDouble form of `x`) and `.DS_Store`. It is never part of a skill, so that the
+/// same skill packed on another system has the same digest.
+pub(crate) fn is_clutter(path: &TreePath) -> bool {
+    path.as_str().split('/').any(|name| name == "__MACOSX" || name == ".DS_Store" || name.starts_with("._"))
 }

@@ -7,27 +7,79 @@
 //!
 //! * **Faces** (`cli`, `ui`): the only floor that prints, prompts or knows clap.
 //! * **Deeds** (`ops`): values in, values out; `ops::apply` alone changes the disk.
-//! * **World** (`fetch`, `store`, `cache`, `layout`, `settings`): input and output.
-//! * **Words** (`skill`, `source`, `registry`, `tree` …): pure, no IO, no clock.
+//! * **World** (`fetch`, `store`, `places`, `disk`, `layout`, `settings`): input and output.
+//! * **Words** (`skill`, `discover`, `source`, `registry`, `tree` …): pure, no IO, no clock.
 //! * **Ground** (`error`, `fsx`).
+//!
+//! An install goes one way: text to `Request`, resolved and fetched to a tree, looked
+//! through for candidates, planned against the registry, staged, validated, swapped in,
+//! recorded, reported.
 //!
 //! # What is deliberately absent
 //!
-//! No async runtime, no telemetry, no plugin system, no code of a skill that runs
-//! on install, no trait with one implementor beside [`Progress`](fetch::Progress),
-//! which faces implement for people and tests.
+//! No async runtime, no telemetry, no plugin system, no code of a skill that runs on
+//! install, no checkout by libgit2, no unpacking by an archive crate, no trait with one
+//! implementor beside `fetch::Progress`, which faces implement for people and tests.
 
+mod agents;
 mod builtin;
+mod cli;
+mod diff;
+mod digest;
 mod discover;
+mod disk;
 mod error;
 mod fetch;
+mod fsx;
 mod layout;
+mod ops;
+mod places;
+mod registry;
 mod settings;
 mod skill;
 mod source;
+mod store;
 mod tree;
+mod ui;
+mod version;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::Cli;
+use layout::Env;
+use ui::Ui;
 
 /// Runs the command line of this process; the exit status is the documented one.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    clap_complete::CompleteEnv::with_factory(command).var(cli::COMPLETION_VARIABLE).complete();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ui::usage(&error),
+    };
+    let env = match Env::read() {
+        Ok(env) => env,
+        Err(error) => {
+            ui::plain_error(&error);
+            return ExitCode::from(error.kind.exit_status());
+        }
+    };
+    if let Some(fault) = env.var("BA_AGENT_FAULT") {
+        fsx::fault::arm(fault);
+    }
+    let ui = Ui::new(cli.manner(), &env);
+    match cli.run(&env, &ui) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            ui.error(&error);
+            ExitCode::from(error.kind.exit_status())
+        }
+    }
+}
+
+/// The definition of the command line, for tools that generate documentation of it.
+pub fn command() -> clap::Command {
+    Cli::definition()
 }

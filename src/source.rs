@@ -6,10 +6,20 @@ use std::str::FromStr;
 
 use semver::VersionReq;
 
-use crate::error::{Error, Result, fail};
+use crate::error::{Error, Result, error, fail};
 use crate::tree::TreePath;
 
-/// Where a skill comes from. A closed set: the compiler lists every place that a
+mod address;
+mod page;
+mod reference;
+mod request;
+#[cfg(test)]
+mod tests;
+
+/// Where a skill comes from. [`FromStr`] and `Display` are its canonical text, which
+/// the registry keeps; sources are made by parsing, so that each has one spelling.
+///
+/// A closed set: the compiler lists every place that a
 /// new kind needs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Source {
@@ -48,7 +58,9 @@ pub(crate) enum Reference {
     /// The highest version among the tags that is in this range.
     Range(VersionReq),
     /// What stands behind `/tree/` or `/blob/` in a browser's URL: a reference, which
-    /// may hold slashes, then perhaps a folder. Settled against the remote's refs.
+    /// may hold slashes, then perhaps a folder. Settled against the remote's refs. It may
+    /// begin with `refs/heads/` or `refs/tags/`, which then says what the reference is.
+    /// Written `tree:main/skills/pdf`: no reference can hold a colon.
     Tail(String),
 }
 
@@ -86,6 +98,8 @@ impl fmt::Display for Sha {
 }
 
 /// One SOURCE argument, understood. `parse` and `Display` are each other's inverse.
+///
+/// Only git sources have a `reference` other than `Default` and a `skill`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) source: Source,
@@ -119,4 +133,130 @@ pub(crate) struct Resolved {
     pub(crate) chosen: Option<String>,
     pub(crate) pin: Pin,
     pub(crate) subdirectory: Option<TreePath>,
+}
+
+/// Words that follow `owner/repo` in the address of a page, not in a repository. A
+/// folder of such a name is written behind `//`.
+const PAGE_WORDS: [&str; 12] = [
+    "tree", "blob", "raw", "blame", "edit", "commit", "commits", "releases", "archive", "src", "pull",
+    "issues",
+];
+
+impl Source {
+    /// One word for tables and `--json`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Github { .. } => "github",
+            Self::Gitlab { .. } => "gitlab",
+            Self::Bitbucket { .. } => "bitbucket",
+            Self::Git { .. } => "git",
+            Self::Archive { .. } => "archive",
+            Self::Local { .. } => "local",
+            Self::Marketplace { .. } => "marketplace",
+            Self::Builtin { .. } => "builtin",
+        }
+    }
+
+    /// True where a git remote answers, so that branches, tags and commits exist.
+    pub(crate) fn is_git(&self) -> bool {
+        matches!(self, Self::Github { .. } | Self::Gitlab { .. } | Self::Bitbucket { .. } | Self::Git { .. })
+    }
+
+    /// Whether two sources are one place. The three hosts fold case in names; a git URL is
+    /// compared without its closing `.git`, and `git@host:path` is `ssh://git@host/path`.
+    /// Two ways to reach one repository (https and ssh) stay two sources: which host
+    /// `github:` means is a setting.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+
+    fn identity(&self) -> String {
+        match self {
+            Self::Github { .. } | Self::Gitlab { .. } | Self::Bitbucket { .. } => {
+                self.to_string().to_ascii_lowercase()
+            }
+            Self::Git { url } => address::git_identity(url),
+            Self::Local { path } if path.len() > 1 => path.trim_end_matches('/').to_owned(),
+            _ => self.to_string(),
+        }
+    }
+
+    /// Short, for sentences: `anthropics/skills`, `git.example.org/team/skills`, `pdf.zip`.
+    pub(crate) fn display_name(&self) -> String {
+        match self {
+            Self::Github { owner: a, repo: b } | Self::Bitbucket { workspace: a, repo: b } => {
+                format!("{a}/{b}")
+            }
+            Self::Gitlab { project } => project.clone(),
+            Self::Git { url } => address::git_name(url),
+            Self::Archive { location } => address::file_name(location).to_owned(),
+            Self::Local { path } => path.clone(),
+            Self::Marketplace { .. } | Self::Builtin { .. } => self.to_string(),
+        }
+    }
+
+    /// What a `SKILL.md` at the top is called when it does not say so itself: repository,
+    /// archive without its ending, or folder. Text from outside, not a checked name;
+    /// `None` where the text does not tell (`.`, `..`, `~`, `/`).
+    pub(crate) fn default_skill_name(&self) -> Option<&str> {
+        let name = match self {
+            Self::Github { repo, .. } | Self::Bitbucket { repo, .. } => repo,
+            Self::Gitlab { project } => address::last(project),
+            Self::Git { url } => address::without_git(address::last(url)),
+            Self::Archive { location } => address::archive_stem(address::file_name(location)),
+            Self::Local { path } => address::last(path.trim_end_matches(['/', '\\'])),
+            Self::Marketplace { entry: name, .. } | Self::Builtin { name } => name,
+        };
+        (!matches!(name, "" | "." | ".." | "~")).then_some(name)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Github { owner, repo } => write!(f, "github:{owner}/{repo}"),
+            Self::Gitlab { project } => write!(f, "gitlab:{project}"),
+            Self::Bitbucket { workspace, repo } => write!(f, "bitbucket:{workspace}/{repo}"),
+            Self::Git { url } => f.write_str(&address::git_text(url)),
+            Self::Archive { location: text } | Self::Local { path: text } => f.write_str(text),
+            Self::Marketplace { entry, marketplace } => write!(f, "{entry}@{marketplace}"),
+            Self::Builtin { name } => write!(f, "builtin:{name}"),
+        }
+    }
+}
+
+/// Reads the canonical text, and everything else that names a source and nothing more.
+impl FromStr for Source {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let request = Request::parse(text)?;
+        if request.reference != Reference::Default
+            || request.subdirectory.is_some()
+            || request.skill.is_some()
+        {
+            return Err(error!(Usage, "`{request}` says more than where the skill comes from")
+                .hint(format!("the source alone is `{}`", request.source)));
+        }
+        Ok(request.source)
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = self.source.to_string();
+        match (&self.subdirectory, &self.source) {
+            (None, _) => f.write_str(&source)?,
+            (Some(folder), Source::Github { .. } | Source::Bitbucket { .. }) => {
+                let first = folder.as_str().split('/').next().unwrap_or_default();
+                let separator = if PAGE_WORDS.contains(&first) { "//" } else { "/" };
+                write!(f, "{source}{separator}{}", address::encode(folder.as_str()))?;
+            }
+            (Some(folder), _) => f.write_str(&address::join_folder(&source, folder))?,
+        }
+        if self.reference != Reference::Default {
+            write!(f, "#{}", reference::in_source(&self.reference))?;
+        }
+        self.skill.iter().try_for_each(|skill| write!(f, "@{skill}"))
+    }
 }

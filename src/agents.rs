@@ -1,0 +1,290 @@
+//! Words: which agents there are and where each reads its skills.
+//!
+//! The table is data and changes often: facts from the agents' own documentation and from
+//! public tables of other installers, November 2026. Who uses an agent that is missing, or
+//! has moved its folder, names the folder itself ([`Target::Folder`]).
+
+use std::fmt;
+
+use crate::error::{Error, Result, error, fail, is_unprintable, printable};
+
+/// One agent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Agent {
+    /// What `--agent` takes.
+    pub(crate) id: &'static str,
+    /// What it calls itself.
+    pub(crate) name: &'static str,
+    /// Its skill folder, from the root of a project.
+    pub(crate) project_dir: &'static str,
+    /// Its skill folder, from the home directory.
+    pub(crate) user_dir: &'static str,
+    /// Folders that show that it is in use, in a project or in the home directory. Empty
+    /// where only folders speak for it that several agents share.
+    pub(crate) marks: &'static [&'static str],
+}
+
+/// The agents, `claude-code` first: it is the default target.
+const AGENTS: &[Agent] = &[
+    agent("claude-code", "Claude Code", ".claude/skills", ".claude/skills", &[".claude"]),
+    agent("adal", "AdaL", ".adal/skills", ".adal/skills", &[".adal"]),
+    agent("aider-desk", "AiderDesk", ".aider-desk/skills", ".aider-desk/skills", &[".aider-desk"]),
+    agent("amp", "Amp", ".agents/skills", ".config/agents/skills", &[".config/amp"]),
+    agent(
+        "antigravity",
+        "Antigravity",
+        ".agents/skills",
+        ".gemini/antigravity/skills",
+        &[".gemini/antigravity"],
+    ),
+    agent("augment", "Augment", ".augment/skills", ".augment/skills", &[".augment"]),
+    agent("bob", "IBM Bob", ".bob/skills", ".bob/skills", &[".bob"]),
+    agent("cline", "Cline", ".agents/skills", ".agents/skills", &[".cline"]),
+    agent("codebuddy", "CodeBuddy", ".codebuddy/skills", ".codebuddy/skills", &[".codebuddy"]),
+    agent("codex", "Codex", ".agents/skills", ".codex/skills", &[".codex"]),
+    agent("command-code", "Command Code", ".commandcode/skills", ".commandcode/skills", &[".commandcode"]),
+    agent("continue", "Continue", ".continue/skills", ".continue/skills", &[".continue"]),
+    agent("crush", "Crush", ".crush/skills", ".config/crush/skills", &[".crush", ".config/crush"]),
+    agent("cursor", "Cursor", ".agents/skills", ".cursor/skills", &[".cursor"]),
+    agent("deepagents", "Deep Agents", ".agents/skills", ".deepagents/agent/skills", &[".deepagents"]),
+    agent(
+        "devin",
+        "Devin for Terminal",
+        ".devin/skills",
+        ".config/devin/skills",
+        &[".devin", ".config/devin"],
+    ),
+    agent("droid", "Droid", ".agents/skills", ".factory/skills", &[".factory"]),
+    agent("firebender", "Firebender", ".agents/skills", ".firebender/skills", &[".firebender"]),
+    agent("forgecode", "ForgeCode", ".forge/skills", ".forge/skills", &[".forge"]),
+    agent("gemini-cli", "Gemini CLI", ".agents/skills", ".gemini/skills", &[".gemini"]),
+    agent("github-copilot", "GitHub Copilot", ".agents/skills", ".copilot/skills", &[".copilot"]),
+    agent("goose", "Goose", ".goose/skills", ".config/goose/skills", &[".goose", ".config/goose"]),
+    agent("grok", "Grok Build", ".grok/skills", ".grok/skills", &[".grok"]),
+    agent("hermes-agent", "Hermes Agent", ".hermes/skills", ".hermes/skills", &[".hermes"]),
+    agent("iflow-cli", "iFlow CLI", ".iflow/skills", ".iflow/skills", &[".iflow"]),
+    agent("junie", "Junie", ".junie/skills", ".junie/skills", &[".junie"]),
+    agent("kilo", "Kilo Code", ".agents/skills", ".kilo/skills", &[".kilo", ".kilocode"]),
+    agent("kimi-code-cli", "Kimi Code CLI", ".agents/skills", ".agents/skills", &[".kimi-code", ".kimi"]),
+    agent("kiro-cli", "Kiro CLI", ".kiro/skills", ".kiro/skills", &[".kiro"]),
+    agent("kode", "Kode", ".kode/skills", ".kode/skills", &[".kode"]),
+    agent("lingma", "Lingma", ".lingma/skills", ".lingma/skills", &[".lingma"]),
+    agent("mistral-vibe", "Mistral Vibe", ".vibe/skills", ".vibe/skills", &[".vibe"]),
+    agent("mux", "Mux", ".mux/skills", ".mux/skills", &[".mux"]),
+    agent("neovate", "Neovate", ".neovate/skills", ".neovate/skills", &[".neovate"]),
+    agent("ona", "Ona", ".ona/skills", ".ona/skills", &[".ona"]),
+    agent("openclaw", "OpenClaw", "skills", ".openclaw/skills", &[".openclaw"]),
+    agent(
+        "opencode",
+        "OpenCode",
+        ".agents/skills",
+        ".config/opencode/skills",
+        &[".opencode", ".config/opencode"],
+    ),
+    agent("openhands", "OpenHands", ".openhands/skills", ".openhands/skills", &[".openhands"]),
+    agent("pi", "Pi", ".pi/skills", ".pi/agent/skills", &[".pi"]),
+    agent("qoder", "Qoder", ".qoder/skills", ".qoder/skills", &[".qoder"]),
+    agent("qwen-code", "Qwen Code", ".qwen/skills", ".qwen/skills", &[".qwen"]),
+    agent("replit", "Replit", ".agents/skills", ".config/agents/skills", &[".replit"]),
+    agent("roo", "Roo Code", ".roo/skills", ".roo/skills", &[".roo"]),
+    agent("rovodev", "Rovo Dev", ".rovodev/skills", ".rovodev/skills", &[".rovodev"]),
+    agent("tabnine-cli", "Tabnine CLI", ".tabnine/agent/skills", ".tabnine/agent/skills", &[".tabnine"]),
+    agent("trae", "Trae", ".trae/skills", ".trae/skills", &[".trae"]),
+    agent("trae-cn", "Trae CN", ".trae/skills", ".trae-cn/skills", &[".trae-cn"]),
+    agent("universal", "the folder that agents share", ".agents/skills", ".agents/skills", &[]),
+    agent("warp", "Warp", ".agents/skills", ".agents/skills", &[".warp"]),
+    agent(
+        "windsurf",
+        "Windsurf",
+        ".windsurf/skills",
+        ".codeium/windsurf/skills",
+        &[".windsurf", ".codeium/windsurf"],
+    ),
+    agent("zed", "Zed", ".agents/skills", ".agents/skills", &[".zed", ".config/zed"]),
+    agent("zencoder", "Zencoder", ".zencoder/skills", ".zencoder/skills", &[".zencoder"]),
+];
+
+const fn agent(
+    id: &'static str,
+    name: &'static str,
+    project_dir: &'static str,
+    user_dir: &'static str,
+    marks: &'static [&'static str],
+) -> Agent {
+    Agent { id, name, project_dir, user_dir, marks }
+}
+
+/// The whole table.
+pub(crate) fn all() -> &'static [Agent] {
+    AGENTS
+}
+
+/// What people call some agents for short.
+const SHORT: [(&str, &str); 7] = [
+    ("claude", "claude-code"),
+    ("copilot", "github-copilot"),
+    ("gemini", "gemini-cli"),
+    ("kiro", "kiro-cli"),
+    ("qwen", "qwen-code"),
+    ("roo-code", "roo"),
+    ("vibe", "mistral-vibe"),
+];
+
+/// The agent of this id, of either case.
+///
+/// # Errors
+/// `Usage`, with the ids that come near.
+pub(crate) fn find(id: &str) -> Result<&'static Agent> {
+    let wanted = id.trim().to_ascii_lowercase();
+    AGENTS.iter().find(|agent| agent.id == wanted).ok_or_else(|| unknown(&wanted))
+}
+
+fn unknown(wanted: &str) -> Error {
+    let shown = printable(wanted, false);
+    let error = error!(Usage, "there is no agent named `{shown}` in the table");
+    let short = SHORT.iter().find(|(short, _)| *short == wanted).map(|(_, id)| *id);
+    let near = |agent: &&Agent| strsim::damerau_levenshtein(agent.id, wanted) <= 2;
+    let near = short.or_else(|| {
+        let near = AGENTS.iter().filter(near);
+        near.min_by_key(|agent| strsim::damerau_levenshtein(agent.id, wanted)).map(|agent| agent.id)
+    });
+    let error = match near {
+        Some(id) => error.hint(format!("did you mean `{id}`?")),
+        None => {
+            let ids: Vec<&str> = AGENTS.iter().map(|agent| agent.id).collect();
+            error.hint(format!("known are {}", ids.join(", ")))
+        }
+    };
+    error.hint(format!("for a folder write a path: `./{shown}/skills`"))
+}
+
+/// Where a skill is to be put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The folder that this agent reads, by scope.
+    Agent(&'static Agent),
+    /// A folder as it was written: absolute, below `~`, or from the base of the scope.
+    Folder(String),
+}
+
+/// What receives a skill when nothing else was asked for: Claude Code.
+impl Default for Target {
+    fn default() -> Self {
+        Self::Agent(&AGENTS[0])
+    }
+}
+
+impl Target {
+    /// An id of the table, or a path: what holds a slash, or begins with `.` or `~`.
+    ///
+    /// # Errors
+    /// `Usage` for anything else, and for a path with invisible characters.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(
+                error!(Usage, "a target is empty").hint("write an agent like `claude-code`, or a folder")
+            );
+        }
+        if !(text.contains(['/', '\\']) || text.starts_with(['.', '~'])) {
+            return find(text).map(Self::Agent);
+        }
+        if text.chars().any(is_unprintable) {
+            fail!(Usage, "the folder `{}` has invisible characters in its name", printable(text, false));
+        }
+        if text.starts_with('~') && text.len() > 1 && !text.starts_with("~/") && !text.starts_with("~\\") {
+            return Err(
+                error!(Usage, "`{text}` begins with another user's home").hint("write the whole path")
+            );
+        }
+        let folder = text.trim_end_matches('/');
+        Ok(Self::Folder(if folder.is_empty() { text.to_owned() } else { folder.to_owned() }))
+    }
+}
+
+/// The text that [`Target::parse`] reads back, and the registry keeps.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agent(agent) => f.write_str(agent.id),
+            Self::Folder(folder) => f.write_str(folder),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::tree::TreePath;
+
+    #[test]
+    fn the_table_is_sound() {
+        assert!(all().len() >= 20);
+        assert_eq!(Target::default().to_string(), "claude-code");
+        assert_eq!(AGENTS[0].id, "claude-code");
+        assert_eq!((AGENTS[0].project_dir, AGENTS[0].user_dir), (".claude/skills", ".claude/skills"));
+        assert!(AGENTS[1..].is_sorted_by_key(|agent| agent.id), "sorted behind the first");
+        let ids: BTreeSet<_> = AGENTS.iter().map(|agent| agent.id).collect();
+        let names: BTreeSet<_> = AGENTS.iter().map(|agent| agent.name).collect();
+        assert_eq!((ids.len(), names.len()), (AGENTS.len(), AGENTS.len()));
+        for agent in AGENTS {
+            let id = agent.id;
+            assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{id}");
+            for path in [agent.project_dir, agent.user_dir].iter().chain(agent.marks) {
+                assert!(TreePath::parse(path.as_bytes()).is_ok(), "{id}: {path}");
+            }
+            for folder in [agent.project_dir, agent.user_dir] {
+                assert!(folder == "skills" || folder.ends_with("/skills"), "{id}: {folder}");
+            }
+            // A mark that several agents own would detect the wrong one.
+            assert!(!agent.marks.iter().any(|mark| *mark == ".agents" || *mark == ".config"), "{id}");
+            assert_eq!(find(id).unwrap(), agent);
+        }
+        let marks: Vec<_> = AGENTS.iter().flat_map(|agent| agent.marks).collect();
+        assert_eq!(
+            marks.iter().collect::<BTreeSet<_>>().len(),
+            marks.len(),
+            "each mark speaks for one agent"
+        );
+        assert!(SHORT.iter().all(|(short, id)| find(id).is_ok() && find(short).is_err()));
+    }
+
+    #[test]
+    fn an_unknown_agent_is_named_with_what_comes_near() {
+        for (text, hint) in [
+            ("claude", "did you mean `claude-code`?"),
+            ("cursr", "did you mean `cursor`?"),
+            ("copilot", "did you mean `github-copilot`?"),
+            ("windsruf", "did you mean `windsurf`?"),
+            ("nothing-like-it", "known are claude-code, adal"),
+        ] {
+            let error = find(text).expect_err(text);
+            assert!(error.hints[0].starts_with(hint), "{text}: {:?}", error.hints);
+        }
+        assert_eq!(find(" Codex ").unwrap().id, "codex");
+    }
+
+    #[test]
+    fn a_target_is_an_agent_or_a_folder() {
+        for (text, shown) in [
+            ("claude-code", "claude-code"),
+            ("./skills/", "./skills"),
+            ("team/skills", "team/skills"),
+            (".custom", ".custom"),
+            ("~/skills", "~/skills"),
+            ("/srv/skills", "/srv/skills"),
+            ("C:\\skills", "C:\\skills"),
+            ("/", "/"),
+        ] {
+            let target = Target::parse(text).unwrap();
+            assert_eq!(target.to_string(), shown);
+            assert_eq!(Target::parse(&target.to_string()).unwrap(), target);
+            assert_eq!(matches!(target, Target::Agent(_)), text == "claude-code");
+        }
+        for bad in ["", " ", "skills", "claud code", "./a\u{7}", "~me/skills"] {
+            assert!(Target::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

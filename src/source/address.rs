@@ -1,0 +1,487 @@
+//! Addresses: everything with a scheme (`https://`, `ssh://`, `file://`, `git+…`) and
+//! git's short form `user@host:path`, taken apart and put together.
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use super::reference::looks_like_reference;
+use super::{Reference, Request, Source, page};
+use crate::error::{Error, Result, error, fail, printable};
+use crate::tree::TreePath;
+
+/// Endings of archives that are read, longest first.
+const ARCHIVES: [&str; 5] = [".tar.gz", ".skill", ".zip", ".tgz", ".tar"];
+/// Endings of archives that are not, so that the message can say so.
+const FOREIGN_ARCHIVES: [&str; 10] =
+    [".tar.xz", ".tar.bz2", ".tar.zst", ".tar.lz", ".txz", ".tbz2", ".7z", ".rar", ".gz", ".xz"];
+
+/// A text in its parts, before anything is decoded: `address//folder#reference@skill`.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Parts<'a> {
+    pub(super) address: &'a str,
+    pub(super) folder: Option<&'a str>,
+    pub(super) query: Option<&'a str>,
+    pub(super) fragment: Option<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    /// Splits; `path_at` is where a path begins, so that `//` of a scheme is left alone.
+    pub(super) fn of(text: &'a str, path_at: usize, with_query: bool) -> Self {
+        let (rest, fragment) = cut(text, '#');
+        let (rest, query) = if with_query { cut(rest, '?') } else { (rest, None) };
+        let (address, folder) = split_folder(rest, path_at);
+        Self { address, folder, query, fragment }
+    }
+
+    /// The folder, decoded.
+    pub(super) fn folder(&self) -> Result<Option<TreePath>> {
+        self.folder.map_or(Ok(None), folder)
+    }
+
+    /// Takes `@skill` off the end of the folder, or of the address where there is none.
+    ///
+    /// # Errors
+    /// `Usage` when what stands behind `@` cannot be a skill; a version or sha there gets
+    /// a hint to write `#`.
+    pub(super) fn take_skill(&mut self) -> Result<Option<&'a str>> {
+        let place = self.folder.as_mut().unwrap_or(&mut self.address);
+        // Behind the last slash; of `git@host:repo`, which may have none, behind the colon.
+        let name_at = place.rfind('/').or_else(|| place.find(':')).map_or(0, |at| at + 1);
+        let Some(at) = place[name_at..].rfind('@').map(|at| name_at + at) else { return Ok(None) };
+        let (left, right) = (&place[..at], &place[at + 1..]);
+        if left.is_empty() || left.ends_with(['/', ':']) {
+            return Ok(None);
+        }
+        if is_skill(right) {
+            *place = left;
+            return Ok(Some(right));
+        }
+        let shown = printable(right, false);
+        Err(match looks_like_reference(right) {
+            true => error!(Usage, "`@{shown}` reads as a version, but a skill's name stands behind `@`")
+                .hint(format!("for that version write `{}#{shown}`", printable(left, false))),
+            false => error!(Usage, "`{shown}` behind `@` cannot be the name of a skill")
+                .hint("write `owner/repo@skill-name`, or use `--skill NAME`"),
+        })
+    }
+}
+
+fn cut(text: &str, at: char) -> (&str, Option<&str>) {
+    text.split_once(at).map_or((text, None), |(left, right)| (left, Some(right)))
+}
+
+/// `address//folder`, the `//` at or behind `path_at + 1`.
+pub(super) fn split_folder(text: &str, path_at: usize) -> (&str, Option<&str>) {
+    let from = path_at + 1;
+    let Some(at) = text.get(from..).and_then(|path| path.find("//")).map(|at| from + at) else {
+        return (text, None);
+    };
+    let folder = text[at..].trim_matches('/');
+    (&text[..at], (!folder.is_empty()).then_some(folder))
+}
+
+/// The reference and the skill of what stands behind `#`.
+///
+/// # Errors
+/// `Usage` when the reference is empty or cannot be one.
+pub(super) fn fragment(text: &str) -> Result<(Reference, Option<&str>)> {
+    let (reference, skill) = match text.rsplit_once('@') {
+        Some((reference, skill)) if is_skill(skill) => (reference, Some(skill)),
+        _ => (text, None),
+    };
+    if reference.is_empty() {
+        return Err(error!(Usage, "nothing stands behind `#`")
+            .hint("write a branch, tag, sha or range there, or leave the `#` away"));
+    }
+    Ok((Reference::parse(&decode(reference)?)?, skill))
+}
+
+/// True for what may stand behind `@`: a name, as lenient as names in the wild are, that
+/// cannot be taken for a version.
+pub(super) fn is_skill(text: &str) -> bool {
+    let edge = |c: char| c.is_alphanumeric() || c == '_';
+    text.chars().count() <= 64
+        && text.starts_with(edge)
+        && text.ends_with(edge)
+        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | ' '))
+        && !looks_like_reference(text)
+}
+
+/// `%20` and the like, as browsers write them.
+pub(super) fn decode(text: &str) -> Result<String> {
+    match percent_decode_str(text).decode_utf8() {
+        Ok(text) if !text.chars().any(crate::error::is_unprintable) => Ok(text.into_owned()),
+        _ => fail!(Usage, "`{}` hides characters behind `%` that no name has", printable(text, false)),
+    }
+}
+
+/// A folder of a source, decoded; a closing `SKILL.md` means the folder that holds it.
+pub(super) fn folder(text: &str) -> Result<Option<TreePath>> {
+    let text = decode(text)?;
+    let text = without_manifest(text.trim_end_matches('/'));
+    if text.is_empty() {
+        return Ok(None);
+    }
+    TreePath::parse(text.as_bytes()).map(Some).map_err(|reason| {
+        error!(Usage, "the folder `{}` cannot be used: it {reason}", printable(text, false))
+            .hint("name the folder from the top of the source, like `skills/pdf`")
+    })
+}
+
+/// `a/b/SKILL.md` is `a/b`.
+pub(super) fn without_manifest(mut path: &str) -> &str {
+    loop {
+        let (parent, name) = path.rsplit_once(['/', '\\']).unwrap_or(("", path));
+        if !name.eq_ignore_ascii_case("SKILL.md") {
+            return path;
+        }
+        path = parent;
+    }
+}
+
+/// Whether a path or address ends like an archive that is read here.
+pub(super) fn is_archive(path: &str) -> bool {
+    archive_stem(path).len() < path.len()
+}
+
+/// The name without the ending of an archive.
+pub(super) fn archive_stem(name: &str) -> &str {
+    ARCHIVES.iter().find_map(|ending| strip_ending(name, ending)).unwrap_or(name)
+}
+
+/// # Errors
+/// `Usage` for archives of a kind that is not read.
+pub(super) fn refuse_foreign_archive(path: &str) -> Result<()> {
+    match FOREIGN_ARCHIVES.iter().find(|ending| strip_ending(path, ending).is_some() && !is_archive(path)) {
+        Some(ending) => Err(error!(Usage, "archives that end in `{ending}` are not read")
+            .hint("pack the skill as .zip, .skill, .tar.gz, .tgz or .tar")),
+        None => Ok(()),
+    }
+}
+
+fn strip_ending<'a>(text: &'a str, ending: &str) -> Option<&'a str> {
+    let at = text.len().checked_sub(ending.len()).filter(|at| text.is_char_boundary(*at))?;
+    let (stem, end) = text.split_at(at);
+    (end.eq_ignore_ascii_case(ending) && !stem.is_empty() && !stem.ends_with(['/', '\\'])).then_some(stem)
+}
+
+/// Reads `scheme://…`, also behind `git+`.
+///
+/// # Errors
+/// `Usage` for schemes that are refused, passwords, `..`, and what the pages of the known
+/// hosts do not lead to.
+pub(super) fn parse(text: &str) -> Result<Request> {
+    let (plain, git) = match text.get(..4) {
+        Some(start) if start.eq_ignore_ascii_case("git+") => (&text[4..], true),
+        _ => (text, false),
+    };
+    let scheme = plain.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    check_scheme(&scheme)?;
+    if plain.contains(char::is_whitespace) {
+        return Err(error!(Usage, "the address holds a blank").hint("write `%20` for a blank in a URL"));
+    }
+    let host_at = scheme.len() + 3;
+    let path_at = plain[host_at..].find(['/', '?', '#']).map_or(plain.len(), |at| host_at + at);
+    let parts = Parts::of(plain, path_at, true);
+    match scheme.as_str() {
+        "file" => file(parts),
+        "ssh" => git_remote(check_url(&parts)?, parts),
+        _ => page::parse(check_url(&parts)?, parts, git),
+    }
+}
+
+fn check_scheme(scheme: &str) -> Result<()> {
+    let refused = |reason: &str| error!(Usage, "`{scheme}://` is refused: {reason}");
+    Err(match scheme {
+        "https" | "http" | "ssh" | "file" => return Ok(()),
+        "git" => {
+            refused("it is neither encrypted nor authenticated").hint("write the address with `https://`")
+        }
+        "ftp" | "ftps" | "sftp" | "rsync" | "s3" | "gs" => refused("nothing is fetched that way")
+            .hint("git remotes begin with `https://` or `ssh://`, archives with `https://`"),
+        _ => error!(Usage, "`{}://` is no address that is known here", printable(scheme, false))
+            .hint("known are `https://`, `ssh://`, `file://` and `git+https://`"),
+    })
+}
+
+/// Checks an address and gives it without query, fragment and folder.
+fn check_url(parts: &Parts) -> Result<Url> {
+    let hint = "write it like `https://host/owner/repo.git`";
+    let url = Url::parse(parts.address)
+        .map_err(|cause| error!(Usage, "the address cannot be read").cause(cause).hint(hint))?;
+    let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
+        return Err(error!(Usage, "the address names no host").hint(hint));
+    };
+    let ip6 = url.scheme() != "ssh" && host.starts_with('[');
+    if !ip6 {
+        check_host(host)?;
+    }
+    if url.password().is_some() || (url.scheme() != "ssh" && is_token(url.username())) {
+        return Err(secret(&format!("the address of {host} holds a password or token")));
+    }
+    if url.scheme() == "ssh" {
+        check_user(url.username())?;
+    }
+    check_path(&decode(parts.address.get(url.scheme().len() + 3..).unwrap_or_default())?)?;
+    Ok(url)
+}
+
+/// An error that never quotes what it is about.
+fn secret(message: &str) -> Error {
+    error!(Usage, "{message}, which would end up in the registry and in process lists")
+        .hint("leave it away and set GITHUB_TOKEN, GITLAB_TOKEN or BITBUCKET_TOKEN")
+        .hint("or let a git credential helper give it")
+}
+
+/// User names that are tokens: the prefixes GitHub, GitLab and Atlassian document, the
+/// names that go with a token as password, and anything as long as a token.
+fn is_token(user: &str) -> bool {
+    const STARTS: [&str; 9] =
+        ["ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "ATBB", "ATCTT"];
+    const NAMES: [&str; 3] = ["x-access-token", "x-token-auth", "oauth2"];
+    STARTS.iter().any(|start| user.starts_with(start)) || NAMES.contains(&user) || user.len() >= 20
+}
+
+/// Only what cannot be taken for an option or leave a command line (CVE-2017-1000117).
+fn check_host(host: &str) -> Result<()> {
+    let sound = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+    if sound && !host.starts_with(['-', '.']) {
+        return Ok(());
+    }
+    fail!(Usage, "`{}` cannot be the name of a host", printable(host, false))
+}
+
+fn check_user(user: &str) -> Result<()> {
+    let sound = user.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'~'));
+    if sound && !user.starts_with('-') {
+        return Ok(());
+    }
+    fail!(Usage, "`{}` cannot be a user name of an address", printable(user, false))
+}
+
+/// Refuses paths that climb, and characters that a shell at the other end could obey.
+fn check_path(path: &str) -> Result<()> {
+    if path.split(['/', '\\']).any(|part| matches!(part, "." | "..")) {
+        return Err(
+            error!(Usage, "the address has a `.` or `..` part").hint("write the address that it leads to")
+        );
+    }
+    let odd = |c: &char| matches!(c, '\'' | '"' | '`' | '$' | ';' | '|' | '<' | '>' | '\\');
+    match path.chars().find(odd) {
+        Some(c) => fail!(Usage, "the address holds `{c}`, which no address of a repository needs"),
+        None => Ok(()),
+    }
+}
+
+/// A git remote of any host: `url//folder#reference@skill`.
+pub(super) fn git_remote(url: Url, mut parts: Parts) -> Result<Request> {
+    if parts.query.is_some() {
+        return Err(error!(Usage, "a repository's address has no `?…` part")
+            .hint(format!("leave it away: `{}`", git_text(url.as_str()))));
+    }
+    let before = parts.address.len();
+    let skill = parts.take_skill()?;
+    let url = if parts.address.len() == before {
+        url
+    } else {
+        // Again without `@skill`, and with the user as the caller left it.
+        let mut shorter = check_url(&parts)?;
+        let _ = shorter.set_username(url.username());
+        shorter
+    };
+    if url.path().trim_matches('/').is_empty() {
+        return Err(error!(Usage, "the address names a host, but no repository")
+            .hint("write it like `https://host/owner/repo.git`"));
+    }
+    let url = url.as_str().trim_end_matches('/').to_owned();
+    assemble(Source::Git { url }, parts.folder()?, parts.fragment, skill)
+}
+
+/// Puts a git request together; the skill may stand before or behind the reference.
+pub(super) fn assemble(
+    source: Source,
+    subdirectory: Option<TreePath>,
+    behind: Option<&str>,
+    skill: Option<&str>,
+) -> Result<Request> {
+    let (reference, second) = behind.map_or(Ok((Reference::Default, None)), fragment)?;
+    if let (Some(one), Some(two)) = (skill, second) {
+        return Err(error!(Usage, "two skills are named, `{one}` and `{two}`")
+            .hint(format!("write `{source}` with `--skill {one} --skill {two}`")));
+    }
+    Ok(Request { source, reference, subdirectory, skill: skill.or(second).map(str::to_owned) })
+}
+
+/// `file:///path`: a git repository, or an archive by its ending.
+fn file(mut parts: Parts) -> Result<Request> {
+    let hint = "write three slashes: `file:///home/me/repo`";
+    check_path(&decode(parts.address)?)?;
+    let url = Url::parse(parts.address)
+        .map_err(|cause| error!(Usage, "the address cannot be read").cause(cause).hint(hint))?;
+    if url.host_str().is_some_and(|host| !matches!(host, "" | "localhost")) || url.path() == "/" {
+        return Err(error!(Usage, "the address names no path of this machine").hint(hint));
+    }
+    let path = decode(url.path())?;
+    if path.contains("//") {
+        fail!(Usage, "the address has an empty part (`//`)");
+    }
+    refuse_foreign_archive(&path)?;
+    if is_archive(&path) {
+        let drive = path.trim_start_matches('/');
+        let location = if drive.as_bytes().get(1) == Some(&b':') { drive } else { &path };
+        return archive(location.to_owned(), &parts);
+    }
+    let skill = parts.take_skill()?;
+    let url = Url::parse(parts.address)
+        .map_err(|cause| error!(Usage, "the address cannot be read").cause(cause))?;
+    if parts.query.is_some() {
+        return Err(error!(Usage, "a repository's address has no `?…` part"));
+    }
+    let url = url.as_str().trim_end_matches('/').to_owned();
+    assemble(Source::Git { url }, parts.folder()?, parts.fragment, skill)
+}
+
+/// An archive: a place in it may be named, a reference or a skill may not.
+pub(super) fn archive(location: String, parts: &Parts) -> Result<Request> {
+    if parts.fragment.is_some_and(|fragment| !fragment.is_empty()) {
+        return Err(error!(Usage, "an archive has no branches, tags or commits to name behind `#`")
+            .hint("to hold it at its bytes use `--integrity sha256:…`")
+            .hint("to choose among its skills use `--skill NAME`"));
+    }
+    let subdirectory = parts.folder()?;
+    let source = Source::Archive { location };
+    Ok(Request { source, reference: Reference::Default, subdirectory, skill: None })
+}
+
+/// Refuses an archive's query that carries credentials (signed links of object stores,
+/// tokens of raw files): the location is written into the registry.
+pub(super) fn check_query(query: Option<&str>) -> Result<()> {
+    const SECRET: [&str; 9] =
+        ["token", "signature", "sig", "key", "apikey", "password", "secret", "credential", "auth"];
+    let keys = query.unwrap_or_default().split('&').filter_map(|pair| pair.split('=').next());
+    for key in keys {
+        let key = key.to_ascii_lowercase();
+        if key.split(['-', '_']).any(|word| SECRET.contains(&word)) {
+            return Err(secret("the query of the address holds a credential")
+                .hint("or download the archive yourself and install the file"));
+        }
+    }
+    Ok(())
+}
+
+/// `user@host:path`, git's short form of ssh. Stays as it is: it means ssh, also for
+/// github.com.
+pub(super) fn scp(text: &str) -> Result<Request> {
+    let path_at = text.find(':').unwrap_or_default();
+    let mut parts = Parts::of(text, path_at + 1, false);
+    if parts.address.contains(char::is_whitespace) {
+        fail!(Usage, "the address holds a blank");
+    }
+    let skill = parts.take_skill()?;
+    let (host, path) = parts.address.split_once(':').unwrap_or((parts.address, ""));
+    let (user, host) = host.split_once('@').unwrap_or(("", host));
+    check_user(user)?;
+    check_host(host)?;
+    check_path(path)?;
+    let path = path.trim_end_matches('/');
+    if path.is_empty() || path.starts_with('-') {
+        return Err(error!(Usage, "the address names a host, but no repository")
+            .hint("write it like `git@host:owner/repo.git`"));
+    }
+    if path.starts_with(|c: char| c.is_ascii_digit()) && path.split('/').count() > 2 {
+        let digits = path.split('/').next().unwrap_or_default();
+        if digits.parse::<u16>().is_ok() {
+            let rest = path.get(digits.len()..).unwrap_or_default();
+            return Err(error!(Usage, "`:{digits}` can be a port or a folder")
+                .hint(format!("for a port write `ssh://{user}@{host}:{digits}{rest}`")));
+        }
+    }
+    let url = parts.address.trim_end_matches('/').to_owned();
+    assemble(Source::Git { url }, parts.folder()?, parts.fragment, skill)
+}
+
+/// What is printed for a git address: `git+` where the address alone would not say that
+/// it is git.
+pub(super) fn git_text(url: &str) -> String {
+    let web = url.starts_with("https://") || url.starts_with("http://");
+    if web && !url.ends_with(".git") { format!("git+{url}") } else { url.to_owned() }
+}
+
+/// `text//folder`, before a query. Only addresses are encoded; a path stays as it is.
+pub(super) fn join_folder(text: &str, folder: &TreePath) -> String {
+    let local = !text.contains("://") && text.starts_with(['.', '/', '~', '\\']) || is_drive(text);
+    if local {
+        return format!("{text}//{folder}");
+    }
+    let (text, query) = cut(text, '?');
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{text}//{}{query}", encode(folder.as_str()))
+}
+
+/// `C:\` or `C:/`.
+pub(super) fn is_drive(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && chars.next() == Some(':')
+        && matches!(chars.next(), Some('/' | '\\'))
+}
+
+/// Hides the characters of a folder that mean something in a source.
+pub(super) fn encode(text: &str) -> String {
+    escape(text, &['%', '#', '@', '?', ' '])
+}
+
+/// The same for a reference, where `@` means something only before what can be a skill.
+pub(super) fn encode_reference(text: &str) -> String {
+    let skill = text.rsplit_once('@').is_some_and(|(_, skill)| is_skill(skill));
+    escape(text, if skill { &['%', '@', ' '] } else { &['%', ' '] })
+}
+
+fn escape(text: &str, special: &[char]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match special.contains(&c) {
+            true => out.push_str(&format!("%{:02X}", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
+/// The last part of a path or address.
+pub(super) fn last(text: &str) -> &str {
+    text.rsplit(['/', '\\', ':']).next().unwrap_or(text)
+}
+
+pub(super) fn without_git(text: &str) -> &str {
+    text.strip_suffix(".git").filter(|stem| !stem.is_empty()).unwrap_or(text)
+}
+
+/// The last part of an archive's place, without a query.
+pub(super) fn file_name(location: &str) -> &str {
+    let path = if location.contains("://") { cut(location, '?').0 } else { location };
+    last(path)
+}
+
+/// `host/path` in lower-case host, without user, scheme and `.git`.
+pub(super) fn git_name(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let at = rest.find(['/', ':']).unwrap_or(rest.len());
+    let host = rest[..at].rsplit('@').next().unwrap_or_default();
+    format!(
+        "{}{}",
+        host.to_ascii_lowercase(),
+        without_git(&rest[at..]).replacen(':', "/", usize::from(!url.contains("://")))
+    )
+}
+
+/// What two spellings of one git address have in common.
+pub(super) fn git_identity(url: &str) -> String {
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (scheme, rest.to_owned()),
+        None => ("ssh", url.replacen(':', "/", 1)),
+    };
+    let at = rest.find('/').unwrap_or(rest.len());
+    let path = without_git(rest[at..].trim_matches('/'));
+    format!("{}://{}/{path}", scheme.to_ascii_lowercase(), rest[..at].to_ascii_lowercase())
+}

@@ -1,0 +1,390 @@
+//! Pages: what a person copies out of a browser, on the known hosts and on any other that
+//! runs the same software.
+
+use url::Url;
+
+use super::address::{
+    self, Parts, archive, assemble, check_query, decode, git_remote, is_archive, refuse_foreign_archive,
+    without_git,
+};
+use super::reference::looks_like_reference;
+use super::request::{bitbucket, github, gitlab};
+use super::{Reference, Request, Sha, Source};
+use crate::error::{Error, Result, error, fail, printable};
+use crate::tree::TreePath;
+
+/// Hosts whose repositories are reached under the address of their page. A host whose
+/// first label is one of [`FORGES`] is taken for one too.
+const HOSTS: [&str; 6] =
+    ["codeberg.org", "gitee.com", "gitcode.com", "framagit.org", "huggingface.co", "salsa.debian.org"];
+const FORGES: [&str; 7] = ["git", "gitlab", "gitea", "forgejo", "github", "bitbucket", "ghe"];
+
+/// First parts of github.com addresses that are no account.
+const NO_OWNERS: [&str; 12] = [
+    "orgs",
+    "settings",
+    "marketplace",
+    "topics",
+    "search",
+    "sponsors",
+    "collections",
+    "features",
+    "explore",
+    "login",
+    "apps",
+    "users",
+];
+
+/// Where a page points: a state of the repository, and a folder in it.
+struct Place {
+    reference: Reference,
+    folder: Option<TreePath>,
+}
+
+/// Reads an `http(s)` address. `git` is true behind `git+`.
+pub(super) fn parse(url: Url, parts: Parts, git: bool) -> Result<Request> {
+    let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
+    let host = host.strip_prefix("www.").unwrap_or(&host);
+    match host {
+        "github.com" | "github.dev" => return github_page(&url, parts),
+        "raw.githubusercontent.com" => return github_raw(&url, parts),
+        "gitlab.com" => return gitlab_page(&url, parts),
+        "bitbucket.org" => return bitbucket_page(&url, parts),
+        "codeload.github.com" => return archive_at(&url, &parts),
+        "skills.sh" => return Err(skills_site(&url)),
+        "gist.github.com" if !url.path().ends_with(".git") => return Err(gist(&url)),
+        _ => {}
+    }
+    other(url, parts, git, host)
+}
+
+/// The parts of the path, decoded, without empty ones at the ends.
+fn words(url: &Url) -> Result<Vec<String>> {
+    let path = url.path().trim_matches('/');
+    if path.is_empty() {
+        return Ok(Vec::new());
+    }
+    path.split('/').map(decode).collect()
+}
+
+fn github_page(url: &Url, mut parts: Parts) -> Result<Request> {
+    let words = words(url)?;
+    let [owner, repo, rest @ ..] = &words[..] else {
+        return Err(error!(Usage, "`{}` names no repository of github.com", printable(url.path(), false))
+            .hint("write `https://github.com/owner/repo`, or `owner/repo`"));
+    };
+    if NO_OWNERS.contains(&owner.as_str()) {
+        return Err(error!(Usage, "`github.com/{owner}` is a page, not an account")
+            .hint("write `https://github.com/owner/repo`, or `owner/repo`"));
+    }
+    if rest.is_empty() {
+        return repository(&mut parts, repo, |repo| github(owner, repo));
+    }
+    let source = github(owner, without_git(repo))?;
+    match (rest[0].as_str(), rest.get(1).map(String::as_str)) {
+        ("archive" | "zipball" | "tarball", _) | ("releases", Some("download")) => archive_at(url, &parts),
+        ("raw", _) if is_archive(url.path()) => archive_at(url, &parts),
+        ("wiki", _) => Err(error!(Usage, "a wiki holds no skills").hint(format!("write `{source}`"))),
+        ("pull" | "compare", _) => Err(error!(Usage, "a pull request is not a place to install from")
+            .hint("write the fork and branch that it comes from: `owner/repo#branch`")),
+        _ => on_page(source, rest, &parts),
+    }
+}
+
+/// The page of a repository itself: `…/repo`, `…/repo.git`, with `#ref` and `@skill`, and
+/// what a browser leaves behind it.
+fn repository(parts: &mut Parts, repo: &str, source: impl Fn(&str) -> Result<Source>) -> Result<Request> {
+    let skill = parts.take_skill()?;
+    let repo = if skill.is_some() { repo.rsplit_once('@').map_or(repo, |(repo, _)| repo) } else { repo };
+    let stem = without_git(repo);
+    let page = stem == repo;
+    let anchor = |text: &str| {
+        matches!(text, "" | "readme" | "readme-ov-file")
+            || (parts.query.is_some() && !looks_like_reference(text))
+    };
+    if page && parts.fragment.is_some_and(anchor) {
+        parts.fragment = None;
+    }
+    assemble(source(stem)?, parts.folder()?, parts.fragment, skill)
+}
+
+fn github_raw(url: &Url, parts: Parts) -> Result<Request> {
+    let words = words(url)?;
+    let [owner, repo, rest @ ..] = &words[..] else {
+        fail!(Usage, "`{}` names no file of a repository", printable(url.path(), false));
+    };
+    if is_archive(url.path()) {
+        return archive_at(url, &parts);
+    }
+    finish(github(owner, repo)?, tail(rest, true)?, &parts)
+}
+
+/// GitLab separates the project from the page by `/-/`; older links do without.
+fn gitlab_page(url: &Url, mut parts: Parts) -> Result<Request> {
+    let words = words(url)?;
+    let Some((project, page)) = split_gitlab(&words) else {
+        let [groups @ .., repo] = &words[..] else {
+            fail!(Usage, "the address names no project of gitlab.com");
+        };
+        let groups: String = groups.iter().map(|group| format!("{group}/")).collect();
+        return repository(&mut parts, repo, |repo| gitlab(&format!("{groups}{repo}")));
+    };
+    let project = project.join("/");
+    let source = gitlab(without_git(&project))?;
+    if page.first().is_some_and(|word| word == "archive") || is_file_download(page) {
+        return archive_at(url, &parts);
+    }
+    on_page(source, page, &parts)
+}
+
+fn split_gitlab(words: &[String]) -> Option<(&[String], &[String])> {
+    if let Some(at) = words.iter().skip(1).position(|word| word == "-") {
+        return Some((&words[..=at], words.get(at + 2..).unwrap_or_default()));
+    }
+    let page = |word: &String| matches!(word.as_str(), "tree" | "blob" | "raw" | "commit" | "commits");
+    let at = words.iter().skip(2).position(page)? + 2;
+    Some((&words[..at], &words[at..]))
+}
+
+/// `raw/<ref>/…/x.zip`: a file that is itself an archive.
+fn is_file_download(page: &[String]) -> bool {
+    page.first().is_some_and(|word| word == "raw") && page.last().is_some_and(|name| is_archive(name))
+}
+
+fn bitbucket_page(url: &Url, mut parts: Parts) -> Result<Request> {
+    let words = words(url)?;
+    let [workspace, repo, rest @ ..] = &words[..] else {
+        return Err(error!(Usage, "`{}` names no repository of bitbucket.org", printable(url.path(), false))
+            .hint("write `https://bitbucket.org/workspace/repo`"));
+    };
+    if rest.is_empty() {
+        return repository(&mut parts, repo, |repo| bitbucket(workspace, repo));
+    }
+    let source = bitbucket(workspace, without_git(repo))?;
+    match rest[0].as_str() {
+        "get" | "downloads" => archive_at(url, &parts),
+        "branch" => {
+            let name = rest[1..].join("/");
+            finish(source, Place { reference: parse_below("refs/heads/", &name)?, folder: None }, &parts)
+        }
+        "src" if rest.len() == 1 => {
+            finish(source, Place { reference: Reference::Default, folder: None }, &parts)
+        }
+        "src" => finish(source, tail_of(&rest[1..], rest.last())?, &parts),
+        _ => on_page(source, rest, &parts),
+    }
+}
+
+/// A file or folder by what it is called: Bitbucket and Gitea show both under one word.
+fn tail_of(words: &[String], last: Option<&String>) -> Result<Place> {
+    let file = last.is_some_and(|name| name.to_ascii_lowercase().ends_with(".md"));
+    tail(words, file)
+}
+
+/// What stands behind the repository in the address of one of its pages.
+fn on_page(source: Source, page: &[String], parts: &Parts) -> Result<Request> {
+    let word = page.first().map(String::as_str).unwrap_or_default();
+    let rest = page.get(1..).unwrap_or_default();
+    let place = match (word, rest.first().map(String::as_str)) {
+        ("tree" | "commits", Some(_)) => tail(rest, false)?,
+        ("blob" | "raw" | "blame" | "edit", Some(_)) => tail(rest, true)?,
+        ("commit", Some(sha)) => Place { reference: Reference::parse(sha)?, folder: None },
+        ("releases", Some("tag")) => {
+            Place { reference: parse_below("refs/tags/", &rest[1..].join("/"))?, folder: None }
+        }
+        ("releases" | "tags", Some(tag)) if tag != "latest" => {
+            Place { reference: parse_below("refs/tags/", &rest.join("/"))?, folder: None }
+        }
+        _ => {
+            return Err(error!(
+                Usage,
+                "the page `{}` of {} is no place to install from",
+                printable(&page.join("/"), false),
+                source.display_name()
+            )
+            .hint(format!("for the repository write `{source}`"))
+            .hint("for a folder copy the address of its page, which has `/tree/` in it"));
+        }
+    };
+    finish(source, place, parts)
+}
+
+fn parse_below(root: &str, name: &str) -> Result<Reference> {
+    Reference::parse(&format!("{root}{name}"))
+}
+
+/// A reference, which may hold slashes, and what follows it. `file` is true where the last
+/// word is a file: it must be `SKILL.md`, whose folder is meant.
+fn tail(words: &[String], file: bool) -> Result<Place> {
+    let mut words = words;
+    if let [front @ .., last] = words
+        && !front.is_empty()
+        && last.eq_ignore_ascii_case("SKILL.md")
+    {
+        words = front;
+    } else if file {
+        let shown = printable(&words.join("/"), false);
+        return Err(error!(Usage, "`{shown}` is a file, and not a `SKILL.md`")
+            .hint("copy the address of the folder that holds the skill, or of its `SKILL.md`"));
+    }
+    if let [first, rest @ ..] = words
+        && let Ok(sha) = first.parse::<Sha>()
+    {
+        let folder = check_folder(&rest.join("/"))?;
+        return Ok(Place { reference: Reference::Sha(sha), folder });
+    }
+    Ok(Place { reference: Reference::tail(&words.join("/"))?, folder: None })
+}
+
+fn check_folder(text: &str) -> Result<Option<TreePath>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    TreePath::parse(text.as_bytes()).map(Some).map_err(|reason| {
+        error!(Usage, "the folder `{}` cannot be used: it {reason}", printable(text, false))
+    })
+}
+
+/// A request for a page. The fragment of a page is a place on it (`#L10`, `#usage`), unless
+/// it can only be meant as a reference: then two are named.
+fn finish(source: Source, place: Place, parts: &Parts) -> Result<Request> {
+    if let Some(second) = parts.fragment.filter(|text| looks_like_reference(text) || text.contains('@')) {
+        return Err(error!(
+            Usage,
+            "the address of a page names a reference, and `#{}` names another",
+            printable(second, false)
+        )
+        .hint(format!("write `{source}#{}`, with `--subdirectory` for a folder", printable(second, false))));
+    }
+    if parts.folder.is_some() {
+        fail!(Usage, "the address of a page has an empty part (`//`)");
+    }
+    let Place { reference, folder } = place;
+    Ok(Request { source, reference, subdirectory: folder, skill: None })
+}
+
+/// An archive by its address; the query stays, as it may choose what is sent.
+fn archive_at(url: &Url, parts: &Parts) -> Result<Request> {
+    refuse_foreign_archive(url.path())?;
+    check_query(parts.query)?;
+    let query = parts.query.filter(|query| !query.is_empty());
+    archive(format!("{url}{}", query.map(|query| format!("?{query}")).unwrap_or_default()), parts)
+}
+
+fn gist(url: &Url) -> Error {
+    let id = address::last(url.path().trim_end_matches('/'));
+    error!(Usage, "the page of a gist is not a repository")
+        .hint(format!("its repository is `https://gist.github.com/{}.git`", printable(id, false)))
+}
+
+fn skills_site(url: &Url) -> Error {
+    let error = error!(Usage, "the pages of skills.sh hold no skills themselves");
+    match url.path().trim_matches('/').split('/').collect::<Vec<_>>()[..] {
+        [owner, repo, skill] => {
+            error.hint(format!("write `{}`", printable(&format!("{owner}/{repo}@{skill}"), false)))
+        }
+        _ => error.hint("write `owner/repo@skill-name`, as the page shows it"),
+    }
+}
+
+/// Any other host: only what says by itself that it is an archive or a repository.
+fn other(url: Url, parts: Parts, git: bool, host: &str) -> Result<Request> {
+    refuse_foreign_archive(url.path())?;
+    if !git && is_archive(url.path()) {
+        return archive_at(&url, &parts);
+    }
+    if url.path().contains("/_git/") {
+        return azure(url, parts);
+    }
+    let words = words(&url)?;
+    if let Some((at, kind)) = gitea(&words) {
+        return gitea_page(&url, &words, at, kind, &parts);
+    }
+    if let Some((repository, page)) = split_page(&words) {
+        return on_page(git_source(&url, repository), page, &parts);
+    }
+    let forge = HOSTS.contains(&host) || host.split('.').next().is_some_and(|label| FORGES.contains(&label));
+    let repository = without_skill(url.path().trim_end_matches('/'));
+    if git || repository.ends_with(".git") || (forge && words.len() >= 2) {
+        return git_remote(url, parts);
+    }
+    let mut shown = url.clone();
+    let _ = shown.set_username("");
+    Err(error!(
+        Usage,
+        "`{}` does not say whether it is a repository or an archive",
+        printable(shown.as_str(), false)
+    )
+    .hint(format!("for a git repository write `git+{shown}`"))
+    .hint("an archive's address ends in .zip, .skill, .tar.gz, .tgz or .tar"))
+}
+
+/// A path without `@skill` at its end.
+fn without_skill(path: &str) -> &str {
+    let name_at = path.rfind('/').map_or(0, |at| at + 1);
+    path[name_at..].find('@').map_or(path, |at| &path[..name_at + at])
+}
+
+/// The repository and the page on hosts that are laid out as GitHub (GitHub Enterprise,
+/// Hugging Face) or GitLab are.
+fn split_page(words: &[String]) -> Option<(&[String], &[String])> {
+    if let Some(dash) = words.iter().skip(1).position(|word| word == "-") {
+        return Some((&words[..=dash], words.get(dash + 2..).unwrap_or_default()));
+    }
+    let at = words.iter().skip(2).position(|w| matches!(w.as_str(), "tree" | "blob" | "commit"))? + 2;
+    Some((&words[..at], &words[at..]))
+}
+
+/// Gitea and Forgejo: `…/src/branch/main/path`, and `raw` likewise.
+fn gitea(words: &[String]) -> Option<(usize, &str)> {
+    let at = words.iter().skip(2).position(|word| matches!(word.as_str(), "src" | "raw"))? + 2;
+    let kind = words.get(at + 1)?.as_str();
+    matches!(kind, "branch" | "tag" | "commit").then_some((at, kind))
+}
+
+fn gitea_page(url: &Url, words: &[String], at: usize, kind: &str, parts: &Parts) -> Result<Request> {
+    let rest = words.get(at + 2..).unwrap_or_default();
+    let mut place: Vec<String> = match kind {
+        "branch" => vec!["refs".into(), "heads".into()],
+        "tag" => vec!["refs".into(), "tags".into()],
+        _ => Vec::new(),
+    };
+    if rest.is_empty() {
+        fail!(Usage, "the address ends before it names a {kind}");
+    }
+    place.extend_from_slice(rest);
+    let source = git_source(url, words.get(..at).unwrap_or_default());
+    finish(source, tail_of(&place, rest.last().filter(|_| rest.len() > 1))?, parts)
+}
+
+/// The repository of a page on some other host.
+fn git_source(url: &Url, repository: &[String]) -> Source {
+    let mut url = url.clone();
+    url.set_path(&repository.join("/"));
+    url.set_query(None);
+    Source::Git { url: url.as_str().trim_end_matches('/').to_owned() }
+}
+
+/// Azure DevOps: `…/_git/repo?path=/skills/pdf&version=GBmain`. `GB` is a branch, `GT` a
+/// tag, `GC` a commit. Its clone addresses carry the organisation as a user name.
+fn azure(mut url: Url, mut parts: Parts) -> Result<Request> {
+    let _ = url.set_username("");
+    let query = parts.query.take();
+    if query.is_none() {
+        return git_remote(url, parts);
+    }
+    let (mut reference, mut folder) = (Reference::Default, None);
+    for pair in query.unwrap_or_default().split('&') {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = decode(value)?;
+        match (key, value.get(..2), value.get(2..)) {
+            ("path", ..) => folder = address::folder(value.trim_start_matches('/'))?,
+            ("version", Some("GB"), Some(name)) => reference = parse_below("refs/heads/", name)?,
+            ("version", Some("GT"), Some(name)) => reference = parse_below("refs/tags/", name)?,
+            ("version", Some("GC"), Some(sha)) => reference = Reference::parse(sha)?,
+            _ => {}
+        }
+    }
+    let source = Source::Git { url: url.as_str().trim_end_matches('/').to_owned() };
+    finish(source, Place { reference, folder }, &parts)
+}

@@ -1,0 +1,495 @@
+//! The grammar of one SOURCE argument.
+//!
+//! ```text
+//! source    = git [ "#" reference ] [ "@" skill ]      the two in either order
+//!           | archive [ "//" folder ] | local | entry "@" marketplace | "builtin:" name
+//! git       = [ "github:" ] owner "/" repo [ "/" folder ]
+//!           | "bitbucket:" workspace "/" repo [ "/" folder ]
+//!           | "gitlab:" group { "/" group } "/" repo [ "//" folder ]
+//!           | ( url | user "@" host ":" path ) [ "//" folder ]
+//!           | the address of a page                     page.rs
+//! reference = name | sha | range | "refs/heads/" name | "refs/tags/" name
+//!           | "tree:" name-and-folder                   reference.rs
+//! ```
+//!
+//! `//` parts the folder from the repository wherever the repository's own length is open.
+//! Folder and reference may be written with `%20` and the like; a path on this machine is
+//! taken as it stands, `#`, `@` and `%` included. What could mean two things is an error
+//! that says how to write either.
+
+use super::address::{self, Parts, assemble, folder, is_archive, is_drive, without_git};
+use super::reference::looks_like_reference;
+use super::{PAGE_WORDS, Reference, Request, Sha, Source};
+use crate::error::{Error, Result, error, fail, is_unprintable, printable};
+use crate::tree::TreePath;
+
+/// Bytes of a source; the longest address that browsers agree on.
+const MAX_TEXT: usize = 2_048;
+/// The words before a `:` that mean something here.
+const PREFIXES: [&str; 8] =
+    ["github:", "gitlab:", "bitbucket:", "builtin:", "https://", "ssh://", "file://", "git+https://"];
+
+impl Request {
+    /// Reads one SOURCE argument.
+    ///
+    /// # Errors
+    /// `Usage`, with what to type instead, for everything that is not understood, could
+    /// mean two things, is refused (`git://`, `ext::`), or holds a password.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let text = check_text(text)?;
+        if let Some(request) = local(text)? {
+            return Ok(request);
+        }
+        let at = text.find([':', '/', '#', '@']).unwrap_or(text.len());
+        let (word, rest) = text.split_at(at);
+        match rest.chars().next() {
+            Some(':') => prefixed(text, word, &rest[1..]),
+            Some('@') => with_at(text, word, &rest[1..]),
+            Some('/') => shorthand(text),
+            _ => bare(text),
+        }
+    }
+
+    /// The name, where the text is nothing but one that a marketplace could have (`pdf`).
+    /// [`Request::parse`] refuses such a text; a caller that knows marketplaces asks this
+    /// first.
+    pub(crate) fn bare_name(text: &str) -> Option<&str> {
+        let text = text.trim_ascii();
+        is_name(text).then_some(text)
+    }
+
+    /// Adds what the flags say: `--ref`, `--sha`, `--subdirectory`.
+    ///
+    /// # Errors
+    /// `Usage` when a flag contradicts the source or another flag, or when the kind of
+    /// source has no references or folders.
+    pub(crate) fn with(
+        mut self,
+        reference: Option<&str>,
+        sha: Option<&str>,
+        subdirectory: Option<&str>,
+    ) -> Result<Self> {
+        if reference.is_some() && sha.is_some() {
+            return Err(error!(Usage, "`--ref` and `--sha` exclude each other")
+                .hint("`--sha` alone installs exactly that commit"));
+        }
+        if let Some(text) = reference {
+            self = self.at(Reference::parse(text)?, "--ref")?;
+        }
+        if let Some(text) = sha {
+            let sha = text.trim_ascii().parse::<Sha>().map_err(|e| {
+                e.hint("`--sha` takes the whole sha; a short one can stand behind `#` or `--ref`")
+            })?;
+            self = self.at(Reference::Sha(sha), "--sha")?;
+        }
+        match subdirectory {
+            Some(text) => self.below(text),
+            None => Ok(self),
+        }
+    }
+
+    fn at(mut self, reference: Reference, flag: &str) -> Result<Self> {
+        if !self.source.is_git() {
+            return Err(no_reference(&self.source, flag));
+        }
+        if let Reference::Tail(tail) = &self.reference {
+            let name = reference.to_string();
+            let rest = tail.strip_prefix(&name).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+            let Some(rest) = rest.filter(|_| flag == "--ref") else {
+                return Err(error!(Usage, "`{flag} {reference}` contradicts `{tail}` in the address")
+                    .hint(format!("write `{}` with `{flag}` and `--subdirectory`", self.source)));
+            };
+            self.subdirectory = folder(&address::encode(rest.trim_matches('/')))?;
+        } else if self.reference != Reference::Default && self.reference != reference {
+            return Err(error!(
+                Usage,
+                "two references are named: `{}` and `{flag} {reference}`", self.reference
+            )
+            .hint("leave one of them away"));
+        }
+        self.reference = reference;
+        Ok(self)
+    }
+
+    fn below(mut self, text: &str) -> Result<Self> {
+        if matches!(self.source, Source::Marketplace { .. } | Source::Builtin { .. }) {
+            fail!(Usage, "`--subdirectory` has no meaning for `{}`, which names a skill", self.source);
+        }
+        if let Reference::Tail(tail) = &self.reference {
+            return Err(error!(Usage, "`--subdirectory` contradicts `{tail}` in the address")
+                .hint(format!("write `{}` with `--ref` and `--subdirectory`", self.source)));
+        }
+        let text = text.trim_ascii().replace('\\', "/");
+        let text = text.strip_prefix("./").unwrap_or(&text);
+        let wanted = match text.trim_end_matches('/') {
+            "" | "." => None,
+            text => folder(&address::encode(text))?,
+        };
+        if self.subdirectory.is_some() && self.subdirectory != wanted {
+            let here = self.subdirectory.as_ref().map_or("", TreePath::as_str);
+            return Err(error!(
+                Usage,
+                "two folders are named: `{here}` and `--subdirectory {}`",
+                printable(text, false)
+            )
+            .hint("leave one of them away"));
+        }
+        self.subdirectory = wanted;
+        Ok(self)
+    }
+
+    /// What a `SKILL.md` at the place that is asked for is called when it does not say so
+    /// itself; see [`Source::default_skill_name`].
+    pub(crate) fn default_skill_name(&self) -> Option<&str> {
+        self.subdirectory.as_ref().map(TreePath::name).or_else(|| self.source.default_skill_name())
+    }
+}
+
+fn no_reference(source: &Source, flag: &str) -> Error {
+    let error = error!(Usage, "`{flag}` has no meaning for `{source}`, which is no git repository");
+    match source {
+        Source::Archive { .. } => error.hint("to hold an archive at its bytes use `--integrity sha256:…`"),
+        Source::Local { path } if path.starts_with('/') => {
+            error.hint(format!("for a git repository on this machine write `file://{path}`"))
+        }
+        Source::Local { .. } => error.hint("for a git repository on this machine write `file:///…`"),
+        _ => error,
+    }
+}
+
+fn check_text(text: &str) -> Result<&str> {
+    let text = text.trim_ascii();
+    if text.is_empty() {
+        return Err(error!(Usage, "the source is empty").hint("write for instance `github:owner/repo`"));
+    }
+    if text.len() > MAX_TEXT {
+        fail!(Usage, "the source is longer than {MAX_TEXT} bytes");
+    }
+    if let Some(c) = text.chars().find(|c| is_unprintable(*c)) {
+        return Err(error!(Usage, "the source holds the invisible character U+{:04X}", u32::from(c))
+            .hint("it may have come in by copying: type the source anew"));
+    }
+    if text.starts_with('-') {
+        return Err(error!(
+            Usage,
+            "`{}` reads as a flag, not as a source",
+            text.split('=').next().unwrap_or(text)
+        )
+        .hint("for a folder of that name write `./` before it"));
+    }
+    Ok(text)
+}
+
+/// A folder or archive of this machine, by how it begins.
+fn local(text: &str) -> Result<Option<Request>> {
+    let starts = ["./", "../", "/", "~/", ".\\", "..\\", "\\\\", "~\\"];
+    if !(starts.iter().any(|s| text.starts_with(s)) || matches!(text, "." | ".." | "~") || is_drive(text)) {
+        if text.starts_with('~') {
+            return Err(
+                error!(Usage, "`{text}` begins with another user's home").hint("write the whole path")
+            );
+        }
+        return Ok(None);
+    }
+    let (path, below) = split_path(text);
+    let subdirectory = match below {
+        Some(below) => folder(&address::encode(below))?,
+        None => None,
+    };
+    if !is_archive(path) {
+        archive_with_more(path)?;
+    }
+    let source = match is_archive(path) {
+        true => Source::Archive { location: path.to_owned() },
+        false => Source::Local { path: folder_path(path) },
+    };
+    Ok(Some(Request { source, reference: Reference::Default, subdirectory, skill: None }))
+}
+
+/// `path//folder`. A folder called `x.zip` keeps the slash that says so: `x.zip///folder`.
+fn split_path(text: &str) -> (&str, Option<&str>) {
+    let (path, below) = address::split_folder(text, 0);
+    match below {
+        Some(below) if text[path.len()..].starts_with("///") => (&text[..path.len() + 1], Some(below)),
+        Some(below) => (path, Some(below)),
+        None => (text, None),
+    }
+}
+
+/// A folder without closing slashes and without the `SKILL.md` in it.
+fn folder_path(path: &str) -> String {
+    let mut folder = path;
+    loop {
+        let trimmed = folder.trim_end_matches(|c: char| c == '/' || c.is_ascii_whitespace());
+        let shorter = address::without_manifest(trimmed);
+        if shorter.len() == folder.len() {
+            break;
+        }
+        folder = shorter;
+    }
+    let root = folder.is_empty();
+    let slash = root || is_archive(folder) || folder.ends_with(':');
+    if slash { format!("{folder}/") } else { folder.to_owned() }
+}
+
+/// `x.zip@pdf`, `x.zip#main`: plain mistakes, though they could be names.
+///
+/// # Errors
+/// `Usage` for those, and for archives of a kind that is not read.
+fn archive_with_more(path: &str) -> Result<()> {
+    if path.ends_with('/') {
+        return Ok(());
+    }
+    address::refuse_foreign_archive(path)?;
+    let name = address::last(path);
+    let Some(at) = name.find(['#', '@']).filter(|at| is_archive(&name[..*at])) else { return Ok(()) };
+    let (archive, more) = (&path[..path.len() - name.len() + at], &name[at + 1..]);
+    let error = error!(Usage, "`{path}`: nothing can be chosen behind an archive's name");
+    Err(match name[at..].starts_with('@') {
+        true => error.hint(format!("write `{archive}` with `--skill {more}`")),
+        false => error.hint(format!("an archive has no branches or tags; write `{archive}`")),
+    })
+}
+
+/// `word:rest`.
+fn prefixed(text: &str, word: &str, rest: &str) -> Result<Request> {
+    if rest.starts_with(':') {
+        return Err(error!(
+            Usage,
+            "`{}::` is refused: it lets an address run a command",
+            printable(word, false)
+        )
+        .hint("write the address of the repository itself, with `https://` or `ssh://`"));
+    }
+    if rest.starts_with("//") {
+        return address::parse(text);
+    }
+    let lower = word.to_ascii_lowercase();
+    match lower.as_str() {
+        "github" => owned(rest, "github:owner/repo", github),
+        "bitbucket" => owned(rest, "bitbucket:workspace/repo", bitbucket),
+        "gitlab" => nested(rest),
+        "builtin" => builtin(rest),
+        "file" | "https" | "http" | "ssh" => Err(error!(Usage, "`{lower}:` wants two slashes")
+            .hint(format!("write `{lower}://…`, for a file `file:///…`"))),
+        _ if word.contains('.') => address::scp(text),
+        _ => Err(unknown_prefix(&lower)),
+    }
+}
+
+fn unknown_prefix(word: &str) -> Error {
+    let shown = printable(word, false);
+    let error = error!(Usage, "`{shown}:` is no kind of source");
+    let distance = |known: &&str| strsim::damerau_levenshtein(known.trim_end_matches([':', '/']), word);
+    let known = match word {
+        "gh" => Some("github:"),
+        "gl" => Some("gitlab:"),
+        "bb" => Some("bitbucket:"),
+        "git" => Some("git+https://"),
+        _ => PREFIXES.iter().copied().min_by_key(distance).filter(|known| distance(known) <= 2),
+    };
+    match (known, word) {
+        (Some(known), _) => error.hint(format!("did you mean `{known}…`?")),
+        (None, "npm" | "pypi" | "oci" | "docker" | "crate") => error
+            .hint("packages and images are not read; name the git repository or an archive of it")
+            .hint("for instance `github:owner/repo`"),
+        (None, "gist") => error.hint("a gist is a repository: `https://gist.github.com/ID.git`"),
+        (None, _) => error
+            .hint(format!("known are {}", PREFIXES.map(|prefix| format!("`{prefix}`")).join(", ")))
+            .hint(format!("for a host of your ssh configuration write `ssh://{shown}/path`")),
+    }
+}
+
+/// `entry@marketplace`, `user@host:path`.
+fn with_at(text: &str, word: &str, rest: &str) -> Result<Request> {
+    if word.is_empty() {
+        return Err(error!(
+            Usage,
+            "`{}` is the name of an npm package, which is no source",
+            printable(text, false)
+        )
+        .hint("write the repository: `owner/repo`, or `owner/repo@skill-name`"));
+    }
+    let colon = rest.find([':', '/', '#']).filter(|at| rest[*at..].starts_with(':'));
+    if let Some(colon) = colon {
+        // `user:password@host` comes as a prefix; here it is `user@host:path`.
+        return if rest[..colon].contains('@') { Err(malformed_at()) } else { address::scp(text) };
+    }
+    if looks_like_reference(rest) {
+        return Err(error!(Usage, "`{}` asks for a version of a name alone", printable(text, false))
+            .hint(format!("write the repository: `owner/repo#{}`", printable(rest, false)))
+            .hint("or the marketplace that has it: `name@marketplace`"));
+    }
+    if !is_name(word) || !is_name(rest) {
+        return Err(malformed_at());
+    }
+    let source = Source::Marketplace { entry: word.to_owned(), marketplace: rest.to_owned() };
+    Ok(Request { source, reference: Reference::Default, subdirectory: None, skill: None })
+}
+
+fn malformed_at() -> Error {
+    error!(Usage, "what stands around `@` is not understood")
+        .hint("an entry of a marketplace is `name@marketplace`")
+        .hint("a skill of a repository is `owner/repo@skill-name`")
+        .hint("a repository over ssh is `git@host:owner/repo.git`")
+}
+
+/// Names of entries and marketplaces: letters, digits, `-`, `_`, not beginning with `-`.
+fn is_name(text: &str) -> bool {
+    let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    (1..=128).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(sound)
+}
+
+/// `owner/repo…` without a prefix.
+fn shorthand(text: &str) -> Result<Request> {
+    let first = text.split('/').next().unwrap_or_default();
+    if first.contains('.') {
+        let known =
+            ["github.com", "www.github.com", "gitlab.com", "bitbucket.org", "raw.githubusercontent.com"];
+        if known.contains(&first.to_ascii_lowercase().as_str()) {
+            return address::parse(&format!("https://{text}"));
+        }
+        return Err(error!(Usage, "`{}` can be a host or a folder", printable(first, false))
+            .hint(format!("for a host write `https://{}`", printable(text, false)))
+            .hint(format!("for a folder write `./{}`", printable(text, false))));
+    }
+    let path = text.split(['#', '@']).next().unwrap_or(text).trim_end_matches('/');
+    if !path.contains('/') {
+        return bare(path);
+    }
+    let words: Vec<&str> = path.split('/').collect();
+    if is_archive(path) && !path.contains("//") {
+        let error = error!(Usage, "`{}` can be a file or a repository", printable(text, false))
+            .hint(format!("for a file write `./{}`", printable(text, false)));
+        return Err(if words.len() == 2 {
+            error.hint(format!("for a repository write `github:{}`", printable(text, false)))
+        } else {
+            error
+        });
+    }
+    if let [owner, repo, word, _, ..] = words[..]
+        && !path.contains("//")
+        && PAGE_WORDS.contains(&word)
+    {
+        return Err(error!(Usage, "`{}` can be a page or a folder", printable(text, false))
+            .hint(format!("for a page write `https://github.com/{}`", printable(text, false)))
+            .hint(format!("for a folder `{word}` write `github:{owner}/{repo}//{word}/…`")));
+    }
+    owned(text, "owner/repo", github)
+}
+
+/// `owner/repo[/folder]` of a host where a repository has exactly two names.
+fn owned(text: &str, form: &str, source: fn(&str, &str) -> Result<Source>) -> Result<Request> {
+    if text.contains("://") {
+        return Err(
+            error!(Usage, "a kind of source stands before a whole address").hint("write the address alone")
+        );
+    }
+    let mut parts = Parts::of(text, 0, false);
+    let skill = parts.take_skill()?;
+    let hint = format!("write it like `{form}`, `{form}/path/to/skill` or `{form}@skill-name`");
+    let mut words = parts.address.trim_end_matches('/').splitn(3, '/');
+    let (Some(owner), Some(repo)) = (words.next(), words.next()) else {
+        return Err(error!(Usage, "`{}` names no repository", printable(text, false)).hint(hint));
+    };
+    let source = source(owner, without_git(repo)).map_err(|e| e.hint(hint))?;
+    let subdirectory = match (words.next(), parts.folder) {
+        (Some(_), Some(_)) => {
+            return Err(error!(Usage, "`{}` has an empty part (`//`)", printable(text, false))
+                .hint("between the folders write one slash"));
+        }
+        (Some(below), None) | (None, Some(below)) => folder(below)?,
+        (None, None) => None,
+    };
+    assemble(source, subdirectory, parts.fragment, skill)
+}
+
+/// `group/…/repo[//folder]`.
+fn nested(text: &str) -> Result<Request> {
+    let mut parts = Parts::of(text, 0, false);
+    let skill = parts.take_skill()?;
+    let project = without_git(parts.address.trim_end_matches('/'));
+    let source = gitlab(project)
+        .map_err(|e| e.hint("write it like `gitlab:group/repo` or `gitlab:group/sub/repo//path/to/skill`"))?;
+    assemble(source, parts.folder()?, parts.fragment, skill)
+}
+
+fn builtin(name: &str) -> Result<Request> {
+    if !is_name(name) {
+        return Err(error!(Usage, "`{}` cannot be the name of a built-in skill", printable(name, false))
+            .hint("write for instance `builtin:skill-finder`"));
+    }
+    let source = Source::Builtin { name: name.to_owned() };
+    Ok(Request { source, reference: Reference::Default, subdirectory: None, skill: None })
+}
+
+/// A word alone: an archive by its ending, else something that could be anything.
+fn bare(text: &str) -> Result<Request> {
+    let name = text.split(['#', '/']).next().unwrap_or(text);
+    let shown = printable(name, false);
+    if is_archive(text) && !text.contains(['/', '#']) {
+        let source = Source::Archive { location: format!("./{text}") };
+        return Ok(Request { source, reference: Reference::Default, subdirectory: None, skill: None });
+    }
+    address::refuse_foreign_archive(text)?;
+    if name.eq_ignore_ascii_case("SKILL.md") {
+        return Err(error!(Usage, "`{shown}` is a file; a skill is the folder that holds it")
+            .hint("for this folder write `.`"));
+    }
+    let error = error!(Usage, "`{shown}` does not say where the skill comes from")
+        .hint(format!("for a folder write `./{shown}`"))
+        .hint("for a repository write `owner/repo`, or `owner/repo@skill-name`");
+    Err(if is_name(name) {
+        error.hint(format!("to look for it by name use `ba-agent skill search {shown}`"))
+    } else {
+        error
+    })
+}
+
+/// Checks the names of a GitHub repository: an account has at most 39 letters, digits and
+/// `-` (or `_`, for accounts that a company manages), a repository at most 100 with `.`.
+pub(super) fn github(owner: &str, repo: &str) -> Result<Source> {
+    check_word(owner, 39, "-_", "the name of an account")?;
+    check_repo(repo)?;
+    Ok(Source::Github { owner: owner.to_owned(), repo: repo.to_owned() })
+}
+
+/// Checks the names of a Bitbucket repository; a workspace has at most 62 characters.
+pub(super) fn bitbucket(workspace: &str, repo: &str) -> Result<Source> {
+    check_word(workspace, 62, "-_", "the name of a workspace")?;
+    check_repo(repo)?;
+    Ok(Source::Bitbucket { workspace: workspace.to_owned(), repo: repo.to_owned() })
+}
+
+/// Checks the path of a GitLab project: at least one group, each part at most 255 long.
+pub(super) fn gitlab(project: &str) -> Result<Source> {
+    if !project.contains('/') {
+        fail!(Usage, "`{}` names no project: a group and a repository are needed", printable(project, false));
+    }
+    for word in project.split('/') {
+        check_word(word, 255, "-_.", "a part of a project's path")?;
+    }
+    check_repo(address::last(project))?;
+    Ok(Source::Gitlab { project: project.to_owned() })
+}
+
+/// No host lets a name end in `.git`, and one ending was taken off already.
+fn check_repo(repo: &str) -> Result<()> {
+    if repo.ends_with(".git") {
+        fail!(Usage, "`{}` cannot be the name of a repository: it ends in `.git`", printable(repo, false));
+    }
+    check_word(repo, 100, "-_.", "the name of a repository")
+}
+
+fn check_word(word: &str, longest: usize, others: &str, what: &str) -> Result<()> {
+    let sound = word.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c));
+    if sound
+        && !word.is_empty()
+        && word.len() <= longest
+        && !word.starts_with('-')
+        && !matches!(word, "." | "..")
+    {
+        return Ok(());
+    }
+    fail!(Usage, "`{}` cannot be {what}", printable(word, false))
+}

@@ -1,0 +1,176 @@
+//! Words: versions as tags and frontmatter spell them, and the choice of the best.
+
+use semver::{Version, VersionReq};
+
+/// Reads a version as people write it: a leading `v`, one or two numbers alone (`1.2` is
+/// `1.2.0`, as frontmatter has it where YAML reads a float), more than three cut to
+/// three. For display and comparison only: a version in a frontmatter is a label, the
+/// identity of a skill is its pin and digest.
+pub(crate) fn lenient(text: &str) -> Option<Version> {
+    let text = text.trim();
+    let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
+    if let Ok(version) = Version::parse(text) {
+        return Some(version);
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (numbers, rest) = text.split_at(end);
+    let mut parts: Vec<&str> = numbers.split('.').collect();
+    parts.truncate(3);
+    parts.resize(3, "0");
+    // Leading zeros (`2026.01.05`) are no semver; the number behind them is meant.
+    let parts: Option<Vec<String>> =
+        parts.iter().map(|n| n.parse::<u64>().ok().map(|n| n.to_string())).collect();
+    Version::parse(&format!("{}{rest}", parts?.join("."))).ok()
+}
+
+/// The version that a tag stands for: `v1.2.3`, `1.2.3`; with `skill` given only that
+/// skill's own tags, `NAME--v1.2.3`, `NAME@1.2.3` (each with or without `v`).
+///
+/// Tags are read to the letter of semver (`v1` and `v1.2` are moving marks, not
+/// versions), so that a range never chooses one of those.
+pub(crate) fn of_tag(tag: &str, skill: Option<&str>) -> Option<Version> {
+    let version = match skill {
+        None => tag,
+        Some(name) => {
+            let rest = tag.strip_prefix(name).filter(|_| !name.is_empty())?;
+            rest.strip_prefix("--").or_else(|| rest.strip_prefix('@'))?
+        }
+    };
+    Version::parse(version.strip_prefix('v').unwrap_or(version)).ok()
+}
+
+/// The tag with the highest version in `range`. When any tag is `skill`'s own, only those
+/// count; else the repository's plain ones. A pre-release is chosen only when the range
+/// names one of the same version (the rule of semver's ranges, also for `*`).
+///
+/// Of two tags for one version (`v1.2.3` and `1.2.3`, or different build metadata) the
+/// one that sorts last by build metadata, then by text, is taken: the same on every run.
+pub(crate) fn best<'a>(
+    range: &VersionReq,
+    tags: impl IntoIterator<Item = &'a str> + Clone,
+    skill: Option<&str>,
+) -> Option<String> {
+    let own = skill.filter(|name| tags.clone().into_iter().any(|tag| of_tag(tag, Some(name)).is_some()));
+    tags.into_iter()
+        .filter_map(|tag| Some((of_tag(tag, own)?, tag)))
+        .filter(|(version, _)| range.matches(version))
+        .max()
+        .map(|(_, tag)| tag.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn versions_are_read_as_people_write_them() {
+        for (text, expected) in [
+            ("1.2.3", Some("1.2.3")),
+            (" v1.2.3 ", Some("1.2.3")),
+            ("V2", Some("2.0.0")),
+            ("1.2", Some("1.2.0")),
+            ("1", Some("1.0.0")),
+            ("1.2.3.4", Some("1.2.3")),
+            ("1.2-beta", Some("1.2.0-beta")),
+            ("1.2.3-rc.1+b5", Some("1.2.3-rc.1+b5")),
+            ("2026.01.05", Some("2026.1.5")),
+            ("", None),
+            ("latest", None),
+            ("1.", None),
+            (".1", None),
+            ("1..2", None),
+            ("1.2.x", None),
+            ("99999999999999999999.0.0", None),
+        ] {
+            assert_eq!(lenient(text).map(|v| v.to_string()).as_deref(), expected, "{text}");
+        }
+        assert!(lenient("1.10") > lenient("1.9"));
+        assert!(lenient("1.0.0-rc.1") < lenient("1.0"));
+    }
+
+    #[test]
+    fn a_tag_is_a_version_or_is_not() {
+        for (tag, skill, expected) in [
+            ("v1.2.3", None, Some("1.2.3")),
+            ("1.2.3", None, Some("1.2.3")),
+            ("v1.2.3-rc.1", None, Some("1.2.3-rc.1")),
+            ("pdf--v1.2.3", Some("pdf"), Some("1.2.3")),
+            ("pdf--1.2.3", Some("pdf"), Some("1.2.3")),
+            ("pdf@1.2.3", Some("pdf"), Some("1.2.3")),
+            ("pdf@v1.2.3", Some("pdf"), Some("1.2.3")),
+            ("pdf--v1.2.3", None, None),
+            ("pdf--v1.2.3", Some("pd"), None),
+            ("my-pdf@1.2.3", Some("pdf"), None),
+            ("v1.2.3", Some("pdf"), None),
+            ("--v1.2.3", Some(""), None),
+            ("v1", None, None),
+            ("v1.2", None, None),
+            ("vv1.2.3", None, None),
+            ("release-1.2.3", None, None),
+        ] {
+            assert_eq!(of_tag(tag, skill).map(|v| v.to_string()).as_deref(), expected, "{tag} {skill:?}");
+        }
+    }
+
+    #[test]
+    fn the_highest_in_the_range_is_chosen() {
+        const TAGS: [&str; 12] = [
+            "v1.0.0",
+            "1.2.0",
+            "v1.2.9",
+            "v1.10.0",
+            "v2.0.0-rc.1",
+            "v2.0.0",
+            "v3.0.0-beta.2",
+            "v1",
+            "nightly",
+            "pdf--v1.3.0",
+            "pdf@1.4.0",
+            "docx--v9.0.0-alpha",
+        ];
+        for (range, skill, expected) in [
+            ("^1", None, Some("v1.10.0")),
+            ("~1.2.0", None, Some("v1.2.9")),
+            (">=1,<2", None, Some("v1.10.0")),
+            ("=1.2.0", None, Some("1.2.0")),
+            ("1.*", None, Some("v1.10.0")),
+            ("*", None, Some("v2.0.0")),
+            (">=2.0.0-rc.0, <2.0.0", None, Some("v2.0.0-rc.1")),
+            ("^3.0.0-beta.1", None, Some("v3.0.0-beta.2")),
+            ("^3", None, None),
+            ("^4", None, None),
+            ("^1", Some("pdf"), Some("pdf@1.4.0")),
+            ("~1.3", Some("pdf"), Some("pdf--v1.3.0")),
+            // The skill has tags of its own: the repository's are no longer its versions.
+            ("^2", Some("pdf"), None),
+            ("^2", Some("xlsx"), Some("v2.0.0")),
+            ("^1", Some("docx"), None),
+        ] {
+            let range = VersionReq::parse(range).unwrap();
+            assert_eq!(best(&range, TAGS, skill).as_deref(), expected, "{range} {skill:?}");
+        }
+        let range = VersionReq::parse("*").unwrap();
+        assert_eq!(best(&range, ["1.0.0", "v1.0.0"], None).as_deref(), Some("v1.0.0"));
+        assert_eq!(best(&range, [], Some("pdf")), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_tags_does_not_matter(
+            mut tags in proptest::collection::vec("v?[0-2]\\.[0-3]\\.[0-3](-rc\\.[0-9])?", 0..12),
+            range in "(\\^|~|>=)[0-2]\\.[0-3]",
+        ) {
+            let range = VersionReq::parse(&range).unwrap();
+            let of = |tags: &[String]| best(&range, tags.iter().map(String::as_str), None);
+            let first = of(&tags);
+            tags.reverse();
+            prop_assert_eq!(&of(&tags), &first);
+            if let Some(tag) = first {
+                let chosen = of_tag(&tag, None).unwrap();
+                prop_assert!(range.matches(&chosen));
+                prop_assert!(tags.iter().filter_map(|t| of_tag(t, None)).filter(|v| range.matches(v)).all(|v| v <= chosen));
+            }
+        }
+    }
+}
