@@ -1,6 +1,9 @@
 //! World: from a request to a tree. One match over [`Source`](crate::source::Source),
 //! one file below `fetch/` for each way to obtain a tree or to reach a host.
 
+mod archive;
+mod local;
+
 use std::borrow::Cow;
 use std::path::PathBuf;
 
@@ -9,7 +12,7 @@ use fs_err as fs;
 use crate::error::{Result, error};
 use crate::layout::Env;
 use crate::settings::Settings;
-use crate::tree::{Entry, Listing};
+use crate::tree::{Entry, Listing, TreePath};
 
 /// What a face gives to see how a fetch goes.
 pub(crate) trait Progress: Sync {
@@ -31,6 +34,8 @@ pub(crate) struct World<'a> {
 /// A tree that was fetched: its listing, and a way to its bytes.
 pub(crate) struct Tree {
     pub(crate) listing: Listing,
+    /// Files of the macOS Finder that were left out (see [`is_clutter`]), for the report.
+    pub(crate) skipped: usize,
     blobs: Blobs,
 }
 
@@ -44,17 +49,17 @@ enum Blobs {
 impl Tree {
     /// A tree whose bytes are in memory; slot `n` of an entry is `blobs[n]`.
     pub(crate) fn in_memory(listing: Listing, blobs: Vec<Vec<u8>>) -> Self {
-        Self { listing, blobs: Blobs::Memory(blobs) }
+        Self { listing, skipped: 0, blobs: Blobs::Memory(blobs) }
     }
 
     /// A tree of bytes inside the program; slot `n` of an entry is `blobs[n]`.
     pub(crate) fn embedded(listing: Listing, blobs: Vec<&'static [u8]>) -> Self {
-        Self { listing, blobs: Blobs::Embedded(blobs) }
+        Self { listing, skipped: 0, blobs: Blobs::Embedded(blobs) }
     }
 
     /// A tree on the disk below `root`.
     pub(crate) fn folder(listing: Listing, root: PathBuf) -> Self {
-        Self { listing, blobs: Blobs::Folder(root) }
+        Self { listing, skipped: 0, blobs: Blobs::Folder(root) }
     }
 
     /// The bytes of a file of this tree. May be called from several threads.
@@ -70,4 +75,11 @@ impl Tree {
             Blobs::Folder(root) => Ok(Cow::Owned(fs::read(root.join(entry.path.as_str()))?)),
         }
     }
+}
+
+/// What the Finder and macOS' archivers add beside the files: `__MACOSX/`, `._x` (the
+/// AppleDouble form of `x`) and `.DS_Store`. It is never part of a skill, so that the
+/// same skill packed on another system has the same digest.
+pub(crate) fn is_clutter(path: &TreePath) -> bool {
+    path.as_str().split('/').any(|name| name == "__MACOSX" || name == ".DS_Store" || name.starts_with("._"))
 }
