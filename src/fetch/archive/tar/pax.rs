@@ -96,7 +96,7 @@ mod tests {
         for (data, expected) in [
             (&b""[..], Ok(Pax::default())),
             (b"9 path=a\n", Ok(Pax { path: Some(b"a".to_vec()), ..Pax::default() })),
-            (b"12 path=a=\nb\n", Ok(Pax { path: Some(b"a=\nb".to_vec()), ..Pax::default() })),
+            (b"13 path=a=\nb\n", Ok(Pax { path: Some(b"a=\nb".to_vec()), ..Pax::default() })),
             (b"10 size=12\n", Err("has a broken pax header")),
             (b"11 size=12\n", Ok(Pax { size: Some(12), ..Pax::default() })),
             (b"11 size=+2\n", Err("has a size that is no number")),
@@ -119,7 +119,7 @@ mod tests {
             assert_eq!(Pax::parse(data), expected.map_err(str::to_owned), "{}", data.escape_ascii());
         }
         assert_eq!(Pax::check_global(b"12 comment=a\n"), Err("has a broken pax header".into()));
-        assert_eq!(Pax::check_global(b"13 comment=a\n\n"), Ok(()));
+        assert_eq!(Pax::check_global(b"14 comment=a\n\n"), Ok(()));
         assert!(Pax::check_global(b"9 path=a\n").is_err());
     }
 }

@@ -129,13 +129,14 @@ fn end_record(fields: &mut Fields<'_>, at: usize) -> Option<Result<End, Refusal>
     Some(Ok(end))
 }
 
-/// Tells a file that was cut off from one that goes on.
+/// Tells a file that was cut off from one that goes on behind its end.
 fn no_end(bytes: &[u8]) -> Refusal {
     let tail = bytes.get(bytes.len().saturating_sub(END + usize::from(u16::MAX))..).unwrap_or(bytes);
-    if tail.windows(4).any(|four| four == b"PK\x05\x06") {
+    let at = tail.windows(4).rposition(|four| four == b"PK\x05\x06");
+    if at.is_some_and(|at| tail.len() - at >= END) {
         return Refusal::whole("its comment is longer than 64 bytes, or bytes follow its end record");
     }
-    Refusal::whole("it is cut off: it has no end record").hint("download it again")
+    Refusal::whole("it is cut off: it has no whole end record").hint("download it again")
 }
 
 fn zip64() -> Refusal {
