@@ -1,0 +1,98 @@
+//! World: from the bytes of an archive to a tree in memory. The magic bytes decide
+//! what is read; the name must not say otherwise.
+//!
+//! A hostile or ambiguous archive is refused as a whole, before anything is written:
+//! two programs must never see two different trees in the same bytes. What is only
+//! wrong for some file system (links, Windows' names, twins) becomes an entry that
+//! [`check_portable`](crate::tree::check_portable) judges for the skill it stands in.
+//!
+//! Nothing inside an archive is opened as an archive again, and no link is followed.
+
+mod harvest;
+mod sniff;
+mod tar;
+mod zip;
+
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod laws;
+
+use crate::error::{Error, Result, error, printable};
+use crate::tree::Limits;
+
+use super::Tree;
+use sniff::Format;
+
+/// Reads the archive `bytes` (zip, tar or tar.gz) that is known as `name`, a file name,
+/// path or URL. [`Tree::skipped`] counts what the Finder had added.
+///
+/// Needs at most [`Limits::unpacked`] bytes of memory beside `bytes` and a bounded
+/// amount for each of [`Limits::entries`]; the time grows with these sizes alone, not
+/// with what the archive claims.
+///
+/// # Errors
+/// `Invalid`, naming the archive, the entry and the reason, when it is no archive, its
+/// name says another format, it breaks a limit, or is not exactly one plain tree.
+pub(crate) fn open(name: &str, bytes: &[u8], limits: &Limits) -> Result<Tree> {
+    read(name, bytes, limits).map_err(|refusal| refusal.into_error(name))
+}
+
+fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Tree, Refusal> {
+    if bytes.len() as u64 > limits.download {
+        return Err(Refusal::limit(format!("it has more than {} bytes", limits.download), "download"));
+    }
+    match sniff::format(name, bytes)? {
+        Format::Zip => zip::read(bytes, limits),
+        Format::Tar => tar::read(bytes, limits),
+        Format::TarGz => tar::read_gzip(bytes, limits),
+    }
+}
+
+/// Why an archive is refused, without its name, which [`open`] puts in front.
+#[derive(Debug)]
+struct Refusal {
+    reason: String,
+    hint: Option<String>,
+}
+
+impl Refusal {
+    /// The archive as a whole: "it …" or a sentence of its own.
+    fn whole(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), hint: None }
+    }
+
+    /// One entry, by its name as found: "leads out of the folder".
+    fn entry(name: &[u8], reason: impl AsRef<str>) -> Self {
+        Self::whole(format!("the entry `{}` {}", shown(name), reason.as_ref()))
+    }
+
+    /// Something is beyond a limit; `setting` is the key below `skills.limits`.
+    fn limit(reason: String, setting: &str) -> Self {
+        Self::whole(reason)
+            .hint(format!("if you trust the archive, raise `skills.limits.{setting}` in config.yaml"))
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    fn into_error(self, name: &str) -> Error {
+        let error = error!(Invalid, "the archive `{}` is refused: {}", printable(name, false), self.reason);
+        match self.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+/// An entry's name safe and short enough for a message: escaped, at most 100 characters.
+fn shown(name: &[u8]) -> String {
+    let text = String::from_utf8_lossy(name);
+    let mut short: String = text.chars().take(100).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    printable(&short, false)
+}

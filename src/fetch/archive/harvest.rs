@@ -1,0 +1,158 @@
+//! What a reader has found so far, counted against the limits.
+
+use std::collections::HashSet;
+use std::str;
+
+use crate::fetch::{Tree, is_clutter};
+use crate::tree::{Entry, Limits, Listing, Node, TreePath, ancestors};
+
+use super::Refusal;
+
+/// Bytes of a link's target: `PATH_MAX` of Linux.
+const MAX_TARGET: usize = 4_096;
+
+/// Entries on their way into a [`Tree`].
+pub(super) struct Harvest<'a> {
+    limits: &'a Limits,
+    entries: Vec<Entry>,
+    folders: Vec<TreePath>,
+    blobs: Vec<Vec<u8>>,
+    /// Bytes that may still be unpacked.
+    left: u64,
+    counted: usize,
+    skipped: usize,
+}
+
+impl<'a> Harvest<'a> {
+    pub(super) fn new(limits: &'a Limits) -> Self {
+        Self {
+            limits,
+            entries: Vec::new(),
+            folders: Vec::new(),
+            blobs: Vec::new(),
+            left: limits.unpacked,
+            counted: 0,
+            skipped: 0,
+        }
+    }
+
+    /// Notes that one more entry of any kind begins.
+    pub(super) fn count(&mut self) -> Result<(), Refusal> {
+        self.counted += 1;
+        check_count(self.counted, self.limits)
+    }
+
+    /// Takes `size` bytes, which the caller then reads exactly, out of what may be unpacked.
+    pub(super) fn charge(&mut self, name: &[u8], size: u64) -> Result<(), Refusal> {
+        let (file, unpacked) = (self.limits.file, self.limits.unpacked);
+        if size > file {
+            let reason = format!("has {size} bytes: a file may have {file}");
+            return Err(Refusal::limit(Refusal::entry(name, reason).reason, "file"));
+        }
+        self.left = self
+            .left
+            .checked_sub(size)
+            .ok_or_else(|| Refusal::limit(format!("it unpacks to more than {unpacked} bytes"), "unpacked"))?;
+        Ok(())
+    }
+
+    /// The path of an entry, without the `./` that `tar` writes before every name when
+    /// it packs the current folder.
+    pub(super) fn path(&self, name: &[u8]) -> Result<TreePath, Refusal> {
+        let bare = name.strip_prefix(b"./").unwrap_or(name);
+        let path = TreePath::parse(bare).map_err(|reason| Refusal::entry(name, reason))?;
+        if path.depth() > self.limits.depth {
+            let reason = format!("lies deeper than {} folders", self.limits.depth);
+            return Err(Refusal::limit(Refusal::entry(name, reason).reason, "depth"));
+        }
+        Ok(path)
+    }
+
+    /// A folder with an entry of its own; `.` and `./` are the top and no entry.
+    pub(super) fn folder(&mut self, name: &[u8]) -> Result<(), Refusal> {
+        if matches!(name, b"." | b"./") {
+            return Ok(());
+        }
+        let path = self.path(name.strip_suffix(b"/").unwrap_or(name))?;
+        self.folders.push(path);
+        Ok(())
+    }
+
+    pub(super) fn file(&mut self, path: TreePath, executable: bool, bytes: Vec<u8>) {
+        self.keep(path, Node::File { executable }, bytes);
+    }
+
+    /// A symbolic link; one whose target cannot be told spoils the skill that holds it.
+    pub(super) fn link(&mut self, path: TreePath, target: Vec<u8>) {
+        match str::from_utf8(&target) {
+            Ok(text) if text.len() <= MAX_TARGET && !text.is_empty() => {
+                let node = Node::Link { target: text.to_owned() };
+                self.keep(path, node, target);
+            }
+            _ => self.special(path, "link whose target is empty, too long or not UTF-8"),
+        }
+    }
+
+    /// Anything else, named for a message: "device". No bytes belong to it: its slot is
+    /// one that no tree has.
+    pub(super) fn special(&mut self, path: TreePath, what: &'static str) {
+        self.add(Entry { path, node: Node::Special(what), size: 0, slot: usize::MAX });
+    }
+
+    fn keep(&mut self, path: TreePath, node: Node, bytes: Vec<u8>) {
+        let (size, slot) = (bytes.len() as u64, self.blobs.len());
+        if self.add(Entry { path, node, size, slot }) {
+            self.blobs.push(bytes);
+        }
+    }
+
+    /// False for what the Finder added, which is left out.
+    fn add(&mut self, entry: Entry) -> bool {
+        let clutter = is_clutter(&entry.path);
+        if clutter {
+            self.skipped += 1;
+        } else {
+            self.entries.push(entry);
+        }
+        !clutter
+    }
+
+    /// The tree, when every name stands for one thing.
+    pub(super) fn finish(self) -> Result<Tree, Refusal> {
+        check_names(&self.entries, &self.folders)?;
+        let mut tree = Tree::in_memory(Listing::new(self.entries), self.blobs);
+        tree.skipped = self.skipped;
+        Ok(tree)
+    }
+}
+
+/// Refuses more than [`Limits::entries`].
+pub(super) fn check_count(count: usize, limits: &Limits) -> Result<(), Refusal> {
+    if count > limits.entries {
+        return Err(Refusal::limit(format!("it has more than {} entries", limits.entries), "entries"));
+    }
+    Ok(())
+}
+
+/// No name twice, and none both a file and a folder. The sets borrow from the paths,
+/// so that 20,000 paths of 32 folders each cost one pointer a folder.
+fn check_names(entries: &[Entry], folders: &[TreePath]) -> Result<(), Refusal> {
+    let mut files = HashSet::new();
+    let mut explicit = HashSet::new();
+    let twice = |path: &TreePath| Refusal::entry(path.as_str().as_bytes(), "stands there twice");
+    for entry in entries {
+        if !files.insert(entry.path.as_str()) {
+            return Err(twice(&entry.path));
+        }
+    }
+    for folder in folders {
+        if !explicit.insert(folder.as_str()) {
+            return Err(twice(folder));
+        }
+    }
+    let above = entries.iter().map(|entry| &entry.path).chain(folders).flat_map(ancestors);
+    match above.chain(explicit.iter().copied()).find(|folder| files.contains(folder)) {
+        Some(both) => Err(Refusal::entry(both.as_bytes(), "is a file and a folder")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,151 @@
+//! World: a folder of this machine as a tree. Nothing in it is followed or changed.
+
+use std::ffi::OsStr;
+use std::fs::FileType;
+use std::path::Path;
+
+use fs_err as fs;
+use walkdir::{DirEntry, WalkDir};
+
+use crate::error::{Context as _, Error, Kind, Result, error, fail, printable};
+use crate::tree::{Entry, Limits, Listing, Node, TreePath};
+
+use super::{Tree, is_clutter};
+
+/// Lists the files below the folder `root`, whose bytes [`Tree::read`] then takes from
+/// the disk. Left out: every `.git` (folder or file), and what the Finder adds
+/// ([`Tree::skipped`]). Links are kept as links; a name that breaks the path policy is
+/// refused for the skill it stands in.
+///
+/// # Errors
+/// `NotFound` when `root` is not there or is no folder; `Invalid` when it holds more
+/// than [`Limits::entries`] files and folders; `Failed` when something cannot be read.
+pub(crate) fn open(root: &Path, limits: &Limits) -> Result<Tree> {
+    check_root(root)?;
+    let mut walk = Walk::default();
+    let found = WalkDir::new(root).min_depth(1).follow_links(false).sort_by_file_name().into_iter();
+    for (number, entry) in found.filter_entry(|entry| entry.file_name() != ".git").enumerate() {
+        if number >= limits.entries {
+            return Err(too_many(root, limits));
+        }
+        walk.add(root, &entry.map_err(unreadable)?)?;
+    }
+    let mut listing = Listing::new(walk.entries);
+    for (raw, reason) in walk.refused {
+        listing.refuse(&raw, reason);
+    }
+    let mut tree = Tree::folder(listing, root.to_owned());
+    tree.skipped = walk.skipped;
+    Ok(tree)
+}
+
+fn check_root(root: &Path) -> Result<()> {
+    let shown = printable(&root.to_string_lossy(), false);
+    match fs::metadata(root) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => fail!(NotFound, "`{shown}` is a file, not a folder"),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => fail!(NotFound, "there is no folder `{shown}`"),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn too_many(root: &Path, limits: &Limits) -> Error {
+    let shown = printable(&root.to_string_lossy(), false);
+    error!(Invalid, "`{shown}` holds more than {} files and folders", limits.entries)
+        .hint("name the folder of the skill itself")
+        .hint("or raise `skills.limits.entries` in config.yaml")
+}
+
+fn unreadable(error: walkdir::Error) -> Error {
+    let path = error.path().map(|path| printable(&path.to_string_lossy(), false)).unwrap_or_default();
+    let cause = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+    Error::new(Kind::Failed, format!("`{path}` cannot be read")).cause(cause)
+}
+
+#[derive(Default)]
+struct Walk {
+    entries: Vec<Entry>,
+    refused: Vec<(Vec<u8>, &'static str)>,
+    skipped: usize,
+}
+
+impl Walk {
+    fn add(&mut self, root: &Path, found: &DirEntry) -> Result<()> {
+        if found.file_type().is_dir() {
+            return Ok(());
+        }
+        let raw = raw_path(root, found.path());
+        let path = match TreePath::parse(&raw) {
+            Ok(path) => path,
+            Err(reason) => {
+                self.refused.push((raw, reason));
+                return Ok(());
+            }
+        };
+        if is_clutter(&path) {
+            self.skipped += 1;
+            return Ok(());
+        }
+        let (node, size) = look(found)?;
+        self.entries.push(Entry { path, node, size, slot: 0 });
+        Ok(())
+    }
+}
+
+/// The path below `root` as bytes, with `/` between the names.
+fn raw_path(root: &Path, path: &Path) -> Vec<u8> {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    let names: Vec<_> = below.iter().map(OsStr::as_encoded_bytes).collect();
+    names.join(&b'/')
+}
+
+fn look(found: &DirEntry) -> Result<(Node, u64)> {
+    let kind = found.file_type();
+    if kind.is_symlink() {
+        return look_at_link(found.path());
+    }
+    if !kind.is_file() {
+        return Ok((Node::Special(special(kind)), 0));
+    }
+    let metadata = found.metadata().map_err(unreadable)?;
+    Ok((Node::File { executable: is_executable(&metadata) }, metadata.len()))
+}
+
+fn look_at_link(path: &Path) -> Result<(Node, u64)> {
+    let target = fs::read_link(path).context(|| "a link cannot be read".to_owned())?;
+    let Some(text) = target.to_str() else {
+        return Ok((Node::Special("link whose target is not UTF-8"), 0));
+    };
+    let text = if cfg!(windows) { text.replace('\\', "/") } else { text.to_owned() };
+    let size = text.len() as u64;
+    Ok((Node::Link { target: text }, size))
+}
+
+/// The owner's bit alone decides, as in git; Windows has none.
+#[cfg(unix)]
+fn is_executable(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    metadata.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(unix)]
+fn special(kind: FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt as _;
+    if kind.is_fifo() {
+        "named pipe"
+    } else if kind.is_socket() {
+        "socket"
+    } else {
+        "device"
+    }
+}
+
+#[cfg(not(unix))]
+fn special(_: FileType) -> &'static str {
+    "special file"
+}
