@@ -1,6 +1,18 @@
 //! World: from a request to a tree. One match over [`Source`](crate::source::Source),
 //! one file below `fetch/` for each way to obtain a tree or to reach a host.
 
+pub(crate) mod auth;
+pub(crate) mod git;
+pub(crate) mod http;
+pub(crate) mod ssh;
+
+#[cfg(test)]
+pub(crate) mod testing;
+
+#[cfg(test)]
+#[path = "../tests/support/server.rs"]
+pub(crate) mod testserver;
+
 use std::borrow::Cow;
 use std::path::PathBuf;
 
@@ -26,6 +38,8 @@ pub(crate) struct World<'a> {
     /// `--offline`: no connection is opened, no subprocess started.
     pub(crate) offline: bool,
     pub(crate) progress: &'a dyn Progress,
+    /// The one HTTP client of the run; nothing is built before the first request.
+    pub(crate) http: http::Http,
 }
 
 /// A tree that was fetched: its listing, and a way to its bytes.
@@ -39,6 +53,7 @@ enum Blobs {
     Memory(Vec<Vec<u8>>),
     Embedded(Vec<&'static [u8]>),
     Folder(PathBuf),
+    Git(git::Blobs),
 }
 
 impl Tree {
@@ -57,6 +72,21 @@ impl Tree {
         Self { listing, blobs: Blobs::Folder(root) }
     }
 
+    /// A tree out of a git repository.
+    pub(crate) fn git(listing: Listing, blobs: git::Blobs) -> Self {
+        Self { listing, blobs: Blobs::Git(blobs) }
+    }
+
+    /// The git tree id of a folder (`""` is the top), 40 hex digits; `None` for trees
+    /// that did not come out of git, and where there is no such folder. Equal ids mean
+    /// equal content, so an update can tell which skills to touch.
+    pub(crate) fn folder_id(&self, folder: &str) -> Option<String> {
+        match &self.blobs {
+            Blobs::Git(blobs) => blobs.folder_id(folder),
+            _ => None,
+        }
+    }
+
     /// The bytes of a file of this tree. May be called from several threads.
     ///
     /// # Errors
@@ -67,6 +97,7 @@ impl Tree {
         match &self.blobs {
             Blobs::Memory(blobs) => blobs.get(entry.slot).map(|b| Cow::Borrowed(&b[..])).ok_or_else(gone),
             Blobs::Embedded(blobs) => blobs.get(entry.slot).map(|b| Cow::Borrowed(*b)).ok_or_else(gone),
+            Blobs::Git(blobs) => Ok(Cow::Owned(blobs.read(entry)?)),
             Blobs::Folder(root) => Ok(Cow::Owned(fs::read(root.join(entry.path.as_str()))?)),
         }
     }

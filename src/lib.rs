@@ -23,6 +23,7 @@ mod layout;
 mod settings;
 mod source;
 mod tree;
+mod version;
 
 /// Runs the command line of this process; the exit status is the documented one.
 pub fn main() -> std::process::ExitCode {
