@@ -58,6 +58,27 @@ impl Env {
         Ok(env)
     }
 
+    /// Surroundings of a test: nothing of this machine in them but the temporary `home`,
+    /// which is the working directory too.
+    #[cfg(test)]
+    pub(crate) fn for_test(home: &Path, variables: &[(&str, &str)]) -> Self {
+        let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let mut variables: BTreeMap<_, _> = variables.collect();
+        for (name, place) in [("BA_AGENT_CACHE_DIR", ".cache"), ("BA_AGENT_CONFIG_DIR", ".config")] {
+            variables.entry(name.into()).or_insert_with(|| home.join(place).into());
+        }
+        variables.entry("GIT_CONFIG_NOSYSTEM".into()).or_insert_with(|| "1".into());
+        Self {
+            cwd: home.to_owned(),
+            home: Some(home.to_owned()),
+            now: Timestamp::UNIX_EPOCH,
+            stdin_is_terminal: false,
+            stdout_is_terminal: false,
+            stderr_is_terminal: false,
+            variables,
+        }
+    }
+
     /// A variable that is set, not empty and UTF-8.
     pub(crate) fn var(&self, name: &str) -> Option<&str> {
         self.variables.get(std::ffi::OsStr::new(name))?.to_str().filter(|value| !value.is_empty())

@@ -1,0 +1,457 @@
+//! World: git repositories. A [`Remote`] is opened for a source, lists its refs once,
+//! settles references and fetches trees, without a work tree and without libgit2 ever
+//! seeing a URL, a token or a configuration.
+
+mod address;
+pub(crate) mod config;
+pub(crate) mod objects;
+mod refs;
+mod walk;
+mod wire;
+
+use std::cell::{OnceCell, RefCell};
+use std::io::Read;
+use std::sync::Arc;
+
+use git2::{ObjectType, Oid};
+use url::Url;
+
+use crate::error::{Error, Kind, Result, error, fail, printable};
+use crate::fetch::auth::Login;
+use crate::fetch::http::{self, Answer, Ask};
+use crate::fetch::ssh::{Session, Target};
+use crate::fetch::{Tree, World};
+use crate::source::{Pin, Reference, Resolved, Sha, Source};
+use crate::tree::{Entry, TreePath};
+use address::Address;
+use objects::Objects;
+use refs::Settled;
+use wire::{Hello, Pack, RefLine};
+
+pub(crate) use refs::Refs;
+
+/// A commit object is read whole; its message is of no use here.
+const LARGEST_COMMIT: u64 = 16 * 1024 * 1024;
+/// What a server sees first. Some tell git from browsers by the beginning of it.
+const AGENT: &str = concat!("git/2.0 (ba-agent ", env!("CARGO_PKG_VERSION"), ")");
+
+/// A git repository that can be asked.
+pub(crate) struct Remote<'w> {
+    world: &'w World<'w>,
+    source: Source,
+    name: String,
+    road: Road,
+    refs: OnceCell<Refs>,
+    /// The whole history of branches and tags, once something needed it.
+    history: RefCell<Option<Arc<Objects>>>,
+}
+
+/// How the repository is reached.
+enum Road {
+    Http { base: RefCell<Url>, login: Option<Login>, hello: OnceCell<Hello> },
+    Ssh { target: Target, open: RefCell<Option<(Session, Hello)>> },
+    Local(Arc<Objects>),
+}
+
+impl<'w> Remote<'w> {
+    /// Finds the way to a source; no host is asked yet.
+    ///
+    /// # Errors
+    /// `Usage` for a URL that is not allowed, `NotFound` for a path without a repository.
+    pub(crate) fn open(source: &Source, world: &'w World<'w>) -> Result<Self> {
+        let name = address::name_of(source);
+        let Some(url) = address::url_of(source, world) else {
+            fail!(Usage, "this source is no git repository");
+        };
+        let road = match Address::find(&url, world)? {
+            Address::Http { base, login } => {
+                Road::Http { base: RefCell::new(base), login, hello: OnceCell::new() }
+            }
+            Address::Ssh(target) => Road::Ssh { target, open: RefCell::new(None) },
+            Address::Local(path) => Road::Local(Arc::new(Objects::local(&path)?)),
+        };
+        let (refs, history) = (OnceCell::new(), RefCell::new(None));
+        Ok(Self { world, source: source.clone(), name, road, refs, history })
+    }
+
+    /// True for a repository of this machine: `file://` or a path.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.road, Road::Local(_))
+    }
+
+    /// HEAD, branches and tags: asked once, then remembered.
+    ///
+    /// # Errors
+    /// `Auth`, `NotFound` or `Network`, as the host answers.
+    pub(crate) fn refs(&self) -> Result<&Refs> {
+        if let Some(refs) = self.refs.get() {
+            return Ok(refs);
+        }
+        let lines = match &self.road {
+            Road::Http { .. } => self.list_by_http()?,
+            Road::Ssh { target, open } => {
+                let opened = self.open_ssh(target)?;
+                let Hello::Refs { lines, .. } = &opened.1 else {
+                    fail!(Network, "{} speaks another version of git's protocol", target.host());
+                };
+                let lines = lines.clone();
+                *open.borrow_mut() = Some(opened);
+                lines
+            }
+            Road::Local(objects) => list_local(objects)?,
+        };
+        Ok(self.refs.get_or_init(|| Refs::new(lines)))
+    }
+
+    /// What a reference is now: never `Named` or `Tail` afterwards. `skill` chooses
+    /// among tags that carry a name; it matters to ranges only.
+    ///
+    /// # Errors
+    /// `NotFound` with a suggestion; `Usage` for what is ambiguous.
+    pub(crate) fn resolve(
+        &self,
+        reference: &Reference,
+        subdirectory: Option<&TreePath>,
+        skill: Option<&str>,
+    ) -> Result<Resolved> {
+        let settled = match reference {
+            Reference::Sha(sha) => {
+                Settled::Commit { reference: reference.clone(), chosen: None, sha: sha.clone(), rest: None }
+            }
+            _ => self.refs()?.settle(reference, skill).map_err(|e| self.about(e))?,
+        };
+        let (reference, chosen, sha, rest) = match settled {
+            Settled::Commit { reference, chosen, sha, rest } => (reference, chosen, sha, rest),
+            Settled::Short { prefix, rest } => {
+                let sha = self.lengthen(&prefix)?;
+                (Reference::Sha(sha.clone()), None, sha, rest)
+            }
+        };
+        Ok(Resolved {
+            source: self.source.clone(),
+            reference,
+            chosen,
+            pin: Pin::Commit(sha),
+            subdirectory: refs::folder(subdirectory, rest.as_deref())?,
+        })
+    }
+
+    /// The tree of a pinned commit, below its subdirectory if it has one.
+    ///
+    /// The commit is looked up by its id, never through a ref, so a branch that is named
+    /// like a sha cannot stand in for it.
+    ///
+    /// # Errors
+    /// `NotFound` when the repository does not have the commit or the folder.
+    pub(crate) fn fetch(&self, resolved: &Resolved) -> Result<Tree> {
+        let Pin::Commit(sha) = &resolved.pin else {
+            fail!(Usage, "`{}` is a git repository: only a commit can be fetched", self.name);
+        };
+        self.world.progress.begin(&format!("Fetching {}", self.name));
+        let (objects, commit) = self.commit(sha).map_err(|e| self.about(e))?;
+        let root = walk::tree_of(&commit)?;
+        let (listing, ids) = walk::list(&objects, root, resolved.subdirectory.as_ref())
+            .map_err(|e| e.wrap(format!("{} at {} cannot be read", self.name, sha.short())))?;
+        Ok(Tree::git(listing, Blobs { objects, root, ids }))
+    }
+
+    /// Whether a branch or tag leads to the commit. GitHub hands out commits that only
+    /// a fork has; the tip of a ref is known at once, else the whole history is fetched.
+    ///
+    /// # Errors
+    /// As [`Remote::fetch`].
+    pub(crate) fn reachable(&self, sha: &Sha) -> Result<bool> {
+        if self.refs()?.tips().any(|tip| tip == sha) {
+            return Ok(true);
+        }
+        let history = self.history()?;
+        let sought = oid(sha)?;
+        let tips: Vec<Oid> = self.refs()?.tips().filter_map(|tip| oid(tip).ok()).collect();
+        history.with(|repository| {
+            let mut walk = repository.revwalk().map_err(objects::failed)?;
+            for tip in tips {
+                // A tag may point at something that is no commit.
+                let _ = walk.push(tip);
+            }
+            Ok(walk.flatten().any(|found| found == sought))
+        })
+    }
+
+    /// Puts the repository's name on top of an error.
+    fn about(&self, error: Error) -> Error {
+        if error.message.contains(&self.name) {
+            return error;
+        }
+        let message = format!("{}: {}", self.name, error.message);
+        Error { message, ..error }
+    }
+
+    /// The objects around a commit, and the commit.
+    fn commit(&self, sha: &Sha) -> Result<(Arc<Objects>, Vec<u8>)> {
+        let id = oid(sha)?;
+        let find = |objects: &Objects| {
+            objects.find(id, ObjectType::Commit, LARGEST_COMMIT).map_err(|e| {
+                e.wrap(format!("`{}` is no commit", sha.short()))
+                    .hint("name the commit itself, not a tag object")
+            })
+        };
+        if let Road::Local(objects) = &self.road {
+            return match find(objects)? {
+                Some(commit) => Ok((Arc::clone(objects), commit)),
+                None => Err(no_commit(sha)),
+            };
+        }
+        let known = self.history.borrow().clone();
+        if let Some(history) = known
+            && let Some(commit) = find(&history)?
+        {
+            return Ok((history, commit));
+        }
+        match self.fetch_commit(sha) {
+            Ok(objects) => match find(&objects)? {
+                Some(commit) => return Ok((Arc::new(objects), commit)),
+                None => fail!(Integrity, "the remote did not send the commit {}", sha.short()),
+            },
+            // An old server gives only what it lists: then the history may have it.
+            Err(e) if e.kind != Kind::NotFound => return Err(e),
+            Err(_) => {}
+        }
+        let history = self.history()?;
+        match find(&history)? {
+            Some(commit) => Ok((history, commit)),
+            None => Err(no_commit(sha)),
+        }
+    }
+
+    /// One commit without its history, where the server can do that.
+    fn fetch_commit(&self, sha: &Sha) -> Result<Objects> {
+        let want = match self.refs.get() {
+            Some(refs) => refs.want(sha),
+            None => sha.clone(),
+        };
+        self.pack(&[want], true)
+    }
+
+    /// The history of all branches and tags.
+    fn history(&self) -> Result<Arc<Objects>> {
+        if let Road::Local(objects) = &self.road {
+            return Ok(Arc::clone(objects));
+        }
+        if let Some(history) = &*self.history.borrow() {
+            return Ok(Arc::clone(history));
+        }
+        let wants = self.refs()?.all();
+        if wants.is_empty() {
+            fail!(NotFound, "{} is empty", self.name);
+        }
+        let history = Arc::new(self.pack(&wants, false)?);
+        *self.history.borrow_mut() = Some(Arc::clone(&history));
+        Ok(history)
+    }
+
+    /// The one commit of the history that begins with these digits.
+    fn lengthen(&self, prefix: &str) -> Result<Sha> {
+        let mut found = Vec::new();
+        let tips: Vec<Oid> = self.refs()?.tips().filter_map(|tip| oid(tip).ok()).collect();
+        self.history()?.with(|repository| {
+            let mut walk = repository.revwalk().map_err(objects::failed)?;
+            for tip in tips {
+                let _ = walk.push(tip);
+            }
+            let ids = walk.flatten().map(|id| id.to_string());
+            found.extend(ids.filter(|id| id.starts_with(prefix)).take(5));
+            Ok(())
+        })?;
+        match &found[..] {
+            [] => Err(error!(NotFound, "{}: there is no branch, tag or commit `{prefix}`", self.name)
+                .hint("write the full sha if only a pull request or a fork has it")),
+            [sha] => sha.parse(),
+            _ => Err(error!(Usage, "{}: `{prefix}` begins several commits", self.name)
+                .hint(format!("write more of it: {}", found.join(", ")))),
+        }
+    }
+
+    /// Asks for a pack and indexes it as it comes.
+    fn pack(&self, wants: &[Sha], shallow: bool) -> Result<Objects> {
+        match &self.road {
+            Road::Http { .. } => {
+                let hello = self.hello_by_http()?;
+                let shallow = shallow && hello.has_shallow();
+                let request = wire::pack_request(hello, wants, shallow);
+                let answer = self.post(hello, &request)?.into_reader(self.world.settings.limits.pack * 2);
+                Objects::receive(self.world, Pack::begin(hello, shallow, answer)?)
+            }
+            Road::Ssh { target, open } => {
+                let opened = open.borrow_mut().take();
+                let (mut session, hello) = opened.map_or_else(|| self.open_ssh(target), Ok)?;
+                let shallow = shallow && hello.has_shallow();
+                session.send(&wire::pack_request(&hello, wants, shallow))?;
+                let received = Pack::begin(&hello, shallow, &mut session)
+                    .and_then(|pack| Objects::receive(self.world, pack));
+                received.map_err(|e| if e.kind == Kind::Network { session.explain(e) } else { e })
+            }
+            Road::Local(_) => fail!(Failed, "{} is on this machine: nothing is sent", self.name),
+        }
+    }
+
+    fn open_ssh(&self, target: &Target) -> Result<(Session, Hello)> {
+        let mut session = Session::start(self.world, target)?;
+        match Hello::read(&mut (&mut session).take(self.world.settings.limits.download)) {
+            Ok(hello) => Ok((session, hello)),
+            Err(e) => Err(session.explain(e)),
+        }
+    }
+
+    fn list_by_http(&self) -> Result<Vec<RefLine>> {
+        match self.hello_by_http()? {
+            Hello::Refs { lines, .. } => Ok(lines.clone()),
+            hello @ Hello::Capabilities(_) => {
+                let answer = self.post(hello, &wire::listing_request())?;
+                wire::read_listing(&mut answer.into_reader(self.world.settings.limits.download))
+            }
+        }
+    }
+
+    /// The first answer of a server, asked once; a redirect that stays with the same
+    /// repository moves the base URL.
+    fn hello_by_http(&self) -> Result<&Hello> {
+        let Road::Http { base, login, hello } = &self.road else {
+            fail!(Failed, "{} is not reached by http", self.name);
+        };
+        if let Some(hello) = hello.get() {
+            return Ok(hello);
+        }
+        let mut url = base.borrow().clone();
+        url.set_path(&format!("{}/info/refs", url.path()));
+        url.set_query(Some("service=git-upload-pack"));
+        let headers = [("User-Agent", AGENT), ("Git-Protocol", "version=2"), ("Accept", "*/*")];
+        let ask = Ask { url: &url, headers: &headers, body: None, login: login.as_ref() };
+        let answer = http::follow(self.world, ask, same_repository)?.accept(self.world, &self.name)?;
+        if answer.content_type() != "application/x-git-upload-pack-advertisement" {
+            return Err(error!(
+                NotFound,
+                "`{}` is no git repository",
+                printable(base.borrow().as_str(), false)
+            )
+            .cause(format!("the remote answered with `{}`", printable(answer.content_type(), false)))
+            .hint("take the address that the site shows for cloning"));
+        }
+        let mut moved = answer.url.clone();
+        moved.set_query(None);
+        moved.set_path(answer.url.path().strip_suffix("/info/refs").unwrap_or(answer.url.path()));
+        *base.borrow_mut() = moved;
+        let read = Hello::read(&mut answer.into_reader(self.world.settings.limits.download));
+        let read = read.map_err(|e| self.about(e))?;
+        Ok(hello.get_or_init(|| read))
+    }
+
+    /// A request to `git-upload-pack`, answered with a success. No redirect is followed:
+    /// git's own servers redirect the first request or none.
+    fn post(&self, hello: &Hello, body: &[u8]) -> Result<Answer> {
+        let Road::Http { base, login, .. } = &self.road else {
+            fail!(Failed, "{} is not reached by http", self.name);
+        };
+        let mut url = base.borrow().clone();
+        url.set_path(&format!("{}/git-upload-pack", url.path()));
+        let mut headers = vec![
+            ("User-Agent", AGENT),
+            ("Content-Type", "application/x-git-upload-pack-request"),
+            ("Accept", "application/x-git-upload-pack-result"),
+        ];
+        if matches!(hello, Hello::Capabilities(_)) {
+            headers.push(("Git-Protocol", "version=2"));
+        }
+        let ask = Ask { url: &url, headers: &headers, body: Some(body), login: login.as_ref() };
+        http::follow(self.world, ask, |_, to| {
+            fail!(Network, "the host redirects in the middle to `{}`", printable(to.as_str(), false))
+        })?
+        .accept(self.world, &self.name)
+    }
+}
+
+/// The rule of redirects for repositories: the same host, and the same repository but
+/// for `.git` or a slash at the end. A new name is shown, not followed: whoever holds
+/// the old name later decides where it leads ("repo-jacking").
+fn same_repository(from: &Url, to: &Url) -> Result<()> {
+    let identity = |url: &Url| {
+        let path = url.path().trim_end_matches("/info/refs").trim_end_matches('/');
+        path.strip_suffix(".git").unwrap_or(path).to_lowercase()
+    };
+    let secured =
+        from.scheme() == "http" && to.scheme() == "https" && from.port().is_none() && to.port().is_none();
+    let here =
+        from.host() == to.host() && (from.port_or_known_default() == to.port_or_known_default() || secured);
+    if here && identity(from) == identity(to) {
+        return Ok(());
+    }
+    let mut shown = to.clone();
+    shown.set_query(None);
+    shown.set_path(to.path().trim_end_matches("/info/refs"));
+    let shown = printable(shown.as_str(), false);
+    Err(error!(NotFound, "the repository has moved to {shown}")
+        .cause(format!("{} redirects there", printable(from.host_str().unwrap_or("the host"), false)))
+        .hint(format!("check that it is the one you mean, then use {shown}")))
+}
+
+fn no_commit(sha: &Sha) -> Error {
+    error!(NotFound, "there is no commit {sha}")
+        .hint("is the sha from this repository, and not from a fork of it?")
+}
+
+fn oid(sha: &Sha) -> Result<Oid> {
+    Oid::from_str(sha.as_str())
+        .map_err(|_| error!(Invalid, "`{}` is a SHA-256 commit id, which is not supported yet", sha.short()))
+}
+
+/// HEAD, branches and tags of a repository of this machine.
+fn list_local(objects: &Objects) -> Result<Vec<RefLine>> {
+    objects.with(|repository| {
+        let mut lines = Vec::new();
+        if let Ok(head) = repository.find_reference("HEAD") {
+            let target = head.symbolic_target().ok().flatten().map(str::to_owned);
+            lines.extend(local_line("HEAD", &head).map(|line| RefLine { target, ..line }));
+        }
+        for reference in repository.references().map_err(objects::failed)?.flatten() {
+            let Ok(name) = reference.name() else { continue };
+            if name.starts_with("refs/heads/") || name.starts_with("refs/tags/") {
+                lines.extend(local_line(name, &reference));
+            }
+        }
+        Ok(lines)
+    })
+}
+
+fn local_line(name: &str, reference: &git2::Reference<'_>) -> Option<RefLine> {
+    let id = reference.resolve().ok()?.target()?.to_string().parse().ok()?;
+    let peeled = reference.peel_to_commit().ok().and_then(|commit| commit.id().to_string().parse().ok());
+    Some(RefLine { name: name.to_owned(), id, peeled, target: None })
+}
+
+/// The blobs behind a listing; [`Entry::slot`] counts into `ids`.
+#[derive(Debug)]
+pub(crate) struct Blobs {
+    objects: Arc<Objects>,
+    root: Oid,
+    ids: Vec<Oid>,
+}
+
+impl Blobs {
+    /// The bytes of a file or the target of a link, as they stand in the repository.
+    pub(crate) fn read(&self, entry: &Entry) -> Result<Vec<u8>> {
+        let Some(id) = self.ids.get(entry.slot) else {
+            fail!(Integrity, "the bytes of `{}` are missing", entry.path);
+        };
+        self.objects
+            .read(*id, ObjectType::Blob, u64::MAX)
+            .map_err(|e| e.wrap(format!("`{}` cannot be read", entry.path)))
+    }
+
+    /// The git tree id of a folder, 40 hex digits.
+    pub(crate) fn folder_id(&self, folder: &str) -> Option<String> {
+        walk::folder_id(&self.objects, self.root, folder).ok().flatten().map(|id| id.to_string())
+    }
+}
+
+#[cfg(test)]
+#[path = "git/tests.rs"]
+mod tests;

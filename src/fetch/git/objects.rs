@@ -1,0 +1,211 @@
+//! World: git objects, from a pack that was received or out of a repository of this
+//! machine. Read by several threads; never checked out, no filter and no attribute is
+//! ever applied.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use fs_err as fs;
+use git2::{ErrorCode, Indexer, ObjectType, Odb, Oid, Repository};
+use tempfile::TempDir;
+
+use crate::error::{Error, Result, error, fail, printable};
+use crate::fetch::World;
+use crate::fetch::http::from_reader;
+
+/// Objects that a pack may hold. The Linux kernel's whole history has 11 million,
+/// openclaw/skills at depth 1 has 21,000.
+const MOST_OBJECTS: u32 = 5_000_000;
+
+/// Git objects, and handles to read them with.
+#[derive(Debug)]
+pub(crate) struct Objects {
+    /// Handles that nobody uses right now. Declared before `place`, so that they are
+    /// closed before the folder goes.
+    handles: Mutex<Vec<Handle>>,
+    place: Place,
+}
+
+struct Handle(Repository);
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Handle")
+    }
+}
+
+#[derive(Debug)]
+enum Place {
+    /// A folder with one pack in it; removed when this is dropped.
+    Fetched(TempDir),
+    /// The git folder of a repository of this machine.
+    Local(PathBuf),
+}
+
+impl Objects {
+    /// Indexes a pack as it comes in, below the cache folder. Every object is hashed
+    /// on the way, so what is found by its id later is what the id says.
+    ///
+    /// # Errors
+    /// `Integrity` for a pack that is damaged or above `limits.pack` bytes; what the
+    /// reader says for a line that breaks.
+    pub(crate) fn receive(world: &World, pack: impl Read) -> Result<Self> {
+        let tmp = world.env.cache_dir()?.join("tmp");
+        fs::create_dir_all(&tmp)?;
+        let folder = tempfile::Builder::new().prefix("git-").tempdir_in(&tmp)?;
+        let packs = folder.path().join("pack");
+        fs::create_dir(&packs)?;
+        index(world, pack, &packs)?;
+        // Objects were hashed by the indexer; hashing them again at each read costs half
+        // of the reading. Repositories of this machine are checked in `read` instead.
+        git2::opts::strict_hash_verification(false);
+        Ok(Self { handles: Mutex::default(), place: Place::Fetched(folder) })
+    }
+
+    /// The repository at `path`: a work tree, a linked work tree or a bare one. Only
+    /// objects and refs are read, so it does not matter who owns it.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub(crate) fn local(path: &Path) -> Result<Self> {
+        let folder = git_folder(path)?;
+        git2::opts::strict_hash_verification(false);
+        let objects = Self { handles: Mutex::default(), place: Place::Local(folder) };
+        objects.with(|_| Ok(())).map_err(|e| {
+            error!(NotFound, "`{}` is no git repository", path.display())
+                .cause(e.message)
+                .hint("a plain folder is written ./folder, without file://")
+        })?;
+        Ok(objects)
+    }
+
+    fn open(&self) -> Result<Handle, git2::Error> {
+        match &self.place {
+            Place::Local(folder) => Repository::open_bare(folder).map(Handle),
+            Place::Fetched(folder) => {
+                // No repository: so no configuration, no hooks, no refs.
+                let odb = Odb::new()?;
+                odb.add_disk_alternate(&folder.path().to_string_lossy())?;
+                Repository::from_odb(odb).map(Handle)
+            }
+        }
+    }
+
+    /// Lends a handle to `job`. Threads that come at once get one each.
+    pub(crate) fn with<T>(&self, job: impl FnOnce(&Repository) -> Result<T>) -> Result<T> {
+        let free = self.handles.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let handle = match free {
+            Some(handle) => handle,
+            None => self.open().map_err(failed)?,
+        };
+        let outcome = job(&handle.0);
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+        outcome
+    }
+
+    /// The bytes of an object; `None` when it is not there.
+    ///
+    /// # Errors
+    /// `Integrity` for another type than `kind`, more than `cap` bytes, or bytes that
+    /// do not have the id.
+    pub(crate) fn find(&self, id: Oid, kind: ObjectType, cap: u64) -> Result<Option<Vec<u8>>> {
+        self.with(|repository| {
+            let odb = repository.odb().map_err(failed)?;
+            let object = match odb.read(id) {
+                Ok(object) => object,
+                Err(e) if e.code() == ErrorCode::NotFound => return Ok(None),
+                Err(e) => return Err(failed(e)),
+            };
+            if object.kind() != kind {
+                fail!(Integrity, "the object {id} is a {}, not a {kind}", object.kind());
+            }
+            if object.len() as u64 > cap {
+                fail!(Integrity, "the object {id} has {} bytes: {cap} are allowed", object.len());
+            }
+            if matches!(self.place, Place::Local(_))
+                && !Oid::hash_object(kind, object.data()).is_ok_and(|found| found == id)
+            {
+                fail!(Integrity, "the object {id} is damaged");
+            }
+            Ok(Some(object.data().to_vec()))
+        })
+    }
+
+    /// As [`Objects::find`], where a missing object is an error too.
+    pub(crate) fn read(&self, id: Oid, kind: ObjectType, cap: u64) -> Result<Vec<u8>> {
+        self.find(id, kind, cap)?.ok_or_else(|| {
+            error!(Integrity, "the {kind} {id} is missing")
+                .hint("the repository is damaged, or its host did not send everything")
+        })
+    }
+}
+
+/// The folder that holds `objects` and `refs`, from what a person names.
+fn git_folder(path: &Path) -> Result<PathBuf> {
+    let inner = path.join(".git");
+    if inner.is_dir() {
+        return Ok(inner);
+    }
+    if inner.is_file() {
+        // A linked work tree or a submodule: `gitdir: PATH`.
+        let text = fs::read_to_string(&inner)?;
+        if let Some(folder) = text.strip_prefix("gitdir:") {
+            return Ok(path.join(folder.trim()));
+        }
+    }
+    Ok(path.to_owned())
+}
+
+fn index(world: &World, mut pack: impl Read, folder: &Path) -> Result<()> {
+    use std::io::Write as _;
+    let cap = world.settings.limits.pack;
+    let mut indexer = Indexer::new(None, folder, 0o644, false).map_err(failed)?;
+    indexer.progress(|progress| {
+        world.progress.advance(progress.received_objects() as u64, Some(progress.total_objects() as u64));
+        true
+    });
+    let mut head = [0; 12];
+    pack.read_exact(&mut head).map_err(from_reader)?;
+    check_head(&head)?;
+    indexer.write_all(&head).map_err(damaged)?;
+    let mut done = head.len() as u64;
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        let read = pack.read(&mut chunk).map_err(from_reader)?;
+        if read == 0 {
+            break;
+        }
+        done += read as u64;
+        if done > cap {
+            return Err(error!(Invalid, "the repository has more than {cap} bytes")
+                .hint("raise the limit `pack` in config.yaml if you trust it"));
+        }
+        indexer.write_all(&chunk[..read]).map_err(damaged)?;
+    }
+    indexer.commit().map_err(|e| damaged(std::io::Error::other(printable(e.message(), false))))?;
+    Ok(())
+}
+
+/// `PACK`, version 2 or 3, the number of objects (gitformat-pack).
+fn check_head(head: &[u8; 12]) -> Result<()> {
+    let [b'P', b'A', b'C', b'K', 0, 0, 0, 2 | 3, count @ ..] = head else {
+        fail!(Integrity, "the remote sent something that is no pack");
+    };
+    let count = u32::from_be_bytes(*count);
+    if count > MOST_OBJECTS {
+        fail!(Invalid, "the repository has {count} objects: {MOST_OBJECTS} are allowed");
+    }
+    Ok(())
+}
+
+fn damaged(error: std::io::Error) -> Error {
+    error!(Integrity, "the pack that the remote sent is damaged")
+        .cause(printable(&error.to_string(), false))
+        .hint("try again; if it stays so, the repository or its host is broken")
+}
+
+/// An error of libgit2's: at this place always about objects that cannot be read.
+pub(crate) fn failed(error: git2::Error) -> Error {
+    error!(Integrity, "git objects cannot be read").cause(printable(error.message(), false))
+}

@@ -1,0 +1,191 @@
+//! World: git trees into a [`Listing`]. Trees are taken apart here, byte by byte:
+//! libgit2 would hide twins, and its checkout would apply attributes and write links.
+
+use git2::{ObjectType, Oid};
+
+use crate::error::{Result, error, fail, printable};
+use crate::fetch::git::objects::Objects;
+use crate::tree::{Entry, Listing, MAX_PATH, Node, TreePath};
+
+/// Entries and folders of a repository together; a tree may name another ten times, and
+/// so on ("git bomb": ten levels are 10^10 files). The largest real one measured has 12,203.
+const MOST_ENTRIES: usize = 500_000;
+/// Folders above a file, in a repository. What lies deeper is refused, not followed.
+const DEEPEST: usize = 64;
+/// Bytes of one tree object; 500,000 entries need less.
+const LARGEST_TREE: u64 = 64 * 1024 * 1024;
+/// Bytes of the target of a link, as Linux has it (`PATH_MAX`).
+const LONGEST_LINK: u64 = 4_096;
+
+/// One line of a tree object.
+struct Line<'a> {
+    mode: &'a [u8],
+    name: &'a [u8],
+    id: Oid,
+}
+
+/// Takes a tree object apart: `MODE SP NAME NUL` and 20 bytes of id, again and again.
+fn lines(tree: &[u8]) -> Result<Vec<Line<'_>>> {
+    let mut lines = Vec::new();
+    let mut rest = tree;
+    while !rest.is_empty() {
+        let line = rest.iter().position(|b| *b == b' ').and_then(|space| {
+            let (mode, tail) = (&rest[..space], &rest[space + 1..]);
+            let nul = tail.iter().position(|b| *b == 0)?;
+            let id = Oid::from_bytes(tail.get(nul + 1..nul + 21)?).ok()?;
+            rest = tail.get(nul + 21..)?;
+            Some(Line { mode, name: &tail[..nul], id })
+        });
+        let Some(line) = line else { fail!(Integrity, "a tree object is cut short") };
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
+/// What a walk found: the listing, and the id of the blob behind each slot of it.
+#[derive(Default)]
+struct Walk {
+    entries: Vec<Entry>,
+    refused: Vec<(Vec<u8>, &'static str)>,
+    ids: Vec<Oid>,
+    seen: usize,
+}
+
+/// Lists the tree `root`, or of it only what lies below `folder`, the paths being those
+/// from `root` in either case. Slot `n` of an entry is the blob `ids[n]`.
+///
+/// # Errors
+/// `NotFound` without that folder, `Invalid` for more than 500,000 entries, `Integrity`
+/// for objects that are missing or broken.
+pub(crate) fn list(objects: &Objects, root: Oid, folder: Option<&TreePath>) -> Result<(Listing, Vec<Oid>)> {
+    let top = match folder {
+        None => root,
+        Some(folder) => folder_id(objects, root, folder.as_str())?
+            .ok_or_else(|| error!(NotFound, "there is no folder `{folder}` in the repository"))?,
+    };
+    let mut walk = Walk::default();
+    let start = folder.map_or_else(Vec::new, |folder| folder.as_str().as_bytes().to_vec());
+    let mut pending = vec![(start, top, 0)];
+    while let Some((path, id, depth)) = pending.pop() {
+        let tree = objects.read(id, ObjectType::Tree, LARGEST_TREE)?;
+        for line in lines(&tree)? {
+            walk.seen += 1;
+            if walk.seen > MOST_ENTRIES {
+                return Err(error!(
+                    Invalid,
+                    "the repository lists more than {MOST_ENTRIES} files and folders"
+                )
+                .hint("name the folder of the skill with `--subdirectory`"));
+            }
+            if let Some(folder) = walk.take(objects, &path, &line, depth)? {
+                pending.push((folder, line.id, depth + 1));
+            }
+        }
+    }
+    let mut listing = Listing::new(walk.entries);
+    for (raw, reason) in walk.refused {
+        listing.refuse(&raw, reason);
+    }
+    Ok((listing, walk.ids))
+}
+
+impl Walk {
+    /// Notes one line of the tree at `folder`; the path of a folder that is to be
+    /// followed comes back.
+    fn take(
+        &mut self,
+        objects: &Objects,
+        folder: &[u8],
+        line: &Line,
+        depth: usize,
+    ) -> Result<Option<Vec<u8>>> {
+        let mut raw = folder.to_vec();
+        if !raw.is_empty() {
+            raw.push(b'/');
+        }
+        raw.extend_from_slice(line.name);
+        let path = match TreePath::parse(&raw) {
+            _ if line.name.contains(&b'/') => Err("has a slash inside a name"),
+            Ok(_) if depth >= DEEPEST => Err("lies deeper than 64 folders"),
+            other => other,
+        };
+        let path = match path {
+            Ok(path) => path,
+            Err(reason) => {
+                // Long enough to be recognised; a hostile name may have megabytes.
+                raw.truncate(MAX_PATH + 1);
+                self.refused.push((raw, reason));
+                return Ok(None);
+            }
+        };
+        let node = match line.mode {
+            b"40000" | b"040000" => return Ok(Some(raw)),
+            b"100755" => Node::File { executable: true },
+            b"120000" => match target(objects, line.id)? {
+                Some(target) => Node::Link { target },
+                None => {
+                    self.refused.push((raw, "is a link with no sound target"));
+                    return Ok(None);
+                }
+            },
+            b"160000" => Node::Submodule,
+            mode if mode.starts_with(b"100") => Node::File { executable: false },
+            _ => Node::Special("thing of unknown mode"),
+        };
+        let size = match node {
+            Node::File { .. } | Node::Link { .. } => size(objects, line.id)?,
+            Node::Submodule | Node::Special(_) => 0,
+        };
+        self.entries.push(Entry { path, node, size, slot: self.ids.len() });
+        self.ids.push(line.id);
+        Ok(None)
+    }
+}
+
+/// Where a link points; `None` when that is too long or no UTF-8.
+fn target(objects: &Objects, id: Oid) -> Result<Option<String>> {
+    if size(objects, id)? > LONGEST_LINK {
+        return Ok(None);
+    }
+    Ok(String::from_utf8(objects.read(id, ObjectType::Blob, LONGEST_LINK)?).ok())
+}
+
+/// The size of a blob from its header. A blob that is missing has 0 bytes here and is an
+/// error when it is read: only the skill that it belongs to shall fail.
+fn size(objects: &Objects, id: Oid) -> Result<u64> {
+    objects.with(|repository| {
+        let header = repository.odb().and_then(|odb| odb.read_header(id));
+        Ok(header.map_or(0, |(size, _)| size as u64))
+    })
+}
+
+/// The id of the tree at `folder` (`""` is `root` itself); `None` when it is not there
+/// or no folder.
+pub(crate) fn folder_id(objects: &Objects, root: Oid, folder: &str) -> Result<Option<Oid>> {
+    let mut id = root;
+    for name in folder.split('/').filter(|name| !name.is_empty()) {
+        let tree = objects.read(id, ObjectType::Tree, LARGEST_TREE)?;
+        let next = lines(&tree)?.into_iter().find(|line| line.name == name.as_bytes());
+        match next.filter(|line| matches!(line.mode, b"40000" | b"040000")) {
+            Some(line) => id = line.id,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(id))
+}
+
+/// The tree of a commit object; the first line of one is `tree ID`.
+///
+/// # Errors
+/// `Integrity` for a commit without.
+pub(crate) fn tree_of(commit: &[u8]) -> Result<Oid> {
+    let line = commit.split(|b| *b == b'\n').next().unwrap_or_default();
+    let text = std::str::from_utf8(line).ok().and_then(|text| text.strip_prefix("tree "));
+    text.and_then(|id| Oid::from_str(id).ok()).ok_or_else(|| {
+        error!(
+            Integrity,
+            "a commit object begins with `{}`",
+            printable(&String::from_utf8_lossy(&line[..line.len().min(60)]), false)
+        )
+    })
+}

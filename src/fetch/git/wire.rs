@@ -1,0 +1,527 @@
+//! World: git's smart protocol, the reading half of it: pkt-lines, the listing of
+//! refs, the request for a pack and the pack out of the answer. Versions 0, 1 and 2,
+//! as gitprotocol-common(5), -pack(5) and -v2(5) have them. It knows no host: bytes in,
+//! bytes out.
+//!
+//! Own code instead of libgit2's, because registering a transport with libgit2 is
+//! `unsafe` in its Rust binding, errors come back through it as text, and it has
+//! neither protocol v2 nor filters (`performance.md`, "What follows", 3–5).
+
+use std::fmt::Write as _;
+use std::io::{self, Read};
+
+use crate::error::{Error, Result, error, fail, printable};
+use crate::fetch::http::from_reader;
+use crate::source::Sha;
+
+/// The longest pkt-line, its length included (gitprotocol-common).
+const LONGEST: usize = 65_520;
+/// What we call ourselves; `agent` may hold no spaces.
+const AGENT: &str = concat!("agent=ba-agent/", env!("CARGO_PKG_VERSION"));
+
+/// One pkt-line.
+#[derive(Debug, PartialEq, Eq)]
+enum Packet {
+    Data(Vec<u8>),
+    Flush,
+    /// `0001`: between the sections of version 2.
+    Delimiter,
+    /// `0002`: the end of an answer of version 2 over a connection that stays.
+    End,
+}
+
+/// The next pkt-line; `None` where the stream ends between two.
+fn packet(reader: &mut impl Read) -> Result<Option<Packet>> {
+    let mut head = [0; 4];
+    let mut have = 0;
+    while have < head.len() {
+        match reader.read(&mut head[have..]).map_err(from_reader)? {
+            0 if have == 0 => return Ok(None),
+            0 => fail!(Network, "the remote broke off"),
+            read => have += read,
+        }
+    }
+    let digits = std::str::from_utf8(&head).ok().filter(|s| s.bytes().all(|b| b.is_ascii_hexdigit()));
+    let Some(length) = digits.and_then(|s| usize::from_str_radix(s, 16).ok()) else {
+        fail!(Network, "the remote does not speak git's protocol");
+    };
+    match length {
+        0 => Ok(Some(Packet::Flush)),
+        1 => Ok(Some(Packet::Delimiter)),
+        2 => Ok(Some(Packet::End)),
+        4..=LONGEST => {
+            let mut data = vec![0; length - 4];
+            reader.read_exact(&mut data).map_err(from_reader)?;
+            Ok(Some(Packet::Data(data)))
+        }
+        _ => fail!(Network, "the remote sent a broken pkt-line"),
+    }
+}
+
+/// A line of text without its line feed; `ERR` lines are errors.
+fn line(data: &[u8]) -> Result<&[u8]> {
+    let text = data.strip_suffix(b"\n").unwrap_or(data);
+    match text.strip_prefix(b"ERR ") {
+        Some(why) => Err(refused(why)),
+        None => Ok(text),
+    }
+}
+
+/// What the remote itself says is wrong. `NotFound`: what can be refused here is what
+/// was asked for.
+fn refused(why: &[u8]) -> Error {
+    let why = String::from_utf8_lossy(&why[..why.len().min(1_000)]);
+    error!(NotFound, "the remote refused: {}", printable(why.trim(), false))
+}
+
+fn append(out: &mut Vec<u8>, text: &str) {
+    let mut head = String::new();
+    // Writing to a String cannot fail.
+    let _ = write!(head, "{:04x}", text.len() + 4);
+    out.extend_from_slice(head.as_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// A ref as the remote lists it. The name is what was sent, unchecked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RefLine {
+    pub(crate) name: String,
+    pub(crate) id: Sha,
+    /// The commit behind an annotated tag.
+    pub(crate) peeled: Option<Sha>,
+    /// The ref that a symbolic one names.
+    pub(crate) target: Option<String>,
+}
+
+/// What a remote says first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Hello {
+    /// Versions 0 and 1: all refs at once.
+    Refs { lines: Vec<RefLine>, capabilities: Vec<String> },
+    /// Version 2: only what it can do.
+    Capabilities(Vec<String>),
+}
+
+impl Hello {
+    /// Reads the first answer. Over http it begins with a line that names the service.
+    ///
+    /// # Errors
+    /// `Network` for what is not git's protocol, `NotFound` for an `ERR` line,
+    /// `Invalid` for a repository of SHA-256 objects.
+    pub(crate) fn read(reader: &mut impl Read) -> Result<Self> {
+        let mut first = data(reader)?;
+        if line(&first)?.starts_with(b"# service=") {
+            if packet(reader)? != Some(Packet::Flush) {
+                fail!(Network, "the remote does not speak git's protocol");
+            }
+            first = data(reader)?;
+        }
+        let hello = match line(&first)? {
+            b"version 2" => Self::Capabilities(capabilities(reader)?),
+            b"version 1" => first_version(data(reader)?, reader)?,
+            _ => first_version(first, reader)?,
+        };
+        let (Self::Refs { capabilities: can, .. } | Self::Capabilities(can)) = &hello;
+        if can.iter().any(|c| c == "object-format=sha256") {
+            fail!(Invalid, "the repository uses SHA-256 object ids, which are not supported yet");
+        }
+        Ok(hello)
+    }
+
+    fn can(&self, what: &str) -> bool {
+        match self {
+            Self::Refs { capabilities, .. } => capabilities.iter().any(|c| c == what),
+            Self::Capabilities(all) => all.iter().any(|c| {
+                c.strip_prefix("fetch=").is_some_and(|features| features.split(' ').any(|f| f == what))
+            }),
+        }
+    }
+
+    /// Whether the remote can send a commit without its history.
+    pub(crate) fn has_shallow(&self) -> bool {
+        self.can("shallow")
+    }
+}
+
+/// A data packet, or an empty one for a flush at once (an empty repository).
+fn data(reader: &mut impl Read) -> Result<Vec<u8>> {
+    match packet(reader)? {
+        Some(Packet::Data(data)) => Ok(data),
+        Some(_) => Ok(Vec::new()),
+        None => fail!(Network, "the remote hung up without an answer"),
+    }
+}
+
+fn capabilities(reader: &mut impl Read) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    while let Some(Packet::Data(data)) = packet(reader)? {
+        all.push(String::from_utf8_lossy(line(&data)?).into_owned());
+    }
+    Ok(all)
+}
+
+fn first_version(first: Vec<u8>, reader: &mut impl Read) -> Result<Hello> {
+    let mut lines = Vec::new();
+    if first.is_empty() {
+        return Ok(Hello::Refs { lines, capabilities: Vec::new() });
+    }
+    let end = first.iter().position(|b| *b == 0).unwrap_or(first.len());
+    let (head, rest) = first.split_at(end);
+    let features = String::from_utf8_lossy(rest.get(1..).unwrap_or_default());
+    let capabilities: Vec<String> = features.trim().split(' ').map(str::to_owned).collect();
+    add_first_version(&mut lines, line(head)?)?;
+    while let Some(Packet::Data(data)) = packet(reader)? {
+        add_first_version(&mut lines, line(&data)?)?;
+    }
+    for capability in &capabilities {
+        let Some((name, target)) = capability.strip_prefix("symref=").and_then(|s| s.split_once(':')) else {
+            continue;
+        };
+        for line in lines.iter_mut().filter(|line| line.name == name) {
+            line.target = Some(target.to_owned());
+        }
+    }
+    Ok(Hello::Refs { lines, capabilities })
+}
+
+/// Takes `ID NAME`, or `ID NAME^{}` for what the tag before it points at. Names that
+/// are not UTF-8 cannot be asked for and are left out.
+fn add_first_version(lines: &mut Vec<RefLine>, text: &[u8]) -> Result<()> {
+    let Ok(text) = std::str::from_utf8(text) else { return Ok(()) };
+    if text.starts_with("shallow ") {
+        return Ok(());
+    }
+    let Some((id, name)) = text.split_once(' ') else {
+        fail!(Network, "the remote does not speak git's protocol");
+    };
+    let id: Sha = id.parse().map_err(|e| error!(Network, "the remote sent a broken ref").cause(e))?;
+    if name == "capabilities^{}" {
+        return Ok(());
+    }
+    match (name.strip_suffix("^{}"), lines.last_mut()) {
+        (Some(tag), Some(last)) if last.name == tag => last.peeled = Some(id),
+        (Some(_), _) => {}
+        (None, _) => lines.push(RefLine { name: name.to_owned(), id, peeled: None, target: None }),
+    }
+    Ok(())
+}
+
+/// The request of version 2 for HEAD, branches and tags.
+pub(crate) fn listing_request() -> Vec<u8> {
+    let mut out = Vec::new();
+    append(&mut out, "command=ls-refs\n");
+    append(&mut out, &format!("{AGENT}\n"));
+    out.extend_from_slice(b"0001");
+    for text in
+        ["peel\n", "symrefs\n", "ref-prefix HEAD\n", "ref-prefix refs/heads/\n", "ref-prefix refs/tags/\n"]
+    {
+        append(&mut out, text);
+    }
+    out.extend_from_slice(b"0000");
+    out
+}
+
+/// The answer to [`listing_request`].
+///
+/// # Errors
+/// `Network` for lines that are none.
+pub(crate) fn read_listing(reader: &mut impl Read) -> Result<Vec<RefLine>> {
+    let mut lines = Vec::new();
+    loop {
+        match packet(reader)? {
+            Some(Packet::Data(data)) => {
+                let Ok(text) = std::str::from_utf8(line(&data)?) else { continue };
+                lines.extend(second_version(text)?);
+            }
+            Some(Packet::Flush) => return Ok(lines),
+            _ => fail!(Network, "the remote broke off its listing"),
+        }
+    }
+}
+
+fn second_version(text: &str) -> Result<Option<RefLine>> {
+    let mut parts = text.split(' ');
+    let (Some(id), Some(name)) = (parts.next(), parts.next()) else {
+        fail!(Network, "the remote does not speak git's protocol");
+    };
+    if id == "unborn" {
+        return Ok(None);
+    }
+    let sha =
+        |id: &str| id.parse::<Sha>().map_err(|e| error!(Network, "the remote sent a broken ref").cause(e));
+    let mut line = RefLine { name: name.to_owned(), id: sha(id)?, peeled: None, target: None };
+    for attribute in parts {
+        if let Some(target) = attribute.strip_prefix("symref-target:") {
+            line.target = Some(target.to_owned());
+        } else if let Some(peeled) = attribute.strip_prefix("peeled:") {
+            line.peeled = Some(sha(peeled)?);
+        }
+    }
+    Ok(Some(line))
+}
+
+/// The request for a pack of `wants`, `shallow` for the commits without their history.
+/// `wants` must not be empty.
+pub(crate) fn pack_request(hello: &Hello, wants: &[Sha], shallow: bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    if matches!(hello, Hello::Capabilities(_)) {
+        append(&mut out, "command=fetch");
+        append(&mut out, AGENT);
+        out.extend_from_slice(b"0001");
+        append(&mut out, "ofs-delta\n");
+        append(&mut out, "no-progress\n");
+    }
+    let mut features = match hello {
+        Hello::Refs { .. } => first_features(hello),
+        Hello::Capabilities(_) => String::new(),
+    };
+    for want in wants {
+        append(&mut out, &format!("want {want}{features}\n"));
+        features.clear();
+    }
+    if shallow {
+        append(&mut out, "deepen 1\n");
+    }
+    match hello {
+        Hello::Refs { .. } => {
+            out.extend_from_slice(b"0000");
+            append(&mut out, "done\n");
+        }
+        Hello::Capabilities(_) => {
+            append(&mut out, "done\n");
+            out.extend_from_slice(b"0000");
+        }
+    }
+    out
+}
+
+fn first_features(hello: &Hello) -> String {
+    let mut features = String::new();
+    for feature in ["side-band-64k", "ofs-delta", "no-progress", "shallow"] {
+        if hello.can(feature) {
+            features.push(' ');
+            features.push_str(feature);
+        }
+    }
+    features.push(' ');
+    features.push_str(AGENT);
+    features
+}
+
+/// The bytes of the pack in an answer to [`pack_request`].
+pub(crate) struct Pack<R> {
+    reader: R,
+    /// Whether the pack comes in pkt-lines with a band number.
+    banded: bool,
+    chunk: Vec<u8>,
+    at: usize,
+    ended: bool,
+}
+
+impl<R: Read> Pack<R> {
+    /// Reads what stands before the pack.
+    ///
+    /// # Errors
+    /// `NotFound` when the remote refuses to send it (it says why), `Network` for an
+    /// answer that is none.
+    pub(crate) fn begin(hello: &Hello, shallow: bool, mut reader: R) -> Result<Self> {
+        match hello {
+            Hello::Capabilities(_) => skip_sections(&mut reader)?,
+            Hello::Refs { .. } => {
+                if shallow {
+                    skip_until_flush(&mut reader)?;
+                }
+                let answer = data(&mut reader)?;
+                if !matches!(line(&answer)?.get(..3), Some(b"NAK" | b"ACK")) {
+                    fail!(Network, "the remote does not speak git's protocol");
+                }
+            }
+        }
+        let banded = matches!(hello, Hello::Capabilities(_)) || hello.can("side-band-64k");
+        Ok(Self { reader, banded, chunk: Vec::new(), at: 0, ended: false })
+    }
+
+    fn next_chunk(&mut self) -> Result<()> {
+        while !self.ended {
+            match packet(&mut self.reader)? {
+                Some(Packet::Data(data)) => match data.split_first() {
+                    Some((1, _)) => {
+                        (self.chunk, self.at) = (data, 1);
+                        return Ok(());
+                    }
+                    Some((3, why)) => return Err(refused(why)),
+                    _ => {}
+                },
+                Some(_) => self.ended = true,
+                None => fail!(Network, "the remote broke off in the middle of a pack"),
+            }
+        }
+        // What comes behind the last packet is read too, so that the connection can be
+        // used again.
+        let _ = self.reader.read(&mut [0; 16]);
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Pack<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.banded {
+            return self.reader.read(buffer);
+        }
+        if self.at == self.chunk.len() && !self.ended {
+            self.next_chunk().map_err(io::Error::other)?;
+        }
+        let rest = self.chunk.get(self.at..).unwrap_or_default();
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        self.at += length;
+        Ok(length)
+    }
+}
+
+/// Sections of version 2 before `packfile`: each a title, lines, a delimiter.
+fn skip_sections(reader: &mut impl Read) -> Result<()> {
+    loop {
+        match packet(reader)? {
+            Some(Packet::Data(data)) if line(&data)? == b"packfile" => return Ok(()),
+            Some(Packet::Data(_) | Packet::Delimiter) => {}
+            Some(_) => fail!(NotFound, "the remote sent no pack"),
+            None => fail!(Network, "the remote hung up without an answer"),
+        }
+    }
+}
+
+fn skip_until_flush(reader: &mut impl Read) -> Result<()> {
+    loop {
+        match packet(reader)? {
+            Some(Packet::Data(data)) => line(&data).map(|_| ())?,
+            Some(Packet::Flush) => return Ok(()),
+            Some(_) => fail!(Network, "the remote does not speak git's protocol"),
+            None => fail!(Network, "the remote hung up without an answer"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use proptest::prelude::*;
+
+    const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+    /// Pkt-lines out of texts; `"0000"` and `"0001"` stand for themselves.
+    fn lines(texts: &[&str]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for text in texts {
+            match *text {
+                "0000" | "0001" => out.extend_from_slice(text.as_bytes()),
+                text => append(&mut out, text),
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn the_first_version_lists_at_once() {
+        let head = format!("{A} HEAD\0side-band-64k shallow symref=HEAD:refs/heads/main\n");
+        let texts = [
+            "# service=git-upload-pack\n",
+            "0000",
+            &head,
+            &format!("{A} refs/heads/main\n"),
+            &format!("{A} refs/tags/v1\n"),
+            &format!("{B} refs/tags/v1^{{}}\n"),
+            "0000",
+        ];
+        let hello = Hello::read(&mut &lines(&texts)[..]).unwrap();
+        assert!(hello.has_shallow());
+        let Hello::Refs { lines, .. } = hello else { panic!("version 0 was sent") };
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[0].target.as_deref(), Some("refs/heads/main"));
+        assert_eq!(lines[2].peeled, Some(B.parse().unwrap()));
+    }
+
+    #[test]
+    fn the_second_version_lists_when_asked() {
+        let hello = lines(&["version 2\n", "agent=x\n", "ls-refs\n", "fetch=shallow filter\n", "0000"]);
+        let hello = Hello::read(&mut &hello[..]).unwrap();
+        assert!(hello.has_shallow());
+        assert!(matches!(hello, Hello::Capabilities(_)));
+        let texts = [
+            &format!("{A} HEAD symref-target:refs/heads/main\n"),
+            &format!("{A} refs/tags/v1 peeled:{B}\n"),
+            "unborn HEAD symref-target:refs/heads/x\n",
+            "0000",
+        ];
+        let listed = read_listing(&mut &lines(&texts)[..]).unwrap();
+        assert_eq!(listed.len(), 2);
+        assert_eq!(listed[1].peeled, Some(B.parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_no_protocol_is_an_error_of_its_kind() {
+        for (bytes, kind) in [
+            (&b""[..], Kind::Network),
+            (b"<html>", Kind::Network),
+            (b"00", Kind::Network),
+            (b"0003", Kind::Network),
+            (b"fff1", Kind::Network),
+            (b"+123", Kind::Network),
+            (b"0010abc", Kind::Network),
+            (b"0009hello", Kind::Network),
+            (b"0008xx y", Kind::Network),
+        ] {
+            let error = Hello::read(&mut &bytes[..]).unwrap_err();
+            assert_eq!(error.kind, kind, "{}: {error}", String::from_utf8_lossy(bytes));
+        }
+        let error = Hello::read(&mut &lines(&["ERR no such \u{1b}[31mthing\n"])[..]).unwrap_err();
+        assert_eq!(error.kind, Kind::NotFound);
+        assert_eq!(error.message, "the remote refused: no such \\u{1b}[31mthing");
+        let sha256 = lines(&["version 2\n", "object-format=sha256\n", "0000"]);
+        assert_eq!(Hello::read(&mut &sha256[..]).unwrap_err().kind, Kind::Invalid);
+        assert!(matches!(Hello::read(&mut &b"0000"[..]), Ok(Hello::Refs { lines, .. }) if lines.is_empty()));
+    }
+
+    #[test]
+    fn a_pack_comes_out_of_its_bands() {
+        let hello = Hello::Capabilities(vec!["fetch=shallow".into()]);
+        let answer = lines(&[
+            "shallow-info\n",
+            &format!("shallow {A}\n"),
+            "0001",
+            "packfile\n",
+            "\u{2}counting\n",
+            "\u{1}PA",
+            "\u{1}CK",
+            "0000",
+        ]);
+        let mut bytes = Vec::new();
+        Pack::begin(&hello, true, &answer[..]).unwrap().read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"PACK");
+
+        let old = Hello::Refs { lines: vec![], capabilities: vec!["side-band-64k".into(), "shallow".into()] };
+        let answer =
+            lines(&[&format!("shallow {A}\n"), "0000", "NAK\n", "\u{1}PACK", "\u{3}out of memory\n"]);
+        let mut pack = Pack::begin(&old, true, &answer[..]).unwrap();
+        let error = from_reader(pack.read_to_end(&mut Vec::new()).unwrap_err());
+        assert_eq!(error.message, "the remote refused: out of memory");
+
+        let cut = lines(&["packfile\n", "\u{1}PA"]);
+        let mut pack = Pack::begin(&hello, true, &cut[..]).unwrap();
+        assert_eq!(from_reader(pack.read_to_end(&mut Vec::new()).unwrap_err()).kind, Kind::Network);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Hello::read(&mut &bytes[..]);
+            let _ = read_listing(&mut &bytes[..]);
+            let hello = Hello::Capabilities(Vec::new());
+            if let Ok(mut pack) = Pack::begin(&hello, true, &bytes[..]) {
+                let _ = io::copy(&mut pack, &mut io::sink());
+            }
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! A small HTTP server on loopback for tests: smart HTTP through the `git http-backend`
+//! program, and switches for everything a host can do wrong. Plain threads, no crate of
+//! the project, so unit and integration tests include this one file (`#[path]`).
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// One request as it came in.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    /// Path and query.
+    pub(crate) target: String,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+impl Seen {
+    /// The value of a header, `""` where it was not sent.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// What the server does with a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Play {
+    /// Answers with this status and no body worth reading.
+    Status(u16),
+    /// Redirects to this URL, the query kept.
+    Redirect(String),
+    /// Answers with these bytes: content type, body.
+    Bytes(&'static str, Vec<u8>),
+    /// Lets git answer, and cuts the body after so many bytes.
+    Truncate(usize),
+    /// Lets git answer, and stops sending after so many bytes until the test ends.
+    Stall(usize),
+    /// Lets git answer, and turns the byte at this place of the body around.
+    Corrupt(usize),
+}
+
+/// The first rule whose text stands in the target decides.
+#[derive(Debug, Clone)]
+struct Rule {
+    part: String,
+    /// How many requests it is for; `usize::MAX` for all.
+    times: usize,
+    play: Play,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    seen: Vec<Seen>,
+    rules: Vec<Rule>,
+    /// The `Authorization` that git's answers need.
+    authorization: Option<String>,
+    /// `key=value` of the server's git configuration.
+    config: Vec<String>,
+    /// Speaks versions 0 only.
+    old: bool,
+}
+
+/// A running server; it stops when it is dropped.
+pub(crate) struct Server {
+    port: u16,
+    state: Arc<Mutex<State>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Server {
+    /// Serves the repositories below `root`, or `None`, with a printed line, where there
+    /// is no git program. With `BA_AGENT_REQUIRE_GIT=1` that is a failure instead.
+    #[allow(clippy::print_stderr, clippy::disallowed_methods)]
+    pub(crate) fn start(root: &Path) -> Option<Self> {
+        let git = Command::new("git").args(["http-backend"]).env("REQUEST_METHOD", "GET").output();
+        if !git.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains("Status:")) {
+            assert!(
+                std::env::var_os("BA_AGENT_REQUIRE_GIT").is_none(),
+                "git http-backend is missing, and BA_AGENT_REQUIRE_GIT is set"
+            );
+            eprintln!("skipped: there is no `git http-backend` here");
+            return None;
+        }
+        Some(Self::start_bare(root))
+    }
+
+    /// As [`Server::start`], for tests that need no git behind it.
+    pub(crate) fn start_bare(root: &Path) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (state, stop) = (Arc::new(Mutex::new(State::default())), Arc::new(AtomicBool::new(false)));
+        let (shared, stopped, root) = (Arc::clone(&state), Arc::clone(&stop), root.to_owned());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                let Ok(stream) = stream else { continue };
+                let (shared, stopped, root) = (Arc::clone(&shared), Arc::clone(&stopped), root.clone());
+                std::thread::spawn(move || {
+                    let _ = serve(&stream, &shared, &stopped, &root);
+                });
+            }
+        });
+        Self { port, state, stop }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The same server under its other name, which is another host to a client.
+    pub(crate) fn other_name(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    /// Plays `play` for every request whose target holds `part`.
+    pub(crate) fn play(&self, part: &str, play: Play) {
+        self.play_times(part, usize::MAX, play);
+    }
+
+    /// Plays it for the first `times` of them.
+    pub(crate) fn play_times(&self, part: &str, times: usize, play: Play) {
+        self.state.lock().unwrap().rules.push(Rule { part: part.into(), times, play });
+    }
+
+    /// Forgets all rules.
+    pub(crate) fn play_fair(&self) {
+        self.state.lock().unwrap().rules.clear();
+    }
+
+    /// Wants this user and password, given as the base64 of `user:password`.
+    pub(crate) fn require_basic(&self, base64: &str) {
+        self.state.lock().unwrap().authorization = Some(format!("Basic {base64}"));
+    }
+
+    /// Sets `key=value` in the configuration of the git behind it.
+    pub(crate) fn configure(&self, setting: &str) {
+        self.state.lock().unwrap().config.push(setting.into());
+    }
+
+    /// Speaks version 0 of git's protocol and no other.
+    pub(crate) fn speak_old(&self) {
+        self.state.lock().unwrap().old = true;
+    }
+
+    /// All requests so far.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.state.lock().unwrap().seen.clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        // Wakes the thread that waits for a connection.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+/// Answers the requests of one connection.
+fn serve(stream: &TcpStream, state: &Mutex<State>, stop: &AtomicBool, root: &Path) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    let mut reader = BufReader::new(stream);
+    while let Some((seen, body)) = request(&mut reader)? {
+        let (play, allowed, config, old) = {
+            let mut state = state.lock().unwrap();
+            state.seen.push(seen.clone());
+            let allowed = state.authorization.as_ref().is_none_or(|a| seen.header("authorization") == a);
+            let rule = state.rules.iter_mut().find(|r| r.times > 0 && seen.target.contains(&r.part));
+            let play = rule.map(|rule| {
+                rule.times -= usize::from(rule.times != usize::MAX);
+                rule.play.clone()
+            });
+            (play, allowed, state.config.clone(), state.old)
+        };
+        let answer = match &play {
+            Some(Play::Status(status)) => Answer::new(*status, "text/plain", b"no".to_vec()),
+            Some(Play::Redirect(to)) => {
+                let query = seen.target.split_once('?').map(|(_, q)| format!("?{q}")).unwrap_or_default();
+                let mut answer = Answer::new(301, "text/plain", Vec::new());
+                answer.headers.push(("Location".into(), format!("{to}{query}")));
+                answer
+            }
+            Some(Play::Bytes(kind, bytes)) => Answer::new(200, kind, bytes.clone()),
+            _ if !allowed => {
+                let mut answer = Answer::new(401, "text/plain", b"who are you?".to_vec());
+                answer.headers.push(("WWW-Authenticate".into(), "Basic realm=\"test\"".into()));
+                answer
+            }
+            _ => git(&seen, &body, root, &config, old)?,
+        };
+        send(stream, answer, play.as_ref(), stop)?;
+    }
+    Ok(())
+}
+
+fn request(reader: &mut impl BufRead) -> std::io::Result<Option<(Seen, Vec<u8>)>> {
+    let mut line = String::new();
+    if reader.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let mut parts = line.split_whitespace().map(str::to_owned);
+    let (method, target) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let seen = Seen { method, target, headers };
+    let mut body = vec![0; seen.header("content-length").parse().unwrap_or(0)];
+    reader.read_exact(&mut body)?;
+    Ok(Some((seen, body)))
+}
+
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn new(status: u16, kind: &str, body: Vec<u8>) -> Self {
+        Self { status, headers: vec![("Content-Type".into(), kind.into())], body }
+    }
+}
+
+fn send(
+    mut stream: &TcpStream,
+    mut answer: Answer,
+    play: Option<&Play>,
+    stop: &AtomicBool,
+) -> std::io::Result<()> {
+    let mut head = format!("HTTP/1.1 {} x\r\nContent-Length: {}\r\n", answer.status, answer.body.len());
+    for (name, value) in &answer.headers {
+        let _ = write!(head, "{name}: {value}\r\n");
+    }
+    head.push_str("\r\n");
+    if let Some(Play::Corrupt(at)) = play
+        && let Some(byte) = answer.body.get_mut(*at)
+    {
+        *byte ^= 0xff;
+    }
+    let length = match play {
+        Some(Play::Truncate(length) | Play::Stall(length)) => (*length).min(answer.body.len()),
+        _ => answer.body.len(),
+    };
+    let mut out = head.into_bytes();
+    out.extend_from_slice(&answer.body[..length]);
+    stream.write_all(&out)?;
+    if matches!(play, Some(Play::Stall(_))) {
+        while !stop.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    if matches!(play, Some(Play::Truncate(_) | Play::Stall(_))) {
+        stream.shutdown(std::net::Shutdown::Both)?;
+        return Err(std::io::Error::other("cut on purpose"));
+    }
+    Ok(())
+}
+
+/// Runs `git http-backend` as a web server does (CGI).
+fn git(seen: &Seen, body: &[u8], root: &Path, config: &[String], old: bool) -> std::io::Result<Answer> {
+    let (path, query) = seen.target.split_once('?').unwrap_or((&seen.target, ""));
+    let mut command = Command::new("git");
+    for setting in config {
+        command.args(["-c", setting]);
+    }
+    let nowhere = PathBuf::from("/dev/null");
+    command
+        .arg("http-backend")
+        .env("GIT_PROJECT_ROOT", root)
+        .env("GIT_HTTP_EXPORT_ALL", "1")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", nowhere)
+        .env("REQUEST_METHOD", &seen.method)
+        .env("PATH_INFO", path)
+        .env("QUERY_STRING", query)
+        .env("CONTENT_TYPE", seen.header("content-type"))
+        .env("CONTENT_LENGTH", body.len().to_string())
+        .env("REMOTE_ADDR", "127.0.0.1")
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_PROTOCOL");
+    if !old {
+        command.env("GIT_PROTOCOL", seen.header("git-protocol"));
+    }
+    if !seen.header("content-encoding").is_empty() {
+        command.env("HTTP_CONTENT_ENCODING", seen.header("content-encoding"));
+    }
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut input = child.stdin.take().unwrap();
+    // A request fits into a pipe; git may end without reading it.
+    let _ = input.write_all(body);
+    drop(input);
+    let mut out = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut out)?;
+    child.wait()?;
+    let end = out.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or(out.len());
+    let head = String::from_utf8_lossy(&out[..end]).into_owned();
+    let mut answer =
+        Answer { status: 200, headers: Vec::new(), body: out.get(end + 4..).unwrap_or(b"").to_vec() };
+    for line in head.lines() {
+        match line.split_once(':') {
+            Some(("Status", value)) => {
+                answer.status = value.split_whitespace().next().and_then(|s| s.parse().ok()).unwrap_or(500);
+            }
+            Some((name, value)) => answer.headers.push((name.into(), value.trim().into())),
+            None => {}
+        }
+    }
+    Ok(answer)
+}
