@@ -102,7 +102,6 @@ impl std::error::Error for Error {}
 /// `fs_err` has put the path into the message already.
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        use std::error::Error as _;
         let mut ours = Self::new(Kind::Failed, error.to_string());
         let mut source = error.get_ref().and_then(|inner| inner.source());
         while let Some(cause) = source {

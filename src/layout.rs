@@ -99,6 +99,11 @@ impl Env {
         expanded.components().filter(|c| *c != Component::CurDir).collect()
     }
 
+    /// A path of the settings: `~` is the home, a relative one starts from `base`.
+    pub(crate) fn from(&self, base: &Path, path: &str) -> PathBuf {
+        if path.starts_with('~') { self.absolute(Path::new(path)) } else { base.join(path) }
+    }
+
     /// `<config dir>`: settings and registry of the user scope.
     ///
     /// # Errors
@@ -189,9 +194,10 @@ impl Scope {
         }
     }
 
-    /// The folder that holds the registry unless the settings say otherwise.
-    pub(crate) fn registry_file(&self) -> PathBuf {
+    /// The registry: where the settings say, from the base of the scope, or the usual file.
+    pub(crate) fn registry_file(&self, env: &Env, setting: Option<&str>) -> PathBuf {
         match self {
+            _ if setting.is_some() => env.from(self.base(), setting.unwrap_or_default()),
             Self::Project { root } => root.join("config/skills_registry.json"),
             Self::User { config, .. } => config.join("skills_registry.json"),
         }

@@ -119,6 +119,11 @@ impl TreePath {
         self.0.matches('/').count()
     }
 
+    /// This path below `folder`, which is a sound path itself.
+    pub(crate) fn above(&self, folder: &str) -> Self {
+        Self(format!("{folder}/{}", self.0))
+    }
+
     /// This path seen from `folder` (`""` is the top), or `None` outside it.
     pub(crate) fn below(&self, folder: &str) -> Option<Self> {
         if folder.is_empty() {

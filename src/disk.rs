@@ -1,0 +1,207 @@
+//! World: what really stands where a skill should be, and how that differs from the record.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use serde::Serialize;
+use walkdir::WalkDir;
+
+use crate::digest::sha256_hex;
+use crate::error::Result;
+use crate::skill::SkillName;
+
+/// What was found at the place of a skill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OnDisk {
+    Missing,
+    /// A folder, with `MODE SHA256` of each file and link in it.
+    Folder(BTreeMap<String, String>),
+    /// A link and what it says.
+    Link(PathBuf),
+    /// Something that is neither.
+    File,
+}
+
+/// What stands at the places of one skill.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Sight {
+    /// The folders that the registry says have it, as a person names them; the first holds
+    /// the files.
+    pub(crate) recorded: Vec<(String, OnDisk)>,
+    /// Folders that it is to have besides.
+    pub(crate) further: Vec<OnDisk>,
+}
+
+impl Sight {
+    /// True when the folder that holds the files is not there.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.recorded.first().is_none_or(|(_, first)| *first == OnDisk::Missing)
+    }
+}
+
+/// What stands at the places of each skill that is asked about.
+pub(crate) type Seen = BTreeMap<SkillName, Sight>;
+
+/// One difference between a folder and its record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Drift {
+    pub(crate) path: String,
+    pub(crate) change: DriftKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DriftKind {
+    Added,
+    Missing,
+    Changed,
+    /// The bytes are the same, the executable bit is not.
+    Mode,
+}
+
+impl DriftKind {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Missing => "missing",
+            Self::Changed => "changed",
+            Self::Mode => "mode changed",
+        }
+    }
+}
+
+/// Looks at a place; reads every byte below it, follows no link.
+///
+/// # Errors
+/// `Failed` for what cannot be read.
+pub(crate) fn look(place: &Path) -> Result<OnDisk> {
+    let Ok(meta) = std::fs::symlink_metadata(place) else { return Ok(OnDisk::Missing) };
+    if meta.is_symlink() {
+        return Ok(OnDisk::Link(fs::read_link(place)?));
+    }
+    if !meta.is_dir() {
+        return Ok(OnDisk::File);
+    }
+    Ok(OnDisk::Folder(hash_folder(place)?))
+}
+
+/// `MODE SHA256` of each file and link below `folder`, without what programs and file
+/// managers leave behind ([`is_litter`]).
+pub(crate) fn hash_folder(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    for entry in WalkDir::new(folder).min_depth(1).follow_links(false) {
+        let entry = entry.map_err(std::io::Error::from)?;
+        let path = slashed(entry.path().strip_prefix(folder).unwrap_or(entry.path()));
+        if entry.file_type().is_symlink() {
+            let target = slashed(&fs::read_link(entry.path())?);
+            files.insert(path, format!("120000 {}", sha256_hex(target.as_bytes())));
+        } else if entry.file_type().is_file() {
+            let mode = if is_executable(&entry) { "100755" } else { "100644" };
+            files.insert(path, format!("{mode} {}", sha256_hex(&fs::read(entry.path())?)));
+        } else if !entry.file_type().is_dir() {
+            files.insert(path, "000000 special".to_owned());
+        }
+    }
+    Ok(files)
+}
+
+/// A path with `/` between its names on every system.
+fn slashed(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if cfg!(windows) { text.replace('\\', "/") } else { text.into_owned() }
+}
+
+#[cfg(unix)]
+fn is_executable(entry: &walkdir::DirEntry) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    entry.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o100 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &walkdir::DirEntry) -> bool {
+    false
+}
+
+/// Files that appear by themselves when a skill is used or looked at: they are no edit, and
+/// go with the folder.
+fn is_litter(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    matches!(name, ".DS_Store" | "Thumbs.db" | "desktop.ini")
+        || path.split('/').any(|part| part == "__pycache__")
+}
+
+/// How what is there differs from what was recorded, in the order of the paths.
+pub(crate) fn drift(recorded: &BTreeMap<String, String>, found: &BTreeMap<String, String>) -> Vec<Drift> {
+    let mut drifts = Vec::new();
+    let mut note = |path: &str, change| drifts.push(Drift { path: path.to_owned(), change });
+    for (path, was) in recorded {
+        match found.get(path) {
+            None => note(path, DriftKind::Missing),
+            Some(is) if is == was => {}
+            Some(is)
+                if is.split(' ').nth(1) == was.split(' ').nth(1)
+                    && !is.starts_with("12")
+                    && !was.starts_with("12") =>
+            {
+                // Windows has no such bit; there the record is believed.
+                if cfg!(unix) {
+                    note(path, DriftKind::Mode);
+                }
+            }
+            Some(_) => note(path, DriftKind::Changed),
+        }
+    }
+    for path in found.keys().filter(|path| !recorded.contains_key(*path) && !is_litter(path)) {
+        note(path, DriftKind::Added);
+    }
+    drifts.sort_by(|a, b| a.path.cmp(&b.path));
+    drifts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+    }
+
+    #[test]
+    fn every_sort_of_drift_is_named() {
+        let recorded = map(&[("a", "100644 1"), ("b", "100644 2"), ("c", "100755 3"), ("l", "120000 4")]);
+        let found = map(&[
+            ("a", "100644 9"),
+            ("c", "100644 3"),
+            ("l", "100644 4"),
+            ("n", "100644 5"),
+            ("__pycache__/x.pyc", "100644 6"),
+            ("d/.DS_Store", "100644 7"),
+        ]);
+        let seen: Vec<_> = drift(&recorded, &found).into_iter().map(|d| (d.path, d.change)).collect();
+        let mut expected = vec![("a", DriftKind::Changed), ("b", DriftKind::Missing)];
+        if cfg!(unix) {
+            expected.push(("c", DriftKind::Mode));
+        }
+        expected.extend([("l", DriftKind::Changed), ("n", DriftKind::Added)]);
+        assert_eq!(seen, expected.into_iter().map(|(p, c)| (p.to_owned(), c)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn litter_that_was_recorded_is_watched() {
+        let recorded = map(&[(".DS_Store", "100644 1")]);
+        assert_eq!(drift(&recorded, &BTreeMap::new()).len(), 1);
+    }
+
+    #[test]
+    fn a_place_is_seen_for_what_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(look(&dir.path().join("x")).unwrap(), OnDisk::Missing);
+        std::fs::write(dir.path().join("f"), "x").unwrap();
+        assert_eq!(look(&dir.path().join("f")).unwrap(), OnDisk::File);
+        std::fs::create_dir_all(dir.path().join("d/e")).unwrap();
+        std::fs::write(dir.path().join("d/e/f"), "").unwrap();
+        let empty = "100644 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(look(&dir.path().join("d")).unwrap(), OnDisk::Folder(map(&[("e/f", empty)])));
+    }
+}

@@ -1,0 +1,113 @@
+//! World: which folder receives a skill, target by target, and what stands there.
+
+use std::path::{Path, PathBuf};
+
+use crate::agents::Target;
+use crate::disk::{self, Seen, Sight};
+use crate::error::Result;
+use crate::layout::{Env, Scope};
+use crate::registry::{Entry, Registry};
+use crate::skill::SkillName;
+
+/// The skill folders of one scope.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    base: PathBuf,
+    home: Option<PathBuf>,
+    is_user: bool,
+    /// Where the default target has its skills, if the settings say so.
+    install_dir: Option<PathBuf>,
+}
+
+impl Places {
+    pub(crate) fn new(env: &Env, scope: &Scope, install_dir: Option<&str>) -> Self {
+        Self {
+            base: scope.base().to_path_buf(),
+            home: env.home.clone(),
+            is_user: matches!(scope, Scope::User { .. }),
+            install_dir: install_dir.map(|dir| env.from(scope.base(), dir)),
+        }
+    }
+
+    /// The folder that holds the skills of a target. A root that is a link is resolved once,
+    /// here, so that staging lies on the file system where the skills really are.
+    fn root(&self, target: &Target) -> PathBuf {
+        let root = match (target, &self.install_dir) {
+            (target, Some(dir)) if *target == Target::default() => dir.clone(),
+            (Target::Agent(agent), _) => {
+                self.base.join(if self.is_user { agent.user_dir } else { agent.project_dir })
+            }
+            (Target::Folder(path), _) => match (path.strip_prefix("~/"), &self.home) {
+                (Some(rest), Some(home)) => home.join(rest),
+                _ => self.base.join(path),
+            },
+        };
+        std::fs::canonicalize(&root).unwrap_or(root)
+    }
+
+    /// The folders of several targets, each once, in their order.
+    pub(crate) fn roots(&self, targets: &[Target]) -> Vec<PathBuf> {
+        let mut roots = Vec::new();
+        for target in targets {
+            let root = self.root(target);
+            if !roots.contains(&root) {
+                roots.push(root);
+            }
+        }
+        roots
+    }
+
+    /// The folders that a recorded skill is in.
+    ///
+    /// # Errors
+    /// `Invalid` for a target in the registry that leaves its base.
+    pub(crate) fn roots_of(&self, entry: &Entry) -> Result<Vec<PathBuf>> {
+        let targets: Vec<Target> =
+            entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
+        Ok(self.roots(&targets))
+    }
+
+    /// What stands at the places of `names`: the recorded ones, then those of the targets
+    /// that each is to have besides.
+    pub(crate) fn see<'a>(
+        &self,
+        names: impl Iterator<Item = (&'a SkillName, &'a [Target])>,
+        registry: &Registry,
+    ) -> Result<Seen> {
+        let mut seen = Seen::new();
+        for (name, targets) in names {
+            let recorded = registry.skills.get(name).map_or(Ok(Vec::new()), |entry| self.roots_of(entry))?;
+            let further = self.roots(targets).into_iter().filter(|root| !recorded.contains(root));
+            let look = |root: &PathBuf| disk::look(&root.join(name.as_str()));
+            let sight = Sight {
+                further: further.map(|root| look(&root)).collect::<Result<_>>()?,
+                recorded: recorded
+                    .iter()
+                    .map(|root| Ok((self.shown(&root.join(name.as_str())), look(root)?)))
+                    .collect::<Result<_>>()?,
+            };
+            seen.insert(name.clone(), sight);
+        }
+        Ok(seen)
+    }
+
+    /// Like [`Places::see`], for skills as the registry records them.
+    pub(crate) fn see_recorded<'a>(
+        &self,
+        names: impl Iterator<Item = &'a SkillName>,
+        registry: &Registry,
+    ) -> Result<Seen> {
+        self.see(names.map(|name| (name, &[][..])), registry)
+    }
+
+    /// A folder as a person names it: from the base of the scope where it lies below.
+    pub(crate) fn shown(&self, root: &Path) -> String {
+        let base = std::fs::canonicalize(&self.base).unwrap_or_else(|_| self.base.clone());
+        let below = root.strip_prefix(&self.base).or_else(|_| root.strip_prefix(base));
+        match below {
+            Ok(below) if self.is_user => format!("~/{}", below.display()),
+            Ok(below) => below.display().to_string(),
+            Err(_) => root.display().to_string(),
+        }
+    }
+}

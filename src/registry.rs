@@ -1,0 +1,297 @@
+//! Words: the registry, a JSON document that records every installed skill and is the
+//! lock file too. `skills_registry.schema.json` documents it field by field.
+//!
+//! Same content, same bytes: keys sorted, two spaces, LF, one at the end. Keys that this
+//! version does not know are kept.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::digest::Digest;
+use crate::error::{Result, error};
+use crate::skill::SkillName;
+use crate::source::{Pin, Reference, Sha};
+
+/// The version that this program writes, `MAJOR.MINOR`. A reader takes any minor of its
+/// own major; a newer major is refused.
+pub(crate) const SCHEMA_VERSION: &str = "1.0";
+const MAJOR: u64 = 1;
+
+/// The document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Registry {
+    schema_version: String,
+    #[serde(default)]
+    pub(crate) skills: BTreeMap<SkillName, Entry>,
+    #[serde(flatten)]
+    extra: BTreeMap<String, Value>,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self { schema_version: SCHEMA_VERSION.to_owned(), skills: BTreeMap::new(), extra: BTreeMap::new() }
+    }
+}
+
+/// One installed skill.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// Canonical text of the source, as `install` takes it, without reference and path.
+    pub(crate) source: String,
+    /// `github`, `gitlab`, `bitbucket`, `git`, `archive`, `local`, `builtin`.
+    pub(crate) kind: String,
+    /// The folder of the skill inside the source; absent at its top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<String>,
+    /// What was asked for; absent means the default branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reference: Option<ReferenceRecord>,
+    /// What that was at the time.
+    pub(crate) pin: PinRecord,
+    /// True when `update` must leave it where it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) pinned: bool,
+    /// The tree that was installed.
+    pub(crate) digest: Digest,
+    /// Each file of it: `MODE SHA256`, so that drift can be named without the source.
+    pub(crate) files: BTreeMap<String, String>,
+    /// The version that the skill gives itself: a label, never an identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    /// The tools that the skill asks to be allowed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) grants: Vec<String>,
+    /// The name that the skill gives itself, where it is installed under another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) alias_of: Option<String>,
+    /// The agents, or folders, that have it; the first holds the files.
+    pub(crate) targets: Vec<String>,
+    pub(crate) mode: Mode,
+    pub(crate) installed_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) updated_at: Option<Timestamp>,
+    /// The catalogue entry that led here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) marketplace: Option<Origin>,
+    #[serde(flatten)]
+    pub(crate) extra: BTreeMap<String, Value>,
+}
+
+/// How targets beyond the first receive a skill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// A relative link to the first target.
+    Link,
+    /// A copy of its own.
+    Copy,
+    /// Every target is a live link to the author's folder.
+    Live,
+}
+
+/// Which catalogue and which of its entries a skill was chosen from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    pub(crate) name: String,
+    pub(crate) entry: String,
+}
+
+/// A reference as the registry writes it: exactly one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ReferenceRecord {
+    Branch(String),
+    Tag(String),
+    Sha(String),
+    Range(String),
+}
+
+impl ReferenceRecord {
+    /// The settled reference as a record; `None` for the default branch.
+    pub(crate) fn of(reference: &Reference) -> Option<Self> {
+        match reference {
+            Reference::Default => None,
+            Reference::Branch(name) => Some(Self::Branch(name.clone())),
+            Reference::Tag(name) => Some(Self::Tag(name.clone())),
+            Reference::Sha(sha) => Some(Self::Sha(sha.to_string())),
+            Reference::Range(range) => Some(Self::Range(range.to_string())),
+            Reference::Named(name) | Reference::Tail(name) => Some(Self::Branch(name.clone())),
+        }
+    }
+
+    /// The reference that it records.
+    ///
+    /// # Errors
+    /// `Invalid` for a sha or range that is none.
+    pub(crate) fn to_reference(&self) -> Result<Reference> {
+        Ok(match self {
+            Self::Branch(name) => Reference::Branch(name.clone()),
+            Self::Tag(name) => Reference::Tag(name.clone()),
+            Self::Sha(sha) => Reference::Sha(sha.parse()?),
+            Self::Range(range) => Reference::Range(
+                range.parse().map_err(|e| error!(Invalid, "`{range}` is no version range").cause(e))?,
+            ),
+        })
+    }
+}
+
+impl std::fmt::Display for ReferenceRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Branch(name) => write!(f, "branch {name}"),
+            Self::Tag(name) => write!(f, "tag {name}"),
+            Self::Sha(sha) => write!(f, "commit {sha}"),
+            Self::Range(range) => write!(f, "range {range}"),
+        }
+    }
+}
+
+impl Entry {
+    /// The files that carry the executable bit.
+    pub(crate) fn executables(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().filter(|(_, mode)| mode.starts_with("100755")).map(|(path, _)| path.as_str())
+    }
+}
+
+/// A pin as the registry writes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PinRecord {
+    /// Full sha of the git commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) commit: Option<String>,
+    /// The branch or tag that gave the commit.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub(crate) chosen: Option<String>,
+    /// Git's id of the skill's folder in that commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tree: Option<String>,
+    /// `sha256:…` of the archive's bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) archive: Option<String>,
+    /// Version of this program that carried the skill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) builtin: Option<String>,
+}
+
+impl PinRecord {
+    /// Records what a reference turned out to be.
+    pub(crate) fn of(pin: &Pin, chosen: Option<&str>, tree: Option<String>) -> Self {
+        let mut record = Self { chosen: chosen.map(str::to_owned), tree, ..Self::default() };
+        match pin {
+            Pin::Commit(sha) => record.commit = Some(sha.to_string()),
+            Pin::Archive(hex) => record.archive = Some(format!("sha256:{hex}")),
+            Pin::Builtin(version) => record.builtin = Some(version.clone()),
+            Pin::Live => {}
+        }
+        record
+    }
+
+    /// The pin that it records.
+    ///
+    /// # Errors
+    /// `Invalid` for a commit that is no full sha or an archive that is no sha256.
+    pub(crate) fn to_pin(&self) -> Result<Pin> {
+        if let Some(commit) = &self.commit {
+            let sha: Sha = commit
+                .parse()
+                .map_err(|_| error!(Invalid, "the commit `{commit}` in the registry is no full sha"))?;
+            return Ok(Pin::Commit(sha));
+        }
+        if let Some(archive) = &self.archive {
+            let digest: Digest = archive.parse()?;
+            return Ok(Pin::Archive(digest.hex().to_owned()));
+        }
+        Ok(self.builtin.clone().map_or(Pin::Live, Pin::Builtin))
+    }
+
+    /// The first seven digits of the commit or of the archive's sha256, for people.
+    pub(crate) fn short(&self) -> Option<String> {
+        let commit = self.commit.as_deref();
+        let archive = self.archive.as_deref().map(|a| a.trim_start_matches("sha256:"));
+        commit.or(archive).and_then(|hex| hex.get(..7)).map(str::to_owned).or_else(|| self.builtin.clone())
+    }
+}
+
+impl Registry {
+    /// Reads the document; `file` is only for messages.
+    ///
+    /// # Errors
+    /// `Invalid`, with the line, for text that is no registry: not JSON, conflict markers
+    /// of git, a missing or wrong field; `Conflict` for a newer major version.
+    pub(crate) fn parse(text: &str, file: &str) -> Result<Self> {
+        let restore = format!(
+            "restore `{file}` from version control, or move it away and install again; it was not changed"
+        );
+        if let Some(line) = conflict_marker(text) {
+            return Err(error!(Invalid, "`{file}` has conflict markers of git in line {line}").hint(
+                "keep one side of each conflict, delete the markers, then run `ba-agent skill install`",
+            ));
+        }
+        let value: Value = serde_json::from_str(text).map_err(|e| {
+            error!(Invalid, "`{file}` is no valid JSON in line {}, column {}", e.line(), e.column())
+                .cause(e)
+                .hint(restore.clone())
+        })?;
+        check_version(&value, file)?;
+        let registry: Self = serde_json::from_str(text).map_err(|e| {
+            error!(Invalid, "`{file}` is no valid registry in line {}, column {}", e.line(), e.column())
+                .cause(e)
+                .hint(restore)
+        })?;
+        Ok(registry)
+    }
+
+    /// The document as it stands in the file.
+    pub(crate) fn to_text(&self) -> String {
+        let mut value = serde_json::to_value(self).unwrap_or(Value::Null);
+        sort_keys(&mut value);
+        let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+fn check_version(value: &Value, file: &str) -> Result<()> {
+    let version = value.get("schema_version").and_then(Value::as_str);
+    let major = version.and_then(|v| v.split('.').next()).and_then(|major| major.parse::<u64>().ok());
+    match (version, major) {
+        (_, Some(MAJOR)) => Ok(()),
+        (Some(version), Some(major)) if major > MAJOR => {
+            Err(error!(Conflict, "`{file}` has schema version {version}; this program knows {MAJOR}")
+                .hint("update ba-agent; the file was not changed"))
+        }
+        _ => {
+            Err(error!(Invalid, "`{file}` is no skills registry: it has no `schema_version` such as \"1.0\"")
+                .hint(
+                    "restore it from version control, or move it away and install again; it was not changed",
+                ))
+        }
+    }
+}
+
+/// The first line that begins as git marks a conflict.
+fn conflict_marker(text: &str) -> Option<usize> {
+    text.lines()
+        .position(|l| l.starts_with("<<<<<<<") || l.starts_with(">>>>>>>") || l == "=======")
+        .map(|n| n + 1)
+}
+
+fn sort_keys(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let mut pairs: Vec<(String, Value)> = std::mem::take(map).into_iter().collect();
+            pairs.sort_by(|a, b| a.0.cmp(&b.0));
+            for (_, inner) in &mut pairs {
+                sort_keys(inner);
+            }
+            *map = Map::from_iter(pairs);
+        }
+        Value::Array(items) => items.iter_mut().for_each(sort_keys),
+        _ => {}
+    }
+}

@@ -1,0 +1,134 @@
+//! Content on its way: written ([`Staged`]), then found sound ([`Valid`]). Only the latter
+//! can be put in place, so nothing is committed that was not checked as it was written.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::digest::{self, Digest, sha256_hex};
+use crate::error::{Context as _, Result};
+use crate::fetch::Tree;
+use crate::fsx;
+use crate::tree::{Entry, Limits, Node, ancestors, check_portable};
+
+/// A skill that was written to a staging folder and hashed on the way.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    folder: PathBuf,
+    files: BTreeMap<String, String>,
+}
+
+/// A staged skill that may be put in place.
+#[derive(Debug, Clone)]
+pub(crate) struct Valid {
+    folder: PathBuf,
+    files: BTreeMap<String, String>,
+    digest: Digest,
+}
+
+impl Staged {
+    /// Writes the part of `tree` below `source` to `folder`, which must not exist.
+    ///
+    /// The paths are checked before the first byte is written; links are made last and
+    /// never followed. `look` sees the bytes of each file as they are written.
+    ///
+    /// # Errors
+    /// `Invalid` for a tree that [`check_portable`] refuses, `Integrity` for bytes that
+    /// cannot be had, `Failed` where the disk refuses.
+    pub(crate) fn write(
+        tree: &Tree,
+        source: &str,
+        folder: PathBuf,
+        limits: &Limits,
+        mut look: impl FnMut(&str, &[u8]) -> Result<()>,
+    ) -> Result<Self> {
+        let entries = relative_entries(tree, source);
+        check_portable(&entries, limits)?;
+        fsx::create_folders(&folder)?;
+        make_folders(&folder, &entries)?;
+        let mut files = BTreeMap::new();
+        for entry in &entries {
+            let at = folder.join(entry.path.as_str());
+            let hash = match &entry.node {
+                Node::Link { target } => {
+                    make_link(&at, target, &entries, entry)?;
+                    sha256_hex(target.as_bytes())
+                }
+                node => {
+                    let bytes = tree.read(&above(entry, source))?;
+                    look(entry.path.as_str(), &bytes)?;
+                    fsx::write_new(&at, &bytes, *node == Node::File { executable: true })?;
+                    sha256_hex(&bytes)
+                }
+            };
+            files.insert(entry.path.to_string(), format!("{} {hash}", entry.node.mode()));
+        }
+        Ok(Self { folder, files })
+    }
+
+    /// States that everything about the staged bytes was found in order: `found` is what
+    /// the rules of `SKILL.md` said about exactly these bytes.
+    ///
+    /// # Errors
+    /// The error that `found` carries; the staged folder is then never put in place.
+    pub(crate) fn validate(self, found: Result<()>) -> Result<Valid> {
+        found?;
+        let digest = digest::of_files(&self.files);
+        Ok(Valid { folder: self.folder, files: self.files, digest })
+    }
+}
+
+impl Valid {
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Path to `MODE SHA256`, as the registry records it.
+    pub(crate) fn files(&self) -> &BTreeMap<String, String> {
+        &self.files
+    }
+}
+
+/// The entries below `source`, with paths relative to it.
+pub(crate) fn relative_entries(tree: &Tree, source: &str) -> Vec<Entry> {
+    let below = tree.listing.below(source).iter();
+    below.filter_map(|e| e.path.below(source).map(|path| Entry { path, ..e.clone() })).collect()
+}
+
+/// The entry as the tree knows it: a folder tree finds bytes by the whole path.
+pub(crate) fn above(entry: &Entry, source: &str) -> Entry {
+    if source.is_empty() {
+        return entry.clone();
+    }
+    Entry { path: entry.path.above(source), ..entry.clone() }
+}
+
+fn make_folders(folder: &Path, entries: &[Entry]) -> Result<()> {
+    let mut last = "";
+    for entry in entries {
+        if entry.path.parent() == last {
+            continue;
+        }
+        last = entry.path.parent();
+        for above in ancestors(&entry.path) {
+            let at = folder.join(above);
+            if !at.exists() {
+                fsx::create_folders(&at)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A link inside the skill; where links cannot be made, a copy would have another digest,
+/// so that is an error which says so.
+fn make_link(at: &Path, target: &str, entries: &[Entry], link: &Entry) -> Result<()> {
+    let to_folder = !entries
+        .iter()
+        .any(|e| e.path != link.path && e.path.name() == target.rsplit('/').next().unwrap_or(target));
+    fsx::symlink(Path::new(target), at, to_folder)
+        .context(|| format!("the link `{}` of the skill cannot be made here", link.path))
+}

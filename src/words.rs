@@ -1,0 +1,60 @@
+//! Words: what a person may have meant.
+
+/// The known word nearest to `word`, if it is near enough to be a typing error: an edit
+/// distance of a third of its length, as cargo and git take it, or a shared beginning.
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let limit = (word.chars().count() / 3).max(1);
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| {
+            *distance <= limit || (word.len() >= 3 && candidate.to_lowercase().starts_with(&word))
+        })
+        .min_by_key(|(distance, candidate)| (*distance, *candidate))
+        .map(|(_, candidate)| candidate)
+}
+
+/// `1 skill`, `2 skills`.
+pub(crate) fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// Bytes as a person reads them: `512 B`, `3.4 KiB`, `12 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut value = bytes as f64;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if value < 1024.0 || unit == "GiB" {
+            return if value < 10.0 && unit != "B" {
+                format!("{value:.1} {unit}")
+            } else {
+                format!("{value:.0} {unit}")
+            };
+        }
+        value /= 1024.0;
+    }
+    unreachable!("the last unit always returns")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_errors_are_near_other_words_are_not() {
+        let known = ["pdf", "docx", "skill-creator", "mcp-builder"];
+        assert_eq!(nearest("pfd", known.into_iter()), Some("pdf"));
+        assert_eq!(nearest("skill-creater", known.into_iter()), Some("skill-creator"));
+        assert_eq!(nearest("mcp", known.into_iter()), Some("mcp-builder"));
+        assert_eq!(nearest("kubernetes", known.into_iter()), None);
+    }
+
+    #[test]
+    fn numbers_are_said_as_people_say_them() {
+        assert_eq!((count(1, "skill"), count(0, "file")), ("1 skill".into(), "0 files".into()));
+        assert_eq!(
+            (size(512), size(3_500), size(12 << 20)),
+            ("512 B".into(), "3.4 KiB".into(), "12 MiB".into())
+        );
+    }
+}
