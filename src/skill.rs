@@ -21,7 +21,7 @@ pub(crate) use contents::check_files;
 pub(crate) use frontmatter::{Dependency, Frontmatter};
 pub(crate) use hidden::check_text;
 pub(crate) use name::SkillName;
-pub(crate) use rules::{Finding, Profile, Severity, allow, worst};
+pub(crate) use rules::{Finding, Profile, Severity, allow, can_be_allowed, unfit, worst};
 
 use crate::error::{Result, error, is_unprintable, printable};
 use crate::tree::Limits;

@@ -150,8 +150,11 @@ impl<'w> Remote<'w> {
         self.world.progress.begin(&format!("Fetching {}", self.name));
         let (objects, commit) = self.commit(sha).map_err(|e| self.about(e))?;
         let root = walk::tree_of(&commit)?;
-        let (listing, ids) = walk::list(&objects, root, resolved.subdirectory.as_ref())
-            .map_err(|e| e.wrap(format!("{} at {} cannot be read", self.name, sha.short())))?;
+        let (listing, ids) =
+            walk::list(&objects, root, resolved.subdirectory.as_ref()).map_err(|e| match e.kind {
+                Kind::NotFound => e.wrap(format!("{} has no such folder at {}", self.name, sha.short())),
+                _ => e.wrap(format!("{} at {} cannot be read", self.name, sha.short())),
+            })?;
         Ok(Tree::git(listing, Blobs { objects, root, ids }))
     }
 

@@ -59,6 +59,7 @@ impl Bench {
         World {
             env: &self.env,
             settings: &self.settings,
+            base: self.home.path(),
             offline: false,
             progress: &self.progress,
             http: Http::with(patience),

@@ -155,6 +155,7 @@ rules! {
     ARCHIVE_INSIDE       "archive-inside"               I W W false
     NESTED_SKILL         "nested-skill"                 _ W E false
     BUNDLE_SIZE          "bundle-too-large"             _ _ E false
+    UNFIT                "not-installable"              E E E false
 }
 
 /// A place in a text file: both 1-based, columns in code points.
@@ -188,6 +189,27 @@ pub(crate) struct Finding {
     pub(crate) message: String,
     /// How to mend it; may be empty.
     pub(crate) help: String,
+}
+
+/// `file:line:column: what is wrong [code]`.
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { file, line, column, message, code, .. } = self;
+        write!(f, "{file}:{line}:{column}: {message} [{code}]")
+    }
+}
+
+/// True for a rule that whoever installs may overrule with `--allow CODE`.
+pub(crate) fn can_be_allowed(code: &str) -> bool {
+    ALL.iter().any(|rule| rule.allowable && rule.code == code)
+}
+
+/// What [`check_portable`](crate::tree::check_portable) or a reader says of a skill, as a
+/// finding: an error under every profile.
+pub(crate) fn unfit(reason: &str) -> Finding {
+    let mut findings = Findings::new(Profile::Lint, ".");
+    findings.add(UNFIT, Pos::START, reason, "rename, move or remove it: it cannot be installed everywhere");
+    findings.into_vec().remove(0)
 }
 
 /// Findings about one file, collected under one profile.

@@ -1,11 +1,14 @@
 //! World: git trees into a [`Listing`]. Trees are taken apart here, byte by byte:
 //! libgit2 would hide twins, and its checkout would apply attributes and write links.
 
+use std::collections::BTreeSet;
+
 use git2::{ObjectType, Oid};
 
-use crate::error::{Result, error, fail, printable};
+use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::git::objects::Objects;
-use crate::tree::{Entry, Listing, MAX_PATH, Node, TreePath};
+use crate::tree::{Entry, Listing, MAX_PATH, Node, TreePath, ancestors};
+use crate::words::nearest;
 
 /// Entries and folders of a repository together; a tree may name another ten times, and
 /// so on ("git bomb": ten levels are 10^10 files). The largest real one measured has 12,203.
@@ -60,8 +63,10 @@ struct Walk {
 pub(crate) fn list(objects: &Objects, root: Oid, folder: Option<&TreePath>) -> Result<(Listing, Vec<Oid>)> {
     let top = match folder {
         None => root,
-        Some(folder) => folder_id(objects, root, folder.as_str())?
-            .ok_or_else(|| error!(NotFound, "there is no folder `{folder}` in the repository"))?,
+        Some(folder) => match folder_id(objects, root, folder.as_str())? {
+            Some(id) => id,
+            None => return Err(no_folder(objects, root, folder)),
+        },
     };
     let mut walk = Walk::default();
     let start = folder.map_or_else(Vec::new, |folder| folder.as_str().as_bytes().to_vec());
@@ -148,6 +153,17 @@ fn target(objects: &Objects, id: Oid) -> Result<Option<String>> {
         return Ok(None);
     }
     Ok(String::from_utf8(objects.read(id, ObjectType::Blob, LONGEST_LINK)?).ok())
+}
+
+/// The error for a folder that is not there, with the nearest one that is.
+fn no_folder(objects: &Objects, root: Oid, folder: &TreePath) -> Error {
+    let error = error!(NotFound, "there is no folder `{folder}` in the repository");
+    let Ok((listing, _)) = list(objects, root, None) else { return error };
+    let folders: BTreeSet<&str> = listing.entries().iter().flat_map(|entry| ancestors(&entry.path)).collect();
+    match nearest(folder.as_str(), folders.into_iter()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint("`ba-agent skill show SOURCE` lists its skills with their folders"),
+    }
 }
 
 /// The size of a blob from its header. A blob that is missing has 0 bytes here and is an

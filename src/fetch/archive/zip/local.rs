@@ -76,7 +76,7 @@ impl Local<'_> {
     /// stand in a ZIP64 field. All else must be as in the directory.
     fn agrees(&self, record: &Record<'_>, wide: Option<Wide>) -> bool {
         let streamed = record.flags & DESCRIPTOR != 0;
-        let same = |found: u64, known: u32| found == known.into() || (streamed && found == 0);
+        let same = |found: u64, known: u32| found == u64::from(known) || (streamed && found == 0);
         let [crc, packed, size] = self.sums;
         let narrow = |found: u32, wide: Option<u64>, known: u32| {
             same(if found == u32::MAX { wide.unwrap_or(found.into()) } else { found.into() }, known)

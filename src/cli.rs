@@ -1,0 +1,240 @@
+//! Faces: the command line. `Cli` is what was typed, [`Context`] what it means here; each
+//! verb below `cli/` parses, does and reports.
+
+mod completions;
+pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
+mod init;
+mod install;
+mod list;
+mod man;
+mod show;
+mod uninstall;
+mod validate;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::error::{Error, Kind, Result};
+use crate::fetch::World;
+use crate::layout::{Env, Scope};
+use crate::places::Places;
+use crate::settings::Settings;
+use crate::source::{Request, Source};
+use crate::store::{LOCK_WAIT, Recovery, Store};
+use crate::ui::{ColorChoice, Manner, Ui};
+
+/// Install, pin, verify, update and remove agent skills.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ba-agent",
+    version,
+    about = "A package manager for agent skills",
+    long_about = "A package manager for agent skills: folders with a SKILL.md that an AI agent reads.\n\n\
+        Skills come from GitHub, any git remote, ZIP and tar archives and local folders. What is \
+        installed is recorded in config/skills_registry.json, which is the lock file too.",
+    after_long_help = "Examples:\n  \
+        ba-agent skill install anthropics/skills --skill pdf\n  \
+        ba-agent skill list\n  \
+        ba-agent completions bash > ~/.local/share/bash-completion/completions/ba-agent\n\n\
+        Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 authentication, 5 network,\n\
+        6 integrity or drift, 7 conflict, 8 invalid skill or manifest, 130 interrupted.",
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command has.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// Print one JSON document on stdout instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say nothing but errors.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more.
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    /// Open no connection: use what is on this machine.
+    #[arg(long, global = true)]
+    offline: bool,
+    /// Ask nothing; answer every question with yes.
+    #[arg(long, short, global = true)]
+    yes: bool,
+    /// The skills of your user account instead of a project's.
+    #[arg(long, short, global = true)]
+    global: bool,
+    /// The project's folder, instead of the one found from the working directory.
+    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    project: Option<PathBuf>,
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: ColorChoice,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install, list, show, check and remove skills.
+    #[command(subcommand, visible_alias = "skills", arg_required_else_help = true)]
+    Skill(Skill),
+    /// Print the completion script of a shell.
+    Completions(completions::Completions),
+    /// Write the man pages of every command into a folder.
+    Man(man::Man),
+}
+
+#[derive(Debug, Subcommand)]
+enum Skill {
+    /// Install skills from a source.
+    #[command(visible_alias = "add")]
+    Install(install::Install),
+    /// Remove skills from every target and from the registry.
+    #[command(visible_alias = "remove", alias = "rm")]
+    Uninstall(uninstall::Uninstall),
+    /// List installed skills.
+    #[command(visible_alias = "ls")]
+    List(list::List),
+    /// Show everything about a skill, installed or not, without installing it.
+    #[command(visible_alias = "info")]
+    Show(show::Show),
+    /// Check skills against the rules, all findings at once.
+    #[command(visible_alias = "lint")]
+    Validate(validate::Validate),
+    /// Make a new skill that passes `validate`.
+    #[command(visible_alias = "new")]
+    Init(init::Init),
+}
+
+impl Cli {
+    /// The command line's definition, for completions, man pages and tests.
+    pub(crate) fn definition() -> clap::Command {
+        Self::command()
+    }
+
+    pub(crate) fn manner(&self) -> Manner {
+        let Globals { json, quiet, verbose, yes, color, .. } = self.globals;
+        Manner { json, quiet, verbose, yes, color }
+    }
+
+    /// Runs the command; the exit status is 0 unless the command says otherwise.
+    pub(crate) fn run(self, env: &Env, ui: &Ui) -> Result<u8> {
+        let cx = Context { env, ui, globals: self.globals };
+        match self.command {
+            Command::Completions(command) => command.run(&cx),
+            Command::Man(command) => command.run(&cx),
+            Command::Skill(skill) => match skill {
+                Skill::Install(command) => command.run(&cx),
+                Skill::Uninstall(command) => command.run(&cx),
+                Skill::List(command) => command.run(&cx),
+                Skill::Show(command) => command.run(&cx),
+                Skill::Validate(command) => command.run(&cx),
+                Skill::Init(command) => command.run(&cx),
+            },
+        }
+    }
+}
+
+/// What every command is given: the surroundings, the way to talk, the global flags.
+pub(crate) struct Context<'a> {
+    pub(crate) env: &'a Env,
+    pub(crate) ui: &'a Ui,
+    globals: Globals,
+}
+
+/// The scope of a command with everything that follows from it.
+pub(crate) struct Place {
+    pub(crate) scope: Scope,
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) places: Places,
+}
+
+impl Context<'_> {
+    /// Finds the scope, reads its settings, repairs what a killed command left there.
+    pub(crate) fn place(&self) -> Result<Place> {
+        let scope = Scope::find(self.env, self.globals.global, self.globals.project.as_deref())?;
+        let settings = self.settings_of(Some(&scope))?;
+        let registry = scope.registry_file(self.env, settings.registry.as_deref());
+        let store = Store::new(registry, self.lock_wait()?);
+        let places = Places::new(self.env, &scope, settings.install_dir.as_deref());
+        match store.recover() {
+            Recovery::Clean => {}
+            Recovery::Finished => self.ui.note("a command was killed before; its change was complete and has been tidied up"),
+            Recovery::Undone => self.ui.note("a command was killed before; its half change has been turned back"),
+            Recovery::Pending => self.ui.warn("a killed or running command has unfinished changes here; what is shown may be about to change"),
+        }
+        Ok(Place { scope, settings, store, places })
+    }
+
+    /// The settings for commands that may run outside any project.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        let scope = Scope::find(self.env, self.globals.global, self.globals.project.as_deref()).ok();
+        self.settings_of(scope.as_ref())
+    }
+
+    fn settings_of(&self, scope: Option<&Scope>) -> Result<Settings> {
+        let mut files = Vec::new();
+        if let Ok(config) = self.env.config_dir() {
+            files.push(config.join("config.yaml"));
+        }
+        if let Some(scope @ Scope::Project { .. }) = scope {
+            files.push(scope.settings_file());
+        }
+        Settings::load(self.env, &files)
+    }
+
+    fn lock_wait(&self) -> Result<std::time::Duration> {
+        let Some(text) = self.env.var("BA_AGENT_LOCK_TIMEOUT") else { return Ok(LOCK_WAIT) };
+        text.parse().map(std::time::Duration::from_secs).map_err(|_| {
+            Error::new(
+                Kind::Usage,
+                format!("BA_AGENT_LOCK_TIMEOUT is `{text}`, which is no number of seconds"),
+            )
+        })
+    }
+
+    /// What fetching needs.
+    pub(crate) fn world<'w>(&'w self, place: &'w Place) -> World<'w> {
+        World::new(self.env, &place.settings, place.scope.base(), self.globals.offline, self.ui)
+    }
+
+    pub(crate) fn offline(&self) -> bool {
+        self.globals.offline
+    }
+
+    /// Says that the command waits for another one.
+    pub(crate) fn waiting(&self) -> impl Fn(&str) {
+        |what: &str| self.ui.note(what)
+    }
+}
+
+impl Place {
+    /// The same request with a path that does not depend on the working directory: from the
+    /// base of the scope where it lies below, else absolute.
+    pub(crate) fn anchor(&self, env: &Env, mut request: Request) -> Request {
+        if let Source::Local { path: text } | Source::Archive { location: text } = &mut request.source
+            && !text.contains("://")
+        {
+            let path = env.absolute(Path::new(text));
+            let path = std::fs::canonicalize(&path).unwrap_or(path);
+            let base = std::fs::canonicalize(self.scope.base()).unwrap_or_else(|_| self.scope.base().into());
+            *text = match path.strip_prefix(base) {
+                Ok(below) => format!("./{}", below.display()),
+                Err(_) => path.display().to_string(),
+            };
+        }
+        request
+    }
+}
+
+/// Names that the person may have meant, as hints.
+pub(crate) fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    crate::words::nearest(word, known).map(|near| format!("did you mean `{near}`?"))
+}

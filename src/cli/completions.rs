@@ -1,0 +1,99 @@
+//! `ba-agent completions SHELL`, and what completion knows that the definition does not.
+
+use clap::{Args, ValueEnum};
+use clap_complete::engine::CompletionCandidate;
+use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
+
+use super::Context;
+use crate::error::Result;
+use crate::layout::{Env, Scope};
+use crate::store::{LOCK_WAIT, Store};
+
+/// The variable by which a shell's script asks this program for candidates.
+pub(crate) const VARIABLE: &str = "BA_AGENT_COMPLETE";
+
+/// Print the completion script of a shell.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    ba-agent completions bash > ~/.local/share/bash-completion/completions/ba-agent\n  \
+    ba-agent completions zsh > \"${fpath[1]}/_ba-agent\"\n  \
+    ba-agent completions fish > ~/.config/fish/completions/ba-agent.fish")]
+pub(crate) struct Completions {
+    /// The shell to complete in.
+    #[arg(value_enum, value_name = "SHELL")]
+    shell: Shell,
+}
+
+/// The shells that can ask us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Elvish,
+    Fish,
+    Powershell,
+    Zsh,
+}
+
+impl Completions {
+    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+        cx.ui.print(&script(self.shell)?);
+        Ok(0)
+    }
+}
+
+/// The script of a shell. It asks the program at every TAB (a start costs 2 ms), so that
+/// names of installed skills are offered too.
+///
+/// # Errors
+/// None in practice: it is written into memory.
+pub(crate) fn script(shell: Shell) -> Result<String> {
+    let completer: &dyn EnvCompleter = match shell {
+        Shell::Bash => &Bash,
+        Shell::Elvish => &Elvish,
+        Shell::Fish => &Fish,
+        Shell::Powershell => &Powershell,
+        Shell::Zsh => &Zsh,
+    };
+    let mut script = Vec::new();
+    completer.write_registration(VARIABLE, "ba_agent", "ba-agent", "ba-agent", &mut script)?;
+    Ok(String::from_utf8_lossy(&script).into_owned())
+}
+
+/// The file below `completions/` that holds a shell's script.
+#[cfg(test)]
+pub(crate) fn file_name(shell: Shell) -> &'static str {
+    match shell {
+        Shell::Bash => "ba-agent.bash",
+        Shell::Elvish => "ba-agent.elv",
+        Shell::Fish => "ba-agent.fish",
+        Shell::Powershell => "_ba-agent.ps1",
+        Shell::Zsh => "_ba-agent",
+    }
+}
+
+/// Names of the skills that are installed here, in the project and for the user. Whatever
+/// goes wrong: a TAB never prints an error.
+pub(crate) fn installed_names() -> Vec<CompletionCandidate> {
+    let Ok(env) = Env::read() else { return Vec::new() };
+    let scopes = [Scope::find(&env, false, None), Scope::find(&env, true, None)];
+    let registries = scopes
+        .into_iter()
+        .flatten()
+        .filter_map(|scope| Store::new(scope.registry_file(&env, None), LOCK_WAIT).read().ok());
+    registries
+        .flat_map(|registry| registry.skills)
+        .map(|(name, entry)| CompletionCandidate::new(name.to_string()).help(entry.description.map(short)))
+        .collect()
+}
+
+fn short(description: String) -> clap::builder::StyledStr {
+    crate::error::printable(&description, false).chars().take(60).collect::<String>().into()
+}
+
+/// Ids of the agents that can be targets.
+pub(crate) fn agent_names() -> Vec<CompletionCandidate> {
+    crate::agents::all()
+        .iter()
+        .map(|agent| CompletionCandidate::new(agent.id).help(Some(agent.name.into())))
+        .collect()
+}

@@ -1,0 +1,249 @@
+//! `ba-agent skill install SOURCE…`.
+
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+
+use super::completions::agent_names;
+use super::{Context, Place};
+use crate::agents::Target;
+use crate::error::{Result, error, fail};
+use crate::ops::apply::{self, Done, Report};
+use crate::ops::gather::{self, Ask, Choice, Gathered, Offer};
+use crate::ops::plan::{self, Action, Wanted};
+use crate::registry::Mode;
+use crate::source::Request;
+use crate::words::count;
+
+/// Install skills from a source.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Install skills from a source.\n\n\
+        SOURCE is github:owner/repo (or owner/repo), gitlab:group/repo, bitbucket:o/r, any git URL, \
+        a URL from a browser, ./folder, ./archive.zip, https://…/archive.tar.gz or builtin:NAME. \
+        Behind it may stand #REF (a branch, tag, sha or range such as ^1.2) and @SKILL.",
+    after_help = "Examples:\n  \
+        ba-agent skill install anthropics/skills --skill pdf --skill docx\n  \
+        ba-agent skill install anthropics/skills@pdf\n  \
+        ba-agent skill install github:owner/repo/path/in/repo#v1.2.0\n  \
+        ba-agent skill install https://github.com/owner/repo/tree/main/skills/pdf\n  \
+        ba-agent skill install ./my-skills.zip --all --agent cursor --agent claude-code\n  \
+        ba-agent skill install owner/repo --skill pdf --sha <40 hex> --yes"
+)]
+pub(crate) struct Install {
+    /// Where the skills come from.
+    #[arg(value_name = "SOURCE", required = true)]
+    sources: Vec<String>,
+    /// Only the skill of this name (repeatable).
+    #[arg(long = "skill", short = 's', value_name = "NAME")]
+    skills: Vec<String>,
+    /// Every valid skill of the source.
+    #[arg(long, conflicts_with = "skills")]
+    all: bool,
+    /// Branch, tag, sha or version range.
+    #[arg(long = "ref", value_name = "REF")]
+    reference: Option<String>,
+    /// Exactly this commit; the skill is pinned to it.
+    #[arg(long, value_name = "SHA", conflicts_with = "reference")]
+    sha: Option<String>,
+    /// The folder of the source to look into.
+    #[arg(long, value_name = "PATH", alias = "path")]
+    subdirectory: Option<String>,
+    /// Install under this name.
+    #[arg(long = "as", value_name = "NAME")]
+    alias: Option<String>,
+    /// The sha256 that an archive must have.
+    #[arg(long, value_name = "sha256:HEX")]
+    integrity: Option<String>,
+    /// An agent, or a folder, that receives the skill (repeatable).
+    #[arg(long = "agent", short = 'a', value_name = "NAME", add = ArgValueCandidates::new(agent_names))]
+    agents: Vec<String>,
+    /// Give every target a copy of its own instead of a link to the first.
+    #[arg(long, conflicts_with = "link")]
+    copy: bool,
+    /// Link to a local folder instead of copying it, for authors.
+    #[arg(long)]
+    link: bool,
+    /// Replace what was edited or is in the way.
+    #[arg(long, short)]
+    force: bool,
+    /// Let this finding of the rules pass (repeatable).
+    #[arg(long, value_name = "CODE")]
+    allow: Vec<String>,
+    /// Fail where `--all` would leave out an invalid skill.
+    #[arg(long)]
+    strict: bool,
+    /// Say what would be done, change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Install {
+    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+        let place = cx.place()?;
+        let asks = self.asks(cx, &place)?;
+        let targets = self.targets(&place)?;
+        let world = cx.world(&place);
+        let mut gathered = Vec::new();
+        for ask in &asks {
+            gathered.push(gather::gather(ask, &world, &|offers| choose(cx, ask, offers))?);
+        }
+        for one in &gathered {
+            tell_gathered(cx, one);
+        }
+        let skipped: Vec<_> = gathered.iter().flat_map(|one| one.skipped.clone()).collect();
+        let warnings: Vec<_> = gathered.iter().flat_map(Gathered::warnings).collect();
+        let wanted = gathered.into_iter().flat_map(|one| one.candidates).map(|candidate| Wanted {
+            mode: self.mode(),
+            pinned: self.sha.is_some(),
+            targets: targets.clone(),
+            candidate,
+        });
+        let report = self.carry_out(cx, &place, wanted.collect())?;
+        tell(cx, &report, self.dry_run);
+        if cx.ui.json() {
+            cx.ui.data(&serde_json::json!({
+                "skills": report.skills, "skipped": skipped, "warnings": warnings, "dry_run": self.dry_run,
+            }));
+        }
+        Ok(0)
+    }
+
+    fn asks(&self, cx: &Context<'_>, place: &Place) -> Result<Vec<Ask>> {
+        if self.alias.is_some() && (self.sources.len() > 1 || self.skills.len() > 1 || self.all) {
+            fail!(Usage, "`--as` names one skill; choose one with `--skill NAME`");
+        }
+        self.sources.iter().map(|source| self.ask(cx, place, source)).collect()
+    }
+
+    fn ask(&self, cx: &Context<'_>, place: &Place, source: &str) -> Result<Ask> {
+        let request = Request::parse(source)?.with(
+            self.reference.as_deref(),
+            self.sha.as_deref(),
+            self.subdirectory.as_deref(),
+        )?;
+        let request = place.anchor(cx.env, request);
+        let mut names = self.skills.clone();
+        names.extend(request.skill.clone());
+        let choice = match (self.all, names.is_empty()) {
+            (true, _) => Choice::All,
+            (false, true) => Choice::Only,
+            (false, false) => Choice::Named(names),
+        };
+        Ok(Ask {
+            request,
+            choice,
+            alias: self.alias.as_deref().map(str::parse).transpose()?,
+            integrity: self.integrity.as_deref().map(str::parse).transpose()?,
+            live: self.link,
+            strict: self.strict,
+            allow: self.allow.clone(),
+        })
+    }
+
+    fn targets(&self, place: &Place) -> Result<Vec<Target>> {
+        let names = if self.agents.is_empty() { &place.settings.agents } else { &self.agents };
+        if names.is_empty() {
+            return Ok(vec![Target::default()]);
+        }
+        let mut targets = Vec::new();
+        for name in names {
+            let target = Target::parse(name)?;
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        Ok(targets)
+    }
+
+    fn mode(&self) -> Mode {
+        match (self.link, self.copy) {
+            (true, _) => Mode::Live,
+            (_, true) => Mode::Copy,
+            _ => Mode::Link,
+        }
+    }
+
+    fn carry_out(&self, cx: &Context<'_>, place: &Place, wanted: Vec<Wanted>) -> Result<Report> {
+        if self.dry_run {
+            let registry = place.store.read()?;
+            let seen =
+                place.places.see(wanted.iter().map(|w| (&w.candidate.name, &w.targets[..])), &registry)?;
+            let plan = plan::install(wanted, &registry, &seen, self.force)?;
+            return Report::of_plan(plan, &place.places, cx.env.now);
+        }
+        let transaction = place.store.begin(&cx.waiting())?;
+        let registry = transaction.registry();
+        let seen = place.places.see(wanted.iter().map(|w| (&w.candidate.name, &w.targets[..])), registry)?;
+        let plan = plan::install(wanted, registry, &seen, self.force)?;
+        apply::apply(plan, transaction, &place.places, &place.settings.limits, cx.env.now)
+    }
+}
+
+/// Asks which of several skills are meant; without a person that is an error which lists them.
+fn choose(cx: &Context<'_>, ask: &Ask, offers: &[Offer]) -> Result<Vec<usize>> {
+    let source = ask.request.source.display_name();
+    if !cx.ui.interactive() {
+        let mut error = error!(Usage, "{source} has {}: say which", count(offers.len(), "skill"));
+        for offer in offers.iter().take(LISTED) {
+            error = error.cause(format!("{} ({})", offer.name, offer.path));
+        }
+        if offers.len() > LISTED {
+            error = error.cause(format!("and {} more", offers.len() - LISTED));
+        }
+        return Err(error.hint("choose with `--skill NAME` (repeatable), or take them all with `--all`"));
+    }
+    let lines: Vec<String> = offers.iter().map(Offer::line).collect();
+    let chosen =
+        cx.ui.choose(&format!("{source} has {}. Which ones?", count(offers.len(), "skill")), &lines)?;
+    if chosen.is_empty() {
+        fail!(Usage, "no skill was chosen; nothing was changed");
+    }
+    Ok(chosen)
+}
+
+/// At most this many names are listed in a message.
+const LISTED: usize = 40;
+
+fn tell_gathered(cx: &Context<'_>, gathered: &Gathered) {
+    cx.ui.status("Resolved", &gather::spoken(&gathered.resolved));
+    if gathered.found > 1 {
+        cx.ui
+            .status("Chose", &format!("{} of {}", gathered.candidates.len(), count(gathered.found, "skill")));
+    }
+    for skipped in &gathered.skipped {
+        cx.ui.warn(&format!("left out {}: {}", skipped.path, skipped.reason));
+    }
+    for warning in gathered.warnings() {
+        cx.ui.warn(&warning);
+    }
+}
+
+fn tell(cx: &Context<'_>, report: &Report, dry_run: bool) {
+    for done in &report.skills {
+        let verb = match (done.action, dry_run) {
+            (Action::Add | Action::Replace, true) => "Would put",
+            (Action::Add, false) => "Installed",
+            (Action::Replace, false) => "Replaced",
+            (Action::Keep, _) => "Unchanged",
+            (Action::Remove, _) => "Removed",
+        };
+        cx.ui.status(verb, &format!("{} in {}", done.name, done.places.join(", ")));
+        tell_contents(cx, done);
+    }
+}
+
+fn tell_contents(cx: &Context<'_>, done: &Done) {
+    if done.action == Action::Keep {
+        return;
+    }
+    if !done.entry.grants.is_empty() {
+        cx.ui.detail(&format!("grants: {}", done.entry.grants.join(", ")));
+    }
+    let executables: Vec<&str> = done.entry.executables().collect();
+    if !executables.is_empty() {
+        cx.ui.detail(&format!("executables: {}", executables.join(", ")));
+    }
+    if cx.ui.verbose() {
+        cx.ui.detail(&format!("{}, {}", count(done.entry.files.len(), "file"), done.entry.digest));
+    }
+}

@@ -1,0 +1,50 @@
+//! `ba-agent skill list`.
+
+use clap::Args;
+
+use super::Context;
+use crate::error::Result;
+use crate::ops::query;
+
+/// List installed skills.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "List installed skills: name, version, source, pin, targets.\n\n\
+        On a terminal a table, in a pipe tab-separated rows, with --json one document. \
+        Reads the registry alone; with --check the files too.",
+    after_help = "Examples:\n  ba-agent skill list\n  ba-agent skill list --json | jq '.skills[].name'\n  \
+        ba-agent skill list --check"
+)]
+pub(crate) struct List {
+    /// Also look at the files and say which skills were edited or are missing.
+    #[arg(long)]
+    check: bool,
+}
+
+impl List {
+    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+        let place = cx.place()?;
+        let registry = place.store.read()?;
+        let seen = if self.check {
+            Some(place.places.see_recorded(registry.skills.keys(), &registry)?)
+        } else {
+            None
+        };
+        let rows = query::list(&registry, seen.as_ref());
+        if cx.ui.json() {
+            cx.ui.data(&serde_json::json!({ "scope": place.scope.name(), "skills": rows }));
+            return Ok(0);
+        }
+        if rows.is_empty() {
+            cx.ui.note(&format!("no skills are installed in this {}", place.scope.name()));
+            return Ok(0);
+        }
+        let mut heading = vec!["name", "version", "source", "pin", "targets"];
+        if self.check {
+            heading.push("state");
+        }
+        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.cells(self.check)).collect();
+        cx.ui.table(&heading, &rows);
+        Ok(0)
+    }
+}

@@ -1,0 +1,57 @@
+//! `ba-agent man DIR`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use fs_err as fs;
+
+use super::{Cli, Context};
+use crate::error::Result;
+
+/// Write the man pages of every command into a folder.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  ba-agent man ~/.local/share/man/man1")]
+pub(crate) struct Man {
+    /// The folder; it is made if it is missing.
+    #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    dir: PathBuf,
+}
+
+impl Man {
+    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+        let dir = cx.env.absolute(&self.dir);
+        fs::create_dir_all(&dir)?;
+        let pages = pages();
+        for (name, text) in &pages {
+            fs::write(dir.join(name), text)?;
+        }
+        if cx.ui.json() {
+            cx.ui.data(
+                &serde_json::json!({ "written": pages.iter().map(|(name, _)| name).collect::<Vec<_>>() }),
+            );
+        }
+        cx.ui
+            .status("Wrote", &format!("{} into {}", crate::words::count(pages.len(), "page"), dir.display()));
+        Ok(0)
+    }
+}
+
+/// Every page: file name and text, `ba-agent.1` first.
+pub(crate) fn pages() -> Vec<(String, Vec<u8>)> {
+    let mut root = Cli::definition().disable_help_subcommand(true);
+    root.build();
+    let mut pages = Vec::new();
+    collect(&root, "ba-agent", &mut pages);
+    pages
+}
+
+fn collect(command: &clap::Command, name: &str, pages: &mut Vec<(String, Vec<u8>)>) {
+    let mut page = Vec::new();
+    let command = command.clone().name(name.to_owned());
+    // Writing into memory cannot fail.
+    let _ = clap_mangen::Man::new(command.clone()).date("").render(&mut page);
+    pages.push((format!("{name}.1"), page));
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
+        collect(sub, &format!("{name}-{}", sub.get_name()), pages);
+    }
+}

@@ -1,0 +1,156 @@
+//! One match over the kinds of source.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::git::Remote;
+use super::{Tree, World, archive, http, local};
+use crate::builtin;
+use crate::digest::Digest;
+use crate::error::{Context as _, Error, Result, error, printable};
+use crate::source::{Pin, Reference, Request, Resolved, Source};
+use crate::tree::{Entry, Listing, Node, TreePath};
+use crate::words::nearest;
+
+/// Fetches what `request` names. `skill` chooses among tags that carry a name, `integrity`
+/// is what an archive's bytes must hash to.
+///
+/// # Errors
+/// `NotFound`, `Auth`, `Network` as the source answers; `Integrity` for other bytes than
+/// promised; `Invalid` for an archive that is none; `Usage` for a digest without an archive.
+pub(crate) fn open(
+    request: &Request,
+    skill: Option<&str>,
+    integrity: Option<&Digest>,
+    world: &World<'_>,
+) -> Result<(Resolved, Tree)> {
+    if integrity.is_some() && !matches!(request.source, Source::Archive { .. }) {
+        return Err(error!(Usage, "`--integrity` is for archives; `{}` is none", request.source)
+            .hint("a git source is held to a commit with `--sha`"));
+    }
+    match &request.source {
+        Source::Github { .. } | Source::Gitlab { .. } | Source::Bitbucket { .. } | Source::Git { .. } => {
+            git(request, skill, world)
+        }
+        Source::Archive { location } => packed(request, location, integrity, world),
+        Source::Local { .. } => {
+            let folder = local_folder(&request.source, world)?;
+            Ok((resolved(request, Pin::Live), local::open(&folder, &world.settings.limits)?))
+        }
+        Source::Builtin { name } => {
+            let version = Pin::Builtin(env!("CARGO_PKG_VERSION").to_owned());
+            Ok((resolved(request, version), shipped(name)?))
+        }
+        Source::Marketplace { entry, marketplace } => {
+            Err(error!(NotFound, "there is no marketplace named `{marketplace}` to look for `{entry}` in"))
+        }
+    }
+}
+
+fn git(request: &Request, skill: Option<&str>, world: &World<'_>) -> Result<(Resolved, Tree)> {
+    let remote = Remote::open(&request.source, world)?;
+    let resolved = remote.resolve(&request.reference, request.subdirectory.as_ref(), skill)?;
+    let tree = remote.fetch(&resolved)?;
+    Ok((resolved, tree))
+}
+
+fn resolved(request: &Request, pin: Pin) -> Resolved {
+    Resolved {
+        source: request.source.clone(),
+        reference: Reference::Default,
+        chosen: None,
+        pin,
+        subdirectory: request.subdirectory.clone(),
+    }
+}
+
+fn packed(
+    request: &Request,
+    location: &str,
+    integrity: Option<&Digest>,
+    world: &World<'_>,
+) -> Result<(Resolved, Tree)> {
+    let limits = &world.settings.limits;
+    let bytes = if location.contains("://") {
+        world.progress.begin(&format!("Fetching {}", request.source.display_name()));
+        http::get(world, location, limits.download)?
+    } else {
+        read_capped(&from_base(location, world), limits.download)?
+    };
+    let digest = Digest::of(&bytes);
+    if let Some(promised) = integrity.filter(|promised| **promised != digest) {
+        return Err(error!(Integrity, "`{}` is not the archive that was promised", request.source)
+            .cause(format!("promised: {promised}"))
+            .cause(format!("received: {digest}"))
+            .hint("nothing was changed; ask whoever publishes it which one is right"));
+    }
+    let name = location.split(['?', '#']).next().unwrap_or(location);
+    let tree = archive::open(name, &bytes, limits)?;
+    Ok((resolved(request, Pin::Archive(digest.hex().to_owned())), tree))
+}
+
+fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>> {
+    let meta = fs::metadata(path).map_err(|e| missing(e, path, "archive"))?;
+    if meta.len() > cap {
+        return Err(error!(
+            Invalid,
+            "`{}` has {} bytes: an archive may have {cap}",
+            path.display(),
+            meta.len()
+        )
+        .hint("raise `skills.limits.download` in config.yaml if you trust it"));
+    }
+    Ok(fs::read(path)?)
+}
+
+fn missing(error: std::io::Error, path: &Path, what: &str) -> Error {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return error.into();
+    }
+    let shown = printable(&path.display().to_string(), false);
+    error!(NotFound, "the {what} `{shown}` does not exist")
+}
+
+/// A path of a source: from the base of the scope, `~` being the home.
+fn from_base(path: &str, world: &World<'_>) -> PathBuf {
+    world.env.from(world.base, path)
+}
+
+/// The real folder of a local source.
+///
+/// # Errors
+/// `NotFound` where it is missing, `Usage` where it is no folder or no local source.
+pub(crate) fn local_folder(source: &Source, world: &World<'_>) -> Result<PathBuf> {
+    let Source::Local { path } = source else {
+        return Err(error!(Usage, "`{source}` is no local folder")
+            .hint("`--link` makes a live link to a local folder; other sources are copied"));
+    };
+    let folder = from_base(path, world);
+    let meta = fs::metadata(&folder).map_err(|e| missing(e, &folder, "folder"))?;
+    if !meta.is_dir() {
+        return Err(error!(Usage, "`{}` is neither a folder nor an archive", folder.display())
+            .hint("archives end in .zip, .skill, .tar, .tar.gz or .tgz"));
+    }
+    fs::canonicalize(&folder).context(|| format!("`{}` cannot be reached", folder.display()))
+}
+
+fn shipped(name: &str) -> Result<Tree> {
+    let all = builtin::all();
+    let Some(found) = all.iter().find(|one| one.name == name) else {
+        let names: Vec<&str> = all.iter().map(|one| one.name).collect();
+        let error = error!(NotFound, "no skill named `{}` is built in", printable(name, false));
+        let error = match nearest(name, names.iter().copied()) {
+            Some(near) => error.hint(format!("did you mean `builtin:{near}`?")),
+            None => error,
+        };
+        return Err(error.hint(format!("built in are {}", names.join(", "))));
+    };
+    let entry = |(slot, (path, bytes)): (usize, &(&str, &'static [u8]))| {
+        let path =
+            TreePath::parse(path.as_bytes()).map_err(|e| error!(Invalid, "built-in path {path}: {e}"))?;
+        Ok(Entry { path, node: Node::File { executable: false }, size: bytes.len() as u64, slot })
+    };
+    let entries = found.files.iter().enumerate().map(entry).collect::<Result<Vec<_>>>()?;
+    Ok(Tree::embedded(Listing::new(entries), found.files.iter().map(|(_, bytes)| *bytes).collect()))
+}

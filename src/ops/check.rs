@@ -1,0 +1,84 @@
+//! Deeds: the skills of a local folder held against the rules.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::discover;
+use crate::error::{Result, error};
+use crate::fetch::{Tree, local};
+use crate::skill::{self, Finding, Profile, Severity};
+use crate::store::{above, relative_entries};
+use crate::tree::{Limits, Node, check_portable};
+
+/// One skill with everything that is to be said about it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Checked {
+    /// Its folder, as the person would type it.
+    pub(crate) path: String,
+    pub(crate) name: Option<String>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Checked {
+    pub(crate) fn worst(&self) -> Option<Severity> {
+        skill::worst(&self.findings)
+    }
+}
+
+/// Checks the skill in `folder`, or all that lie below it; `shown` is how the person named it.
+///
+/// # Errors
+/// `NotFound` when there is none; `Failed` for what cannot be read.
+pub(crate) fn folder(folder: &Path, shown: &str, profile: Profile, limits: &Limits) -> Result<Vec<Checked>> {
+    let real = fs_err::canonicalize(folder)?;
+    let tree = local::open(&real, limits)?;
+    let found = discover::skills(&tree.listing, "");
+    let own_name = real.file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut checked = Vec::new();
+    for one in found.iter().filter(|one| one.offered || found.iter().all(|other| !other.offered)) {
+        let name = one.folder.rsplit('/').next().filter(|name| !name.is_empty());
+        let path = if one.folder.is_empty() { shown.to_owned() } else { format!("{shown}/{}", one.folder) };
+        let name = name.or(own_name.as_deref());
+        checked.push(check(&tree, &one.folder, &one.manifest, name, path, profile, limits)?);
+    }
+    if let (true, Some(near)) = (checked.is_empty(), discover::near_misses(&tree.listing, "").first()) {
+        return Err(error!(Invalid, "`{shown}` has no SKILL.md")
+            .hint(format!("there is `{near}`, but the file must be called exactly `SKILL.md`")));
+    }
+    if checked.is_empty() {
+        return Err(error!(NotFound, "there is no SKILL.md in `{shown}`")
+            .hint("make a new skill with `ba-agent skill init NAME`"));
+    }
+    Ok(checked)
+}
+
+fn check(
+    tree: &Tree,
+    folder: &str,
+    manifest: &str,
+    name: Option<&str>,
+    path: String,
+    profile: Profile,
+    limits: &Limits,
+) -> Result<Checked> {
+    let entries = relative_entries(tree, folder);
+    let mut findings = skill::check_files(&entries, profile);
+    let mut own_name = None;
+    for entry in entries.iter().filter(|entry| matches!(entry.node, Node::File { .. })) {
+        let bytes = tree.read(&above(entry, folder))?;
+        if entry.path.as_str() == manifest {
+            let document = skill::read(manifest, name, &bytes, profile, limits);
+            own_name = document.frontmatter.and_then(|front| front.name);
+            findings.splice(0..0, document.findings);
+        } else {
+            findings.extend(skill::check_text(entry.path.as_str(), &bytes, profile));
+        }
+    }
+    let refused = tree.listing.refused_below(folder);
+    findings.extend(refused.map(|r| skill::unfit(&format!("the path `{}` {}", r.shown, r.reason))));
+    if let Err(error) = check_portable(&entries, limits) {
+        findings.push(skill::unfit(&error.message));
+    }
+    Ok(Checked { path, name: own_name, findings })
+}

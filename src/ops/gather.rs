@@ -1,0 +1,526 @@
+//! Deeds: requests to candidates. Names are known only after fetching, so this fetches,
+//! looks for skills in what came, and picks the ones that were meant.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::digest::{self, Digest, Files, sha256_hex};
+use crate::discover::{self, Found, Unnamed};
+use crate::error::{Context as _, Error, Kind, Result, error, printable};
+use crate::fetch::{self, Tree, World};
+use crate::registry::{Entry, Mode, Origin, PinRecord, ReferenceRecord};
+use crate::skill::{self, Document, Finding, Profile, Severity, SkillName};
+use crate::source::{Pin, Reference, Request, Resolved, Source as Place};
+use crate::store::{above, relative_entries};
+use crate::tree::{Limits, Node, ancestors, check_portable};
+use crate::words::{count, nearest};
+
+/// One source and what is wanted from it.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) request: Request,
+    pub(crate) choice: Choice,
+    /// `--as`.
+    pub(crate) alias: Option<SkillName>,
+    /// What an archive's bytes must hash to.
+    pub(crate) integrity: Option<Digest>,
+    /// `--link`: the local folder itself, not a copy.
+    pub(crate) live: bool,
+    /// Fail on invalid skills instead of leaving them out of `--all`.
+    pub(crate) strict: bool,
+    /// Codes of findings that may pass.
+    pub(crate) allow: Vec<String>,
+}
+
+impl Ask {
+    /// Everything as usual: the only skill, under its own name.
+    pub(crate) fn of(request: Request) -> Self {
+        Self {
+            request,
+            choice: Choice::Only,
+            alias: None,
+            integrity: None,
+            live: false,
+            strict: false,
+            allow: Vec::new(),
+        }
+    }
+}
+
+/// Which skills of a source are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// The only one; with several, ask.
+    Only,
+    Named(Vec<String>),
+    All,
+}
+
+/// A skill that can be chosen.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Offer {
+    pub(crate) name: SkillName,
+    pub(crate) path: String,
+    pub(crate) description: String,
+}
+
+impl Offer {
+    /// One line of a list to choose from.
+    pub(crate) fn line(&self) -> String {
+        let description: String = self.description.chars().take(70).collect();
+        format!("{} - {description}", self.name)
+    }
+}
+
+/// A skill that could be installed: its tree and everything known of it.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) name: SkillName,
+    /// The name it gives itself, where it gets another.
+    pub(crate) alias_of: Option<String>,
+    pub(crate) tree: Arc<Tree>,
+    /// Its folder in the tree, `""` at the top.
+    pub(crate) folder: String,
+    pub(crate) resolved: Arc<Resolved>,
+    pub(crate) document: Document,
+    pub(crate) marketplace: Option<Origin>,
+    manifest: String,
+    allow: Vec<String>,
+    live: Option<PathBuf>,
+    digest: OnceLock<(Digest, Files)>,
+}
+
+/// What came of one [`Ask`].
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    pub(crate) resolved: Arc<Resolved>,
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) skipped: Vec<Skipped>,
+    /// Skills that the source offers.
+    pub(crate) found: usize,
+}
+
+/// An invalid skill that `--all` leaves out.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Skipped {
+    pub(crate) path: String,
+    pub(crate) reason: String,
+}
+
+impl Gathered {
+    /// What went on all the same, one sentence each.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let of = |candidate: &Candidate| {
+            let name = candidate.name.clone();
+            candidate
+                .document
+                .findings
+                .iter()
+                .filter(|finding| finding.severity == Severity::Warning)
+                .map(|finding| format!("{name}: {finding}"))
+                .collect::<Vec<_>>()
+        };
+        self.candidates.iter().flat_map(of).collect()
+    }
+}
+
+/// Fetches what `ask` names and picks the skills that are meant. `choose` is asked when
+/// there are several and none was named; it answers with positions.
+///
+/// # Errors
+/// Those of fetching; `NotFound` for a name or folder that is not there, `Invalid` for a
+/// chosen skill that breaks the rules and for an archive without a skill.
+pub(crate) fn gather(
+    ask: &Ask,
+    world: &World<'_>,
+    choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
+) -> Result<Gathered> {
+    let skill = match &ask.choice {
+        Choice::Named(names) if names.len() == 1 => names.first().map(String::as_str),
+        _ => None,
+    };
+    let fetched = fetch::open(&ask.request, skill, ask.integrity.as_ref(), world)?;
+    let source = Source::look(ask, fetched, world)?;
+    let chosen = source.choose(ask, choose)?;
+    source.candidates(ask, chosen, &world.settings.limits)
+}
+
+/// A fetched source and the skills in it.
+struct Source {
+    resolved: Arc<Resolved>,
+    tree: Arc<Tree>,
+    live: Option<PathBuf>,
+    skills: Vec<Skill>,
+}
+
+/// A skill of a source, its manifest read.
+#[derive(Debug)]
+struct Skill {
+    found: Found,
+    name: SkillName,
+    document: Document,
+}
+
+impl Skill {
+    fn path(&self) -> String {
+        if self.found.folder.is_empty() { self.found.manifest.clone() } else { self.found.folder.clone() }
+    }
+
+    /// True when a person who says `word` means this one: its name here, the name it gives
+    /// itself, its folder's name or its whole path.
+    fn is_called(&self, word: &str) -> bool {
+        let folder = self.found.folder.as_str();
+        self.name.as_str() == word
+            || self.document.frontmatter.as_ref().is_some_and(|f| f.name.as_deref() == Some(word))
+            || folder == word
+            || folder.rsplit('/').next() == Some(word)
+    }
+
+    fn offer(&self) -> Offer {
+        let description = self.document.frontmatter.as_ref().map_or("", |f| f.description.as_str());
+        Offer { name: self.name.clone(), path: self.path(), description: description.to_owned() }
+    }
+}
+
+impl Source {
+    /// Finds the skills of a fetched source and reads their manifests.
+    fn look(ask: &Ask, (resolved, tree): (Resolved, Tree), world: &World<'_>) -> Result<Self> {
+        let base = resolved.subdirectory.as_ref().map_or("", |path| path.as_str());
+        let mut found = discover::skills(&tree.listing, base);
+        if found.is_empty() {
+            return Err(nothing_found(ask, &resolved, &tree, base));
+        }
+        found.sort_by(|a, b| a.folder.cmp(&b.folder));
+        let limits = &world.settings.limits;
+        let read = |found: &Found| read_manifest(&tree, found, limits);
+        let documents = found.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let names = name_all(&found, &documents, &resolved, world);
+        let skills =
+            found.into_iter().zip(documents).zip(names).map(|((found, mut document), (name, clashes))| {
+                document.findings.extend(clashes);
+                Skill { found, name, document }
+            });
+        let live = ask.live.then(|| fetch::local_folder(&resolved.source, world)).transpose()?;
+        Ok(Self { skills: skills.collect(), resolved: Arc::new(resolved), tree: Arc::new(tree), live })
+    }
+
+    /// Positions of the skills that are meant, in the order of their folders.
+    fn choose(&self, ask: &Ask, choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>) -> Result<Vec<usize>> {
+        let offered: Vec<usize> =
+            (0..self.skills.len()).filter(|at| self.skills[*at].found.offered).collect();
+        match &ask.choice {
+            Choice::Named(words) => words.iter().map(|word| self.named(word)).collect(),
+            Choice::All if offered.is_empty() => Ok((0..self.skills.len()).collect()),
+            Choice::All => Ok(offered),
+            Choice::Only if self.skills.len() == 1 => Ok(vec![0]),
+            Choice::Only if offered.len() == 1 => Ok(offered),
+            Choice::Only => {
+                let offered = if offered.is_empty() { (0..self.skills.len()).collect() } else { offered };
+                let offers: Vec<Offer> = offered.iter().map(|at| self.skills[*at].offer()).collect();
+                let chosen = choose(&offers)?;
+                Ok(chosen.into_iter().filter_map(|at| offered.get(at).copied()).collect())
+            }
+        }
+    }
+
+    /// The one skill that `word` names; offered ones go before those set aside.
+    fn named(&self, word: &str) -> Result<usize> {
+        let called = |offered: bool| -> Vec<usize> {
+            let is =
+                |at: &usize| self.skills[*at].found.offered == offered && self.skills[*at].is_called(word);
+            let all: Vec<usize> = (0..self.skills.len()).filter(is).collect();
+            // A name that was given to exactly one is that one, whatever others call themselves.
+            let exact = all.iter().copied().find(|at| self.skills[*at].name.as_str() == word);
+            exact.map_or(all, |at| vec![at])
+        };
+        let candidates = Some(called(true)).filter(|all| !all.is_empty()).unwrap_or_else(|| called(false));
+        match candidates.as_slice() {
+            [at] => Ok(*at),
+            [] => Err(self.unknown(word)),
+            several => {
+                let mut error =
+                    error!(Usage, "{} skills of {} are called `{word}`", several.len(), self.spoken());
+                for at in several {
+                    error = error.cause(self.skills[*at].path());
+                }
+                Err(error.hint("say which by its folder: `--skill PATH`, or SOURCE/PATH"))
+            }
+        }
+    }
+
+    fn unknown(&self, word: &str) -> Error {
+        let names: Vec<&str> = self.skills.iter().map(|skill| skill.name.as_str()).collect();
+        let mut error = error!(NotFound, "{} has no skill named `{}`", self.spoken(), printable(word, false));
+        if let Some(near) = nearest(word, names.iter().copied()) {
+            error = error.hint(format!("did you mean `{near}`?"));
+        }
+        let shown = names.iter().take(30).copied().collect::<Vec<_>>().join(", ");
+        let more = if names.len() > 30 { format!(" and {} more", names.len() - 30) } else { String::new() };
+        error.hint(format!("it has {}: {shown}{more}", count(names.len(), "skill")))
+    }
+
+    fn spoken(&self) -> String {
+        self.resolved.source.display_name()
+    }
+
+    /// The chosen skills as candidates; invalid ones are left out only of "all".
+    fn candidates(self, ask: &Ask, chosen: Vec<usize>, limits: &Limits) -> Result<Gathered> {
+        let mut gathered = Gathered {
+            resolved: self.resolved.clone(),
+            candidates: Vec::new(),
+            skipped: Vec::new(),
+            found: self.skills.iter().filter(|skill| skill.found.offered).count(),
+        };
+        let mut seen = vec![false; self.skills.len()];
+        for at in chosen {
+            if std::mem::replace(&mut seen[at], true) {
+                continue;
+            }
+            let candidate = self.candidate(ask, &self.skills[at])?;
+            match candidate.check(limits) {
+                Ok(()) => gathered.candidates.push(candidate),
+                Err(error) if ask.choice == Choice::All && !ask.strict => {
+                    gathered
+                        .skipped
+                        .push(Skipped { path: self.skills[at].path(), reason: reason_of(&error) });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if gathered.candidates.is_empty()
+            && let Some(first) = gathered.skipped.first()
+        {
+            return Err(error!(Invalid, "no skill of {} is valid", gathered.resolved.source.display_name())
+                .cause(format!("{}: {}", first.path, first.reason)));
+        }
+        Ok(gathered)
+    }
+
+    fn candidate(&self, ask: &Ask, skill: &Skill) -> Result<Candidate> {
+        let own = skill.document.frontmatter.as_ref().and_then(|f| f.name.clone());
+        let name = ask.alias.clone().unwrap_or_else(|| skill.name.clone());
+        let mut document = skill.document.clone();
+        skill::allow(&mut document.findings, &ask.allow)?;
+        Ok(Candidate {
+            alias_of: Some(own.unwrap_or_else(|| skill.name.to_string())).filter(|own| *own != name.as_str()),
+            live: self.live.as_ref().map(|folder| folder.join(&skill.found.folder)),
+            name,
+            tree: self.tree.clone(),
+            folder: skill.found.folder.clone(),
+            manifest: skill.found.manifest.clone(),
+            resolved: self.resolved.clone(),
+            document,
+            marketplace: None,
+            allow: ask.allow.clone(),
+            digest: OnceLock::new(),
+        })
+    }
+}
+
+fn read_manifest(tree: &Tree, found: &Found, limits: &Limits) -> Result<Document> {
+    let path = if found.folder.is_empty() {
+        found.manifest.clone()
+    } else {
+        format!("{}/{}", found.folder, found.manifest)
+    };
+    let entry =
+        tree.listing.get(&path).ok_or_else(|| error!(Integrity, "`{path}` was listed but is not there"))?;
+    let bytes = if entry.size > limits.manifest { Cow::Owned(vec![0; 0]) } else { tree.read(entry)? };
+    let folder = found.folder.rsplit('/').next().filter(|name| !name.is_empty());
+    Ok(skill::read(&found.manifest, folder, &bytes, Profile::Install, limits))
+}
+
+fn name_all(
+    found: &[Found],
+    documents: &[Document],
+    resolved: &Resolved,
+    world: &World<'_>,
+) -> Vec<(SkillName, Vec<Finding>)> {
+    let written = |document: &Document| document.frontmatter.as_ref().and_then(|f| f.name.clone());
+    let written: Vec<Option<String>> = documents.iter().map(written).collect();
+    let unnamed: Vec<Unnamed<'_>> = found
+        .iter()
+        .zip(&written)
+        .map(|(found, written)| Unnamed { folder: &found.folder, written: written.as_deref() })
+        .collect();
+    let local = fetch::local_folder(&resolved.source, world).ok();
+    let folder = local.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy());
+    let source = folder.as_deref().or_else(|| resolved.source.default_skill_name()).unwrap_or("skill");
+    discover::name_all(&unnamed, source)
+}
+
+/// Why a source has no skill, as well as it can be told.
+fn nothing_found(ask: &Ask, resolved: &Resolved, tree: &Tree, base: &str) -> Error {
+    let name = resolved.source.display_name();
+    if !base.is_empty() && !tree.listing.has_folder(base) {
+        let folders: BTreeSet<&str> =
+            tree.listing.entries().iter().flat_map(|e| ancestors(&e.path)).collect();
+        let error = error!(NotFound, "{name} has no folder `{base}`");
+        return match nearest(base, folders.into_iter()) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint(format!("`ba-agent skill show {}` lists its skills", ask.request.source)),
+        };
+    }
+    // An archive is the skill; a repository may hold other things.
+    let kind = match resolved.source {
+        Place::Archive { .. } => Kind::Invalid,
+        _ => Kind::NotFound,
+    };
+    let place = if base.is_empty() { name } else { format!("{name}, folder `{base}`,") };
+    let error = Error::new(kind, format!("{place} has no skill: there is no SKILL.md in it"));
+    match discover::near_misses(&tree.listing, base).first() {
+        Some(near) => {
+            error.hint(format!("there is `{near}`, but the file must be called exactly `SKILL.md`"))
+        }
+        None => error.hint("a skill is a folder with a SKILL.md, not deeper than six folders"),
+    }
+}
+
+fn reason_of(error: &Error) -> String {
+    error.causes.first().unwrap_or(&error.message).clone()
+}
+
+impl Candidate {
+    /// Source and folder, for sentences.
+    pub(crate) fn described(&self) -> String {
+        let source = self.resolved.source.to_string();
+        if self.folder.is_empty() { source } else { format!("{source} in {}", self.folder) }
+    }
+
+    /// A name that could stand beside the one that is taken.
+    pub(crate) fn another_name(&self) -> SkillName {
+        let owner = match &self.resolved.source {
+            Place::Github { owner, .. } => owner.as_str(),
+            Place::Bitbucket { workspace, .. } => workspace,
+            source => source.kind(),
+        };
+        SkillName::slug(&format!("{owner}-{}", self.name)).unwrap_or_else(|| self.name.clone())
+    }
+
+    /// The digest of its tree, and `MODE SHA256` of each file. Reads everything once.
+    pub(crate) fn digest(&self) -> Result<&(Digest, Files)> {
+        if self.digest.get().is_none() {
+            let mut files = Files::new();
+            for entry in relative_entries(&self.tree, &self.folder) {
+                let hash = match &entry.node {
+                    Node::Link { target } => sha256_hex(target.as_bytes()),
+                    _ => sha256_hex(&self.tree.read(&above(&entry, &self.folder))?),
+                };
+                files.insert(entry.path.to_string(), format!("{} {hash}", entry.node.mode()));
+            }
+            let _ = self.digest.set((digest::of_files(&files), files));
+        }
+        self.digest.get().ok_or_else(|| error!(Failed, "the digest of `{}` is missing", self.name))
+    }
+
+    /// Its files by path, relative to it.
+    pub(crate) fn entries(&self) -> Vec<crate::tree::Entry> {
+        relative_entries(&self.tree, &self.folder)
+    }
+
+    /// What can be said before anything is written: paths, modes, manifest.
+    ///
+    /// # Errors
+    /// `Invalid`, with every finding that stops it.
+    fn check(&self, limits: &Limits) -> Result<()> {
+        if let Some(refused) = self.tree.listing.refused_below(&self.folder).next() {
+            return Err(error!(Invalid, "{} cannot be installed", self.described())
+                .cause(format!("the path `{}` {}", refused.shown, refused.reason)));
+        }
+        let entries = self.entries();
+        check_portable(&entries, limits).context(|| format!("{} cannot be installed", self.described()))?;
+        self.judge(&[])
+    }
+
+    /// Findings of the rules about one file, as its bytes are written.
+    pub(crate) fn examine(&self, path: &str, bytes: &[u8]) -> Vec<Finding> {
+        // The manifest was read whole when the source was looked at.
+        if path == self.manifest { Vec::new() } else { skill::check_text(path, bytes, Profile::Install) }
+    }
+
+    /// Says whether the findings of the manifest and `more` let it be installed.
+    ///
+    /// # Errors
+    /// `Invalid`, with each finding that does not.
+    pub(crate) fn judge(&self, more: &[Finding]) -> Result<()> {
+        let mut more = more.to_vec();
+        skill::allow(&mut more, &self.allow)?;
+        let all = self.document.findings.iter().chain(&more);
+        let errors: Vec<&Finding> = all.filter(|finding| finding.severity == Severity::Error).collect();
+        if errors.is_empty() {
+            return Ok(());
+        }
+        let mut error = error!(Invalid, "the skill {} is not valid", self.described());
+        for finding in &errors {
+            error = error.cause(finding.to_string());
+        }
+        for finding in &errors {
+            if !finding.help.is_empty() && !error.hints.contains(&finding.help) {
+                error = error.hint(finding.help.clone());
+            }
+            if skill::can_be_allowed(finding.code) {
+                error = error.hint(format!("to install it all the same, add `--allow {}`", finding.code));
+            }
+        }
+        Err(error)
+    }
+
+    /// The author's folder that a live link points at.
+    ///
+    /// # Errors
+    /// `Usage` where the source is no local folder.
+    pub(crate) fn live_folder(&self) -> Result<&Path> {
+        self.live.as_deref().ok_or_else(|| error!(Usage, "`--link` is for local folders"))
+    }
+
+    pub(crate) fn pin_record(&self) -> PinRecord {
+        let tree = self.tree.folder_id(&self.folder);
+        PinRecord::of(&self.resolved.pin, self.resolved.chosen.as_deref(), tree)
+    }
+
+    /// The registry entry of a tree with these files, but for targets and mode.
+    pub(crate) fn record(&self, digest: Digest, files: Files, now: Timestamp) -> Entry {
+        let front = self.document.frontmatter.clone().unwrap_or_default();
+        Entry {
+            source: self.resolved.source.to_string(),
+            kind: self.resolved.source.kind().to_owned(),
+            path: Some(self.folder.clone()).filter(|folder| !folder.is_empty()),
+            reference: ReferenceRecord::of(&self.resolved.reference),
+            pin: self.pin_record(),
+            pinned: false,
+            digest,
+            files,
+            version: front.version,
+            description: Some(front.description).filter(|text| !text.is_empty()),
+            grants: front.allowed_tools,
+            alias_of: self.alias_of.clone(),
+            targets: Vec::new(),
+            mode: Mode::Link,
+            installed_at: now,
+            updated_at: None,
+            marketplace: self.marketplace.clone(),
+            extra: BTreeMap::new(),
+        }
+    }
+}
+
+/// A settled source in one breath: `anthropics/skills main (3f2a1c9)`.
+pub(crate) fn spoken(resolved: &Resolved) -> String {
+    let name = resolved.source.display_name();
+    let reference = match (&resolved.reference, &resolved.chosen) {
+        (Reference::Range(range), Some(tag)) => format!(" {tag} (in {range})"),
+        (_, Some(chosen)) => format!(" {chosen}"),
+        _ => String::new(),
+    };
+    match &resolved.pin {
+        Pin::Commit(sha) => format!("{name}{reference} ({})", sha.short()),
+        Pin::Archive(hex) => format!("{name} (sha256 {})", hex.get(..7).unwrap_or(hex)),
+        Pin::Builtin(version) => format!("{name} ({version})"),
+        Pin::Live => name,
+    }
+}

@@ -1,0 +1,235 @@
+//! Deeds: candidates against registry and disk. Pure: the disk's state is handed in, a plan
+//! comes out, nothing is changed. `--dry-run` prints it, `apply` does it.
+
+use std::collections::BTreeMap;
+
+use crate::agents::Target;
+use crate::digest;
+use crate::disk::{Drift, DriftKind, OnDisk, Seen, Sight, drift};
+use crate::error::{Result, error};
+use crate::registry::{Entry, Mode, Registry};
+use crate::skill::SkillName;
+use crate::source::Source;
+
+use super::gather::Candidate;
+
+/// What happens to one skill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Action {
+    /// It was not there.
+    Add,
+    /// Other content, or the same from elsewhere.
+    Replace,
+    /// Everything is as it should be.
+    Keep,
+    Remove,
+}
+
+/// One skill that a command wants in place.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) candidate: Candidate,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) mode: Mode,
+    /// `--sha`: hold it at this commit.
+    pub(crate) pinned: bool,
+}
+
+/// One step of a plan.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) name: SkillName,
+    pub(crate) action: Action,
+    /// What to put there; `None` to remove.
+    pub(crate) wanted: Option<Wanted>,
+    /// What the registry says of it now.
+    pub(crate) before: Option<Entry>,
+}
+
+/// What a command will do, in the order of the names.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) steps: Vec<Step>,
+}
+
+impl Plan {
+    /// True when the disk is already as it should be.
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.steps.iter().all(|step| step.action == Action::Keep)
+    }
+}
+
+/// Plans the installation of `wanted`.
+///
+/// # Errors
+/// `Conflict` when two candidates want one name, a name belongs to another source, a folder
+/// that nobody recorded is in the way, or an installed skill was edited (unless `force`).
+pub(crate) fn install(wanted: Vec<Wanted>, registry: &Registry, seen: &Seen, force: bool) -> Result<Plan> {
+    let mut steps: BTreeMap<SkillName, Step> = BTreeMap::new();
+    for one in wanted {
+        let name = one.candidate.name.clone();
+        if let Some(other) = steps.get(&name).and_then(|step| step.wanted.as_ref()) {
+            return Err(two_of_one_name(&name, &other.candidate, &one.candidate));
+        }
+        let sight = seen.get(&name).cloned().unwrap_or_default();
+        let step = install_one(one, registry.skills.get(&name), &sight, force)?;
+        steps.insert(name, step);
+    }
+    Ok(Plan { steps: steps.into_values().collect() })
+}
+
+fn install_one(mut wanted: Wanted, before: Option<&Entry>, sight: &Sight, force: bool) -> Result<Step> {
+    let name = wanted.candidate.name.clone();
+    let action = match before {
+        Some(entry) if !is_same_skill(entry, &wanted.candidate) => {
+            return Err(taken(&name, entry, &wanted.candidate));
+        }
+        Some(entry) => again(entry, &mut wanted, sight, force)?,
+        None => first_time(&wanted, &sight.further, force)?,
+    };
+    Ok(Step { name, action, wanted: Some(wanted), before: before.cloned() })
+}
+
+/// What to do with a skill that is installed from the same source.
+fn again(entry: &Entry, wanted: &mut Wanted, sight: &Sight, force: bool) -> Result<Action> {
+    let name = &wanted.candidate.name;
+    let drift = edits(entry, sight);
+    let is_gone = sight.is_gone();
+    if !drift.is_empty() && !is_gone && !force {
+        return Err(edited(name, &drift, "install"));
+    }
+    if !force && sight.further.iter().any(|place| *place != OnDisk::Missing) {
+        return Err(unmanaged(name));
+    }
+    keep_targets(entry, wanted);
+    let settled = drift.is_empty()
+        && !is_gone
+        && entry.digest == wanted.candidate.digest()?.0
+        && entry.pin == wanted.candidate.pin_record()
+        && entry.pinned == wanted.pinned
+        && entry.targets.len() == wanted.targets.len();
+    Ok(if settled { Action::Keep } else { Action::Replace })
+}
+
+/// What to do with a skill that the registry does not know: a folder of the very same
+/// content is taken over, anything else in the way is somebody's work.
+fn first_time(wanted: &Wanted, seen: &[OnDisk], force: bool) -> Result<Action> {
+    if seen.iter().all(|place| *place == OnDisk::Missing) {
+        return Ok(Action::Add);
+    }
+    let wanted_digest = &wanted.candidate.digest()?.0;
+    let is_ours = |place: &OnDisk| match place {
+        OnDisk::Folder(files) => digest::of_files(files) == *wanted_digest,
+        OnDisk::Missing => true,
+        OnDisk::Link(_) | OnDisk::File => false,
+    };
+    if force || seen.iter().all(is_ours) {
+        return Ok(Action::Replace);
+    }
+    Err(unmanaged(&wanted.candidate.name))
+}
+
+/// Identity is source and folder: a name is only a label.
+fn is_same_skill(entry: &Entry, candidate: &Candidate) -> bool {
+    let source: Option<Source> =
+        crate::source::Request::parse(&entry.source).ok().map(|request| request.source);
+    source.is_some_and(|source| source.same(&candidate.resolved.source))
+        && entry.path.as_deref().unwrap_or("") == candidate.folder
+}
+
+/// Targets that the skill already has stay; new ones come behind them.
+fn keep_targets(entry: &Entry, wanted: &mut Wanted) {
+    let asked = std::mem::take(&mut wanted.targets);
+    wanted.targets = entry.targets.iter().filter_map(|text| Target::parse(text).ok()).collect();
+    for target in asked {
+        if !wanted.targets.contains(&target) {
+            wanted.targets.push(target);
+        }
+    }
+}
+
+/// What was changed by hand since the skill was put there, in whichever target.
+pub(crate) fn edits(entry: &Entry, sight: &Sight) -> Vec<Drift> {
+    let mut drifts = Vec::new();
+    for (n, (shown, place)) in sight.recorded.iter().enumerate() {
+        match place {
+            OnDisk::Folder(files) if entry.mode == Mode::Copy || (n == 0 && entry.mode == Mode::Link) => {
+                drifts.extend(drift(&entry.files, files));
+            }
+            OnDisk::Link(_) if entry.mode == Mode::Live || (n > 0 && entry.mode == Mode::Link) => {}
+            OnDisk::Missing => {
+                drifts.push(Drift { path: shown.clone(), change: DriftKind::Missing });
+            }
+            _ => drifts.push(Drift { path: shown.clone(), change: DriftKind::Changed }),
+        }
+    }
+    drifts
+}
+
+/// Plans the removal of `names`.
+///
+/// # Errors
+/// `Conflict` for a skill that was edited (unless `force`).
+pub(crate) fn uninstall(names: &[SkillName], registry: &Registry, seen: &Seen, force: bool) -> Result<Plan> {
+    let mut steps = Vec::new();
+    for name in names {
+        let Some(entry) = registry.skills.get(name) else { continue };
+        let drift = edits(entry, &seen.get(name).cloned().unwrap_or_default());
+        // What is missing altogether is no work that could be lost.
+        let lost = drift.iter().any(|one| one.change != DriftKind::Missing);
+        if lost && !force {
+            return Err(edited(name, &drift, "uninstall"));
+        }
+        steps.push(Step {
+            name: name.clone(),
+            action: Action::Remove,
+            wanted: None,
+            before: Some(entry.clone()),
+        });
+    }
+    Ok(Plan { steps })
+}
+
+/// At most this many paths are named in a message.
+const NAMED: usize = 10;
+
+/// The error for a skill with local edits.
+pub(crate) fn edited(name: &SkillName, drift: &[Drift], verb: &str) -> crate::error::Error {
+    let mut error = error!(Conflict, "`{name}` was edited since it was installed");
+    for one in drift.iter().take(NAMED) {
+        error = error.cause(format!("{}: {}", one.change.word(), one.path));
+    }
+    if drift.len() > NAMED {
+        error = error.cause(format!("and {} more", drift.len() - NAMED));
+    }
+    error
+        .hint(format!("see what was changed with `ba-agent skill verify {name}`"))
+        .hint(format!("to give the edits up, run the {verb} again with `--force`"))
+}
+
+fn two_of_one_name(name: &SkillName, a: &Candidate, b: &Candidate) -> crate::error::Error {
+    error!(Conflict, "two skills want the name `{name}`")
+        .cause(a.described())
+        .cause(b.described())
+        .hint("install them one at a time, one of them with `--as NAME`")
+}
+
+fn taken(name: &SkillName, entry: &Entry, candidate: &Candidate) -> crate::error::Error {
+    let held = match &entry.path {
+        Some(path) => format!("{} in {path}", entry.source),
+        None => entry.source.clone(),
+    };
+    error!(Conflict, "the name `{name}` is taken by a skill of another source")
+        .cause(format!("installed: {held}"))
+        .cause(format!("asked for: {}", candidate.described()))
+        .hint(format!("install it beside the other one with `--as {}`", candidate.another_name()))
+        .hint(format!("or remove the other one first: `ba-agent skill uninstall {name}`"))
+}
+
+fn unmanaged(name: &SkillName) -> crate::error::Error {
+    error!(Conflict, "there is already something named `{name}` that ba-agent did not install")
+        .hint("install under another name with `--as NAME`, or move it away")
+        .hint("`--force` replaces it for good")
+}

@@ -1,0 +1,322 @@
+//! Faces: what a person sees. Data goes to stdout, talk to stderr; quiet, colour and json
+//! are decided once, here. Every untrusted string is escaped on its way out.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::error::{Error, Kind, Result, printable};
+use crate::fetch::Progress;
+use crate::layout::Env;
+use crate::skill::{Finding, Severity};
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    Always,
+    Never,
+}
+
+/// The flags that decide how a command talks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    pub(crate) yes: bool,
+    pub(crate) color: ColorChoice,
+}
+
+/// The one way to stdout, stderr and the keyboard.
+#[derive(Debug)]
+pub(crate) struct Ui {
+    manner: Manner,
+    color_out: bool,
+    color_err: bool,
+    /// A person is there: questions may be asked.
+    interactive: bool,
+    stdout_is_terminal: bool,
+    bar: Mutex<Option<ProgressBar>>,
+    show_progress: bool,
+}
+
+const GREEN: Style = AnsiColor::Green.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+
+impl Ui {
+    pub(crate) fn new(manner: Manner, env: &Env) -> Self {
+        let color = |terminal: bool| match manner.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                terminal && env.var("NO_COLOR").is_none() && env.var("TERM").is_none_or(|term| term != "dumb")
+            }
+        };
+        Self {
+            manner,
+            color_out: color(env.stdout_is_terminal),
+            color_err: color(env.stderr_is_terminal),
+            interactive: env.stdin_is_terminal && env.stderr_is_terminal && !manner.json && !manner.yes,
+            stdout_is_terminal: env.stdout_is_terminal,
+            bar: Mutex::new(None),
+            show_progress: env.stderr_is_terminal && !manner.json && !manner.quiet,
+        }
+    }
+
+    pub(crate) fn json(&self) -> bool {
+        self.manner.json
+    }
+
+    pub(crate) fn verbose(&self) -> bool {
+        self.manner.verbose
+    }
+
+    /// True when questions may be asked.
+    pub(crate) fn interactive(&self) -> bool {
+        self.interactive
+    }
+
+    /// A line of talk: a right-aligned verb, then what happened.
+    pub(crate) fn status(&self, verb: &str, what: &str) {
+        self.talk(GREEN, &format!("{verb:>12}"), what);
+    }
+
+    /// Something that went on all the same.
+    pub(crate) fn warn(&self, what: &str) {
+        self.talk(YELLOW, "warning:", what);
+    }
+
+    /// Something worth knowing.
+    pub(crate) fn note(&self, what: &str) {
+        self.talk(CYAN, "note:", what);
+    }
+
+    /// A line below a status, in its column.
+    pub(crate) fn detail(&self, what: &str) {
+        self.talk(Style::new(), &" ".repeat(12), what);
+    }
+
+    fn talk(&self, style: Style, word: &str, what: &str) {
+        if self.manner.quiet || self.manner.json {
+            return;
+        }
+        let line = format!("{} {}\n", self.paint_err(style, word), printable(what, true));
+        self.say(&line);
+    }
+
+    fn say(&self, line: &str) {
+        let write = || {
+            let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        };
+        match self.bar.lock().ok().and_then(|bar| bar.clone()) {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn paint_err(&self, style: Style, text: &str) -> String {
+        if self.color_err { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+
+    /// Text in bold on a coloured stdout.
+    pub(crate) fn bold(&self, text: &str) -> String {
+        let style = Style::new().bold();
+        if self.color_out { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+
+    /// A failure: the message, its causes, its hints; with `--json` one document on stdout.
+    pub(crate) fn error(&self, error: &Error) {
+        self.finish_progress();
+        if self.manner.json {
+            self.data(&serde_json::json!({ "error": error }));
+            return;
+        }
+        let mut text = format!("{} {}\n", self.paint_err(RED, "error:"), printable(&error.message, true));
+        for cause in &error.causes {
+            text.push_str(&format!("  caused by: {}\n", printable(cause, true).replace('\n', "\n    ")));
+        }
+        if !error.hints.is_empty() {
+            text.push('\n');
+        }
+        for hint in &error.hints {
+            text.push_str(&format!("{} {}\n", self.paint_err(CYAN, "hint:"), printable(hint, true)));
+        }
+        self.say(&text);
+    }
+
+    /// One JSON document on stdout.
+    pub(crate) fn data(&self, value: &impl Serialize) {
+        let text = serde_json::to_string_pretty(value).unwrap_or_default();
+        self.print(&text);
+        self.print("\n");
+    }
+
+    /// A line of data on stdout; escape what is not ours before.
+    pub(crate) fn line(&self, text: &str) {
+        self.print(text);
+        self.print("\n");
+    }
+
+    /// Raw text on stdout. A reader that went away (`| head`) is no failure.
+    pub(crate) fn print(&self, text: &str) {
+        self.finish_progress();
+        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    }
+
+    /// One finding of the rules, as compilers print them; `folder` is the skill's.
+    pub(crate) fn finding(&self, folder: &str, finding: &Finding) {
+        let (style, word) = match finding.severity {
+            Severity::Error => (RED, "error"),
+            Severity::Warning => (YELLOW, "warning"),
+            Severity::Info => (CYAN, "info"),
+        };
+        let word = if self.color_out { format!("{style}{word}{style:#}") } else { word.to_owned() };
+        let file = if folder == "." { finding.file.clone() } else { format!("{folder}/{}", finding.file) };
+        let Finding { line, column, code, message, help, .. } = finding;
+        self.line(&format!(
+            "{}:{line}:{column}: {word}[{code}]: {}",
+            printable(&file, false),
+            printable(message, false)
+        ));
+        if !help.is_empty() {
+            self.line(&format!("    help: {}", printable(help, false)));
+        }
+    }
+
+    /// A table on a terminal, tab-separated rows without a heading in a pipe.
+    pub(crate) fn table(&self, heading: &[&str], rows: &[Vec<String>]) {
+        let clean = |cell: &String| printable(cell, false);
+        if !self.stdout_is_terminal {
+            for row in rows {
+                self.line(&row.iter().map(clean).collect::<Vec<_>>().join("\t"));
+            }
+            return;
+        }
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        let bold = |word: &&str| Cell::new(word.to_uppercase()).add_attribute(Attribute::Bold);
+        table.set_header(heading.iter().map(bold));
+        if self.color_out {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        for row in rows {
+            table.add_row(row.iter().map(clean));
+        }
+        for line in table.lines() {
+            self.line(line.trim_end());
+        }
+    }
+
+    /// Asks yes or no; without a person the answer is `--yes`.
+    ///
+    /// # Errors
+    /// `Interrupted` when the person leaves.
+    pub(crate) fn confirm(&self, question: &str) -> Result<bool> {
+        if !self.interactive {
+            return Ok(self.manner.yes);
+        }
+        self.finish_progress();
+        dialoguer::Confirm::new()
+            .with_prompt(printable(question, false))
+            .default(true)
+            .interact()
+            .map_err(left)
+    }
+
+    /// Lets the person choose some of `items`; the answer counts into them.
+    ///
+    /// # Errors
+    /// `Interrupted` when the person leaves.
+    pub(crate) fn choose(&self, question: &str, items: &[String]) -> Result<Vec<usize>> {
+        self.finish_progress();
+        let items: Vec<String> = items.iter().map(|item| printable(item, false)).collect();
+        dialoguer::MultiSelect::new()
+            .with_prompt(format!("{} (space chooses, enter ends)", printable(question, false)))
+            .items(&items)
+            .max_length(20)
+            .interact()
+            .map_err(left)
+    }
+
+    fn finish_progress(&self) {
+        if let Some(bar) = self.bar.lock().ok().and_then(|mut bar| bar.take()) {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn left(error: dialoguer::Error) -> Error {
+    Error::new(Kind::Interrupted, "stopped before anything was changed").cause(error)
+}
+
+impl Progress for Ui {
+    fn begin(&self, what: &str) {
+        self.finish_progress();
+        if !self.show_progress {
+            return;
+        }
+        let bar = ProgressBar::new_spinner();
+        bar.set_style(spinner());
+        bar.set_message(printable(what, false));
+        bar.enable_steady_tick(std::time::Duration::from_millis(100));
+        if let Ok(mut slot) = self.bar.lock() {
+            *slot = Some(bar);
+        }
+    }
+
+    fn advance(&self, done: u64, total: Option<u64>) {
+        let Some(bar) = self.bar.lock().ok().and_then(|bar| bar.clone()) else { return };
+        if let Some(total) = total
+            && bar.length() != Some(total)
+        {
+            bar.set_length(total);
+            bar.set_style(counted());
+        }
+        bar.set_position(done);
+    }
+}
+
+fn spinner() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner:>12} {msg} {bytes}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+fn counted() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner:>12} {msg} [{bar:24}] {pos}/{len}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// A failure before anything is known about how to talk.
+pub(crate) fn plain_error(error: &Error) {
+    let _ = writeln!(std::io::stderr(), "error: {}", printable(&error.message, true));
+}
+
+/// What the command line's parser says: help and version to stdout, a wrong usage to stderr
+/// with status 2, and as JSON where that was asked for (the flag is looked for by hand, since
+/// the line could not be understood).
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+        let text = error.render().to_string();
+        let mut lines = text.trim().lines().filter(|line| !line.trim().is_empty());
+        let message = lines.next().unwrap_or("wrong usage").trim_start_matches("error: ").to_owned();
+        let mut ours = Error::new(Kind::Usage, message);
+        ours.hints.extend(lines.map(|line| line.trim().to_owned()));
+        let document = serde_json::json!({ "error": ours });
+        let _ =
+            writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&document).unwrap_or_default());
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { Kind::Usage.exit_status() } else { 0 })
+}
