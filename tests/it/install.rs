@@ -1,0 +1,538 @@
+//! `skill install`: every sort of source, targets, names, refusals; the disk as before after each.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::env::{TestEnv, commit, skill_md};
+
+/// A world with a folder of three skills in `src/`.
+fn three() -> TestEnv {
+    let env = TestEnv::new();
+    for name in ["pdf", "docx", "xlsx"] {
+        env.skill(&format!("src/skills/{name}")).file("scripts/run.py", format!("print('{name}')\n"));
+    }
+    env
+}
+
+fn names(registry: &Value) -> Vec<&str> {
+    registry["skills"].as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// Runs, expects a refusal, and that not one byte of project or home changed.
+#[track_caller]
+fn refused(env: &TestEnv, args: &[&str], status: i32, words: &str) -> crate::env::Run {
+    let before = (env.picture("project"), env.picture("home"), env.picture("settings"));
+    let run = env.run(args).ends(status).says(words);
+    let after = (env.picture("project"), env.picture("home"), env.picture("settings"));
+    assert_eq!(before, after, "the disk changed");
+    assert!(!run.stderr.contains('\u{1b}'), "{:?}", run.stderr);
+    run
+}
+
+#[test]
+fn a_builtin_skill_is_installed_recorded_listed_and_removed() {
+    let env = TestEnv::new();
+    let before = env.picture("project");
+    let run = env.run(&["skill", "install", "builtin:skill-finder"]).ends(0);
+    assert!(run.says("Installed skill-finder in .claude/skills").stdout.is_empty());
+    let entry = &env.registry()["skills"]["skill-finder"];
+    assert_eq!(entry["source"], "builtin:skill-finder");
+    assert_eq!(entry["installed_at"], "2026-01-02T03:04:05Z");
+    assert_eq!(entry["targets"], serde_json::json!(["claude-code"]));
+    let row = env.run(&["skill", "list"]).ends(0).stdout;
+    assert!(row.starts_with("skill-finder\t"), "{row}");
+    env.run(&["skill", "uninstall", "skill-finder"]).ends(0).says("Removed skill-finder");
+    let mut after = env.picture("project");
+    assert!(after.remove("config/skills_registry.json").unwrap().contains("\"skills\": {}"));
+    for folder in [".claude", ".claude/skills", "config"] {
+        after.remove(folder);
+    }
+    assert_eq!(after, before);
+}
+
+#[test]
+fn one_skill_gives_one_digest_whatever_it_came_in() {
+    let env = three();
+    let repo = env.git_repo("repo.git", &env.path("src"));
+    drop(repo);
+    let zip = env.zip("s.zip", &env.path("src"));
+    let tgz = env.tar_gz("s.tar.gz", &env.path("src"));
+    let mut digests = std::collections::BTreeSet::new();
+    let url = format!("file://{}", env.path("repo.git").display());
+    for source in ["../src", zip.to_str().unwrap(), tgz.to_str().unwrap(), &url] {
+        let run = env.run(&["skill", "install", source, "--skill", "pdf", "--json"]).ends(0).json();
+        digests.insert(run["skills"][0]["entry"]["digest"].as_str().unwrap().to_owned());
+        assert_eq!(env.read("project/.claude/skills/pdf/scripts/run.py"), "print('pdf')\n");
+        env.run(&["skill", "uninstall", "pdf"]).ends(0);
+    }
+    assert_eq!(digests.len(), 1, "{digests:?}");
+}
+
+#[test]
+fn of_several_skills_one_must_be_chosen() {
+    let env = three();
+    let run = refused(&env, &["skill", "install", "../src"], 2, "has 3 skills: say which");
+    assert!(run.stderr.contains("docx (skills/docx)"), "{}", run.stderr);
+    assert!(run.stderr.contains("--skill NAME"), "{}", run.stderr);
+    refused(&env, &["skill", "install", "../src", "--skill", "pfd"], 3, "did you mean `pdf`?");
+    env.run(&["skill", "install", "../src", "-s", "pdf", "-s", "docx"]).ends(0);
+    assert_eq!(names(&env.registry()), ["docx", "pdf"]);
+    env.run(&["skill", "install", "../src", "--all"]).ends(0).says("Unchanged pdf");
+    assert_eq!(names(&env.registry()), ["docx", "pdf", "xlsx"]);
+}
+
+#[test]
+fn a_branch_tag_sha_short_sha_range_and_folder_are_found() {
+    let env = three();
+    let repo = env.git_repo("repo.git", &env.path("src"));
+    let first = repo.refname_to_id("refs/heads/main").unwrap();
+    repo.reference("refs/tags/v1.0.0", first, false, "").unwrap();
+    repo.reference("refs/tags/v1.2.0", first, false, "").unwrap();
+    env.write("src/skills/pdf/SKILL.md", skill_md("pdf", "Second edition of it, with more in it."));
+    let second = commit(&repo, "refs/heads/feature/new", &env.path("src"), "second");
+    repo.reference("refs/tags/v2.0.0", second, false, "").unwrap();
+    let url = format!("file://{}", env.path("repo.git").display());
+    let (one, two) = (first.to_string(), second.to_string());
+    for (reference, expected) in [
+        (None, &one),
+        (Some("feature/new"), &two),
+        (Some("v1.0.0"), &one),
+        (Some("^1"), &one),
+        (Some(">=1"), &two),
+        (Some(&two[..9]), &two),
+        (Some(&two[..]), &two),
+    ] {
+        let mut args = vec!["skill", "install", &url, "--skill", "pdf", "--json"];
+        args.extend(reference.iter().flat_map(|reference| ["--ref", reference]));
+        let run = env.run(&args).ends(0).json();
+        assert_eq!(run["skills"][0]["entry"]["pin"]["commit"], **expected, "{reference:?}");
+        env.run(&["skill", "uninstall", "pdf"]).ends(0);
+    }
+    env.run(&["skill", "install", &url, "--subdirectory", "skills/docx"]).ends(0);
+    assert_eq!(env.registry()["skills"]["docx"]["path"], "skills/docx");
+    let run = env.run(&["skill", "install", &url, "--skill", "pdf", "--sha", &one, "--json"]).ends(0).json();
+    assert_eq!(run["skills"][0]["entry"]["pinned"], true);
+}
+
+#[test]
+fn what_does_not_exist_is_said_and_nothing_changes() {
+    let env = three();
+    drop(env.git_repo("repo.git", &env.path("src")));
+    let url = format!("file://{}", env.path("repo.git").display());
+    let none = format!("file://{}", env.path("none.git").display());
+    for (args, status, words) in [
+        (vec![none.as_str()], 3, "none.git"),
+        (vec![&url, "--ref", "mian"], 3, "did you mean `main`"),
+        (vec![&url, "--ref", "^9"], 3, "9"),
+        (vec![&url, "--sha", "0123456789012345678901234567890123456789"], 3, "0123456"),
+        (vec![&url, "--subdirectory", "skill/pdf"], 3, "did you mean `skills/pdf`?"),
+        (vec![&url, "--skill", "nothing-like-it"], 3, "has no skill named"),
+        (vec!["../nowhere"], 3, "nowhere"),
+        (vec!["../nowhere.zip"], 3, "nowhere.zip"),
+        (vec!["builtin:nothing"], 3, "nothing"),
+        (vec!["pdf"], 2, "pdf"),
+        (vec!["ext::sh -c touch% x"], 2, "ext"),
+        (vec!["git://example.org/x.git"], 2, "git://"),
+        (vec![&url, "--sha", "abc"], 2, "sha"),
+        (vec![&url, "--all", "--as", "x"], 2, "--as"),
+    ] {
+        let mut all = vec!["skill", "install"];
+        all.extend(args);
+        refused(&env, &all, status, words);
+    }
+}
+
+#[test]
+fn a_name_of_another_source_is_a_conflict_that_says_how_to_have_both() {
+    let env = TestEnv::new();
+    env.skill("one/pdf");
+    env.skill("two/pdf").file("more.md", "more");
+    env.run(&["skill", "install", "../one/pdf"]).ends(0);
+    let run = refused(&env, &["skill", "install", "../two/pdf"], 7, "the name `pdf` is taken");
+    assert!(run.stderr.contains("one/pdf") && run.stderr.contains("two/pdf"), "{}", run.stderr);
+    assert!(run.stderr.contains("--as ") && run.stderr.contains("uninstall pdf"), "{}", run.stderr);
+    env.run(&["skill", "install", "../two/pdf", "--as", "pdf-two"]).ends(0);
+    assert_eq!(env.registry()["skills"]["pdf-two"]["alias_of"], "pdf");
+    assert_eq!(names(&env.registry()), ["pdf", "pdf-two"]);
+}
+
+#[test]
+fn what_somebody_else_put_there_is_left_alone() {
+    let env = TestEnv::new();
+    env.skill("one/pdf");
+    env.write("project/.claude/skills/pdf/notes.txt", "mine");
+    refused(&env, &["skill", "install", "../one/pdf"], 7, "did not install");
+    env.run(&["skill", "install", "../one/pdf", "--force"]).ends(0);
+    assert!(!env.path("project/.claude/skills/pdf/notes.txt").exists());
+}
+
+#[test]
+fn a_folder_of_the_very_same_content_is_taken_over() {
+    let env = TestEnv::new();
+    env.skill("one/pdf");
+    env.skill("project/.claude/skills/pdf");
+    env.run(&["skill", "install", "../one/pdf"]).ends(0);
+    assert_eq!(names(&env.registry()), ["pdf"]);
+}
+
+#[test]
+fn local_edits_stop_install_and_uninstall_and_name_the_files() {
+    let env = three();
+    env.run(&["skill", "install", "../src", "--skill", "pdf"]).ends(0);
+    env.write("project/.claude/skills/pdf/SKILL.md", "edited");
+    env.write("project/.claude/skills/pdf/new.md", "new");
+    for verb in [&["skill", "install", "../src", "--skill", "pdf"][..], &["skill", "uninstall", "pdf"]] {
+        let run = refused(&env, verb, 7, "`pdf` was edited");
+        assert!(run.stderr.contains("changed: ") && run.stderr.contains("SKILL.md"), "{}", run.stderr);
+        assert!(run.stderr.contains("added: ") && run.stderr.contains("new.md"), "{}", run.stderr);
+        assert!(run.stderr.contains("--force"), "{}", run.stderr);
+    }
+    let listed = env.run(&["skill", "list", "--check", "--json"]).ends(0).json();
+    assert_eq!(listed["skills"][0]["state"], "edited");
+    env.run(&["skill", "install", "../src", "--skill", "pdf", "--force"]).ends(0);
+    assert!(env.read("project/.claude/skills/pdf/SKILL.md").contains("Does pdf"));
+    env.run(&["skill", "uninstall", "pdf"]).ends(0);
+}
+
+#[test]
+fn litter_of_running_a_skill_is_no_edit() {
+    let env = three();
+    env.run(&["skill", "install", "../src", "--skill", "pdf"]).ends(0);
+    env.write("project/.claude/skills/pdf/scripts/__pycache__/run.pyc", "x");
+    env.write("project/.claude/skills/pdf/.DS_Store", "x");
+    env.run(&["skill", "uninstall", "pdf"]).ends(0);
+    assert!(!env.path("project/.claude/skills/pdf").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn modes_and_inner_links_are_kept_line_ends_untouched() {
+    let env = TestEnv::new();
+    env.skill("src/pdf")
+        .executable("bin/run.sh", "#!/bin/sh\r\necho $Id$\r\n")
+        .file("AGENTS.md", "agents")
+        .file(".gitattributes", "* text=auto ident\n")
+        .link("CLAUDE.md", "AGENTS.md");
+    drop(env.git_repo("repo.git", &env.path("src")));
+    let url = format!("file://{}", env.path("repo.git").display());
+    env.run(&["skill", "install", &url]).ends(0).says("executables: bin/run.sh");
+    assert_eq!(env.picture("project/.claude/skills/pdf"), env.picture("src/pdf"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leaves_the_skill_is_refused_from_every_source() {
+    for target in ["/etc/passwd", "../../outside", "..", "missing"] {
+        let env = TestEnv::new();
+        env.skill("src/skills/pdf").link("evil", target);
+        env.skill("src/skills/good");
+        drop(env.git_repo("repo.git", &env.path("src")));
+        let url = format!("file://{}", env.path("repo.git").display());
+        for source in ["../src", &url] {
+            refused(&env, &["skill", "install", source, "--skill", "pdf"], 8, "evil");
+            env.run(&["skill", "install", source, "--all"]).ends(0).says("left out skills/pdf");
+            assert_eq!(names(&env.registry()), ["good"], "{target}");
+            env.run(&["skill", "uninstall", "good"]).ends(0);
+            std::fs::remove_dir_all(env.path("project/.claude")).unwrap();
+            std::fs::remove_dir_all(env.path("project/config")).unwrap();
+        }
+        refused(&env, &["skill", "install", "../src", "--all", "--strict"], 8, "evil");
+    }
+}
+
+#[test]
+fn agents_get_links_to_the_first_or_copies() {
+    let env = three();
+    let run = ["skill", "install", "../src", "-s", "pdf", "--agent", "claude-code", "--agent", "augment"];
+    env.run(&run).ends(0);
+    let seen = env.picture("project");
+    assert_eq!(seen[".augment/skills/pdf"], "-> ../../.claude/skills/pdf");
+    env.run(&["skill", "uninstall", "pdf"]).ends(0);
+    assert!(!env.path("project/.augment/skills/pdf").exists());
+    let mut copies = run.to_vec();
+    copies.push("--copy");
+    env.run(&copies).ends(0);
+    assert_eq!(env.picture("project/.augment/skills/pdf"), env.picture("project/.claude/skills/pdf"));
+    assert_eq!(env.registry()["skills"]["pdf"]["mode"], "copy");
+    // An edit in any copy is an edit.
+    env.write("project/.augment/skills/pdf/SKILL.md", "x");
+    refused(&env, &["skill", "uninstall", "pdf"], 7, "was edited");
+}
+
+#[test]
+fn a_further_agent_is_added_to_an_installed_skill() {
+    let env = three();
+    env.run(&["skill", "install", "../src", "-s", "pdf"]).ends(0);
+    env.run(&["skill", "install", "../src", "-s", "pdf", "--agent", "augment"]).ends(0);
+    assert_eq!(env.registry()["skills"]["pdf"]["targets"], serde_json::json!(["claude-code", "augment"]));
+    assert!(env.path("project/.augment/skills/pdf/SKILL.md").exists());
+    assert!(env.path("project/.claude/skills/pdf/SKILL.md").exists());
+}
+
+#[test]
+fn an_unknown_agent_is_an_error_with_a_suggestion() {
+    let env = three();
+    refused(&env, &["skill", "install", "../src", "-s", "pdf", "--agent", "cursr"], 2, "cursor");
+}
+
+#[test]
+fn settings_choose_folder_registry_and_agents() {
+    let env = three();
+    env.write(
+        "project/.ba-agent/config.yaml",
+        "skills:\n  install_dir: agent/skills\n  registry: lock/skills.json\n  agents: [claude-code, augment]\n",
+    );
+    env.run(&["skill", "install", "../src", "-s", "pdf"]).ends(0);
+    assert!(env.path("project/agent/skills/pdf/SKILL.md").exists());
+    assert!(env.path("project/lock/skills.json").exists());
+    assert!(env.path("project/.augment/skills/pdf").exists());
+    assert!(!env.path("project/.claude").exists());
+    env.write("project/.ba-agent/config.yaml", "skills:\n  instal_dir: x\n");
+    let run = env.run(&["skill", "list"]).ends(2);
+    assert!(run.stderr.contains("instal_dir") && run.stderr.contains("line 2"), "{}", run.stderr);
+}
+
+#[test]
+fn a_live_link_follows_its_author() {
+    let env = three();
+    env.run(&["skill", "install", "../src/skills/pdf", "--link"]).ends(0);
+    env.write("src/skills/pdf/SKILL.md", skill_md("pdf", "Something else altogether, said at length."));
+    assert!(env.read("project/.claude/skills/pdf/SKILL.md").contains("Something else"));
+    assert_eq!(env.registry()["skills"]["pdf"]["mode"], "live");
+    env.run(&["skill", "uninstall", "pdf"]).ends(0);
+    assert!(env.path("src/skills/pdf/SKILL.md").exists());
+    drop(env.git_repo("repo.git", &env.path("src")));
+    let url = format!("file://{}", env.path("repo.git").display());
+    refused(&env, &["skill", "install", &url, "-s", "pdf", "--link"], 2, "local");
+}
+
+#[test]
+fn the_project_is_found_from_any_folder_below() {
+    let env = three();
+    std::fs::create_dir_all(env.path("project/a/b")).unwrap();
+    env.run_in("project/a/b", &["skill", "install", "../../../src", "-s", "pdf"]).ends(0);
+    assert!(env.path("project/.claude/skills/pdf/SKILL.md").exists());
+    assert_eq!(env.run_in("project/a", &["skill", "list"]).ends(0).stdout.lines().count(), 1);
+}
+
+#[test]
+fn the_home_directory_is_no_project() {
+    let env = three();
+    env.run_in("home", &["skill", "install", "../src", "-s", "pdf"]).ends(2).says("--global");
+    env.run_in("home", &["skill", "install", "../src", "-s", "pdf", "--global"]).ends(0);
+    assert!(env.path("home/.claude/skills/pdf/SKILL.md").exists());
+    assert!(env.path("settings/skills_registry.json").exists());
+    assert!(!env.path("project/.claude").exists());
+    assert_eq!(env.run(&["skill", "list", "-g"]).ends(0).stdout.lines().count(), 1);
+    assert_eq!(env.run(&["skill", "list"]).ends(0).stdout, "");
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let env = three();
+    let before = env.picture("project");
+    env.run(&["skill", "install", "../src", "--all", "--dry-run"]).ends(0).says("Would put docx");
+    assert_eq!(env.picture("project"), before);
+}
+
+#[test]
+fn many_skills_are_all_or_nothing() {
+    let env = three();
+    env.skill("other/xlsx");
+    env.run(&["skill", "install", "../other/xlsx"]).ends(0);
+    refused(&env, &["skill", "install", "../src", "--all"], 7, "the name `xlsx` is taken");
+}
+
+#[test]
+fn damaged_registries_are_refused_and_never_overwritten() {
+    let env = three();
+    env.run(&["skill", "install", "../src", "-s", "pdf"]).ends(0);
+    let sound = env.read("project/config/skills_registry.json");
+    for (text, status, words) in [
+        (String::new(), 8, "line 1"),
+        (sound[..sound.len() / 2].to_owned(), 8, "line"),
+        (format!("<<<<<<< HEAD\n{sound}"), 8, "conflict markers of git in line 1"),
+        (sound.replace("\"1.0\"", "\"2.0\""), 7, "schema version 2.0"),
+        (sound.replace("\"digest\": \"sha256:", "\"digest\": \"md5:"), 8, "line"),
+        ("[]".to_owned(), 8, "schema_version"),
+    ] {
+        env.write("project/config/skills_registry.json", &text);
+        for args in [
+            &["skill", "install", "../src", "-s", "docx"][..],
+            &["skill", "uninstall", "pdf"],
+            &["skill", "list"],
+        ] {
+            refused(&env, args, status, words);
+        }
+    }
+    env.write("project/config/skills_registry.json", b"\xff\xfe\x00");
+    refused(&env, &["skill", "list"], 8, "not UTF-8");
+}
+
+#[test]
+fn keys_of_a_later_version_are_kept() {
+    let env = three();
+    env.run(&["skill", "install", "../src", "-s", "pdf"]).ends(0);
+    let text = env.read("project/config/skills_registry.json");
+    let text = text.replace("\"kind\": \"local\"", "\"kind\": \"local\",\n      \"mood\": \"good\"");
+    env.write("project/config/skills_registry.json", text.replacen('{', "{\n  \"zeal\": 7,", 1));
+    env.run(&["skill", "install", "../src", "-s", "docx"]).ends(0);
+    let registry = env.registry();
+    assert_eq!((&registry["zeal"], &registry["skills"]["pdf"]["mood"]), (&7.into(), &"good".into()));
+}
+
+#[test]
+fn a_target_that_is_a_file_is_said_to_be_one() {
+    let env = three();
+    env.write("project/.claude/skills", "a file");
+    refused(&env, &["skill", "install", "../src", "-s", "pdf"], 7, "is a file, not a folder");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_everything_as_it_was() {
+    let env = three();
+    env.run(&["skill", "install", "../src", "-s", "docx"]).ends(0);
+    let before = env.picture("project");
+    for step in 1..=60 {
+        let mut command = env.command(&["skill", "install", "../src", "--all"]);
+        command.env("BA_AGENT_FAULT", format!("full:{step}"));
+        let run = env.done(command.output().unwrap());
+        let mut after = env.picture("project");
+        after.retain(|path, _| !path.ends_with(".lock"));
+        if run.status == 0 {
+            assert!(step > 15, "only {step} steps");
+            return;
+        }
+        assert_eq!(after, before, "step {step}");
+        assert!(run.stderr.contains("disk") || run.stderr.contains("injected"), "{}", run.stderr);
+    }
+    panic!("the command never came through");
+}
+
+#[test]
+fn registries_of_tests_fit_the_schema() {
+    let env = three();
+    let repo = env.git_repo("repo.git", &env.path("src"));
+    let tip = repo.refname_to_id("refs/heads/main").unwrap();
+    repo.reference("refs/tags/v1.2.0", tip, false, "").unwrap();
+    let url = format!("file://{}", env.path("repo.git").display());
+    let zip = env.zip("s.zip", &env.path("src"));
+    env.run(&["skill", "install", "builtin:skill-finder"]).ends(0);
+    env.run(&[
+        "skill",
+        "install",
+        &format!("{url}#^1"),
+        "--skill",
+        "pdf",
+        "--agent",
+        "claude-code",
+        "--agent",
+        "augment",
+    ])
+    .ends(0);
+    env.run(&["skill", "install", zip.to_str().unwrap(), "-s", "docx", "--as", "word", "--copy"]).ends(0);
+    env.run(&["skill", "install", "../src/skills/xlsx", "--link"]).ends(0);
+    let schema: Value = serde_json::from_str(include_str!("../../skills_registry.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let registry = env.registry();
+    let faults: Vec<String> =
+        validator.iter_errors(&registry).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert_eq!(names(&registry).len(), 4);
+    let described = |value: &Value| value["description"].is_string() && value["title"].is_string();
+    for (name, field) in schema["$defs"]["skill"]["properties"].as_object().unwrap() {
+        assert!(described(field), "{name} is not described");
+    }
+    for (_, entry) in registry["skills"].as_object().unwrap() {
+        for key in entry.as_object().unwrap().keys() {
+            assert!(
+                schema["$defs"]["skill"]["properties"].get(key).is_some(),
+                "`{key}` is not in the schema"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_same_install_writes_the_same_bytes() {
+    let texts: Vec<String> = (0..2)
+        .map(|_| {
+            let env = three();
+            env.run(&["skill", "install", "../src", "--all"]).ends(0);
+            env.read("project/config/skills_registry.json").replace(env.root().to_str().unwrap(), "")
+        })
+        .collect();
+    assert_eq!(texts[0], texts[1]);
+    assert!(texts[0].ends_with("}\n") && !texts[0].contains('\r'));
+}
+
+#[test]
+fn nothing_of_a_skill_reaches_the_terminal_raw() {
+    let env = TestEnv::new();
+    env.write(
+        "src/skills/evil/SKILL.md",
+        "---\nname: evil\ndescription: \"a \\e[31mred\\e[0m and \\u202eflipped thing for a test\"\n---\nbody\n",
+    );
+    env.write("src/skills/good/SKILL.md", skill_md("good", "Is good. Use it for good."));
+    for args in [
+        &["skill", "install", "../src"][..],
+        &["skill", "show", "../src"],
+        &["skill", "validate", "../src"],
+        &["skill", "install", "../src", "--all", "--yes"],
+        &["skill", "list"],
+    ] {
+        let run = env.run(args);
+        for text in [&run.stdout, &run.stderr] {
+            assert!(!text.contains(['\u{1b}', '\u{202e}']), "{args:?}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn two_at_once_both_come_through() {
+    let env = three();
+    let mut children: Vec<_> = ["pdf", "docx", "xlsx"]
+        .iter()
+        .map(|name| env.command(&["skill", "install", "../src", "-s", name]).spawn().unwrap())
+        .collect();
+    assert!(children.iter_mut().all(|child| child.wait().unwrap().success()));
+    assert_eq!(names(&env.registry()), ["docx", "pdf", "xlsx"]);
+    let left: Vec<_> = env.picture("project").into_keys().filter(|path| path.contains("ba-agent")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_kill_at_any_step_leaves_old_or_new() {
+    let env = three();
+    env.run(&["skill", "install", "../src", "-s", "docx"]).ends(0);
+    env.write("src/skills/docx/SKILL.md", skill_md("docx", "The second edition of docx, quite another."));
+    let (skills, registry) = ("project/.claude/skills", "project/config/skills_registry.json");
+    let old = (env.picture(skills), env.read(registry));
+    let mut news = 0;
+    for step in 1.. {
+        assert!(step < 200, "the command never came through");
+        let mut command: Command = env.command(&["skill", "install", "../src", "--all"]);
+        let killed = command.env("BA_AGENT_FAULT", format!("kill:{step}")).output().unwrap();
+        env.run(&["skill", "list"]).ends(0);
+        let now = (env.picture(skills), env.read(registry));
+        if killed.status.success() {
+            assert!(step > 20 && news > 0, "{step} steps, {news} of them after the commit");
+            break;
+        }
+        if now == old {
+            continue;
+        }
+        news += 1;
+        let checked = env.run(&["skill", "list", "--check", "--json"]).ends(0).json();
+        let states = checked["skills"].as_array().unwrap().iter().map(|s| s["state"].as_str().unwrap());
+        assert_eq!(states.collect::<Vec<_>>(), ["ok", "ok", "ok"], "step {step}");
+        env.write(registry, &old.1);
+        std::fs::remove_dir_all(env.path(skills)).unwrap();
+        for (path, content) in old.0.iter().filter(|(_, content)| *content != "/") {
+            env.write(&format!("{skills}/{path}"), content);
+        }
+    }
+}
