@@ -183,13 +183,9 @@ impl Install {
 fn choose(cx: &Context<'_>, ask: &Ask, offers: &[Offer]) -> Result<Vec<usize>> {
     let source = ask.request.source.display_name();
     if !cx.ui.interactive() {
-        let mut error = error!(Usage, "{source} has {}: say which", count(offers.len(), "skill"));
-        for offer in offers.iter().take(LISTED) {
-            error = error.cause(format!("{} ({})", offer.name, offer.path));
-        }
-        if offers.len() > LISTED {
-            error = error.cause(format!("and {} more", offers.len() - LISTED));
-        }
+        let names: Vec<&str> = offers.iter().map(|offer| offer.name.as_str()).collect();
+        let error = error!(Usage, "{source} has {}: say which", count(offers.len(), "skill"))
+            .hint(format!("it has {}", some_of(&names, LISTED)));
         return Err(error.hint("choose with `--skill NAME` (repeatable), or take them all with `--all`"));
     }
     let lines: Vec<String> = offers.iter().map(Offer::line).collect();
@@ -203,6 +199,10 @@ fn choose(cx: &Context<'_>, ask: &Ask, offers: &[Offer]) -> Result<Vec<usize>> {
 
 /// At most this many names are listed in a message.
 const LISTED: usize = 40;
+/// At most this many skills or warnings get lines of their own, unless with `--verbose`.
+const TOLD: usize = 30;
+/// At most this many executables of a skill are named.
+const NAMED: usize = 6;
 
 fn tell_gathered(cx: &Context<'_>, gathered: &Gathered) {
     cx.ui.status("Resolved", &gather::spoken(&gathered.resolved));
@@ -210,15 +210,26 @@ fn tell_gathered(cx: &Context<'_>, gathered: &Gathered) {
         cx.ui
             .status("Chose", &format!("{} of {}", gathered.candidates.len(), count(gathered.found, "skill")));
     }
-    for skipped in &gathered.skipped {
-        cx.ui.warn(&format!("left out {}: {}", skipped.path, skipped.reason));
+    let left_out = gathered.skipped.iter().map(|one| format!("left out {}: {}", one.path, one.reason));
+    warn_some(cx, left_out.collect(), "left out");
+    warn_some(cx, gathered.warnings(), "warned of");
+}
+
+/// The first of many warnings, and how many there are.
+fn warn_some(cx: &Context<'_>, warnings: Vec<String>, what: &str) {
+    let told = if cx.ui.verbose() { warnings.len() } else { TOLD };
+    for warning in warnings.iter().take(told) {
+        cx.ui.warn(warning);
     }
-    for warning in gathered.warnings() {
-        cx.ui.warn(&warning);
+    if warnings.len() > told {
+        cx.ui.warn(&format!("{} more are {what}: `--verbose` names them all", warnings.len() - told));
     }
 }
 
 fn tell(cx: &Context<'_>, report: &Report, dry_run: bool) {
+    if report.skills.len() > TOLD && !cx.ui.verbose() {
+        return tell_sum(cx, report, dry_run);
+    }
     for done in &report.skills {
         let verb = match (done.action, dry_run) {
             (Action::Add | Action::Replace, true) => "Would put",
@@ -232,6 +243,28 @@ fn tell(cx: &Context<'_>, report: &Report, dry_run: bool) {
     }
 }
 
+/// One line for each sort of action, for those who install hundreds.
+fn tell_sum(cx: &Context<'_>, report: &Report, dry_run: bool) {
+    for (action, verb) in [(Action::Add, "Installed"), (Action::Replace, "Replaced"), (Action::Keep, "Unchanged")] {
+        let these: Vec<&Done> = report.skills.iter().filter(|done| done.action == action).collect();
+        let Some(first) = these.first() else { continue };
+        let folder = first.places.iter().filter_map(|place| place.rsplit_once('/')).map(|(root, _)| root);
+        let folders: Vec<&str> = folder.collect();
+        let verb = if dry_run && action != Action::Keep { "Would put" } else { verb };
+        cx.ui.status(verb, &format!("{} in {}", count(these.len(), "skill"), folders.join(", ")));
+    }
+    let with_grants = report.skills.iter().filter(|done| !done.entry.grants.is_empty()).count();
+    if with_grants > 0 {
+        cx.ui.detail(&format!("{} ask for grants: `ba-agent skill show NAME` says which", count(with_grants, "skill")));
+    }
+}
+
+/// A list for a sentence, cut where it gets long.
+fn some_of(names: &[&str], most: usize) -> String {
+    let shown = names.iter().take(most).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > most { format!("{shown} and {} more", names.len() - most) } else { shown }
+}
+
 fn tell_contents(cx: &Context<'_>, done: &Done) {
     if done.action == Action::Keep {
         return;
@@ -241,7 +274,7 @@ fn tell_contents(cx: &Context<'_>, done: &Done) {
     }
     let executables: Vec<&str> = done.entry.executables().collect();
     if !executables.is_empty() {
-        cx.ui.detail(&format!("executables: {}", executables.join(", ")));
+        cx.ui.detail(&format!("executables: {}", some_of(&executables, NAMED)));
     }
     if cx.ui.verbose() {
         cx.ui.detail(&format!("{}, {}", count(done.entry.files.len(), "file"), done.entry.digest));
