@@ -43,7 +43,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Tree, Refusal> {
             true => Cow::Owned(record.name.iter().map(|b| if *b == b'\\' { b'/' } else { *b }).collect()),
             false => Cow::Borrowed(record.name),
         };
-        add(&mut harvest, &record, &name, packed)?;
+        add(&mut harvest, record, &name, packed)?;
     }
     harvest.finish()
 }
@@ -95,34 +95,44 @@ const DOS_FOLDER: u32 = 0x10;
 /// and no byte of the packed ones left over.
 fn unpack(record: &Record<'_>, packed: &[u8]) -> Result<Vec<u8>, Refusal> {
     let refuse = |reason: &str| Refusal::entry(record.name, reason);
-    let size = usize::try_from(record.size).map_err(|_| refuse("is too large for this machine"))?;
+    let too_large = || refuse("is too large for this machine");
+    let size = usize::try_from(record.size).map_err(|_| too_large())?;
     let mut data = Vec::new();
     // One byte more than promised, to see whether there is more.
-    data.try_reserve_exact(size.saturating_add(1)).map_err(|_| refuse("is too large for this machine"))?;
-    if record.method == STORED {
-        if packed.len() != size {
-            return Err(refuse("has another size than it says"));
+    data.try_reserve_exact(size.saturating_add(1)).map_err(|_| too_large())?;
+    let fault = match record.method {
+        STORED => {
+            data.extend_from_slice(packed.get(..size).unwrap_or_default());
+            (packed.len() != size).then_some(OTHER_SIZE)
         }
-        data.extend_from_slice(packed);
-    } else {
-        let mut inflate = Decompress::new(false);
-        let status = inflate
-            .decompress_vec(packed, &mut data, FlushDecompress::Finish)
-            .map_err(|_| refuse("is damaged"))?;
-        if data.len() != size {
-            return Err(refuse("has another size than it says"));
-        }
-        if status != Status::StreamEnd {
-            return Err(refuse("is damaged"));
-        }
-        if inflate.total_in() != packed.len() as u64 {
-            return Err(refuse("has bytes behind its compressed ones"));
-        }
+        _ => inflate(packed, &mut data, size),
+    };
+    if let Some(reason) = fault {
+        return Err(refuse(reason));
     }
     let mut crc = Crc::new();
     crc.update(&data);
-    if crc.sum() != record.crc {
-        return Err(refuse("is damaged: its checksum is wrong"));
+    match crc.sum() == record.crc {
+        true => Ok(data),
+        false => Err(refuse("is damaged: its checksum is wrong")),
     }
-    Ok(data)
+}
+
+const OTHER_SIZE: &str = "has another size than it says";
+
+/// Inflates into the spare room of `data`; the reason when that is not all of `packed`
+/// and exactly `size` bytes. A stream without an end, or with bytes behind it, is read
+/// differently by different programs.
+fn inflate(packed: &[u8], data: &mut Vec<u8>, size: usize) -> Option<&'static str> {
+    let mut inflate = Decompress::new(false);
+    let Ok(status) = inflate.decompress_vec(packed, data, FlushDecompress::Finish) else {
+        return Some("is damaged");
+    };
+    if data.len() != size {
+        return Some(OTHER_SIZE);
+    }
+    if status != Status::StreamEnd {
+        return Some("is damaged");
+    }
+    (inflate.total_in() != packed.len() as u64).then_some("has bytes behind its compressed ones")
 }
