@@ -245,7 +245,9 @@ fn tell(cx: &Context<'_>, report: &Report, dry_run: bool) {
 
 /// One line for each sort of action, for those who install hundreds.
 fn tell_sum(cx: &Context<'_>, report: &Report, dry_run: bool) {
-    for (action, verb) in [(Action::Add, "Installed"), (Action::Replace, "Replaced"), (Action::Keep, "Unchanged")] {
+    for (action, verb) in
+        [(Action::Add, "Installed"), (Action::Replace, "Replaced"), (Action::Keep, "Unchanged")]
+    {
         let these: Vec<&Done> = report.skills.iter().filter(|done| done.action == action).collect();
         let Some(first) = these.first() else { continue };
         let folder = first.places.iter().filter_map(|place| place.rsplit_once('/')).map(|(root, _)| root);
@@ -255,7 +257,10 @@ fn tell_sum(cx: &Context<'_>, report: &Report, dry_run: bool) {
     }
     let with_grants = report.skills.iter().filter(|done| !done.entry.grants.is_empty()).count();
     if with_grants > 0 {
-        cx.ui.detail(&format!("{} ask for grants: `ba-agent skill show NAME` says which", count(with_grants, "skill")));
+        cx.ui.detail(&format!(
+            "{} ask for grants: `ba-agent skill show NAME` says which",
+            count(with_grants, "skill")
+        ));
     }
 }
 

@@ -149,3 +149,108 @@ fn special(kind: FileType) -> &'static str {
 fn special(_: FileType) -> &'static str {
     "special file"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, format!("bytes of {file}")).unwrap();
+        }
+        root
+    }
+
+    fn paths(tree: &Tree) -> Vec<String> {
+        let line = |entry: &Entry| format!("{} {} {}", entry.node.mode(), entry.path, entry.size);
+        tree.listing.entries().iter().map(line).collect()
+    }
+
+    #[test]
+    fn files_are_listed_and_read_without_git_and_finder() {
+        let root = folder(&[
+            "s/SKILL.md",
+            "s/references/a b.md",
+            "s/.gitignore",
+            "s/.git",
+            ".git/config",
+            "s/sub/.git/HEAD",
+            "s/.DS_Store",
+            "s/._SKILL.md",
+        ]);
+        fs::create_dir(root.path().join("empty")).unwrap();
+        let tree = open(root.path(), &Limits::default()).unwrap();
+        assert_eq!(
+            paths(&tree),
+            ["100644 s/.gitignore 21", "100644 s/SKILL.md 19", "100644 s/references/a b.md 28"]
+        );
+        assert_eq!(tree.skipped, 2);
+        let skill = tree.listing.get("s/SKILL.md").unwrap();
+        assert_eq!(*tree.read(skill).unwrap(), *b"bytes of s/SKILL.md");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_a_source_is_an_error() {
+        let root = folder(&["a", "b", "d/c"]);
+        let kind = |path: &Path, entries| {
+            open(path, &Limits { entries, ..Limits::default() }).err().map(|error| error.kind)
+        };
+        assert_eq!(kind(root.path(), 4), None);
+        assert_eq!(kind(root.path(), 3), Some(Kind::Invalid), "the folder counts too");
+        assert_eq!(kind(&root.path().join("missing"), 9), Some(Kind::NotFound));
+        assert_eq!(kind(&root.path().join("a"), 9), Some(Kind::NotFound));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_plain_file_is_listed_and_not_followed() {
+        use std::os::unix::ffi::OsStrExt as _;
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        use std::os::unix::net::UnixListener;
+
+        let root = folder(&["s/SKILL.md", "s/run.sh", "outside/x"]);
+        let at = |path: &str| root.path().join(path);
+        fs::set_permissions(at("s/run.sh"), std::fs::Permissions::from_mode(0o700)).unwrap();
+        symlink("SKILL.md", at("s/CLAUDE.md")).unwrap();
+        symlink("../outside", at("s/folder")).unwrap();
+        symlink("/missing", at("s/gone")).unwrap();
+        symlink(OsStr::from_bytes(b"\xff"), at("s/odd")).unwrap();
+        let _socket = UnixListener::bind(at("s/socket")).unwrap();
+        // The folder that is named may itself be reached by a link.
+        symlink(root.path(), at("here")).unwrap();
+        let tree = open(&at("here"), &Limits::default()).unwrap();
+        let listing = &tree.listing;
+        assert_eq!(listing.get("s/run.sh").unwrap().node, Node::File { executable: true });
+        for (path, target) in
+            [("s/CLAUDE.md", "SKILL.md"), ("s/folder", "../outside"), ("s/gone", "/missing")]
+        {
+            let node = Node::Link { target: target.to_owned() };
+            assert_eq!(listing.get(path).unwrap().node, node);
+        }
+        assert_eq!(listing.get("s/odd").unwrap().node, Node::Special("link whose target is not UTF-8"));
+        assert_eq!(listing.get("s/socket").unwrap().node, Node::Special("socket"));
+        assert_eq!(listing.below("s/folder"), []);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_hostile_name_spoils_its_own_folder() {
+        use std::os::unix::ffi::OsStrExt as _;
+
+        let root = folder(&["good/SKILL.md", "bad/SKILL.md"]);
+        for name in [&b"a\\b"[..], b"a\nb", b"\xff", b".GIT"] {
+            fs::write(root.path().join("bad").join(OsStr::from_bytes(name)), "").unwrap();
+        }
+        let listing = open(root.path(), &Limits::default()).unwrap().listing;
+        assert_eq!(listing.entries().len(), 2);
+        assert_eq!(listing.refused_below("good").count(), 0);
+        let reasons: Vec<_> = listing.refused_below("bad").map(|refused| refused.reason).collect();
+        assert_eq!(
+            reasons,
+            ["spells `.git`", "holds control or invisible characters", "holds a backslash", "is not UTF-8"]
+        );
+    }
+}

@@ -7,6 +7,7 @@
 
 mod accepted;
 mod formats;
+mod routes;
 mod tar_build;
 mod tars;
 mod zip_build;

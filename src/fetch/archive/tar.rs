@@ -150,48 +150,40 @@ impl<R: Read> Reader<'_, R> {
     }
 
     /// A file, folder, link or oddity, with what stood ahead of it.
-    fn object(
-        &mut self,
-        header: &Header,
-        kind: EntryType,
-        own_name: &[u8],
-        size: u64,
-    ) -> Result<(), Refusal> {
+    fn object(&mut self, header: &Header, kind: EntryType, own: &[u8], size: u64) -> Result<(), Refusal> {
         let Ahead { pax, name: long_name, target: long_target } = std::mem::take(&mut self.ahead);
         let pax = pax.unwrap_or_default();
-        let name = one(pax.path, long_name, own_name)?;
+        let Some(name) = one(pax.path, long_name, own) else {
+            return Err(Refusal::entry(own, "has two long names"));
+        };
         let refuse = |reason: &str| Err(Refusal::entry(&name, reason));
         self.harvest.count()?;
         if pax.size.is_some_and(|other| other != size) {
             return refuse("has two different sizes");
         }
-        if kind != EntryType::Regular && size != 0 {
-            return refuse("has bytes, but is no plain file");
-        }
+        check_kind(kind, size).map_err(|reason| Refusal::entry(&name, reason))?;
         if kind == EntryType::Directory {
             return self.harvest.folder(&name);
         }
         let path = self.harvest.path(&name)?;
         match kind {
-            EntryType::Regular => {
+            EntryType::Symlink => {
+                let own_target = header.link_name_bytes().unwrap_or_default();
+                let Some(target) = one(pax.target, long_target, &own_target) else {
+                    return refuse("has two long targets");
+                };
+                self.harvest.link(path, target);
+            }
+            EntryType::Link => self.harvest.special(path, "hard link"),
+            EntryType::Fifo => self.harvest.special(path, "named pipe"),
+            EntryType::Char | EntryType::Block => self.harvest.special(path, "device"),
+            _ => {
                 let Some(mode) = octal(&header.as_old().mode) else {
                     return refuse("has a mode that is no octal number");
                 };
                 let bytes = self.bytes(&name, size)?;
                 // The owner's bit alone decides, as in git.
                 self.harvest.file(path, mode & 0o100 != 0, bytes);
-            }
-            EntryType::Symlink => {
-                let own_target = header.link_name_bytes().unwrap_or_default();
-                self.harvest.link(path, one(pax.target, long_target, &own_target)?);
-            }
-            EntryType::Link => self.harvest.special(path, "hard link"),
-            EntryType::Fifo => self.harvest.special(path, "named pipe"),
-            EntryType::Char | EntryType::Block => self.harvest.special(path, "device"),
-            EntryType::GNUSparse => return refuse("is a sparse file"),
-            other => {
-                let reason = format!("is of the unknown type `{}`", other.as_byte().escape_ascii());
-                return refuse(&reason);
             }
         }
         Ok(())
@@ -263,13 +255,26 @@ fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
 
-/// The one name that is told: by pax, by GNU or by the header. Two of them at once
-/// would be read differently by different programs.
-fn one(pax: Option<Vec<u8>>, gnu: Option<Vec<u8>>, own: &[u8]) -> Result<Vec<u8>, Refusal> {
+/// The types that are read, of which only a file may have bytes: programs differ in
+/// whether they pass over those of a folder or link.
+fn check_kind(kind: EntryType, size: u64) -> Result<(), String> {
+    use EntryType::{Block, Char, Directory, Fifo, GNUSparse, Link, Regular, Symlink};
+    match kind {
+        Regular => Ok(()),
+        Directory | Symlink | Link | Fifo | Char | Block if size == 0 => Ok(()),
+        Directory | Symlink | Link | Fifo | Char | Block => Err("has bytes, but is no plain file".into()),
+        GNUSparse => Err("is a sparse file".into()),
+        other => Err(format!("is of the unknown type `{}`", other.as_byte().escape_ascii())),
+    }
+}
+
+/// The one name that is told: by pax, by GNU or by the header. `None` when pax and GNU
+/// both tell one, which different programs would read differently.
+fn one(pax: Option<Vec<u8>>, gnu: Option<Vec<u8>>, own: &[u8]) -> Option<Vec<u8>> {
     match (pax, gnu) {
-        (Some(name), Some(_)) => Err(Refusal::entry(&name, "has two long names")),
-        (Some(name), None) | (None, Some(name)) => Ok(name),
-        (None, None) => Ok(own.to_vec()),
+        (Some(_), Some(_)) => None,
+        (Some(name), None) | (None, Some(name)) => Some(name),
+        (None, None) => Some(own.to_vec()),
     }
 }
 

@@ -1,10 +1,10 @@
 //! ZIP: the directory and the entries must tell the same story, byte for byte.
 //!
-//! The reading is our own, because what makes a ZIP ambiguous lies between the
-//! entries, where the `zip` crate does not let one look: it keeps entries in a map
-//! (twins vanish), does not say where data descriptors end, and takes bytes after the
-//! end of a deflate stream. In the tests that crate is the second opinion on
-//! everything that is accepted.
+//! Two readers see every archive. The `zip` crate is the one that most programs of this
+//! language use; ours looks between the entries, where the crate does not let one look:
+//! it keeps entries in a map (twins vanish), does not say where data descriptors end, and
+//! takes bytes after the end of a deflate stream. Only an archive in which both see the
+//! same names, sizes and checksums is read.
 //!
 //! Sections are those of APPNOTE 6.3.10.
 
@@ -13,8 +13,10 @@ mod fields;
 mod local;
 
 use std::borrow::Cow;
+use std::io::Cursor;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
+use zip::ZipArchive;
 
 use crate::fetch::Tree;
 use crate::tree::Limits;
@@ -43,9 +45,29 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Tree, Refusal> {
             true => Cow::Owned(record.name.iter().map(|b| if *b == b'\\' { b'/' } else { *b }).collect()),
             false => Cow::Borrowed(record.name),
         };
-        add(&mut harvest, &record, &name, packed)?;
+        add(&mut harvest, record, &name, packed)?;
     }
-    harvest.finish()
+    let tree = harvest.finish()?;
+    // Last, because our own reasons are the better ones.
+    compare(bytes, &directory.records)?;
+    Ok(tree)
+}
+
+/// Asks the `zip` crate what it sees in the archive.
+fn compare(bytes: &[u8], records: &[Record<'_>]) -> Result<(), Refusal> {
+    let differs = || Refusal::whole("different programs see different files in it");
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| differs())?;
+    if archive.len() != records.len() {
+        return Err(differs());
+    }
+    for (at, record) in records.iter().enumerate() {
+        let entry = archive.by_index_raw(at).map_err(|_| differs())?;
+        let seen = (entry.name_raw(), entry.size(), entry.crc32());
+        if seen != (record.name, u64::from(record.size), record.crc) {
+            return Err(differs());
+        }
+    }
+    Ok(())
 }
 
 /// PowerShell 5.1 and .NET before 4.6.1 write `\` for `/` in every name. Only an
@@ -95,34 +117,44 @@ const DOS_FOLDER: u32 = 0x10;
 /// and no byte of the packed ones left over.
 fn unpack(record: &Record<'_>, packed: &[u8]) -> Result<Vec<u8>, Refusal> {
     let refuse = |reason: &str| Refusal::entry(record.name, reason);
-    let size = usize::try_from(record.size).map_err(|_| refuse("is too large for this machine"))?;
+    let too_large = || refuse("is too large for this machine");
+    let size = usize::try_from(record.size).map_err(|_| too_large())?;
     let mut data = Vec::new();
     // One byte more than promised, to see whether there is more.
-    data.try_reserve_exact(size.saturating_add(1)).map_err(|_| refuse("is too large for this machine"))?;
-    if record.method == STORED {
-        if packed.len() != size {
-            return Err(refuse("has another size than it says"));
+    data.try_reserve_exact(size.saturating_add(1)).map_err(|_| too_large())?;
+    let fault = match record.method {
+        STORED => {
+            data.extend_from_slice(packed.get(..size).unwrap_or_default());
+            (packed.len() != size).then_some(OTHER_SIZE)
         }
-        data.extend_from_slice(packed);
-    } else {
-        let mut inflate = Decompress::new(false);
-        let status = inflate
-            .decompress_vec(packed, &mut data, FlushDecompress::Finish)
-            .map_err(|_| refuse("is damaged"))?;
-        if data.len() != size {
-            return Err(refuse("has another size than it says"));
-        }
-        if status != Status::StreamEnd {
-            return Err(refuse("is damaged"));
-        }
-        if inflate.total_in() != packed.len() as u64 {
-            return Err(refuse("has bytes behind its compressed ones"));
-        }
+        _ => inflate(packed, &mut data, size),
+    };
+    if let Some(reason) = fault {
+        return Err(refuse(reason));
     }
     let mut crc = Crc::new();
     crc.update(&data);
-    if crc.sum() != record.crc {
-        return Err(refuse("is damaged: its checksum is wrong"));
+    match crc.sum() == record.crc {
+        true => Ok(data),
+        false => Err(refuse("is damaged: its checksum is wrong")),
     }
-    Ok(data)
+}
+
+const OTHER_SIZE: &str = "has another size than it says";
+
+/// Inflates into the spare room of `data`; the reason when that is not all of `packed`
+/// and exactly `size` bytes. A stream without an end, or with bytes behind it, is read
+/// differently by different programs.
+fn inflate(packed: &[u8], data: &mut Vec<u8>, size: usize) -> Option<&'static str> {
+    let mut inflate = Decompress::new(false);
+    let Ok(status) = inflate.decompress_vec(packed, data, FlushDecompress::Finish) else {
+        return Some("is damaged");
+    };
+    if data.len() != size {
+        return Some(OTHER_SIZE);
+    }
+    if status != Status::StreamEnd {
+        return Some("is damaged");
+    }
+    (inflate.total_in() != packed.len() as u64).then_some("has bytes behind its compressed ones")
 }

@@ -7,6 +7,7 @@ use git2::{ObjectType, Oid};
 
 use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::git::objects::Objects;
+use crate::fetch::is_clutter;
 use crate::tree::{Entry, Listing, MAX_PATH, Node, TreePath, ancestors};
 use crate::words::nearest;
 
@@ -123,6 +124,11 @@ impl Walk {
                 return Ok(None);
             }
         };
+        // Left out as the archive and folder readers leave it out, so that a skill has one
+        // digest whatever it comes in.
+        if is_clutter(&path) {
+            return Ok(None);
+        }
         let node = match line.mode {
             b"40000" | b"040000" => return Ok(Some(raw)),
             b"100755" => Node::File { executable: true },

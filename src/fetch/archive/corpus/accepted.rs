@@ -1,5 +1,6 @@
-//! The layouts of real producers, field by field. Each was read off an archive of that
-//! producer or its source; what matters is named in the comment.
+//! The layouts of real producers, field by field; what matters is named in the comment.
+//! git, GNU tar, Info-ZIP, Python, Java and npm were read off archives that they made;
+//! macOS, Windows, PowerShell, 7-Zip, Go and .NET follow the documentation of their formats.
 
 use super::Expect::{self, Accept};
 use super::{Case, SCRIPT, SKILL, tar_build as tar, zip_build as zip};

@@ -85,7 +85,7 @@ impl T {
         let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, &self.name);
         put(100, format!("{:07o}", self.mode).as_bytes());
-        put(108, b"0000000\00000000\0");
+        put(108, b"0000000\x000000000\x00");
         put(124, &self.size.clone().unwrap_or_else(|| format!("{:011o}", self.data.len()).into_bytes()));
         put(136, b"14000000000\0        ");
         put(156, &[self.kind]);

@@ -181,7 +181,12 @@ fn types() -> Vec<Case> {
         case("t36d", "a rest of another volume", one(b'M'), Refuse("is of the unknown type `M`")),
         case("t36e", "a contiguous file", one(b'7'), Refuse("is of the unknown type `7`")),
         case("t36f", "a header of Solaris", one(b'X'), Refuse("is of the unknown type `X`")),
-        case("t41", "a sparse file of GNU", with([gnu(of(b'S', "skill/x"))]), Refuse("is a sparse file")),
+        case(
+            "t41",
+            "a sparse file of GNU",
+            with([gnu(T { kind: b'S', ..file("skill/x", SCRIPT) })]),
+            Refuse("is a sparse file"),
+        ),
         case(
             "t45",
             "an archive inside, which stays closed",
@@ -280,7 +285,7 @@ fn paxes() -> Vec<Case> {
             "t51b",
             "a pax target and a GNU target",
             with([pax(&[("linkpath", "a")]), long(b'K', b"b\0"), link("skill/l", b"")]),
-            Refuse("has two long names"),
+            Refuse("has two long targets"),
         ),
         case("t57", "an unknown key", ahead(&[("evil", "x")]), Refuse("has the unknown pax key `evil`")),
         case(
