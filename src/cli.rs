@@ -162,7 +162,8 @@ impl Context<'_> {
         let scope = Scope::find(self.env, self.globals.global, self.globals.project.as_deref())?;
         let settings = self.settings_of(Some(&scope))?;
         let registry = scope.registry_file(self.env, settings.registry.as_deref());
-        let store = Store::new(registry, self.lock_wait()?);
+        let data = self.env.data_dir().unwrap_or_else(|_| scope.base().join(".ba-agent"));
+        let store = Store::new(registry, &data, self.lock_wait()?);
         let places = Places::new(self.env, &scope, settings.install_dir.as_deref());
         match store.recover() {
             Recovery::Clean => {}

@@ -7,7 +7,7 @@ use fs_err as fs;
 use serde::Serialize;
 use walkdir::WalkDir;
 
-use crate::digest::sha256_hex;
+use crate::digest::{Files, sha256_hex};
 use crate::error::Result;
 use crate::skill::SkillName;
 
@@ -84,6 +84,21 @@ pub(crate) fn look(place: &Path) -> Result<OnDisk> {
         return Ok(OnDisk::File);
     }
     Ok(OnDisk::Folder(hash_folder(place)?))
+}
+
+/// [`hash_folder`] with the bytes of each file, and the target of each link, by path.
+pub(crate) fn read_folder(folder: &Path) -> Result<(Files, BTreeMap<String, Vec<u8>>)> {
+    let files = hash_folder(folder)?;
+    let mut bytes = BTreeMap::new();
+    for (path, line) in &files {
+        let at = folder.join(path);
+        let content = match line.get(..6) {
+            Some("120000") => slashed(&fs::read_link(at)?).into_bytes(),
+            _ => fs::read(at)?,
+        };
+        bytes.insert(path.clone(), content);
+    }
+    Ok((files, bytes))
 }
 
 /// `MODE SHA256` of each file and link below `folder`, without what programs and file

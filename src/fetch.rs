@@ -74,6 +74,8 @@ enum Blobs {
     Memory(Vec<Vec<u8>>),
     Embedded(Vec<&'static [u8]>),
     Folder(PathBuf),
+    /// One buffer, and where each blob is in it.
+    Packed(Vec<u8>, Vec<std::ops::Range<usize>>),
     Git(git::Blobs),
 }
 
@@ -93,6 +95,11 @@ impl Tree {
     /// A tree of bytes inside the program; slot `n` of an entry is `blobs[n]`.
     pub(crate) fn embedded(listing: Listing, blobs: Vec<&'static [u8]>) -> Self {
         Self { listing, skipped: 0, blobs: Blobs::Embedded(blobs) }
+    }
+
+    /// A tree whose bytes stand in one buffer; slot `n` of an entry is `ranges[n]`.
+    pub(crate) fn packed(listing: Listing, bytes: Vec<u8>, ranges: Vec<std::ops::Range<usize>>) -> Self {
+        Self { listing, skipped: 0, blobs: Blobs::Packed(bytes, ranges) }
     }
 
     /// A tree on the disk below `root`.
@@ -125,6 +132,10 @@ impl Tree {
         match &self.blobs {
             Blobs::Memory(blobs) => blobs.get(entry.slot).map(|b| Cow::Borrowed(&b[..])).ok_or_else(gone),
             Blobs::Embedded(blobs) => blobs.get(entry.slot).map(|b| Cow::Borrowed(*b)).ok_or_else(gone),
+            Blobs::Packed(bytes, ranges) => {
+                let range = ranges.get(entry.slot).cloned();
+                range.and_then(|range| bytes.get(range)).map(Cow::Borrowed).ok_or_else(gone)
+            }
             Blobs::Git(blobs) => Ok(Cow::Owned(blobs.read(entry)?)),
             Blobs::Folder(root) => Ok(Cow::Owned(fs::read(root.join(entry.path.as_str()))?)),
         }

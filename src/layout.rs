@@ -120,6 +120,14 @@ impl Env {
         self.place("BA_AGENT_CACHE_DIR", |dirs| dirs.cache_dir().to_path_buf())
     }
 
+    /// `<data dir>`: the history that `rollback` reads.
+    ///
+    /// # Errors
+    /// `Failed` where there is no home directory and `BA_AGENT_DATA_DIR` is not set.
+    pub(crate) fn data_dir(&self) -> Result<PathBuf> {
+        self.place("BA_AGENT_DATA_DIR", |dirs| dirs.data_local_dir().to_path_buf())
+    }
+
     fn place(&self, variable: &str, of: impl Fn(&ProjectDirs) -> PathBuf) -> Result<PathBuf> {
         if let Some(path) = self.path_var(variable) {
             return Ok(path);

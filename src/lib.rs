@@ -23,6 +23,7 @@
 
 mod agents;
 mod builtin;
+mod cache;
 mod cli;
 mod diff;
 mod digest;
@@ -31,6 +32,7 @@ mod disk;
 mod error;
 mod fetch;
 mod fsx;
+mod history;
 mod layout;
 mod ops;
 mod places;

@@ -19,10 +19,15 @@ use std::time::Duration;
 
 use fs_err as fs;
 
-use crate::digest::sha256_hex;
+use jiff::Timestamp;
+
+use crate::digest::{self, Digest, sha256_hex};
+use crate::disk;
 use crate::error::{Context as _, Result, error};
 use crate::fsx;
+use crate::history::{self, History};
 use crate::registry::Registry;
+use crate::skill::SkillName;
 
 use journal::{Journal, Phase, Swap};
 use lock::Lock;
@@ -35,6 +40,7 @@ pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     registry: PathBuf,
+    history: History,
     wait: Duration,
 }
 
@@ -52,9 +58,15 @@ pub(crate) enum Recovery {
 }
 
 impl Store {
-    /// The store whose registry is this file; its lock and journal stand beside it.
-    pub(crate) fn new(registry: PathBuf, wait: Duration) -> Self {
-        Self { registry, wait }
+    /// The store whose registry is this file; its lock and journal stand beside it, its
+    /// history below `data`.
+    pub(crate) fn new(registry: PathBuf, data: &Path, wait: Duration) -> Self {
+        let history = History::new(history::folder(data, &registry));
+        Self { registry, history, wait }
+    }
+
+    pub(crate) fn history(&self) -> &History {
+        &self.history
     }
 
     pub(crate) fn registry_file(&self) -> &Path {
@@ -147,6 +159,7 @@ impl Store {
             journal: Journal::default(),
             reserved: 0,
             recovery: Recovery::Clean,
+            edited: BTreeMap::new(),
         };
         transaction.journal.made = made;
         if self.needs_recovery() {
@@ -169,6 +182,8 @@ pub(crate) struct Transaction {
     journal: Journal,
     reserved: usize,
     recovery: Recovery,
+    /// Trees with edits that this change gives up, kept in the history.
+    edited: BTreeMap<SkillName, Digest>,
 }
 
 impl Transaction {
@@ -179,6 +194,24 @@ impl Transaction {
     /// What was repaired when the lock was taken.
     pub(crate) fn recovery(&self) -> Recovery {
         self.recovery
+    }
+
+    /// Keeps a copy of an edited skill's folder in the history before it is replaced.
+    ///
+    /// # Errors
+    /// `Failed` when the copy cannot be made: edits are not given up without one.
+    pub(crate) fn keep_edited(&mut self, name: &SkillName, folder: &Path) -> Result<()> {
+        let (files, bytes) = disk::read_folder(folder)?;
+        let digest = digest::of_files(&files);
+        let trees = self.store.history.trees();
+        trees.put(&digest, &files, &bytes);
+        if trees.get(&digest).is_none() {
+            return Err(error!(Failed, "the edited files of `{name}` cannot be kept for a rollback")
+                .cause(format!("`{}` cannot be written", trees.folder().display()))
+                .hint("set BA_AGENT_DATA_DIR to a folder that can be written"));
+        }
+        self.edited.insert(name.clone(), digest);
+        Ok(())
     }
 
     /// A path inside a staging folder beside `root` where nothing stands yet. Makes `root`
@@ -249,11 +282,11 @@ impl Transaction {
     }
 
     /// Swaps everything that was put, linked or removed, then writes `registry`. All of it
-    /// or nothing.
+    /// or nothing. `command` and `at` are for the history.
     ///
     /// # Errors
     /// `Failed`, with the disk as it was before.
-    pub(crate) fn commit(mut self, registry: &Registry) -> Result<()> {
+    pub(crate) fn commit(mut self, registry: &Registry, command: &str, at: Timestamp) -> Result<()> {
         let text = registry.to_text().into_bytes();
         let same_registry = self.before.as_deref() == Some(&text[..]);
         if self.journal.swaps.is_empty() && same_registry {
@@ -262,10 +295,16 @@ impl Transaction {
         self.journal.registry_before = self.before.as_deref().map(sha256_hex);
         self.journal.registry_after = sha256_hex(&text);
         self.journal.phase = Phase::Swapping;
+        let history = &self.store.history;
+        self.journal.history = history.prepare(&self.registry, registry, &self.edited, command, at);
         self.swap_all(&text, same_registry)
             .context(|| "nothing was changed: the last step failed".to_owned())?;
         // From here on the change stands; a failure to tidy up is repaired by the next command.
         self.journal.made.clear();
+        if let Some(pending) = &self.journal.history {
+            history::confirm(pending);
+            self.store.history.prune();
+        }
         if journal::tidy(&self.journal).is_ok() {
             let _ = fsx::remove(&self.store.journal_file());
         }
@@ -342,14 +381,15 @@ mod tests {
 
     struct Place {
         dir: tempfile::TempDir,
+        _data: tempfile::TempDir,
         store: Store,
     }
 
     impl Place {
         fn new() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let store = Store::new(dir.path().join("config/skills_registry.json"), Duration::ZERO);
-            Self { dir, store }
+            let (dir, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let store = Store::new(dir.path().join("config/skills_registry.json"), data.path(), Duration::ZERO);
+            Self { dir, _data: data, store }
         }
 
         fn root(&self) -> PathBuf {
@@ -375,7 +415,7 @@ mod tests {
             if fsx::exists(&root.join("old")) {
                 tx.remove(root.join("old"))?;
             }
-            tx.commit(&noted(note))
+            tx.commit(&noted(note), "test", Timestamp::UNIX_EPOCH)
         }
     }
 

@@ -79,7 +79,7 @@ pub(crate) fn installed_names() -> Vec<CompletionCandidate> {
     let registries = scopes
         .into_iter()
         .flatten()
-        .filter_map(|scope| Store::new(scope.registry_file(&env, None), LOCK_WAIT).read().ok());
+        .filter_map(|scope| Store::new(scope.registry_file(&env, None), scope.base(), LOCK_WAIT).read().ok());
     registries
         .flat_map(|registry| registry.skills)
         .map(|(name, entry)| CompletionCandidate::new(name.to_string()).help(entry.description.map(short)))

@@ -10,6 +10,7 @@ use super::{Recovery, Store};
 use crate::digest::sha256_hex;
 use crate::error::{Context as _, Result, error};
 use crate::fsx;
+use crate::history;
 
 /// How far a transaction is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub(super) struct Journal {
     pub(super) made: Vec<PathBuf>,
     pub(super) swaps: Vec<Swap>,
     pub(super) registry_before: Option<String>,
+    /// The record of this change, written but not yet counting.
+    #[serde(default)]
+    pub(super) history: Option<PathBuf>,
     /// sha256 of the registry file as it will be; `""` while staging.
     pub(super) registry_after: String,
 }
@@ -117,6 +121,9 @@ impl Journal {
 
 /// Turns a transaction back: swaps in reverse, staging folders, folders it made.
 pub(super) fn undo(journal: &Journal) -> Result<()> {
+    if let Some(pending) = &journal.history {
+        history::forget(pending);
+    }
     if journal.phase == Phase::Swapping {
         for swap in journal.swaps.iter().rev() {
             swap.undo().context(|| format!("`{}` cannot be put back", swap.place.display()))?;
@@ -142,6 +149,9 @@ pub(super) fn recover(store: &Store) -> Result<Recovery> {
     let file = store.journal_file();
     let journal = Journal::read(&file)?;
     let outcome = if journal.is_complete(store.registry_file()) {
+        if let Some(pending) = &journal.history {
+            history::confirm(pending);
+        }
         tidy(&journal)?;
         Recovery::Finished
     } else {

@@ -1,0 +1,176 @@
+//! World: what the last commands changed, so that `rollback` can turn it back.
+//!
+//! Kept in the user's data folder, not in the project: a record for each command that
+//! changed something, and the trees of skills whose edits were given up with `--force`.
+//! Everything else that a rollback needs is in the cache or at the recorded pin.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::cache::Cache;
+use crate::digest::Digest;
+use crate::registry::{Entry, Registry};
+use crate::skill::SkillName;
+
+/// So many commands can be turned back.
+const KEPT: usize = 20;
+const PENDING: &str = "pending";
+
+/// The history of one scope.
+#[derive(Debug, Clone)]
+pub(crate) struct History {
+    folder: PathBuf,
+}
+
+/// What one command changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// Counts up by one.
+    pub(crate) id: u64,
+    pub(crate) at: Timestamp,
+    /// The command as a person would name it, for instance `update`.
+    pub(crate) command: String,
+    pub(crate) changes: BTreeMap<SkillName, Change>,
+}
+
+/// A skill's record before and after; `None` where it was not installed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Change {
+    pub(crate) before: Option<Entry>,
+    pub(crate) after: Option<Entry>,
+    /// The tree that stood there, where it was not the recorded one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) edited: Option<Digest>,
+}
+
+impl History {
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// The trees of edited skills.
+    pub(crate) fn trees(&self) -> Cache {
+        Cache::new(&self.folder, u64::MAX)
+    }
+
+    /// The records, newest first. What cannot be read is left out: history is a help.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let read = |path: PathBuf| serde_json::from_slice(&std::fs::read(path).ok()?).ok();
+        let mut records: Vec<Record> = self.files("json").into_iter().filter_map(read).collect();
+        records.sort_by_key(|record| std::cmp::Reverse(record.id));
+        records
+    }
+
+    fn files(&self, ending: &str) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
+        let paths = entries.flatten().map(|entry| entry.path());
+        paths.filter(|path| path.extension().is_some_and(|found| found == ending)).collect()
+    }
+
+    /// Writes what a command is about to change; it counts once [`confirm`] is called. Says
+    /// where, or nothing when nothing changes or the folder cannot be written.
+    pub(crate) fn prepare(
+        &self,
+        before: &Registry,
+        after: &Registry,
+        edited: &BTreeMap<SkillName, Digest>,
+        command: &str,
+        at: Timestamp,
+    ) -> Option<PathBuf> {
+        let changes = changes(before, after, edited);
+        if changes.is_empty() {
+            return None;
+        }
+        let id = self.ids().max().unwrap_or(0) + 1;
+        let record = Record { id, at, command: command.to_owned(), changes };
+        let file = self.folder.join(format!("{id:08}.{PENDING}"));
+        fs::create_dir_all(&self.folder).ok()?;
+        fs::write(&file, serde_json::to_vec(&record).ok()?).ok()?;
+        Some(file)
+    }
+
+    fn ids(&self) -> impl Iterator<Item = u64> {
+        let id = |path: PathBuf| path.file_stem()?.to_str()?.parse().ok();
+        self.files("json").into_iter().filter_map(id)
+    }
+
+    /// Takes away records beyond the last twenty, and trees that none of the others names.
+    pub(crate) fn prune(&self) {
+        let mut ids: Vec<u64> = self.ids().collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        let old = ids.get(KEPT..).unwrap_or_default();
+        for id in old {
+            let _ = std::fs::remove_file(self.folder.join(format!("{id:08}.json")));
+        }
+        if !old.is_empty() {
+            let records = self.records();
+            let named = records.iter().flat_map(|record| record.changes.values());
+            let named: BTreeSet<&Digest> = named.filter_map(|change| change.edited.as_ref()).collect();
+            self.trees().retain(|digest| named.contains(digest));
+        }
+    }
+}
+
+/// Makes a prepared record count.
+pub(crate) fn confirm(pending: &Path) {
+    let _ = std::fs::rename(pending, pending.with_extension("json"));
+}
+
+/// Takes a prepared record back.
+pub(crate) fn forget(pending: &Path) {
+    let _ = std::fs::remove_file(pending);
+}
+
+fn changes(
+    before: &Registry,
+    after: &Registry,
+    edited: &BTreeMap<SkillName, Digest>,
+) -> BTreeMap<SkillName, Change> {
+    let names: BTreeSet<&SkillName> = before.skills.keys().chain(after.skills.keys()).collect();
+    let change = |name: &SkillName| {
+        let (old, new) = (before.skills.get(name), after.skills.get(name));
+        let edited = edited.get(name).cloned();
+        (old != new || edited.is_some())
+            .then(|| (name.clone(), Change { before: old.cloned(), after: new.cloned(), edited }))
+    };
+    names.into_iter().filter_map(change).collect()
+}
+
+impl Record {
+    /// Names and what happened to them, in one line.
+    pub(crate) fn summary(&self) -> String {
+        let word = |(name, change): (&SkillName, &Change)| match (&change.before, &change.after) {
+            (None, _) => format!("+{name}"),
+            (_, None) => format!("-{name}"),
+            _ => format!("~{name}"),
+        };
+        let mut words: Vec<String> = self.changes.iter().take(8).map(word).collect();
+        if self.changes.len() > words.len() {
+            words.push(format!("and {} more", self.changes.len() - words.len()));
+        }
+        words.join(" ")
+    }
+}
+
+/// The state before the record `id`: for each skill that it or a later one changed, what it
+/// was then. Newest first, as [`History::records`] gives them.
+pub(crate) fn state_before(records: &[Record], id: u64) -> BTreeMap<SkillName, Change> {
+    let mut state: BTreeMap<SkillName, Change> = BTreeMap::new();
+    for record in records.iter().filter(|record| record.id >= id) {
+        for (name, change) in &record.changes {
+            let after = state.remove(name).map_or_else(|| change.after.clone(), |later| later.after);
+            state.insert(name.clone(), Change { after, ..change.clone() });
+        }
+    }
+    state
+}
+
+/// The folder that holds a scope's history.
+pub(crate) fn folder(data: &Path, registry: &Path) -> PathBuf {
+    let hash = crate::digest::sha256_hex(registry.to_string_lossy().as_bytes());
+    data.join("history").join(&hash[..16])
+}
