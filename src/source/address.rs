@@ -44,16 +44,15 @@ impl<'a> Parts<'a> {
     /// `Usage` when what stands behind `@` cannot be a skill; a version or sha there gets
     /// a hint to write `#`.
     pub(super) fn take_skill(&mut self) -> Result<Option<&'a str>> {
-        let place = self.folder.as_mut().unwrap_or(&mut self.address);
-        // Behind the last slash; of `git@host:repo`, which may have none, behind the colon.
-        let name_at = place.rfind('/').or_else(|| place.find(':')).map_or(0, |at| at + 1);
-        let Some(at) = place[name_at..].rfind('@').map(|at| name_at + at) else { return Ok(None) };
-        let (left, right) = (&place[..at], &place[at + 1..]);
-        if left.is_empty() || left.ends_with(['/', ':']) {
-            return Ok(None);
+        if self.folder.is_some() && skill_at(self.address).is_some() {
+            return Err(error!(Usage, "`@` stands before the folder")
+                .hint("the name of a skill stands at the end: `address//folder@skill-name`"));
         }
+        let whole = self.folder.as_mut().unwrap_or(&mut self.address);
+        let Some(at) = skill_at(whole) else { return Ok(None) };
+        let (left, right) = (&whole[..at], whole[at + 1..].trim_end_matches('/'));
         if is_skill(right) {
-            *place = left;
+            *whole = left;
             return Ok(Some(right));
         }
         let shown = printable(right, false);
@@ -64,6 +63,14 @@ impl<'a> Parts<'a> {
                 .hint("write `owner/repo@skill-name`, or use `--skill NAME`"),
         })
     }
+}
+
+/// Where `@skill` begins: an `@` inside the last name of an address or folder.
+fn skill_at(text: &str) -> Option<usize> {
+    let text = text.trim_end_matches('/');
+    // Behind the last slash; of `git@host:repo`, which may have none, behind the colon.
+    let name_at = text.rfind('/').or_else(|| text.find(':')).map_or(0, |at| at + 1);
+    text[name_at..].rfind('@').filter(|at| *at > 0).map(|at| name_at + at)
 }
 
 fn cut(text: &str, at: char) -> (&str, Option<&str>) {
@@ -413,7 +420,7 @@ pub(super) fn join_folder(text: &str, folder: &TreePath) -> String {
     if local {
         return format!("{text}//{folder}");
     }
-    let (text, query) = cut(text, '?');
+    let (text, query) = if text.contains("://") { cut(text, '?') } else { (text, None) };
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     format!("{text}//{}{query}", encode(folder.as_str()))
 }

@@ -289,9 +289,11 @@ fn skills_site(url: &Url) -> Error {
 
 /// Any other host: only what says by itself that it is an archive or a repository.
 fn other(url: Url, parts: Parts, git: bool, host: &str) -> Result<Request> {
-    refuse_foreign_archive(url.path())?;
-    if !git && is_archive(url.path()) {
-        return archive_at(&url, &parts);
+    if !git {
+        refuse_foreign_archive(url.path())?;
+        if is_archive(url.path()) {
+            return archive_at(&url, &parts);
+        }
     }
     if url.path().contains("/_git/") {
         return azure(url, parts);
@@ -301,7 +303,7 @@ fn other(url: Url, parts: Parts, git: bool, host: &str) -> Result<Request> {
         return gitea_page(&url, &words, at, kind, &parts);
     }
     if let Some((repository, page)) = split_page(&words) {
-        return on_page(git_source(&url, repository), page, &parts);
+        return on_page(git_source(&url, repository)?, page, &parts);
     }
     let forge = HOSTS.contains(&host) || host.split('.').next().is_some_and(|label| FORGES.contains(&label));
     let repository = without_skill(url.path().trim_end_matches('/'));
@@ -353,16 +355,24 @@ fn gitea_page(url: &Url, words: &[String], at: usize, kind: &str, parts: &Parts)
         fail!(Usage, "the address ends before it names a {kind}");
     }
     place.extend_from_slice(rest);
-    let source = git_source(url, words.get(..at).unwrap_or_default());
+    let source = git_source(url, words.get(..at).unwrap_or_default())?;
     finish(source, tail_of(&place, rest.last().filter(|_| rest.len() > 1))?, parts)
 }
 
 /// The repository of a page on some other host.
-fn git_source(url: &Url, repository: &[String]) -> Source {
+///
+/// # Errors
+/// `Usage` where the rest of the address is a page again, or could name a skill.
+fn git_source(url: &Url, repository: &[String]) -> Result<Source> {
+    let last = repository.last().map(String::as_str).unwrap_or_default();
+    if split_page(repository).is_some() || gitea(repository).is_some() || last.contains('@') {
+        return Err(error!(Usage, "it cannot be told where the repository ends in the address")
+            .hint("write `git+https://host/path/to/repo`, with `--ref` and `--subdirectory`"));
+    }
     let mut url = url.clone();
     url.set_path(&repository.join("/"));
     url.set_query(None);
-    Source::Git { url: url.as_str().trim_end_matches('/').to_owned() }
+    Ok(Source::Git { url: url.as_str().trim_end_matches('/').to_owned() })
 }
 
 /// Azure DevOps: `…/_git/repo?path=/skills/pdf&version=GBmain`. `GB` is a branch, `GT` a

@@ -208,6 +208,9 @@ fn local(text: &str) -> Result<Option<Request>> {
 
 /// `path//folder`. A folder called `x.zip` keeps the slash that says so: `x.zip///folder`.
 fn split_path(text: &str) -> (&str, Option<&str>) {
+    let end = text.trim_end_matches(|c: char| c == '/' || c.is_ascii_whitespace()).len();
+    let slash = usize::from(text[end..].starts_with('/'));
+    let text = &text[..end + slash];
     let (path, below) = address::split_folder(text, 0);
     match below {
         Some(below) if text[path.len()..].starts_with("///") => (&text[..path.len() + 1], Some(below)),
@@ -222,13 +225,14 @@ fn folder_path(path: &str) -> String {
     loop {
         let trimmed = folder.trim_end_matches(|c: char| c == '/' || c.is_ascii_whitespace());
         let shorter = address::without_manifest(trimmed);
-        if shorter.len() == folder.len() {
+        // `\\SKILL.md` names a server, whose root no text of ours says.
+        if shorter.len() == folder.len() || shorter == "\\" {
             break;
         }
         folder = shorter;
     }
     let root = folder.is_empty();
-    let slash = root || is_archive(folder) || folder.ends_with(':');
+    let slash = root || is_archive(folder) || is_drive(&format!("{folder}/")) && folder.len() == 2;
     if slash { format!("{folder}/") } else { folder.to_owned() }
 }
 

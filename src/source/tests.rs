@@ -99,6 +99,7 @@ fn shorthands() {
         ("o/r//x.zip", "github o/r in=x.zip"),
         ("github:dir/x.zip", "github dir/x.zip"),
         ("owner/repo@skill-name", "github owner/repo skill=skill-name"),
+        ("owner/repo@skill-name/", "github owner/repo skill=skill-name"),
         ("owner/repo@My Skill", "github owner/repo skill=My Skill"),
         ("owner/repo@plugin:skill", "github owner/repo skill=plugin:skill"),
         ("owner/repo@3d-modeling", "github owner/repo skill=3d-modeling"),
@@ -314,6 +315,7 @@ fn git_remotes() {
         ("git+ssh://git@example.org/o/r.git", "git ssh://git@example.org/o/r.git"),
         ("git@github.com:o/r.git", "git git@github.com:o/r.git"),
         ("git@host:o/r.git", "git git@host:o/r.git"),
+        ("git@host:a?b//c", "git git@host:a?b in=c"),
         ("git@host:r.git@pdf", "git git@host:r.git skill=pdf"),
         ("git@host:o/r.git#main@pdf", "git git@host:o/r.git named=main skill=pdf"),
         ("git@host:o/r.git//skills/pdf", "git git@host:o/r.git in=skills/pdf"),
@@ -397,6 +399,8 @@ fn what_is_not_understood_says_what_to_type() {
         ("o/r@1.2", "o/r#1.2"),
         ("o/r@^1.2", "o/r#^1.2"),
         ("o/r@SHA", "o/r#SHA"),
+        ("https://example.org/x.git@pdf//skills", "address//folder@skill-name"),
+        ("o/r@pdf//skills", "stands before the folder"),
         ("o/r@a#main@b", "--skill a --skill b"),
         ("o/r@", "owner/repo@skill-name"),
         ("o/r@a/b", "owner/repo@skill-name"),
@@ -502,6 +506,8 @@ fn addresses_that_lead_nowhere_say_so() {
         ("https://bitbucket.org/o/r/pull-requests/1", "write `bitbucket:o/r`"),
         ("https://example.org/docs/skills", "git+https://example.org/docs/skills"),
         ("https://docs.example.org/skill.md", ".zip"),
+        ("https://code.example.org/g/r/tree/x/-/tree/main", "where the repository ends"),
+        ("https://code.example.org/g/r@x/-/tree/main", "where the repository ends"),
         ("https://codeberg.org/o", "does not say whether"),
         ("https://example.org", "does not say whether"),
         ("https://", "cannot be read"),
@@ -692,6 +698,14 @@ fn any_source() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Pieces of the grammar in any order, and anything at all behind a beginning of it.
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "([a-zA-Z0-9@#%:/.~^*?&=+ \\\\-]|github|https://|\\.git|\\.zip|SKILL\\.md|/tree/|é){0,12}",
+        "(git@h:|ssh://|file:///|https://h/|https://github\\.com/|git\\+https://|gitlab:|o/r|o/r#|~|\\./|C:)?\\PC{0,20}",
+    ]
+}
+
 proptest! {
     /// What a request displays is read back as the same request, with any flags.
     #[test]
@@ -719,7 +733,7 @@ proptest! {
 
     /// Whatever is typed: no panic, and what is understood has one stable canonical text.
     #[test]
-    fn any_text_is_read_or_refused(text in "([a-zA-Z0-9@#%:/.~^*?&=+ \\\\-]|github|https://|\\.git|\\.zip|SKILL\\.md|/tree/|é){0,12}") {
+    fn any_text_is_read_or_refused(text in any_text()) {
         if let Ok(request) = Request::parse(&text) {
             let canonical = request.to_string();
             let again = Request::parse(&canonical)
