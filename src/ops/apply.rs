@@ -1,5 +1,6 @@
 //! Deeds: a plan, done. The one place that changes skills and registry.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -7,7 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::agents::Target;
-use crate::error::{Context as _, Result};
+use crate::cache::Cache;
+use crate::error::{Context as _, Result, error};
+use crate::fetch::Tree;
 use crate::fsx;
 use crate::places::Places;
 use crate::registry::{Entry, Mode, Registry};
@@ -16,7 +19,17 @@ use crate::store::{Staged, Transaction, Valid};
 use crate::tree::Limits;
 
 use super::gather::Candidate;
-use super::plan::{Action, Plan, Step, Wanted};
+use super::plan::{Action, Content, Plan, Recorded, Step, Wanted};
+
+/// What a plan is applied with.
+pub(crate) struct Means<'a> {
+    pub(crate) places: &'a Places,
+    pub(crate) cache: &'a Cache,
+    pub(crate) limits: &'a Limits,
+    pub(crate) now: Timestamp,
+    /// The command, as the history names it.
+    pub(crate) command: &'a str,
+}
 
 /// What was done, for people and for `--json`.
 #[derive(Debug, Default, Serialize)]
@@ -32,14 +45,14 @@ impl Report {
     pub(crate) fn of_plan(plan: Plan, places: &Places, now: Timestamp) -> Result<Self> {
         let mut skills = Vec::new();
         for step in plan.steps {
-            let entry = match (step.action, &step.wanted, step.before) {
-                (Action::Add | Action::Replace, Some(wanted), before) => {
-                    record(wanted, wanted.mode, None, before.as_ref(), now)?
-                }
-                (_, _, Some(before)) => before,
-                (_, _, None) => continue,
+            let entry = match (&step.content, step.before) {
+                (Some(Content::Found(wanted)), before) => record(wanted, wanted.mode, None, before.as_ref(), now)?,
+                (Some(Content::Recorded(recorded)), _) => recorded.entry.clone(),
+                (Some(Content::Noted(entry)), _) => entry.as_ref().clone(),
+                (None, Some(before)) => before,
+                (None, None) => continue,
             };
-            let places = places.roots_of(&entry)?.iter().map(|root| places.shown(root)).collect();
+            let places = shown(places, &entry)?;
             skills.push(Done { name: step.name, action: step.action, places, entry });
         }
         Ok(Self { skills })
@@ -57,73 +70,138 @@ pub(crate) struct Done {
     pub(crate) entry: Entry,
 }
 
+fn shown(places: &Places, entry: &Entry) -> Result<Vec<String>> {
+    Ok(places.roots_of(entry)?.iter().map(|root| places.shown(root)).collect())
+}
+
 /// Does everything that `plan` says in one transaction, or nothing.
 ///
 /// # Errors
-/// `Invalid` for content that breaks the rules as it is written, `Failed` where the disk
-/// refuses; the disk is then as it was before.
-pub(crate) fn apply(
-    plan: Plan,
-    mut transaction: Transaction,
-    places: &Places,
-    limits: &Limits,
-    now: Timestamp,
-) -> Result<Report> {
+/// `Invalid` for content that breaks the rules as it is written, `Integrity` for content
+/// that is not what was recorded, `Failed` where the disk refuses; the disk is then as it
+/// was before.
+pub(crate) fn apply(plan: Plan, mut transaction: Transaction, means: &Means<'_>) -> Result<Report> {
     let mut registry = transaction.registry().clone();
-    let staged = stage(&plan, &mut transaction, places, limits)?;
+    let staged = stage(&plan, &mut transaction, means)?;
     let mut report = Report::default();
-    for (step, valid) in plan.steps.into_iter().zip(staged) {
-        let done = match step.action {
-            Action::Keep => keep(step),
-            Action::Remove => Some(remove(step, &mut transaction, places, &mut registry)?),
-            Action::Add | Action::Replace => {
-                place(step, &valid, &mut transaction, places, &mut registry, now)?
-            }
+    for (step, copies) in plan.steps.into_iter().zip(staged) {
+        if step.gives_up_edits {
+            keep_edited(&step, &mut transaction, means.places)?;
+        }
+        let entry = match (step.action, &step.content) {
+            (Action::Remove, _) => remove(&step, &mut transaction, means.places, &mut registry)?,
+            (Action::Keep, None) => step.before.clone(),
+            (Action::Keep, Some(Content::Noted(entry))) => Some(entry.as_ref().clone()),
+            (_, Some(content)) => Some(place(&step, content, &copies, &mut transaction, means)?),
+            (_, None) => None,
         };
-        report.skills.extend(done);
+        let Some(entry) = entry else { continue };
+        if step.action != Action::Remove {
+            registry.skills.insert(step.name.clone(), entry.clone());
+        }
+        let places = shown(means.places, &entry)?;
+        report.skills.push(Done { name: step.name, action: step.action, places, entry });
     }
-    transaction.commit(&registry)?;
+    transaction.commit(&registry, means.command, means.now)?;
     Ok(report)
 }
 
 /// The staged copies of one step: one for each target that holds files.
 type Copies = Vec<Valid>;
 
+/// One folder to be written.
+struct Job<'a> {
+    step: usize,
+    name: &'a SkillName,
+    folder: PathBuf,
+    content: &'a Content,
+}
+
 /// Writes what is new, several skills at a time.
-fn stage(
-    plan: &Plan,
-    transaction: &mut Transaction,
-    places: &Places,
-    limits: &Limits,
-) -> Result<Vec<Copies>> {
+fn stage(plan: &Plan, transaction: &mut Transaction, means: &Means<'_>) -> Result<Vec<Copies>> {
     let mut jobs = Vec::new();
     for (at, step) in plan.steps.iter().enumerate() {
-        let Some(wanted) = step.wanted.as_ref().filter(|_| step.action != Action::Keep) else { continue };
-        if wanted.mode == Mode::Live {
-            continue;
-        }
-        let roots = places.roots(&wanted.targets);
-        let holders = if wanted.mode == Mode::Copy { roots.len() } else { 1 };
-        for root in &roots[..holders] {
-            jobs.push((at, transaction.reserve(root)?, &wanted.candidate));
+        let Some(content) = step.content.as_ref().filter(|_| step.action != Action::Keep) else { continue };
+        let Some((targets, mode)) = content.targets()? else { continue };
+        let roots = means.places.roots(&targets);
+        let holders = match mode {
+            Mode::Live => 0,
+            Mode::Copy => roots.len(),
+            Mode::Link => 1,
+        };
+        for root in roots.iter().take(holders) {
+            let folder = transaction.reserve(root)?;
+            jobs.push(Job { step: at, name: &step.name, folder, content });
         }
     }
-    let written = in_parallel(&jobs, |(_, folder, candidate)| write(candidate, folder.clone(), limits))?;
+    let written = in_parallel(&jobs, |job| write(job, means))?;
     let mut staged: Vec<Copies> = plan.steps.iter().map(|_| Vec::new()).collect();
-    for ((at, _, _), valid) in jobs.iter().zip(written) {
-        staged[*at].push(valid);
+    for (job, valid) in jobs.iter().zip(written) {
+        if let Some(copies) = staged.get_mut(job.step) {
+            copies.push(valid);
+        }
     }
     Ok(staged)
 }
 
-fn write(candidate: &Candidate, folder: PathBuf, limits: &Limits) -> Result<Valid> {
+fn write(job: &Job<'_>, means: &Means<'_>) -> Result<Valid> {
+    match job.content {
+        Content::Found(wanted) => write_found(&wanted.candidate, job, means),
+        Content::Recorded(recorded) => write_recorded(recorded, job, means),
+        Content::Noted(_) => Err(error!(Failed, "`{}` has nothing to write", job.name)),
+    }
+}
+
+/// Writes a skill as it was found: the rules decide.
+fn write_found(candidate: &Candidate, job: &Job<'_>, means: &Means<'_>) -> Result<Valid> {
     let mut findings = Vec::new();
-    let staged = Staged::write(&candidate.tree, &candidate.folder, folder, limits, |path, bytes| {
+    let valid = write_tree(&candidate.tree, &candidate.folder, job, means, |path, bytes| {
         findings.extend(candidate.examine(path, bytes));
-        Ok(())
     })
     .context(|| format!("`{}` of {} cannot be installed", candidate.name, candidate.described()))?;
-    staged.validate(candidate.judge(&findings))
+    let (staged, bytes) = valid;
+    let valid = staged.validate(candidate.judge(&findings))?;
+    means.cache.put(valid.digest(), valid.files(), &bytes);
+    Ok(valid)
+}
+
+/// Writes a skill as it was recorded: it must be that to the last byte.
+fn write_recorded(recorded: &Recorded, job: &Job<'_>, means: &Means<'_>) -> Result<Valid> {
+    let (staged, bytes) = write_tree(&recorded.tree, &recorded.folder, job, means, |_, _| {})
+        .context(|| format!("`{}` cannot be put back", job.name))?;
+    let valid = staged.validate(Ok(()))?;
+    if *valid.digest() != recorded.digest {
+        return Err(other_bytes(job.name, &recorded.entry.source)
+            .cause(format!("recorded: {}", recorded.digest))
+            .cause(format!("received: {}", valid.digest())));
+    }
+    means.cache.put(valid.digest(), valid.files(), &bytes);
+    Ok(valid)
+}
+
+/// The error for content that changed under the same pin.
+pub(crate) fn other_bytes(name: &SkillName, source: &str) -> crate::error::Error {
+    error!(Integrity, "`{name}` from {source} is not what was recorded")
+        .hint("the same commit or archive should never have other bytes: ask who publishes it")
+        .hint(format!("to take what is there now: `ba-agent skill uninstall {name}`, then install it again"))
+}
+
+type Bytes = BTreeMap<String, Vec<u8>>;
+
+fn write_tree(
+    tree: &Tree,
+    folder: &str,
+    job: &Job<'_>,
+    means: &Means<'_>,
+    mut look: impl FnMut(&str, &[u8]),
+) -> Result<(Staged, Bytes)> {
+    let mut kept = Bytes::new();
+    let staged = Staged::write(tree, folder, job.folder.clone(), means.limits, |path, bytes| {
+        look(path, bytes);
+        kept.insert(path.to_owned(), bytes.to_vec());
+        Ok(())
+    })?;
+    Ok((staged, kept))
 }
 
 /// Runs `work` over `jobs` on as many threads as there are cores, results in order.
@@ -157,47 +235,41 @@ fn in_parallel<J: Sync, T: Send>(jobs: &[J], work: impl Fn(&J) -> Result<T> + Sy
     results.into_iter().map(|(_, result)| result).collect()
 }
 
+/// Puts the files into the folders that hold them and links into the others; the record
+/// that follows from it.
 fn place(
-    step: Step,
+    step: &Step,
+    content: &Content,
     copies: &[Valid],
     transaction: &mut Transaction,
-    places: &Places,
-    registry: &mut Registry,
-    now: Timestamp,
-) -> Result<Option<Done>> {
-    let Some(wanted) = step.wanted else { return Ok(None) };
-    let roots = places.roots(&wanted.targets);
-    let mut mode = wanted.mode;
+    means: &Means<'_>,
+) -> Result<Entry> {
+    let Some((targets, mode)) = content.targets()? else {
+        return Err(error!(Failed, "`{}` has nothing to place", step.name));
+    };
+    let roots = means.places.roots(&targets);
     for (n, root) in roots.iter().enumerate() {
         let at = root.join(step.name.as_str());
-        match (wanted.mode, copies.get(n)) {
-            (Mode::Live, _) => transaction.link(root, at, &wanted.candidate.live_folder()?)?,
+        match (mode, copies.get(n)) {
+            (Mode::Live, _) => transaction.link(root, at, content.live_folder()?)?,
             (_, Some(valid)) => transaction.put(at, valid)?,
             (_, None) => {
-                let first = roots[0].join(step.name.as_str());
+                let first = roots.first().map(|first| first.join(step.name.as_str())).unwrap_or_default();
                 link_or_say(transaction, root, at, &first)?;
             }
         }
     }
-    if roots.len() == 1 && mode == Mode::Copy {
-        mode = Mode::Link;
+    match content {
+        Content::Found(wanted) => record(wanted, mode, copies.first(), step.before.as_ref(), means.now),
+        Content::Recorded(recorded) => Ok(recorded.entry.clone()),
+        Content::Noted(entry) => Ok(entry.as_ref().clone()),
     }
-    let entry = record(&wanted, mode, copies.first(), step.before.as_ref(), now)?;
-    registry.skills.insert(step.name.clone(), entry.clone());
-    Ok(Some(Done {
-        places: roots.iter().map(|root| places.shown(root)).collect(),
-        name: step.name,
-        action: step.action,
-        entry,
-    }))
 }
 
 /// A relative link to the first target, so that a project can be moved.
 fn link_or_say(transaction: &mut Transaction, root: &Path, at: PathBuf, first: &Path) -> Result<()> {
     let target = fsx::relative(root, first).unwrap_or_else(|| first.to_path_buf());
-    transaction
-        .link(root, at, &target)
-        .map_err(|e| e.hint("with `--copy` every target gets a copy of its own"))
+    transaction.link(root, at, &target).map_err(|e| e.hint("with `--copy` every target gets a copy of its own"))
 }
 
 fn record(
@@ -215,32 +287,40 @@ fn record(
     entry.mode = mode;
     entry.pinned = wanted.pinned;
     entry.targets = wanted.targets.iter().map(Target::to_string).collect();
-    entry.installed_at = before.map_or(now, |entry| entry.installed_at);
-    entry.updated_at = before.map(|_| now);
     if let Some(before) = before {
+        entry.installed_at = before.installed_at;
+        entry.updated_at = Some(now);
         entry.extra.clone_from(&before.extra);
     }
     Ok(entry)
 }
 
-fn keep(step: Step) -> Option<Done> {
-    let entry = step.before?;
-    Some(Done { name: step.name, action: Action::Keep, places: entry.targets.clone(), entry })
+/// Saves what stands in the first place of a skill whose edits are about to go.
+fn keep_edited(step: &Step, transaction: &mut Transaction, places: &Places) -> Result<()> {
+    let roots = match &step.before {
+        Some(entry) => places.roots_of(entry)?,
+        None => step.content.as_ref().map_or(Ok(None), Content::targets)?.map_or_else(Vec::new, |t| places.roots(&t.0)),
+    };
+    let folder = roots.first().map(|root| root.join(step.name.as_str()));
+    match folder {
+        Some(folder) if folder.is_dir() && !folder.is_symlink() => transaction.keep_edited(&step.name, &folder),
+        _ => Ok(()),
+    }
 }
 
 fn remove(
-    step: Step,
+    step: &Step,
     transaction: &mut Transaction,
     places: &Places,
     registry: &mut Registry,
-) -> Result<Done> {
-    let entry = step.before.unwrap_or_else(|| unreachable!("only recorded skills are removed"));
-    for root in places.roots_of(&entry)? {
+) -> Result<Option<Entry>> {
+    let Some(entry) = &step.before else { return Ok(None) };
+    for root in places.roots_of(entry)? {
         let at = root.join(step.name.as_str());
         if fsx::exists(&at) {
             transaction.remove(at)?;
         }
     }
     registry.skills.remove(&step.name);
-    Ok(Done { name: step.name, action: Action::Remove, places: entry.targets.clone(), entry })
+    Ok(Some(entry.clone()))
 }

@@ -2,14 +2,17 @@
 //! comes out, nothing is changed. `--dry-run` prints it, `apply` does it.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::agents::Target;
-use crate::digest;
+use crate::digest::{self, Digest};
 use crate::disk::{Drift, DriftKind, OnDisk, Seen, Sight, drift};
 use crate::error::{Result, error};
+use crate::fetch::Tree;
 use crate::registry::{Entry, Mode, Registry};
 use crate::skill::SkillName;
-use crate::source::Source;
+use crate::source::{Request, Source};
 
 use super::gather::Candidate;
 
@@ -36,15 +39,70 @@ pub(crate) struct Wanted {
     pub(crate) pinned: bool,
 }
 
+/// A skill as the registry records it, with the tree that belongs to it.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) entry: Entry,
+    pub(crate) tree: Arc<Tree>,
+    /// Its folder in the tree, `""` at the top.
+    pub(crate) folder: String,
+    /// What the bytes must be: the record's digest, or that of edits which a rollback brings back.
+    pub(crate) digest: Digest,
+    /// The author's folder of a live link.
+    pub(crate) live: Option<PathBuf>,
+}
+
+/// Where the content of a step comes from, and with it the record.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// Out of a source: the rules are applied, the record is made.
+    Found(Wanted),
+    /// Recorded before: it must be that to the last byte, the record stays.
+    Recorded(Recorded),
+    /// Nothing is written, only the record changes.
+    Noted(Box<Entry>),
+}
+
+impl Content {
+    /// The targets that get files, and how; `None` where nothing is written.
+    ///
+    /// # Errors
+    /// `Usage` for a target in the record that is none.
+    pub(crate) fn targets(&self) -> Result<Option<(Vec<Target>, Mode)>> {
+        match self {
+            Self::Found(wanted) => Ok(Some((wanted.targets.clone(), wanted.mode))),
+            Self::Recorded(Recorded { entry, .. }) => {
+                let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
+                Ok(Some((targets, entry.mode)))
+            }
+            Self::Noted(_) => Ok(None),
+        }
+    }
+
+    /// What a live link points at.
+    ///
+    /// # Errors
+    /// `Usage` where there is no such folder.
+    pub(crate) fn live_folder(&self) -> Result<&Path> {
+        match self {
+            Self::Found(wanted) => wanted.candidate.live_folder(),
+            Self::Recorded(Recorded { live: Some(folder), .. }) => Ok(folder),
+            _ => Err(error!(Usage, "a live link needs a local folder")),
+        }
+    }
+}
+
 /// One step of a plan.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) name: SkillName,
     pub(crate) action: Action,
-    /// What to put there; `None` to remove.
-    pub(crate) wanted: Option<Wanted>,
+    /// What to put there; `None` to remove, or to keep as it is.
+    pub(crate) content: Option<Content>,
     /// What the registry says of it now.
     pub(crate) before: Option<Entry>,
+    /// Edits stand there that go away: a copy of them is kept.
+    pub(crate) gives_up_edits: bool,
 }
 
 /// What a command will do, in the order of the names.
@@ -55,9 +113,8 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// True when the disk is already as it should be.
-    #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
-        self.steps.iter().all(|step| step.action == Action::Keep)
+        self.steps.iter().all(|step| step.action == Action::Keep && step.content.is_none())
     }
 }
 
@@ -70,7 +127,7 @@ pub(crate) fn install(wanted: Vec<Wanted>, registry: &Registry, seen: &Seen, for
     let mut steps: BTreeMap<SkillName, Step> = BTreeMap::new();
     for one in wanted {
         let name = one.candidate.name.clone();
-        if let Some(other) = steps.get(&name).and_then(|step| step.wanted.as_ref()) {
+        if let Some(Content::Found(other)) = steps.get(&name).and_then(|step| step.content.as_ref()) {
             return Err(two_of_one_name(&name, &other.candidate, &one.candidate));
         }
         let sight = seen.get(&name).cloned().unwrap_or_default();
@@ -89,7 +146,14 @@ fn install_one(mut wanted: Wanted, before: Option<&Entry>, sight: &Sight, force:
         Some(entry) => again(entry, &mut wanted, sight, force)?,
         None => first_time(&wanted, &sight.further, force)?,
     };
-    Ok(Step { name, action, wanted: Some(wanted), before: before.cloned() })
+    // With `--force` only: edits of a recorded skill, or what somebody else put there.
+    let gives_up_edits = force
+        && match before {
+            Some(entry) => edits(entry, sight).iter().any(|one| one.change != DriftKind::Missing),
+            None => sight.further.first().is_some_and(|first| matches!(first, OnDisk::Folder(_))),
+        };
+    let content = (action != Action::Keep).then_some(Content::Found(wanted));
+    Ok(Step { name, action, content, before: before.cloned(), gives_up_edits })
 }
 
 /// What to do with a skill that is installed from the same source.
@@ -134,7 +198,7 @@ fn first_time(wanted: &Wanted, seen: &[OnDisk], force: bool) -> Result<Action> {
 /// Identity is source and folder: a name is only a label.
 fn is_same_skill(entry: &Entry, candidate: &Candidate) -> bool {
     let source: Option<Source> =
-        crate::source::Request::parse(&entry.source).ok().map(|request| request.source);
+        Request::parse(&entry.source).ok().map(|request| request.source);
     source.is_some_and(|source| source.same(&candidate.resolved.source))
         && entry.path.as_deref().unwrap_or("") == candidate.folder
 }
