@@ -521,3 +521,68 @@ fn many_threads_read_one_tree() {
     });
     assert!(bench.progress.0.load(std::sync::atomic::Ordering::Relaxed) > 0);
 }
+
+/// The user's `ssh`, played by a shell script that runs the command it was given.
+#[cfg(unix)]
+#[test]
+fn every_reference_over_ssh() {
+    let bench = Bench::new();
+    let script = bench.home.path().join("ssh.sh");
+    let note = bench.home.path().join("arguments");
+    let text = format!("echo \"$@\" >> {}\nfor last; do :; done\neval \"$last\"\n", note.display());
+    std::fs::write(&script, text).unwrap();
+    let command = format!("sh '{}' -F 'my config'", script.display());
+    let bench = Bench {
+        env: crate::layout::Env::for_test(bench.home.path(), &[("GIT_SSH_COMMAND", &command)]),
+        ..bench
+    };
+    let mut repo = bench.repository("o/it's.git");
+    let ids = seed(&mut repo);
+    if Server::start(&bench.served()).is_none() {
+        return;
+    }
+    check_references(&git(format!("me@h.example:{}", repo.path.display())), &bench, &ids);
+    let noted = std::fs::read_to_string(&note).unwrap();
+    let line = noted.lines().next().unwrap();
+    assert!(
+        line.starts_with(
+            "-F my config -o ConnectTimeout=10 -o BatchMode=yes -- me@h.example git-upload-pack '"
+        ),
+        "{line}"
+    );
+    let world = bench.world();
+    let remote = Remote::open(&git(format!("ssh://h.example:7{}", repo.path.display())), &world).unwrap();
+    assert_eq!(remote.reachable(&sha(ids.first)), Ok(true));
+    assert_eq!(remote.reachable(&sha(ids.hidden)), Ok(false));
+    let offline = World { offline: true, ..bench.world() };
+    let remote = Remote::open(&git("h.example:r"), &offline).unwrap();
+    assert_eq!(remote.refs().unwrap_err().kind, Kind::Network);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_ssh_answers_becomes_an_error_of_its_kind() {
+    for (script, kind, hint) in [
+        ("echo 'git@h.example: Permission denied (publickey).' >&2; exit 255", Kind::Auth, "ssh -T"),
+        ("echo 'Host key verification failed.' >&2; exit 255", Kind::Auth, "fingerprint"),
+        ("echo 'ERROR: Repository not found.' >&2; exit 1", Kind::NotFound, "name"),
+        ("echo 'ssh: Could not resolve hostname h.example' >&2; exit 255", Kind::Network, "connection"),
+        ("printf 'hello, this is no git\\033[31m'", Kind::Network, ""),
+        ("exit 0", Kind::Network, ""),
+        ("exec sleep 600", Kind::Network, ""),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("ssh.sh"), format!("{script}\n")).unwrap();
+        let command = format!("sh {}/ssh.sh", home.path().display());
+        let bench = Bench::with(&[("GIT_SSH_COMMAND", &command)]);
+        let world = bench.hasty_world();
+        let remote = Remote::open(&git("git@h.example:o/r.git"), &world).unwrap();
+        let error = remote.refs().unwrap_err();
+        assert_eq!(error.kind, kind, "{script}: {error:?}");
+        assert!(error.hints.iter().any(|h| h.contains(hint)) || hint.is_empty(), "{script}: {error:?}");
+    }
+    let bench = Bench::with(&[("GIT_SSH_COMMAND", "ssh; touch x")]);
+    let world = bench.world();
+    let remote = Remote::open(&git("git@h.example:o/r.git"), &world).unwrap();
+    assert_eq!(remote.refs().unwrap_err().kind, Kind::Usage);
+}
