@@ -15,13 +15,16 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+use crate::cache::Cache;
 use crate::error::{Error, Kind, Result};
 use crate::fetch::World;
 use crate::layout::{Env, Scope};
+use crate::ops::apply::{self, Means, Report};
+use crate::ops::plan::Plan;
 use crate::places::Places;
 use crate::settings::Settings;
 use crate::source::{Request, Source};
-use crate::store::{LOCK_WAIT, Recovery, Store};
+use crate::store::{LOCK_WAIT, Recovery, Store, Transaction};
 use crate::ui::{ColorChoice, Manner, Ui};
 
 /// Install, pin, verify, update and remove agent skills.
@@ -154,6 +157,7 @@ pub(crate) struct Place {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
     pub(crate) places: Places,
+    pub(crate) cache: Cache,
 }
 
 impl Context<'_> {
@@ -171,7 +175,31 @@ impl Context<'_> {
             Recovery::Undone => self.ui.note("a command was killed before; its half change has been turned back"),
             Recovery::Pending => self.ui.warn("a killed or running command has unfinished changes here; what is shown may be about to change"),
         }
-        Ok(Place { scope, settings, store, places })
+        let cache = self.cache(&settings)?;
+        Ok(Place { scope, settings, store, places, cache })
+    }
+
+    /// The cache of skill trees.
+    pub(crate) fn cache(&self, settings: &Settings) -> Result<Cache> {
+        Ok(Cache::new(&self.env.cache_dir()?, settings.cache_limit))
+    }
+
+    /// Applies a plan and returns what was done; `command` is what the history calls it.
+    pub(crate) fn apply(
+        &self,
+        place: &Place,
+        plan: Plan,
+        transaction: Transaction,
+        command: &str,
+    ) -> Result<Report> {
+        let means = Means {
+            places: &place.places,
+            cache: &place.cache,
+            limits: &place.settings.limits,
+            now: self.env.now,
+            command,
+        };
+        apply::apply(plan, transaction, &means)
     }
 
     /// The settings for commands that may run outside any project.

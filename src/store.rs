@@ -388,7 +388,8 @@ mod tests {
     impl Place {
         fn new() -> Self {
             let (dir, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-            let store = Store::new(dir.path().join("config/skills_registry.json"), data.path(), Duration::ZERO);
+            let store =
+                Store::new(dir.path().join("config/skills_registry.json"), data.path(), Duration::ZERO);
             Self { dir, _data: data, store }
         }
 

@@ -7,7 +7,7 @@ use super::completions::agent_names;
 use super::{Context, Place};
 use crate::agents::Target;
 use crate::error::{Result, error, fail};
-use crate::ops::apply::{self, Done, Report};
+use crate::ops::apply::{Done, Report};
 use crate::ops::gather::{self, Ask, Choice, Gathered, Offer};
 use crate::ops::plan::{self, Action, Wanted};
 use crate::registry::Mode;
@@ -175,7 +175,7 @@ impl Install {
         let registry = transaction.registry();
         let seen = place.places.see(wanted.iter().map(|w| (&w.candidate.name, &w.targets[..])), registry)?;
         let plan = plan::install(wanted, registry, &seen, self.force)?;
-        apply::apply(plan, transaction, &place.places, &place.settings.limits, cx.env.now)
+        cx.apply(place, plan, transaction, "install")
     }
 }
 

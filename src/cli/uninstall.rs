@@ -6,7 +6,7 @@ use clap_complete::engine::ArgValueCandidates;
 use super::completions::installed_names;
 use super::{Context, Place, did_you_mean};
 use crate::error::{Result, error};
-use crate::ops::{apply, plan};
+use crate::ops::plan;
 use crate::registry::Registry;
 use crate::skill::SkillName;
 
@@ -33,7 +33,7 @@ impl Uninstall {
         let registry = transaction.registry();
         let seen = place.places.see_recorded(names.iter(), registry)?;
         let plan = plan::uninstall(&names, registry, &seen, self.force)?;
-        let report = apply::apply(plan, transaction, &place.places, &place.settings.limits, cx.env.now)?;
+        let report = cx.apply(&place, plan, transaction, "uninstall")?;
         for done in &report.skills {
             cx.ui.status("Removed", &format!("{} from {}", done.name, done.places.join(", ")));
         }

@@ -134,7 +134,11 @@ pub(crate) fn private_hint(error: Error, variable: Option<&str>, url: &Url) -> E
         || "set up a git credential helper for this host".to_owned(),
         |name| format!("set {name}"),
     );
-    let path = url.path().trim_start_matches('/').trim_end_matches("/info/refs");
-    let ssh = url.host_str().map(|host| format!("git@{host}:{path}")).unwrap_or_default();
-    error.hint(format!("is the name right? is it private? {set}, or use {ssh}"))
+    let path = url.path().trim_start_matches('/');
+    let repository = path.strip_suffix("/info/refs").or_else(|| path.strip_suffix("/git-upload-pack"));
+    let ssh = match (repository, url.host_str()) {
+        (Some(path), Some(host)) => format!(", or use git@{host}:{path}"),
+        _ => String::new(),
+    };
+    error.hint(format!("is the name right? is it private? {set}{ssh}"))
 }

@@ -4,6 +4,7 @@
 
 mod address;
 pub(crate) mod config;
+mod loose;
 pub(crate) mod objects;
 mod refs;
 mod walk;
@@ -281,7 +282,9 @@ impl<'w> Remote<'w> {
                 let hello = self.hello_by_http()?;
                 let shallow = shallow && hello.has_shallow();
                 let request = wire::pack_request(hello, wants, shallow);
-                let answer = self.post(hello, &request)?.into_reader(self.world.settings.limits.pack * 2);
+                let answer = self
+                    .post(hello, &request)?
+                    .into_reader(self.world.settings.limits.pack.saturating_mul(2));
                 Objects::receive(self.world, Pack::begin(hello, shallow, answer)?)
             }
             Road::Ssh { target, open } => {
@@ -408,7 +411,7 @@ fn oid(sha: &Sha) -> Result<Oid> {
 
 /// HEAD, branches and tags of a repository of this machine.
 fn list_local(objects: &Objects) -> Result<Vec<RefLine>> {
-    objects.with(|repository| {
+    let mut lines = objects.with(|repository| {
         let mut lines = Vec::new();
         if let Ok(head) = repository.find_reference("HEAD") {
             let target = head.symbolic_target().ok().flatten().map(str::to_owned);
@@ -421,13 +424,35 @@ fn list_local(objects: &Objects) -> Result<Vec<RefLine>> {
             }
         }
         Ok(lines)
-    })
+    })?;
+    for line in lines.iter_mut().filter(|line| line.name.starts_with("refs/tags/")) {
+        line.peeled = line.peeled.take().or_else(|| peeled(objects, &line.id));
+    }
+    Ok(lines)
 }
 
 fn local_line(name: &str, reference: &git2::Reference<'_>) -> Option<RefLine> {
-    let id = reference.resolve().ok()?.target()?.to_string().parse().ok()?;
-    let peeled = reference.peel_to_commit().ok().and_then(|commit| commit.id().to_string().parse().ok());
-    Some(RefLine { name: name.to_owned(), id, peeled, target: None })
+    let direct = reference.resolve().ok()?;
+    let sha = |id: Oid| id.to_string().parse().ok();
+    let peeled = direct.target_peel().and_then(sha);
+    Some(RefLine { name: name.to_owned(), id: sha(direct.target()?)?, peeled, target: None })
+}
+
+/// How many tags may stand between a tag and its commit; real ones have one.
+const TAGS_OF_TAGS: usize = 8;
+
+/// What an annotated tag points at in the end; `None` for what is none.
+fn peeled(objects: &Objects, id: &Sha) -> Option<Sha> {
+    let mut at = oid(id).ok()?;
+    for _ in 0..TAGS_OF_TAGS {
+        let (kind, bytes) = objects.find_any(at, LARGEST_COMMIT).ok()??;
+        if kind != ObjectType::Tag {
+            break;
+        }
+        let first = bytes.split(|b| *b == b'\n').next()?;
+        at = Oid::from_str(std::str::from_utf8(first).ok()?.strip_prefix("object ")?).ok()?;
+    }
+    at.to_string().parse().ok().filter(|found| found != id)
 }
 
 /// The blobs behind a listing; [`Entry::slot`] counts into `ids`.
@@ -445,7 +470,7 @@ impl Blobs {
             fail!(Integrity, "the bytes of `{}` are missing", entry.path);
         };
         self.objects
-            .read(*id, ObjectType::Blob, u64::MAX)
+            .read(*id, ObjectType::Blob, entry.size)
             .map_err(|e| e.wrap(format!("`{}` cannot be read", entry.path)))
     }
 

@@ -483,3 +483,6 @@ fn is_exempt(list: &str, host: &str) -> bool {
         name == "*" || host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,8 @@
 //! list; nothing passes through a shell of this machine.
 
 use std::io::{self, Read, Write as _};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::error::{Error, Result, error, fail, printable};
@@ -146,12 +145,14 @@ pub(crate) struct Session {
     chunk: Vec<u8>,
     at: usize,
     idle: Duration,
-    talk: Option<JoinHandle<Vec<u8>>>,
+    talk: Option<Receiver<Vec<u8>>>,
     host: String,
 }
 
 /// Bytes of `ssh`'s own talk that are kept for a message.
-const TALK: u64 = 16 * 1024;
+const TALK: usize = 16 * 1024;
+/// How long to wait for the talk of an ssh that has ended.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 
 impl Session {
     /// Starts `ssh` and, on the other side, `git-upload-pack`.
@@ -180,31 +181,8 @@ impl Session {
                     .cause(e)
                     .hint("install OpenSSH, or use the https:// address of the repository")
             })?;
-        let (sender, chunks) = sync_channel(8);
-        if let Some(mut output) = child.stdout.take() {
-            std::thread::spawn(move || {
-                loop {
-                    let mut chunk = vec![0; 64 * 1024];
-                    let read = output.read(&mut chunk).map(|length| {
-                        chunk.truncate(length);
-                        chunk
-                    });
-                    let last = !matches!(&read, Ok(chunk) if !chunk.is_empty());
-                    if sender.send(read).is_err() || last {
-                        return;
-                    }
-                }
-            });
-        }
-        let errors = child.stderr.take();
-        let talk = std::thread::spawn(move || {
-            let mut talk = Vec::new();
-            if let Some(mut errors) = errors {
-                let _ = (&mut errors).take(TALK).read_to_end(&mut talk);
-                let _ = io::copy(&mut errors, &mut io::sink());
-            }
-            talk
-        });
+        let chunks = child.stdout.take().map(pump).ok_or_else(|| error!(Failed, "ssh has no output"))?;
+        let talk = child.stderr.take().map(listen);
         Ok(Self {
             input: child.stdin.take(),
             child,
@@ -213,7 +191,7 @@ impl Session {
             at: 0,
             // A person may have to touch a key or type a passphrase.
             idle: if batch { world.http.patience().idle } else { world.http.patience().idle * 10 },
-            talk: Some(talk),
+            talk,
             host: target.host.clone(),
         })
     }
@@ -234,7 +212,15 @@ impl Session {
     /// repository. Ends the process.
     pub(crate) fn explain(&mut self, error: Error) -> Error {
         self.end();
-        let talk = self.talk.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let mut talk = Vec::new();
+        // Not until the pipe ends: a connection that ssh shares (`ControlPersist`) holds
+        // it open in the background.
+        while let Some(chunks) = &self.talk
+            && let Ok(chunk) = chunks.recv_timeout(LAST_WORDS)
+            && talk.len() < TALK
+        {
+            talk.extend(chunk);
+        }
         explained(&self.host, &String::from_utf8_lossy(&talk), error)
     }
 
@@ -243,6 +229,39 @@ impl Session {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Reads ssh's output in a thread of its own, so that the reader can stop waiting. An
+/// empty chunk is the end.
+fn pump(mut output: ChildStdout) -> Receiver<io::Result<Vec<u8>>> {
+    let (sender, chunks) = sync_channel(8);
+    std::thread::spawn(move || {
+        loop {
+            let mut chunk = vec![0; 64 * 1024];
+            let read = output.read(&mut chunk).map(|length| {
+                chunk.truncate(length);
+                chunk
+            });
+            let last = !matches!(&read, Ok(chunk) if !chunk.is_empty());
+            if sender.send(read).is_err() || last {
+                return;
+            }
+        }
+    });
+    chunks
+}
+
+/// Reads what ssh says, from a thread of its own so that its pipe never fills.
+fn listen(mut errors: ChildStderr) -> Receiver<Vec<u8>> {
+    let (sender, talk) = sync_channel(TALK / 1024);
+    std::thread::spawn(move || {
+        let mut chunk = [0; 1024];
+        while let Ok(length @ 1..) = errors.read(&mut chunk) {
+            // What nobody has room for is dropped.
+            let _ = sender.try_send(chunk[..length].to_vec());
+        }
+    });
+    talk
 }
 
 fn explained(host: &str, talk: &str, error: Error) -> Error {

@@ -46,7 +46,9 @@ impl Report {
         let mut skills = Vec::new();
         for step in plan.steps {
             let entry = match (&step.content, step.before) {
-                (Some(Content::Found(wanted)), before) => record(wanted, wanted.mode, None, before.as_ref(), now)?,
+                (Some(Content::Found(wanted)), before) => {
+                    record(wanted, wanted.mode, None, before.as_ref(), now)?
+                }
                 (Some(Content::Recorded(recorded)), _) => recorded.entry.clone(),
                 (Some(Content::Noted(entry)), _) => entry.as_ref().clone(),
                 (None, Some(before)) => before,
@@ -269,7 +271,9 @@ fn place(
 /// A relative link to the first target, so that a project can be moved.
 fn link_or_say(transaction: &mut Transaction, root: &Path, at: PathBuf, first: &Path) -> Result<()> {
     let target = fsx::relative(root, first).unwrap_or_else(|| first.to_path_buf());
-    transaction.link(root, at, &target).map_err(|e| e.hint("with `--copy` every target gets a copy of its own"))
+    transaction
+        .link(root, at, &target)
+        .map_err(|e| e.hint("with `--copy` every target gets a copy of its own"))
 }
 
 fn record(
@@ -299,11 +303,17 @@ fn record(
 fn keep_edited(step: &Step, transaction: &mut Transaction, places: &Places) -> Result<()> {
     let roots = match &step.before {
         Some(entry) => places.roots_of(entry)?,
-        None => step.content.as_ref().map_or(Ok(None), Content::targets)?.map_or_else(Vec::new, |t| places.roots(&t.0)),
+        None => step
+            .content
+            .as_ref()
+            .map_or(Ok(None), Content::targets)?
+            .map_or_else(Vec::new, |t| places.roots(&t.0)),
     };
     let folder = roots.first().map(|root| root.join(step.name.as_str()));
     match folder {
-        Some(folder) if folder.is_dir() && !folder.is_symlink() => transaction.keep_edited(&step.name, &folder),
+        Some(folder) if folder.is_dir() && !folder.is_symlink() => {
+            transaction.keep_edited(&step.name, &folder)
+        }
         _ => Ok(()),
     }
 }

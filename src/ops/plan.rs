@@ -197,8 +197,7 @@ fn first_time(wanted: &Wanted, seen: &[OnDisk], force: bool) -> Result<Action> {
 
 /// Identity is source and folder: a name is only a label.
 fn is_same_skill(entry: &Entry, candidate: &Candidate) -> bool {
-    let source: Option<Source> =
-        Request::parse(&entry.source).ok().map(|request| request.source);
+    let source: Option<Source> = Request::parse(&entry.source).ok().map(|request| request.source);
     source.is_some_and(|source| source.same(&candidate.resolved.source))
         && entry.path.as_deref().unwrap_or("") == candidate.folder
 }
@@ -249,8 +248,9 @@ pub(crate) fn uninstall(names: &[SkillName], registry: &Registry, seen: &Seen, f
         steps.push(Step {
             name: name.clone(),
             action: Action::Remove,
-            wanted: None,
+            content: None,
             before: Some(entry.clone()),
+            gives_up_edits: lost,
         });
     }
     Ok(Plan { steps })

@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("cache", 2),
     ("disk", 2),
     ("fetch", 2),
+    ("history", 2),
     ("layout", 2),
     ("places", 2),
     ("settings", 2),

@@ -57,6 +57,7 @@ struct Rule {
 #[derive(Debug, Default)]
 struct State {
     seen: Vec<Seen>,
+    connections: usize,
     rules: Vec<Rule>,
     /// The `Authorization` that git's answers need.
     authorization: Option<String>,
@@ -151,6 +152,11 @@ impl Server {
         self.state.lock().unwrap().old = true;
     }
 
+    /// How many connections were opened.
+    pub(crate) fn connections(&self) -> usize {
+        self.state.lock().unwrap().connections
+    }
+
     /// All requests so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.state.lock().unwrap().seen.clone()
@@ -169,6 +175,7 @@ impl Drop for Server {
 fn serve(stream: &TcpStream, state: &Mutex<State>, stop: &AtomicBool, root: &Path) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    state.lock().unwrap().connections += 1;
     let mut reader = BufReader::new(stream);
     while let Some((seen, body)) = request(&mut reader)? {
         let (play, allowed, config, old) = {

@@ -2,9 +2,11 @@
 //! machine. Read by several threads; never checked out, no filter and no attribute is
 //! ever applied.
 
+use std::cell::Cell;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use git2::{ErrorCode, Indexer, ObjectType, Odb, Oid, Repository};
@@ -12,11 +14,16 @@ use tempfile::TempDir;
 
 use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::World;
+use crate::fetch::git::loose;
 use crate::fetch::http::from_reader;
 
 /// Objects that a pack may hold. The Linux kernel's whole history has 11 million,
 /// openclaw/skills at depth 1 has 21,000.
 const MOST_OBJECTS: u32 = 5_000_000;
+
+/// Time that unpacking may take, waiting for the host not counted. 256 MiB of pack can
+/// hold 260 GB of zeros; openclaw/skills (12,203 files) takes half a second.
+const LONGEST_WORK: Duration = Duration::from_secs(300);
 
 /// Git objects, and handles to read them with.
 #[derive(Debug)]
@@ -110,25 +117,47 @@ impl Objects {
     /// `Integrity` for another type than `kind`, more than `cap` bytes, or bytes that
     /// do not have the id.
     pub(crate) fn find(&self, id: Oid, kind: ObjectType, cap: u64) -> Result<Option<Vec<u8>>> {
+        match self.find_any(id, cap)? {
+            Some((found, bytes)) if found == kind => Ok(Some(bytes)),
+            Some((found, _)) => fail!(Integrity, "the object {id} is a {found}, not a {kind}"),
+            None => Ok(None),
+        }
+    }
+
+    /// As [`Objects::find`], whatever type it has.
+    pub(crate) fn find_any(&self, id: Oid, cap: u64) -> Result<Option<(ObjectType, Vec<u8>)>> {
         self.with(|repository| {
+            let is_local = matches!(self.place, Place::Local(_));
+            if is_local && let Some(found) = loose::read(repository.commondir(), id, cap)? {
+                return Ok(Some(found));
+            }
             let odb = repository.odb().map_err(failed)?;
             let object = match odb.read(id) {
                 Ok(object) => object,
                 Err(e) if e.code() == ErrorCode::NotFound => return Ok(None),
                 Err(e) => return Err(failed(e)),
             };
-            if object.kind() != kind {
-                fail!(Integrity, "the object {id} is a {}, not a {kind}", object.kind());
+            let (kind, length) = (object.kind(), object.len());
+            if length as u64 > cap {
+                fail!(Integrity, "the object {id} has {length} bytes: {cap} are allowed");
             }
-            if object.len() as u64 > cap {
-                fail!(Integrity, "the object {id} has {} bytes: {cap} are allowed", object.len());
-            }
-            if matches!(self.place, Place::Local(_))
-                && !Oid::hash_object(kind, object.data()).is_ok_and(|found| found == id)
-            {
+            if is_local && !Oid::hash_object(kind, object.data()).is_ok_and(|found| found == id) {
                 fail!(Integrity, "the object {id} is damaged");
             }
-            Ok(Some(object.data().to_vec()))
+            Ok(Some((kind, object.data().to_vec())))
+        })
+    }
+
+    /// The bytes that an object says it has; `None` when it is not there or broken.
+    pub(crate) fn size(&self, id: Oid) -> Result<Option<u64>> {
+        self.with(|repository| {
+            if matches!(self.place, Place::Local(_))
+                && let Some(found) = loose::size(repository.commondir(), id)
+            {
+                return Ok(found);
+            }
+            let header = repository.odb().and_then(|odb| odb.read_header(id));
+            Ok(header.ok().map(|(size, _)| size as u64))
         })
     }
 
@@ -160,10 +189,12 @@ fn git_folder(path: &Path) -> Result<PathBuf> {
 fn index(world: &World, mut pack: impl Read, folder: &Path) -> Result<()> {
     use std::io::Write as _;
     let cap = world.settings.limits.pack;
+    let budget = Cell::new(LONGEST_WORK);
+    let resolving: Cell<Option<Instant>> = Cell::new(None);
     let mut indexer = Indexer::new(None, folder, 0o644, false).map_err(failed)?;
     indexer.progress(|progress| {
         world.progress.advance(progress.received_objects() as u64, Some(progress.total_objects() as u64));
-        true
+        resolving.get().is_none_or(|start| start.elapsed() < budget.get())
     });
     let mut head = [0; 12];
     pack.read_exact(&mut head).map_err(from_reader)?;
@@ -181,8 +212,14 @@ fn index(world: &World, mut pack: impl Read, folder: &Path) -> Result<()> {
             return Err(error!(Invalid, "the repository has more than {cap} bytes")
                 .hint("raise the limit `pack` in config.yaml if you trust it"));
         }
+        let start = Instant::now();
         indexer.write_all(&chunk[..read]).map_err(damaged)?;
+        budget.set(budget.get().saturating_sub(start.elapsed()));
+        if budget.get().is_zero() {
+            fail!(Invalid, "the pack that the remote sent takes too long to unpack");
+        }
     }
+    resolving.set(Some(Instant::now()));
     indexer.commit().map_err(|e| damaged(std::io::Error::other(printable(e.message(), false))))?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Words: what a remote lists, and which of it a [`Reference`] means. Pure.
+//! World, though pure: what a remote lists, and which of it a [`Reference`] means.
 
 use std::collections::BTreeMap;
 

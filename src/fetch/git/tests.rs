@@ -405,12 +405,13 @@ fn odd_trees_are_listed_as_they_are_or_refused() {
     }
     check_refused(&mut repo, &bench, deep, None);
     let mut bomb = repo.raw_tree(&[]);
-    for _ in 0..10 {
-        let names: Vec<String> = (0..10).map(|n| n.to_string()).collect();
+    for _ in 0..4 {
+        let names: Vec<String> = (0..1_000).map(|n| n.to_string()).collect();
         let lines: Vec<_> = names.iter().map(|n| ("40000", n.as_bytes(), bomb)).collect();
         bomb = repo.raw_tree(&lines);
     }
-    check_refused(&mut repo, &bench, bomb, Some(Kind::Invalid));
+    let objects = Objects::local(&repo.path).unwrap();
+    assert_eq!(walk::list_up_to(5_000, &objects, bomb, None).unwrap_err().kind, Kind::Invalid);
     let missing = repo.raw_tree(&[("40000", b"d", gone)]);
     check_refused(&mut repo, &bench, missing, Some(Kind::Integrity));
     let cut = repo.write(ObjectType::Tree, b"100644 name\0short");
@@ -520,4 +521,103 @@ fn many_threads_read_one_tree() {
         }
     });
     assert!(bench.progress.0.load(std::sync::atomic::Ordering::Relaxed) > 0);
+}
+
+/// The user's `ssh`, played by a shell script that runs the command it was given.
+#[cfg(unix)]
+#[test]
+fn every_reference_over_ssh() {
+    let bench = Bench::new();
+    let script = bench.home.path().join("ssh.sh");
+    let note = bench.home.path().join("arguments");
+    let text = format!("echo \"$@\" >> {}\nfor last; do :; done\neval \"$last\"\n", note.display());
+    std::fs::write(&script, text).unwrap();
+    let command = format!("sh '{}' -F 'my config'", script.display());
+    let bench = Bench {
+        env: crate::layout::Env::for_test(bench.home.path(), &[("GIT_SSH_COMMAND", &command)]),
+        ..bench
+    };
+    let mut repo = bench.repository("o/it's.git");
+    let ids = seed(&mut repo);
+    if Server::start(&bench.served()).is_none() {
+        return;
+    }
+    check_references(&git(format!("me@h.example:{}", repo.path.display())), &bench, &ids);
+    let noted = std::fs::read_to_string(&note).unwrap();
+    let line = noted.lines().next().unwrap();
+    assert!(
+        line.starts_with(
+            "-F my config -o ConnectTimeout=10 -o BatchMode=yes -- me@h.example git-upload-pack '"
+        ),
+        "{line}"
+    );
+    let world = bench.world();
+    let remote = Remote::open(&git(format!("ssh://h.example:7{}", repo.path.display())), &world).unwrap();
+    assert_eq!(remote.reachable(&sha(ids.first)), Ok(true));
+    assert_eq!(remote.reachable(&sha(ids.hidden)), Ok(false));
+    let offline = World { offline: true, ..bench.world() };
+    let remote = Remote::open(&git("h.example:r"), &offline).unwrap();
+    assert_eq!(remote.refs().unwrap_err().kind, Kind::Network);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_ssh_answers_becomes_an_error_of_its_kind() {
+    for (script, kind, hint) in [
+        ("echo 'git@h.example: Permission denied (publickey).' >&2; exit 255", Kind::Auth, "ssh -T"),
+        ("echo 'Host key verification failed.' >&2; exit 255", Kind::Auth, "fingerprint"),
+        ("echo 'ERROR: Repository not found.' >&2; exit 1", Kind::NotFound, "name"),
+        ("echo 'ssh: Could not resolve hostname h.example' >&2; exit 255", Kind::Network, "connection"),
+        ("printf 'hello, this is no git\\033[31m'", Kind::Network, ""),
+        ("exit 0", Kind::Network, ""),
+        ("exec sleep 600", Kind::Network, ""),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("ssh.sh"), format!("{script}\n")).unwrap();
+        let command = format!("sh {}/ssh.sh", home.path().display());
+        let bench = Bench::with(&[("GIT_SSH_COMMAND", &command)]);
+        let world = bench.hasty_world();
+        let remote = Remote::open(&git("git@h.example:o/r.git"), &world).unwrap();
+        let error = remote.refs().unwrap_err();
+        assert_eq!(error.kind, kind, "{script}: {error:?}");
+        assert!(error.hints.iter().any(|h| h.contains(hint)) || hint.is_empty(), "{script}: {error:?}");
+    }
+    let bench = Bench::with(&[("GIT_SSH_COMMAND", "ssh; touch x")]);
+    let world = bench.world();
+    let remote = Remote::open(&git("git@h.example:o/r.git"), &world).unwrap();
+    assert_eq!(remote.refs().unwrap_err().kind, Kind::Usage);
+}
+
+/// Finding 12: a loose object that is cut short makes libgit2 spin.
+#[test]
+fn half_a_loose_object_is_an_error() {
+    let bench = Bench::new();
+    let mut repo = bench.repository("o/r.git");
+    let noise: Vec<u8> = (0..20_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let id = repo.commit(&[("a/SKILL.md", b"x"), ("noise", &noise)], &[]);
+    repo.set("refs/heads/main", id);
+    let tag = repo.annotate("v1.0.0", id);
+    let world = bench.world();
+    let fetch = || {
+        let remote = Remote::open(&git(repo.file_url()), &world)?;
+        remote.fetch(&remote.resolve(&Reference::Default, None, None)?)
+    };
+    let cut = |id: Oid, share: usize| {
+        let name = id.to_string();
+        let file = repo.path.join("objects").join(&name[..2]).join(&name[2..]);
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, &bytes[..bytes.len() / share]).unwrap();
+    };
+    let blob = repo.blob(&noise);
+    cut(blob, 2);
+    let tree = fetch().unwrap();
+    assert_eq!(tree.read(tree.listing.get("noise").unwrap()).unwrap_err().kind, Kind::Integrity);
+    assert_eq!(tree.read(tree.listing.get("a/SKILL.md").unwrap()).unwrap().as_ref(), b"x");
+    cut(tag, 2);
+    assert!(fetch().is_ok());
+    cut(repo.repository.find_commit(id).unwrap().tree_id(), 3);
+    assert_eq!(fetch().err().unwrap().kind, Kind::Integrity);
+    cut(id, 2);
+    assert_eq!(fetch().err().unwrap().kind, Kind::Integrity);
 }

@@ -62,6 +62,16 @@ struct Walk {
 /// `NotFound` without that folder, `Invalid` for more than 500,000 entries, `Integrity`
 /// for objects that are missing or broken.
 pub(crate) fn list(objects: &Objects, root: Oid, folder: Option<&TreePath>) -> Result<(Listing, Vec<Oid>)> {
+    list_up_to(MOST_ENTRIES, objects, root, folder)
+}
+
+/// As [`list`], with another limit of entries and folders.
+pub(super) fn list_up_to(
+    most: usize,
+    objects: &Objects,
+    root: Oid,
+    folder: Option<&TreePath>,
+) -> Result<(Listing, Vec<Oid>)> {
     let top = match folder {
         None => root,
         Some(folder) => match folder_id(objects, root, folder.as_str())? {
@@ -76,12 +86,9 @@ pub(crate) fn list(objects: &Objects, root: Oid, folder: Option<&TreePath>) -> R
         let tree = objects.read(id, ObjectType::Tree, LARGEST_TREE)?;
         for line in lines(&tree)? {
             walk.seen += 1;
-            if walk.seen > MOST_ENTRIES {
-                return Err(error!(
-                    Invalid,
-                    "the repository lists more than {MOST_ENTRIES} files and folders"
-                )
-                .hint("name the folder of the skill with `--subdirectory`"));
+            if walk.seen > most {
+                return Err(error!(Invalid, "the repository lists more than {most} files and folders")
+                    .hint("name the folder of the skill with `--subdirectory`"));
             }
             if let Some(folder) = walk.take(objects, &path, &line, depth)? {
                 pending.push((folder, line.id, depth + 1));
@@ -172,13 +179,10 @@ fn no_folder(objects: &Objects, root: Oid, folder: &TreePath) -> Error {
     }
 }
 
-/// The size of a blob from its header. A blob that is missing has 0 bytes here and is an
-/// error when it is read: only the skill that it belongs to shall fail.
+/// The size of a blob. One that is missing has 0 bytes here and is an error when it is
+/// read: only the skill that it belongs to shall fail.
 fn size(objects: &Objects, id: Oid) -> Result<u64> {
-    objects.with(|repository| {
-        let header = repository.odb().and_then(|odb| odb.read_header(id));
-        Ok(header.map_or(0, |(size, _)| size as u64))
-    })
+    Ok(objects.size(id)?.unwrap_or(0))
 }
 
 /// The id of the tree at `folder` (`""` is `root` itself); `None` when it is not there

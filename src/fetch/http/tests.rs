@@ -1,0 +1,367 @@
+//! The client against a loopback server that does everything wrong, with a token as
+//! canary: it may never arrive at another scheme, host or port.
+
+use super::*;
+use crate::fetch::git::Remote;
+use crate::fetch::testing::Bench;
+use crate::fetch::testserver::{Play, Server};
+use crate::source::{Reference, Source};
+
+const TOKEN: &str = "canary-7f3a";
+/// `x-access-token:canary-7f3a`
+const BASIC: &str = "eC1hY2Nlc3MtdG9rZW46Y2FuYXJ5LTdmM2E=";
+
+fn server(bench: &Bench) -> Server {
+    std::fs::create_dir_all(bench.served()).unwrap();
+    Server::start_bare(&bench.served())
+}
+
+/// A bench whose GitHub is `server`, with the canary as its token.
+fn with_token(bench: &mut Bench, server: &Server) {
+    bench.settings.github_url = server.url();
+    bench.settings.github_token = Some(crate::settings::Secret::new(TOKEN));
+}
+
+fn text(play: &str) -> Play {
+    Play::Bytes("text/plain", play.into())
+}
+
+#[test]
+fn bytes_come_with_progress_and_below_their_cap() {
+    let bench = Bench::new();
+    let server = server(&bench);
+    server.play("/a", text("hello"));
+    let world = bench.world();
+    let url = format!("{}/a", server.url());
+    assert_eq!(get(&world, &url, 5).unwrap(), b"hello");
+    assert_eq!(get(&world, &url, 4).unwrap_err().kind, Kind::Invalid);
+    assert!(bench.progress.0.load(std::sync::atomic::Ordering::Relaxed) > 0);
+    assert_eq!(server.seen()[0].header("user-agent"), AGENT);
+}
+
+#[test]
+fn a_connection_is_used_again() {
+    let bench = Bench::new();
+    let server = server(&bench);
+    server.play("/", text("x"));
+    let world = bench.world();
+    for _ in 0..3 {
+        get(&world, &format!("{}/a", server.url()), 9).unwrap();
+    }
+    assert_eq!((server.seen().len(), server.connections()), (3, 1));
+}
+
+#[test]
+fn a_status_decides_the_kind_and_a_busy_host_is_asked_three_times() {
+    let bench = Bench::new();
+    let server = server(&bench);
+    for (status, kind, requests) in [
+        (401, Kind::Auth, 1),
+        (403, Kind::Auth, 1),
+        (404, Kind::NotFound, 1),
+        (410, Kind::NotFound, 1),
+        (418, Kind::Network, 1),
+        (429, Kind::Network, 3),
+        (500, Kind::Network, 3),
+        (503, Kind::Network, 3),
+    ] {
+        server.play(&format!("/{status}"), Play::Status(status));
+        let world = bench.world();
+        let before = server.seen().len();
+        let error = get(&world, &format!("{}/{status}", server.url()), 99).unwrap_err();
+        assert_eq!((error.kind, server.seen().len() - before), (kind, requests), "{status}: {error:?}");
+        assert!(!error.hints.is_empty(), "{status}");
+    }
+    server.play_times("/twice", 2, Play::Status(503));
+    server.play("/twice", text("at last"));
+    assert_eq!(get(&bench.world(), &format!("{}/twice", server.url()), 99).unwrap(), b"at last");
+}
+
+#[test]
+fn a_host_that_is_not_there_or_falls_silent_is_a_network_error() {
+    let bench = Bench::new();
+    let server = server(&bench);
+    server.play("/stall", Play::Stall(0));
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let world = bench.hasty_world();
+    for url in [
+        format!("http://{closed}/x"),
+        "https://no-such-host.invalid/x".to_owned(),
+        format!("{}/git/stall", server.url()),
+        format!("https://{}/tls", server.url().trim_start_matches("http://")),
+    ] {
+        let error = get(&world, &url, 99).unwrap_err();
+        assert!(matches!(error.kind, Kind::Network | Kind::NotFound), "{url}: {error:?}");
+    }
+}
+
+#[test]
+fn what_is_offline_opens_no_connection() {
+    let bench = Bench::new();
+    let server = server(&bench);
+    let world = World { offline: true, ..bench.world() };
+    assert_eq!(get(&world, &format!("{}/a", server.url()), 9).unwrap_err().kind, Kind::Network);
+    assert!(server.seen().is_empty());
+}
+
+#[test]
+fn plain_http_and_credentials_in_a_url_are_refused() {
+    let mut bench = Bench::new();
+    for url in [
+        "http://h.example/a.zip",
+        "ftp://h.example/a",
+        "file:///etc/passwd",
+        "https://u:p@h.example/a",
+        "https://u@h.example/a",
+        "no url",
+        "",
+    ] {
+        let error = get(&bench.world(), url, 9).unwrap_err();
+        assert_eq!(error.kind, Kind::Usage, "{url}: {error:?}");
+        assert!(!error.message.contains("u:p"));
+    }
+    bench.settings.allow_http = true;
+    assert!(allowed(&bench.world(), "http://h.example/a.zip").is_ok());
+}
+
+/// Archives may be redirected to any host; the token stays where it belongs.
+#[test]
+fn a_redirect_takes_no_token_to_another_origin() {
+    let mut bench = Bench::new();
+    let (home, other) = (server(&bench), server(&bench));
+    with_token(&mut bench, &home);
+    home.require_basic(BASIC);
+    home.play("/own", Play::Redirect(format!("{}/there", home.url())));
+    home.play("/there", text("own"));
+    home.play("/port", Play::Redirect(format!("{}/x", other.url())));
+    home.play("/name", Play::Redirect(format!("{}/there", home.other_name())));
+    other.play("/x", text("other"));
+    let world = bench.world();
+    let fetch = |path: &str| get(&world, &format!("{}{path}", home.url()), 99);
+    assert_eq!(fetch("/own").unwrap(), b"own");
+    assert_eq!(fetch("/port").unwrap(), b"other");
+    assert_eq!(fetch("/name").unwrap(), b"own");
+    let authorized =
+        |seen: &crate::fetch::testserver::Seen| seen.header("authorization") == format!("Basic {BASIC}");
+    assert!(other.seen().iter().all(|seen| seen.header("authorization").is_empty()));
+    let at_home = home.seen();
+    let host = |name: &str| name.trim_start_matches("http://").to_owned();
+    for seen in &at_home {
+        assert_eq!(authorized(seen), seen.header("host") == host(&home.url()), "{seen:?}");
+    }
+    assert!(at_home.iter().any(|seen| seen.header("host") == host(&home.other_name())));
+}
+
+#[test]
+fn a_redirect_that_is_no_good_is_refused() {
+    let bench = Bench::new();
+    let server = server(&bench);
+    let base = server.url();
+    let cases = [
+        ("/circle", format!("{base}/circle?")),
+        ("/a-b", format!("{base}/b-a")),
+        ("/b-a", format!("{base}/a-b")),
+        ("/plain", "http://h.example/x".into()),
+        ("/file", "file:///etc/passwd".into()),
+        ("/user", format!("http://u:p@{}/x", base.trim_start_matches("http://"))),
+        ("/empty", String::new()),
+    ];
+    for (path, to) in &cases {
+        server.play(path, Play::Redirect(to.clone()));
+    }
+    for (path, _) in cases {
+        let error = get(&bench.world(), &format!("{base}{path}"), 99).unwrap_err();
+        assert_eq!(error.kind, Kind::Network, "{path}: {error:?}");
+    }
+    assert!(server.seen().len() <= 7 * (REDIRECTS + 1));
+    let world = bench.world();
+    let url = |text: &str| Url::parse(text).unwrap();
+    assert!(check_redirect(&world, &url("https://h/a"), &url("http://h/a")).is_err());
+    assert!(check_redirect(&world, &url("https://h/a"), &url("http://localhost/a")).is_err());
+    assert!(check_redirect(&world, &url("http://localhost/a"), &url("https://h/a")).is_ok());
+}
+
+/// The seven redirects of a repository, each with the canary in the settings.
+#[test]
+fn a_repository_that_has_moved_is_named_not_followed() {
+    let mut bench = Bench::new();
+    let mut repo = bench.repository("o/r.git");
+    let id = repo.commit(&[("a/SKILL.md", b"x")], &[]);
+    repo.set("refs/heads/main", id);
+    let Some(home) = Server::start(&bench.served()) else { return };
+    let other = Server::start_bare(&bench.served());
+    with_token(&mut bench, &home);
+    let source = Source::Github { owner: "o".into(), repo: "r".into() };
+    let refs = |to: String| {
+        home.play_fair();
+        home.play_times("/o/r.git/info/refs", 1, Play::Redirect(to));
+        let world = bench.world();
+        Remote::open(&source, &world).and_then(|remote| remote.refs().cloned())
+    };
+    // The same repository on the same host, written in another way, is followed.
+    assert!(
+        refs(format!("{}/O/r/info/refs", home.url()))
+            .is_err_and(|e| e.kind == Kind::NotFound && e.causes[0].contains("404"))
+    );
+    assert!(refs(format!("{}/o/r/info/refs", home.url())).is_ok());
+    for to in [
+        format!("{}/new/r.git/info/refs", home.url()),
+        format!("{}/o/r.git/info/refs", other.url()),
+        format!("{}/o/r.git/info/refs", home.other_name()),
+        "https://h.example/o/r.git/info/refs".to_owned(),
+    ] {
+        let error = refs(to.clone()).unwrap_err();
+        assert_eq!(error.kind, Kind::NotFound, "{to}: {error:?}");
+        let shown = to.trim_end_matches("/info/refs");
+        assert!(error.message.contains(shown), "{error:?}");
+        assert!(error.hints[0].contains(shown), "{error:?}");
+        assert!(!format!("{error:?}").contains(TOKEN));
+    }
+    assert_eq!(refs("http://h.example/o/r.git/info/refs".into()).unwrap_err().kind, Kind::Network);
+    // Nor may the second request be led away.
+    home.play_fair();
+    home.play("/git-upload-pack", Play::Redirect(format!("{}/o/r.git/git-upload-pack", other.url())));
+    let world = bench.world();
+    let error = Remote::open(&source, &world).unwrap().refs().unwrap_err();
+    assert_eq!(error.kind, Kind::Network);
+    assert!(other.seen().is_empty());
+    assert!(home.seen().iter().all(|seen| !seen.header("host").starts_with("localhost")));
+    assert!(home.seen().iter().all(|seen| seen.header("authorization") == format!("Basic {BASIC}")));
+}
+
+#[test]
+fn a_private_repository_wants_a_token_of_its_own_host() {
+    let mut bench = Bench::new();
+    let mut repo = bench.repository("o/r.git");
+    let id = repo.commit(&[("a/SKILL.md", b"x")], &[]);
+    repo.set("refs/heads/main", id);
+    let Some(home) = Server::start(&bench.served()) else { return };
+    home.require_basic(BASIC);
+    bench.settings.github_url = home.url();
+    let source = Source::Github { owner: "o".into(), repo: "r".into() };
+    let fetch = |bench: &Bench| {
+        let world = bench.world();
+        let remote = Remote::open(&source, &world)?;
+        remote.fetch(&remote.resolve(&Reference::Default, None, None)?).map(|_| ())
+    };
+    let error = fetch(&bench).unwrap_err();
+    assert_eq!(error.kind, Kind::Auth);
+    assert!(error.message.contains("`o/r`"), "{error:?}");
+    assert!(
+        error.hints[0].contains("GITHUB_TOKEN") && error.hints[0].contains("git@127.0.0.1:o/r.git"),
+        "{error:?}"
+    );
+    bench.settings.github_token = Some(crate::settings::Secret::new("wrong"));
+    let error = fetch(&bench).unwrap_err();
+    assert_eq!(error.kind, Kind::Auth);
+    assert!(error.hints[0].contains("GITHUB_TOKEN"), "{error:?}");
+    assert!(!format!("{error:?}").contains("wrong"));
+    bench.settings.github_token = Some(crate::settings::Secret::new(TOKEN));
+    assert_eq!(fetch(&bench), Ok(()));
+    // The token is for that origin; the same machine under another name is none of it.
+    bench.settings.gitlab_url = home.other_name();
+    let world = bench.world();
+    let elsewhere = Source::Gitlab { project: "o/r".into() };
+    assert_eq!(Remote::open(&elsewhere, &world).unwrap().refs().unwrap_err().kind, Kind::Auth);
+}
+
+/// As git: only after a 401, and one question for a host however often it is asked.
+#[cfg(unix)]
+#[test]
+fn the_credential_helper_is_asked_once() {
+    let mut bench = Bench::new();
+    let mut repo = bench.repository("o/r.git");
+    let id = repo.commit(&[("a/SKILL.md", b"x")], &[]);
+    repo.set("refs/heads/main", id);
+    let Some(home) = Server::start(&bench.served()) else { return };
+    let note = bench.home.path().join("asked");
+    bench.git_config(&format!(
+        "[credential]\n helper = \"!f() {{ echo $1 >> {}; echo username=x-access-token; echo password={TOKEN}; }}; f\"\n",
+        note.display()
+    ));
+    bench.settings.github_url = home.other_name();
+    let source = Source::Github { owner: "o".into(), repo: "r".into() };
+    let world = bench.world();
+    Remote::open(&source, &world).unwrap().refs().unwrap();
+    assert!(!note.exists(), "asked without need");
+    home.require_basic(BASIC);
+    for _ in 0..2 {
+        let remote = Remote::open(&source, &world).unwrap();
+        remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap()).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(note).unwrap(), "get\n");
+}
+
+#[test]
+fn a_login_fits_one_origin_over_a_line_that_nobody_hears() {
+    let url = |text: &str| Url::parse(text).unwrap();
+    let login =
+        Login::new(&url("https://h.example/a"), "x-access-token", crate::settings::Secret::new(TOKEN));
+    let expected = format!("Basic {BASIC}");
+    for (to, fits) in [
+        ("https://h.example/b", true),
+        ("https://H.example:443/b", true),
+        ("https://h.example:444/b", false),
+        ("https://a.h.example/b", false),
+        ("https://h.example.evil/b", false),
+        ("http://h.example/b", false),
+    ] {
+        assert_eq!(login.header_for(&url(to)).as_ref(), fits.then_some(&expected), "{to}");
+    }
+    let open = Login::new(&url("http://h.example/a"), "x", crate::settings::Secret::new(TOKEN));
+    assert_eq!(open.header_for(&url("http://h.example/a")), None);
+    assert!(!format!("{login:?}").contains(TOKEN));
+}
+
+#[test]
+fn proxies_are_chosen_as_curl_does() {
+    let check = |variables: &[(&str, &str)], url: &str, expected: Option<&str>| {
+        let bench = Bench::with(variables);
+        let found = proxy(&bench.env, &Url::parse(url).unwrap()).unwrap();
+        assert_eq!(
+            found.map(|p| format!("{}:{}", p.host(), p.port())).as_deref(),
+            expected,
+            "{variables:?} {url}"
+        );
+    };
+    let both = [("HTTPS_PROXY", "http://s.example:1"), ("http_proxy", "http://p.example:2")];
+    check(&[], "https://h.example/", None);
+    check(&both, "https://h.example/", Some("s.example:1"));
+    check(&both, "http://h.example/", Some("p.example:2"));
+    check(&both, "http://127.0.0.1/", None);
+    check(&both, "https://localhost/", None);
+    check(&[("ALL_PROXY", "a.example:3")], "https://h.example/", Some("a.example:3"));
+    for (list, host, exempt) in [
+        ("h.example", "h.example", true),
+        (".h.example, x", "a.h.example", true),
+        ("*.h.example", "a.h.example", true),
+        ("h.example:443", "h.example", true),
+        ("*", "h.example", true),
+        ("example", "h.example", true),
+        ("ample", "h.example", false),
+        ("H.EXAMPLE", "h.example", true),
+        ("", "h.example", false),
+        ("other.example", "h.example", false),
+    ] {
+        assert_eq!(is_exempt(list, host), exempt, "{list} {host}");
+    }
+    let bench = Bench::with(&[("HTTPS_PROXY", "socks9://user:secret@x")]);
+    let error = proxy(&bench.env, &Url::parse("https://h.example/").unwrap()).unwrap_err();
+    assert_eq!(error.kind, Kind::Usage);
+    assert!(!format!("{error:?}").contains("secret"));
+}
+
+#[test]
+fn a_file_of_certificates_is_added_to_the_built_in_ones() {
+    let mut bench = Bench::new();
+    let file = bench.home.path().join("ca.pem");
+    bench.settings.ca_file = Some(file.clone());
+    assert!(roots(&bench.world()).is_err());
+    for bad in ["", "no pem", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"] {
+        std::fs::write(&file, bad).unwrap();
+        assert_eq!(roots(&bench.world()).unwrap_err().kind, Kind::Usage, "{bad}");
+    }
+    std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    let RootCerts::Specific(all) = roots(&bench.world()).unwrap() else { panic!("not specific") };
+    assert_eq!(all.len(), webpki_root_certs::TLS_SERVER_ROOT_CERTS.len() + 1);
+}
