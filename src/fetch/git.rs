@@ -11,6 +11,7 @@ mod walk;
 mod wire;
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use crate::tree::{Entry, TreePath};
 use address::Address;
 use objects::Objects;
 use refs::Settled;
-use wire::{Hello, Pack, RefLine};
+use wire::{Hello, Pack, RefLine, Wish};
 
 pub(crate) use refs::Refs;
 
@@ -181,6 +182,36 @@ impl<'w> Remote<'w> {
         })
     }
 
+    /// Whether `new` came after `old`, or the branch was rewritten in between. Costs the
+    /// commits between them, without their files where the remote can leave those out.
+    ///
+    /// # Errors
+    /// As [`Remote::fetch`].
+    pub(crate) fn descends(&self, new: &Sha, old: &Sha) -> Result<bool> {
+        let objects = match &self.road {
+            Road::Local(objects) => Arc::clone(objects),
+            _ => {
+                let commits = [self.refs()?.want(new)];
+                let wish = Wish { commits: &commits, shallow: false, filter: Some("tree:0"), have: Some(old) };
+                Arc::new(self.pack(&wish)?)
+            }
+        };
+        let (sought, mut seen) = (oid(old)?, BTreeSet::new());
+        let mut pending = vec![oid(new)?];
+        while let Some(id) = pending.pop() {
+            if id == sought {
+                return Ok(true);
+            }
+            // What the remote did not send lies behind the old commit.
+            if seen.insert(id)
+                && let Some(commit) = objects.find(id, ObjectType::Commit, LARGEST_COMMIT)?
+            {
+                pending.extend(walk::parents_of(&commit));
+            }
+        }
+        Ok(false)
+    }
+
     /// Puts the repository's name on top of an error.
     fn about(&self, error: Error) -> Error {
         if error.message.contains(&self.name) {
@@ -233,7 +264,7 @@ impl<'w> Remote<'w> {
             Some(refs) => refs.want(sha),
             None => sha.clone(),
         };
-        self.pack(&[want], true)
+        self.pack(&Wish { commits: &[want], shallow: true, filter: None, have: None })
     }
 
     /// The history of all branches and tags.
@@ -248,7 +279,7 @@ impl<'w> Remote<'w> {
         if wants.is_empty() {
             fail!(NotFound, "{} is empty", self.name);
         }
-        let history = Arc::new(self.pack(&wants, false)?);
+        let history = Arc::new(self.pack(&Wish { commits: &wants, shallow: false, filter: None, have: None })?);
         *self.history.borrow_mut() = Some(Arc::clone(&history));
         Ok(history)
     }
@@ -276,12 +307,12 @@ impl<'w> Remote<'w> {
     }
 
     /// Asks for a pack and indexes it as it comes.
-    fn pack(&self, wants: &[Sha], shallow: bool) -> Result<Objects> {
+    fn pack(&self, wish: &Wish<'_>) -> Result<Objects> {
         match &self.road {
             Road::Http { .. } => {
                 let hello = self.hello_by_http()?;
-                let shallow = shallow && hello.has_shallow();
-                let request = wire::pack_request(hello, wants, shallow);
+                let shallow = wish.shallow && hello.has_shallow();
+                let request = wire::pack_request(hello, &Wish { shallow, ..*wish });
                 let answer = self
                     .post(hello, &request)?
                     .into_reader(self.world.settings.limits.pack.saturating_mul(2));
@@ -290,8 +321,8 @@ impl<'w> Remote<'w> {
             Road::Ssh { target, open } => {
                 let opened = open.borrow_mut().take();
                 let (mut session, hello) = opened.map_or_else(|| self.open_ssh(target), Ok)?;
-                let shallow = shallow && hello.has_shallow();
-                session.send(&wire::pack_request(&hello, wants, shallow))?;
+                let shallow = wish.shallow && hello.has_shallow();
+                session.send(&wire::pack_request(&hello, &Wish { shallow, ..*wish }))?;
                 let received = Pack::begin(&hello, shallow, &mut session)
                     .and_then(|pack| Objects::receive(self.world, pack));
                 received.map_err(|e| if e.kind == Kind::Network { session.explain(e) } else { e })

@@ -241,6 +241,35 @@ fn a_commit_outside_of_branches_and_tags_is_told_apart() {
 }
 
 #[test]
+fn a_rewritten_branch_is_told_from_one_that_moved_on() {
+    let bench = Bench::new();
+    let mut repo = bench.repository("o/r.git");
+    let first = repo.commit(&[("SKILL.md", b"one")], &[]);
+    let second = repo.commit(&[("SKILL.md", b"two")], &[first]);
+    let third = repo.commit(&[("SKILL.md", b"three")], &[second]);
+    let other = repo.commit(&[("SKILL.md", b"other")], &[first]);
+    repo.set("refs/heads/main", third);
+    repo.set("refs/heads/other", other);
+    let Some(server) = Server::start(&bench.served()) else { return };
+    let urls = [format!("{}/o/r.git", server.url()), repo.file_url()];
+    for (filters, old) in [(true, false), (false, false), (false, true)] {
+        server.configure(if filters { "uploadpack.allowFilter=true" } else { "uploadpack.allowFilter=false" });
+        if old {
+            server.speak_old();
+        }
+        for url in &urls {
+            let world = bench.world();
+            let remote = Remote::open(&git(url.clone()), &world).unwrap();
+            assert_eq!(remote.descends(&sha(third), &sha(first)), Ok(true), "{url} {filters} {old}");
+            assert_eq!(remote.descends(&sha(third), &sha(other)), Ok(false), "{url} {filters} {old}");
+            // Gone altogether: what a rewritten branch leaves once the host has tidied up.
+            let gone: Sha = "0123456789012345678901234567890123456789".parse().unwrap();
+            assert_eq!(remote.descends(&sha(third), &gone), Ok(false), "{url} {filters} {old}");
+        }
+    }
+}
+
+#[test]
 fn one_folder_is_listed_with_paths_from_the_top_and_git_ids() {
     let bench = Bench::new();
     let mut repo = bench.repository("o/r.git");

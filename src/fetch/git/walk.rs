@@ -200,6 +200,13 @@ pub(crate) fn folder_id(objects: &Objects, root: Oid, folder: &str) -> Result<Op
     Ok(Some(id))
 }
 
+/// The parents of a commit object: the `parent ID` lines behind the first.
+pub(crate) fn parents_of(commit: &[u8]) -> Vec<Oid> {
+    let lines = commit.split(|b| *b == b'\n').skip(1);
+    let ids = lines.map_while(|line| std::str::from_utf8(line).ok()?.strip_prefix("parent "));
+    ids.filter_map(|id| Oid::from_str(id).ok()).collect()
+}
+
 /// The tree of a commit object; the first line of one is `tree ID`.
 ///
 /// # Errors

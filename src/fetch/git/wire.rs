@@ -260,9 +260,8 @@ fn second_version(text: &str) -> Result<Option<RefLine>> {
     Ok(Some(line))
 }
 
-/// The request for a pack of `wants`, `shallow` for the commits without their history.
-/// `wants` must not be empty.
-pub(crate) fn pack_request(hello: &Hello, wants: &[Sha], shallow: bool) -> Vec<u8> {
+/// The request for a pack; `wish.commits` must not be empty.
+pub(crate) fn pack_request(hello: &Hello, wish: &Wish<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     if matches!(hello, Hello::Capabilities(_)) {
         append(&mut out, "command=fetch");
@@ -271,34 +270,50 @@ pub(crate) fn pack_request(hello: &Hello, wants: &[Sha], shallow: bool) -> Vec<u
         append(&mut out, "ofs-delta\n");
         append(&mut out, "no-progress\n");
     }
+    let filter = wish.filter.filter(|_| hello.can("filter"));
     let mut features = match hello {
-        Hello::Refs { .. } => first_features(hello),
+        Hello::Refs { .. } => first_features(hello, filter.is_some()),
         Hello::Capabilities(_) => String::new(),
     };
-    for want in wants {
+    for want in wish.commits {
         append(&mut out, &format!("want {want}{features}\n"));
         features.clear();
     }
-    if shallow {
+    if wish.shallow {
         append(&mut out, "deepen 1\n");
     }
-    match hello {
-        Hello::Refs { .. } => {
-            out.extend_from_slice(b"0000");
-            append(&mut out, "done\n");
-        }
-        Hello::Capabilities(_) => {
-            append(&mut out, "done\n");
-            out.extend_from_slice(b"0000");
-        }
+    if let Some(filter) = filter {
+        append(&mut out, &format!("filter {filter}\n"));
+    }
+    if matches!(hello, Hello::Refs { .. }) {
+        out.extend_from_slice(b"0000");
+    }
+    if let Some(have) = wish.have {
+        append(&mut out, &format!("have {have}\n"));
+    }
+    append(&mut out, "done\n");
+    if matches!(hello, Hello::Capabilities(_)) {
+        out.extend_from_slice(b"0000");
     }
     out
 }
 
-fn first_features(hello: &Hello) -> String {
+/// What a pack shall hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wish<'a> {
+    pub(crate) commits: &'a [Sha],
+    /// The commits alone, not what came before them.
+    pub(crate) shallow: bool,
+    /// Objects to leave out, where the remote can do that: `tree:0`, `blob:none`.
+    pub(crate) filter: Option<&'static str>,
+    /// A commit that need not be sent, and nothing that came before it.
+    pub(crate) have: Option<&'a Sha>,
+}
+
+fn first_features(hello: &Hello, filtered: bool) -> String {
     let mut features = String::new();
-    for feature in ["side-band-64k", "ofs-delta", "no-progress", "shallow"] {
-        if hello.can(feature) {
+    for feature in ["side-band-64k", "ofs-delta", "no-progress", "shallow", "filter"] {
+        if hello.can(feature) && (feature != "filter" || filtered) {
             features.push(' ');
             features.push_str(feature);
         }
