@@ -3,12 +3,17 @@
 
 mod completions;
 pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
+mod history;
 mod init;
 mod install;
 mod list;
 mod man;
+mod outdated;
+mod pin;
+mod rollback;
 mod show;
 mod uninstall;
+mod update;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -95,12 +100,26 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Skill {
-    /// Install skills from a source.
+    /// Install skills from a source, or what the registry says.
     #[command(visible_alias = "add")]
     Install(install::Install),
     /// Remove skills from every target and from the registry.
     #[command(visible_alias = "remove", alias = "rm")]
     Uninstall(uninstall::Uninstall),
+    /// Move skills to what their reference is now.
+    #[command(visible_alias = "upgrade")]
+    Update(update::Update),
+    /// Say which skills are behind their source; changes nothing.
+    Outdated(outdated::Outdated),
+    /// Hold a skill at a commit.
+    Pin(pin::Pin),
+    /// Let a held skill move again.
+    Unpin(pin::Unpin),
+    /// Go back to the state before the last change, or an earlier one.
+    #[command(visible_alias = "undo")]
+    Rollback(rollback::Rollback),
+    /// List the last changes.
+    History(history::History),
     /// List installed skills.
     #[command(visible_alias = "ls")]
     List(list::List),
@@ -135,6 +154,12 @@ impl Cli {
             Command::Skill(skill) => match skill {
                 Skill::Install(command) => command.run(&cx),
                 Skill::Uninstall(command) => command.run(&cx),
+                Skill::Update(command) => command.run(&cx),
+                Skill::Outdated(command) => command.run(&cx),
+                Skill::Pin(command) => command.run(&cx),
+                Skill::Unpin(command) => command.run(&cx),
+                Skill::Rollback(command) => command.run(&cx),
+                Skill::History(command) => command.run(&cx),
                 Skill::List(command) => command.run(&cx),
                 Skill::Show(command) => command.run(&cx),
                 Skill::Validate(command) => command.run(&cx),
@@ -232,10 +257,6 @@ impl Context<'_> {
     /// What fetching needs.
     pub(crate) fn world<'w>(&'w self, place: &'w Place) -> World<'w> {
         World::new(self.env, &place.settings, place.scope.base(), self.globals.offline, self.ui)
-    }
-
-    pub(crate) fn offline(&self) -> bool {
-        self.globals.offline
     }
 
     /// Says that the command waits for another one.

@@ -16,7 +16,7 @@ pub(crate) mod testing;
 #[path = "../tests/support/server.rs"]
 pub(crate) mod testserver;
 
-pub(crate) use open::{local_folder, open};
+pub(crate) use open::{local_folder, open, pinned};
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

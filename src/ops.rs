@@ -4,6 +4,10 @@
 pub(crate) mod apply;
 pub(crate) mod check;
 pub(crate) mod gather;
+pub(crate) mod parallel;
 pub(crate) mod plan;
 pub(crate) mod query;
+pub(crate) mod restore;
+pub(crate) mod rollback;
+pub(crate) mod update;
 pub(crate) mod view;

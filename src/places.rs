@@ -100,6 +100,32 @@ impl Places {
         self.see(names.map(|name| (name, &[][..])), registry)
     }
 
+    /// Skills in the folders that the registry uses which it does not know: path by path, as
+    /// a person names them. They are mentioned and never touched.
+    ///
+    /// # Errors
+    /// `Usage` for a target in the registry that is none.
+    pub(crate) fn strangers(&self, registry: &Registry) -> Result<Vec<String>> {
+        let mut roots = self.roots(&[Target::default()]);
+        for entry in registry.skills.values() {
+            roots.extend(self.roots_of(entry)?);
+        }
+        roots.sort();
+        roots.dedup();
+        let mut strangers = Vec::new();
+        for root in roots {
+            let Ok(entries) = std::fs::read_dir(&root) else { continue };
+            for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+                let is_known = registry.skills.keys().any(|known| known.as_str() == name);
+                if !is_known && !name.starts_with('.') && root.join(&name).is_dir() {
+                    strangers.push(self.shown(&root.join(&name)));
+                }
+            }
+        }
+        strangers.sort();
+        Ok(strangers)
+    }
+
     /// A folder as a person names it: from the base of the scope where it lies below.
     pub(crate) fn shown(&self, root: &Path) -> String {
         let base = std::fs::canonicalize(&self.base).unwrap_or_else(|_| self.base.clone());

@@ -66,6 +66,12 @@ pub(crate) struct Entry {
     /// The tools that the skill asks to be allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) grants: Vec<String>,
+    /// True when it brings hooks, which some agents run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) hooks: bool,
+    /// Findings of the rules that were let pass with `--allow`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) allowed: Vec<String>,
     /// The name that the skill gives itself, where it is installed under another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) alias_of: Option<String>,
@@ -170,6 +176,9 @@ pub(crate) struct PinRecord {
     /// Git's id of the skill's folder in that commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tree: Option<String>,
+    /// Whether a branch or tag is known to lead to the commit; `false` is "not checked".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reachable: Option<bool>,
     /// `sha256:…` of the archive's bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) archive: Option<String>,

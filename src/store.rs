@@ -31,7 +31,7 @@ use crate::skill::SkillName;
 
 use journal::{Journal, Phase, Swap};
 use lock::Lock;
-pub(crate) use staged::{Staged, Valid, above, relative_entries};
+pub(crate) use staged::{Staged, Valid, above, files_of, relative_entries};
 
 /// How long a command waits for another one that holds the lock.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(300);

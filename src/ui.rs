@@ -192,6 +192,20 @@ impl Ui {
         }
     }
 
+    /// A unified diff, its lines coloured as git colours them. What it quotes is escaped already.
+    pub(crate) fn diff(&self, text: &str) {
+        for line in text.lines() {
+            let style = match line.as_bytes().first() {
+                _ if line.starts_with("+++") || line.starts_with("---") => Style::new().bold(),
+                Some(b'+') => AnsiColor::Green.on_default(),
+                Some(b'-') => AnsiColor::Red.on_default(),
+                Some(b'@') => AnsiColor::Cyan.on_default(),
+                _ => Style::new(),
+            };
+            self.line(&if self.color_out { format!("{style}{line}{style:#}") } else { line.to_owned() });
+        }
+    }
+
     /// A table on a terminal, tab-separated rows without a heading in a pipe.
     pub(crate) fn table(&self, heading: &[&str], rows: &[Vec<String>]) {
         let clean = |cell: &String| printable(cell, false);

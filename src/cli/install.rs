@@ -10,14 +10,15 @@ use crate::error::{Result, error, fail};
 use crate::ops::apply::{Done, Report};
 use crate::ops::gather::{self, Ask, Choice, Gathered, Offer};
 use crate::ops::plan::{self, Action, Wanted};
-use crate::registry::Mode;
+use crate::ops::restore::{self, Supply};
+use crate::registry::{Mode, Registry};
 use crate::source::Request;
 use crate::words::count;
 
-/// Install skills from a source.
+/// Install skills from a source, or what the registry says.
 #[derive(Debug, Args)]
 #[command(
-    long_about = "Install skills from a source.\n\n\
+    long_about = "Install skills from a source, or without one what the registry says.\n\n\
         SOURCE is github:owner/repo (or owner/repo), gitlab:group/repo, bitbucket:o/r, any git URL, \
         a URL from a browser, ./folder, ./archive.zip, https://…/archive.tar.gz or builtin:NAME. \
         Behind it may stand #REF (a branch, tag, sha or range such as ^1.2) and @SKILL.",
@@ -27,12 +28,18 @@ use crate::words::count;
         ba-agent skill install github:owner/repo/path/in/repo#v1.2.0\n  \
         ba-agent skill install https://github.com/owner/repo/tree/main/skills/pdf\n  \
         ba-agent skill install ./my-skills.zip --all --agent cursor --agent claude-code\n  \
-        ba-agent skill install owner/repo --skill pdf --sha <40 hex> --yes"
+        ba-agent skill install owner/repo --skill pdf --sha <40 hex> --yes\n  \
+        ba-agent skill install --frozen"
 )]
 pub(crate) struct Install {
     /// Where the skills come from.
-    #[arg(value_name = "SOURCE", required = true)]
+    ///
+    /// Without one, the disk is brought to what the registry says.
+    #[arg(value_name = "SOURCE")]
     sources: Vec<String>,
+    /// For CI: verify every byte, never write the registry, fail on any difference.
+    #[arg(long, conflicts_with = "sources")]
+    frozen: bool,
     /// Only the skill of this name (repeatable).
     #[arg(long = "skill", short = 's', value_name = "NAME")]
     skills: Vec<String>,
@@ -72,6 +79,9 @@ pub(crate) struct Install {
     /// Fail where `--all` would leave out an invalid skill.
     #[arg(long)]
     strict: bool,
+    /// Refuse a commit that no branch or tag of the repository leads to.
+    #[arg(long)]
+    require_reachable: bool,
     /// Say what would be done, change nothing.
     #[arg(long)]
     dry_run: bool,
@@ -79,7 +89,11 @@ pub(crate) struct Install {
 
 impl Install {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let place = cx.place()?;
+        let mut place = cx.place()?;
+        place.settings.require_reachable |= self.require_reachable;
+        if self.sources.is_empty() {
+            return self.restore(cx, &place);
+        }
         let asks = self.asks(cx, &place)?;
         let targets = self.targets(&place)?;
         let world = cx.world(&place);
@@ -106,6 +120,66 @@ impl Install {
             }));
         }
         Ok(0)
+    }
+
+    /// `install` without a source: the registry is the lock file.
+    fn restore(&self, cx: &Context<'_>, place: &Place) -> Result<u8> {
+        self.check_bare()?;
+        let world = cx.world(place);
+        let supply = Supply::new(&world, vec![place.cache.clone()]);
+        let plan = |registry: &Registry| {
+            let seen = place.places.see_recorded(registry.skills.keys(), registry)?;
+            restore::plan(registry, &seen, &supply, self.frozen, self.force)
+        };
+        let known = place.store.read()?;
+        let mut report = None;
+        if self.dry_run || plan(&known)?.is_idle() {
+            report = Some(Report::of_plan(plan(&known)?, &place.places, cx.env.now)?);
+        }
+        let report = match report {
+            Some(report) => report,
+            None => {
+                let transaction = place.store.begin(&cx.waiting())?;
+                let plan = plan(transaction.registry())?;
+                cx.apply(place, plan, transaction, "install")?
+            }
+        };
+        let strangers = place.places.strangers(&known)?;
+        tell(cx, &report, self.dry_run);
+        if !strangers.is_empty() {
+            let names: Vec<&str> = strangers.iter().map(String::as_str).collect();
+            cx.ui.note(&format!("not in the registry, left alone: {}", some_of(&names, LISTED)));
+        }
+        if report.skills.is_empty() {
+            cx.ui.note(&format!("`{}` records no skills", place.store.registry_file().display()));
+        }
+        if cx.ui.json() {
+            cx.ui.data(&serde_json::json!({
+                "skills": report.skills, "strangers": strangers, "frozen": self.frozen, "dry_run": self.dry_run,
+            }));
+        }
+        Ok(0)
+    }
+
+    /// Flags that say which skill, or how, need a source.
+    fn check_bare(&self) -> Result<()> {
+        let given = [
+            ("--skill", !self.skills.is_empty()),
+            ("--all", self.all),
+            ("--ref", self.reference.is_some()),
+            ("--sha", self.sha.is_some()),
+            ("--subdirectory", self.subdirectory.is_some()),
+            ("--as", self.alias.is_some()),
+            ("--integrity", self.integrity.is_some()),
+            ("--agent", !self.agents.is_empty()),
+            ("--copy", self.copy),
+            ("--link", self.link),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            Some((flag, _)) => Err(error!(Usage, "`{flag}` needs a source")
+                .hint("without a source `install` brings the disk to what the registry says")),
+            None => Ok(()),
+        }
     }
 
     fn asks(&self, cx: &Context<'_>, place: &Place) -> Result<Vec<Ask>> {
@@ -280,6 +354,9 @@ fn tell_contents(cx: &Context<'_>, done: &Done) {
     let executables: Vec<&str> = done.entry.executables().collect();
     if !executables.is_empty() {
         cx.ui.detail(&format!("executables: {}", some_of(&executables, NAMED)));
+    }
+    if done.entry.pin.reachable == Some(false) {
+        cx.ui.detail("reachability: not checked (`--require-reachable` checks it)");
     }
     if cx.ui.verbose() {
         cx.ui.detail(&format!("{}, {}", count(done.entry.files.len(), "file"), done.entry.digest));

@@ -111,7 +111,13 @@ fn tell_one(cx: &Context<'_>, view: &View) {
         ("reference", entry.reference.as_ref().map(|r| r.to_string())),
         ("commit", entry.pin.commit.clone()),
         ("archive", entry.pin.archive.clone()),
-        ("reachability", entry.pin.commit.as_ref().map(|_| "not checked".to_owned())),
+        (
+            "reachability",
+            entry
+                .pin
+                .reachable
+                .map(|yes| if yes { "a branch or tag leads to it" } else { "not checked" }.to_owned()),
+        ),
         ("held", entry.pinned.then(|| "yes: update leaves it here".to_owned())),
         ("digest", Some(entry.digest.to_string())),
         ("state", view.state.map(str::to_owned)),

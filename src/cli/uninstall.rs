@@ -52,7 +52,7 @@ pub(crate) fn find_all(names: &[String], registry: &Registry, place: &Place) -> 
     names.iter().map(|name| find(name, registry, place)).collect()
 }
 
-fn find(name: &str, registry: &Registry, place: &Place) -> Result<SkillName> {
+pub(crate) fn find(name: &str, registry: &Registry, place: &Place) -> Result<SkillName> {
     if let Some(known) = registry.skills.keys().find(|known| known.as_str() == name) {
         return Ok(known.clone());
     }

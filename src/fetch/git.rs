@@ -192,7 +192,8 @@ impl<'w> Remote<'w> {
             Road::Local(objects) => Arc::clone(objects),
             _ => {
                 let commits = [self.refs()?.want(new)];
-                let wish = Wish { commits: &commits, shallow: false, filter: Some("tree:0"), have: Some(old) };
+                let wish =
+                    Wish { commits: &commits, shallow: false, filter: Some("tree:0"), have: Some(old) };
                 Arc::new(self.pack(&wish)?)
             }
         };
@@ -279,7 +280,8 @@ impl<'w> Remote<'w> {
         if wants.is_empty() {
             fail!(NotFound, "{} is empty", self.name);
         }
-        let history = Arc::new(self.pack(&Wish { commits: &wants, shallow: false, filter: None, have: None })?);
+        let history =
+            Arc::new(self.pack(&Wish { commits: &wants, shallow: false, filter: None, have: None })?);
         *self.history.borrow_mut() = Some(Arc::clone(&history));
         Ok(history)
     }

@@ -51,8 +51,32 @@ pub(crate) fn open(
 fn git(request: &Request, skill: Option<&str>, world: &World<'_>) -> Result<(Resolved, Tree)> {
     let remote = Remote::open(&request.source, world)?;
     let resolved = remote.resolve(&request.reference, request.subdirectory.as_ref(), skill)?;
+    check_reachable(&remote, &resolved, world)?;
     let tree = remote.fetch(&resolved)?;
     Ok((resolved, tree))
+}
+
+/// The tree of a commit that is known already.
+///
+/// # Errors
+/// As [`Remote::fetch`].
+pub(crate) fn pinned(resolved: &Resolved, world: &World<'_>) -> Result<Tree> {
+    let remote = Remote::open(&resolved.source, world)?;
+    check_reachable(&remote, resolved, world)?;
+    remote.fetch(resolved)
+}
+
+/// With `require_reachable`: a commit must be one that a branch or tag of the repository
+/// leads to. Hosts hand out commits of forks under the name of the original, too.
+fn check_reachable(remote: &Remote<'_>, resolved: &Resolved, world: &World<'_>) -> Result<()> {
+    let Pin::Commit(sha) = &resolved.pin else { return Ok(()) };
+    let asks = world.settings.require_reachable && !world.offline;
+    if !asks || remote.reachable(sha)? {
+        return Ok(());
+    }
+    Err(error!(Integrity, "no branch or tag of {} leads to {}", resolved.source, sha.short())
+        .cause("such a commit may come from somebody's fork")
+        .hint("if you trust it, leave `--require-reachable` away (setting: skills.require_reachable)"))
 }
 
 fn resolved(request: &Request, pin: Pin) -> Resolved {

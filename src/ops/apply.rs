@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,6 +18,7 @@ use crate::store::{Staged, Transaction, Valid};
 use crate::tree::Limits;
 
 use super::gather::Candidate;
+use super::parallel;
 use super::plan::{Action, Content, Plan, Recorded, Step, Wanted};
 
 /// What a plan is applied with.
@@ -136,7 +136,7 @@ fn stage(plan: &Plan, transaction: &mut Transaction, means: &Means<'_>) -> Resul
             jobs.push(Job { step: at, name: &step.name, folder, content });
         }
     }
-    let written = in_parallel(&jobs, |job| write(job, means))?;
+    let written = parallel::run(parallel::cores(), &jobs, |job| write(job, means))?;
     let mut staged: Vec<Copies> = plan.steps.iter().map(|_| Vec::new()).collect();
     for (job, valid) in jobs.iter().zip(written) {
         if let Some(copies) = staged.get_mut(job.step) {
@@ -204,37 +204,6 @@ fn write_tree(
         Ok(())
     })?;
     Ok((staged, kept))
-}
-
-/// Runs `work` over `jobs` on as many threads as there are cores, results in order.
-///
-/// # Errors
-/// The first failure; the others are dropped, jobs not yet begun are left out.
-fn in_parallel<J: Sync, T: Send>(jobs: &[J], work: impl Fn(&J) -> Result<T> + Sync) -> Result<Vec<T>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
-    if threads < 2 {
-        return jobs.iter().map(work).collect();
-    }
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, Result<T>)>> = Mutex::new(Vec::with_capacity(jobs.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    let Some(job) = jobs.get(at) else { break };
-                    let result = work(job);
-                    if result.is_err() {
-                        next.store(jobs.len(), std::sync::atomic::Ordering::Relaxed);
-                    }
-                    results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    results.sort_by_key(|(at, _)| *at);
-    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Puts the files into the folders that hold them and links into the others; the record

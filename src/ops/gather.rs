@@ -9,15 +9,15 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::digest::{self, Digest, Files, sha256_hex};
+use crate::digest::{self, Digest, Files};
 use crate::discover::{self, Found, Unnamed};
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
 use crate::fetch::{self, Tree, World};
 use crate::registry::{Entry, Mode, Origin, PinRecord, ReferenceRecord};
 use crate::skill::{self, Document, Finding, Profile, Severity, SkillName};
 use crate::source::{Pin, Reference, Request, Resolved, Source as Place};
-use crate::store::{above, relative_entries};
-use crate::tree::{Limits, Node, ancestors, check_portable};
+use crate::store::{files_of, relative_entries};
+use crate::tree::{Limits, ancestors, check_portable};
 use crate::words::{count, nearest};
 
 /// One source and what is wanted from it.
@@ -89,6 +89,8 @@ pub(crate) struct Candidate {
     pub(crate) resolved: Arc<Resolved>,
     pub(crate) document: Document,
     pub(crate) marketplace: Option<Origin>,
+    /// A branch or tag gave the commit, or one was found to lead to it.
+    reachable: bool,
     manifest: String,
     allow: Vec<String>,
     live: Option<PathBuf>,
@@ -155,6 +157,7 @@ struct Source {
     resolved: Arc<Resolved>,
     tree: Arc<Tree>,
     live: Option<PathBuf>,
+    reachable: bool,
     skills: Vec<Skill>,
 }
 
@@ -206,7 +209,9 @@ impl Source {
                 Skill { found, name, document }
             });
         let live = ask.live.then(|| fetch::local_folder(&resolved.source, world)).transpose()?;
-        Ok(Self { skills: skills.collect(), resolved: Arc::new(resolved), tree: Arc::new(tree), live })
+        let reachable = is_reachable(&resolved, world);
+        let skills = skills.collect();
+        Ok(Self { skills, resolved: Arc::new(resolved), tree: Arc::new(tree), live, reachable })
     }
 
     /// Positions of the skills that are meant, in the order of their folders.
@@ -316,9 +321,70 @@ impl Source {
             resolved: self.resolved.clone(),
             document,
             marketplace: None,
+            reachable: self.reachable,
             allow: ask.allow.clone(),
             digest: OnceLock::new(),
         })
+    }
+}
+
+/// True when nobody has to wonder whose commit it is.
+fn is_reachable(resolved: &Resolved, world: &World<'_>) -> bool {
+    world.settings.require_reachable || !matches!(resolved.reference, Reference::Sha(_))
+}
+
+/// A recorded skill in a newer tree of its source: in its folder or, when that is gone, where
+/// the one skill of its own name is now. Name and exceptions stay as they were recorded.
+///
+/// # Errors
+/// `NotFound` when it is nowhere, `Invalid` when it breaks the rules now.
+pub(crate) fn again(
+    name: &SkillName,
+    entry: &Entry,
+    tree: &Arc<Tree>,
+    resolved: Arc<Resolved>,
+    world: &World<'_>,
+) -> Result<Candidate> {
+    let limits = &world.settings.limits;
+    let folder = entry.path.as_deref().unwrap_or("");
+    let here = discover::skills(&tree.listing, folder).into_iter().find(|found| found.folder == folder);
+    let found = match here {
+        Some(found) => found,
+        None => moved(name, entry, tree, limits)?,
+    };
+    let mut document = read_manifest(tree, &found, limits)?;
+    skill::allow(&mut document.findings, &entry.allowed)?;
+    let reachable = resolved.chosen.is_some() || is_reachable(&resolved, world);
+    let candidate = Candidate {
+        name: name.clone(),
+        alias_of: entry.alias_of.clone(),
+        tree: tree.clone(),
+        folder: found.folder,
+        manifest: found.manifest,
+        resolved,
+        document,
+        marketplace: entry.marketplace.clone(),
+        reachable,
+        allow: entry.allowed.clone(),
+        live: None,
+        digest: OnceLock::new(),
+    };
+    candidate.check(limits)?;
+    Ok(candidate)
+}
+
+fn moved(name: &SkillName, entry: &Entry, tree: &Tree, limits: &Limits) -> Result<Found> {
+    let own = entry.alias_of.as_deref().unwrap_or(name.as_str());
+    let mut same = Vec::new();
+    for found in discover::skills(&tree.listing, "").into_iter().filter(|found| found.offered) {
+        let document = read_manifest(tree, &found, limits)?;
+        if document.frontmatter.is_some_and(|front| front.name.as_deref() == Some(own)) {
+            same.push(found);
+        }
+    }
+    match <[Found; 1]>::try_from(same) {
+        Ok([found]) => Ok(found),
+        Err(_) => Err(error!(NotFound, "it is no longer in {}", entry.source)),
     }
 }
 
@@ -405,14 +471,7 @@ impl Candidate {
     /// The digest of its tree, and `MODE SHA256` of each file. Reads everything once.
     pub(crate) fn digest(&self) -> Result<&(Digest, Files)> {
         if self.digest.get().is_none() {
-            let mut files = Files::new();
-            for entry in relative_entries(&self.tree, &self.folder) {
-                let hash = match &entry.node {
-                    Node::Link { target } => sha256_hex(target.as_bytes()),
-                    _ => sha256_hex(&self.tree.read(&above(&entry, &self.folder))?),
-                };
-                files.insert(entry.path.to_string(), format!("{} {hash}", entry.node.mode()));
-            }
+            let files = files_of(&self.tree, &self.folder)?;
             let _ = self.digest.set((digest::of_files(&files), files));
         }
         self.digest.get().ok_or_else(|| error!(Failed, "the digest of `{}` is missing", self.name))
@@ -480,7 +539,9 @@ impl Candidate {
 
     pub(crate) fn pin_record(&self) -> PinRecord {
         let tree = self.tree.folder_id(&self.folder);
-        PinRecord::of(&self.resolved.pin, self.resolved.chosen.as_deref(), tree)
+        let mut record = PinRecord::of(&self.resolved.pin, self.resolved.chosen.as_deref(), tree);
+        record.reachable = record.commit.as_ref().map(|_| self.reachable);
+        record
     }
 
     /// The registry entry of a tree with these files, but for targets and mode.
@@ -498,6 +559,8 @@ impl Candidate {
             version: front.version,
             description: Some(front.description).filter(|text| !text.is_empty()),
             grants: front.allowed_tools,
+            hooks: front.hooks,
+            allowed: self.allow.clone(),
             alias_of: self.alias_of.clone(),
             targets: Vec::new(),
             mode: Mode::Link,

@@ -231,6 +231,21 @@ pub(crate) fn edits(entry: &Entry, sight: &Sight) -> Vec<Drift> {
     drifts
 }
 
+/// Looks once more, under the lock, for edits that were made since a plan was made.
+///
+/// # Errors
+/// `Conflict` for such a skill (unless `force`).
+pub(crate) fn still_clean(plan: &Plan, seen: &Seen, force: bool) -> Result<()> {
+    for step in plan.steps.iter().filter(|step| step.action != Action::Keep && !force) {
+        let (Some(entry), Some(sight)) = (&step.before, seen.get(&step.name)) else { continue };
+        let drift = edits(entry, sight);
+        if drift.iter().any(|one| one.change != DriftKind::Missing) {
+            return Err(edited(&step.name, &drift, "update"));
+        }
+    }
+    Ok(())
+}
+
 /// Plans the removal of `names`.
 ///
 /// # Errors
@@ -268,9 +283,9 @@ pub(crate) fn edited(name: &SkillName, drift: &[Drift], verb: &str) -> crate::er
     if drift.len() > NAMED {
         error = error.cause(format!("and {} more", drift.len() - NAMED));
     }
-    error
-        .hint(format!("see what was changed with `ba-agent skill verify {name}`"))
-        .hint(format!("to give the edits up, run the {verb} again with `--force`"))
+    error.hint(format!("see what was changed with `ba-agent skill diff {name}`")).hint(format!(
+        "to give the edits up, run the {verb} again with `--force`; `rollback` brings them back"
+    ))
 }
 
 fn two_of_one_name(name: &SkillName, a: &Candidate, b: &Candidate) -> crate::error::Error {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::digest::{self, Digest, sha256_hex};
+use crate::digest::{self, Digest, Files, sha256_hex};
 use crate::error::{Context as _, Result};
 use crate::fetch::Tree;
 use crate::fsx;
@@ -14,14 +14,14 @@ use crate::tree::{Entry, Limits, Node, ancestors, check_portable};
 #[derive(Debug)]
 pub(crate) struct Staged {
     folder: PathBuf,
-    files: BTreeMap<String, String>,
+    files: Files,
 }
 
 /// A staged skill that may be put in place.
 #[derive(Debug, Clone)]
 pub(crate) struct Valid {
     folder: PathBuf,
-    files: BTreeMap<String, String>,
+    files: Files,
     digest: Digest,
 }
 
@@ -87,7 +87,7 @@ impl Valid {
     }
 
     /// Path to `MODE SHA256`, as the registry records it.
-    pub(crate) fn files(&self) -> &BTreeMap<String, String> {
+    pub(crate) fn files(&self) -> &Files {
         &self.files
     }
 }
@@ -131,4 +131,20 @@ fn make_link(at: &Path, target: &str, entries: &[Entry], link: &Entry) -> Result
         .any(|e| e.path != link.path && e.path.name() == target.rsplit('/').next().unwrap_or(target));
     fsx::symlink(Path::new(target), at, to_folder)
         .context(|| format!("the link `{}` of the skill cannot be made here", link.path))
+}
+
+/// Path to `MODE SHA256` of the part of a tree below `folder`.
+///
+/// # Errors
+/// Those of reading the tree.
+pub(crate) fn files_of(tree: &Tree, folder: &str) -> Result<Files> {
+    let mut files = Files::new();
+    for entry in relative_entries(tree, folder) {
+        let hash = match &entry.node {
+            Node::Link { target } => sha256_hex(target.as_bytes()),
+            _ => sha256_hex(&tree.read(&above(&entry, folder))?),
+        };
+        files.insert(entry.path.to_string(), format!("{} {hash}", entry.node.mode()));
+    }
+    Ok(files)
 }

@@ -5,3 +5,5 @@ mod floors;
 mod generated;
 mod help;
 mod install;
+mod lock;
+mod update;

@@ -253,7 +253,11 @@ fn a_rewritten_branch_is_told_from_one_that_moved_on() {
     let Some(server) = Server::start(&bench.served()) else { return };
     let urls = [format!("{}/o/r.git", server.url()), repo.file_url()];
     for (filters, old) in [(true, false), (false, false), (false, true)] {
-        server.configure(if filters { "uploadpack.allowFilter=true" } else { "uploadpack.allowFilter=false" });
+        server.configure(if filters {
+            "uploadpack.allowFilter=true"
+        } else {
+            "uploadpack.allowFilter=false"
+        });
         if old {
             server.speak_old();
         }

@@ -1,0 +1,35 @@
+//! `ba-agent skill history`.
+
+use clap::Args;
+
+use super::Context;
+use crate::error::Result;
+
+/// List the last changes, newest first.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "List the last changes, newest first: number, time, command, and what it did to which \
+        skill (+ added, - removed, ~ changed). `rollback --to NUMBER` goes back before one of them.",
+    after_help = "Examples:\n  ba-agent skill history\n  ba-agent skill history --json"
+)]
+pub(crate) struct History {}
+
+impl History {
+    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+        let place = cx.place()?;
+        let records = place.store.history().records();
+        if cx.ui.json() {
+            cx.ui.data(&serde_json::json!({ "changes": records }));
+            return Ok(0);
+        }
+        if records.is_empty() {
+            cx.ui.note("no change is known here yet");
+            return Ok(0);
+        }
+        let cells = |record: &crate::history::Record| {
+            vec![record.id.to_string(), record.at.to_string(), record.command.clone(), record.summary()]
+        };
+        cx.ui.table(&["change", "time", "command", "skills"], &records.iter().map(cells).collect::<Vec<_>>());
+        Ok(0)
+    }
+}

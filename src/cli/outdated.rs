@@ -1,0 +1,90 @@
+//! `ba-agent skill outdated [NAME…]`.
+
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+
+use super::Context;
+use super::completions::installed_names;
+use super::uninstall::find_all;
+use crate::error::Result;
+use crate::ops::update::{self, Outlook, State};
+
+/// Say which skills are behind their source; changes nothing.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Say which skills are behind their source; changes nothing.\n\n\
+        One listing for each repository, several at once. A skill is behind when its reference \
+        is another commit now; `update --dry-run` says whether that touches the skill. The status \
+        is 6 when something is behind, 0 when nothing is.",
+    after_help = "Examples:\n  ba-agent skill outdated\n  ba-agent skill outdated --all --json"
+)]
+pub(crate) struct Outdated {
+    /// Only these skills.
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
+    names: Vec<String>,
+    /// List those that are not behind, too.
+    #[arg(long)]
+    all: bool,
+}
+
+impl Outdated {
+    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+        let place = cx.place()?;
+        let registry = place.store.read()?;
+        let names = match self.names.is_empty() {
+            true => registry.skills.keys().cloned().collect(),
+            false => find_all(&self.names, &registry, &place)?,
+        };
+        let world = cx.world(&place);
+        let outlooks = update::look(&names, &registry, &world);
+        let behind = outlooks.iter().filter(|one| one.state == State::Behind).count();
+        self.tell(cx, &outlooks, behind);
+        let failed = outlooks.iter().find_map(|one| one.error.as_ref());
+        Ok(match failed {
+            _ if behind > 0 => 6,
+            Some(error) => error.kind.exit_status(),
+            None => 0,
+        })
+    }
+
+    fn tell(&self, cx: &Context<'_>, outlooks: &[Outlook], behind: usize) {
+        if cx.ui.json() {
+            cx.ui.data(&serde_json::json!({ "behind": behind, "skills": outlooks }));
+            return;
+        }
+        let is_told =
+            |one: &&Outlook| self.all || matches!(one.state, State::Behind | State::Failed | State::Unknown);
+        let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        let cells = |one: &Outlook| {
+            let state = one.state.word().to_owned();
+            vec![
+                one.name.to_string(),
+                state,
+                dash(&one.current),
+                dash(&one.latest),
+                dash(&one.chosen),
+                one.source.clone(),
+            ]
+        };
+        let rows: Vec<Vec<String>> = outlooks.iter().filter(is_told).map(cells).collect();
+        if !rows.is_empty() {
+            cx.ui.table(&["name", "state", "installed", "latest", "ref", "source"], &rows);
+        }
+        let mut said = std::collections::BTreeSet::new();
+        for error in outlooks.iter().filter_map(|one| one.error.as_ref()) {
+            if said.insert(error.message.clone()) {
+                cx.ui.warn(&format!(
+                    "{}{}",
+                    error.message,
+                    error.causes.first().map_or(String::new(), |c| format!(": {c}"))
+                ));
+            }
+        }
+        if behind == 0 && said.is_empty() {
+            cx.ui.status(
+                "Checked",
+                &format!("{}: nothing is behind", crate::words::count(outlooks.len(), "skill")),
+            );
+        }
+    }
+}

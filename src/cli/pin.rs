@@ -1,0 +1,121 @@
+//! `ba-agent skill pin NAME [SHA]` and `unpin NAME`.
+
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+
+use super::Context;
+use super::completions::installed_names;
+use super::uninstall::find;
+use crate::error::{Result, error};
+use crate::ops::plan::{Action, Content, Plan, Step, edited, edits};
+use crate::ops::update;
+use crate::registry::{Entry, ReferenceRecord};
+use crate::skill::SkillName;
+use crate::source::Sha;
+
+/// Hold a skill at a commit.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ba-agent skill pin pdf\n  ba-agent skill pin pdf <40 hex>")]
+pub(crate) struct Pin {
+    /// The skill.
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
+    name: String,
+    /// The commit; without it, the one that is installed.
+    #[arg(value_name = "SHA")]
+    sha: Option<String>,
+    /// Give up edits that were made since it was installed.
+    #[arg(long, short)]
+    force: bool,
+}
+
+/// Let a held skill move again.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  ba-agent skill unpin pdf")]
+pub(crate) struct Unpin {
+    /// The skill.
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
+    name: String,
+}
+
+impl Pin {
+    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+        let place = cx.place()?;
+        let transaction = place.store.begin(&cx.waiting())?;
+        let registry = transaction.registry();
+        let name = find(&self.name, registry, &place)?;
+        let entry = registry.skills[&name].clone();
+        let sha: Option<Sha> = self.sha.as_deref().map(str::parse).transpose()?;
+        let step = match sha {
+            Some(sha) if entry.pin.commit.as_deref() != Some(sha.as_str()) => {
+                let seen = place.places.see_recorded(std::iter::once(&name), registry)?;
+                let drift = edits(&entry, &seen.get(&name).cloned().unwrap_or_default());
+                if !drift.is_empty() && !self.force {
+                    return Err(edited(&name, &drift, "pin"));
+                }
+                let world = cx.world(&place);
+                let wanted = update::at_commit(&name, &entry, &sha, &world)?;
+                let (before, gives_up_edits) = (Some(entry), !drift.is_empty());
+                Step {
+                    name,
+                    action: Action::Replace,
+                    content: Some(Content::Found(wanted)),
+                    before,
+                    gives_up_edits,
+                }
+            }
+            _ if entry.pin.commit.is_none() && entry.pin.archive.is_none() => {
+                return Err(error!(Usage, "`{name}` comes from {}, which has no commits", entry.source)
+                    .hint("only skills from git and archives can be held"));
+            }
+            _ => noted(name, &entry, Entry { pinned: true, ..entry.clone() }),
+        };
+        finish(cx, &place, transaction, step, "pin")
+    }
+}
+
+impl Unpin {
+    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+        let place = cx.place()?;
+        let transaction = place.store.begin(&cx.waiting())?;
+        let name = find(&self.name, transaction.registry(), &place)?;
+        let entry = transaction.registry().skills[&name].clone();
+        // A commit does not move: what was asked for by sha follows the default branch now.
+        let reference = entry.reference.clone().filter(|asked| !matches!(asked, ReferenceRecord::Sha(_)));
+        let step = noted(name, &entry, Entry { pinned: false, reference, ..entry.clone() });
+        finish(cx, &place, transaction, step, "unpin")
+    }
+}
+
+fn noted(name: SkillName, before: &Entry, after: Entry) -> Step {
+    Step {
+        name,
+        action: Action::Keep,
+        content: Some(Content::Noted(Box::new(after))),
+        before: Some(before.clone()),
+        gives_up_edits: false,
+    }
+}
+
+fn finish(
+    cx: &Context<'_>,
+    place: &super::Place,
+    transaction: crate::store::Transaction,
+    step: Step,
+    command: &str,
+) -> Result<u8> {
+    let report = cx.apply(place, Plan { steps: vec![step] }, transaction, command)?;
+    if cx.ui.json() {
+        cx.ui.data(&report);
+    }
+    for done in &report.skills {
+        let pin = done.entry.pin.short().unwrap_or_default();
+        if done.entry.pinned {
+            cx.ui.status("Held", &format!("{} at {pin}", done.name));
+        } else {
+            let reference = done.entry.reference.as_ref();
+            let follows = reference.map_or("the default branch".to_owned(), ToString::to_string);
+            cx.ui.status("Released", &format!("{}: `update` follows {follows} again", done.name));
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,180 @@
+//! `ba-agent skill update [NAME…]`.
+
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+
+use super::completions::installed_names;
+use super::uninstall::find_all;
+use super::{Context, Place};
+use crate::diff::unified;
+use crate::error::{Result, error};
+use crate::fetch::Tree;
+use crate::ops::apply::{Done, Report};
+use crate::ops::plan::{Action, Content, Plan};
+use crate::ops::update::{self, Outlook, State, Update as Planned};
+use crate::registry::Registry;
+use crate::skill::SkillName;
+use crate::words::count;
+
+/// Move skills to what their reference is now.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Move skills to what their reference is now.\n\n\
+        Held skills stay; a version range moves inside itself. Each repository is listed once and \
+        fetched once. A moved tag, a rewritten branch, and grown grants (more tools, hooks, new \
+        executables or scripts) are pointed out and asked about; without a terminal they need --yes.",
+    after_help = "Examples:\n  ba-agent skill update\n  ba-agent skill update pdf --dry-run\n  \
+        ba-agent skill update --yes --json"
+)]
+pub(crate) struct Update {
+    /// Only these skills.
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
+    names: Vec<String>,
+    /// Show how the files would change, change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Refuse a commit that no branch or tag of the repository leads to.
+    #[arg(long)]
+    require_reachable: bool,
+    /// Give up local edits (a copy is kept for `rollback`).
+    #[arg(long, short)]
+    force: bool,
+}
+
+impl Update {
+    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+        let mut place = cx.place()?;
+        place.settings.require_reachable |= self.require_reachable;
+        let known = place.store.read()?;
+        let names = match self.names.is_empty() {
+            true => known.skills.keys().cloned().collect(),
+            false => find_all(&self.names, &known, &place)?,
+        };
+        let world = cx.world(&place);
+        let outlooks = update::look(&names, &known, &world);
+        for outlook in &outlooks {
+            if let Some(error) = &outlook.error {
+                return Err(error.clone().wrap(format!("`{}` cannot be updated", outlook.name)));
+            }
+        }
+        let held = self.tell_held(cx, &outlooks);
+        let seen = place.places.see_recorded(names.iter(), &known)?;
+        let planned = update::plan(outlooks, &known, &seen, &world, self.force)?;
+        let report = self.carry_out(cx, &place, &known, planned)?;
+        if report.is_empty() && held == 0 {
+            cx.ui.status("Checked", &format!("{}: nothing to update", count(names.len(), "skill")));
+        }
+        Ok(0)
+    }
+
+    /// Says which of the named skills are held; without names that is no news.
+    fn tell_held(&self, cx: &Context<'_>, outlooks: &[Outlook]) -> usize {
+        let held = outlooks.iter().filter(|one| one.state == State::Held && !self.names.is_empty());
+        held.inspect(|one| {
+            cx.ui.note(&format!("`{0}` is held: `ba-agent skill unpin {0}` lets it move", one.name));
+        })
+        .count()
+    }
+
+    /// Shows, asks, does; the skills that moved.
+    fn carry_out(
+        &self,
+        cx: &Context<'_>,
+        place: &Place,
+        known: &Registry,
+        planned: Planned,
+    ) -> Result<Vec<Done>> {
+        for (name, why) in &planned.left {
+            cx.ui.warn(&format!("`{name}` stays as it is: {why}"));
+        }
+        for caution in &planned.cautions {
+            cx.ui.warn(&caution.message);
+        }
+        if self.dry_run {
+            self.show(cx, place, known, &planned)?;
+        } else if !planned.cautions.is_empty() && !cx.ui.confirm("Update all the same?")? {
+            let mut error = error!(Conflict, "this update needs a person's consent");
+            for caution in &planned.cautions {
+                error = error.cause(caution.message.clone());
+            }
+            return Err(error.hint("look at it with `--dry-run`, then run it again with `--yes`"));
+        }
+        let Planned { plan, cautions, left, changes } = planned;
+        let report = if self.dry_run {
+            Report::of_plan(plan, &place.places, cx.env.now)?
+        } else {
+            self.apply(cx, place, known, plan)?
+        };
+        if cx.ui.json() {
+            cx.ui.data(&serde_json::json!({
+                "skills": report.skills, "changes": changes, "cautions": cautions,
+                "left": left.iter().map(|(name, why)| serde_json::json!({"name": name, "reason": why})).collect::<Vec<_>>(),
+                "dry_run": self.dry_run,
+            }));
+        }
+        for done in &report.skills {
+            let before = known.skills.get(&done.name).and_then(|entry| entry.pin.short()).unwrap_or_default();
+            let after = done.entry.pin.short().unwrap_or_default();
+            let verb = match (done.action, self.dry_run) {
+                (Action::Keep, _) => "Moved",
+                (_, true) => "Would move",
+                (_, false) => "Updated",
+            };
+            let same = if done.action == Action::Keep { " (its files are the same)" } else { "" };
+            cx.ui.status(verb, &format!("{} {before} -> {after}{same}", done.name));
+            for change in changes.get(&done.name).into_iter().flatten() {
+                cx.ui.detail(&format!("{} {}", change.what.letter(), change.path));
+            }
+        }
+        Ok(report.skills)
+    }
+
+    /// Takes the lock only now, since fetching may take long; the registry must still be the
+    /// one that was planned against.
+    fn apply(&self, cx: &Context<'_>, place: &Place, known: &Registry, plan: Plan) -> Result<Report> {
+        if plan.steps.is_empty() {
+            return Ok(Report::default());
+        }
+        let transaction = place.store.begin(&cx.waiting())?;
+        let is_old = |name: &SkillName| transaction.registry().skills.get(name) != known.skills.get(name);
+        if let Some(step) = plan.steps.iter().find(|step| is_old(&step.name)) {
+            return Err(error!(Conflict, "another command changed `{}` in the meantime", step.name)
+                .hint("run `ba-agent skill update` again"));
+        }
+        let names = plan.steps.iter().map(|step| &step.name);
+        let seen = place.places.see_recorded(names, transaction.registry())?;
+        crate::ops::plan::still_clean(&plan, &seen, self.force)?;
+        cx.apply(place, plan, transaction, "update")
+    }
+
+    /// The content diff of `--dry-run`.
+    fn show(&self, cx: &Context<'_>, place: &Place, known: &Registry, planned: &Planned) -> Result<()> {
+        if cx.ui.json() {
+            return Ok(());
+        }
+        for step in &planned.plan.steps {
+            let (Some(Content::Found(wanted)), Some(entry)) = (&step.content, known.skills.get(&step.name))
+            else {
+                continue;
+            };
+            let Some(old) = place.cache.get(&entry.digest) else {
+                cx.ui.note(&format!("the installed files of `{}` are not in the cache: no diff", step.name));
+                continue;
+            };
+            for change in planned.changes.get(&step.name).into_iter().flatten() {
+                let (old, new) = (
+                    bytes_of(&old, "", &change.path)?,
+                    bytes_of(&wanted.candidate.tree, &wanted.candidate.folder, &change.path)?,
+                );
+                cx.ui.diff(&unified(&format!("{}/{}", step.name, change.path), &old, &new));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn bytes_of(tree: &Tree, folder: &str, path: &str) -> Result<Vec<u8>> {
+    let path = if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") };
+    let entry = tree.listing.get(&path);
+    entry.map_or(Ok(Vec::new()), |entry| tree.read(entry).map(std::borrow::Cow::into_owned))
+}

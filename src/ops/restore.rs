@@ -1,0 +1,250 @@
+//! Deeds: the disk brought to what the registry says, and the trees that takes: out of the
+//! cache, else from the source at the recorded pin, each repository fetched once.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::cache::Cache;
+use crate::digest::{self, Digest, Files};
+use crate::disk::{DriftKind, OnDisk, Seen, Sight};
+use crate::error::{Context as _, Error, Kind, Result, error};
+use crate::fetch::{self, Tree, World};
+use crate::registry::{Entry, Mode, Registry};
+use crate::skill::SkillName;
+use crate::source::{Pin, Reference, Request, Resolved, Source};
+use crate::store::files_of;
+use crate::tree::Listing;
+use crate::words::count;
+
+use super::apply::other_bytes;
+use super::plan::{Action, Content, Plan, Recorded, Step, edited, edits};
+
+/// Where the trees of recorded skills come from.
+pub(crate) struct Supply<'w> {
+    world: &'w World<'w>,
+    /// Looked through in this order.
+    caches: Vec<Cache>,
+    fetched: RefCell<BTreeMap<String, Arc<Tree>>>,
+}
+
+impl<'w> Supply<'w> {
+    pub(crate) fn new(world: &'w World<'w>, caches: Vec<Cache>) -> Self {
+        Self { world, caches, fetched: RefCell::default() }
+    }
+
+    /// True when the tree of this digest can be had without asking anybody.
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
+        self.caches.iter().any(|cache| cache.has(digest))
+    }
+
+    /// The content of a recorded skill; `digest` is what it must be, which differs from the
+    /// record only for edits that a rollback brings back.
+    ///
+    /// # Errors
+    /// `Integrity` where the source has other bytes at the same pin; those of fetching.
+    pub(crate) fn recorded(&self, name: &SkillName, entry: &Entry, digest: &Digest) -> Result<Recorded> {
+        let (entry, digest) = (entry.clone(), digest.clone());
+        if entry.mode == Mode::Live {
+            let live = Some(self.live_folder(name, &entry)?);
+            let tree = Arc::new(Tree::in_memory(Listing::default(), Vec::new()));
+            return Ok(Recorded { entry, tree, folder: String::new(), digest, live });
+        }
+        if let Some(tree) = self.caches.iter().find_map(|cache| cache.get(&digest)) {
+            return Ok(Recorded { entry, tree: Arc::new(tree), folder: String::new(), digest, live: None });
+        }
+        if digest != entry.digest {
+            return Err(error!(NotFound, "the edited files of `{name}` are no longer kept"));
+        }
+        let tree = self.fetch(name, &entry)?;
+        let folder = entry.path.clone().unwrap_or_default();
+        let files = files_of(&tree, &folder)?;
+        if digest::of_files(&files) != digest {
+            return Err(differs(name, &entry, &files));
+        }
+        Ok(Recorded { entry, tree, folder, digest, live: None })
+    }
+
+    fn live_folder(&self, name: &SkillName, entry: &Entry) -> Result<PathBuf> {
+        let request = Request::parse(&entry.source)?;
+        let folder = fetch::local_folder(&request.source, self.world)
+            .context(|| format!("the live link of `{name}` cannot be made"))?;
+        Ok(entry.path.as_ref().map_or_else(|| folder.clone(), |path| folder.join(path)))
+    }
+
+    fn fetch(&self, name: &SkillName, entry: &Entry) -> Result<Arc<Tree>> {
+        let request = Request::parse(&entry.source)?;
+        let key = format!("{} {:?}", entry.source, entry.pin);
+        let key = if request.source.is_git() {
+            format!("{} {}", entry.source, entry.pin.commit.as_deref().unwrap_or(""))
+        } else {
+            key
+        };
+        if let Some(tree) = self.fetched.borrow().get(&key) {
+            return Ok(tree.clone());
+        }
+        let tree = Arc::new(self.fetch_pinned(entry, &request).map_err(|e| gone(name, entry, e))?);
+        self.fetched.borrow_mut().insert(key, tree.clone());
+        Ok(tree)
+    }
+
+    fn fetch_pinned(&self, entry: &Entry, request: &Request) -> Result<Tree> {
+        let pin = entry.pin.to_pin()?;
+        if let Pin::Commit(sha) = &pin {
+            let resolved = Resolved {
+                source: request.source.clone(),
+                reference: Reference::Sha(sha.clone()),
+                chosen: None,
+                pin: pin.clone(),
+                subdirectory: None,
+            };
+            return fetch::pinned(&resolved, self.world);
+        }
+        let integrity = entry.pin.archive.as_deref().map(str::parse).transpose()?;
+        Ok(fetch::open(request, None, integrity.as_ref(), self.world)?.1)
+    }
+}
+
+/// The error for a pin that the source no longer has, or that cannot be reached.
+fn gone(name: &SkillName, entry: &Entry, error: Error) -> Error {
+    let pin = entry.pin.short().unwrap_or_default();
+    match error.kind {
+        Kind::NotFound if entry.pin.commit.is_some() => error
+            .wrap(format!("`{name}` cannot be had: {} no longer has the commit {pin}", entry.source))
+            .hint(format!("`ba-agent skill update {name}` moves it to what is there now")),
+        _ => error.wrap(format!("`{name}` of {} cannot be had", entry.source)),
+    }
+}
+
+/// The error for a source with other bytes at the same pin, naming the files.
+fn differs(name: &SkillName, entry: &Entry, files: &Files) -> Error {
+    if entry.kind == "local" {
+        return error!(
+            Integrity,
+            "`{name}` is not what was recorded: the folder {} has changed", entry.source
+        )
+        .hint(format!("to take what is there now: `ba-agent skill install {} --force`", entry.source));
+    }
+    let mut error = other_bytes(name, &entry.source);
+    for one in crate::disk::drift(&entry.files, files).iter().take(10) {
+        error = error.cause(format!("{}: {}", one.change.word(), one.path));
+    }
+    error
+}
+
+/// Plans to bring the disk to what the registry says.
+///
+/// `frozen` turns edits into a failure of integrity; `force` gives them up.
+///
+/// # Errors
+/// `Conflict` (`Integrity` when frozen) for edited skills, naming all their files;
+/// `NotFound` offline for what the cache does not have, naming every skill.
+pub(crate) fn plan(
+    registry: &Registry,
+    seen: &Seen,
+    supply: &Supply<'_>,
+    frozen: bool,
+    force: bool,
+) -> Result<Plan> {
+    let mut wrong = Vec::new();
+    let mut absent = Vec::new();
+    for (name, entry) in &registry.skills {
+        let sight = seen.get(name).cloned().unwrap_or_default();
+        if edits(entry, &sight).is_empty() {
+            continue;
+        }
+        if is_absence(entry, &sight) || force {
+            absent.push((name, entry, sight));
+        } else {
+            wrong.push((name, edits(entry, &sight)));
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(all_edited(&wrong, frozen));
+    }
+    let missing: Vec<&SkillName> = absent
+        .iter()
+        .filter(|(_, entry, _)| supply.world.offline && needs_host(entry) && !supply.has(&entry.digest))
+        .map(|(name, ..)| *name)
+        .collect();
+    if !missing.is_empty() {
+        return Err(not_cached(&missing));
+    }
+    let mut steps: BTreeMap<&SkillName, Step> = BTreeMap::new();
+    for (name, entry) in &registry.skills {
+        steps.insert(name, step(name, entry, Action::Keep, None, false));
+    }
+    for (name, entry, sight) in absent {
+        let content = Content::Recorded(supply.recorded(name, entry, &entry.digest)?);
+        let gives_up = edits(entry, &sight).iter().any(|drift| drift.change != DriftKind::Missing);
+        let action = if sight.is_gone() { Action::Add } else { Action::Replace };
+        steps.insert(name, step(name, entry, action, Some(content), gives_up));
+    }
+    Ok(Plan { steps: steps.into_values().collect() })
+}
+
+fn step(name: &SkillName, entry: &Entry, action: Action, content: Option<Content>, gives_up: bool) -> Step {
+    Step { name: name.clone(), action, content, before: Some(entry.clone()), gives_up_edits: gives_up }
+}
+
+/// True when whole folders or links are missing and nothing that is there was changed.
+pub(crate) fn is_absence(entry: &Entry, sight: &Sight) -> bool {
+    // A missing place becomes what the record says, then no edit may be left.
+    let rest = sight.recorded.iter().enumerate().filter(|(_, (_, disk))| *disk != OnDisk::Missing);
+    rest.into_iter().all(|(n, (shown, disk))| {
+        let mut alone = Sight::default();
+        let filler = (0..n).map(|_| (String::new(), OnDisk::Missing));
+        alone.recorded.extend(filler);
+        alone.recorded.push((shown.clone(), disk.clone()));
+        edits(entry, &alone).len() == n
+    })
+}
+
+/// True when the source lies on another machine.
+fn needs_host(entry: &Entry) -> bool {
+    let source = Request::parse(&entry.source).map(|request| request.source);
+    match source {
+        Ok(Source::Local { .. } | Source::Builtin { .. }) => false,
+        Ok(Source::Archive { location: url } | Source::Git { url }) => {
+            url.contains("://") && !url.starts_with("file://") || (!url.contains("://") && url.contains('@'))
+        }
+        _ => true,
+    }
+}
+
+fn all_edited(wrong: &[(&SkillName, Vec<crate::disk::Drift>)], frozen: bool) -> Error {
+    let mut error = match wrong {
+        [(name, drift)] => edited(name, drift, "install"),
+        several => {
+            let mut error =
+                error!(Conflict, "{} were edited since they were installed", count(several.len(), "skill"));
+            for (name, drift) in several.iter().take(20) {
+                let paths: Vec<String> =
+                    drift.iter().take(5).map(|one| format!("{} {}", one.change.word(), one.path)).collect();
+                error = error.cause(format!("{name}: {}", paths.join(", ")));
+            }
+            error
+                .hint("see what was changed with `ba-agent skill verify` and `ba-agent skill diff NAME`")
+                .hint("to give the edits up: `ba-agent skill install --force`")
+        }
+    };
+    if frozen {
+        error.kind = Kind::Integrity;
+    }
+    error
+}
+
+fn not_cached(missing: &[&SkillName]) -> Error {
+    let names: Vec<&str> = missing.iter().map(|name| name.as_str()).collect();
+    error!(
+        NotFound,
+        "{} not in the cache: {}",
+        match names.len() {
+            1 => "1 skill is".to_owned(),
+            n => format!("{n} skills are"),
+        },
+        names.join(", ")
+    )
+    .hint("run it once without `--offline`, then the cache has them")
+}

@@ -1,0 +1,88 @@
+//! Deeds: back to the state before an earlier change.
+
+use std::collections::BTreeMap;
+
+use crate::disk::{DriftKind, Seen};
+use crate::error::{Result, error};
+use crate::history::{Change, Record, state_before};
+use crate::registry::Registry;
+use crate::skill::SkillName;
+
+use super::plan::{Action, Content, Plan, Step, edited, edits};
+use super::restore::Supply;
+
+/// What was, for the skills that a rollback is about.
+///
+/// Without `to` it is the last change (of `name`, if that is given); with it, everything
+/// since the change of that number.
+///
+/// # Errors
+/// `NotFound` where there is no such change.
+pub(crate) fn state(
+    records: &[Record],
+    name: Option<&SkillName>,
+    to: Option<u64>,
+) -> Result<BTreeMap<SkillName, Change>> {
+    let concerns = |record: &&Record| name.is_none_or(|name| record.changes.contains_key(name));
+    let id = match to {
+        Some(id) => records.iter().find(|record| record.id == id).map(|record| record.id),
+        None => records.iter().find(concerns).map(|record| record.id),
+    };
+    let Some(id) = id else {
+        let what = match (name, to) {
+            (_, Some(id)) => format!("there is no change {id} to go back before"),
+            (Some(name), None) => format!("no change of `{name}` is known"),
+            (None, None) => "no change is known that could be turned back".to_owned(),
+        };
+        return Err(error!(NotFound, "{what}").hint("`ba-agent skill history` lists the last 20 changes"));
+    };
+    let mut state = state_before(records, id);
+    if let Some(name) = name {
+        state.retain(|known, _| known == name);
+    }
+    Ok(state)
+}
+
+/// Plans to bring `state` back.
+///
+/// # Errors
+/// `Conflict` for a skill that was edited since (unless `force`); those of the supply.
+pub(crate) fn plan(
+    state: &BTreeMap<SkillName, Change>,
+    registry: &Registry,
+    seen: &Seen,
+    supply: &Supply<'_>,
+    force: bool,
+) -> Result<Plan> {
+    let mut steps = Vec::new();
+    for (name, change) in state {
+        let now = registry.skills.get(name).cloned();
+        let sight = seen.get(name).cloned().unwrap_or_default();
+        let drift = now.as_ref().map_or_else(Vec::new, |entry| edits(entry, &sight));
+        let lost = drift.iter().any(|one| one.change != DriftKind::Missing);
+        if lost && !force {
+            return Err(edited(name, &drift, "rollback"));
+        }
+        let step = |action, content| Step {
+            name: name.clone(),
+            action,
+            content,
+            before: now.clone(),
+            gives_up_edits: lost,
+        };
+        match &change.before {
+            None if now.is_none() => {}
+            None => steps.push(step(Action::Remove, None)),
+            Some(entry) if now.as_ref() == Some(entry) && change.edited.is_none() && drift.is_empty() => {
+                steps.push(step(Action::Keep, None));
+            }
+            Some(entry) => {
+                let digest = change.edited.as_ref().unwrap_or(&entry.digest);
+                let content = Content::Recorded(supply.recorded(name, entry, digest)?);
+                let action = if now.is_some() { Action::Replace } else { Action::Add };
+                steps.push(step(action, Some(content)));
+            }
+        }
+    }
+    Ok(Plan { steps })
+}

@@ -1,0 +1,388 @@
+//! Deeds: what the references of installed skills are now, and the way there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::agents::Target;
+use crate::diff::{self, Change};
+use crate::disk::{DriftKind, Seen};
+use crate::error::{Error, Result, error};
+use crate::fetch::git::Remote;
+use crate::fetch::{self, Tree, World};
+use crate::registry::{Entry, Mode, PinRecord, ReferenceRecord, Registry};
+use crate::skill::SkillName;
+use crate::source::{Pin, Reference, Request, Resolved, Sha, Source};
+
+use super::gather::{self, Candidate};
+use super::parallel;
+use super::plan::{Action, Content, Plan, Step, Wanted, edited, edits};
+
+/// How an installed skill stands to its source.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outlook {
+    pub(crate) name: SkillName,
+    pub(crate) source: String,
+    /// Commit, archive or version that is installed, shortened.
+    pub(crate) current: Option<String>,
+    /// What the reference is now, shortened.
+    pub(crate) latest: Option<String>,
+    /// The branch or tag that gave it.
+    #[serde(rename = "ref")]
+    pub(crate) chosen: Option<String>,
+    pub(crate) state: State,
+    /// Why the source could not be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<Error>,
+    #[serde(skip)]
+    resolved: Option<Resolved>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
+    Current,
+    Behind,
+    /// `pin` or `--sha` holds it.
+    Held,
+    /// A live link is always what its author has.
+    Live,
+    /// An archive behind a URL has no listing: only fetching it would tell.
+    Unknown,
+    /// The source could not be asked.
+    Failed,
+}
+
+impl State {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Behind => "behind",
+            Self::Held => "held",
+            Self::Live => "live",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Asks the sources of `names`: one listing for each repository, several at once. Never
+/// fails as a whole; what could not be asked says so.
+pub(crate) fn look(names: &[SkillName], registry: &Registry, world: &World<'_>) -> Vec<Outlook> {
+    let mut groups: BTreeMap<&str, Vec<(&SkillName, &Entry)>> = BTreeMap::new();
+    for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
+        groups.entry(&entry.source).or_default().push((name, entry));
+    }
+    let groups: Vec<_> = groups.into_iter().collect();
+    let looked =
+        parallel::run(parallel::HOSTS, &groups, |(source, skills)| Ok(look_at(source, skills, world)));
+    let mut outlooks: Vec<Outlook> = looked.unwrap_or_default().into_iter().flatten().collect();
+    outlooks.sort_by(|a, b| a.name.cmp(&b.name));
+    outlooks
+}
+
+/// All skills of one source.
+fn look_at(source: &str, skills: &[(&SkillName, &Entry)], world: &World<'_>) -> Vec<Outlook> {
+    let request = Request::parse(source);
+    let remote = match &request {
+        Ok(request) if request.source.is_git() && skills.iter().any(|(_, entry)| !entry.pinned) => {
+            Some(Remote::open(&request.source, world))
+        }
+        _ => None,
+    };
+    let outlook = |(name, entry): &(&SkillName, &Entry)| {
+        let found = match (&request, &remote) {
+            (_, _) if entry.mode == Mode::Live => Ok((State::Live, None)),
+            (_, _) if entry.pinned => Ok((State::Held, None)),
+            (Err(error), _) => Err(error.clone()),
+            (Ok(_), Some(Err(error))) => Err(error.clone()),
+            (Ok(_), Some(Ok(remote))) => in_repository(remote, name, entry),
+            (Ok(request), None) => elsewhere(request, entry, world),
+        };
+        told(name, entry, found)
+    };
+    skills.iter().map(outlook).collect()
+}
+
+type Found = (State, Option<Resolved>);
+
+fn in_repository(remote: &Remote<'_>, name: &SkillName, entry: &Entry) -> Result<Found> {
+    let reference = entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
+    if matches!(reference, Reference::Sha(_)) {
+        return Ok((State::Held, None));
+    }
+    let own = entry.alias_of.as_deref().unwrap_or(name.as_str());
+    let resolved = remote.resolve(&reference, None, Some(own))?;
+    let same = entry.pin.to_pin()? == resolved.pin;
+    Ok((if same { State::Current } else { State::Behind }, Some(resolved)))
+}
+
+/// Sources that cost nothing to look at are looked at.
+fn elsewhere(request: &Request, entry: &Entry, world: &World<'_>) -> Result<Found> {
+    if matches!(&request.source, Source::Archive { location } if location.contains("://")) {
+        return Ok((State::Unknown, None));
+    }
+    let (resolved, tree) = fetch::open(request, None, None, world)?;
+    let folder = entry.path.as_deref().unwrap_or("");
+    let same = crate::digest::of_files(&crate::store::files_of(&tree, folder)?) == entry.digest;
+    Ok((if same { State::Current } else { State::Behind }, Some(resolved)))
+}
+
+fn told(name: &SkillName, entry: &Entry, found: Result<Found>) -> Outlook {
+    let (state, resolved, error) = match found {
+        Ok((state, resolved)) => (state, resolved, None),
+        Err(error) => (State::Failed, None, Some(error)),
+    };
+    let pin = resolved.as_ref().map(|r| PinRecord::of(&r.pin, r.chosen.as_deref(), None));
+    Outlook {
+        name: name.clone(),
+        source: entry.source.clone(),
+        current: entry.pin.short(),
+        latest: pin.as_ref().and_then(PinRecord::short),
+        chosen: pin.and_then(|pin| pin.chosen),
+        state,
+        error,
+        resolved,
+    }
+}
+
+/// Something about an update that a person should know before it happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Caution {
+    pub(crate) name: SkillName,
+    pub(crate) what: &'static str,
+    pub(crate) message: String,
+}
+
+/// What an update will do.
+#[derive(Debug, Default)]
+pub(crate) struct Update {
+    pub(crate) plan: Plan,
+    pub(crate) cautions: Vec<Caution>,
+    /// Skills that stay where they are although their source moved, and why.
+    pub(crate) left: Vec<(SkillName, String)>,
+    /// The files that change, by skill.
+    pub(crate) changes: BTreeMap<SkillName, Vec<Change>>,
+}
+
+/// Plans to move the skills that are behind; each repository is fetched once.
+///
+/// # Errors
+/// `Conflict` for a skill with local edits (unless `force`); those of fetching.
+pub(crate) fn plan(
+    outlooks: Vec<Outlook>,
+    registry: &Registry,
+    seen: &Seen,
+    world: &World<'_>,
+    force: bool,
+) -> Result<Update> {
+    let mut update = Update::default();
+    let mut trees = Trees::default();
+    let mut cautioned = BTreeSet::new();
+    for outlook in outlooks.into_iter().filter(|o| matches!(o.state, State::Behind | State::Unknown)) {
+        let Some(entry) = registry.skills.get(&outlook.name) else { continue };
+        let sight = seen.get(&outlook.name).cloned().unwrap_or_default();
+        let drift = edits(entry, &sight);
+        let lost = drift.iter().any(|one| one.change != DriftKind::Missing);
+        let moving = trees.get(&outlook, entry, world)?;
+        let Some(moving) = moving else { continue };
+        continuity(&outlook.name, entry, &moving.resolved, world, &mut cautioned, &mut update.cautions)?;
+        let content = match find(&outlook.name, entry, &moving, world) {
+            Ok(content) => content,
+            Err(error) => {
+                update.left.push((outlook.name, reason(&error)));
+                continue;
+            }
+        };
+        if lost && !force && !matches!(content, Content::Noted(_)) {
+            return Err(edited(&outlook.name, &drift, "update"));
+        }
+        if let Content::Found(wanted) = &content {
+            grown(&outlook.name, entry, &wanted.candidate, &mut update.cautions)?;
+            let files = &wanted.candidate.digest()?.1;
+            update.changes.insert(outlook.name.clone(), diff::files(&entry.files, files));
+        }
+        let action = if matches!(content, Content::Noted(_)) { Action::Keep } else { Action::Replace };
+        update.plan.steps.push(Step {
+            name: outlook.name,
+            action,
+            content: Some(content),
+            before: Some(entry.clone()),
+            gives_up_edits: lost,
+        });
+    }
+    Ok(update)
+}
+
+fn reason(error: &Error) -> String {
+    error.causes.first().map_or_else(|| error.message.clone(), |cause| format!("{}: {cause}", error.message))
+}
+
+/// A source as it is now.
+#[derive(Clone)]
+struct Moving {
+    resolved: Arc<Resolved>,
+    tree: Arc<Tree>,
+}
+
+/// Each source at each commit, fetched once.
+#[derive(Default)]
+struct Trees(BTreeMap<(String, String), Moving>);
+
+impl Trees {
+    fn get(&mut self, outlook: &Outlook, entry: &Entry, world: &World<'_>) -> Result<Option<Moving>> {
+        let key = (entry.source.clone(), outlook.latest.clone().unwrap_or_default());
+        if let Some(moving) = self.0.get(&key) {
+            return Ok(Some(moving.clone()));
+        }
+        let (resolved, tree) = match &outlook.resolved {
+            Some(resolved) if matches!(resolved.pin, Pin::Commit(_)) => {
+                (resolved.clone(), fetch::pinned(resolved, world)?)
+            }
+            _ => fetch::open(&Request::parse(&entry.source)?, None, None, world)?,
+        };
+        let moving = Moving { resolved: Arc::new(resolved), tree: Arc::new(tree) };
+        self.0.insert(key, moving.clone());
+        Ok(Some(moving))
+    }
+}
+
+/// The skill in the new tree: in its folder, or where it moved to.
+///
+/// # Errors
+/// `NotFound` when it is gone, `Invalid` when it breaks the rules now.
+fn find(name: &SkillName, entry: &Entry, moving: &Moving, world: &World<'_>) -> Result<Content> {
+    let folder = entry.path.as_deref().unwrap_or("");
+    let tree_id = moving.tree.folder_id(folder);
+    // Each skill has a reference of its own, though the commit may be shared.
+    let resolved = Resolved {
+        reference: entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?,
+        ..moving.resolved.as_ref().clone()
+    };
+    if tree_id.is_some() && tree_id == entry.pin.tree {
+        let mut pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), tree_id);
+        pin.reachable = Some(true);
+        return Ok(Content::Noted(Box::new(Entry { pin, ..entry.clone() })));
+    }
+    let candidate = gather::again(name, entry, &moving.tree, Arc::new(resolved), world)?;
+    if candidate.digest()?.0 == entry.digest && candidate.folder == folder {
+        let pin = candidate.pin_record();
+        return Ok(Content::Noted(Box::new(Entry { pin, ..entry.clone() })));
+    }
+    let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
+    Ok(Content::Found(Wanted { candidate, targets, mode: entry.mode, pinned: false }))
+}
+
+/// A skill at a commit that a person names, held there.
+///
+/// # Errors
+/// `NotFound` when the repository or the skill is not there, `Invalid` when it breaks the rules.
+pub(crate) fn at_commit(name: &SkillName, entry: &Entry, sha: &Sha, world: &World<'_>) -> Result<Wanted> {
+    let request = Request::parse(&entry.source)?;
+    if !request.source.is_git() {
+        return Err(error!(Usage, "`{name}` comes from {}, which has no commits", entry.source));
+    }
+    // What was asked for stays recorded, so that `unpin` follows it again.
+    let reference = entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
+    let pin = Pin::Commit(sha.clone());
+    let resolved = Resolved { source: request.source, reference, chosen: None, pin, subdirectory: None };
+    let tree = Arc::new(fetch::pinned(&resolved, world)?);
+    let candidate = gather::again(name, entry, &tree, Arc::new(resolved), world)?;
+    let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
+    Ok(Wanted { candidate, targets, mode: entry.mode, pinned: true })
+}
+
+/// A tag that moved, a branch that was rewritten: each commit is looked at once.
+fn continuity(
+    name: &SkillName,
+    entry: &Entry,
+    resolved: &Resolved,
+    world: &World<'_>,
+    seen: &mut BTreeSet<(String, String)>,
+    cautions: &mut Vec<Caution>,
+) -> Result<()> {
+    let (Pin::Commit(old), Pin::Commit(new)) = (entry.pin.to_pin()?, &resolved.pin) else { return Ok(()) };
+    if old == *new || !seen.insert((entry.source.clone(), old.to_string())) {
+        return Ok(());
+    }
+    let source = &entry.source;
+    if let Some(ReferenceRecord::Tag(tag)) = &entry.reference {
+        cautions.push(Caution {
+            name: name.clone(),
+            what: "moved-tag",
+            message: format!("the tag `{tag}` of {source} has moved from {} to {}", old.short(), new.short()),
+        });
+        return Ok(());
+    }
+    if matches!(entry.reference, Some(ReferenceRecord::Range(_))) {
+        return Ok(());
+    }
+    let remote = Remote::open(&resolved.source, world)?;
+    if !remote.descends(new, &old)? {
+        let branch = resolved.chosen.as_deref().unwrap_or("the branch");
+        cautions.push(Caution {
+            name: name.clone(),
+            what: "rewritten",
+            message: format!(
+                "{branch} of {source} was rewritten: {} is no longer behind {}",
+                old.short(),
+                new.short()
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// What the new version may do that the old one might not.
+fn grown(name: &SkillName, entry: &Entry, candidate: &Candidate, cautions: &mut Vec<Caution>) -> Result<()> {
+    let mut say = |what, words: Vec<&str>, message: &str| {
+        if !words.is_empty() {
+            let message = format!("{name} {message} {}", words.join(", "));
+            cautions.push(Caution { name: name.clone(), what, message });
+        }
+    };
+    let record = candidate.record(entry.digest.clone(), candidate.digest()?.1.clone(), entry.installed_at);
+    let new_grants = record.grants.iter().filter(|grant| !entry.grants.contains(grant));
+    say("grants", new_grants.map(String::as_str).collect(), "asks for more tools:");
+    if record.hooks && !entry.hooks {
+        say("hooks", vec!["hooks"], "now brings");
+    }
+    let had: BTreeSet<&str> = entry.executables().collect();
+    say(
+        "executables",
+        record.executables().filter(|path| !had.contains(path)).collect(),
+        "has new executables:",
+    );
+    let is_new = |path: &&String| !entry.files.contains_key(*path) && is_script(path);
+    let scripts = record.files.keys().filter(is_new).map(String::as_str);
+    say(
+        "scripts",
+        scripts.filter(|path| !record.files[*path].starts_with("100755")).collect(),
+        "has new scripts:",
+    );
+    Ok(())
+}
+
+/// A file that an agent may be told to run.
+fn is_script(path: &str) -> bool {
+    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
+    matches!(
+        ending.as_str(),
+        "sh" | "bash"
+            | "zsh"
+            | "fish"
+            | "ps1"
+            | "bat"
+            | "cmd"
+            | "py"
+            | "rb"
+            | "pl"
+            | "js"
+            | "mjs"
+            | "cjs"
+            | "ts"
+            | "php"
+            | "lua"
+    )
+}

@@ -1,0 +1,186 @@
+//! The registry as a lock: `install` without a source, `--frozen`, `--offline`.
+
+use std::path::Path;
+
+use crate::env::{TestEnv, commit, skill_md};
+
+/// Two skills of a repository, one of an archive, one built in; installed.
+fn installed() -> TestEnv {
+    let env = TestEnv::new();
+    env.skill("src/skills/pdf").file("scripts/run.sh", "#!/bin/sh\n");
+    env.skill("src/skills/docx");
+    env.skill("zipped/xlsx");
+    drop(env.git_repo("repo.git", &env.path("src")));
+    env.zip("x.zip", &env.path("zipped"));
+    env.run(&["skill", "install", &url(&env), "--all", "--agent", "claude-code", "--agent", "augment"])
+        .ends(0);
+    env.run(&["skill", "install", "../x.zip"]).ends(0);
+    env.run(&["skill", "install", "builtin:skill-finder"]).ends(0);
+    env
+}
+
+fn url(env: &TestEnv) -> String {
+    format!("file://{}", env.path("repo.git").display())
+}
+
+fn forget_skills(env: &TestEnv) {
+    for folder in ["project/.claude", "project/.augment"] {
+        std::fs::remove_dir_all(env.path(folder)).unwrap();
+    }
+}
+
+fn forget_cache(env: &TestEnv) {
+    std::fs::remove_dir_all(env.path("cache")).unwrap();
+}
+
+#[test]
+fn the_registry_alone_brings_everything_back_to_the_byte() {
+    let env = installed();
+    let before = env.picture("project");
+    for (flags, cached) in
+        [(vec![], true), (vec![], false), (vec!["--frozen"], false), (vec!["--frozen", "--offline"], true)]
+    {
+        forget_skills(&env);
+        if !cached {
+            forget_cache(&env);
+        }
+        let mut args = vec!["skill", "install"];
+        args.extend(&flags);
+        env.run(&args).ends(0).says("Installed pdf");
+        assert_eq!(env.picture("project"), before, "{flags:?} {cached}");
+    }
+    env.run(&["skill", "install"]).ends(0).says("Unchanged pdf");
+}
+
+#[test]
+fn the_pin_holds_though_the_branch_moved_on() {
+    let env = installed();
+    let before = env.picture("project");
+    env.write("src/skills/pdf/SKILL.md", skill_md("pdf", "The second edition of it, quite another."));
+    let repo = git2::Repository::open(env.path("repo.git")).unwrap();
+    commit(&repo, "refs/heads/main", &env.path("src"), "second");
+    forget_skills(&env);
+    forget_cache(&env);
+    env.run(&["skill", "install", "--frozen"]).ends(0);
+    assert_eq!(env.picture("project"), before);
+}
+
+#[test]
+fn another_machine_gets_the_same_bytes() {
+    let env = installed();
+    let there = env.path("there");
+    std::fs::create_dir_all(there.join("config")).unwrap();
+    std::fs::copy(env.path("project/config/skills_registry.json"), there.join("config/skills_registry.json"))
+        .unwrap();
+    forget_cache(&env);
+    env.run_in("there", &["skill", "install", "--frozen"]).ends(0);
+    assert_eq!(env.picture("there/.claude"), env.picture("project/.claude"));
+    assert_eq!(env.picture("there/.augment"), env.picture("project/.augment"));
+}
+
+#[test]
+fn edits_stop_it_and_strangers_are_mentioned() {
+    let env = installed();
+    env.write("project/.claude/skills/mine/SKILL.md", "mine");
+    env.run(&["skill", "install"]).ends(0).says("left alone: .claude/skills/mine");
+    env.write("project/.claude/skills/pdf/SKILL.md", "edited");
+    env.write("project/.claude/skills/docx/more.md", "added");
+    let before = env.picture("project");
+    for (flags, status) in [(&["skill", "install"][..], 7), (&["skill", "install", "--frozen"], 6)] {
+        let run = env.run(flags).ends(status);
+        assert!(run.stderr.contains("pdf: changed") && run.stderr.contains("docx: added"), "{}", run.stderr);
+        assert_eq!(env.picture("project"), before);
+    }
+    env.run(&["skill", "install", "--force"]).ends(0);
+    assert!(env.read("project/.claude/skills/pdf/SKILL.md").contains("Does pdf"));
+    assert_eq!(env.read("project/.claude/skills/mine/SKILL.md"), "mine");
+    // What was given up comes back.
+    env.run(&["skill", "rollback"]).ends(0);
+    assert_eq!(env.read("project/.claude/skills/pdf/SKILL.md"), "edited");
+    assert_eq!(env.read("project/.claude/skills/docx/more.md"), "added");
+}
+
+#[test]
+fn offline_says_exactly_what_is_missing() {
+    let env = installed();
+    let registry = env.read("project/config/skills_registry.json");
+    env.write(
+        "project/config/skills_registry.json",
+        registry.replace(&url(&env), "https://host.invalid/o/r.git"),
+    );
+    forget_skills(&env);
+    forget_cache(&env);
+    let run = env.run(&["skill", "install", "--offline"]).ends(3);
+    assert!(run.stderr.contains("2 skills are not in the cache: docx, pdf"), "{}", run.stderr);
+    assert!(!env.path("project/.claude/skills/xlsx").exists(), "all or nothing");
+}
+
+#[test]
+fn other_bytes_at_the_same_pin_are_refused() {
+    let env = installed();
+    forget_skills(&env);
+    forget_cache(&env);
+    // An archive that was built anew.
+    env.skill("zipped/xlsx").file("more.md", "more");
+    env.zip("x.zip", &env.path("zipped"));
+    let run = env.run(&["skill", "install", "--frozen"]).ends(6);
+    assert!(run.stderr.contains("xlsx") && run.stderr.contains("promised"), "{}", run.stderr);
+    assert!(!env.path("project/.claude/skills").exists());
+    // A registry whose digest was tampered with.
+    let env = installed();
+    let digest = env.registry()["skills"]["pdf"]["digest"].as_str().unwrap().to_owned();
+    let text = env.read("project/config/skills_registry.json");
+    env.write(
+        "project/config/skills_registry.json",
+        text.replace(&digest, &format!("sha256:{}", "0".repeat(64))),
+    );
+    forget_skills(&env);
+    let before = env.read("project/config/skills_registry.json");
+    env.run(&["skill", "install", "--frozen"]).ends(6).says("`pdf` from");
+    assert_eq!(env.read("project/config/skills_registry.json"), before, "never rewritten");
+}
+
+#[test]
+fn a_commit_that_is_gone_is_said_to_be() {
+    let env = installed();
+    std::fs::remove_dir_all(env.path("repo.git")).unwrap();
+    drop(env.git_repo("repo.git", Path::new(&env.path("zipped"))));
+    forget_skills(&env);
+    forget_cache(&env);
+    env.run(&["skill", "install"]).ends(3).says("no longer has the commit");
+}
+
+#[test]
+fn a_broken_cache_is_detected_and_fetched_anew() {
+    let env = installed();
+    let before = env.picture("project");
+    for path in env.picture("cache").keys().filter(|path| path.starts_with("trees/") && path.len() > 60) {
+        let mut bytes = std::fs::read(env.path(&format!("cache/{path}"))).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        env.write(&format!("cache/{path}"), bytes);
+    }
+    forget_skills(&env);
+    env.run(&["skill", "install", "--frozen"]).ends(0);
+    assert_eq!(env.picture("project"), before);
+}
+
+#[test]
+fn flags_that_choose_need_a_source() {
+    let env = installed();
+    for flag in [&["--all"][..], &["--skill", "pdf"], &["--agent", "cursor"], &["--ref", "main"]] {
+        let mut args = vec!["skill", "install"];
+        args.extend(flag);
+        env.run(&args).ends(2).says("needs a source");
+    }
+    env.run(&["skill", "install", "builtin:skill-finder", "--frozen"]).ends(2);
+}
+
+#[test]
+fn a_missing_link_of_a_further_agent_comes_back() {
+    let env = installed();
+    let before = env.picture("project");
+    std::fs::remove_file(env.path("project/.augment/skills/pdf")).unwrap();
+    env.run(&["skill", "install"]).ends(0).says("Replaced pdf");
+    assert_eq!(env.picture("project"), before);
+}
