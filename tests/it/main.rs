@@ -6,4 +6,5 @@ mod generated;
 mod help;
 mod install;
 mod lock;
+mod reliability;
 mod update;
