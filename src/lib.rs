@@ -31,6 +31,7 @@ mod disk;
 mod error;
 mod fetch;
 mod fsx;
+mod interop;
 mod layout;
 mod ops;
 mod places;
