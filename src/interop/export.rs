@@ -38,7 +38,7 @@ struct Document {
 }
 
 /// One skill. The keys down to `computedHash` are theirs, in their order; the rest is
-/// ours, and kept by `skills` since it keeps whole entries.
+/// ours: `skills` 1.7.4 reads over it and keeps it until it installs that skill anew.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Locked {

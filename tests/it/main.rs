@@ -1,5 +1,6 @@
 //! The commands, run as a user runs them: the real program in a world of its own.
 
+mod acceptance;
 mod env;
 mod floors;
 mod generated;
