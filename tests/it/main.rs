@@ -5,4 +5,8 @@ mod env;
 mod floors;
 mod generated;
 mod help;
+mod http;
 mod install;
+
+#[path = "../support/server.rs"]
+mod server;
