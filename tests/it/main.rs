@@ -5,6 +5,7 @@ mod env;
 mod floors;
 mod generated;
 mod help;
+mod hostile;
 mod http;
 mod install;
 
