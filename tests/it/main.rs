@@ -8,6 +8,7 @@ mod help;
 mod hostile;
 mod http;
 mod install;
+mod terminal;
 
 #[path = "../support/server.rs"]
 mod server;
