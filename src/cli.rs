@@ -234,14 +234,7 @@ impl Context<'_> {
     }
 
     fn settings_of(&self, scope: Option<&Scope>) -> Result<Settings> {
-        let mut files = Vec::new();
-        if let Ok(config) = self.env.config_dir() {
-            files.push(config.join("config.yaml"));
-        }
-        if let Some(scope @ Scope::Project { .. }) = scope {
-            files.push(scope.settings_file());
-        }
-        Settings::load(self.env, &files)
+        settings_of(self.env, scope)
     }
 
     fn lock_wait(&self) -> Result<std::time::Duration> {
@@ -282,6 +275,18 @@ impl Place {
         }
         request
     }
+}
+
+/// The settings of the user, and over them those of the project.
+fn settings_of(env: &Env, scope: Option<&Scope>) -> Result<Settings> {
+    let mut files = Vec::new();
+    if let Ok(config) = env.config_dir() {
+        files.push(config.join("config.yaml"));
+    }
+    if let Some(scope @ Scope::Project { .. }) = scope {
+        files.push(scope.settings_file());
+    }
+    Settings::load(env, &files)
 }
 
 /// Names that the person may have meant, as hints.

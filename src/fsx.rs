@@ -140,27 +140,38 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], executable: bool) -> io::Resu
     file.write_all(bytes)
 }
 
+/// Where [`write_atomic`] writes before it renames. One name for each file, so that what a
+/// kill leaves is known, replaced by the next write, and found by a repair.
+pub(crate) fn new_beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{}.new", name.trim_start_matches('.')))
+}
+
 /// Replaces a file as a whole: a new one beside it, flushed, renamed over it, the folder
-/// flushed. A crash leaves the old bytes or the new ones.
+/// flushed. A crash leaves the old bytes or the new ones. The caller holds a lock: two
+/// writers of one file would share the new one.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let new = new_beside(path);
+    let written = write_beside(&new, path, bytes);
+    if written.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    written?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")));
+    Ok(())
+}
+
+fn write_beside(new: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     fault::step()?;
-    let mut file = tempfile::Builder::new().prefix(".ba-agent-").tempfile_in(folder).map_err(|error| {
-        io::Error::new(error.kind(), format!("a file could not be made in `{}`: {error}", folder.display()))
-    })?;
+    // Never through a link that somebody put there.
+    let _ = std::fs::remove_file(new);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(new)?;
     fault::step()?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    keep_mode(file.path(), path)?;
+    file.sync_all()?;
+    keep_mode(new, path)?;
     fault::step()?;
-    file.persist(path).map_err(|error| {
-        io::Error::new(
-            error.error.kind(),
-            format!("`{}` could not be replaced: {}", path.display(), error.error),
-        )
-    })?;
-    sync_folder(folder);
-    Ok(())
+    fs::rename(new, path)
 }
 
 /// A replaced file keeps the old one's permissions; a new one is readable for everybody.

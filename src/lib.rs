@@ -33,6 +33,7 @@ mod error;
 mod fetch;
 mod fsx;
 mod history;
+mod interop;
 mod layout;
 mod ops;
 mod places;

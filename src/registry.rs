@@ -284,7 +284,7 @@ fn check_version(value: &Value, file: &str) -> Result<()> {
 }
 
 /// The first line that begins as git marks a conflict.
-fn conflict_marker(text: &str) -> Option<usize> {
+pub(crate) fn conflict_marker(text: &str) -> Option<usize> {
     text.lines()
         .position(|l| l.starts_with("<<<<<<<") || l.starts_with(">>>>>>>") || l == "=======")
         .map(|n| n + 1)

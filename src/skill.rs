@@ -64,20 +64,28 @@ pub(crate) fn read(
     profile: Profile,
     limits: &Limits,
 ) -> Document {
+    if bytes.len() as u64 > limits.manifest {
+        return too_large(manifest_name, bytes.len() as u64, profile, limits);
+    }
     let mut findings = Findings::new(profile, manifest_name);
     check_manifest_name(manifest_name, &mut findings);
     let mut document = Document { frontmatter: None, findings: Vec::new(), body_starts_line: 1 };
-    if bytes.len() as u64 > limits.manifest {
-        let message = format!("{} bytes: a manifest may have {}", bytes.len(), limits.manifest);
-        findings.add(rules::MANIFEST_SIZE, Pos::START, message, "move details into other files of the skill");
-    } else {
-        findings.extend(check_text(manifest_name, bytes, profile));
-        if let Some(text) = decode(bytes, &mut findings) {
-            read_text(text, folder_name, profile, limits, &mut findings, &mut document);
-        }
+    findings.extend(check_text(manifest_name, bytes, profile));
+    if let Some(text) = decode(bytes, &mut findings) {
+        read_text(text, folder_name, profile, limits, &mut findings, &mut document);
     }
     document.findings = findings.into_vec();
     document
+}
+
+/// What is said of a manifest that has more bytes than `limits.manifest`, so that nobody
+/// has to read it to the end.
+pub(crate) fn too_large(manifest_name: &str, size: u64, profile: Profile, limits: &Limits) -> Document {
+    let mut findings = Findings::new(profile, manifest_name);
+    check_manifest_name(manifest_name, &mut findings);
+    let message = format!("{size} bytes: a manifest may have {}", limits.manifest);
+    findings.add(rules::MANIFEST_SIZE, Pos::START, message, "move details into other files of the skill");
+    Document { frontmatter: None, findings: findings.into_vec(), body_starts_line: 1 }
 }
 
 fn check_manifest_name(name: &str, findings: &mut Findings) {

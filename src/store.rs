@@ -120,7 +120,7 @@ impl Store {
     /// Repairs what a killed command left, if the lock is free. Costs one look for a file
     /// where there is nothing to repair.
     pub(crate) fn recover(&self) -> Recovery {
-        if !fsx::exists(&self.journal_file()) {
+        if !self.needs_recovery() {
             return Recovery::Clean;
         }
         match Lock::try_take(&self.lock_file()) {
@@ -135,7 +135,12 @@ impl Store {
 
     /// True when a killed command left something to repair.
     pub(crate) fn needs_recovery(&self) -> bool {
-        fsx::exists(&self.journal_file())
+        fsx::exists(&self.journal_file()) || self.unfinished_files().iter().any(|file| fsx::exists(file))
+    }
+
+    /// Files that a command was writing when it was killed.
+    fn unfinished_files(&self) -> [PathBuf; 2] {
+        [fsx::new_beside(&self.registry), fsx::new_beside(&self.journal_file())]
     }
 
     /// Takes the lock, repairs what a killed command left, reads the registry.
@@ -160,6 +165,7 @@ impl Store {
             reserved: 0,
             recovery: Recovery::Clean,
             edited: BTreeMap::new(),
+            has_journal: false,
         };
         transaction.journal.made = made;
         if self.needs_recovery() {
@@ -184,6 +190,8 @@ pub(crate) struct Transaction {
     recovery: Recovery,
     /// Trees with edits that this change gives up, kept in the history.
     edited: BTreeMap<SkillName, Digest>,
+    /// The journal is on the disk, as far as this process knows.
+    has_journal: bool,
 }
 
 impl Transaction {
@@ -242,6 +250,7 @@ impl Transaction {
             root.ancestors().take_while(|f| !f.exists()).map(Path::to_path_buf).collect();
         self.journal.made.extend(missing.into_iter().rev());
         self.journal.stagings.insert(root.to_path_buf(), staging.clone());
+        self.has_journal = true;
         self.journal.write(&self.store.journal_file()).context(unwritable)?;
         fsx::create_folders(root).context(unwritable)?;
         fsx::remove(&staging).context(unwritable)?;
@@ -297,6 +306,7 @@ impl Transaction {
         self.journal.phase = Phase::Swapping;
         let history = &self.store.history;
         self.journal.history = history.prepare(&self.registry, registry, &self.edited, command, at);
+        self.has_journal = true;
         self.swap_all(&text, same_registry)
             .context(|| "nothing was changed: the last step failed".to_owned())?;
         // From here on the change stands; a failure to tidy up is repaired by the next command.
@@ -308,6 +318,7 @@ impl Transaction {
         if journal::tidy(&self.journal).is_ok() {
             let _ = fsx::remove(&self.store.journal_file());
         }
+        self.has_journal = false;
         self.journal = Journal::default();
         Ok(())
     }
@@ -334,7 +345,7 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         // A journal that cannot be carried out now stays for the next command.
-        if !self.journal.is_empty() && journal::undo(&self.journal).is_ok() {
+        if self.has_journal && journal::undo(&self.journal).is_ok() {
             let _ = fsx::remove(&self.store.journal_file());
         }
         if let Some(lock) = self.lock.take() {

@@ -241,11 +241,8 @@ impl Ui {
             return Ok(self.manner.yes);
         }
         self.finish_progress();
-        dialoguer::Confirm::new()
-            .with_prompt(printable(question, false))
-            .default(true)
-            .interact()
-            .map_err(left)
+        let question = printable(question, false);
+        ask(|| dialoguer::Confirm::new().with_prompt(question).default(true).interact())
     }
 
     /// Lets the person choose some of `items`; the answer counts into them.
@@ -255,12 +252,8 @@ impl Ui {
     pub(crate) fn choose(&self, question: &str, items: &[String]) -> Result<Vec<usize>> {
         self.finish_progress();
         let items: Vec<String> = items.iter().map(|item| printable(item, false)).collect();
-        dialoguer::MultiSelect::new()
-            .with_prompt(format!("{} (space chooses, enter ends)", printable(question, false)))
-            .items(&items)
-            .max_length(20)
-            .interact()
-            .map_err(left)
+        let question = format!("{} (space chooses, enter ends)", printable(question, false));
+        ask(|| dialoguer::MultiSelect::new().with_prompt(question).items(&items).max_length(20).interact())
     }
 
     fn finish_progress(&self) {
@@ -270,8 +263,53 @@ impl Ui {
     }
 }
 
-fn left(error: dialoguer::Error) -> Error {
-    Error::new(Kind::Interrupted, "stopped before anything was changed").cause(error)
+/// Asks a question. Ctrl-C ends the question and not the process, which would leave the
+/// terminal without a cursor.
+///
+/// # Errors
+/// `Interrupted` when the person leaves.
+fn ask<T>(question: impl FnOnce() -> dialoguer::Result<T>) -> Result<T> {
+    let answer = interrupt::held(question);
+    answer.map_err(|error| {
+        let _ = dialoguer::console::Term::stderr().show_cursor();
+        Error::new(Kind::Interrupted, "stopped before anything was changed").cause(error)
+    })
+}
+
+/// The signal that Ctrl-C sends: it ends the process, but for the time of a question.
+#[cfg(unix)]
+mod interrupt {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, OnceLock};
+
+    use signal_hook::consts::SIGINT;
+    use signal_hook::flag::register_conditional_default;
+
+    /// True while the signal does what it always does.
+    static USUAL: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+    /// Runs `question` with the signal held off; the terminal's library sends it to this
+    /// process when it reads the key, and says so to its caller too.
+    pub(super) fn held<T>(question: impl FnOnce() -> T) -> T {
+        let usual = USUAL.get_or_init(|| {
+            let usual = Arc::new(AtomicBool::new(true));
+            // Where it cannot be registered, Ctrl-C ends the process, as without us.
+            let _ = register_conditional_default(SIGINT, Arc::clone(&usual));
+            usual
+        });
+        usual.store(false, Ordering::SeqCst);
+        let answer = question();
+        usual.store(true, Ordering::SeqCst);
+        answer
+    }
+}
+
+#[cfg(not(unix))]
+mod interrupt {
+    /// Runs `question`: where there are no signals, the console takes care of its cursor.
+    pub(super) fn held<T>(question: impl FnOnce() -> T) -> T {
+        question()
+    }
 }
 
 impl Progress for Ui {

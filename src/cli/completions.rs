@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 
-use super::Context;
+use super::{Context, settings_of};
 use crate::error::Result;
 use crate::layout::{Env, Scope};
 use crate::store::{LOCK_WAIT, Store};
@@ -76,10 +76,11 @@ pub(crate) fn file_name(shell: Shell) -> &'static str {
 pub(crate) fn installed_names() -> Vec<CompletionCandidate> {
     let Ok(env) = Env::read() else { return Vec::new() };
     let scopes = [Scope::find(&env, false, None), Scope::find(&env, true, None)];
-    let registries = scopes
-        .into_iter()
-        .flatten()
-        .filter_map(|scope| Store::new(scope.registry_file(&env, None), scope.base(), LOCK_WAIT).read().ok());
+    let registries = scopes.into_iter().flatten().filter_map(|scope| {
+        let settings = settings_of(&env, Some(&scope)).ok()?;
+        let file = scope.registry_file(&env, settings.registry.as_deref());
+        Store::new(file, scope.base(), LOCK_WAIT).read().ok()
+    });
     registries
         .flat_map(|registry| registry.skills)
         .map(|(name, entry)| CompletionCandidate::new(name.to_string()).help(entry.description.map(short)))

@@ -1,7 +1,6 @@
 //! Deeds: requests to candidates. Names are known only after fetching, so this fetches,
 //! looks for skills in what came, and picks the ones that were meant.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -310,6 +309,8 @@ impl Source {
         let own = skill.document.frontmatter.as_ref().and_then(|f| f.name.clone());
         let name = ask.alias.clone().unwrap_or_else(|| skill.name.clone());
         let mut document = skill.document.clone();
+        let entries = relative_entries(&self.tree, &skill.found.folder);
+        document.findings.extend(skill::check_files(&entries, Profile::Install));
         skill::allow(&mut document.findings, &ask.allow)?;
         Ok(Candidate {
             alias_of: Some(own.unwrap_or_else(|| skill.name.to_string())).filter(|own| *own != name.as_str()),
@@ -396,9 +397,11 @@ fn read_manifest(tree: &Tree, found: &Found, limits: &Limits) -> Result<Document
     };
     let entry =
         tree.listing.get(&path).ok_or_else(|| error!(Integrity, "`{path}` was listed but is not there"))?;
-    let bytes = if entry.size > limits.manifest { Cow::Owned(vec![0; 0]) } else { tree.read(entry)? };
+    if entry.size > limits.manifest {
+        return Ok(skill::too_large(&found.manifest, entry.size, Profile::Install, limits));
+    }
     let folder = found.folder.rsplit('/').next().filter(|name| !name.is_empty());
-    Ok(skill::read(&found.manifest, folder, &bytes, Profile::Install, limits))
+    Ok(skill::read(&found.manifest, folder, &tree.read(entry)?, Profile::Install, limits))
 }
 
 fn name_all(

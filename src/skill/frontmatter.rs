@@ -138,8 +138,8 @@ fn canonical(key: &str) -> Option<String> {
 struct Reader<'a> {
     front: Frontmatter,
     findings: &'a mut Findings,
-    /// Canonical keys with their lines.
-    seen: Vec<(String, usize)>,
+    /// Canonical keys, as they were written, with their lines.
+    seen: Vec<(String, String, usize)>,
     /// True when something, right or wrong, was said under `description`.
     description: bool,
 }
@@ -153,14 +153,15 @@ impl Reader<'_> {
             self.front.extra.insert(Value::String(written), value.to_value());
             return;
         };
-        if let Some((_, line)) = self.seen.iter().find(|(seen, at)| *seen == canonical && *at != key.at.line)
-        {
+        // The very same spelling was found when the tree was built.
+        let other = |(seen, spelled, _): &&(String, String, usize)| *seen == canonical && *spelled != written;
+        if let Some((.., line)) = self.seen.iter().find(other) {
             let message = format!("`{written}` is another spelling of a key on line {line}");
             self.findings.add(rules::DUPLICATE_KEY, key.at, message, "keep one of the two");
         }
         self.portable(key, &canonical, &written);
         self.value(&canonical, &written, value);
-        self.seen.push((canonical, key.at.line));
+        self.seen.push((canonical, written, key.at.line));
     }
 
     fn portable(&mut self, key: &Yaml, canonical: &str, written: &str) {

@@ -245,6 +245,15 @@ fn duplicate_keys_anchors_and_tags_are_errors() {
 }
 
 #[test]
+fn a_key_that_stands_twice_is_one_finding() {
+    for line in ["name: b", "license: a\nlicense: b"] {
+        let found = codes("a", &format!("---\nname: a\n{ABOUT}\n{line}\n---\nBody\n"), Profile::Install);
+        let twice = found.iter().filter(|code| code.starts_with("!duplicate-key")).count();
+        assert_eq!(twice, 1, "{line}: {found:?}");
+    }
+}
+
+#[test]
 fn encodings_are_told_apart() {
     let sound = format!("---\nname: a\n{ABOUT}\n---\nBody\n");
     check("a", &format!("\u{feff}{sound}"), &["byte-order-mark@1"], &["byte-order-mark@1"]);

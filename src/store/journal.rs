@@ -92,10 +92,6 @@ impl Swap {
 }
 
 impl Journal {
-    pub(super) fn is_empty(&self) -> bool {
-        self.stagings.is_empty() && self.swaps.is_empty()
-    }
-
     pub(super) fn write(&self, file: &Path) -> Result<()> {
         let text = serde_json::to_vec_pretty(self).unwrap_or_default();
         fsx::write_atomic(file, &text)
@@ -146,7 +142,13 @@ pub(super) fn tidy(journal: &Journal) -> Result<()> {
 
 /// Repairs what the journal beside the registry tells of; the lock must be held.
 pub(super) fn recover(store: &Store) -> Result<Recovery> {
+    for unfinished in store.unfinished_files() {
+        fsx::remove(&unfinished)?;
+    }
     let file = store.journal_file();
+    if !fsx::exists(&file) {
+        return Ok(Recovery::Undone);
+    }
     let journal = Journal::read(&file)?;
     let outcome = if journal.is_complete(store.registry_file()) {
         if let Some(pending) = &journal.history {

@@ -11,6 +11,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("diff", 1),
     ("digest", 1),
     ("discover", 1),
+    ("interop", 1),
     ("registry", 1),
     ("skill", 1),
     ("source", 1),

@@ -1,0 +1,180 @@
+//! Words: lock files of other tools, read and written, so that teams can mix tools and
+//! change over: `skills-lock.json` (version 1) and `.skill-lock.json` (version 3) of the
+//! `skills` CLI, the latter also of `gh skill`, and `apm.lock.yaml` (versions 1 and 2) of
+//! apm. The formats have no specification but apm's; they were read off real files.
+//!
+//! Reading is strict: text that is damaged is an error and never an empty list (`skills`
+//! and `gh` take it for empty and write over it), and what cannot be installed from here
+//! is listed with its reason.
+
+mod apm;
+mod collate;
+mod export;
+mod skills;
+
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::error::{Error, Result, error, printable};
+use crate::registry::conflict_marker;
+use crate::source::{Reference, Request, Sha, Source};
+use crate::tree::TreePath;
+
+pub(crate) use collate::computed_hash;
+pub(crate) use export::{Export, Hosts, export};
+
+/// Which kind of lock file a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Format {
+    /// `skills-lock.json`, of a project.
+    SkillsLock,
+    /// `.skill-lock.json`, of a user.
+    SkillLock,
+    /// `apm.lock.yaml`.
+    ApmLock,
+}
+
+/// Everything that a lock file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Import {
+    pub(crate) format: Format,
+    /// In the order of the file.
+    pub(crate) skills: Vec<Imported>,
+    /// What cannot be imported.
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
+/// A skill that another tool has recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Imported {
+    /// The name that it gives itself, as the other tool wrote it: no checked name.
+    pub(crate) name: String,
+    /// Where it is. Paths on this machine are seen from the folder of the lock file.
+    /// With a `subdirectory` the skill is that folder; without, it is the one of the
+    /// source's skills that is called `name`.
+    pub(crate) request: Request,
+    /// The commit that was installed, where the format records it.
+    pub(crate) commit: Option<Sha>,
+    /// What its content must be.
+    pub(crate) integrity: Option<Promise>,
+    /// What the person should know about it: one sentence.
+    pub(crate) note: Option<String>,
+}
+
+impl Imported {
+    /// The name to choose by, `None` where the request names the very folder.
+    pub(crate) fn choice(&self) -> Option<&str> {
+        self.request.subdirectory.is_none().then_some(self.name.as_str())
+    }
+
+    /// The request at the recorded commit, where there is one.
+    pub(crate) fn at_commit(&self) -> Request {
+        let mut request = self.request.clone();
+        if let Some(commit) = &self.commit {
+            request.reference = Reference::Sha(commit.clone());
+        }
+        request
+    }
+}
+
+/// What a lock file says about content, each in the way of its tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// [`computed_hash`] of the skill's files, 64 hex digits. It shows that nothing
+    /// changed where it is the same; where it differs and a path is not ASCII, it may
+    /// only be our order that differs.
+    Files(String),
+    /// Git's id of the skill's folder, 40 or 64 hex digits.
+    Tree(String),
+    /// Our own digest of the tree: the file was written by [`export`].
+    Digest(Digest),
+    /// The bytes of the archive.
+    Archive(Digest),
+}
+
+/// Something that a lock file names and that cannot be carried over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct LeftOut {
+    pub(crate) name: String,
+    /// Why, as the end of "`name` is left out: …".
+    pub(crate) reason: String,
+}
+
+impl LeftOut {
+    fn new(name: &str, reason: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), reason: reason.into() }
+    }
+}
+
+/// Reads the lock file that is called `file` (a path, for its ending and for messages).
+///
+/// # Errors
+/// `Usage` for a file that is none of the three by its ending; `Invalid`, with the line,
+/// for conflict markers, damaged JSON or YAML, missing or wrong fields and a skill that is
+/// there twice; `Conflict` for a version that is not known here.
+pub(crate) fn read(file: &str, text: &str) -> Result<Import> {
+    let shown = printable(file, false);
+    if let Some(line) = conflict_marker(text) {
+        return Err(error!(Invalid, "`{shown}` has conflict markers of git in line {line}")
+            .hint("keep one side of each conflict and delete the markers, then import it again"));
+    }
+    let lower = file.to_ascii_lowercase();
+    if lower.ends_with(".json") {
+        return skills::read(&shown, text);
+    }
+    if lower.ends_with(".yaml") || lower.ends_with(".yml") {
+        return apm::read(&shown, text);
+    }
+    Err(error!(Usage, "`{shown}` is no lock file that can be imported")
+        .hint("skills-lock.json, .skill-lock.json and apm.lock.yaml can"))
+}
+
+fn unknown_version(file: &str, version: &str, known: &str) -> Error {
+    let shown = printable(version, false);
+    error!(Conflict, "`{file}` has version {shown}, which is not known here")
+        .hint(format!("known are {known}; is there a newer ba-agent?"))
+}
+
+/// The request that the parts of an entry make. `path` is the skill's folder or its
+/// `SKILL.md` in the source, `""` where that is not known.
+///
+/// # Errors
+/// `Usage` for whatever `install` would not take either.
+fn request(source: &str, reference: Option<&str>, path: &str) -> Result<Request> {
+    let mut request = Request::parse(source)?;
+    if let Some(text) = reference.filter(|text| !text.is_empty()) {
+        request = request.with(Some(text), None, None)?;
+    }
+    let path = path.strip_prefix("./").unwrap_or(path).trim_end_matches('/');
+    let folder = match path.rsplit_once('/') {
+        Some((folder, last)) if is_manifest(last) => folder,
+        None if is_manifest(path) => "",
+        _ => path,
+    };
+    if !matches!(folder, "" | ".") {
+        let folder = TreePath::parse(folder.as_bytes()).map_err(|reason| {
+            error!(Usage, "the path `{}` cannot be used: it {reason}", printable(path, false))
+        })?;
+        request.subdirectory = Some(match &request.subdirectory {
+            Some(above) => folder.above(above.as_str()),
+            None => folder,
+        });
+    }
+    if matches!(request.source, Source::Marketplace { .. } | Source::Builtin { .. }) {
+        return Err(error!(Usage, "`{}` is no place that a lock file can name", request.source));
+    }
+    Ok(request)
+}
+
+fn is_manifest(name: &str) -> bool {
+    name.eq_ignore_ascii_case("SKILL.md")
+}
+
+/// The full sha that a text is, if it is one.
+fn sha(text: Option<&str>) -> Option<Sha> {
+    text.and_then(|text| text.parse().ok())
+}
+
+#[cfg(test)]
+mod tests;

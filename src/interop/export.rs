@@ -1,0 +1,195 @@
+//! Our registry as a `skills-lock.json`, so that people with `npx skills` get the same.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{LeftOut, collate};
+use crate::digest::sha256_hex;
+use crate::error::{Result, error};
+use crate::registry::{Entry, Mode, ReferenceRecord, Registry};
+use crate::skill::SkillName;
+use crate::source::Source;
+
+/// The base URLs of the three hosts, as the settings have them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hosts<'a> {
+    pub(crate) github: &'a str,
+    pub(crate) gitlab: &'a str,
+    pub(crate) bitbucket: &'a str,
+}
+
+/// What came of an export.
+#[derive(Debug)]
+pub(crate) struct Export {
+    /// The file's text.
+    pub(crate) text: String,
+    /// What `skills` has no way to say.
+    pub(crate) left_out: Vec<LeftOut>,
+    /// What it says less of than we know, a sentence each.
+    pub(crate) notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Document {
+    version: u64,
+    skills: BTreeMap<String, Locked>,
+}
+
+/// One skill. The keys down to `computedHash` are theirs, in their order; the rest is
+/// ours: `skills` 1.7.4 reads over it and keeps it until it installs that skill anew.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Locked {
+    source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_url: Option<String>,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
+    source_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skill_path: Option<String>,
+    computed_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
+    integrity: String,
+    agents: Vec<String>,
+    mode: Mode,
+}
+
+/// The registry as `skills` writes it. `read` gives the bytes of a file of an installed
+/// skill, by the path that the registry has for it.
+///
+/// # Errors
+/// Those of `read`; `Integrity` where the bytes are not the recorded ones, since a hash of
+/// edited files would name something that nobody can fetch.
+pub(crate) fn export(
+    registry: &Registry,
+    hosts: &Hosts<'_>,
+    read: &mut dyn FnMut(&SkillName, &str) -> Result<Vec<u8>>,
+) -> Result<Export> {
+    let mut document = Document { version: 1, skills: BTreeMap::new() };
+    let (mut left_out, mut notes) = (Vec::new(), Vec::new());
+    for (name, entry) in &registry.skills {
+        // They know a skill by the name it gives itself, and look for that in the source.
+        let own = entry.alias_of.clone().unwrap_or_else(|| name.to_string());
+        if document.skills.contains_key(&own) {
+            let reason =
+                format!("another skill calls itself `{own}` too, and a skills-lock.json has no aliases");
+            left_out.push(LeftOut::new(name.as_str(), reason));
+            continue;
+        }
+        match place(entry, hosts) {
+            Ok(place) => {
+                note(name, &own, entry, &mut notes);
+                document.skills.insert(own, locked(name, entry, place, read)?);
+            }
+            Err(reason) => left_out.push(LeftOut::new(name.as_str(), reason)),
+        }
+    }
+    let value = serde_json::to_value(&document).unwrap_or(Value::Null);
+    let text = serde_json::to_string_pretty(&value).unwrap_or_default() + "\n";
+    Ok(Export { text, left_out, notes })
+}
+
+/// `source`, `sourceUrl`, `sourceType`.
+struct Place(String, Option<String>, &'static str);
+
+fn place(entry: &Entry, hosts: &Hosts<'_>) -> std::result::Result<Place, String> {
+    let on = |base: &str, path: &str| format!("{}/{path}.git", base.trim_end_matches('/'));
+    let git = |url: String| Place(url.clone(), Some(url), "git");
+    let source: Source = entry.source.parse().map_err(|e: crate::error::Error| e.message)?;
+    match source {
+        Source::Github { owner, repo } if hosts.github == "https://github.com" => {
+            Ok(Place(format!("{owner}/{repo}"), None, "github"))
+        }
+        Source::Github { owner, repo } => Ok(git(on(hosts.github, &format!("{owner}/{repo}")))),
+        Source::Gitlab { project } => {
+            let url = on(hosts.gitlab, &project);
+            Ok(Place(url.clone(), Some(url), "gitlab"))
+        }
+        Source::Bitbucket { workspace, repo } => Ok(git(on(hosts.bitbucket, &format!("{workspace}/{repo}")))),
+        Source::Git { url } => Ok(git(url)),
+        Source::Local { path } => Ok(Place(path, None, "local")),
+        Source::Archive { .. } => Err("`skills` does not record archives".into()),
+        Source::Builtin { .. } => Err("it is built into ba-agent".into()),
+        Source::Marketplace { .. } => Err("its source is the entry of a marketplace".into()),
+    }
+}
+
+fn locked(
+    name: &SkillName,
+    entry: &Entry,
+    Place(source, source_url, source_type): Place,
+    read: &mut dyn FnMut(&SkillName, &str) -> Result<Vec<u8>>,
+) -> Result<Locked> {
+    let files = entry.files.iter().filter(|(_, line)| line.starts_with("100"));
+    let computed_hash = collate::computed_hash(files.map(|(path, _)| path.as_str()), |path| {
+        let bytes = read(name, path)?;
+        check(name, entry, path, &bytes)?;
+        Ok(bytes)
+    })?;
+    Ok(Locked {
+        source,
+        source_url,
+        reference: reference(entry),
+        source_type,
+        skill_path: skill_path(entry),
+        computed_hash,
+        commit: entry.pin.commit.clone(),
+        integrity: entry.digest.to_string(),
+        agents: entry.targets.clone(),
+        mode: entry.mode,
+    })
+}
+
+/// The author of a live link edits as he likes; everything else must be as recorded.
+fn check(name: &SkillName, entry: &Entry, path: &str, bytes: &[u8]) -> Result<()> {
+    let recorded = entry.files.get(path).and_then(|line| line.split(' ').nth(1));
+    if entry.mode == Mode::Live || recorded == Some(sha256_hex(bytes).as_str()) {
+        return Ok(());
+    }
+    Err(error!(Integrity, "`{path}` of `{name}` is not what was installed")
+        .hint(format!("see what was changed with `ba-agent skill diff {name}`"))
+        .hint(format!("or install it anew with `ba-agent skill install {} --force`", entry.source)))
+}
+
+/// A ref that `skills` can fetch: it knows no ranges and no pins beside it.
+fn reference(entry: &Entry) -> Option<String> {
+    if entry.pinned && entry.pin.commit.is_some() {
+        return entry.pin.commit.clone();
+    }
+    match &entry.reference {
+        None => None,
+        Some(ReferenceRecord::Branch(name) | ReferenceRecord::Tag(name) | ReferenceRecord::Sha(name)) => {
+            Some(name.clone())
+        }
+        Some(ReferenceRecord::Range(_)) => entry.pin.chosen.clone().or_else(|| entry.pin.commit.clone()),
+    }
+}
+
+/// The manifest seen from the top of the source. `skills` writes none for local folders.
+fn skill_path(entry: &Entry) -> Option<String> {
+    let manifest = entry.files.keys().find(|path| path.eq_ignore_ascii_case("SKILL.md"))?;
+    match &entry.path {
+        Some(folder) => Some(format!("{folder}/{manifest}")),
+        None if entry.kind == "local" => None,
+        None => Some(manifest.clone()),
+    }
+}
+
+fn note(name: &SkillName, own: &str, entry: &Entry, notes: &mut Vec<String>) {
+    // Under a name that only differs in how it is written, theirs lands in the same folder.
+    if SkillName::slug(own).as_ref() != Some(name) {
+        notes.push(format!("`{name}` will be called `{own}`, which is its own name: there are no aliases"));
+    }
+    if let Some(ReferenceRecord::Range(range)) = &entry.reference {
+        notes.push(format!("`{name}` will stay at the version that `{range}` gave: there are no ranges"));
+    }
+    if entry.files.keys().any(|path| !path.is_ascii()) {
+        notes.push(format!(
+            "the hash of `{name}` may differ from theirs: names of files beyond ASCII are sorted in another way"
+        ));
+    }
+}

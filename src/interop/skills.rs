@@ -1,0 +1,172 @@
+//! `skills-lock.json` and `.skill-lock.json`: one shape, the `version` tells them apart.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+
+use super::{Format, Import, Imported, LeftOut, Promise, request, sha, unknown_version};
+use crate::digest::Digest;
+use crate::error::{Error, Result, error};
+use crate::source::Sha;
+
+/// What stands in front; the rest is read when the version is known.
+#[derive(Deserialize)]
+struct Head {
+    version: u64,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    skills: Skills,
+}
+
+/// The skills in the order of the file; a name that stands twice is an error, since a
+/// merge makes such files and a JSON reader would silently drop one side.
+struct Skills(Vec<(String, Locked)>);
+
+/// The keys that matter here. All are optional, so that an entry without one is told of
+/// and not a failure of the whole file.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Locked {
+    source: Option<String>,
+    source_type: Option<String>,
+    source_url: Option<String>,
+    #[serde(rename = "ref")]
+    reference: Option<String>,
+    /// `gh skill` writes what it was asked to stay at into a key of its own.
+    pinned_ref: Option<String>,
+    skill_path: Option<String>,
+    computed_hash: Option<String>,
+    skill_folder_hash: Option<String>,
+    subagents: Option<IgnoredAny>,
+    /// Keys that our own export adds.
+    commit: Option<String>,
+    integrity: Option<String>,
+}
+
+/// Reads either file.
+///
+/// # Errors
+/// See [`super::read`].
+pub(super) fn read(file: &str, text: &str) -> Result<Import> {
+    let head: Head = serde_json::from_str(text).map_err(|e| damaged(file, &e))?;
+    let format = match head.version {
+        1 => Format::SkillsLock,
+        3 => Format::SkillLock,
+        other => {
+            let known = "version 1 of skills-lock.json and version 3 of .skill-lock.json";
+            return Err(unknown_version(file, &other.to_string(), known));
+        }
+    };
+    let document: Document = serde_json::from_str(text).map_err(|e| damaged(file, &e))?;
+    let mut import = Import { format, skills: Vec::new(), left_out: Vec::new() };
+    for (name, locked) in document.skills.0 {
+        match import_one(&name, &locked) {
+            Ok(skill) => import.skills.push(skill),
+            Err(reason) => import.left_out.push(LeftOut::new(&name, reason)),
+        }
+    }
+    Ok(import)
+}
+
+fn damaged(file: &str, cause: &serde_json::Error) -> Error {
+    let (line, column) = (cause.line(), cause.column());
+    error!(Invalid, "`{file}` is no lock file of `skills`: line {line}, column {column} is damaged")
+        .cause(cause)
+        .hint("restore the file from version control; nothing was imported")
+}
+
+/// One entry, or why it cannot be imported.
+fn import_one(name: &str, locked: &Locked) -> std::result::Result<Imported, String> {
+    let place = place(locked)?;
+    let reference = locked.reference.as_deref().or(locked.pinned_ref.as_deref());
+    let path = locked.skill_path.as_deref().unwrap_or("");
+    let request = request(&place, reference, path).map_err(|e| e.message)?;
+    let commit = match locked.commit.as_deref() {
+        Some(text) => Some(text.parse::<Sha>().map_err(|e| e.message)?),
+        None => sha(reference),
+    };
+    let commit = commit.filter(|_| request.source.is_git());
+    let note = locked.subagents.as_ref().map(|_| "its subagents are not carried over".to_owned());
+    Ok(Imported { name: name.to_owned(), request, commit, integrity: promise(locked)?, note })
+}
+
+/// The source as `install` takes it.
+fn place(locked: &Locked) -> std::result::Result<String, String> {
+    let source = locked.source.as_deref().filter(|text| !text.is_empty());
+    let url = locked.source_url.as_deref().filter(|text| !text.is_empty());
+    let missing = || "it does not say where it comes from".to_owned();
+    match locked.source_type.as_deref() {
+        Some("github") => match (source, url) {
+            (Some(source), _) if is_shorthand(source) => Ok(format!("github:{source}")),
+            (source, url) => url.or(source).map(str::to_owned).ok_or_else(missing),
+        },
+        Some("gitlab" | "git") => url.or(source).map(str::to_owned).ok_or_else(missing),
+        Some("local") => source.map(local).ok_or_else(missing),
+        Some("well-known") => Err("it comes from the index of a web site, which is not read here; \
+            install it from its repository or archive"
+            .into()),
+        Some("node_modules") => {
+            Err("it comes out of an npm package; install it from the package's repository".into())
+        }
+        Some(other) => Err(format!("its source type `{other}` is not known here")),
+        None => Err("it has no source type".into()),
+    }
+}
+
+fn is_shorthand(source: &str) -> bool {
+    source.matches('/').count() == 1 && !source.contains(':')
+}
+
+/// A path with its beginning said, so that it cannot be taken for a repository.
+fn local(path: &str) -> String {
+    let said = ["./", "../", "/", "~"].iter().any(|start| path.starts_with(start));
+    let drive = path.as_bytes().get(1) == Some(&b':');
+    if said || drive || matches!(path, "." | "..") { path.to_owned() } else { format!("./{path}") }
+}
+
+/// Ours goes first: it covers modes and links, theirs bytes alone.
+fn promise(locked: &Locked) -> std::result::Result<Option<Promise>, String> {
+    if let Some(text) = &locked.integrity {
+        return text.parse::<Digest>().map(|d| Some(Promise::Digest(d))).map_err(|e| e.message);
+    }
+    let hash = locked.computed_hash.as_deref().or(locked.skill_folder_hash.as_deref()).unwrap_or("");
+    let hex = hash.to_ascii_lowercase();
+    let digits = hex.bytes().all(|b| b.is_ascii_hexdigit());
+    match hex.len() {
+        0 => Ok(None),
+        40 if digits => Ok(Some(Promise::Tree(hex))),
+        64 if digits => Ok(Some(Promise::Files(hex))),
+        _ => Err(format!("its hash `{hash}` is none")),
+    }
+}
+
+impl<'de> Deserialize<'de> for Skills {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_map(Once)
+    }
+}
+
+struct Once;
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Skills;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of skills")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Skills, A::Error> {
+        let mut skills: Vec<(String, Locked)> = Vec::new();
+        let mut names = std::collections::BTreeSet::new();
+        while let Some((name, locked)) = map.next_entry::<String, Locked>()? {
+            if !names.insert(name.clone()) {
+                return Err(A::Error::custom(format!("the skill `{name}` is there twice")));
+            }
+            skills.push((name, locked));
+        }
+        Ok(Skills(skills))
+    }
+}

@@ -1,0 +1,322 @@
+//! What a person at a terminal meets: questions, tables and colour through a
+//! pseudo-terminal, and completion as the scripts of the shells ask for it.
+
+use std::process::{Command, Stdio};
+
+use crate::env::{Run, TestEnv};
+
+/// A world with three skills in `src/`, of which `pdf` and `docx` are installed.
+fn installed() -> TestEnv {
+    let env = three();
+    env.run(&["skill", "install", "../src", "-s", "pdf", "-s", "docx"]).ends(0);
+    env
+}
+
+fn three() -> TestEnv {
+    let env = TestEnv::new();
+    for name in ["pdf", "docx", "xlsx"] {
+        env.skill(&format!("src/skills/{name}"));
+    }
+    env
+}
+
+/// Asks for candidates as the script of `shell` does: a word for each line, with what
+/// stands behind the separator cut off.
+fn candidates(env: &TestEnv, shell: &str, words: &[&str]) -> Vec<String> {
+    let separator = if shell == "fish" { '\t' } else { ':' };
+    let mut command = env.command(&["--", "ba-agent"]);
+    command.args(words).env("BA_AGENT_COMPLETE", shell);
+    if shell != "fish" {
+        command.env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+        command.env("_CLAP_IFS", if shell == "bash" { "\u{b}" } else { "\n" });
+    }
+    if shell == "bash" {
+        command.env("_CLAP_COMPLETE_COMP_TYPE", "9").env("_CLAP_COMPLETE_SPACE", "false");
+    }
+    let run = env.done(command.output().unwrap()).ends(0);
+    assert_eq!(run.stderr, "");
+    let lines: Vec<&str> = match shell {
+        "bash" => run.stdout.split('\u{b}').collect(),
+        _ => run.stdout.lines().collect(),
+    };
+    lines.iter().map(|line| line.split(separator).next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_shell_is_offered_the_installed_names() {
+    let env = installed();
+    for shell in ["bash", "zsh", "fish"] {
+        let offered = candidates(&env, shell, &["skill", "uninstall", ""]);
+        let names: Vec<&str> =
+            offered.iter().map(String::as_str).filter(|word| !word.starts_with('-')).collect();
+        assert_eq!(names, ["docx", "pdf"], "{shell}");
+        assert_eq!(candidates(&env, shell, &["skill", "uninstall", "pd"]), ["pdf"], "{shell}");
+        assert_eq!(candidates(&env, shell, &["skill", "show", "do"]), ["docx"], "{shell}");
+        assert_eq!(candidates(&env, shell, &["skill", "unin"]), ["uninstall"], "{shell}");
+        assert_eq!(
+            candidates(&env, shell, &["skill", "install", "x", "--agent", "claude-c"]),
+            ["claude-code"]
+        );
+    }
+}
+
+#[test]
+fn completion_finds_the_registry_that_the_settings_name() {
+    let env = three();
+    env.write("project/.ba-agent/config.yaml", "skills:\n  registry: lock/skills.json\n");
+    env.run(&["skill", "install", "../src", "-s", "pdf"]).ends(0);
+    assert!(env.path("project/lock/skills.json").exists());
+    assert_eq!(candidates(&env, "bash", &["skill", "uninstall", "p"]), ["pdf"]);
+}
+
+#[test]
+fn completion_never_fails_over_a_damaged_registry() {
+    let env = installed();
+    env.write("project/config/skills_registry.json", "{ not json");
+    let before = env.picture("project");
+    let offered = candidates(&env, "bash", &["skill", "uninstall", ""]);
+    assert!(offered.iter().all(|word| word.starts_with('-') || word.is_empty()), "{offered:?}");
+    assert_eq!(env.picture("project"), before);
+}
+
+/// The committed script itself, in a real bash where there is one.
+#[test]
+fn the_bash_script_completes_installed_names() {
+    let env = installed();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/ba-agent.bash");
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_ba-agent")).parent().unwrap();
+    let line = format!(
+        "PATH=\"{}:$PATH\"; source '{script}' || exit 9; COMP_WORDS=(ba-agent skill uninstall p); COMP_CWORD=3; \
+         COMP_TYPE=9; _clap_complete_ba_agent ba-agent p uninstall; printf '<%s>' \"${{COMPREPLY[@]}}\"",
+        program.display()
+    );
+    let mut bash = Command::new("bash");
+    let ours = env.command(&[]);
+    bash.args(["--norc", "--noprofile", "-c", &line]).current_dir(env.project()).env_clear();
+    bash.envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?)))).stdin(Stdio::null());
+    match bash.output() {
+        Ok(output) => assert_eq!(String::from_utf8_lossy(&output.stdout), "<pdf>", "{output:?}"),
+        Err(error) => skipped(&format!("there is no bash here: {error}")),
+    }
+}
+
+#[allow(clippy::print_stderr)]
+fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
+#[test]
+fn without_a_terminal_nothing_is_asked_or_coloured() {
+    let env = installed();
+    let run = env.run(&["skill", "install", "../src"]).ends(2);
+    assert!(!run.stderr.contains('\u{1b}') && run.stderr.contains("--skill NAME"), "{}", run.stderr);
+    let run = env.run(&["skill", "list", "--color", "always"]).ends(0);
+    assert!(run.stdout.lines().all(|line| line.contains('\t')), "{}", run.stdout);
+    let run = env.run(&["skill", "install", "../none", "--color", "always"]).ends(3);
+    assert!(run.stderr.contains("\u{1b}["), "{}", run.stderr);
+}
+
+#[cfg(unix)]
+mod through_a_pty {
+    use std::fs::File;
+    use std::io::{Read as _, Write as _};
+    use std::os::fd::OwnedFd;
+    use std::process::Child;
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+    use std::time::Duration;
+
+    use rustix::fs::{Mode, OFlags};
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    use super::*;
+
+    /// A machine that takes longer for one answer is not being waited for.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// A program at a terminal of 100 columns.
+    struct Terminal {
+        keyboard: File,
+        screen: Receiver<Vec<u8>>,
+        child: Child,
+        seen: String,
+        /// How much of `seen` was waited for already.
+        known: usize,
+    }
+
+    impl Terminal {
+        fn run(mut command: Command) -> Self {
+            let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+            grantpt(&control).unwrap();
+            unlockpt(&control).unwrap();
+            let name = ptsname(&control, Vec::new()).unwrap();
+            let user: OwnedFd =
+                rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+            let size = rustix::termios::Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+            rustix::termios::tcsetwinsize(&user, size).unwrap();
+            command.stdin(user.try_clone().unwrap()).stdout(user.try_clone().unwrap()).stderr(user);
+            if command.get_envs().all(|(name, _)| name != "TERM") {
+                command.env("TERM", "xterm");
+            }
+            let child = command.spawn().unwrap();
+            // The last of our own copies of the user's side is in `command`.
+            drop(command);
+            let keyboard = File::from(control);
+            let mut reader = keyboard.try_clone().unwrap();
+            let (sender, screen) = channel();
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                // Linux says EIO, others the end, when the program has gone.
+                while let Ok(length @ 1..) = reader.read(&mut buffer) {
+                    if sender.send(buffer[..length].to_vec()).is_err() {
+                        return;
+                    }
+                }
+            });
+            Self { keyboard, screen, child, seen: String::new(), known: 0 }
+        }
+
+        /// Reads until `words` have been shown behind those of the last time.
+        #[track_caller]
+        fn wait_for(&mut self, words: &str) {
+            loop {
+                if let Some(at) = self.seen[self.known..].find(words) {
+                    self.known += at + words.len();
+                    return;
+                }
+                match self.screen.recv_timeout(PATIENCE) {
+                    Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                    Err(why) => panic!("{why}: no {words:?} in {:?}", self.seen),
+                }
+            }
+        }
+
+        fn press(&mut self, keys: &str) {
+            self.keyboard.write_all(keys.as_bytes()).unwrap();
+        }
+
+        /// The status and everything that was shown.
+        fn end(mut self) -> (std::process::ExitStatus, String) {
+            loop {
+                match self.screen.recv_timeout(PATIENCE) {
+                    Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.child.kill().unwrap();
+                        panic!("the program did not end: {:?}", self.seen);
+                    }
+                }
+            }
+            (self.child.wait().unwrap(), self.seen)
+        }
+    }
+
+    /// Runs to the end without pressing a key.
+    fn shown(env: &TestEnv, args: &[&str], variables: &[(&str, &str)]) -> Run {
+        let mut command = env.command(args);
+        command.envs(variables.iter().copied());
+        let (status, seen) = Terminal::run(command).end();
+        let output = std::process::Output { status, stdout: seen.into_bytes(), stderr: Vec::new() };
+        env.done(output)
+    }
+
+    #[test]
+    fn of_several_skills_the_person_chooses() {
+        let env = three();
+        let mut terminal = Terminal::run(env.command(&["skill", "install", "../src"]));
+        terminal.wait_for("Which ones?");
+        terminal.wait_for("xlsx - ");
+        terminal.press(" ");
+        terminal.wait_for("[x] docx");
+        terminal.press("\r");
+        let (status, seen) = terminal.end();
+        assert_eq!(status.code(), Some(0), "{seen}");
+        assert!(seen.contains("docx in .claude/skills"), "{seen}");
+        let names: Vec<_> = env.registry()["skills"].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(names, ["docx"]);
+    }
+
+    #[test]
+    fn choosing_nothing_changes_nothing() {
+        let env = three();
+        let before = env.picture("project");
+        let mut terminal = Terminal::run(env.command(&["skill", "install", "../src"]));
+        terminal.wait_for("xlsx - ");
+        terminal.press("\r");
+        let (status, seen) = terminal.end();
+        assert_eq!(status.code(), Some(2), "{seen}");
+        assert!(seen.contains("no skill was chosen"), "{seen}");
+        assert_eq!(env.picture("project"), before);
+    }
+
+    /// Before the program listens to single keys, the terminal itself takes Ctrl-C, and
+    /// drops it where no shell stands behind; so it is pressed until it is heard.
+    #[test]
+    fn ctrl_c_leaves_everything_and_the_cursor_as_it_was() {
+        let env = three();
+        let before = env.picture("project");
+        let mut terminal = Terminal::run(env.command(&["skill", "install", "../src"]));
+        terminal.wait_for("xlsx - ");
+        while terminal.child.try_wait().unwrap().is_none() {
+            terminal.press("\u{3}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let (status, seen) = terminal.end();
+        assert_eq!(status.code(), Some(130), "{seen}");
+        assert!(seen.contains("stopped before anything was changed"), "{seen}");
+        assert_eq!(env.picture("project"), before);
+        let (hidden, back) = (seen.rfind("\u{1b}[?25l"), seen.rfind("\u{1b}[?25h"));
+        assert!(hidden <= back, "the cursor stays hidden: {seen:?}");
+    }
+
+    #[test]
+    fn json_and_yes_ask_nothing() {
+        let env = three();
+        for flag in ["--json", "--yes"] {
+            let run = shown(&env, &["skill", "install", "../src", flag], &[]).ends(2);
+            assert!(!run.stdout.contains("Which ones?"), "{}", run.stdout);
+        }
+    }
+
+    #[test]
+    fn a_table_has_a_heading_and_colour_unless_it_is_not_wanted() {
+        let env = installed();
+        let run = shown(&env, &["skill", "list"], &[]).ends(0);
+        assert!(run.stdout.contains("NAME") && run.stdout.contains("\u{1b}["), "{:?}", run.stdout);
+        for (args, variables) in [
+            (&["skill", "list", "--color", "never"][..], &[][..]),
+            (&["skill", "list"], &[("NO_COLOR", "1")]),
+            (&["skill", "list"], &[("TERM", "dumb")]),
+        ] {
+            let run = shown(&env, args, variables).ends(0);
+            assert!(run.stdout.contains("NAME"), "{}", run.stdout);
+            assert!(!run.stdout.contains('\u{1b}'), "{args:?} {variables:?}: {:?}", run.stdout);
+        }
+    }
+
+    /// Titles, cursor moves and reordering of a skill's text do not reach the terminal.
+    #[test]
+    fn a_skill_cannot_write_to_the_terminal() {
+        let env = TestEnv::new();
+        let evil = "---\nname: evil\ndescription: \"a \\e]0;owned\\a \\e[2J \\u202eflipped thing for a test\"\n---\nBody\n";
+        env.write("src/skills/evil/SKILL.md", evil);
+        env.skill("src/skills/good");
+        for args in [
+            &["skill", "show", "../src"][..],
+            &["skill", "validate", "../src"],
+            &["skill", "install", "../src", "--all"],
+        ] {
+            let run = shown(&env, args, &[]);
+            for raw in ["\u{1b}]", "\u{1b}[2J", "\u{7}", "\u{202e}"] {
+                assert!(!run.stdout.contains(raw), "{args:?}: {raw:?} in {:?}", run.stdout);
+            }
+        }
+        let mut terminal = Terminal::run(env.command(&["skill", "install", "../src"]));
+        terminal.wait_for("good - ");
+        terminal.press("\r");
+        let (_, seen) = terminal.end();
+        assert!(
+            !seen.contains("\u{1b}]") && !seen.contains("\u{1b}[2J") && !seen.contains('\u{202e}'),
+            "{seen:?}"
+        );
+    }
+}
