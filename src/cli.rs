@@ -279,14 +279,9 @@ impl Place {
 
 /// The settings of the user, and over them those of the project.
 fn settings_of(env: &Env, scope: Option<&Scope>) -> Result<Settings> {
-    let mut files = Vec::new();
-    if let Ok(config) = env.config_dir() {
-        files.push(config.join("config.yaml"));
-    }
-    if let Some(scope @ Scope::Project { .. }) = scope {
-        files.push(scope.settings_file());
-    }
-    Settings::load(env, &files)
+    let user = env.config_dir().ok().map(|config| config.join("config.yaml"));
+    let project = scope.filter(|scope| matches!(scope, Scope::Project { .. })).map(Scope::settings_file);
+    Settings::load(env, user.as_deref(), project.as_deref())
 }
 
 /// Names that the person may have meant, as hints.

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::agents::Target;
 use crate::disk::{self, Seen, Sight};
-use crate::error::Result;
+use crate::error::{Result, error, printable};
 use crate::layout::{Env, Scope};
 use crate::registry::{Entry, Registry};
+use crate::settings::stays_inside;
 use crate::skill::SkillName;
 
 /// The skill folders of one scope.
@@ -57,13 +58,29 @@ impl Places {
         roots
     }
 
+    /// Says whether a target may be used here. A registry comes with its project, from whoever
+    /// wrote it: its folders stay inside the project. The user's own may be anywhere.
+    ///
+    /// # Errors
+    /// `Usage` for a folder that leads out of the project.
+    pub(crate) fn check(&self, target: &Target) -> Result<()> {
+        match target {
+            Target::Folder(path) if !self.is_user && !stays_inside(path) => {
+                Err(error!(Usage, "the target `{}` leads out of the project", printable(path, false))
+                    .hint("skills of a project stay in the project; for other folders add `--global`"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The folders that a recorded skill is in.
     ///
     /// # Errors
-    /// `Invalid` for a target in the registry that leaves its base.
+    /// `Usage` for a target in the registry that is none, or leads out of the project.
     pub(crate) fn roots_of(&self, entry: &Entry) -> Result<Vec<PathBuf>> {
         let targets: Vec<Target> =
             entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
+        targets.iter().try_for_each(|target| self.check(target))?;
         Ok(self.roots(&targets))
     }
 

@@ -58,6 +58,10 @@ pub(crate) struct Settings {
     /// Refuse commits that no branch or tag reaches.
     pub(crate) require_reachable: bool,
     pub(crate) limits: Limits,
+    // False where a project named the host: the user's token is not for it.
+    github_token_goes: bool,
+    gitlab_token_goes: bool,
+    bitbucket_token_goes: bool,
 }
 
 impl Default for Settings {
@@ -77,6 +81,9 @@ impl Default for Settings {
             ca_file: None,
             require_reachable: false,
             limits: Limits::default(),
+            github_token_goes: true,
+            gitlab_token_goes: true,
+            bitbucket_token_goes: true,
         }
     }
 }
@@ -146,24 +153,59 @@ impl TryFrom<serde_yaml::Value> for Size {
 impl Settings {
     /// Reads the user's file, then the project's over it, then the environment over both.
     ///
+    /// A project's file comes with the project, from whoever wrote it: it may not lead
+    /// outside of the project, nor a token or a variable to another host.
+    ///
     /// # Errors
     /// `Usage` for a file that is no YAML, has an unknown key or a wrong type, with the
-    /// line; and for `${VAR}` with no closing brace.
-    pub(crate) fn load(env: &Env, files: &[PathBuf]) -> Result<Self> {
+    /// line; for `${VAR}` with no closing brace; for what a project's file may not say.
+    pub(crate) fn load(env: &Env, user: Option<&Path>, project: Option<&Path>) -> Result<Self> {
         let mut settings = Self::default();
-        for file in files {
-            match fs::read_to_string(file) {
-                Ok(text) => settings.merge(parse(&text, file)?, env)?,
-                Err(e)
-                    if matches!(
-                        e.kind(),
-                        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-                    ) => {}
-                Err(e) => return Err(e.into()),
-            }
+        if let Some(document) = user.map(read).transpose()?.flatten() {
+            settings.merge(document, env)?;
+        }
+        if let Some(file) = project
+            && let Some(document) = read(file)?
+        {
+            settings.merge_project(document, env, file)?;
         }
         settings.merge_environment(env);
         Ok(settings)
+    }
+
+    /// The file of a project, which is not the user's own word.
+    fn merge_project(&mut self, document: Document, env: &Env, file: &Path) -> Result<()> {
+        let section = &document.skills;
+        for (key, value) in [("install_dir", &section.install_dir), ("registry", &section.registry)] {
+            if value.as_deref().is_some_and(|path| !stays_inside(path)) {
+                return Err(error!(Usage, "`{key}` in `{}` leads out of the project", file.display())
+                    .hint("write a path inside the project; other folders are for your own settings"));
+            }
+        }
+        for value in [&section.github_url, &section.gitlab_url, &section.bitbucket_url] {
+            if value.as_deref().is_some_and(|url| url.contains("${")) {
+                return Err(error!(Usage, "a URL in `{}` takes a variable's value", file.display())
+                    .hint("a project could send your variables anywhere: write the URL out"));
+            }
+        }
+        if section.ca_file.is_some() || section.allow_http.is_some() {
+            return Err(error!(
+                Usage,
+                "`ca_file` and `allow_http` in `{}` are not the project's to say",
+                file.display()
+            )
+            .hint("put them into your own settings"));
+        }
+        let own = (self.github_url.clone(), self.gitlab_url.clone(), self.bitbucket_url.clone());
+        self.merge(document, env)?;
+        for (was, is, token) in [
+            (own.0, &self.github_url, &mut self.github_token_goes),
+            (own.1, &self.gitlab_url, &mut self.gitlab_token_goes),
+            (own.2, &self.bitbucket_url, &mut self.bitbucket_token_goes),
+        ] {
+            *token = was == *is;
+        }
+        Ok(())
     }
 
     fn merge(&mut self, document: Document, env: &Env) -> Result<()> {
@@ -207,22 +249,23 @@ impl Settings {
     }
 
     fn merge_environment(&mut self, env: &Env) {
-        for (variable, slot) in [
-            ("BA_AGENT_GITHUB_URL", &mut self.github_url),
-            ("BA_AGENT_GITLAB_URL", &mut self.gitlab_url),
-            ("BA_AGENT_BITBUCKET_URL", &mut self.bitbucket_url),
+        for (variable, slot, goes) in [
+            ("BA_AGENT_GITHUB_URL", &mut self.github_url, &mut self.github_token_goes),
+            ("BA_AGENT_GITLAB_URL", &mut self.gitlab_url, &mut self.gitlab_token_goes),
+            ("BA_AGENT_BITBUCKET_URL", &mut self.bitbucket_url, &mut self.bitbucket_token_goes),
         ] {
             if let Some(value) = env.var(variable) {
                 *slot = value.trim_end_matches('/').to_owned();
+                *goes = true;
             }
         }
-        for (variables, slot) in [
-            (&["GITHUB_TOKEN", "GH_TOKEN"][..], &mut self.github_token),
-            (&["GITLAB_TOKEN"][..], &mut self.gitlab_token),
-            (&["BITBUCKET_TOKEN"][..], &mut self.bitbucket_token),
+        for (variables, slot, goes) in [
+            (&["GITHUB_TOKEN", "GH_TOKEN"][..], &mut self.github_token, self.github_token_goes),
+            (&["GITLAB_TOKEN"][..], &mut self.gitlab_token, self.gitlab_token_goes),
+            (&["BITBUCKET_TOKEN"][..], &mut self.bitbucket_token, self.bitbucket_token_goes),
         ] {
             let found = variables.iter().find_map(|name| env.var(name)).map(Secret::new);
-            *slot = slot.take().or(found);
+            *slot = slot.take().or(found).filter(|_| goes);
         }
         if let Some(path) = env.var("SSL_CERT_FILE") {
             self.ca_file.get_or_insert_with(|| env.absolute(Path::new(path)));
@@ -252,6 +295,24 @@ impl Settings {
     }
 }
 
+/// The document of a file; nothing where there is none.
+fn read(file: &Path) -> Result<Option<Document>> {
+    match fs::read_to_string(file) {
+        Ok(text) => parse(&text, file).map(Some),
+        Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// True for a relative path that does not climb.
+pub(crate) fn stays_inside(path: &str) -> bool {
+    use std::path::Component;
+    let climbs = Path::new(path).components().any(|c| !matches!(c, Component::Normal(_) | Component::CurDir));
+    !climbs && !path.starts_with('~') && !path.contains(['\\', '$'])
+}
+
 fn parse(text: &str, file: &Path) -> Result<Document> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(Document::default());
@@ -278,4 +339,79 @@ fn expand(text: &str, env: &Env) -> Result<String> {
     }
     out.push_str(rest);
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    fn load(user: &str, project: &str, variables: &[(&str, &str)]) -> Result<Settings> {
+        let dir = tempfile::tempdir().unwrap();
+        let env = Env::for_test(dir.path(), variables);
+        let (a, b) = (dir.path().join("user.yaml"), dir.path().join("project.yaml"));
+        std::fs::write(&a, user).unwrap();
+        std::fs::write(&b, project).unwrap();
+        Settings::load(&env, Some(&a), Some(&b))
+    }
+
+    #[test]
+    fn the_project_goes_before_the_user_and_the_environment_before_both() {
+        let settings = load(
+            "skills:\n  install_dir: a\n  cache_limit: 2 MiB\n  limits:\n    file: 1kB\n",
+            "skills:\n  install_dir: b\n  agents: [cursor]\n",
+            &[("BA_AGENT_GITHUB_URL", "http://127.0.0.1:9/")],
+        )
+        .unwrap();
+        assert_eq!(settings.install_dir.as_deref(), Some("b"));
+        assert_eq!((settings.cache_limit, settings.limits.file), (2 << 20, 1000));
+        assert_eq!(settings.github_url, "http://127.0.0.1:9");
+        assert_eq!(settings.agents, ["cursor"]);
+    }
+
+    #[test]
+    fn a_project_cannot_send_a_token_or_a_variable_anywhere() {
+        let token = [("GITHUB_TOKEN", "canary"), ("SECRET", "canary")];
+        let evil = "skills:\n  github_url: https://evil.example\n";
+        assert_eq!(load("", evil, &token).unwrap().github_token, None);
+        let with_auth = format!("{evil}  auth:\n    github_token: ${{GITHUB_TOKEN}}\n");
+        assert_eq!(load("", &with_auth, &token).unwrap().github_token, None);
+        assert!(load(evil, "", &token).unwrap().github_token.is_some(), "the user's own word");
+        assert!(load(evil, evil, &token).unwrap().github_token.is_some(), "the project says the same");
+        assert!(load("", "", &token).unwrap().github_token.is_some());
+        for project in [
+            "skills:\n  github_url: https://evil.example/${SECRET}\n",
+            "skills:\n  install_dir: ../../x\n",
+            "skills:\n  install_dir: /etc\n",
+            "skills:\n  install_dir: ~/x\n",
+            "skills:\n  install_dir: ${HOME}/x\n",
+            "skills:\n  registry: ../x.json\n",
+            "skills:\n  allow_http: true\n",
+            "skills:\n  ca_file: evil.pem\n",
+        ] {
+            assert_eq!(load("", project, &token).unwrap_err().kind, Kind::Usage, "{project}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error_that_names_the_line() {
+        for (text, words) in [
+            ("skills:\n  instal_dir: x\n", "line 2"),
+            ("skills: [", "line"),
+            ("skills:\n  cache_limit: lots\n", "no size"),
+            ("skills:\n  limits:\n    fil: 1\n", "no limit named"),
+            ("skills:\n  agents: cursor\n", "line"),
+        ] {
+            let error = load(text, "", &[]).unwrap_err();
+            let said = format!("{} {:?}", error.message, error.causes);
+            assert!(error.kind == Kind::Usage && said.contains(words), "{text}: {said}");
+        }
+        assert!(load("# nothing\n\n", "", &[]).is_ok());
+    }
+
+    #[test]
+    fn a_secret_says_nothing_of_itself() {
+        let settings = load("", "", &[("GITHUB_TOKEN", "canary")]).unwrap();
+        assert!(!format!("{settings:?}").contains("canary"));
+    }
 }

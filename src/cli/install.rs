@@ -222,6 +222,7 @@ impl Install {
         let mut targets = Vec::new();
         for name in names {
             let target = Target::parse(name)?;
+            place.places.check(&target)?;
             if !targets.contains(&target) {
                 targets.push(target);
             }

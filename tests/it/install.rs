@@ -536,3 +536,38 @@ fn a_kill_at_any_step_leaves_old_or_new() {
         }
     }
 }
+
+/// A registry comes with its project: it cannot make anybody write or remove elsewhere.
+#[test]
+fn a_registry_cannot_lead_out_of_its_project() {
+    let env = three();
+    env.write("elsewhere/pdf/precious.txt", "precious");
+    refused(
+        &env,
+        &["skill", "install", "../src", "-s", "pdf", "--agent", "../elsewhere"],
+        2,
+        "leads out of the project",
+    );
+    env.run(&["skill", "install", "../src", "-s", "pdf"]).ends(0);
+    let sound = env.read("project/config/skills_registry.json");
+    for target in ["../elsewhere", "./../elsewhere", "~/elsewhere", env.path("elsewhere").to_str().unwrap()] {
+        env.write(
+            "project/config/skills_registry.json",
+            sound.replace("\"claude-code\"", &format!("\"{target}\"")),
+        );
+        for args in [
+            &["skill", "install"][..],
+            &["skill", "install", "--force"],
+            &["skill", "install", "--frozen"],
+            &["skill", "uninstall", "pdf", "--force"],
+            &["skill", "update", "--force", "--yes"],
+            &["skill", "list", "--check"],
+        ] {
+            refused(&env, args, 2, "leads out of the project");
+            assert_eq!(env.read("elsewhere/pdf/precious.txt"), "precious");
+        }
+    }
+    let renamed = sound.replace("\"pdf\": {", "\"../../elsewhere/pdf\": {");
+    env.write("project/config/skills_registry.json", renamed);
+    refused(&env, &["skill", "uninstall", "pdf", "--force"], 8, "line");
+}
