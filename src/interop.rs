@@ -51,9 +51,10 @@ pub(crate) struct Imported {
     /// The name that it gives itself, as the other tool wrote it: no checked name.
     pub(crate) name: String,
     /// Where it is. Paths on this machine are seen from the folder of the lock file.
-    /// With a `subdirectory` the skill is that folder; without, it is the one of the
-    /// source's skills that is called `name`.
     pub(crate) request: Request,
+    /// What it is called among the skills of the request; `None` where the request names
+    /// the very folder of the skill.
+    pub(crate) choice: Option<String>,
     /// The commit that was installed, where the format records it.
     pub(crate) commit: Option<Sha>,
     /// What its content must be.
@@ -63,11 +64,6 @@ pub(crate) struct Imported {
 }
 
 impl Imported {
-    /// The name to choose by, `None` where the request names the very folder.
-    pub(crate) fn choice(&self) -> Option<&str> {
-        self.request.subdirectory.is_none().then_some(self.name.as_str())
-    }
-
     /// The request at the recorded commit, where there is one.
     pub(crate) fn at_commit(&self) -> Request {
         let mut request = self.request.clone();
