@@ -10,18 +10,18 @@
 mod apm;
 mod collate;
 mod export;
+mod promise;
 mod skills;
 
 use serde::Serialize;
 
-use crate::digest::Digest;
 use crate::error::{Error, Result, error, printable};
 use crate::registry::conflict_marker;
 use crate::source::{Reference, Request, Sha, Source};
 use crate::tree::TreePath;
 
-pub(crate) use collate::computed_hash;
 pub(crate) use export::{Export, Hosts, export};
+pub(crate) use promise::{Content, Promise};
 
 /// Which kind of lock file a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -72,21 +72,6 @@ impl Imported {
         }
         request
     }
-}
-
-/// What a lock file says about content, each in the way of its tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Promise {
-    /// [`computed_hash`] of the skill's files, 64 hex digits. It shows that nothing
-    /// changed where it is the same; where it differs and a path is not ASCII, it may
-    /// only be our order that differs.
-    Files(String),
-    /// Git's id of the skill's folder, 40 or 64 hex digits.
-    Tree(String),
-    /// Our own digest of the tree: the file was written by [`export`].
-    Digest(Digest),
-    /// The bytes of the archive.
-    Archive(Digest),
 }
 
 /// Something that a lock file names and that cannot be carried over.

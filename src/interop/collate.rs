@@ -20,7 +20,7 @@ const ORDER: &str = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789abcdefghijklmn
 ///
 /// # Errors
 /// Those of `read`, which is given each path once.
-pub(crate) fn computed_hash<'a>(
+pub(super) fn computed_hash<'a>(
     paths: impl IntoIterator<Item = &'a str>,
     mut read: impl FnMut(&str) -> Result<Vec<u8>>,
 ) -> Result<String> {
