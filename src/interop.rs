@@ -10,18 +10,18 @@
 mod apm;
 mod collate;
 mod export;
+mod promise;
 mod skills;
 
 use serde::Serialize;
 
-use crate::digest::Digest;
 use crate::error::{Error, Result, error, printable};
 use crate::registry::conflict_marker;
 use crate::source::{Reference, Request, Sha, Source};
 use crate::tree::TreePath;
 
-pub(crate) use collate::computed_hash;
 pub(crate) use export::{Export, Hosts, export};
+pub(crate) use promise::{Content, Promise};
 
 /// Which kind of lock file a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -51,9 +51,10 @@ pub(crate) struct Imported {
     /// The name that it gives itself, as the other tool wrote it: no checked name.
     pub(crate) name: String,
     /// Where it is. Paths on this machine are seen from the folder of the lock file.
-    /// With a `subdirectory` the skill is that folder; without, it is the one of the
-    /// source's skills that is called `name`.
     pub(crate) request: Request,
+    /// What it is called among the skills of the request; `None` where the request names
+    /// the very folder of the skill.
+    pub(crate) choice: Option<String>,
     /// The commit that was installed, where the format records it.
     pub(crate) commit: Option<Sha>,
     /// What its content must be.
@@ -63,11 +64,6 @@ pub(crate) struct Imported {
 }
 
 impl Imported {
-    /// The name to choose by, `None` where the request names the very folder.
-    pub(crate) fn choice(&self) -> Option<&str> {
-        self.request.subdirectory.is_none().then_some(self.name.as_str())
-    }
-
     /// The request at the recorded commit, where there is one.
     pub(crate) fn at_commit(&self) -> Request {
         let mut request = self.request.clone();
@@ -76,21 +72,6 @@ impl Imported {
         }
         request
     }
-}
-
-/// What a lock file says about content, each in the way of its tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Promise {
-    /// [`computed_hash`] of the skill's files, 64 hex digits. It shows that nothing
-    /// changed where it is the same; where it differs and a path is not ASCII, it may
-    /// only be our order that differs.
-    Files(String),
-    /// Git's id of the skill's folder, 40 or 64 hex digits.
-    Tree(String),
-    /// Our own digest of the tree: the file was written by [`export`].
-    Digest(Digest),
-    /// The bytes of the archive.
-    Archive(Digest),
 }
 
 /// Something that a lock file names and that cannot be carried over.

@@ -8,6 +8,7 @@ use super::{Format, Import, Imported, LeftOut, Promise, request, sha, unknown_ve
 use crate::digest::Digest;
 use crate::error::{Result, error, printable};
 use crate::source::{Request, Source};
+use crate::tree::TreePath;
 
 #[derive(Deserialize)]
 struct Document {
@@ -66,7 +67,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Import> {
     for package in &packages {
         match package.import() {
             Ok(skills) => import.skills.extend(skills),
-            Err(reason) => import.left_out.push(LeftOut::new(package.title(), reason)),
+            Err(reason) => import.left_out.push(LeftOut::new(&package.title(), reason)),
         }
     }
     Ok(import)
@@ -78,9 +79,14 @@ fn incomplete(file: &str, key: &str) -> crate::error::Error {
 }
 
 impl Package {
-    /// What a person calls it.
-    fn title(&self) -> &str {
-        self.name.as_deref().or(self.repo_url.as_deref()).unwrap_or("a package without a name")
+    /// What a person calls it: its name, else where it is.
+    fn title(&self) -> String {
+        let place = self.repo_url.as_deref().unwrap_or("a package without a name");
+        match (&self.name, &self.virtual_path) {
+            (Some(name), _) => name.clone(),
+            (None, Some(path)) => format!("{place}/{path}"),
+            (None, None) => place.to_owned(),
+        }
     }
 
     /// The skills of the package, or why there are none to import.
@@ -95,7 +101,10 @@ impl Package {
             None => sha(self.resolved_ref.as_deref()),
         };
         let integrity = self.promise(&request)?;
+        // A package's folder may be the skill itself or hold several.
+        let itself = request.subdirectory.as_ref().map(TreePath::name);
         let one = |name: String| Imported {
+            choice: Some(name.clone()).filter(|name| itself != Some(name.as_str())),
             name,
             request: request.clone(),
             commit: commit.clone().filter(|_| request.source.is_git()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{LeftOut, collate};
+use super::{LeftOut, collate, promise};
 use crate::digest::sha256_hex;
 use crate::error::{Result, error};
 use crate::registry::{Entry, Mode, ReferenceRecord, Registry};
@@ -124,8 +124,7 @@ fn locked(
     Place(source, source_url, source_type): Place,
     read: &mut dyn FnMut(&SkillName, &str) -> Result<Vec<u8>>,
 ) -> Result<Locked> {
-    let files = entry.files.iter().filter(|(_, line)| line.starts_with("100"));
-    let computed_hash = collate::computed_hash(files.map(|(path, _)| path.as_str()), |path| {
+    let computed_hash = collate::computed_hash(promise::plain(&entry.files), |path| {
         let bytes = read(name, path)?;
         check(name, entry, path, &bytes)?;
         Ok(bytes)

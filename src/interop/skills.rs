@@ -90,7 +90,8 @@ fn import_one(name: &str, locked: &Locked) -> std::result::Result<Imported, Stri
     };
     let commit = commit.filter(|_| request.source.is_git());
     let note = locked.subagents.as_ref().map(|_| "its subagents are not carried over".to_owned());
-    Ok(Imported { name: name.to_owned(), request, commit, integrity: promise(locked)?, note })
+    let choice = path.is_empty().then(|| name.to_owned());
+    Ok(Imported { name: name.to_owned(), request, choice, commit, integrity: promise(locked)?, note })
 }
 
 /// The source as `install` takes it.

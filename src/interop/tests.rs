@@ -90,6 +90,8 @@ fn promises_are_told_apart_by_their_form() {
     assert_eq!(promise(&format!(r#""computedHash":"{HASH}""#)).integrity, Some(Promise::Files(HASH.into())));
     assert_eq!(promise(&format!(r#""skillFolderHash":"{SHA}""#)).integrity, Some(Promise::Tree(SHA.into())));
     assert_eq!(promise(r#""computedHash":"""#).integrity, None);
+    assert_eq!(promise(r#""skillPath":"SKILL.md""#).choice, None);
+    assert_eq!(promise(r#""skillPath":"""#).choice.as_deref(), Some("a"));
     let ours = promise(&format!(
         r#""computedHash":"{SHA}","integrity":"sha256:{HASH}","commit":"{SHA}","ref":"main""#
     ));
@@ -111,7 +113,7 @@ fn the_file_of_a_user_has_another_version() {
     );
     let import = read("home/.agents/.skill-lock.json", &text).unwrap();
     assert_eq!(import.format, Format::SkillLock);
-    assert_eq!(import.skills[0].choice(), None);
+    assert_eq!(import.skills[0].choice, None);
     assert_eq!(lines(".skill-lock.json", &text), ["b: github:o/r/skills/b#v1"]);
 }
 
@@ -183,7 +185,7 @@ fn packages_of_apm_become_the_skills_that_they_installed() {
             "pack: ./packages/pack",
             "reg: https://r.example.org/reg-1.0.0.zip",
             "acme/hooks! no skill of it was installed",
-            "acme/prompt! `prompts/p.prompt.md` is a single file, no folder with a SKILL.md",
+            "acme/prompt/prompts/p.prompt.md! `prompts/p.prompt.md` is a single file, no folder with a SKILL.md",
             "acme/proxied! it comes through a proxy of a registry, which is not read here",
             "acme/bad! `abc` is not a full commit sha of 40 hex digits",
         ]
@@ -191,7 +193,12 @@ fn packages_of_apm_become_the_skills_that_they_installed() {
     let import = read("apm.lock.yaml", &text).unwrap();
     let archive = format!("sha256:{HASH}").parse().unwrap();
     assert_eq!(import.skills[5].integrity, Some(Promise::Archive(archive)));
-    assert_eq!(import.skills[1].choice(), Some("x"));
+    assert_eq!(import.skills[0].choice, None);
+    assert_eq!(import.skills[1].choice.as_deref(), Some("x"));
+    let plugin = text.replace("virtual_path: skills/a", "virtual_path: plugins/kit");
+    let import = read("apm.lock.yaml", &plugin).unwrap();
+    assert_eq!(import.skills[0].request.to_string(), "github:Acme/One/plugins/kit#v1.0.0");
+    assert_eq!(import.skills[0].choice.as_deref(), Some("a"));
 }
 
 /// An entry of two files with the bytes `one` and `two`.

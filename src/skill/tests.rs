@@ -475,7 +475,7 @@ proptest! {
         let text = template(&SkillName::slug("x").unwrap(), &about);
         let document = read(MANIFEST, Some("x"), text.as_bytes(), Profile::Lint, &Limits::default());
         let words: Vec<_> = about.split_whitespace().collect();
-        if words.concat().len() >= 20 {
+        if words.join(" ").chars().count() >= 20 {
             prop_assert_eq!(document.frontmatter.unwrap().description, words.join(" "));
             prop_assert_eq!(document.findings, vec![]);
         }

@@ -3,13 +3,18 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+
 use crate::env::{Run, TestEnv, commit, skill_md};
 use crate::server::{Play, Server};
 
 /// A token that must never be seen.
 const CANARY: &str = "ghp_CanaryThatNobodyMaySee0123456789";
-/// base64 of `x-access-token:` and the canary.
-const CANARY_BASIC: &str = "eC1hY2Nlc3MtdG9rZW46Z2hwX0NhbmFyeVRoYXROb2JvZHlNYXlTZWUwMTIzNDU2Nzg5";
+
+/// The canary as it goes over the line for this user.
+fn basic(user: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(format!("{user}:{CANARY}"))
+}
 
 /// A host with `acme/skills` on it: two commits, a branch with slashes, tags.
 struct Host {
@@ -132,7 +137,7 @@ fn what_the_host_does_not_have_is_said_with_what_is_near() {
 #[test]
 fn a_private_repository_wants_a_token_and_never_shows_it() {
     let Some(mut host) = host() else { return };
-    host.server.require_basic(CANARY_BASIC);
+    host.server.require_basic(&basic("x-access-token"));
     let run = refused(&host.env, &["skill", "install", "acme/skills@pdf"], 4, "wants credentials");
     assert!(run.stderr.contains("set GITHUB_TOKEN"), "{}", run.stderr);
     host.env.set("GITHUB_TOKEN", "ghp_wrong_CanaryThatNobodyMaySee");
@@ -155,11 +160,68 @@ fn a_private_repository_wants_a_token_and_never_shows_it() {
     assert!(printed.contains("Installed pdf"), "{printed}");
     let files = host.env.picture("").into_iter().map(|(path, content)| path + &content).collect::<String>();
     for (place, text) in [("output", &printed), ("files", &files)] {
-        for secret in [CANARY, CANARY_BASIC] {
+        for secret in [CANARY, &basic("x-access-token")] {
             assert!(!text.contains(secret), "the token is in {place}");
         }
     }
-    assert!(host.server.seen().iter().any(|seen| seen.header("authorization").ends_with(CANARY_BASIC)));
+    assert!(
+        host.server
+            .seen()
+            .iter()
+            .any(|seen| seen.header("authorization").ends_with(&basic("x-access-token")))
+    );
+}
+
+/// GitLab and Bitbucket have their own base URL, token and user name for it.
+#[test]
+fn each_host_gets_its_own_token() {
+    for (variable, token, source, repository, login) in [
+        (
+            "BA_AGENT_GITLAB_URL",
+            "GITLAB_TOKEN",
+            "gitlab:team/sub/skills//skills/pdf",
+            "team/sub/skills",
+            "oauth2",
+        ),
+        (
+            "BA_AGENT_BITBUCKET_URL",
+            "BITBUCKET_TOKEN",
+            "bitbucket:team/skills/skills/pdf",
+            "team/skills",
+            "x-token-auth",
+        ),
+    ] {
+        let Some(mut host) = host() else { return };
+        drop(host.env.git_repo(&format!("srv/{repository}.git"), &host.env.path("src")));
+        host.server.require_basic(&basic(login));
+        host.env.set(variable, host.server.url());
+        host.env.set("BA_AGENT_GITHUB_URL", "https://github.com");
+        let run = refused(&host.env, &["skill", "install", source], 4, "wants credentials");
+        assert!(run.stderr.contains(&format!("set {token}")), "{}", run.stderr);
+        host.env.set(token, CANARY);
+        host.env.run(&["skill", "install", source]).ends(0);
+        assert_eq!(host.env.registry()["skills"]["pdf"]["path"], "skills/pdf");
+    }
+}
+
+/// A token may also stand in the settings, as the name of a variable, and come from one of
+/// git's credential helpers.
+#[test]
+fn tokens_of_settings_and_helpers_are_used() {
+    let Some(mut host) = host() else { return };
+    host.server.require_basic(&basic("x-access-token"));
+    host.env.write("settings/config.yaml", "skills:\n  auth:\n    github_token: ${MY_TOKEN}\n");
+    host.env.set("MY_TOKEN", CANARY);
+    host.env.run(&["skill", "install", "acme/skills@pdf"]).ends(0);
+    host.env.write("settings/config.yaml", "skills:\n  auth: {}\n");
+    refused(&host.env, &["skill", "install", "acme/skills@docx"], 4, "wants credentials");
+    if cfg!(unix) {
+        let helper = format!("!f() {{ echo username=x-access-token; echo password={CANARY}; }}; f");
+        host.env.write("home/.gitconfig", format!("[credential]\n\thelper = \"{helper}\"\n"));
+        host.env.run(&["skill", "install", "acme/skills@docx"]).ends(0);
+    }
+    let text = host.env.read("project/config/skills_registry.json");
+    assert!(!text.contains("Canary"), "{text}");
 }
 
 /// The same server under another name is another host: the token stays.

@@ -1,0 +1,96 @@
+//! What a lock file says about content, held against content.
+
+use super::collate::computed_hash;
+use crate::digest::{Digest, Files};
+use crate::error::Result;
+
+/// What a lock file says about content, each in the way of its tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// [`computed_hash`] of the skill's files, 64 hex digits.
+    Files(String),
+    /// Git's id of the skill's folder, 40 or 64 hex digits.
+    Tree(String),
+    /// Our own digest of the tree: the file was written by [`export`](super::export).
+    Digest(Digest),
+    /// The bytes of the archive.
+    Archive(Digest),
+}
+
+/// A skill that was fetched, as far as promises are about it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Content<'a> {
+    pub(crate) digest: &'a Digest,
+    /// Path to `MODE SHA256`, as the registry has it.
+    pub(crate) files: &'a Files,
+    /// Git's id of its folder, where it came from git.
+    pub(crate) tree: Option<&'a str>,
+    /// The digest of the archive that it came out of.
+    pub(crate) archive: Option<&'a Digest>,
+}
+
+impl Promise {
+    /// Whether `content` is what was promised; `None` where that cannot be told: no git
+    /// behind a promise about a git tree, or a hash that may differ in its order alone.
+    /// `read` gives the bytes of a file, and is asked for [`Promise::Files`] only.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub(crate) fn is_kept(
+        &self,
+        content: &Content<'_>,
+        read: impl FnMut(&str) -> Result<Vec<u8>>,
+    ) -> Result<Option<bool>> {
+        Ok(match self {
+            Self::Digest(digest) => Some(digest == content.digest),
+            Self::Archive(digest) => content.archive.map(|archive| archive == digest),
+            Self::Tree(id) => content.tree.map(|tree| tree == id),
+            Self::Files(hash) => {
+                let same = computed_hash(plain(content.files), read)? == *hash;
+                let exact = plain(content.files).all(str::is_ascii);
+                (same || exact).then_some(same)
+            }
+        })
+    }
+}
+
+/// The paths of the files that are no links.
+pub(super) fn plain(files: &Files) -> impl Iterator<Item = &str> {
+    files.iter().filter(|(_, line)| line.starts_with("100")).map(|(path, _)| path.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::{of_files, sha256_hex};
+
+    #[test]
+    fn promises_are_held_against_what_came() {
+        let mut files = Files::new();
+        for (path, mode) in [("SKILL.md", "100644"), ("b/run.sh", "100755"), ("L", "120000")] {
+            files.insert(path.into(), format!("{mode} {}", sha256_hex(path.as_bytes())));
+        }
+        let (digest, other) = (of_files(&files), Digest::of(b"other"));
+        let read = |path: &str| Ok(path.as_bytes().to_vec());
+        let hash = computed_hash(["b/run.sh", "SKILL.md"], read).unwrap();
+        let content = Content { digest: &digest, files: &files, tree: Some("00ff"), archive: Some(&other) };
+        let bare = Content { tree: None, archive: None, ..content };
+        for (promise, whole, without) in [
+            (Promise::Digest(digest.clone()), Some(true), Some(true)),
+            (Promise::Digest(other.clone()), Some(false), Some(false)),
+            (Promise::Archive(other.clone()), Some(true), None),
+            (Promise::Archive(digest.clone()), Some(false), None),
+            (Promise::Tree("00ff".into()), Some(true), None),
+            (Promise::Tree("00fe".into()), Some(false), None),
+            (Promise::Files(hash.clone()), Some(true), Some(true)),
+            (Promise::Files("0".repeat(64)), Some(false), Some(false)),
+        ] {
+            assert_eq!(promise.is_kept(&content, read).unwrap(), whole, "{promise:?}");
+            assert_eq!(promise.is_kept(&bare, read).unwrap(), without, "{promise:?}");
+        }
+        let mut more = files.clone();
+        more.insert("技能.md".into(), format!("100644 {}", sha256_hex(b"x")));
+        let foreign = Content { files: &more, ..bare };
+        assert_eq!(Promise::Files("0".repeat(64)).is_kept(&foreign, read).unwrap(), None);
+    }
+}
