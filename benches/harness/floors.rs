@@ -3,6 +3,7 @@
 //! * `floor-clap …`: parses a small command line with clap and ends: what start-up costs
 //!   any program that uses it.
 //! * `floor-hash DIR`: reads every file below a folder and hashes it.
+//! * `make DIR N`: makes a repository of `N` skills, for a profiler.
 //! * `peak FILE PROGRAM …`: runs a program and writes its peak memory in KiB to a file.
 
 use std::path::Path;
@@ -11,11 +12,14 @@ use std::process::Command;
 use clap::{Arg, ArgAction};
 use sha2::Digest as _;
 
+use crate::repos::{self, Layout};
+
 /// Plays the role that the first argument names; false where it names none.
 pub(crate) fn run(words: &[String]) -> bool {
     match words.first().map(String::as_str) {
         Some("floor-clap") => bare(words),
         Some("floor-hash") => hash(Path::new(&words[1])),
+        Some("make") => drop(repos::make(Path::new(&words[1]), words[2].parse().unwrap(), Layout::Authors)),
         Some("peak") => peak(Path::new(&words[1]), &words[2..]),
         _ => return false,
     }

@@ -108,9 +108,10 @@ impl Numbers {
 }
 
 /// One skill: its folder in the repository, and its files.
-struct Skill {
-    folder: String,
-    files: Vec<(String, Vec<u8>, bool)>,
+pub(crate) struct Skill {
+    pub(crate) folder: String,
+    /// Path below the folder, bytes, the executable bit.
+    pub(crate) files: Vec<(String, Vec<u8>, bool)>,
 }
 
 /// How the folders of a repository are laid out.
@@ -222,7 +223,7 @@ fn commit(repo: &Repository, index: &mut Index, number: i64) -> Oid {
 
 /// The skills, one after the other: a size for each step of every curve, mixed, so that a
 /// small repository has the distribution too.
-fn skills(n: usize, layout: Layout) -> impl Iterator<Item = Skill> {
+pub(crate) fn skills(n: usize, layout: Layout) -> impl Iterator<Item = Skill> {
     let mut numbers = Numbers(n as u64);
     let share = move |step: usize| (step as f64 + 0.5) / n as f64;
     // The more files, the more bytes.

@@ -78,7 +78,7 @@ impl Offer {
 }
 
 /// A skill that could be installed: its tree and everything known of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     pub(crate) name: SkillName,
     /// The name it gives itself, where it gets another.
@@ -145,6 +145,16 @@ pub(crate) fn gather(
         _ => None,
     };
     let fetched = fetch::open(&ask.request, skill, ask.integrity.as_ref(), world)?;
+    pick(ask, fetched, world, choose)
+}
+
+/// As [`gather`], out of what was fetched.
+pub(crate) fn pick(
+    ask: &Ask,
+    fetched: (Resolved, Tree),
+    world: &World<'_>,
+    choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
+) -> Result<Gathered> {
     let source = Source::look(ask, fetched, world)?;
     let chosen = source.choose(ask, choose)?;
     source.candidates(ask, chosen, &world.settings.limits)
