@@ -4,6 +4,7 @@
 pub(crate) mod apply;
 pub(crate) mod check;
 pub(crate) mod gather;
+mod parallel;
 pub(crate) mod plan;
 pub(crate) mod query;
 pub(crate) mod view;

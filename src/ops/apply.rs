@@ -1,7 +1,6 @@
 //! Deeds: a plan, done. The one place that changes skills and registry.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,6 +15,7 @@ use crate::store::{Staged, Transaction, Valid};
 use crate::tree::Limits;
 
 use super::gather::Candidate;
+use super::parallel::in_parallel;
 use super::plan::{Action, Plan, Step, Wanted};
 
 /// What was done, for people and for `--json`.
@@ -124,37 +124,6 @@ fn write(candidate: &Candidate, folder: PathBuf, limits: &Limits) -> Result<Vali
     })
     .context(|| format!("`{}` of {} cannot be installed", candidate.name, candidate.described()))?;
     staged.validate(candidate.judge(&findings))
-}
-
-/// Runs `work` over `jobs` on as many threads as there are cores, results in order.
-///
-/// # Errors
-/// The first failure; the others are dropped, jobs not yet begun are left out.
-fn in_parallel<J: Sync, T: Send>(jobs: &[J], work: impl Fn(&J) -> Result<T> + Sync) -> Result<Vec<T>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
-    if threads < 2 {
-        return jobs.iter().map(work).collect();
-    }
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, Result<T>)>> = Mutex::new(Vec::with_capacity(jobs.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    let Some(job) = jobs.get(at) else { break };
-                    let result = work(job);
-                    if result.is_err() {
-                        next.store(jobs.len(), std::sync::atomic::Ordering::Relaxed);
-                    }
-                    results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    results.sort_by_key(|(at, _)| *at);
-    results.into_iter().map(|(_, result)| result).collect()
 }
 
 fn place(

@@ -20,6 +20,8 @@ use crate::store::{above, relative_entries};
 use crate::tree::{Limits, Node, ancestors, check_portable};
 use crate::words::{count, nearest};
 
+use super::parallel::in_parallel;
+
 /// One source and what is wanted from it.
 #[derive(Debug, Clone)]
 pub(crate) struct Ask {
@@ -208,7 +210,7 @@ impl Source {
         found.sort_by(|a, b| a.folder.cmp(&b.folder));
         let limits = &world.settings.limits;
         let read = |found: &Found| read_manifest(&tree, found, limits);
-        let documents = found.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let documents = in_parallel(&found, read)?;
         let names = name_all(&found, &documents, &resolved, world);
         let skills =
             found.into_iter().zip(documents).zip(names).map(|((found, mut document), (name, clashes))| {
