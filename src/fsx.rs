@@ -96,6 +96,12 @@ pub(crate) fn create_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(missing.into_iter().rev().collect())
 }
 
+/// Makes one folder that is not there, in one that is.
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
+    fault::step()?;
+    fs::create_dir(folder)
+}
+
 /// Removes the folders that are empty, innermost first; others stay.
 pub(crate) fn remove_empty(folders: &[PathBuf]) {
     for folder in folders.iter().rev() {

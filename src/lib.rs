@@ -22,6 +22,9 @@
 //! implementor beside `fetch::Progress`, which faces implement for people and tests.
 
 mod agents;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod builtin;
 mod cache;
 mod cli;

@@ -1,6 +1,8 @@
 //! World: which folder receives a skill, target by target, and what stands there.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::agents::Target;
 use crate::disk::{self, Seen, Sight};
@@ -11,13 +13,18 @@ use crate::settings::stays_inside;
 use crate::skill::SkillName;
 
 /// The skill folders of one scope.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Places {
     base: PathBuf,
     home: Option<PathBuf>,
     is_user: bool,
     /// Where the default target has its skills, if the settings say so.
     install_dir: Option<PathBuf>,
+    /// `base` without links.
+    real_base: PathBuf,
+    /// Folders and what they are without links. Asked once each: a command on thousands of
+    /// skills asks thousands of times, and must get one answer before and after it makes them.
+    real: Mutex<BTreeMap<PathBuf, PathBuf>>,
 }
 
 impl Places {
@@ -27,6 +34,8 @@ impl Places {
             home: env.home.clone(),
             is_user: matches!(scope, Scope::User { .. }),
             install_dir: install_dir.map(|dir| env.from(scope.base(), dir)),
+            real_base: real(scope.base()),
+            real: Mutex::default(),
         }
     }
 
@@ -43,7 +52,8 @@ impl Places {
                 _ => self.base.join(path),
             },
         };
-        std::fs::canonicalize(&root).unwrap_or(root)
+        let mut known = self.real.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(root).or_insert_with_key(|root| real(root)).clone()
     }
 
     /// The folders of several targets, each once, in their order.
@@ -145,12 +155,22 @@ impl Places {
 
     /// A folder as a person names it: from the base of the scope where it lies below.
     pub(crate) fn shown(&self, root: &Path) -> String {
-        let base = std::fs::canonicalize(&self.base).unwrap_or_else(|_| self.base.clone());
-        let below = root.strip_prefix(&self.base).or_else(|_| root.strip_prefix(base));
+        let below = root.strip_prefix(&self.base).or_else(|_| root.strip_prefix(&self.real_base));
         match below {
             Ok(below) if self.is_user => format!("~/{}", below.display()),
             Ok(below) => below.display().to_string(),
             Err(_) => root.display().to_string(),
         }
+    }
+}
+
+/// A path without links, as far as it is there: what is missing cannot be a link.
+fn real(path: &Path) -> PathBuf {
+    let there = path.ancestors().find_map(|above| Some((above, std::fs::canonicalize(above).ok()?)));
+    let Some((above, found)) = there else { return path.to_path_buf() };
+    match path.strip_prefix(above) {
+        Ok(rest) if rest.as_os_str().is_empty() => found,
+        Ok(rest) => found.join(rest),
+        Err(_) => path.to_path_buf(),
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::digest::Digest;
-use crate::error::{Result, error};
+use crate::error::{Error, Result, error};
 use crate::skill::SkillName;
 use crate::source::{Pin, Reference, Sha};
 
@@ -236,17 +236,11 @@ impl Registry {
         let restore = format!(
             "restore `{file}` from version control, or move it away and install again; it was not changed"
         );
-        if let Some(line) = conflict_marker(text) {
-            return Err(error!(Invalid, "`{file}` has conflict markers of git in line {line}").hint(
-                "keep one side of each conflict, delete the markers, then run `ba-agent skill install`",
-            ));
+        match serde_json::from_str::<Head>(text) {
+            Ok(head) => check_version(head.schema_version.as_ref(), file)?,
+            Err(e) if e.is_data() => check_version(None, file)?,
+            Err(e) => return Err(no_json(text, file, &e, restore)),
         }
-        let value: Value = serde_json::from_str(text).map_err(|e| {
-            error!(Invalid, "`{file}` is no valid JSON in line {}, column {}", e.line(), e.column())
-                .cause(e)
-                .hint(restore.clone())
-        })?;
-        check_version(&value, file)?;
         let registry: Self = serde_json::from_str(text).map_err(|e| {
             error!(Invalid, "`{file}` is no valid registry in line {}, column {}", e.line(), e.column())
                 .cause(e)
@@ -265,8 +259,28 @@ impl Registry {
     }
 }
 
-fn check_version(value: &Value, file: &str) -> Result<()> {
-    let version = value.get("schema_version").and_then(Value::as_str);
+/// Of a registry only its version, so that a newer one is told before it is misread. The
+/// rest is skipped: as values it would cost more than all that follows.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    schema_version: Option<Value>,
+}
+
+/// Why text is no JSON. A marker of git's at the start of a line cannot stand in JSON, so
+/// only here is it looked for.
+fn no_json(text: &str, file: &str, e: &serde_json::Error, restore: String) -> Error {
+    if let Some(line) = conflict_marker(text) {
+        return error!(Invalid, "`{file}` has conflict markers of git in line {line}")
+            .hint("keep one side of each conflict, delete the markers, then run `ba-agent skill install`");
+    }
+    error!(Invalid, "`{file}` is no valid JSON in line {}, column {}", e.line(), e.column())
+        .cause(e)
+        .hint(restore)
+}
+
+fn check_version(version: Option<&Value>, file: &str) -> Result<()> {
+    let version = version.and_then(Value::as_str);
     let major = version.and_then(|v| v.split('.').next()).and_then(|major| major.parse::<u64>().ok());
     match (version, major) {
         (_, Some(MAJOR)) => Ok(()),

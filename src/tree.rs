@@ -153,6 +153,11 @@ fn check_name(name: &str) -> Result<(), &'static str> {
 /// Every spelling of `.git` that HFS+ or NTFS folds to it: case, trailing dots
 /// and spaces, streams, the 8.3 short name (CVE-2014-9390 and its followers).
 fn is_dot_git(name: &str) -> bool {
+    // Nearly every name of a large repository ends here, without a copy of it.
+    let is_plain = name.bytes().all(|b| matches!(b, b' '..=b'~'));
+    if is_plain && !name.starts_with(['.', 'g', 'G']) {
+        return false;
+    }
     let visible: String = name.chars().filter(|c| !is_unprintable(*c)).collect();
     let stem = visible.split(':').next().unwrap_or("").trim_end_matches(['.', ' ']).to_lowercase();
     stem == ".git" || stem == "git~1"
@@ -297,6 +302,10 @@ impl Listing {
 /// What makes names one on a file system that folds case and normal forms:
 /// NFC of the full case folding of NFD.
 pub(crate) fn fold(name: &str) -> String {
+    if name.is_ascii() {
+        // Normal forms leave ASCII alone, and folding it is lowering it.
+        return name.to_ascii_lowercase();
+    }
     caseless::default_case_fold_str(&name.nfd().collect::<String>()).nfc().collect()
 }
 

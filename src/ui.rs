@@ -210,9 +210,9 @@ impl Ui {
     pub(crate) fn table(&self, heading: &[&str], rows: &[Vec<String>]) {
         let clean = |cell: &String| printable(cell, false);
         if !self.stdout_is_terminal {
-            for row in rows {
-                self.line(&row.iter().map(clean).collect::<Vec<_>>().join("\t"));
-            }
+            let lines = rows.iter().map(|row| row.iter().map(clean).collect::<Vec<_>>().join("\t") + "\n");
+            // At once: a line at a time is a system call for each.
+            self.print(&lines.collect::<String>());
             return;
         }
         let mut table = Table::new();

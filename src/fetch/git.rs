@@ -11,7 +11,7 @@ mod walk;
 mod wire;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ use crate::tree::{Entry, TreePath};
 use address::Address;
 use objects::Objects;
 use refs::Settled;
+use walk::Listed;
 use wire::{Hello, Pack, RefLine, Wish};
 
 pub(crate) use refs::Refs;
@@ -152,12 +153,12 @@ impl<'w> Remote<'w> {
         self.world.progress.begin(&format!("Fetching {}", self.name));
         let (objects, commit) = self.commit(sha).map_err(|e| self.about(e))?;
         let root = walk::tree_of(&commit)?;
-        let (listing, ids) =
-            walk::list(&objects, root, resolved.subdirectory.as_ref()).map_err(|e| match e.kind {
+        let Listed { listing, ids, folders } = walk::list(&objects, root, resolved.subdirectory.as_ref())
+            .map_err(|e| match e.kind {
                 Kind::NotFound => e.wrap(format!("{} has no such folder at {}", self.name, sha.short())),
                 _ => e.wrap(format!("{} at {} cannot be read", self.name, sha.short())),
             })?;
-        Ok(Tree::git(listing, Blobs { objects, root, ids }))
+        Ok(Tree::git(listing, Blobs { objects, root, ids, folders }))
     }
 
     /// Whether a branch or tag leads to the commit. GitHub hands out commits that only
@@ -494,6 +495,8 @@ pub(crate) struct Blobs {
     objects: Arc<Objects>,
     root: Oid,
     ids: Vec<Oid>,
+    /// Trees that the listing was made of, by their path.
+    folders: BTreeMap<String, Oid>,
 }
 
 impl Blobs {
@@ -509,7 +512,9 @@ impl Blobs {
 
     /// The git tree id of a folder, 40 hex digits.
     pub(crate) fn folder_id(&self, folder: &str) -> Option<String> {
-        walk::folder_id(&self.objects, self.root, folder).ok().flatten().map(|id| id.to_string())
+        let known = self.folders.get(folder).copied();
+        let id = known.or_else(|| walk::folder_id(&self.objects, self.root, folder).ok().flatten());
+        id.map(|id| id.to_string())
     }
 }
 

@@ -19,6 +19,8 @@ use crate::store::{files_of, relative_entries};
 use crate::tree::{Limits, ancestors, check_portable};
 use crate::words::{count, nearest};
 
+use super::parallel;
+
 /// One source and what is wanted from it.
 #[derive(Debug, Clone)]
 pub(crate) struct Ask {
@@ -77,7 +79,7 @@ impl Offer {
 }
 
 /// A skill that could be installed: its tree and everything known of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     pub(crate) name: SkillName,
     /// The name it gives itself, where it gets another.
@@ -146,6 +148,16 @@ pub(crate) fn gather(
         _ => None,
     };
     let fetched = fetch::open(&ask.request, skill, ask.integrity.as_ref(), world)?;
+    pick(ask, fetched, world, choose)
+}
+
+/// As [`gather`], out of what was fetched.
+pub(crate) fn pick(
+    ask: &Ask,
+    fetched: (Resolved, Tree),
+    world: &World<'_>,
+    choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
+) -> Result<Gathered> {
     let source = Source::look(ask, fetched, world)?;
     let chosen = source.choose(ask, choose)?;
     source.candidates(ask, chosen, &world.settings.limits)
@@ -200,7 +212,7 @@ impl Source {
         found.sort_by(|a, b| a.folder.cmp(&b.folder));
         let limits = &world.settings.limits;
         let read = |found: &Found| read_manifest(&tree, found, limits);
-        let documents = found.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let documents = parallel::run(parallel::cores(), &found, read)?;
         let names = name_all(&found, &documents, &resolved, world);
         let skills =
             found.into_iter().zip(documents).zip(names).map(|((found, mut document), (name, clashes))| {

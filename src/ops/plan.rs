@@ -30,7 +30,7 @@ pub(crate) enum Action {
 }
 
 /// One skill that a command wants in place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     pub(crate) candidate: Candidate,
     pub(crate) targets: Vec<Target>,

@@ -1,7 +1,7 @@
 //! Content on its way: written ([`Staged`]), then found sound ([`Valid`]). Only the latter
 //! can be put in place, so nothing is committed that was not checked as it was written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::digest::{self, Digest, Files, sha256_hex};
@@ -26,7 +26,8 @@ pub(crate) struct Valid {
 }
 
 impl Staged {
-    /// Writes the part of `tree` below `source` to `folder`, which must not exist.
+    /// Writes the part of `tree` below `source` to `folder`, which must not exist though
+    /// the folder above it does.
     ///
     /// The paths are checked before the first byte is written; links are made last and
     /// never followed. `look` sees the bytes of each file as they are written.
@@ -43,7 +44,7 @@ impl Staged {
     ) -> Result<Self> {
         let entries = relative_entries(tree, source);
         check_portable(&entries, limits)?;
-        fsx::create_folders(&folder)?;
+        fsx::create_folder(&folder)?;
         make_folders(&folder, &entries)?;
         let mut files = BTreeMap::new();
         for entry in &entries {
@@ -106,17 +107,14 @@ pub(crate) fn above(entry: &Entry, source: &str) -> Entry {
     Entry { path: entry.path.above(source), ..entry.clone() }
 }
 
+/// Makes the folders of the entries in `folder`, which is new and empty: so each is made
+/// once, without asking whether it is there.
 fn make_folders(folder: &Path, entries: &[Entry]) -> Result<()> {
-    let mut last = "";
+    let mut made = BTreeSet::new();
     for entry in entries {
-        if entry.path.parent() == last {
-            continue;
-        }
-        last = entry.path.parent();
         for above in ancestors(&entry.path) {
-            let at = folder.join(above);
-            if !at.exists() {
-                fsx::create_folders(&at)?;
+            if made.insert(above) {
+                fsx::create_folder(&folder.join(above))?;
             }
         }
     }

@@ -27,6 +27,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("settings", 2),
     ("store", 2),
     ("ops", 3),
+    ("bench", 4),
     ("cli", 4),
     ("ui", 4),
     ("lib", 4),

@@ -1,7 +1,7 @@
 //! World: git trees into a [`Listing`]. Trees are taken apart here, byte by byte:
 //! libgit2 would hide twins, and its checkout would apply attributes and write links.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use git2::{ObjectType, Oid};
 
@@ -46,13 +46,25 @@ fn lines(tree: &[u8]) -> Result<Vec<Line<'_>>> {
     Ok(lines)
 }
 
-/// What a walk found: the listing, and the id of the blob behind each slot of it.
+/// What a walk found so far.
 #[derive(Default)]
 struct Walk {
     entries: Vec<Entry>,
     refused: Vec<(Vec<u8>, &'static str)>,
     ids: Vec<Oid>,
+    folders: BTreeMap<String, Oid>,
     seen: usize,
+}
+
+/// A tree, listed.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) listing: Listing,
+    /// The blob behind each slot of the listing.
+    pub(crate) ids: Vec<Oid>,
+    /// The tree behind each folder that was walked through: an installation of n skills
+    /// asks for n of them, and each may stand among n neighbours.
+    pub(crate) folders: BTreeMap<String, Oid>,
 }
 
 /// Lists the tree `root`, or of it only what lies below `folder`, the paths being those
@@ -61,7 +73,7 @@ struct Walk {
 /// # Errors
 /// `NotFound` without that folder, `Invalid` for more than 500,000 entries, `Integrity`
 /// for objects that are missing or broken.
-pub(crate) fn list(objects: &Objects, root: Oid, folder: Option<&TreePath>) -> Result<(Listing, Vec<Oid>)> {
+pub(crate) fn list(objects: &Objects, root: Oid, folder: Option<&TreePath>) -> Result<Listed> {
     list_up_to(MOST_ENTRIES, objects, root, folder)
 }
 
@@ -71,7 +83,7 @@ pub(super) fn list_up_to(
     objects: &Objects,
     root: Oid,
     folder: Option<&TreePath>,
-) -> Result<(Listing, Vec<Oid>)> {
+) -> Result<Listed> {
     let top = match folder {
         None => root,
         Some(folder) => match folder_id(objects, root, folder.as_str())? {
@@ -94,12 +106,14 @@ pub(super) fn list_up_to(
                 pending.push((folder, line.id, depth + 1));
             }
         }
+        // A folder that is followed has a sound path, so this loses nothing.
+        walk.folders.insert(String::from_utf8_lossy(&path).into_owned(), id);
     }
     let mut listing = Listing::new(walk.entries);
     for (raw, reason) in walk.refused {
         listing.refuse(&raw, reason);
     }
-    Ok((listing, walk.ids))
+    Ok(Listed { listing, ids: walk.ids, folders: walk.folders })
 }
 
 impl Walk {
@@ -171,7 +185,7 @@ fn target(objects: &Objects, id: Oid) -> Result<Option<String>> {
 /// The error for a folder that is not there, with the nearest one that is.
 fn no_folder(objects: &Objects, root: Oid, folder: &TreePath) -> Error {
     let error = error!(NotFound, "there is no folder `{folder}` in the repository");
-    let Ok((listing, _)) = list(objects, root, None) else { return error };
+    let Ok(Listed { listing, .. }) = list(objects, root, None) else { return error };
     let folders: BTreeSet<&str> = listing.entries().iter().flat_map(|entry| ancestors(&entry.path)).collect();
     match nearest(folder.as_str(), folders.into_iter()) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),

@@ -1,0 +1,149 @@
+//! The pure parts, one call each, for `benches/harness` alone: behind the feature `bench`,
+//! no part of the crate's interface, changed with whatever it calls.
+#![expect(missing_docs, reason = "each function is the one that it is named after")]
+
+use std::path::Path;
+
+use crate::agents::Target;
+use crate::digest::{TreeDigest, sha256_hex};
+use crate::discover::{self, Unnamed};
+use crate::disk::{OnDisk, Seen, Sight};
+use crate::error::Result;
+use crate::fetch::{Progress, Tree, World};
+use crate::layout::Env;
+use crate::ops::gather::{self, Ask, Candidate, Choice};
+use crate::ops::plan::{self, Wanted};
+use crate::ops::query;
+use crate::registry::{Mode, Registry};
+use crate::settings::Settings;
+use crate::skill::{self, Profile};
+use crate::source::{Pin, Reference, Request, Resolved};
+use crate::tree::{Entry, Limits, Listing, Node, TreePath, check_portable};
+
+/// `skill::read` of a manifest; the number of findings.
+pub fn read_manifest(bytes: &[u8]) -> usize {
+    skill::read(skill::MANIFEST, None, bytes, Profile::Install, &Limits::default()).findings.len()
+}
+
+/// `skill::check_text` of a file beside it; the number of findings.
+pub fn check_text(bytes: &[u8]) -> usize {
+    skill::check_text("references/x.md", bytes, Profile::Install).len()
+}
+
+/// The digest of a tree of these files, their bytes hashed too.
+///
+/// # Panics
+/// On a path that is no path of a tree.
+pub fn digest(files: &[(String, Vec<u8>)]) -> String {
+    let mut digest = TreeDigest::default();
+    for (path, bytes) in files {
+        let path = TreePath::parse(path.as_bytes()).expect("a sound path");
+        digest.add(&path, "100644", &sha256_hex(bytes)).expect("each path once");
+    }
+    digest.finish().to_string()
+}
+
+/// `discover::name_all` of folders and written names; the number of findings.
+pub fn name_all(skills: &[(String, String)]) -> usize {
+    let skills: Vec<_> =
+        skills.iter().map(|(folder, name)| Unnamed { folder, written: Some(name) }).collect();
+    discover::name_all(&skills, "owner-repo").iter().map(|(_, findings)| findings.len()).sum()
+}
+
+/// Skills of one source that are to be installed.
+#[derive(Debug)]
+pub struct Skills {
+    entries: Vec<Entry>,
+    candidates: Vec<Candidate>,
+    registry: Registry,
+    seen: Seen,
+}
+
+struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _: &str) {}
+    fn advance(&self, _: u64, _: Option<u64>) {}
+}
+
+impl Skills {
+    /// The skills of a tree of these files, gathered, and a registry that has them all.
+    ///
+    /// # Panics
+    /// Where they are no skills.
+    pub fn of(files: &[(String, Vec<u8>)]) -> Self {
+        let entry = |(slot, (path, bytes)): (usize, &(String, Vec<u8>))| Entry {
+            path: TreePath::parse(path.as_bytes()).expect("a sound path"),
+            node: Node::File { executable: false },
+            size: bytes.len() as u64,
+            slot,
+        };
+        let entries: Vec<Entry> = files.iter().enumerate().map(entry).collect();
+        let blobs = files.iter().map(|(_, bytes)| bytes.clone()).collect();
+        let tree = Tree::in_memory(Listing::new(entries.clone()), blobs);
+        Self::gather(entries, tree).expect("skills that can be installed")
+    }
+
+    fn gather(entries: Vec<Entry>, tree: Tree) -> Result<Self> {
+        let (env, settings) = (Env::read()?, Settings::default());
+        let world = World::new(&env, &settings, Path::new("/"), true, &Silent);
+        let request = Request::parse("owner/repo")?;
+        let resolved = Resolved {
+            source: request.source.clone(),
+            reference: Reference::Default,
+            chosen: None,
+            pin: Pin::Commit("0123456789012345678901234567890123456789".parse()?),
+            subdirectory: None,
+        };
+        let ask = Ask { choice: Choice::All, ..Ask::of(request) };
+        let gathered = gather::pick(&ask, (resolved, tree), &world, &|_| Ok(Vec::new()))?;
+        let (mut registry, mut seen) = (Registry::default(), Seen::new());
+        for candidate in &gathered.candidates {
+            let (digest, files) = candidate.digest()?.clone();
+            let on_disk = vec![(String::new(), OnDisk::Folder(files.clone()))];
+            seen.insert(candidate.name.clone(), Sight { recorded: on_disk, further: Vec::new() });
+            let mut entry = candidate.record(digest, files, env.now);
+            entry.targets = vec![Target::default().to_string()];
+            registry.skills.insert(candidate.name.clone(), entry);
+        }
+        Ok(Self { entries, candidates: gathered.candidates, registry, seen })
+    }
+
+    /// What `plan` takes, apart from it because making it costs too.
+    pub fn wanted(&self) -> Wanting {
+        let wanted = |candidate: &Candidate| Wanted {
+            candidate: candidate.clone(),
+            targets: vec![Target::default()],
+            mode: Mode::Link,
+            pinned: false,
+        };
+        Wanting(self.candidates.iter().map(wanted).collect())
+    }
+
+    /// `plan::install` where nothing is installed (`again`: where all is); the steps.
+    pub fn plan(&self, wanted: Wanting, again: bool) -> usize {
+        let (registry, seen) = (Registry::default(), Seen::new());
+        let (registry, seen) = if again { (&self.registry, &self.seen) } else { (&registry, &seen) };
+        plan::install(wanted.0, registry, seen, false).map_or(0, |plan| plan.steps.len())
+    }
+
+    /// `check_portable` of all files as if they were one skill; 0 where they pass.
+    pub fn check_portable(&self) -> usize {
+        let limits = Limits { skill_files: usize::MAX, unpacked: u64::MAX, ..Limits::default() };
+        usize::from(check_portable(&self.entries, &limits).is_err())
+    }
+
+    /// The text of a registry with all of them.
+    pub fn registry_text(&self) -> String {
+        self.registry.to_text()
+    }
+}
+
+/// What is to be planned.
+#[derive(Debug)]
+pub struct Wanting(Vec<Wanted>);
+
+/// `Registry::parse` and the rows of `list`; how many.
+pub fn list(registry: &str) -> usize {
+    Registry::parse(registry, "registry").map_or(0, |registry| query::list(&registry, None).len())
+}
