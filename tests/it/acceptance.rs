@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::env::{TestEnv, skill_md};
 
 /// What `install` makes of a case.
+#[derive(Clone, Copy)]
 enum Install {
     /// It is installed under this name, its bytes as they are, and stderr holds these words.
     As(&'static str, &'static [&'static str]),
@@ -17,6 +18,7 @@ enum Install {
 
 use Install::{As, No};
 
+#[derive(Clone)]
 struct Case {
     /// Number of the case, or `s` for the synthetic ones.
     id: &'static str,
@@ -58,7 +60,11 @@ fn front(lines: &str) -> String {
 }
 
 fn cases() -> Vec<Case> {
-    [broken(), names(), shapes(), synthetic()].into_iter().flatten().collect()
+    let mut cases = [broken(), names(), shapes(), synthetic()].concat();
+    if cfg!(unix) {
+        cases.extend(names_of_files());
+    }
+    cases
 }
 
 /// Frontmatter that does not parse, or not at once.
@@ -289,10 +295,6 @@ fn synthetic() -> Vec<Case> {
         text("s", "huge", huge, No(&["bytes"]), &["manifest-too-large"]),
         text("s", "pointer", lfs, No(&["LFS"]), &["lfs-pointer", "no-frontmatter"]),
         beside("s", "pointed", ("data.bin", lfs.as_bytes()), No(&["data.bin", "LFS"]), &["lfs-pointer"]),
-        beside("s", "device", ("aux.md", b"x"), No(&["aux.md", "device on Windows"]), &["not-installable"]),
-        beside("s", "dotted", ("end.", b"x"), No(&["end.", "ends in a dot"]), &["not-installable"]),
-        beside("s", "blank", ("end ", b"x"), No(&["end", "ends in a dot or space"]), &["not-installable"]),
-        beside("s", "stream", ("a:b", b"x"), No(&["a:b", "Windows"]), &["not-installable"]),
         beside("s", "keys", (".env", b"TOKEN=x"), As("keys", &["warning: keys: .env:1:1: looks like"]), &[]),
         beside(
             "s",
@@ -301,6 +303,16 @@ fn synthetic() -> Vec<Case> {
             As("flipped", &["Installed"]),
             &[],
         ),
+    ]
+}
+
+/// Names that Windows does not have, and so cannot be made there.
+fn names_of_files() -> Vec<Case> {
+    vec![
+        beside("s", "device", ("aux.md", b"x"), No(&["aux.md", "device on Windows"]), &["not-installable"]),
+        beside("s", "dotted", ("end.", b"x"), No(&["end.", "ends in a dot"]), &["not-installable"]),
+        beside("s", "blank", ("end ", b"x"), No(&["end", "ends in a dot or space"]), &["not-installable"]),
+        beside("s", "stream", ("a:b", b"x"), No(&["a:b", "Windows"]), &["not-installable"]),
     ]
 }
 
