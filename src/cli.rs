@@ -1,8 +1,11 @@
 //! Faces: the command line. `Cli` is what was typed, [`Context`] what it means here; each
 //! verb below `cli/` parses, does and reports.
 
+mod cache;
 mod completions;
 pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
+mod diff;
+mod doctor;
 mod init;
 mod install;
 mod list;
@@ -10,6 +13,7 @@ mod man;
 mod show;
 mod uninstall;
 mod validate;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -87,6 +91,11 @@ enum Command {
     /// Install, list, show, check and remove skills.
     #[command(subcommand, visible_alias = "skills", arg_required_else_help = true)]
     Skill(Skill),
+    /// Look at the cache of skills, or make it smaller.
+    #[command(subcommand, arg_required_else_help = true)]
+    Cache(cache::Command),
+    /// Look for everything that could be wrong here, and mend what is safe to mend.
+    Doctor(doctor::Doctor),
     /// Print the completion script of a shell.
     Completions(completions::Completions),
     /// Write the man pages of every command into a folder.
@@ -110,6 +119,10 @@ enum Skill {
     /// Check skills against the rules, all findings at once.
     #[command(visible_alias = "lint")]
     Validate(validate::Validate),
+    /// Hold what is on the disk against the registry, to the last byte.
+    Verify(verify::Verify),
+    /// Show the local edits of a skill, line by line.
+    Diff(diff::Diff),
     /// Make a new skill that passes `validate`.
     #[command(visible_alias = "new")]
     Init(init::Init),
@@ -132,12 +145,16 @@ impl Cli {
         match self.command {
             Command::Completions(command) => command.run(&cx),
             Command::Man(command) => command.run(&cx),
+            Command::Cache(command) => command.run(&cx),
+            Command::Doctor(command) => command.run(&cx),
             Command::Skill(skill) => match skill {
                 Skill::Install(command) => command.run(&cx),
                 Skill::Uninstall(command) => command.run(&cx),
                 Skill::List(command) => command.run(&cx),
                 Skill::Show(command) => command.run(&cx),
                 Skill::Validate(command) => command.run(&cx),
+                Skill::Verify(command) => command.run(&cx),
+                Skill::Diff(command) => command.run(&cx),
                 Skill::Init(command) => command.run(&cx),
             },
         }
@@ -165,16 +182,22 @@ impl Context<'_> {
     pub(crate) fn place(&self) -> Result<Place> {
         let scope = Scope::find(self.env, self.globals.global, self.globals.project.as_deref())?;
         let settings = self.settings_of(Some(&scope))?;
-        let registry = scope.registry_file(self.env, settings.registry.as_deref());
-        let data = self.env.data_dir().unwrap_or_else(|_| scope.base().join(".ba-agent"));
-        let store = Store::new(registry, &data, self.lock_wait()?);
-        let places = Places::new(self.env, &scope, settings.install_dir.as_deref());
-        match store.recover() {
+        let place = self.as_it_stands(scope, settings)?;
+        match place.store.recover() {
             Recovery::Clean => {}
             Recovery::Finished => self.ui.note("a command was killed before; its change was complete and has been tidied up"),
             Recovery::Undone => self.ui.note("a command was killed before; its half change has been turned back"),
             Recovery::Pending => self.ui.warn("a killed or running command has unfinished changes here; what is shown may be about to change"),
         }
+        Ok(place)
+    }
+
+    /// The same without repairing anything, with settings that were read already.
+    fn as_it_stands(&self, scope: Scope, settings: Settings) -> Result<Place> {
+        let registry = scope.registry_file(self.env, settings.registry.as_deref());
+        let data = self.env.data_dir().unwrap_or_else(|_| scope.base().join(".ba-agent"));
+        let store = Store::new(registry, &data, self.lock_wait()?);
+        let places = Places::new(self.env, &scope, settings.install_dir.as_deref());
         let cache = self.cache(&settings)?;
         Ok(Place { scope, settings, store, places, cache })
     }
@@ -209,6 +232,11 @@ impl Context<'_> {
     }
 
     fn settings_of(&self, scope: Option<&Scope>) -> Result<Settings> {
+        Settings::load(self.env, &self.settings_files(scope))
+    }
+
+    /// The user's settings file, then the project's; either may be missing.
+    fn settings_files(&self, scope: Option<&Scope>) -> Vec<PathBuf> {
         let mut files = Vec::new();
         if let Ok(config) = self.env.config_dir() {
             files.push(config.join("config.yaml"));
@@ -216,7 +244,7 @@ impl Context<'_> {
         if let Some(scope @ Scope::Project { .. }) = scope {
             files.push(scope.settings_file());
         }
-        Settings::load(self.env, &files)
+        files
     }
 
     fn lock_wait(&self) -> Result<std::time::Duration> {

@@ -2,8 +2,12 @@
 //! candidates, planned against the registry, and applied in one transaction.
 
 pub(crate) mod apply;
+pub(crate) mod changes;
 pub(crate) mod check;
+pub(crate) mod doctor;
 pub(crate) mod gather;
+pub(crate) mod parallel;
 pub(crate) mod plan;
 pub(crate) mod query;
+pub(crate) mod verify;
 pub(crate) mod view;
