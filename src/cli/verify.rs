@@ -68,7 +68,8 @@ fn tell(cx: &Context<'_>, verified: &[Verified], drifted: usize) {
         n => format!("{n} not as recorded, {}", count(rows.len(), "difference")),
     };
     cx.ui.status("Verified", &format!("{}: {verdict}", count(verified.len(), "skill")));
-    if let Some(one) = verified.iter().find(|one| !one.faults.is_empty()) {
+    let is_edited = |one: &&Verified| one.faults.iter().any(|fault| !fault.is_whole());
+    if let Some(one) = verified.iter().find(is_edited) {
         cx.ui.note(&format!("`ba-agent skill diff {}` shows the edits line by line", one.name));
     }
 }

@@ -44,11 +44,14 @@ pub(crate) fn examine(patient: &Patient<'_>) -> Examination {
     for error in patient.settings_errors {
         seen.add(Finding::of_error("settings", error));
     }
-    leftovers::look(patient, &mut seen);
+    let is_at_rest = leftovers::look(patient, &mut seen);
     match patient.store.read() {
         Ok(registry) => {
-            skills(patient, &registry, &mut seen);
-            strangers(patient, &registry, &mut seen);
+            // In the middle of a change everything looks like drift.
+            if is_at_rest {
+                skills(patient, &registry, &mut seen);
+                strangers(patient, &registry, &mut seen);
+            }
             twins(patient, &registry, &mut seen);
             surroundings::tokens(patient, &registry, &mut seen);
             surroundings::programs(patient, &registry, &mut seen);
@@ -76,11 +79,19 @@ fn skills(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
                     .fixed_by("make the link again"),
             );
         }
-        if !rest.is_empty() {
+        if rest.iter().any(|fault| fault.is_whole()) {
+            seen.add(missing(&one.name));
+        } else if !rest.is_empty() {
             let told = rest.iter().map(|fault| format!("{}: {}", fault.what.word(), fault.path));
             seen.add(drifted(&one.name, told.collect()));
         }
     }
+}
+
+fn missing(name: &SkillName) -> Finding {
+    Finding::wrong("missing", format!("`{name}` is recorded, but its folder is not there"))
+        .hint("`ba-agent skill install` without a source puts back what is missing")
+        .hint(format!("`ba-agent skill uninstall {name}` takes it out of the registry"))
 }
 
 fn drifted(name: &SkillName, details: Vec<String>) -> Finding {

@@ -66,11 +66,19 @@ pub(crate) struct Fault {
     /// As a person names it, from the base of the scope.
     pub(crate) path: String,
     pub(crate) what: What,
+    /// What stands there instead; always said of whole folders and links.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
     /// The link that would mend it without touching anything that is there.
     #[serde(skip)]
     pub(crate) relink: Option<Relink>,
+}
+
+impl Fault {
+    /// True when the whole folder is not there, so that there are no edits to look at.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.what == What::Missing && self.detail.is_some()
+    }
 }
 
 /// A link that could be made again.

@@ -10,18 +10,19 @@ use crate::fsx;
 /// How everything that is on its way is named.
 const ON_ITS_WAY: &str = ".ba-agent-";
 
-pub(super) fn look(patient: &Patient<'_>, seen: &mut Examination) {
+/// Looks for them; false when a change is half done, by a command that runs or was killed.
+pub(super) fn look(patient: &Patient<'_>, seen: &mut Examination) -> bool {
     let lock = lock_state(&patient.store.lock_file());
     if lock == LockState::Held {
         seen.add(Finding::note("busy", "another ba-agent is changing these skills just now".to_owned()));
-        return;
+        return false;
     }
     let has_journal = patient.store.needs_recovery();
     if has_journal {
         let journal = patient.store.journal_file();
         seen.add(
             Finding::wrong("journal", format!("a killed command left its journal `{}`", shown(&journal)))
-                .hint("if it cannot be mended: check the skills with `ba-agent skill verify`, then delete it")
+                .hint("the skills are examined once that is mended; if it cannot be: check the skills with `ba-agent skill verify`, then delete it")
                 .fixed_by("finish or turn back what the command began"),
         );
     }
@@ -39,6 +40,7 @@ pub(super) fn look(patient: &Patient<'_>, seen: &mut Examination) {
     if !has_journal {
         stagings(patient, seen);
     }
+    !has_journal
 }
 
 fn stagings(patient: &Patient<'_>, seen: &mut Examination) {
