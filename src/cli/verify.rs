@@ -3,12 +3,16 @@
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
-use super::Context;
 use super::completions::installed_names;
 use super::uninstall::find_all;
+use super::{Context, Place};
 use crate::error::Result;
 use crate::ops::verify::{self, Ground, Verified};
+use crate::registry::Registry;
 use crate::words::count;
+
+/// So often it is looked again while other commands change what is looked at.
+const TRIES: usize = 5;
 
 /// Hold what is on the disk against the registry, to the last byte.
 #[derive(Debug, Args)]
@@ -32,13 +36,7 @@ pub(crate) struct Verify {
 impl Verify {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
-        let registry = place.store.read()?;
-        let names = match &self.names[..] {
-            [] => registry.skills.keys().cloned().collect(),
-            names => find_all(names, &registry, &place)?,
-        };
-        let ground = Ground { env: cx.env, base: place.scope.base(), places: &place.places };
-        let verified = verify::verify(&names, &registry, &ground)?;
+        let verified = self.settled(cx, &place)?;
         let drifted = verified.iter().filter(|one| !one.faults.is_empty()).count();
         if cx.ui.json() {
             cx.ui.data(&serde_json::json!({
@@ -49,6 +47,38 @@ impl Verify {
             tell(cx, &verified, drifted);
         }
         Ok(if drifted > 0 { 6 } else { 0 })
+    }
+
+    /// What is found once no other command is in the middle of a change: who reads registry
+    /// and folders while they are swapped sees differences that are none.
+    fn settled(&self, cx: &Context<'_>, place: &Place) -> Result<Vec<Verified>> {
+        let mut left = TRIES;
+        loop {
+            let registry = place.store.read()?;
+            let verified = self.look(cx, place, &registry)?;
+            left -= 1;
+            if left == 0 || verified.iter().all(|one| one.faults.is_empty()) {
+                return Ok(verified);
+            }
+            if place.store.needs_recovery() {
+                // The lock is free when the other one has ended. Cannot it be had, for instance
+                // where nothing can be written, what was found is what there is to say.
+                if place.store.begin(&cx.waiting()).is_err() {
+                    return Ok(verified);
+                }
+            } else if place.store.read()? == registry {
+                return Ok(verified);
+            }
+        }
+    }
+
+    fn look(&self, cx: &Context<'_>, place: &Place, registry: &Registry) -> Result<Vec<Verified>> {
+        let names = match &self.names[..] {
+            [] => registry.skills.keys().cloned().collect(),
+            names => find_all(names, registry, place)?,
+        };
+        let ground = Ground { env: cx.env, base: place.scope.base(), places: &place.places };
+        verify::verify(&names, registry, &ground)
     }
 }
 

@@ -272,6 +272,6 @@ fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy(), false)
 }
 
-#[cfg(all(test, unix))]
-#[path = "verify/mutations.rs"]
+#[cfg(test)]
+#[cfg(unix)]
 mod mutations;

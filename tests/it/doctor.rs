@@ -267,3 +267,29 @@ fn a_name_in_both_scopes_a_missing_token_and_a_missing_ssh_are_told() {
     env.set("GIT_SSH", "/no/such/program");
     doctor(&env, 6, &["twice", "ssh"]);
 }
+
+#[test]
+fn a_journal_that_cannot_be_read_is_told_and_left() {
+    let env = installed();
+    env.write("project/config/.skills_registry.journal", "not json");
+    assert_eq!(fix(&env, 6), (vec![], vec!["journal".into()]));
+    assert_eq!(env.read("project/config/.skills_registry.journal"), "not json");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_doctor_that_is_killed_leaves_nothing_that_the_next_one_cannot_mend() {
+    let link = |env: &TestEnv| env.path("project/.augment/skills/pdf");
+    let mut kills = 0;
+    for step in 1..20 {
+        let env = installed();
+        let sound = env.picture("project");
+        std::fs::remove_file(link(&env)).unwrap();
+        let mut command = env.command(&["doctor", "--fix"]);
+        let output = command.env("BA_AGENT_FAULT", format!("kill:{step}")).output().unwrap();
+        kills += usize::from(!output.status.success());
+        env.run(&["doctor", "--fix"]).ends(0);
+        assert_eq!(env.picture("project"), sound, "step {step}");
+    }
+    assert!(kills >= 5, "only {kills} kills");
+}

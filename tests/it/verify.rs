@@ -143,3 +143,25 @@ fn it_runs_where_nothing_can_be_written_and_writes_nothing() {
     let changed: Vec<_> = after.iter().filter(|(p, t)| ours(p) && before.get(*p) != Some(t)).collect();
     assert!(changed.is_empty() && after.len() == before.len(), "{changed:?}");
 }
+
+/// A command that swaps folders under it gives `verify` no differences.
+#[test]
+fn a_change_that_is_going_on_is_no_drift() {
+    let env = installed();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let changer = scope.spawn(|| {
+            let mut runs = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) && runs < 200 {
+                env.write("src/skills/pdf/scripts/run.py", format!("print({runs})\n"));
+                env.run(&["skill", "install", "../src", "--skill", "pdf"]).ends(0);
+                runs += 1;
+            }
+            runs
+        });
+        let statuses: Vec<_> = (0..15).map(|_| env.run(&["skill", "verify"])).collect();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(changer.join().unwrap() > 0);
+        statuses.into_iter().for_each(|run| drop(run.ends(0)));
+    });
+}

@@ -108,13 +108,15 @@ pub(super) fn programs(patient: &Patient<'_>, registry: &Registry, seen: &mut Ex
     let shown_or =
         |found: &Option<PathBuf>| found.as_ref().map_or("not found".to_owned(), |path| shown(path));
     seen.fact("git", &shown_or(&git));
+    let over_ssh = registry.skills.values().filter(|entry| is_ssh(&entry.source)).count();
     let ssh = match ssh::program(patient.world) {
         Ok(words) => words.first().cloned().unwrap_or_default(),
+        // Nobody who needs no ssh wants to hear of a setting for it.
+        Err(_) if over_ssh == 0 => return seen.fact("ssh", "not usable as it is set"),
         Err(error) => return seen.add(Finding::of_error("ssh", &error)),
     };
     let found = find(&ssh, env);
     seen.fact("ssh", &shown_or(&found));
-    let over_ssh = registry.skills.values().filter(|entry| is_ssh(&entry.source)).count();
     if over_ssh > 0 && found.is_none() {
         let message = format!("{} over ssh, and there is no program `{ssh}`", count(over_ssh, "skill"));
         seen.add(Finding::wrong("ssh", message).hint("install an ssh client, or name one in GIT_SSH"));
