@@ -272,4 +272,32 @@ mod tests {
         assert_eq!(left, [true, false, false, true]);
         assert_eq!(cache.prune(0).trees, 2);
     }
+
+    /// Many write, read and empty one cache: a tree comes out whole or not at all.
+    #[test]
+    fn what_others_do_to_it_meanwhile_never_gives_a_wrong_tree() {
+        const ROUNDS: usize = 150;
+        let dir = tempfile::tempdir().unwrap();
+        let samples: Vec<_> = (0..8).map(|n| sample(&format!("text {n}").repeat(300))).collect();
+        let hits = std::sync::atomic::AtomicUsize::new(0);
+        let work = |thread: usize| {
+            let cache = Cache::new(dir.path(), 1 << 20);
+            for round in 0..ROUNDS {
+                let (digest, files, bytes) = &samples[(thread + round) % samples.len()];
+                cache.put(digest, files, bytes);
+                if let Some(tree) = cache.get(digest) {
+                    let entry = tree.listing.get("SKILL.md").unwrap();
+                    assert_eq!(tree.read(entry).unwrap().into_owned(), bytes["SKILL.md"]);
+                    hits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+                match round % 5 {
+                    3 if thread == 0 => drop(cache.prune(0)),
+                    4 if thread == 1 => drop(cache.prune(5000)),
+                    _ => {}
+                }
+            }
+        };
+        std::thread::scope(|scope| (0..4).for_each(|thread| drop(scope.spawn(move || work(thread)))));
+        assert!(hits.into_inner() > 0);
+    }
 }

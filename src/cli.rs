@@ -1,8 +1,11 @@
 //! Faces: the command line. `Cli` is what was typed, [`Context`] what it means here; each
 //! verb below `cli/` parses, does and reports.
 
+mod cache;
 mod completions;
 pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
+mod diff;
+mod doctor;
 mod history;
 mod init;
 mod install;
@@ -15,6 +18,7 @@ mod show;
 mod uninstall;
 mod update;
 mod validate;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -92,6 +96,11 @@ enum Command {
     /// Install, list, show, check and remove skills.
     #[command(subcommand, visible_alias = "skills", arg_required_else_help = true)]
     Skill(Skill),
+    /// Look at the cache of skills, or make it smaller.
+    #[command(subcommand, arg_required_else_help = true)]
+    Cache(cache::Command),
+    /// Look for everything that could be wrong here, and mend what is safe to mend.
+    Doctor(doctor::Doctor),
     /// Print the completion script of a shell.
     Completions(completions::Completions),
     /// Write the man pages of every command into a folder.
@@ -129,6 +138,10 @@ enum Skill {
     /// Check skills against the rules, all findings at once.
     #[command(visible_alias = "lint")]
     Validate(validate::Validate),
+    /// Hold what is on the disk against the registry, to the last byte.
+    Verify(verify::Verify),
+    /// Show the local edits of a skill, line by line.
+    Diff(diff::Diff),
     /// Make a new skill that passes `validate`.
     #[command(visible_alias = "new")]
     Init(init::Init),
@@ -151,6 +164,8 @@ impl Cli {
         match self.command {
             Command::Completions(command) => command.run(&cx),
             Command::Man(command) => command.run(&cx),
+            Command::Cache(command) => command.run(&cx),
+            Command::Doctor(command) => command.run(&cx),
             Command::Skill(skill) => match skill {
                 Skill::Install(command) => command.run(&cx),
                 Skill::Uninstall(command) => command.run(&cx),
@@ -163,6 +178,8 @@ impl Cli {
                 Skill::List(command) => command.run(&cx),
                 Skill::Show(command) => command.run(&cx),
                 Skill::Validate(command) => command.run(&cx),
+                Skill::Verify(command) => command.run(&cx),
+                Skill::Diff(command) => command.run(&cx),
                 Skill::Init(command) => command.run(&cx),
             },
         }
@@ -190,16 +207,22 @@ impl Context<'_> {
     pub(crate) fn place(&self) -> Result<Place> {
         let scope = Scope::find(self.env, self.globals.global, self.globals.project.as_deref())?;
         let settings = self.settings_of(Some(&scope))?;
-        let registry = scope.registry_file(self.env, settings.registry.as_deref());
-        let data = self.env.data_dir().unwrap_or_else(|_| scope.base().join(".ba-agent"));
-        let store = Store::new(registry, &data, self.lock_wait()?);
-        let places = Places::new(self.env, &scope, settings.install_dir.as_deref());
-        match store.recover() {
+        let place = self.as_it_stands(scope, settings)?;
+        match place.store.recover() {
             Recovery::Clean => {}
             Recovery::Finished => self.ui.note("a command was killed before; its change was complete and has been tidied up"),
             Recovery::Undone => self.ui.note("a command was killed before; its half change has been turned back"),
             Recovery::Pending => self.ui.warn("a killed or running command has unfinished changes here; what is shown may be about to change"),
         }
+        Ok(place)
+    }
+
+    /// The same without repairing anything, with settings that were read already.
+    fn as_it_stands(&self, scope: Scope, settings: Settings) -> Result<Place> {
+        let registry = scope.registry_file(self.env, settings.registry.as_deref());
+        let data = self.env.data_dir().unwrap_or_else(|_| scope.base().join(".ba-agent"));
+        let store = Store::new(registry, &data, self.lock_wait()?);
+        let places = Places::new(self.env, &scope, settings.install_dir.as_deref());
         let cache = self.cache(&settings)?;
         Ok(Place { scope, settings, store, places, cache })
     }
@@ -279,9 +302,15 @@ impl Place {
 
 /// The settings of the user, and over them those of the project.
 fn settings_of(env: &Env, scope: Option<&Scope>) -> Result<Settings> {
+    let (user, project) = settings_files(env, scope);
+    Settings::load(env, user.as_deref(), project.as_deref())
+}
+
+/// The user's settings file and the project's; either may be missing on the disk.
+fn settings_files(env: &Env, scope: Option<&Scope>) -> (Option<PathBuf>, Option<PathBuf>) {
     let user = env.config_dir().ok().map(|config| config.join("config.yaml"));
     let project = scope.filter(|scope| matches!(scope, Scope::Project { .. })).map(Scope::settings_file);
-    Settings::load(env, user.as_deref(), project.as_deref())
+    (user, project)
 }
 
 /// Names that the person may have meant, as hints.

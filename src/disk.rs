@@ -8,7 +8,7 @@ use serde::Serialize;
 use walkdir::WalkDir;
 
 use crate::digest::{Files, sha256_hex};
-use crate::error::Result;
+use crate::error::{Result, error};
 use crate::skill::SkillName;
 
 /// What was found at the place of a skill.
@@ -91,14 +91,25 @@ pub(crate) fn read_folder(folder: &Path) -> Result<(Files, BTreeMap<String, Vec<
     let files = hash_folder(folder)?;
     let mut bytes = BTreeMap::new();
     for (path, line) in &files {
-        let at = folder.join(path);
-        let content = match line.get(..6) {
-            Some("120000") => slashed(&fs::read_link(at)?).into_bytes(),
-            _ => fs::read(at)?,
-        };
-        bytes.insert(path.clone(), content);
+        bytes.insert(path.clone(), read_entry(folder, path, line)?);
     }
     Ok((files, bytes))
+}
+
+/// The bytes of one file below `folder`, or what a link says; `line` is what [`hash_folder`]
+/// found there.
+///
+/// # Errors
+/// `Conflict` for a device or pipe, which would be waited on for ever; `Failed` for what
+/// cannot be read.
+pub(crate) fn read_entry(folder: &Path, path: &str, line: &str) -> Result<Vec<u8>> {
+    let at = folder.join(path);
+    match line.get(..6) {
+        Some("120000") => Ok(slashed(&fs::read_link(at)?).into_bytes()),
+        Some("000000") => Err(error!(Conflict, "`{}` is neither a file nor a link", at.display())
+            .hint("move it out of the skill's folder")),
+        _ => Ok(fs::read(at)?),
+    }
 }
 
 /// `MODE SHA256` of each file and link below `folder`, without what programs and file

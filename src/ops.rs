@@ -2,7 +2,9 @@
 //! candidates, planned against the registry, and applied in one transaction.
 
 pub(crate) mod apply;
+pub(crate) mod changes;
 pub(crate) mod check;
+pub(crate) mod doctor;
 pub(crate) mod gather;
 pub(crate) mod parallel;
 pub(crate) mod plan;
@@ -10,4 +12,5 @@ pub(crate) mod query;
 pub(crate) mod restore;
 pub(crate) mod rollback;
 pub(crate) mod update;
+pub(crate) mod verify;
 pub(crate) mod view;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde::Deserialize;
 
-use crate::error::{Result, error};
+use crate::error::{Result, error, printable};
 use crate::layout::Env;
 use crate::tree::Limits;
 
@@ -132,22 +132,30 @@ impl TryFrom<serde_yaml::Value> for Size {
         if let Some(number) = value.as_u64() {
             return Ok(Self(number));
         }
-        let text = value.as_str().unwrap_or_default().trim();
-        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-        let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
-            "" | "b" => 1,
-            "kb" => 1_000,
-            "mb" => 1_000_000,
-            "gb" => 1_000_000_000,
-            "kib" | "k" => 1 << 10,
-            "mib" | "m" => 1 << 20,
-            "gib" | "g" => 1 << 30,
-            _ => return Err(format!("`{text}` is no size; write for instance 1GiB")),
-        };
-        let number: u64 =
-            number.parse().map_err(|_| format!("`{text}` is no size; write for instance 1GiB"))?;
-        number.checked_mul(factor).map(Self).ok_or_else(|| format!("`{text}` is too large"))
+        bytes(value.as_str().unwrap_or_default()).map(Self)
     }
+}
+
+/// Bytes as a person writes them: `1GiB`, `64 MiB`, `500kB` or a plain number.
+///
+/// # Errors
+/// What is wrong with the text, in a sentence.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let no_size = || format!("`{}` is no size; write for instance 1GiB", printable(text, false));
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "kib" | "k" => 1 << 10,
+        "mib" | "m" => 1 << 20,
+        "gib" | "g" => 1 << 30,
+        _ => return Err(no_size()),
+    };
+    let number: u64 = number.parse().map_err(|_| no_size())?;
+    number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))
 }
 
 impl Settings {

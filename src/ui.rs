@@ -172,14 +172,23 @@ impl Ui {
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
 
-    /// One finding of the rules, as compilers print them; `folder` is the skill's.
-    pub(crate) fn finding(&self, folder: &str, finding: &Finding) {
-        let (style, word) = match finding.severity {
+    fn severity(&self, severity: Severity) -> String {
+        let (style, word) = match severity {
             Severity::Error => (RED, "error"),
             Severity::Warning => (YELLOW, "warning"),
             Severity::Info => (CYAN, "info"),
         };
-        let word = if self.color_out { format!("{style}{word}{style:#}") } else { word.to_owned() };
+        if self.color_out { format!("{style}{word}{style:#}") } else { word.to_owned() }
+    }
+
+    /// One finding that belongs to no line of a file: `error[code]: message`.
+    pub(crate) fn verdict(&self, severity: Severity, code: &str, message: &str) {
+        self.line(&format!("{}[{code}]: {}", self.severity(severity), printable(message, false)));
+    }
+
+    /// One finding of the rules, as compilers print them; `folder` is the skill's.
+    pub(crate) fn finding(&self, folder: &str, finding: &Finding) {
+        let word = self.severity(finding.severity);
         let file = if folder == "." { finding.file.clone() } else { format!("{folder}/{}", finding.file) };
         let Finding { line, column, code, message, help, .. } = finding;
         self.line(&format!(

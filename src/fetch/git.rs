@@ -38,6 +38,11 @@ const LARGEST_COMMIT: u64 = 16 * 1024 * 1024;
 /// What a server sees first. Some tell git from browsers by the beginning of it.
 const AGENT: &str = concat!("git/2.0 (ba-agent ", env!("CARGO_PKG_VERSION"), ")");
 
+/// The version of libgit2 that is in this program.
+pub(crate) fn library_version() -> (u32, u32, u32) {
+    git2::Version::get().libgit2_version()
+}
+
 /// A git repository that can be asked.
 pub(crate) struct Remote<'w> {
     world: &'w World<'w>,

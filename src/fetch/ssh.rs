@@ -97,7 +97,7 @@ fn quoted(path: &str) -> String {
 ///
 /// # Errors
 /// `Usage` for a command that only a shell could take apart.
-fn program(world: &World) -> Result<Vec<String>> {
+pub(crate) fn program(world: &World) -> Result<Vec<String>> {
     let config = config::load(world.env)?;
     let variable = world.env.var("GIT_SSH_COMMAND").map(str::to_owned);
     let named = variable.map(|value| ("GIT_SSH_COMMAND", value));

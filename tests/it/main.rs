@@ -1,6 +1,10 @@
 //! The commands, run as a user runs them: the real program in a world of its own.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod acceptance;
+mod cache;
+mod diff;
+mod doctor;
 mod env;
 mod floors;
 mod generated;
@@ -12,6 +16,7 @@ mod lock;
 mod reliability;
 mod terminal;
 mod update;
+mod verify;
 
 #[path = "../support/server.rs"]
 mod server;

@@ -129,7 +129,7 @@ fn killed_at_any_moment_it_is_the_old_state_or_the_new_one() {
             assert!(now == old || now == new, "{args:?}: neither old nor new, round {round}");
             olds += usize::from(now == old);
             news += usize::from(now == new);
-            env.run(&["skill", "list", "--check"]).ends(0);
+            env.run(&["skill", "verify"]).ends(0);
             assert_eq!(leftovers(&env), Vec::<String>::new(), "{args:?}");
             tried += 1;
         }
@@ -215,7 +215,7 @@ fn many_processes_at_once_lose_nothing() {
         done += usize::from(output.status.success());
         refused += usize::from(!output.status.success());
     }
-    env.run(&["skill", "list", "--check"]).ends(0);
+    env.run(&["skill", "verify"]).ends(0);
     let registry = env.registry();
     let recorded: BTreeSet<String> = registry["skills"].as_object().unwrap().keys().cloned().collect();
     let folders = std::fs::read_dir(env.path("project/.claude/skills")).unwrap();

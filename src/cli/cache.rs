@@ -1,0 +1,101 @@
+//! `ba-agent cache dir|size|prune|clear`.
+
+use clap::{Args, Subcommand};
+
+use super::Context;
+use crate::cache::{Cache, Size};
+use crate::error::{Result, error};
+use crate::settings::bytes;
+use crate::words::{count, size};
+
+/// Look at the cache of skills, or make it smaller.
+#[derive(Debug, Subcommand)]
+#[command(long_about = "Look at the cache of skills, or make it smaller.\n\n\
+        The cache keeps every installed tree by its digest, for all projects of a user: so that \
+        installing again, going back and comparing need no connection. It may be deleted at any \
+        moment, also while other commands use it; what comes out of it is verified.")]
+pub(crate) enum Command {
+    /// Print the folder of the cache.
+    #[command(after_help = "Examples:\n  ba-agent cache dir\n  du -sh \"$(ba-agent cache dir)\"")]
+    Dir,
+    /// Say how much the cache holds.
+    #[command(after_help = "Examples:\n  ba-agent cache size\n  ba-agent cache size --json | jq .bytes")]
+    Size,
+    /// Remove what was not used for longest, down to the limit of the settings.
+    Prune(Prune),
+    /// Remove everything in the cache.
+    #[command(after_help = "Examples:\n  ba-agent cache clear\n  ba-agent cache clear --yes")]
+    Clear,
+}
+
+/// Remove what was not used for longest, down to the limit of the settings.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ba-agent cache prune\n  ba-agent cache prune --to 100MiB")]
+pub(crate) struct Prune {
+    /// Down to this size instead, for instance 100MiB.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    to: Option<u64>,
+}
+
+impl Command {
+    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+        let settings = cx.settings()?;
+        let cache = cx.cache(&settings)?;
+        let limit = settings.cache_limit;
+        match self {
+            Self::Dir => dir(cx)?,
+            Self::Size => tell(cx, &cache, limit),
+            Self::Prune(prune) => removed(cx, &cache, cache.prune(prune.to.unwrap_or(limit))),
+            Self::Clear => clear(cx, &cache)?,
+        }
+        Ok(0)
+    }
+}
+
+fn dir(cx: &Context<'_>) -> Result<()> {
+    let dir = cx.env.cache_dir()?.display().to_string();
+    if cx.ui.json() {
+        cx.ui.data(&serde_json::json!({ "dir": dir }));
+    } else {
+        cx.ui.line(&dir);
+    }
+    Ok(())
+}
+
+fn tell(cx: &Context<'_>, cache: &Cache, limit: u64) {
+    let held = cache.size();
+    if cx.ui.json() {
+        cx.ui.data(&serde_json::json!({ "trees": held.trees, "bytes": held.bytes, "limit": limit }));
+    } else {
+        cx.ui.line(&format!(
+            "{}, {} of at most {}",
+            count(held.trees, "skill"),
+            size(held.bytes),
+            size(limit)
+        ));
+    }
+}
+
+fn clear(cx: &Context<'_>, cache: &Cache) -> Result<()> {
+    let held = cache.size();
+    if held.trees > 0 && !cx.ui.confirm(&clear_question(held))? {
+        return Err(error!(Usage, "the cache was not cleared: nobody said yes")
+            .hint("without a terminal to ask on, say it in advance: `ba-agent cache clear --yes`"));
+    }
+    removed(cx, cache, cache.prune(0));
+    Ok(())
+}
+
+fn clear_question(held: Size) -> String {
+    format!("Remove {} ({}) from the cache?", count(held.trees, "skill"), size(held.bytes))
+}
+
+fn removed(cx: &Context<'_>, cache: &Cache, gone: Size) {
+    let left = cache.size();
+    if cx.ui.json() {
+        cx.ui.data(&serde_json::json!({ "removed": gone, "left": left }));
+        return;
+    }
+    let words = |what: Size| format!("{} ({})", count(what.trees, "skill"), size(what.bytes));
+    cx.ui.status("Removed", &format!("{} from the cache, {} left", words(gone), words(left)));
+}

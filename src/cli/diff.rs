@@ -1,0 +1,94 @@
+//! `ba-agent skill diff NAME`.
+
+use std::sync::Arc;
+
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+
+use super::completions::installed_names;
+use super::uninstall::find_all;
+use super::{Context, Place};
+use crate::error::{Result, error};
+use crate::ops::changes::{self, Changes, Installed};
+use crate::registry::Entry;
+use crate::skill::SkillName;
+use crate::words::count;
+
+/// Show the local edits of a skill, line by line.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Show the local edits of a skill, line by line.\n\n\
+        A unified diff from what was installed to what is there now, on stdout; paths start from \
+        the project, so `git apply -R` takes it back. What was installed comes out of the cache, \
+        without a connection. As with `git diff` the status is 0 whether or not something \
+        differs; `verify` is the command whose status tells.",
+    after_help = "Examples:\n  ba-agent skill diff pdf\n  ba-agent skill diff pdf --stat\n  \
+        ba-agent skill diff pdf | git apply -R"
+)]
+pub(crate) struct Diff {
+    /// The skill.
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
+    name: String,
+    /// Only say which files differ, and by how many lines.
+    #[arg(long)]
+    stat: bool,
+}
+
+impl Diff {
+    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+        let place = cx.place()?;
+        let registry = place.store.read()?;
+        let names = find_all(std::slice::from_ref(&self.name), &registry, &place)?;
+        for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
+            let supply = |name: &SkillName, entry: &Entry| cached(&place, name, entry);
+            let changes = changes::of(name, entry, &place.places, &supply)?;
+            self.tell(cx, &changes, entry);
+        }
+        Ok(0)
+    }
+
+    fn tell(&self, cx: &Context<'_>, changes: &Changes, entry: &Entry) {
+        if cx.ui.json() {
+            cx.ui.data(changes);
+            return;
+        }
+        if changes.live {
+            cx.ui.note(&format!(
+                "`{}` is a live link to {}: nothing was installed that could differ",
+                changes.name, entry.source
+            ));
+        } else if changes.files.is_empty() {
+            cx.ui.note(&format!("`{}` is as it was installed", changes.name));
+        } else if self.stat {
+            stat(cx, changes);
+        } else {
+            changes.files.iter().for_each(|file| cx.ui.diff(&file.diff));
+        }
+    }
+}
+
+fn stat(cx: &Context<'_>, changes: &Changes) {
+    let row = |file: &changes::Changed| {
+        let change = &file.change;
+        let (added, removed) = (format!("+{}", file.added), format!("-{}", file.removed));
+        vec![change.what.letter().to_string(), added, removed, change.path.clone()]
+    };
+    cx.ui.table(&["", "added", "removed", "file"], &changes.files.iter().map(row).collect::<Vec<_>>());
+    let sum = |of: fn(&changes::Changed) -> usize| changes.files.iter().map(of).sum::<usize>();
+    let files = count(changes.files.len(), "file");
+    let (added, removed) = (sum(|file| file.added), sum(|file| file.removed));
+    cx.ui.status(
+        "Compared",
+        &format!("{files} changed, {} added, {} removed", count(added, "line"), count(removed, "line")),
+    );
+}
+
+/// What was installed, out of the cache alone.
+fn cached(place: &Place, name: &SkillName, entry: &Entry) -> Result<Installed> {
+    place.cache.get(&entry.digest).map(|tree| (Arc::new(tree), String::new())).ok_or_else(|| {
+        let pin = entry.pin.short().map_or_else(String::new, |pin| format!(" at {pin}"));
+        error!(NotFound, "what was installed as `{name}` is not in the cache, so it cannot be compared")
+            .cause(format!("missing: {} of {}{pin}", entry.digest, entry.source))
+            .hint(format!("`ba-agent skill verify {name}` names the files that differ without it"))
+    })
+}

@@ -1,0 +1,105 @@
+//! `ba-agent skill verify [NAME…]`.
+
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+
+use super::completions::installed_names;
+use super::uninstall::find_all;
+use super::{Context, Place};
+use crate::error::Result;
+use crate::ops::verify::{self, Ground, Verified};
+use crate::registry::Registry;
+use crate::words::count;
+
+/// So often it is looked again while other commands change what is looked at.
+const TRIES: usize = 5;
+
+/// Hold what is on the disk against the registry, to the last byte.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Hold what is on the disk against the registry, to the last byte.\n\n\
+        Reads every file of the skills in every target, opens no connection and writes nothing. \
+        A file that was added, changed, removed or made executable, a link that leads elsewhere, \
+        a folder that became a link: each is a row on stdout (name, difference, path, detail), and \
+        the status is 6. What programs and file managers leave behind (__pycache__, .DS_Store) is \
+        no difference. Of a live link it is checked that it leads to its author's folder.",
+    after_help = "Examples:\n  ba-agent skill verify\n  ba-agent skill verify pdf docx\n  \
+        ba-agent skill verify --json | jq -r '.skills[].faults[].path'\n\n\
+        Exit status: 0 nothing differs, 3 a name is not installed, 6 something differs."
+)]
+pub(crate) struct Verify {
+    /// Only these skills.
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
+    names: Vec<String>,
+}
+
+impl Verify {
+    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+        let place = cx.place()?;
+        let verified = self.settled(cx, &place)?;
+        let drifted = verified.iter().filter(|one| !one.faults.is_empty()).count();
+        if cx.ui.json() {
+            cx.ui.data(&serde_json::json!({
+                "scope": place.scope.name(), "skills": verified,
+                "checked": verified.len(), "drifted": drifted,
+            }));
+        } else {
+            tell(cx, &verified, drifted);
+        }
+        Ok(if drifted > 0 { 6 } else { 0 })
+    }
+
+    /// What is found once no other command is in the middle of a change: who reads registry
+    /// and folders while they are swapped sees differences that are none.
+    fn settled(&self, cx: &Context<'_>, place: &Place) -> Result<Vec<Verified>> {
+        let mut left = TRIES;
+        loop {
+            let registry = place.store.read()?;
+            let verified = self.look(cx, place, &registry)?;
+            left -= 1;
+            if left == 0 || verified.iter().all(|one| one.faults.is_empty()) {
+                return Ok(verified);
+            }
+            if place.store.needs_recovery() {
+                // The lock is free when the other one has ended. Cannot it be had, for instance
+                // where nothing can be written, what was found is what there is to say.
+                if place.store.begin(&cx.waiting()).is_err() {
+                    return Ok(verified);
+                }
+            } else if place.store.read()? == registry {
+                return Ok(verified);
+            }
+        }
+    }
+
+    fn look(&self, cx: &Context<'_>, place: &Place, registry: &Registry) -> Result<Vec<Verified>> {
+        let names = match &self.names[..] {
+            [] => registry.skills.keys().cloned().collect(),
+            names => find_all(names, registry, place)?,
+        };
+        let ground = Ground { env: cx.env, base: place.scope.base(), places: &place.places };
+        verify::verify(&names, registry, &ground)
+    }
+}
+
+fn tell(cx: &Context<'_>, verified: &[Verified], drifted: usize) {
+    let mut rows = Vec::new();
+    for one in verified {
+        rows.extend(one.faults.iter().map(|fault| {
+            let detail = fault.detail.clone().unwrap_or_default();
+            vec![one.name.to_string(), fault.what.word().to_owned(), fault.path.clone(), detail]
+        }));
+    }
+    if !rows.is_empty() {
+        cx.ui.table(&["name", "difference", "path", "detail"], &rows);
+    }
+    let verdict = match drifted {
+        0 => "as recorded".to_owned(),
+        n => format!("{n} not as recorded, {}", count(rows.len(), "difference")),
+    };
+    cx.ui.status("Verified", &format!("{}: {verdict}", count(verified.len(), "skill")));
+    let is_edited = |one: &&Verified| one.faults.iter().any(|fault| !fault.is_whole());
+    if let Some(one) = verified.iter().find(is_edited) {
+        cx.ui.note(&format!("`ba-agent skill diff {}` shows the edits line by line", one.name));
+    }
+}

@@ -1,0 +1,217 @@
+//! Deeds: the edits of an installed skill, line by line against what was installed. Only
+//! reads; the old bytes are asked for when a file changed that once was there.
+
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::diff::{self, Change};
+use crate::digest::{Digest, Files};
+use crate::disk::{self, OnDisk};
+use crate::error::{Result, error, printable};
+use crate::fetch::Tree;
+use crate::places::Places;
+use crate::registry::{Entry, Mode};
+use crate::skill::SkillName;
+use crate::store::above;
+use crate::tree::TreePath;
+
+/// The tree that was installed, and the folder of the skill in it (`""` at its top).
+pub(crate) type Installed = (Arc<Tree>, String);
+
+/// Everything that was changed by hand in one skill.
+#[derive(Debug, Serialize)]
+pub(crate) struct Changes {
+    pub(crate) name: SkillName,
+    /// The tree that it is compared with.
+    pub(crate) digest: Digest,
+    /// True for a live link, where nothing was installed that could differ.
+    pub(crate) live: bool,
+    pub(crate) files: Vec<Changed>,
+}
+
+/// One file that differs.
+#[derive(Debug, Serialize)]
+pub(crate) struct Changed {
+    /// With its path from the base of the scope: of copies each has its own.
+    #[serde(flatten)]
+    pub(crate) change: Change,
+    /// Lines that are new, and lines that are gone; both 0 for what is no text.
+    pub(crate) added: usize,
+    pub(crate) removed: usize,
+    /// As git shows it, to be taken back with `git apply -R`.
+    pub(crate) diff: String,
+}
+
+/// Compares every folder of `entry` that holds files with what was installed; `supply`
+/// gives that, and is called at most once.
+///
+/// # Errors
+/// `NotFound` for a folder that is gone, `Conflict` for what is no folder any more; those of
+/// `supply`; `Failed` for what cannot be read.
+pub(crate) fn of(
+    name: &SkillName,
+    entry: &Entry,
+    places: &Places,
+    supply: &dyn Fn(&SkillName, &Entry) -> Result<Installed>,
+) -> Result<Changes> {
+    let holders = match entry.mode {
+        Mode::Live => 0,
+        Mode::Link => 1,
+        Mode::Copy => usize::MAX,
+    };
+    let old = Old { name, entry, supply, tree: OnceCell::new() };
+    let mut files = Vec::new();
+    for root in places.roots_of(entry)?.iter().take(holders) {
+        let folder = root.join(name.as_str());
+        files.extend(in_folder(&old, &folder, &places.shown(&folder))?);
+    }
+    let live = entry.mode == Mode::Live;
+    Ok(Changes { name: name.clone(), digest: entry.digest.clone(), live, files })
+}
+
+fn in_folder(old: &Old<'_>, folder: &Path, shown: &str) -> Result<Vec<Changed>> {
+    let now = present(old.name, old.entry, folder, shown)?;
+    let mut changed = Vec::new();
+    for change in diff::files(&old.entry.files, &now) {
+        let before = match change.old_mode {
+            Some(_) if is_other_content(&change) => old.bytes(&change.path)?,
+            _ => Vec::new(),
+        };
+        let after = match now.get(&change.path) {
+            Some(line) if is_other_content(&change) => disk::read_entry(folder, &change.path, line)?,
+            _ => Vec::new(),
+        };
+        let change = Change { path: format!("{shown}/{}", change.path), ..change };
+        changed.push(tell(change, &before, &after));
+    }
+    Ok(changed)
+}
+
+/// True when there are bytes to compare, not only modes.
+fn is_other_content(change: &Change) -> bool {
+    change.what != diff::What::Mode
+}
+
+/// What is in the folder now, as far as it can be an edit.
+fn present(name: &SkillName, entry: &Entry, folder: &Path, shown: &str) -> Result<Files> {
+    let mut files = match disk::look(folder)? {
+        OnDisk::Folder(files) => files,
+        OnDisk::Missing => {
+            return Err(error!(NotFound, "`{name}` is recorded, but `{shown}` is not there")
+                .hint("`ba-agent skill install` without a source puts back what is missing"));
+        }
+        OnDisk::Link(_) | OnDisk::File => {
+            return Err(error!(Conflict, "`{shown}` is no longer the folder that was installed")
+                .hint(format!("`ba-agent skill verify {name}` says what stands there")));
+        }
+    };
+    // What `verify` does not count as drift is no difference here either.
+    let edits: BTreeSet<String> = disk::drift(&entry.files, &files).into_iter().map(|one| one.path).collect();
+    files.retain(|path, _| entry.files.contains_key(path) || edits.contains(path));
+    for (path, was) in entry.files.iter().filter(|(path, _)| !edits.contains(*path)) {
+        files.insert(path.clone(), was.clone());
+    }
+    Ok(files)
+}
+
+/// What was installed, fetched when it is first asked for.
+struct Old<'a> {
+    name: &'a SkillName,
+    entry: &'a Entry,
+    supply: &'a dyn Fn(&SkillName, &Entry) -> Result<Installed>,
+    tree: OnceCell<Installed>,
+}
+
+impl Old<'_> {
+    fn bytes(&self, path: &str) -> Result<Vec<u8>> {
+        if self.tree.get().is_none() {
+            let _ = self.tree.set((self.supply)(self.name, self.entry)?);
+        }
+        let lacking = || error!(Integrity, "what was installed as `{}` has no `{path}`", self.name);
+        let (tree, folder) = self.tree.get().ok_or_else(lacking)?;
+        let relative = TreePath::parse(path.as_bytes()).map_err(|_| lacking())?;
+        let whole = if folder.is_empty() { relative } else { relative.above(folder) };
+        let found = tree.listing.get(whole.as_str()).ok_or_else(lacking)?;
+        Ok(match &found.node {
+            crate::tree::Node::Link { target } => target.clone().into_bytes(),
+            _ => tree.read(&above(found, ""))?.into_owned(),
+        })
+    }
+}
+
+fn tell(change: Change, old: &[u8], new: &[u8]) -> Changed {
+    let text = match change.new_mode.as_deref() {
+        Some("000000") => format!("{}: neither file nor link\n", printable(&change.path, false)),
+        _ => diff::unified(&change.path, old, new),
+    };
+    let (added, removed) = lines(&text);
+    Changed { diff: header(&change) + &text, change, added, removed }
+}
+
+/// The lines with which git begins each file.
+fn header(change: &Change) -> String {
+    let path = printable(&change.path, false);
+    let modes = match (&change.old_mode, &change.new_mode) {
+        (None, Some(new)) => format!("new file mode {new}\n"),
+        (Some(old), None) => format!("deleted file mode {old}\n"),
+        (Some(old), Some(new)) if old != new => format!("old mode {old}\nnew mode {new}\n"),
+        _ => String::new(),
+    };
+    format!("diff --git a/{path} b/{path}\n{modes}")
+}
+
+/// Lines that a unified diff adds and removes. The two of its heading are none of them, but
+/// a removed line may well begin with `--`.
+fn lines(diff: &str) -> (usize, usize) {
+    let body = diff.lines().skip_while(|line| !line.starts_with("@@"));
+    body.fold((0, 0), |(added, removed), line| match line.as_bytes().first() {
+        Some(b'+') => (added + 1, removed),
+        Some(b'-') => (added, removed + 1),
+        _ => (added, removed),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::What;
+
+    #[test]
+    fn lines_are_counted_as_git_counts_them() {
+        let check = |old: &str, new: &str, expected| {
+            assert_eq!(
+                lines(&diff::unified("f", old.as_bytes(), new.as_bytes())),
+                expected,
+                "{old:?} {new:?}"
+            );
+        };
+        check("a\nb\n", "a\nc\nd\n", (2, 1));
+        check("-- a\n++ b\n", "", (0, 2));
+        check("", "++ x\n", (1, 0));
+        check("a\n", "a", (1, 1));
+        check("a\0", "b\0", (0, 0));
+        check("same", "same", (0, 0));
+    }
+
+    #[test]
+    fn each_sort_of_change_has_the_heading_of_git() {
+        let check = |old: Option<&str>, new: Option<&str>, what, expected: &str| {
+            let owned = |mode: Option<&str>| mode.map(str::to_owned);
+            let change = Change { path: "p/f".into(), what, old_mode: owned(old), new_mode: owned(new) };
+            assert_eq!(tell(change, b"", b"").diff, format!("diff --git a/p/f b/p/f\n{expected}"));
+        };
+        check(None, Some("100755"), What::Added, "new file mode 100755\n");
+        check(Some("120000"), None, What::Removed, "deleted file mode 120000\n");
+        check(Some("100644"), Some("100755"), What::Mode, "old mode 100644\nnew mode 100755\n");
+        check(
+            Some("100644"),
+            Some("000000"),
+            What::Modified,
+            "old mode 100644\nnew mode 000000\np/f: neither file nor link\n",
+        );
+    }
+}

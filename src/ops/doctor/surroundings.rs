@@ -1,0 +1,195 @@
+//! What the program needs around it: folders, tokens, programs, libraries.
+
+use std::path::{Path, PathBuf};
+
+use super::{Examination, Finding, Patient, shown};
+use crate::error::Result;
+use crate::fetch::{git, ssh};
+use crate::layout::Env;
+use crate::registry::Registry;
+use crate::source::{Request, Source};
+use crate::words::count;
+
+/// The oldest libgit2 that is sound: seven fixes of 2026, see `Cargo.toml`.
+const LIBGIT2: (u32, u32, u32) = (1, 9, 7);
+
+/// Registry, cache and data folder: where they are, and whether they can be used.
+pub(super) fn folders(patient: &Patient<'_>, seen: &mut Examination) {
+    let env = patient.world.env;
+    seen.fact("scope", patient.scope.name());
+    seen.fact("base", &shown(patient.scope.base()));
+    seen.fact("registry", &shown(patient.store.registry_file()));
+    let places: [(&'static str, Result<PathBuf>, &str); 2] = [
+        (
+            "cache",
+            env.cache_dir(),
+            "nothing is kept for --offline; set BA_AGENT_CACHE_DIR to a folder that can be written",
+        ),
+        (
+            "data",
+            env.data_dir(),
+            "nothing can be rolled back; set BA_AGENT_DATA_DIR to a folder that can be written",
+        ),
+    ];
+    for (code, place, hint) in places {
+        match place {
+            Ok(folder) => {
+                seen.fact(code, &shown(&folder));
+                if let Err(why) = usable(&folder) {
+                    let message = format!("the {code} folder `{}` cannot be used", shown(&folder));
+                    seen.add(Finding::wrong(code, message).details(vec![why]).hint(hint));
+                }
+            }
+            Err(error) => seen.add(Finding::of_error(code, &error)),
+        }
+    }
+}
+
+/// Says why nothing can be put into `folder`, or into the nearest folder above that is
+/// there. Asks, and writes nothing to find out.
+fn usable(folder: &Path) -> Result<(), String> {
+    let there = folder.ancestors().find(|at| at.symlink_metadata().is_ok()).unwrap_or(folder);
+    let meta = std::fs::metadata(there).map_err(|e| format!("{}: {e}", shown(there)))?;
+    if !meta.is_dir() {
+        return Err(format!("`{}` is no folder", shown(there)));
+    }
+    #[cfg(unix)]
+    let denied = rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+        .err()
+        .map(|e| std::io::Error::from(e).to_string());
+    #[cfg(not(unix))]
+    let denied = meta.permissions().readonly().then(|| "read-only".to_owned());
+    denied.map_or(Ok(()), |why| Err(format!("`{}` cannot be written: {why}", shown(there))))
+}
+
+pub(super) fn versions(seen: &mut Examination) {
+    seen.fact("version", env!("CARGO_PKG_VERSION"));
+    let found = git::library_version();
+    let text = |(major, minor, patch): (u32, u32, u32)| format!("{major}.{minor}.{patch}");
+    seen.fact("libgit2", &text(found));
+    if let Some(fault) = too_old(found) {
+        seen.add(fault.hint("build again with the lock file of this project: `cargo install --locked`"));
+    }
+}
+
+fn too_old(found: (u32, u32, u32)) -> Option<Finding> {
+    let text = |(major, minor, patch): (u32, u32, u32)| format!("{major}.{minor}.{patch}");
+    let message =
+        format!("this program was built with libgit2 {}, older than {}", text(found), text(LIBGIT2));
+    (found < LIBGIT2).then(|| Finding::wrong("libgit2", message))
+}
+
+/// Hosts that skills come from without a token being set. Whether one is needed only the
+/// host can say; a private repository looks missing without.
+pub(super) fn tokens(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
+    let set = patient.world.settings;
+    let hosts = [
+        ("github", set.github_token.is_some(), "GITHUB_TOKEN"),
+        ("gitlab", set.gitlab_token.is_some(), "GITLAB_TOKEN"),
+        ("bitbucket", set.bitbucket_token.is_some(), "BITBUCKET_TOKEN"),
+    ];
+    for (kind, is_set, variable) in hosts {
+        let from = registry.skills.values().filter(|entry| entry.kind == kind).count();
+        if from > 0 && !is_set {
+            let message = format!("{} from {kind}, and no token for it", count(from, "skill"));
+            let hint = format!(
+                "public repositories need none; for private ones set {variable}, or have a git credential helper"
+            );
+            seen.add(Finding::note("token", message).hint(hint));
+        }
+    }
+}
+
+/// The programs of other people that may be started: ssh, and what git's credential helpers
+/// need. They are looked for, not run.
+pub(super) fn programs(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
+    let env = patient.world.env;
+    let git = find("git", env);
+    let shown_or =
+        |found: &Option<PathBuf>| found.as_ref().map_or("not found".to_owned(), |path| shown(path));
+    seen.fact("git", &shown_or(&git));
+    let over_ssh = registry.skills.values().filter(|entry| is_ssh(&entry.source)).count();
+    let ssh = match ssh::program(patient.world) {
+        Ok(words) => words.first().cloned().unwrap_or_default(),
+        // Nobody who needs no ssh wants to hear of a setting for it.
+        Err(_) if over_ssh == 0 => return seen.fact("ssh", "not usable as it is set"),
+        Err(error) => return seen.add(Finding::of_error("ssh", &error)),
+    };
+    let found = find(&ssh, env);
+    seen.fact("ssh", &shown_or(&found));
+    if over_ssh > 0 && found.is_none() {
+        let message = format!("{} over ssh, and there is no program `{ssh}`", count(over_ssh, "skill"));
+        seen.add(Finding::wrong("ssh", message).hint("install an ssh client, or name one in GIT_SSH"));
+    }
+}
+
+/// True for `ssh://host/x` and `git@host:x`.
+fn is_ssh(source: &str) -> bool {
+    match Request::parse(source).map(|request| request.source) {
+        Ok(Source::Git { url }) => url.starts_with("ssh://") || !url.contains("://"),
+        _ => false,
+    }
+}
+
+/// The file that a program's name stands for: a path, or what `PATH` has.
+fn find(program: &str, env: &Env) -> Option<PathBuf> {
+    if program.contains(std::path::is_separator) {
+        return Some(env.absolute(Path::new(program))).filter(|path| path.is_file());
+    }
+    let folders = env.var("PATH").map(std::env::split_paths)?;
+    let names = [program.to_owned(), format!("{program}.exe")];
+    let names = if cfg!(windows) { &names[..] } else { &names[..1] };
+    folders.flat_map(|folder| names.iter().map(move |name| folder.join(name))).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_in_this_program_is_new_enough() {
+        assert_eq!(too_old(git::library_version()), None);
+        assert_eq!(too_old((1, 9, 7)), None);
+        assert_eq!(too_old((2, 0, 0)), None);
+        assert!(
+            too_old((1, 9, 6)).is_some_and(|finding| finding.message.contains("1.9.6, older than 1.9.7"))
+        );
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_used_says_why() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(usable(&dir.path().join("not/yet/there")), Ok(()));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was made to find out");
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        assert!(usable(&dir.path().join("file/below")).unwrap_err().contains("is no folder"));
+    }
+
+    #[test]
+    fn ssh_sources_are_known() {
+        for (source, expected) in [
+            ("git@example.org:o/r.git", true),
+            ("ssh://git@example.org/o/r", true),
+            ("https://example.org/o/r.git", false),
+            ("file:///srv/r.git", false),
+            ("github:o/r", false),
+            ("./x", false),
+        ] {
+            assert_eq!(is_ssh(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_program_is_found_in_the_path_or_by_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("bin")).unwrap();
+        let name = if cfg!(windows) { "tool.exe" } else { "tool" };
+        std::fs::write(dir.path().join("bin").join(name), "").unwrap();
+        let path = dir.path().join("bin").display().to_string();
+        let env = Env::for_test(dir.path(), &[("PATH", &path)]);
+        assert_eq!(find("tool", &env), Some(dir.path().join("bin").join(name)));
+        assert_eq!(find("other", &env), None);
+        assert_eq!(find(&format!("bin/{name}"), &env), Some(dir.path().join("bin").join(name)));
+        assert_eq!(find("bin/other", &env), None);
+    }
+}

@@ -1,0 +1,277 @@
+//! Deeds: what stands on the disk, held against the registry to the last byte. Only reads.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::digest::{self, Digest, Files};
+use crate::disk::{self, Drift, DriftKind, OnDisk};
+use crate::error::{Result, printable};
+use crate::fsx;
+use crate::layout::Env;
+use crate::places::Places;
+use crate::registry::{Entry, Mode, Registry};
+use crate::skill::SkillName;
+use crate::source::{Request, Source};
+use crate::words::count;
+
+use super::parallel;
+
+/// How one place differs from the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum What {
+    Added,
+    Missing,
+    /// Other bytes, or something of another sort: a link where a file was.
+    Changed,
+    /// The bytes are the same, the executable bit is not.
+    Mode,
+    /// A link that leads elsewhere, or nowhere.
+    Link,
+    /// The registry contradicts itself: its digest is not that of its files.
+    Record,
+    /// It cannot be read, so nothing is known of it.
+    Unreadable,
+}
+
+impl What {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Missing => "missing",
+            Self::Changed => "changed",
+            Self::Mode => "mode changed",
+            Self::Link => "wrong link",
+            Self::Record => "wrong record",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl From<DriftKind> for What {
+    fn from(kind: DriftKind) -> Self {
+        match kind {
+            DriftKind::Added => Self::Added,
+            DriftKind::Missing => Self::Missing,
+            DriftKind::Changed => Self::Changed,
+            DriftKind::Mode => Self::Mode,
+        }
+    }
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Fault {
+    /// As a person names it, from the base of the scope.
+    pub(crate) path: String,
+    pub(crate) what: What,
+    /// What stands there instead; always said of whole folders and links.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
+    /// The link that would mend it without touching anything that is there.
+    #[serde(skip)]
+    pub(crate) relink: Option<Relink>,
+}
+
+impl Fault {
+    /// True when the whole folder is not there, so that there are no edits to look at.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.what == What::Missing && self.detail.is_some()
+    }
+}
+
+/// A link that could be made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Relink {
+    pub(crate) root: PathBuf,
+    pub(crate) at: PathBuf,
+    pub(crate) target: PathBuf,
+}
+
+/// One skill and every way in which it is not what was recorded.
+#[derive(Debug, Serialize)]
+pub(crate) struct Verified {
+    pub(crate) name: SkillName,
+    /// What its tree must hash to.
+    pub(crate) digest: Digest,
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// Where skills are looked for.
+pub(crate) struct Ground<'a> {
+    pub(crate) env: &'a Env,
+    /// What relative sources of live links start from.
+    pub(crate) base: &'a Path,
+    pub(crate) places: &'a Places,
+}
+
+/// One folder of one skill.
+struct Job<'a> {
+    skill: usize,
+    entry: &'a Entry,
+    root: PathBuf,
+    at: PathBuf,
+    /// The folder that holds the files, for the links to it.
+    first: PathBuf,
+    is_first: bool,
+}
+
+/// Reads every byte of `names` in every target, several folders at a time. What cannot be
+/// read is a fault like any other, so that one bad folder hides nothing about the rest.
+///
+/// # Errors
+/// `Usage` for a target in the registry that is none.
+pub(crate) fn verify(names: &[SkillName], registry: &Registry, ground: &Ground<'_>) -> Result<Vec<Verified>> {
+    let (mut verified, mut jobs) = (Vec::new(), Vec::new());
+    for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
+        let roots = ground.places.roots_of(entry)?;
+        let first = roots.first().map(|root| root.join(name.as_str())).unwrap_or_default();
+        jobs.extend(roots.into_iter().enumerate().map(|(n, root)| Job {
+            skill: verified.len(),
+            entry,
+            at: root.join(name.as_str()),
+            root,
+            first: first.clone(),
+            is_first: n == 0,
+        }));
+        let faults = record(name, entry).into_iter().collect();
+        verified.push(Verified { name: name.clone(), digest: entry.digest.clone(), faults });
+    }
+    let found = parallel::run(parallel::cores(), &jobs, |job| Ok(look(job, ground)))?;
+    for (job, faults) in jobs.iter().zip(found) {
+        if let Some(one) = verified.get_mut(job.skill) {
+            one.faults.extend(faults);
+        }
+    }
+    Ok(verified)
+}
+
+/// The registry held against itself: who edits the hash of a file in it, but not the digest,
+/// is found out here.
+fn record(name: &SkillName, entry: &Entry) -> Option<Fault> {
+    let sum = digest::of_files(&entry.files);
+    (sum != entry.digest).then(|| Fault {
+        path: format!("registry: {name}"),
+        what: What::Record,
+        detail: Some(format!("its files make {sum}, its digest says {}", entry.digest)),
+        relink: None,
+    })
+}
+
+fn look(job: &Job<'_>, ground: &Ground<'_>) -> Vec<Fault> {
+    let here = || ground.places.shown(&job.at);
+    let found = match disk::look(&job.at) {
+        Ok(found) => found,
+        Err(error) => return vec![fault(here(), What::Unreadable, error.message)],
+    };
+    match job.entry.mode {
+        Mode::Live => live(job, &found, ground).into_iter().collect(),
+        Mode::Link if !job.is_first => link(job, &found, &here()).into_iter().collect(),
+        Mode::Copy | Mode::Link => folder(&job.entry.files, found, &here()),
+    }
+}
+
+fn fault(path: String, what: What, detail: String) -> Fault {
+    Fault { path, what, detail: Some(detail), relink: None }
+}
+
+/// A place that holds the files themselves.
+fn folder(recorded: &Files, found: OnDisk, here: &str) -> Vec<Fault> {
+    let whole = count(recorded.len(), "file");
+    match found {
+        OnDisk::Folder(files) => {
+            let drifts = disk::drift(recorded, &files);
+            drifts.iter().map(|drift| file(drift, recorded, &files, here)).collect()
+        }
+        OnDisk::Missing => vec![fault(here.to_owned(), What::Missing, format!("the whole skill, {whole}"))],
+        OnDisk::Link(to) => {
+            let detail = format!("a link to `{}` where the folder was", shown(&to));
+            vec![fault(here.to_owned(), What::Changed, detail)]
+        }
+        OnDisk::File => {
+            vec![fault(here.to_owned(), What::Changed, "a file where the folder was".to_owned())]
+        }
+    }
+}
+
+fn file(drift: &Drift, recorded: &Files, found: &Files, here: &str) -> Fault {
+    let mode = |files: &Files| files.get(&drift.path).and_then(|line| line.get(..6)).map(str::to_owned);
+    let detail = match (mode(recorded), mode(found)) {
+        (Some(was), Some(is)) if was != is => Some(format!("{}, was {}", sort(&is), sort(&was))),
+        _ => None,
+    };
+    Fault { path: format!("{here}/{}", drift.path), what: drift.change.into(), detail, relink: None }
+}
+
+/// A git mode in words.
+fn sort(mode: &str) -> &'static str {
+    match mode {
+        "100644" => "a plain file",
+        "100755" => "executable",
+        "120000" => "a link",
+        _ => "neither file nor link",
+    }
+}
+
+/// A place that is a link to the first one.
+fn link(job: &Job<'_>, found: &OnDisk, here: &str) -> Option<Fault> {
+    let way = fsx::relative(&job.root, &job.first).unwrap_or_else(|| job.first.clone());
+    let (what, detail) = match found {
+        // A link as it was made needs no second look: is the first place gone, that is said there.
+        OnDisk::Link(to) if *to == way || is_same(&job.at, &job.first) => return None,
+        OnDisk::Link(to) => (What::Link, format!("leads to `{}` instead of `{}`", shown(to), shown(&way))),
+        OnDisk::Missing => (What::Missing, format!("the link to `{}`", shown(&way))),
+        OnDisk::Folder(_) => (What::Changed, format!("a folder where the link to `{}` was", shown(&way))),
+        OnDisk::File => (What::Changed, format!("a file where the link to `{}` was", shown(&way))),
+    };
+    let can = *found == OnDisk::Missing && is_folder(&job.first);
+    Some(Fault { relink: can.then(|| relink(job, way)), ..fault(here.to_owned(), what, detail) })
+}
+
+/// A place that is a live link to the author's folder: it must lead there, to a skill. What
+/// the skill says is the author's business.
+fn live(job: &Job<'_>, found: &OnDisk, ground: &Ground<'_>) -> Option<Fault> {
+    let author = author(job.entry, ground)?;
+    let (what, detail) = match found {
+        OnDisk::Link(to) if !is_same(&job.at, &author) => {
+            (What::Link, format!("leads to `{}` instead of `{}`", shown(to), shown(&author)))
+        }
+        OnDisk::Link(_) if job.at.join("SKILL.md").is_file() => return None,
+        OnDisk::Link(to) => (What::Link, format!("leads to `{}`, where no SKILL.md is", shown(to))),
+        OnDisk::Missing => (What::Missing, format!("the live link to `{}`", shown(&author))),
+        _ => (What::Changed, format!("no longer the live link to `{}`", shown(&author))),
+    };
+    let can = *found == OnDisk::Missing && author.is_dir();
+    let real = std::fs::canonicalize(&author).unwrap_or(author);
+    let fault = fault(ground.places.shown(&job.at), what, detail);
+    Some(Fault { relink: can.then(|| relink(job, real)), ..fault })
+}
+
+/// The folder that a live link leads to; none where the record names no folder.
+fn author(entry: &Entry, ground: &Ground<'_>) -> Option<PathBuf> {
+    let Source::Local { path } = Request::parse(&entry.source).ok()?.source else { return None };
+    let folder = ground.env.from(ground.base, &path);
+    Some(entry.path.as_ref().map_or_else(|| folder.clone(), |below| folder.join(below)))
+}
+
+fn relink(job: &Job<'_>, target: PathBuf) -> Relink {
+    Relink { root: job.root.clone(), at: job.at.clone(), target }
+}
+
+/// True when both lead to one folder that is there.
+fn is_same(a: &Path, b: &Path) -> bool {
+    matches!((std::fs::canonicalize(a), std::fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+fn is_folder(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy(), false)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod mutations;
