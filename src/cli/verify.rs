@@ -11,9 +11,6 @@ use crate::ops::verify::{self, Ground, Verified};
 use crate::registry::Registry;
 use crate::words::count;
 
-/// So often it is looked again while other commands change what is looked at.
-const TRIES: usize = 5;
-
 /// Hold what is on the disk against the registry, to the last byte.
 #[derive(Debug, Args)]
 #[command(
@@ -52,23 +49,17 @@ impl Verify {
     /// What is found once no other command is in the middle of a change: who reads registry
     /// and folders while they are swapped sees differences that are none.
     fn settled(&self, cx: &Context<'_>, place: &Place) -> Result<Vec<Verified>> {
-        let mut left = TRIES;
-        loop {
-            let registry = place.store.read()?;
-            let verified = self.look(cx, place, &registry)?;
-            left -= 1;
-            if left == 0 || verified.iter().all(|one| one.faults.is_empty()) {
-                return Ok(verified);
-            }
-            if place.store.needs_recovery() {
-                // The lock is free when the other one has ended. Cannot it be had, for instance
-                // where nothing can be written, what was found is what there is to say.
-                if place.store.begin(&cx.waiting()).is_err() {
-                    return Ok(verified);
-                }
-            } else if place.store.read()? == registry {
-                return Ok(verified);
-            }
+        let registry = place.store.read()?;
+        let verified = self.look(cx, place, &registry)?;
+        let is_clean = verified.iter().all(|one| one.faults.is_empty());
+        if is_clean || (!place.store.needs_recovery() && place.store.read()? == registry) {
+            return Ok(verified);
+        }
+        // Looked at again with the lock held. Cannot it be had, for instance where nothing can
+        // be written, what was found is what there is to say.
+        match place.store.begin(&cx.waiting()) {
+            Ok(held) => self.look(cx, place, held.registry()),
+            Err(_) => Ok(verified),
         }
     }
 

@@ -1,5 +1,5 @@
 //! The commands, run as a user runs them: the real program in a world of its own.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "helpers of tests are tests too")]
 
 mod acceptance;
 mod cache;
