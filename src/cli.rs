@@ -7,6 +7,8 @@ mod init;
 mod install;
 mod list;
 mod man;
+mod marketplace;
+mod search;
 mod show;
 mod uninstall;
 mod validate;
@@ -18,6 +20,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use crate::error::{Error, Kind, Result};
 use crate::fetch::World;
 use crate::layout::{Env, Scope};
+use crate::marketplaces::Marketplaces;
 use crate::places::Places;
 use crate::settings::Settings;
 use crate::source::{Request, Source};
@@ -84,6 +87,9 @@ enum Command {
     /// Install, list, show, check and remove skills.
     #[command(subcommand, visible_alias = "skills", arg_required_else_help = true)]
     Skill(Skill),
+    /// Register, list, update and check marketplaces: catalogues of skills.
+    #[command(subcommand, visible_alias = "market", arg_required_else_help = true)]
+    Marketplace(marketplace::Marketplace),
     /// Print the completion script of a shell.
     Completions(completions::Completions),
     /// Write the man pages of every command into a folder.
@@ -101,6 +107,9 @@ enum Skill {
     /// List installed skills.
     #[command(visible_alias = "ls")]
     List(list::List),
+    /// Search registered marketplaces and installed skills.
+    #[command(visible_alias = "find")]
+    Search(search::Search),
     /// Show everything about a skill, installed or not, without installing it.
     #[command(visible_alias = "info")]
     Show(show::Show),
@@ -129,10 +138,12 @@ impl Cli {
         match self.command {
             Command::Completions(command) => command.run(&cx),
             Command::Man(command) => command.run(&cx),
+            Command::Marketplace(command) => command.run(&cx),
             Command::Skill(skill) => match skill {
                 Skill::Install(command) => command.run(&cx),
                 Skill::Uninstall(command) => command.run(&cx),
                 Skill::List(command) => command.run(&cx),
+                Skill::Search(command) => command.run(&cx),
                 Skill::Show(command) => command.run(&cx),
                 Skill::Validate(command) => command.run(&cx),
                 Skill::Init(command) => command.run(&cx),
@@ -190,7 +201,7 @@ impl Context<'_> {
         Settings::load(self.env, &files)
     }
 
-    fn lock_wait(&self) -> Result<std::time::Duration> {
+    pub(crate) fn lock_wait(&self) -> Result<std::time::Duration> {
         let Some(text) = self.env.var("BA_AGENT_LOCK_TIMEOUT") else { return Ok(LOCK_WAIT) };
         text.parse().map(std::time::Duration::from_secs).map_err(|_| {
             Error::new(
@@ -216,6 +227,20 @@ impl Context<'_> {
 }
 
 impl Place {
+    /// The file that records the marketplaces of this scope; it stands beside the registry.
+    pub(crate) fn marketplaces_file(&self) -> PathBuf {
+        self.store.registry_file().with_file_name("skills_marketplaces.json")
+    }
+
+    /// The marketplaces that a command sees here: the scope's own, then the user's.
+    ///
+    /// # Errors
+    /// Those of [`Marketplaces::read`].
+    pub(crate) fn marketplaces(&self, env: &Env) -> Result<Marketplaces> {
+        let user = env.config_dir().ok().map(|config| config.join("skills_marketplaces.json"));
+        Marketplaces::read(&self.marketplaces_file(), user.as_deref(), env.cache_dir().ok())
+    }
+
     /// The same request with a path that does not depend on the working directory: from the
     /// base of the scope where it lies below, else absolute.
     pub(crate) fn anchor(&self, env: &Env, mut request: Request) -> Request {

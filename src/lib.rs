@@ -34,6 +34,7 @@ mod fsx;
 mod json;
 mod layout;
 mod marketplace;
+mod marketplaces;
 mod ops;
 mod places;
 mod registry;

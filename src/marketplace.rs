@@ -23,8 +23,8 @@ use crate::words::nearest;
 
 pub(crate) use plugin::PluginManifest;
 pub(crate) use skills::{Resolution, Scan, resolve};
-pub(crate) use source::{EntrySource, Revision, Want};
-pub(crate) use wellknown::{INDEXES as WELL_KNOWN, Served, read as read_well_known};
+pub(crate) use source::{EntrySource, Want};
+pub(crate) use wellknown::{INDEXES as WELL_KNOWN, read as read_well_known};
 
 /// Bytes of a catalogue. The largest real one has 169 kB for 286 entries; 10,000 entries
 /// like those would be 6 MB.

@@ -3,7 +3,9 @@
 
 pub(crate) mod apply;
 pub(crate) mod check;
+pub(crate) mod find;
 pub(crate) mod gather;
+pub(crate) mod market;
 pub(crate) mod plan;
 pub(crate) mod query;
 pub(crate) mod view;

@@ -145,7 +145,23 @@ pub(crate) fn gather(
         _ => None,
     };
     let fetched = fetch::open(&ask.request, skill, ask.integrity.as_ref(), world)?;
-    let source = Source::look(ask, fetched, world)?;
+    pick(ask, fetched, None, world, choose)
+}
+
+/// Picks the skills that are meant out of what was fetched. With `only`, no others than those
+/// in these folders can be chosen; names are given among all skills of the source all the
+/// same, so that they do not depend on which of its entries was asked for.
+///
+/// # Errors
+/// Those of [`gather`] but of fetching.
+pub(crate) fn pick(
+    ask: &Ask,
+    fetched: (Resolved, Tree),
+    only: Option<&[String]>,
+    world: &World<'_>,
+    choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
+) -> Result<Gathered> {
+    let source = Source::look(ask, fetched, only, world)?;
     let chosen = source.choose(ask, choose)?;
     source.candidates(ask, chosen, &world.settings.limits)
 }
@@ -189,9 +205,15 @@ impl Skill {
 
 impl Source {
     /// Finds the skills of a fetched source and reads their manifests.
-    fn look(ask: &Ask, (resolved, tree): (Resolved, Tree), world: &World<'_>) -> Result<Self> {
+    fn look(
+        ask: &Ask,
+        (resolved, tree): (Resolved, Tree),
+        only: Option<&[String]>,
+        world: &World<'_>,
+    ) -> Result<Self> {
         let base = resolved.subdirectory.as_ref().map_or("", |path| path.as_str());
         let mut found = discover::skills(&tree.listing, base);
+        discover::include(&tree.listing, only.unwrap_or_default(), &mut found);
         if found.is_empty() {
             return Err(nothing_found(ask, &resolved, &tree, base));
         }
@@ -205,6 +227,8 @@ impl Source {
                 document.findings.extend(clashes);
                 Skill { found, name, document }
             });
+        let meant = |skill: &Skill| only.is_none_or(|only| only.contains(&skill.found.folder));
+        let skills = skills.filter(meant);
         let live = ask.live.then(|| fetch::local_folder(&resolved.source, world)).transpose()?;
         Ok(Self { skills: skills.collect(), resolved: Arc::new(resolved), tree: Arc::new(tree), live })
     }

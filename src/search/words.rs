@@ -51,32 +51,52 @@ fn is_inner(c: char) -> bool {
     c.is_alphanumeric() || is_combining_mark(c)
 }
 
+/// What each byte is in a word: letters in lower case, digits, 0 for everything else.
+const LETTERS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0_usize;
+    while byte < 128 {
+        if (byte as u8).is_ascii_alphanumeric() {
+            table[byte] = (byte as u8).to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// Calls `take` with each word of a text and its place in bytes.
 pub(super) fn for_each_word<'t>(text: &'t str, mut take: impl FnMut(Range<usize>, Word<'_>)) {
     let bytes = text.as_bytes();
     let mut buffer = [0_u8; LONGEST];
     let mut at = 0;
-    while at < bytes.len() {
+    while let Some(first) = bytes.get(at) {
         let start = at;
+        if LETTERS[usize::from(*first)] == 0 {
+            at = if first.is_ascii() { at + 1 } else { wide_word(text, start, &mut take) };
+            continue;
+        }
         // Nearly all text is ASCII: its words are folded into a buffer as they are found.
-        while at < bytes.len() && bytes[at].is_ascii_alphanumeric() {
-            if at - start < LONGEST {
-                buffer[at - start] = bytes[at].to_ascii_lowercase();
+        let mut mask = 0_u32;
+        let mut length = 0;
+        while let Some(byte) = bytes.get(at) {
+            let letter = match LETTERS[usize::from(*byte)] {
+                // `c++`, `c#`.
+                0 if matches!(byte, b'+' | b'#') => *byte,
+                0 => break,
+                letter => letter,
+            };
+            mask |= 1 << (letter & 31);
+            if let Some(slot) = buffer.get_mut(length) {
+                *slot = letter;
+                length += 1;
             }
             at += 1;
         }
-        if at < bytes.len() && !bytes[at].is_ascii() {
+        if bytes.get(at).is_some_and(|byte| !byte.is_ascii()) {
             at = wide_word(text, start, &mut take);
-        } else if at > start {
-            // `c++`, `c#`.
-            while at < bytes.len() && matches!(bytes[at], b'+' | b'#') && at - start < LONGEST {
-                buffer[at - start] = bytes[at];
-                at += 1;
-            }
-            let folded = std::str::from_utf8(&buffer[..(at - start).min(LONGEST)]).unwrap_or_default();
-            take(start..at, Word { text: folded, mask: mask(folded), script: false });
         } else {
-            at += 1;
+            let folded = std::str::from_utf8(&buffer[..length]).unwrap_or_default();
+            take(start..at, Word { text: folded, mask, script: false });
         }
     }
 }
@@ -147,20 +167,28 @@ impl Term {
         Self { text: word.text.to_owned(), mask: word.mask, script: word.script, edits, pairs }
     }
 
-    /// How well a word of a document answers this term.
+    /// How well a word of a document answers this term. Nearly all pairs end at the first
+    /// three comparisons.
     pub(super) fn strength(&self, word: Word<'_>) -> Strength {
         if self.script || word.script {
             return if self.script && word.script { self.in_script(word.text) } else { Strength::None };
         }
         let missing = (self.mask & !word.mask).count_ones() as usize;
-        if missing == 0 && word.text.len() >= self.text.len() {
-            if let Some(strength) = self.inside(word.text) {
-                return Strength::Sure(strength);
-            }
-        } else if missing > 3 {
-            return Strength::None;
+        if missing == 0
+            && word.text.len() >= self.text.len()
+            && let Some(strength) = self.inside(word.text)
+        {
+            return Strength::Sure(strength);
         }
-        self.stem(word.text).or_else(|| self.misspelt(word, missing)).unwrap_or(Strength::None)
+        let begins_alike = self.text.as_bytes().first() == word.text.as_bytes().first();
+        let stem = if begins_alike { self.stem(word.text) } else { None };
+        // A letter that is not ASCII has two bytes or more.
+        let limit = if word.text.is_ascii() { self.edits } else { self.edits * 2 };
+        match stem {
+            Some(strength) => Strength::Sure(strength),
+            None if missing <= limit && limit > 0 => self.misspelt(word, limit, begins_alike),
+            None => Strength::None,
+        }
     }
 
     /// The word is the term, begins with it, or holds it.
@@ -179,38 +207,33 @@ impl Term {
     }
 
     /// Both begin alike and differ in their endings: `optimize`, `optimizing`; `база`, `базы`.
-    fn stem(&self, word: &str) -> Option<Strength> {
-        if self.text.as_bytes().first() != word.as_bytes().first() {
-            return None;
-        }
+    fn stem(&self, word: &str) -> Option<f64> {
         let common: usize =
             self.text.chars().zip(word.chars()).take_while(|(a, b)| a == b).map(|(c, _)| c.len_utf8()).sum();
         let longer = self.text.len().max(word.len());
         let letters = self.text.get(..common).map_or(0, |stem| stem.chars().count());
-        let alike = letters >= 3 && common * 10 >= longer * 7;
-        let plural = letters >= 3 && common == word.len() && self.text.len() - common <= 2;
-        (alike || plural).then(|| Strength::Sure(0.45 * part(common, longer)))
+        let alike = common * 10 >= longer * 7;
+        let plural = common == word.len() && self.text.len() - common <= 2;
+        (letters >= 3 && (alike || plural)).then(|| 0.45 * part(common, longer))
     }
 
-    fn misspelt(&self, word: Word<'_>, missing: usize) -> Option<Strength> {
+    /// The word is the term with a typing error or two, or begins with one.
+    fn misspelt(&self, word: Word<'_>, limit: usize, begins_alike: bool) -> Strength {
+        let (length, other) = (self.text.len(), word.text.len());
         let extra = (word.mask & !self.mask).count_ones() as usize;
-        // A letter that is not ASCII has two bytes or more.
-        let limit = if word.text.is_ascii() { self.edits } else { self.edits * 2 };
-        if self.edits == 0 || missing > limit {
-            return None;
-        }
-        if extra <= limit && word.text.len().abs_diff(self.text.len()) <= self.edits * 2 {
-            let distance = strsim::osa_distance(&self.text, word.text);
-            if distance <= self.edits {
-                return Some(Strength::Unsure(if distance == 1 { 0.5 } else { 0.3 }));
+        if extra <= limit && other.abs_diff(length) <= limit {
+            match strsim::osa_distance(&self.text, word.text) {
+                0 | 1 => return Strength::Unsure(0.5),
+                distance if distance <= self.edits => return Strength::Unsure(0.3),
+                _ => {}
             }
         }
         // The beginning of a longer word, misspelt once: `kuberent` of `kubernetes`.
-        let length = self.text.len();
-        let start = word.text.get(..length).filter(|_| length >= 5 && word.text.len() > length)?;
-        (start.as_bytes().first() == self.text.as_bytes().first()
-            && strsim::osa_distance(&self.text, start) == 1)
-            .then_some(Strength::Unsure(0.25))
+        let start = word.text.get(..length).filter(|_| begins_alike && length >= 5 && other > length);
+        match start {
+            Some(start) if strsim::osa_distance(&self.text, start) == 1 => Strength::Unsure(0.25),
+            _ => Strength::None,
+        }
     }
 
     /// In a script without blanks: the whole term somewhere, or at least half of its pairs.

@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("disk", 2),
     ("fetch", 2),
     ("layout", 2),
+    ("marketplaces", 2),
     ("places", 2),
     ("settings", 2),
     ("store", 2),
