@@ -123,6 +123,8 @@ pub(crate) struct Plugin {
     pub(crate) skills: Option<Vec<String>>,
     /// What the entry has beside skills, by its own words: `agents`, `mcpServers` …
     pub(crate) parts: Vec<&'static str>,
+    /// What of its source is read although no schema has it.
+    pub(crate) notes: Vec<String>,
     /// `None` where it cannot be used; then there is a fault.
     source: Option<EntrySource>,
     /// Why the entry cannot be used.

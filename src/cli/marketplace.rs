@@ -20,10 +20,13 @@ pub(crate) enum Marketplace {
     /// Register a marketplace under a name of your choice.
     Add(Add),
     /// List the registered marketplaces.
-    #[command(visible_alias = "ls")]
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:\n  ba-agent marketplace list\n  ba-agent marketplace list --json"
+    )]
     List,
     /// Forget marketplaces; skills that came from them stay.
-    #[command(visible_alias = "rm")]
+    #[command(visible_alias = "rm", after_help = "Examples:\n  ba-agent marketplace remove anthropic")]
     Remove(Names),
     /// Fetch the catalogues anew.
     Update(Update),
@@ -33,8 +36,10 @@ pub(crate) enum Marketplace {
     #[command(visible_alias = "lint")]
     Validate(Validate),
     /// Search and install from marketplaces again that were switched off.
+    #[command(after_help = "Examples:\n  ba-agent marketplace enable anthropic")]
     Enable(Names),
     /// Keep marketplaces registered, but neither search them nor install from them by name.
+    #[command(after_help = "Examples:\n  ba-agent marketplace disable anthropic")]
     Disable(Names),
 }
 
@@ -325,6 +330,8 @@ impl Update {
             match market::fetch_again(known, &world) {
                 Ok(fetched) => {
                     updated.push(compare(&name, known, &all, &fetched));
+                    // One copy for each: a project that is still at the old state fetches its own again.
+                    all.forget(known);
                     all.keep(&fetched.marketplace, &fetched.copy);
                     change(cx, &place, |own| {
                         own.insert(name.clone(), fetched.marketplace);

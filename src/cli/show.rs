@@ -67,6 +67,9 @@ impl Show {
         };
         let world = cx.world(place);
         let gathered = market::gather(&ask, &place.marketplaces(cx.env)?, &world, &|_| Ok(Vec::new()))?;
+        for note in &gathered.notes {
+            cx.ui.warn(note);
+        }
         for skipped in &gathered.skipped {
             cx.ui.warn(&format!("{} is not valid: {}", skipped.path, skipped.reason));
         }

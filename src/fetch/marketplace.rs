@@ -54,6 +54,7 @@ impl Place {
                 .map(Self::File)
                 .map_err(|e| error!(Usage, "the URL cannot be read").cause(e));
         }
+        let base = folder_page(base);
         let base = match fragment {
             Some(reference) => format!("{base}#{reference}"),
             None => base,
@@ -92,6 +93,19 @@ fn is_page(url: &str) -> bool {
         host,
         "github.com" | "www.github.com" | "raw.githubusercontent.com" | "gitlab.com" | "bitbucket.org"
     )
+}
+
+/// The page of a folder out of that of a file in it: `/blob/` is `/tree/`, and what a raw
+/// address of GitHub leads to has a page, too.
+fn folder_page(base: String) -> String {
+    let raw = base
+        .strip_prefix("https://raw.githubusercontent.com/")
+        .map(|path| path.splitn(3, '/').collect::<Vec<_>>());
+    match raw.as_deref() {
+        Some([owner, repo, rest]) => format!("https://github.com/{owner}/{repo}/tree/{rest}"),
+        _ if is_page(&base) => base.replacen("/blob/", "/tree/", 1),
+        _ => base,
+    }
 }
 
 /// `base/.claude-plugin/marketplace.json` as `base` and the rest.
@@ -216,7 +230,11 @@ mod tests {
         );
         check(
             "https://github.com/o/r/blob/main/.claude-plugin/marketplace.json",
-            "github:o/r#tree:main .claude-plugin/marketplace.json",
+            "github:o/r#main .claude-plugin/marketplace.json",
+        );
+        check(
+            "https://raw.githubusercontent.com/o/r/main/.claude-plugin/marketplace.json",
+            "github:o/r#main .claude-plugin/marketplace.json",
         );
         check("./m/.claude-plugin/marketplace.json", "./m .claude-plugin/marketplace.json");
         check("./marketplace.json", ". marketplace.json");

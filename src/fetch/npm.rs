@@ -160,8 +160,6 @@ fn check(package: &str, promise: &str, bytes: &[u8]) -> Result<()> {
 mod tests {
     use super::*;
     use crate::error::Kind;
-    use crate::fetch::testing::Here;
-    use crate::fetch::testserver::{Play, Server};
 
     #[test]
     fn integrity_is_held_to_the_strongest_hash() {

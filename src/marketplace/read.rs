@@ -9,8 +9,8 @@ use crate::error::printable;
 use crate::json::{Json, Key, Lines};
 use crate::skill::{Finding, Severity};
 
-/// Names that Anthropic keeps for its own marketplaces: those that its documentation lists,
-/// and beginnings that look like them.
+/// Names that Anthropic keeps for its own marketplaces. Its clients also refuse names that
+/// look like those.
 const RESERVED: [&str; 9] = [
     "agent-skills",
     "anthropic-agent-skills",
@@ -248,6 +248,12 @@ impl<'a> Reader<'a> {
         PARTS.iter().copied().filter(full).collect()
     }
 
+    /// What was read all the same although nothing documents it.
+    fn notes_since(&self, from: usize) -> Vec<String> {
+        let odd = |finding: &&Finding| finding.code == rules::SOURCE_SHAPE.code;
+        self.findings.iter().skip(from).filter(odd).map(|finding| finding.message.clone()).collect()
+    }
+
     /// The first error since `from` findings were there.
     fn error_since(&self, from: usize) -> Option<String> {
         let worst =
@@ -339,7 +345,8 @@ fn catalogue_name<'a>(reader: &mut Reader<'a>, top: &Members<'a>) -> Option<Stri
         let message = format!("the name `{text}` is not in kebab case");
         reader.say(rules::NAME_INVALID, name.offset(), message, "use a-z, 0-9 and single hyphens");
     }
-    if RESERVED.contains(&text.as_ref()) || text.starts_with("anthropic-") || text.starts_with("claude-") {
+    let alike = text.contains("anthropic") || (text.contains("claude") && text.contains("official"));
+    if alike || RESERVED.contains(&text.as_ref()) {
         let message = format!("the name `{text}` is kept for marketplaces of Anthropic");
         reader.say(rules::NAME_RESERVED, name.offset(), message, "other clients refuse it from anybody else");
     }
@@ -491,9 +498,11 @@ fn entry<'a>(reader: &mut Reader<'a>, item: Json<'a>, root: Option<&str>) -> Opt
         skills: reader.skill_paths(&members),
         parts: reader.parts(&members),
         source,
+        notes: Vec::new(),
         fault: None,
     };
     plugin.fault = reader.error_since(from);
+    plugin.notes = reader.notes_since(from);
     Some(plugin)
 }
 

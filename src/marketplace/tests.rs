@@ -244,9 +244,11 @@ fn names_are_found_through_renames_and_doubles_are_not_guessed_at() {
 
 #[test]
 fn names_that_others_refuse_are_warned_of() {
-    for (name, code) in
-        [("My Market", "name-invalid"), ("agent-skills", "name-reserved"), ("claude-x", "name-reserved")]
-    {
+    for (name, code) in [
+        ("My Market", "name-invalid"),
+        ("agent-skills", "name-reserved"),
+        ("claude-official", "name-reserved"),
+    ] {
         let text = json!({ "name": name, "owner": { "name": "o" }, "plugins": [] }).to_string();
         assert_eq!(codes(&text, CLAUDE), [code], "{name}");
         assert!(Catalogue::parse(&text, "m", CLAUDE).is_ok(), "{name}");

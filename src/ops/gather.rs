@@ -103,6 +103,8 @@ pub(crate) struct Gathered {
     pub(crate) skipped: Vec<Skipped>,
     /// Skills that the source offers.
     pub(crate) found: usize,
+    /// What is odd about the way that led here, one sentence each.
+    pub(crate) notes: Vec<String>,
 }
 
 /// An invalid skill that `--all` leaves out.
@@ -125,7 +127,7 @@ impl Gathered {
                 .map(|finding| format!("{name}: {finding}"))
                 .collect::<Vec<_>>()
         };
-        self.candidates.iter().flat_map(of).collect()
+        self.notes.iter().cloned().chain(self.candidates.iter().flat_map(of)).collect()
     }
 }
 
@@ -299,6 +301,7 @@ impl Source {
             candidates: Vec::new(),
             skipped: Vec::new(),
             found: self.skills.iter().filter(|skill| skill.found.offered).count(),
+            notes: Vec::new(),
         };
         let mut seen = vec![false; self.skills.len()];
         for at in chosen {

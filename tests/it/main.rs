@@ -5,3 +5,7 @@ mod floors;
 mod generated;
 mod help;
 mod install;
+mod marketplace;
+mod search;
+#[path = "../support/server.rs"]
+mod server;

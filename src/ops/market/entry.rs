@@ -39,16 +39,16 @@ pub(crate) fn gather(
     world: &World<'_>,
     choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
 ) -> Result<Gathered> {
-    let Source::Marketplace { entry, marketplace } = &ask.request.source else {
+    let Source::Marketplace { entry, marketplace: registered } = &ask.request.source else {
         return gather::gather(ask, world, choose);
     };
-    let known = all.get(marketplace)?;
+    let known = all.get(registered)?;
     let (catalogue, text) = shelf(known, all, world)?;
     let (name, skill) =
-        settle(entry, &catalogue, &parse_documents(&text)?).map_err(|e| in_marketplace(e, marketplace))?;
+        settle(entry, &catalogue, &parse_documents(&text)?).map_err(|e| in_marketplace(e, registered))?;
     let plugin = catalogue.find(&name)?;
     let opened = open_plugin(plugin, known, world)?;
-    let resolution = resolve(plugin, &opened)?;
+    let (resolution, manifest) = resolve(plugin, &opened)?;
     let mut ask = ask.clone();
     ask.request.source = opened.resolved.source.clone();
     if let (Some(skill), false) = (skill, matches!(ask.choice, Choice::Named(_))) {
@@ -56,8 +56,14 @@ pub(crate) fn gather(
     }
     let mut gathered =
         gather::pick(&ask, (opened.resolved, opened.tree), Some(&resolution.folders), world, choose)?;
+    gathered.notes = plugin.notes.iter().map(|note| format!("the entry `{}`: {note}", plugin.name)).collect();
+    // A skill that has no version of its own has its plugin's.
+    let version = Some(marketplace::version(manifest.as_ref(), plugin, None)).filter(|v| *v != "unknown");
     for candidate in &mut gathered.candidates {
-        candidate.marketplace = Some(Origin { name: marketplace.clone(), entry: plugin.name.clone() });
+        candidate.marketplace = Some(Origin { name: registered.clone(), entry: plugin.name.clone() });
+        if let Some(front) = &mut candidate.document.frontmatter {
+            front.version = front.version.take().or_else(|| version.map(str::to_owned));
+        }
     }
     Ok(gathered)
 }
@@ -161,12 +167,15 @@ pub(super) fn plugin_manifest(tree: &Tree, root: &str) -> Result<Option<PluginMa
     }
 }
 
-fn resolve(plugin: &Plugin, opened: &Opened) -> Result<Resolution> {
+fn resolve(plugin: &Plugin, opened: &Opened) -> Result<(Resolution, Option<PluginManifest>)> {
     let manifest = plugin_manifest(&opened.tree, &opened.root)?;
     let scan =
         Scan { listing: &opened.tree.listing, root: &opened.root, is_marketplace: opened.is_marketplace };
     let resolution = marketplace::resolve(plugin, manifest.as_ref(), scan)?;
-    if resolution.folders.is_empty() { Err(resolution.nothing(&plugin.name)) } else { Ok(resolution) }
+    if resolution.folders.is_empty() {
+        return Err(resolution.nothing(&plugin.name));
+    }
+    Ok((resolution, manifest))
 }
 
 /// An entry as `marketplace show` shows it.
