@@ -3,6 +3,8 @@
 
 mod copy;
 mod entry;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -18,7 +20,7 @@ use crate::skill::SkillName;
 use crate::source::Source;
 
 pub(crate) use copy::{Fetched, fetch, fetch_again};
-pub(crate) use entry::{EntryView, describe, gather, open};
+pub(crate) use entry::{EntryView, describe, gather, open, request_of};
 
 /// A name as a person writes it: `entry`, `skill` or `entry:skill`.
 fn parts(name: &str) -> (&str, Option<&str>) {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::copy::{archive_pin, at_pin, place_of};
 use super::{parse_documents, settle, shelf};
+use crate::digest::Digest;
 use crate::error::{Error, Result, error, printable};
 use crate::fetch::marketplace::{Place, text};
 use crate::fetch::{self, Tree, World, npm};
@@ -15,7 +16,7 @@ use crate::marketplace::{
 use crate::marketplaces::{Marketplace, Marketplaces};
 use crate::ops::gather::{self, Ask, Choice, Gathered, Offer};
 use crate::registry::Origin;
-use crate::source::{Resolved, Source};
+use crate::source::{Request, Resolved, Source};
 
 /// An entry with its files at hand.
 struct Opened {
@@ -81,6 +82,29 @@ pub(crate) fn open(origin: &Origin, all: &Marketplaces, world: &World<'_>) -> Re
     let (catalogue, _) = shelf(known, all, world)?;
     let opened = open_plugin(catalogue.find(&origin.entry)?, known, world)?;
     Ok((opened.resolved, opened.tree))
+}
+
+/// What an entry asks of [`fetch::open`] by the catalogue as it is recorded, without fetching
+/// it: so that an update can see whether the entry's sha moved. A folder of the marketplace
+/// itself is the marketplace's own request, at its own reference. `None` for a package, whose
+/// registry would have to be asked.
+///
+/// # Errors
+/// As [`open`], without those of fetching the entry.
+pub(crate) fn request_of(
+    origin: &Origin,
+    all: &Marketplaces,
+    world: &World<'_>,
+) -> Result<Option<(Request, Option<Digest>)>> {
+    let known = all.get(&origin.name)?;
+    let (catalogue, _) = shelf(known, all, world)?;
+    let place = place_of(known)?;
+    let want = catalogue.find(&origin.entry)?.source()?.want(place.is_local())?;
+    Ok(match (want, place) {
+        (Want::Inside(_), Place::Tree { request, .. }) => Some((*request, archive_pin(known))),
+        (Want::Elsewhere { request, integrity }, _) => Some((*request, integrity)),
+        (Want::Inside(_) | Want::Npm { .. }, _) => None,
+    })
 }
 
 fn open_plugin(plugin: &Plugin, known: &Marketplace, world: &World<'_>) -> Result<Opened> {
