@@ -11,9 +11,11 @@ mod init;
 mod install;
 mod list;
 mod man;
+mod marketplace;
 mod outdated;
 mod pin;
 mod rollback;
+mod search;
 mod show;
 mod uninstall;
 mod update;
@@ -28,6 +30,7 @@ use crate::cache::Cache;
 use crate::error::{Error, Kind, Result};
 use crate::fetch::World;
 use crate::layout::{Env, Scope};
+use crate::marketplaces::Marketplaces;
 use crate::ops::apply::{self, Means, Report};
 use crate::ops::plan::Plan;
 use crate::places::Places;
@@ -101,6 +104,9 @@ enum Command {
     Cache(cache::Command),
     /// Look for everything that could be wrong here, and mend what is safe to mend.
     Doctor(doctor::Doctor),
+    /// Register, list, update and check marketplaces: catalogues of skills.
+    #[command(subcommand, visible_alias = "market", arg_required_else_help = true)]
+    Marketplace(marketplace::Marketplace),
     /// Print the completion script of a shell.
     Completions(completions::Completions),
     /// Write the man pages of every command into a folder.
@@ -132,6 +138,9 @@ enum Skill {
     /// List installed skills.
     #[command(visible_alias = "ls")]
     List(list::List),
+    /// Search registered marketplaces and installed skills.
+    #[command(visible_alias = "find")]
+    Search(search::Search),
     /// Show everything about a skill, installed or not, without installing it.
     #[command(visible_alias = "info")]
     Show(show::Show),
@@ -166,6 +175,7 @@ impl Cli {
             Command::Man(command) => command.run(&cx),
             Command::Cache(command) => command.run(&cx),
             Command::Doctor(command) => command.run(&cx),
+            Command::Marketplace(command) => command.run(&cx),
             Command::Skill(skill) => match skill {
                 Skill::Install(command) => command.run(&cx),
                 Skill::Uninstall(command) => command.run(&cx),
@@ -176,6 +186,7 @@ impl Cli {
                 Skill::Rollback(command) => command.run(&cx),
                 Skill::History(command) => command.run(&cx),
                 Skill::List(command) => command.run(&cx),
+                Skill::Search(command) => command.run(&cx),
                 Skill::Show(command) => command.run(&cx),
                 Skill::Validate(command) => command.run(&cx),
                 Skill::Verify(command) => command.run(&cx),
@@ -260,7 +271,7 @@ impl Context<'_> {
         settings_of(self.env, scope)
     }
 
-    fn lock_wait(&self) -> Result<std::time::Duration> {
+    pub(crate) fn lock_wait(&self) -> Result<std::time::Duration> {
         let Some(text) = self.env.var("BA_AGENT_LOCK_TIMEOUT") else { return Ok(LOCK_WAIT) };
         text.parse().map(std::time::Duration::from_secs).map_err(|_| {
             Error::new(
@@ -275,6 +286,10 @@ impl Context<'_> {
         World::new(self.env, &place.settings, place.scope.base(), self.globals.offline, self.ui)
     }
 
+    pub(crate) fn offline(&self) -> bool {
+        self.globals.offline
+    }
+
     /// Says that the command waits for another one.
     pub(crate) fn waiting(&self) -> impl Fn(&str) {
         |what: &str| self.ui.note(what)
@@ -282,6 +297,20 @@ impl Context<'_> {
 }
 
 impl Place {
+    /// The file that records the marketplaces of this scope; it stands beside the registry.
+    pub(crate) fn marketplaces_file(&self) -> PathBuf {
+        self.store.registry_file().with_file_name("skills_marketplaces.json")
+    }
+
+    /// The marketplaces that a command sees here: the scope's own, then the user's.
+    ///
+    /// # Errors
+    /// Those of [`Marketplaces::read`].
+    pub(crate) fn marketplaces(&self, env: &Env) -> Result<Marketplaces> {
+        let user = env.config_dir().ok().map(|config| config.join("skills_marketplaces.json"));
+        Marketplaces::read(&self.marketplaces_file(), user.as_deref(), env.cache_dir().ok())
+    }
+
     /// The same request with a path that does not depend on the working directory: from the
     /// base of the scope where it lies below, else absolute.
     pub(crate) fn anchor(&self, env: &Env, mut request: Request) -> Request {

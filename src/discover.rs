@@ -82,6 +82,23 @@ pub(crate) fn near_misses(listing: &Listing, base: &str) -> Vec<String> {
     near.map(|(_, entry)| entry.path.as_str().to_owned()).collect()
 }
 
+/// Adds the skills in `folders`, which someone has listed, so that they are offered wherever
+/// they lie: deeper, inside another skill, among samples.
+pub(crate) fn include(listing: &Listing, folders: &[String], found: &mut Vec<Found>) {
+    for folder in folders {
+        if let Some(known) = found.iter_mut().find(|known| known.folder == *folder) {
+            known.offered = true;
+            continue;
+        }
+        let is_file = |name: &&&str| {
+            listing.get(&join(folder, name)).is_some_and(|entry| matches!(entry.node, Node::File { .. }))
+        };
+        if let Some(manifest) = [MANIFEST, LOWER_MANIFEST].iter().find(is_file) {
+            found.push(Found { folder: folder.clone(), manifest: (*manifest).to_owned(), offered: true });
+        }
+    }
+}
+
 /// Everything called `SKILL.md` in any case, with its folder seen from `base`.
 fn candidates<'a>(listing: &'a Listing, base: &str) -> impl Iterator<Item = (&'a str, &'a Entry)> {
     let skip = if base.is_empty() { 0 } else { base.len() + 1 };

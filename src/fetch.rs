@@ -6,6 +6,8 @@ pub(crate) mod auth;
 pub(crate) mod git;
 pub(crate) mod http;
 pub(crate) mod local;
+pub(crate) mod marketplace;
+pub(crate) mod npm;
 mod open;
 pub(crate) mod ssh;
 

@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) github_url: String,
     pub(crate) gitlab_url: String,
     pub(crate) bitbucket_url: String,
+    /// The npm registry that entries of marketplaces mean which name none.
+    pub(crate) npm_url: String,
     pub(crate) github_token: Option<Secret>,
     pub(crate) gitlab_token: Option<Secret>,
     pub(crate) bitbucket_token: Option<Secret>,
@@ -74,6 +76,7 @@ impl Default for Settings {
             github_url: "https://github.com".into(),
             gitlab_url: "https://gitlab.com".into(),
             bitbucket_url: "https://bitbucket.org".into(),
+            npm_url: "https://registry.npmjs.org".into(),
             github_token: None,
             gitlab_token: None,
             bitbucket_token: None,
@@ -105,6 +108,7 @@ struct Section {
     github_url: Option<String>,
     gitlab_url: Option<String>,
     bitbucket_url: Option<String>,
+    npm_url: Option<String>,
     allow_http: Option<bool>,
     ca_file: Option<PathBuf>,
     require_reachable: Option<bool>,
@@ -243,6 +247,7 @@ impl Settings {
             (section.github_url, &mut self.github_url),
             (section.gitlab_url, &mut self.gitlab_url),
             (section.bitbucket_url, &mut self.bitbucket_url),
+            (section.npm_url, &mut self.npm_url),
         ] {
             if let Some(text) = value {
                 *slot = expand(&text, env)?.trim_end_matches('/').to_owned();
@@ -266,6 +271,9 @@ impl Settings {
                 *slot = value.trim_end_matches('/').to_owned();
                 *goes = true;
             }
+        }
+        if let Some(value) = env.var("BA_AGENT_NPM_URL") {
+            self.npm_url = value.trim_end_matches('/').to_owned();
         }
         for (variables, slot, goes) in [
             (&["GITHUB_TOKEN", "GH_TOKEN"][..], &mut self.github_token, self.github_token_goes),

@@ -36,7 +36,7 @@ pub(crate) enum Source {
     Archive { location: String },
     /// A folder on this machine, as it was written (`~` and relative allowed).
     Local { path: String },
-    /// An entry of a registered marketplace.
+    /// An entry of a registered marketplace, or a skill of one: `entry:skill`.
     Marketplace { entry: String, marketplace: String },
     /// A skill that ships inside the binary.
     Builtin { name: String },
@@ -205,7 +205,7 @@ impl Source {
             Self::Git { url } => address::without_git(address::last(url)),
             Self::Archive { location } => address::archive_stem(address::file_name(location)),
             Self::Local { path } => address::last(path.trim_end_matches(['/', '\\'])),
-            Self::Marketplace { entry: name, .. } | Self::Builtin { name } => name,
+            Self::Marketplace { entry: name, .. } | Self::Builtin { name } => address::last_word(name),
         };
         (!matches!(name, "" | "." | ".." | "~")).then_some(name)
     }

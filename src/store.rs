@@ -10,7 +10,7 @@
 //! happened is turned back. So there is the old state or the new one, never a mix.
 
 mod journal;
-mod lock;
+pub(crate) mod lock;
 mod staged;
 
 use std::collections::BTreeMap;

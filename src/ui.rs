@@ -127,6 +127,11 @@ impl Ui {
         if self.color_err { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
+    /// True when a person reads stdout.
+    pub(crate) fn stdout_is_terminal(&self) -> bool {
+        self.stdout_is_terminal
+    }
+
     /// Text in bold on a coloured stdout.
     pub(crate) fn bold(&self, text: &str) -> String {
         let style = Style::new().bold();

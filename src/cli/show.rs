@@ -6,7 +6,8 @@ use clap_complete::engine::ArgValueCandidates;
 use super::completions::installed_names;
 use super::{Context, Place, did_you_mean};
 use crate::error::{Error, Kind, Result, error, printable};
-use crate::ops::gather::{self, Ask, Choice};
+use crate::ops::gather::{Ask, Choice};
+use crate::ops::market;
 use crate::ops::view::{self, Files, View};
 use crate::skill::SkillName;
 use crate::source::Request;
@@ -65,7 +66,10 @@ impl Show {
             ..Ask::of(request)
         };
         let world = cx.world(place);
-        let gathered = gather::gather(&ask, &world, &|_| Ok(Vec::new()))?;
+        let gathered = market::gather(&ask, &place.marketplaces(cx.env)?, &world, &|_| Ok(Vec::new()))?;
+        for note in &gathered.notes {
+            cx.ui.warn(note);
+        }
         for skipped in &gathered.skipped {
             cx.ui.warn(&format!("{} is not valid: {}", skipped.path, skipped.reason));
         }

@@ -9,6 +9,7 @@ use super::{Tree, World, archive, http, local};
 use crate::builtin;
 use crate::digest::Digest;
 use crate::error::{Context as _, Error, Result, error, printable};
+use crate::skill::MANIFEST;
 use crate::source::{Pin, Reference, Request, Resolved, Source};
 use crate::tree::{Entry, Listing, Node, TreePath};
 use crate::words::nearest;
@@ -110,8 +111,16 @@ fn packed(
             .hint("nothing was changed; ask whoever publishes it which one is right"));
     }
     let name = location.split(['?', '#']).next().unwrap_or(location);
-    let tree = archive::open(name, &bytes, limits)?;
+    let alone = name.contains("://") && name.ends_with("/SKILL.md");
+    let tree = if alone { single(bytes)? } else { archive::open(name, &bytes, limits)? };
     Ok((resolved(request, Pin::Archive(digest.hex().to_owned())), tree))
+}
+
+/// A skill that is one file, as hosts serve it for discovery.
+fn single(bytes: Vec<u8>) -> Result<Tree> {
+    let path = TreePath::parse(MANIFEST.as_bytes()).map_err(|e| error!(Failed, "{MANIFEST}: {e}"))?;
+    let entry = Entry { path, node: Node::File { executable: false }, size: bytes.len() as u64, slot: 0 };
+    Ok(Tree::in_memory(Listing::new(vec![entry]), vec![bytes]))
 }
 
 fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>> {

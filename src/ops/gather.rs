@@ -106,6 +106,8 @@ pub(crate) struct Gathered {
     pub(crate) skipped: Vec<Skipped>,
     /// Skills that the source offers.
     pub(crate) found: usize,
+    /// What is odd about the way that led here, one sentence each.
+    pub(crate) notes: Vec<String>,
 }
 
 /// An invalid skill that `--all` leaves out.
@@ -128,7 +130,7 @@ impl Gathered {
                 .map(|finding| format!("{name}: {finding}"))
                 .collect::<Vec<_>>()
         };
-        self.candidates.iter().flat_map(of).collect()
+        self.notes.iter().cloned().chain(self.candidates.iter().flat_map(of)).collect()
     }
 }
 
@@ -148,17 +150,23 @@ pub(crate) fn gather(
         _ => None,
     };
     let fetched = fetch::open(&ask.request, skill, ask.integrity.as_ref(), world)?;
-    pick(ask, fetched, world, choose)
+    pick(ask, fetched, None, world, choose)
 }
 
-/// As [`gather`], out of what was fetched.
+/// Picks the skills that are meant out of what was fetched. With `only`, no others than those
+/// in these folders can be chosen; names are given among all skills of the source all the
+/// same, so that they do not depend on which of its entries was asked for.
+///
+/// # Errors
+/// Those of [`gather`] but of fetching.
 pub(crate) fn pick(
     ask: &Ask,
     fetched: (Resolved, Tree),
+    only: Option<&[String]>,
     world: &World<'_>,
     choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
 ) -> Result<Gathered> {
-    let source = Source::look(ask, fetched, world)?;
+    let source = Source::look(ask, fetched, only, world)?;
     let chosen = source.choose(ask, choose)?;
     source.candidates(ask, chosen, &world.settings.limits)
 }
@@ -203,9 +211,15 @@ impl Skill {
 
 impl Source {
     /// Finds the skills of a fetched source and reads their manifests.
-    fn look(ask: &Ask, (resolved, tree): (Resolved, Tree), world: &World<'_>) -> Result<Self> {
+    fn look(
+        ask: &Ask,
+        (resolved, tree): (Resolved, Tree),
+        only: Option<&[String]>,
+        world: &World<'_>,
+    ) -> Result<Self> {
         let base = resolved.subdirectory.as_ref().map_or("", |path| path.as_str());
         let mut found = discover::skills(&tree.listing, base);
+        discover::include(&tree.listing, only.unwrap_or_default(), &mut found);
         if found.is_empty() {
             return Err(nothing_found(ask, &resolved, &tree, base));
         }
@@ -219,6 +233,8 @@ impl Source {
                 document.findings.extend(clashes);
                 Skill { found, name, document }
             });
+        let meant = |skill: &Skill| only.is_none_or(|only| only.contains(&skill.found.folder));
+        let skills = skills.filter(meant);
         let live = ask.live.then(|| fetch::local_folder(&resolved.source, world)).transpose()?;
         let reachable = is_reachable(&resolved, world);
         let skills = skills.collect();
@@ -291,6 +307,7 @@ impl Source {
             candidates: Vec::new(),
             skipped: Vec::new(),
             found: self.skills.iter().filter(|skill| skill.found.offered).count(),
+            notes: Vec::new(),
         };
         let mut seen = vec![false; self.skills.len()];
         for at in chosen {

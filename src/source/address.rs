@@ -460,6 +460,11 @@ pub(super) fn last(text: &str) -> &str {
     text.rsplit(['/', '\\', ':']).next().unwrap_or(text)
 }
 
+/// What stands behind the last colon: the skill of `entry:skill`.
+pub(super) fn last_word(name: &str) -> &str {
+    name.rsplit(':').next().unwrap_or(name)
+}
+
 pub(super) fn without_git(text: &str) -> &str {
     text.strip_suffix(".git").filter(|stem| !stem.is_empty()).unwrap_or(text)
 }

@@ -306,6 +306,10 @@ fn other(url: Url, parts: Parts, git: bool, host: &str) -> Result<Request> {
         return on_page(git_source(&url, repository)?, page, &parts);
     }
     let forge = HOSTS.contains(&host) || host.split('.').next().is_some_and(|label| FORGES.contains(&label));
+    if !git && !forge && url.path().ends_with("/SKILL.md") {
+        // A skill that is one file, as hosts serve it for discovery.
+        return archive_at(&url, &parts);
+    }
     let repository = without_skill(url.path().trim_end_matches('/'));
     if git || repository.ends_with(".git") || (forge && words.len() >= 2) {
         return git_remote(url, parts);

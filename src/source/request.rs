@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! source    = git [ "#" reference ] [ "@" skill ]      the two in either order
-//!           | archive [ "//" folder ] | local | entry "@" marketplace | "builtin:" name
+//!           | archive [ "//" folder ] | local | entry [ ":" skill ] "@" marketplace | "builtin:" name
 //! git       = [ "github:" ] owner "/" repo [ "/" folder ]
 //!           | "bitbucket:" workspace "/" repo [ "/" folder ]
 //!           | "gitlab:" group { "/" group } "/" repo [ "//" folder ]
@@ -277,6 +277,7 @@ fn prefixed(text: &str, word: &str, rest: &str) -> Result<Request> {
         "file" | "https" | "http" | "ssh" => Err(error!(Usage, "`{lower}:` wants two slashes")
             .hint(format!("write `{lower}://…`, for a file `file:///…`"))),
         _ if word.contains('.') => address::scp(text),
+        _ if is_entry_skill(word, rest) => with_at_entry(word, rest),
         _ => Err(unknown_prefix(&lower)),
     }
 }
@@ -302,6 +303,21 @@ fn unknown_prefix(word: &str) -> Error {
             .hint(format!("known are {}", PREFIXES.map(|prefix| format!("`{prefix}`")).join(", ")))
             .hint(format!("for a host of your ssh configuration write `ssh://{shown}/path`")),
     }
+}
+
+/// `skill@marketplace` behind `entry:`.
+fn is_entry_skill(word: &str, rest: &str) -> bool {
+    let names =
+        rest.split_once('@').is_some_and(|(skill, marketplace)| is_name(skill) && is_name(marketplace));
+    names && is_name(word)
+}
+
+/// `entry:skill@marketplace`: one skill of an entry, whose name other entries may have too.
+fn with_at_entry(word: &str, rest: &str) -> Result<Request> {
+    let (skill, marketplace) = rest.split_once('@').unwrap_or((rest, ""));
+    let source =
+        Source::Marketplace { entry: format!("{word}:{skill}"), marketplace: marketplace.to_owned() };
+    Ok(Request { source, reference: Reference::Default, subdirectory: None, skill: None })
 }
 
 /// `entry@marketplace`, `user@host:path`.

@@ -18,5 +18,7 @@ mod terminal;
 mod update;
 mod verify;
 
+mod marketplace;
+mod search;
 #[path = "../support/server.rs"]
 mod server;

@@ -1,0 +1,156 @@
+//! `ba-agent skill search QUERY`.
+
+use clap::Args;
+
+use super::Context;
+use crate::error::{Result, printable};
+use crate::ops::find::{Found, Library, find, not_everything};
+use crate::search::{Filter, Query, suggest};
+use crate::words::count;
+
+/// Search registered marketplaces and installed skills.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Search registered marketplaces and installed skills.\n\n\
+        The cached copies of the marketplaces are searched, so this works offline too; \
+        `ba-agent marketplace update` renews them. Beginnings of words, endings and typing errors are forgiven.",
+    after_help = "Examples:\n  ba-agent skill search sql\n  ba-agent skill search \"fill pdf forms\" --limit 5\n  \
+        ba-agent skill search 数据 --marketplace anthropic --json"
+)]
+pub(crate) struct Search {
+    /// Words to look for; without any, everything that the filters let through.
+    #[arg(value_name = "QUERY")]
+    query: Vec<String>,
+    /// Only this marketplace.
+    #[arg(long, short, value_name = "NAME")]
+    marketplace: Option<String>,
+    /// Only what has this tag or keyword (repeatable).
+    #[arg(long, short, value_name = "TAG")]
+    tag: Vec<String>,
+    /// Only this category.
+    #[arg(long, short, value_name = "CATEGORY")]
+    category: Option<String>,
+    /// Only installed skills.
+    #[arg(long, short)]
+    installed: bool,
+    /// At most so many.
+    #[arg(long, short, value_name = "N", default_value_t = 20)]
+    limit: usize,
+}
+
+impl Search {
+    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+        let place = cx.place()?;
+        let registry = place.store.read()?;
+        let all = place.marketplaces(cx.env)?;
+        let world = cx.world(&place);
+        let mut library = Library::open(&all, self.marketplace.as_deref(), &world)?;
+        if cx.offline() {
+            tell_age(cx, &library);
+        }
+        let none_registered = all.all().next().is_none();
+        let text = self.query.join(" ");
+        let query = Query::parse(&text);
+        let filter = Filter {
+            marketplace: self.marketplace,
+            tags: self.tag,
+            category: self.category,
+            installed: self.installed,
+        };
+        let mut unread = std::mem::take(&mut library.unread);
+        let (documents, damaged) = library.documents(&registry);
+        unread.extend(damaged);
+        let (found, all_found) = find(&documents, &query, &filter, self.limit);
+        if found.is_empty()
+            && let Some(error) = not_everything(&unread)
+        {
+            return Err(error);
+        }
+        for (name, error) in &unread {
+            cx.ui.warn(&format!("the marketplace `{name}` was not searched: {error}"));
+        }
+        if cx.ui.json() {
+            let unread: Vec<_> = unread
+                .iter()
+                .map(|(name, error)| serde_json::json!({ "name": name, "error": error }))
+                .collect();
+            cx.ui.data(&serde_json::json!({
+                "results": found, "total": all_found, "marketplaces": library.volumes(), "unread": unread,
+            }));
+            return Ok(0);
+        }
+        tell(cx, &found, &query);
+        if found.is_empty() {
+            tell_nothing(cx, &text, suggest(&documents, &text), none_registered);
+        } else if all_found > found.len() {
+            cx.ui.note(&format!("{} more; `--limit {all_found}` shows all", all_found - found.len()));
+        }
+        Ok(0)
+    }
+}
+
+fn tell_age(cx: &Context<'_>, library: &Library) {
+    for volume in library.volumes() {
+        let age = cx.env.now.duration_since(volume.fetched_at).as_secs().max(0);
+        let (days, hours) = (age / 86_400, age / 3_600);
+        let old = match (days, hours) {
+            (0, 0) => "less than an hour".to_owned(),
+            (0, hours) => count(usize::try_from(hours).unwrap_or(0), "hour"),
+            (days, _) => count(usize::try_from(days).unwrap_or(0), "day"),
+        };
+        cx.ui.note(&format!("offline: the copy of {} is {old} old", volume.name));
+    }
+}
+
+fn tell(cx: &Context<'_>, found: &[Found<'_>], query: &Query) {
+    if !cx.ui.stdout_is_terminal() {
+        let row = |found: &Found<'_>| {
+            let place = found.install.clone().unwrap_or_else(|| found.name.to_owned());
+            let mark = if found.installed { "installed" } else { "" };
+            vec![
+                found.name.to_owned(),
+                place,
+                mark.to_owned(),
+                format!("{:.3}", found.score),
+                found.description.to_owned(),
+            ]
+        };
+        cx.ui.table(
+            &["name", "install", "", "score", "description"],
+            &found.iter().map(row).collect::<Vec<_>>(),
+        );
+        return;
+    }
+    for one in found {
+        let place =
+            one.install.as_ref().map_or(String::new(), |place| format!("  {}", printable(place, false)));
+        let mark = if one.installed { "  (installed)" } else { "" };
+        cx.ui.line(&format!("{}{place}{mark}", marked(cx, one.name, query)));
+        let short: String = one.description.chars().take(160).collect();
+        let more = if short.len() < one.description.len() { "…" } else { "" };
+        cx.ui.line(&format!("    {}{more}", marked(cx, &short, query)));
+    }
+}
+
+/// Outside text with what matches in bold.
+fn marked(cx: &Context<'_>, text: &str, query: &Query) -> String {
+    let mut out = String::new();
+    let mut at = 0;
+    for range in query.ranges(text) {
+        out.push_str(&printable(text.get(at..range.start).unwrap_or_default(), false));
+        out.push_str(&cx.ui.bold(&printable(text.get(range.clone()).unwrap_or_default(), false)));
+        at = range.end;
+    }
+    out.push_str(&printable(text.get(at..).unwrap_or_default(), false));
+    out
+}
+
+fn tell_nothing(cx: &Context<'_>, text: &str, near: Vec<String>, none_registered: bool) {
+    cx.ui.note(&format!("nothing was found for `{text}`"));
+    if !near.is_empty() {
+        cx.ui.note(&format!("did you mean {}?", near.join(", ")));
+    }
+    if none_registered {
+        cx.ui.note("no marketplace is registered: `ba-agent marketplace add NAME SOURCE`");
+    }
+}

@@ -1,0 +1,267 @@
+//! World: a marketplace's catalogue out of wherever it is: a tree, a URL, a host that serves
+//! an index.
+
+use url::Url;
+
+use super::{Tree, World, http};
+use crate::error::{Error, Kind, Result, error, printable};
+use crate::marketplace::{MANIFESTS, MAX_BYTES, WELL_KNOWN};
+use crate::source::{Request, Source};
+use crate::tree::Node;
+
+/// Where a marketplace is, understood.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Place {
+    /// Anything that a skill can be installed from, and the catalogue in it if it was named.
+    Tree { request: Box<Request>, manifest: Option<String> },
+    /// The catalogue alone, by its URL: entries that are paths have nothing to start from.
+    File(Url),
+    /// A host, or the index that it serves.
+    Served(Url),
+}
+
+/// Folders that hold a catalogue and belong to no path inside the marketplace.
+const HOLDERS: [&str; 7] = [
+    ".claude-plugin/",
+    ".github/plugin/",
+    ".agents/plugins/",
+    ".cursor-plugin/",
+    ".kimi-plugin/",
+    ".grok-plugin/",
+    ".omp-plugin/",
+];
+
+impl Place {
+    /// Reads what a person writes behind `marketplace add NAME`.
+    ///
+    /// # Errors
+    /// Those of [`Request::parse`].
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let text = text.trim_ascii();
+        let (body, fragment) = text.split_once('#').map_or((text, None), |(body, rest)| (body, Some(rest)));
+        let web = body.starts_with("https://") || body.starts_with("http://");
+        if let Some(url) = web.then(|| Url::parse(body).ok()).flatten() {
+            let bare = matches!(url.path(), "" | "/");
+            if bare || (url.path().contains("/.well-known/") && url.path().ends_with("index.json")) {
+                return Ok(Self::Served(url));
+            }
+        }
+        let Some((base, manifest)) = split_manifest(body) else {
+            return Ok(Self::Tree { request: Box::new(Request::parse(text)?), manifest: None });
+        };
+        if web && !is_page(body) {
+            return Url::parse(body)
+                .map(Self::File)
+                .map_err(|e| error!(Usage, "the URL cannot be read").cause(e));
+        }
+        let base = folder_page(base);
+        let base = match fragment {
+            Some(reference) => format!("{base}#{reference}"),
+            None => base,
+        };
+        Ok(Self::Tree { request: Box::new(Request::parse(&base)?), manifest: Some(manifest) })
+    }
+
+    /// The canonical text, which [`Place::parse`] reads to the same place but for the
+    /// manifest of a tree.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Tree { request, .. } => request.to_string(),
+            Self::File(url) | Self::Served(url) => url.to_string(),
+        }
+    }
+
+    /// True when it lies on this machine, so that it may name other places of it.
+    pub(crate) fn is_local(&self) -> bool {
+        let loopback = |url: &Url| url.scheme() == "http";
+        match self {
+            Self::Tree { request, .. } => match &request.source {
+                Source::Local { .. } => true,
+                Source::Git { url } => url.starts_with("file://") || url.starts_with("http://"),
+                Source::Archive { location } => !location.starts_with("https://"),
+                _ => false,
+            },
+            Self::File(url) | Self::Served(url) => loopback(url),
+        }
+    }
+}
+
+/// Hosts whose addresses of files lead into a repository.
+fn is_page(url: &str) -> bool {
+    let host = url.split('/').nth(2).unwrap_or_default();
+    matches!(
+        host,
+        "github.com" | "www.github.com" | "raw.githubusercontent.com" | "gitlab.com" | "bitbucket.org"
+    )
+}
+
+/// The page of a folder out of that of a file in it: `/blob/` is `/tree/`, and what a raw
+/// address of GitHub leads to has a page, too.
+fn folder_page(base: String) -> String {
+    let raw = base
+        .strip_prefix("https://raw.githubusercontent.com/")
+        .map(|path| path.splitn(3, '/').collect::<Vec<_>>());
+    match raw.as_deref() {
+        Some([owner, repo, rest]) => format!("https://github.com/{owner}/{repo}/tree/{rest}"),
+        _ if is_page(&base) => base.replacen("/blob/", "/tree/", 1),
+        _ => base,
+    }
+}
+
+/// `base/.claude-plugin/marketplace.json` as `base` and the rest.
+fn split_manifest(text: &str) -> Option<(String, String)> {
+    let slashed = text.replace('\\', "/");
+    let (folder, _) = slashed.strip_suffix("marketplace.json")?.rsplit_once('/').unwrap_or(("", ""));
+    if !slashed.ends_with("/marketplace.json") && slashed != "marketplace.json" {
+        return None;
+    }
+    let holder = HOLDERS.iter().find(|holder| {
+        let holder = holder.trim_end_matches('/');
+        folder == holder || folder.ends_with(&format!("/{holder}"))
+    });
+    let base =
+        holder.map_or(folder, |holder| folder.strip_suffix(holder.trim_end_matches('/')).unwrap_or(folder));
+    let manifest = format!("{}marketplace.json", holder.copied().unwrap_or(""));
+    let base = match base.trim_end_matches('/') {
+        "" if slashed.starts_with('/') => "/",
+        "" => ".",
+        base => base,
+    };
+    Some((base.to_owned(), manifest))
+}
+
+/// The catalogue of a tree below `base`: the named one, else the first that is there.
+///
+/// # Errors
+/// `NotFound` for a named one that is missing, `Invalid` for one that is too large, no file
+/// or no text.
+pub(crate) fn find(tree: &Tree, base: &str, named: Option<&str>) -> Result<Option<(String, String)>> {
+    let at = |path: &str| if base.is_empty() { path.to_owned() } else { format!("{base}/{path}") };
+    let path = match named {
+        Some(named) => Some(at(named)),
+        None => MANIFESTS.iter().map(|(path, _)| at(path)).find(|path| tree.listing.get(path).is_some()),
+    };
+    let Some(path) = path else { return Ok(None) };
+    match text(tree, &path)? {
+        Some(text) => Ok(Some((path, text))),
+        None => Err(error!(NotFound, "there is no `{}`", printable(&path, false))),
+    }
+}
+
+/// The text of a small file of a tree; `None` where there is none.
+///
+/// # Errors
+/// `Invalid` for one that is too large, a link, or no UTF-8.
+pub(crate) fn text(tree: &Tree, path: &str) -> Result<Option<String>> {
+    let Some(entry) = tree.listing.get(path) else { return Ok(None) };
+    if !matches!(entry.node, Node::File { .. }) {
+        return Err(error!(Invalid, "`{}` is no plain file", entry.path));
+    }
+    if entry.size > MAX_BYTES {
+        return Err(too_large(entry.path.as_str()));
+    }
+    let bytes = tree.read(entry)?.into_owned();
+    String::from_utf8(bytes).map(Some).map_err(|_| error!(Invalid, "`{}` is not UTF-8", entry.path))
+}
+
+fn too_large(what: &str) -> Error {
+    error!(Invalid, "`{}` is too large: a catalogue may have {MAX_BYTES} bytes", printable(what, false))
+}
+
+/// The text at a URL, at most as large as a catalogue may be.
+///
+/// # Errors
+/// Those of [`http::get`], `Invalid` for too much and for no UTF-8.
+pub(crate) fn download(world: &World<'_>, url: &Url) -> Result<String> {
+    world.progress.begin(&format!("Fetching {}", url.host_str().unwrap_or("a catalogue")));
+    let bytes = http::get(world, url.as_str(), MAX_BYTES)?;
+    String::from_utf8(bytes).map_err(|_| error!(Invalid, "`{}` is not UTF-8", printable(url.as_str(), false)))
+}
+
+/// The index that a host serves, and its URL: the newer version, else the older one.
+///
+/// # Errors
+/// `NotFound` when it serves neither; what else keeps one from being read.
+pub(crate) fn served(world: &World<'_>, url: &Url) -> Result<(Url, String)> {
+    if url.path().ends_with("index.json") {
+        return Ok((url.clone(), download(world, url)?));
+    }
+    for path in WELL_KNOWN {
+        let mut index = url.clone();
+        index.set_path(path);
+        match download(world, &index) {
+            Ok(text) => return Ok((index, text)),
+            Err(error) if error.kind == Kind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(error!(NotFound, "{} serves no index of skills", url.host_str().unwrap_or("the host"))
+        .hint(format!("looked for were {}", WELL_KNOWN.join(" and ")))
+        .hint("for a repository name it whole: `https://host/owner/repo.git`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_understood_as_they_are_written() {
+        let check = |text: &str, expected: &str| {
+            let shown = match Place::parse(text) {
+                Ok(Place::Tree { request, manifest }) => {
+                    format!("{request} {}", manifest.unwrap_or_default())
+                }
+                Ok(Place::File(url)) => format!("file {url}"),
+                Ok(Place::Served(url)) => format!("served {url}"),
+                Err(error) => format!("{:?}", error.kind),
+            };
+            assert_eq!(shown.trim_end(), expected, "{text}");
+        };
+        check("anthropics/skills", "github:anthropics/skills");
+        check("https://github.com/anthropics/skills", "github:anthropics/skills");
+        check("owner/repo#marketplace", "github:owner/repo#marketplace");
+        check(
+            "owner/repo/.agents/plugins/marketplace.json",
+            "github:owner/repo .agents/plugins/marketplace.json",
+        );
+        check(
+            "owner/repo/.agents/plugins/marketplace.json#v1",
+            "github:owner/repo#v1 .agents/plugins/marketplace.json",
+        );
+        check(
+            "https://github.com/o/r/blob/main/.claude-plugin/marketplace.json",
+            "github:o/r#main .claude-plugin/marketplace.json",
+        );
+        check(
+            "https://raw.githubusercontent.com/o/r/main/.claude-plugin/marketplace.json",
+            "github:o/r#main .claude-plugin/marketplace.json",
+        );
+        check("./m/.claude-plugin/marketplace.json", "./m .claude-plugin/marketplace.json");
+        check("./marketplace.json", ". marketplace.json");
+        check("/marketplace.json", "/ marketplace.json");
+        check(".claude-plugin/marketplace.json", ". .claude-plugin/marketplace.json");
+        check("https://x.example/m/marketplace.json", "file https://x.example/m/marketplace.json");
+        check("https://x.example", "served https://x.example/");
+        check(
+            "https://x.example/docs/.well-known/skills/index.json",
+            "served https://x.example/docs/.well-known/skills/index.json",
+        );
+        check("./x", "./x");
+        check("nothing", "Usage");
+    }
+
+    #[test]
+    fn a_place_is_read_back_from_its_text() {
+        for text in [
+            "anthropics/skills",
+            "o/r#v1",
+            "https://x.example/",
+            "https://x.example/marketplace.json",
+            "./m",
+            "./p.zip",
+        ] {
+            let place = Place::parse(text).unwrap();
+            assert_eq!(Place::parse(&place.text()).unwrap(), place, "{text}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! World: packages of an npm registry. Two requests: what the registry says of a version,
+//! then its tarball, held to the integrity that was named there or by the catalogue.
+
+use base64::Engine as _;
+use semver::{Version, VersionReq};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha512};
+use std::collections::BTreeMap;
+use url::Url;
+
+use super::{Tree, World, archive, http};
+use crate::digest::Digest;
+use crate::error::{Result, error, fail, printable};
+use crate::source::{Pin, Reference, Resolved, Source};
+
+/// Bytes of what a registry says of a package; the largest packages have some ten MB.
+const MAX_METADATA: u64 = 32 << 20;
+
+/// One version of a package, as a registry describes it.
+#[derive(Deserialize)]
+struct Release {
+    dist: Dist,
+}
+
+#[derive(Deserialize, Clone)]
+struct Dist {
+    tarball: String,
+    #[serde(default)]
+    integrity: Option<String>,
+}
+
+/// A whole package.
+#[derive(Deserialize)]
+struct Package {
+    versions: BTreeMap<String, Release>,
+}
+
+/// Which package, in the words of a catalogue.
+pub(crate) struct Wanted<'a> {
+    pub(crate) package: &'a str,
+    /// An exact version, a range, or a tag such as `latest`, which is the default.
+    pub(crate) version: Option<&'a str>,
+    pub(crate) registry: Option<&'a str>,
+    /// What the catalogue holds the tarball to, in the words of subresource integrity.
+    pub(crate) integrity: Option<&'a str>,
+}
+
+/// Fetches a package: the tarball as an archive source, so that it can be installed again
+/// without the registry.
+///
+/// # Errors
+/// `NotFound` for a package or version that is not there, `Integrity` for other bytes than
+/// promised, `Invalid` for a registry that names no integrity or no tarball.
+pub(crate) fn open(wanted: &Wanted<'_>, world: &World<'_>) -> Result<(Resolved, Tree)> {
+    let base = wanted.registry.unwrap_or(&world.settings.npm_url).trim_end_matches('/');
+    world.progress.begin(&format!("Fetching {}", printable(wanted.package, false)));
+    let dist = release(wanted, base, world)?;
+    let url = tarball(&dist, base, world)?;
+    let limits = &world.settings.limits;
+    let bytes = http::get(world, url.as_str(), limits.download)?;
+    let promises: Vec<&str> = wanted.integrity.into_iter().chain(dist.integrity.as_deref()).collect();
+    if promises.is_empty() {
+        return Err(error!(
+            Invalid,
+            "the registry names no integrity for `{}`",
+            printable(wanted.package, false)
+        )
+        .hint("add `integrity` to the entry of the marketplace"));
+    }
+    for promise in promises {
+        check(wanted.package, promise, &bytes)?;
+    }
+    let resolved = Resolved {
+        source: Source::Archive { location: url.to_string() },
+        reference: Reference::Default,
+        chosen: None,
+        pin: Pin::Archive(Digest::of(&bytes).hex().to_owned()),
+        subdirectory: None,
+    };
+    Ok((resolved, archive::open(url.path(), &bytes, limits)?))
+}
+
+fn release(wanted: &Wanted<'_>, base: &str, world: &World<'_>) -> Result<Dist> {
+    // A scope's slash is part of the name, not of the path.
+    let name = wanted.package.replace('/', "%2f");
+    let version = wanted.version.unwrap_or("latest").trim();
+    let range = Version::parse(version).is_err().then(|| range(version)).flatten();
+    let Some(range) = range else {
+        let sound = version.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b));
+        if !sound || version.is_empty() {
+            fail!(Invalid, "`{}` is no version of a package", printable(version, false));
+        }
+        return Ok(get::<Release>(&format!("{base}/{name}/{version}"), wanted, world)?.dist);
+    };
+    let package: Package = get(&format!("{base}/{name}"), wanted, world)?;
+    let versions = package
+        .versions
+        .into_iter()
+        .filter_map(|(text, release)| Some((Version::parse(&text).ok()?, release)));
+    let best = versions.filter(|(version, _)| range.matches(version)).max_by(|a, b| a.0.cmp(&b.0));
+    best.map(|(_, release)| release.dist)
+        .ok_or_else(|| error!(NotFound, "no version of `{}` is in {range}", printable(wanted.package, false)))
+}
+
+/// A range as npm writes it, as far as it is one here too: blanks between comparators are
+/// commas. `None` for a word such as `latest`.
+fn range(text: &str) -> Option<VersionReq> {
+    VersionReq::parse(&text.split_whitespace().collect::<Vec<_>>().join(", ")).ok()
+}
+
+fn get<T: for<'de> Deserialize<'de>>(url: &str, wanted: &Wanted<'_>, world: &World<'_>) -> Result<T> {
+    let bytes = http::get(world, url, MAX_METADATA)?;
+    serde_json::from_slice(&bytes).map_err(|e| {
+        error!(Invalid, "what the registry says of `{}` cannot be read", printable(wanted.package, false))
+            .cause(e)
+    })
+}
+
+/// The tarball's URL: https, unless the registry itself is on this machine.
+fn tarball(dist: &Dist, base: &str, world: &World<'_>) -> Result<Url> {
+    let url = http::allowed(world, &dist.tarball)?;
+    if url.scheme() != "https" && !base.starts_with("http://") {
+        fail!(
+            Invalid,
+            "the registry names a tarball that is not behind https: `{}`",
+            printable(url.as_str(), false)
+        );
+    }
+    Ok(url)
+}
+
+/// Holds bytes to a promise such as `sha512-…` in base64; of several hashes the strongest
+/// that is known counts, and one of them must be known.
+fn check(package: &str, promise: &str, bytes: &[u8]) -> Result<()> {
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let named = |kind: &str| {
+        let words = promise.split_whitespace().filter_map(|word| word.strip_prefix(kind)?.strip_prefix('-'));
+        words.map(|word| word.split('?').next().unwrap_or(word).to_owned()).collect::<Vec<_>>()
+    };
+    let (strong, weak) = (named("sha512"), named("sha256"));
+    let (promised, received) = if strong.is_empty() {
+        (weak, encode(&sha2::Sha256::digest(bytes)))
+    } else {
+        (strong, encode(&Sha512::digest(bytes)))
+    };
+    let shown = printable(package, false);
+    if promised.is_empty() {
+        return Err(error!(Invalid, "the integrity of `{shown}` is neither sha512 nor sha256"));
+    }
+    if promised.contains(&received) {
+        return Ok(());
+    }
+    Err(error!(Integrity, "the tarball of `{shown}` is not what was promised")
+        .cause(format!("promised: {}", printable(promise, false)))
+        .cause(format!("received: {received}"))
+        .hint("nothing was changed; ask whoever publishes it which one is right"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn integrity_is_held_to_the_strongest_hash() {
+        let strong =
+            "sha512-3a81oZNherrMQXNJriBBMRLm+k6JqX6iCp7u5ktV05ohkpkqJ0/BqDa6PCOj/uu9RU1EI2Q86A4qmslPpUyknw==";
+        let weak = "sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=";
+        for (promise, kind) in [
+            (strong, None),
+            (weak, None),
+            ("sha512-AAAA", Some(Kind::Integrity)),
+            (&format!("sha512-AAAA {weak}")[..], Some(Kind::Integrity)),
+            ("sha1-qZk+NkcGgWq6PiVxeFDCbJzQ2J0=", Some(Kind::Invalid)),
+            ("", Some(Kind::Invalid)),
+        ] {
+            assert_eq!(check("p", promise, b"abc").err().map(|e| e.kind), kind, "{promise}");
+        }
+    }
+
+    #[test]
+    fn ranges_and_tags_are_told_apart() {
+        assert!(range("^1.2").is_some() && range(">=1.0.0 <2").is_some());
+        assert!(range("latest").is_none() && range("next").is_none());
+    }
+}

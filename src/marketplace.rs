@@ -1,0 +1,243 @@
+//! Words: a marketplace's catalogue, the `marketplace.json` of Claude Code and of this
+//! program and what is found between the two, as plain values.
+//!
+//! Reading is lenient where real catalogues are: an entry that cannot be used keeps its
+//! place with the reason, and stops only whoever asks for it. Two things are never let
+//! pass: a path that leaves the marketplace, and a pin that is not understood, since to
+//! ignore it would unpin. [`check`] says everything at once, with line and column.
+
+mod plugin;
+mod read;
+mod rules;
+mod skills;
+mod source;
+#[cfg(test)]
+mod tests;
+mod wellknown;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{Error, Result, error, printable};
+use crate::skill::{Finding, Severity};
+use crate::words::nearest;
+
+pub(crate) use plugin::PluginManifest;
+pub(crate) use skills::{Resolution, Scan, resolve};
+pub(crate) use source::{EntrySource, Want};
+pub(crate) use wellknown::{INDEXES as WELL_KNOWN, read as read_well_known};
+
+/// Bytes of a catalogue. The largest real one has 169 kB for 286 entries; 10,000 entries
+/// like those would be 6 MB.
+pub(crate) const MAX_BYTES: u64 = 32 << 20;
+
+/// Where a catalogue is looked for, in this order; beside each its [`Dialect`].
+pub(crate) const MANIFESTS: [(&str, Dialect); 4] = [
+    (".claude-plugin/marketplace.json", Dialect::Claude),
+    (".github/plugin/marketplace.json", Dialect::Claude),
+    (".agents/plugins/marketplace.json", Dialect::Codex),
+    ("marketplace.json", Dialect::Claude),
+];
+
+/// Where a plugin says what it is, in this order.
+pub(crate) const PLUGIN_MANIFESTS: [&str; 5] = [
+    ".claude-plugin/plugin.json",
+    ".github/plugin/plugin.json",
+    ".codex-plugin/plugin.json",
+    ".cursor-plugin/plugin.json",
+    "plugin.json",
+];
+
+/// Whose rules a catalogue is read by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// The documented one: `name`, `owner` and `plugins` are required.
+    Claude,
+    /// Codex and others: no owner, `policy` and `interface`, `{"source": "local"}`.
+    Codex,
+}
+
+/// How a catalogue came to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Manner {
+    pub(crate) dialect: Dialect,
+    /// A person named this very file; only then `{"source": "url", "url": "./"}` means the
+    /// marketplace's own root.
+    pub(crate) named: bool,
+}
+
+impl Manner {
+    /// By the place of the file; `named` as a person has it.
+    pub(crate) fn of(path: &str, named: bool) -> Self {
+        let other = [".agents/", ".cursor-plugin/", ".kimi-plugin/", ".grok-plugin/", ".omp-plugin/"];
+        let is = |folder: &&str| path.starts_with(*folder) || path.contains(&format!("/{folder}"));
+        let dialect = if other.iter().any(|f| is(&f)) { Dialect::Codex } else { Dialect::Claude };
+        Self { dialect, named }
+    }
+}
+
+/// The root that the paths of a catalogue at `path` start from: the folder above
+/// `.claude-plugin/` and its like, `""` at the top.
+pub(crate) fn root_of(path: &str) -> &str {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let ends = [
+        ".claude-plugin",
+        ".github/plugin",
+        ".agents/plugins",
+        ".cursor-plugin",
+        ".kimi-plugin",
+        ".grok-plugin",
+        ".omp-plugin",
+    ];
+    let cut =
+        ends.iter().find_map(|end| folder.strip_suffix(end)).filter(|r| r.is_empty() || r.ends_with('/'));
+    cut.unwrap_or(folder).trim_end_matches('/')
+}
+
+/// A catalogue, read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Catalogue {
+    /// The name that it gives itself; not the one that it is registered under.
+    pub(crate) name: Option<String>,
+    pub(crate) owner: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) version: Option<String>,
+    /// Old names of entries, and what they are called now; `None` for one that is gone.
+    pub(crate) renames: BTreeMap<String, Option<String>>,
+    pub(crate) plugins: Vec<Plugin>,
+}
+
+/// One entry of a catalogue.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Plugin {
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) author: Option<String>,
+    pub(crate) category: Option<String>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) keywords: Vec<String>,
+    pub(crate) homepage: Option<String>,
+    /// False: the entry is the whole definition, `plugin.json` may name no parts.
+    pub(crate) strict: bool,
+    /// `skills`, cleaned: paths below the plugin's root, `""` being the root itself.
+    pub(crate) skills: Option<Vec<String>>,
+    /// What the entry has beside skills, by its own words: `agents`, `mcpServers` …
+    pub(crate) parts: Vec<&'static str>,
+    /// What of its source is read although no schema has it.
+    pub(crate) notes: Vec<String>,
+    /// `None` where it cannot be used; then there is a fault.
+    source: Option<EntrySource>,
+    /// Why the entry cannot be used.
+    fault: Option<String>,
+}
+
+impl Plugin {
+    /// Where its files are.
+    ///
+    /// # Errors
+    /// `Invalid` for an entry that breaks a rule which keeps it from being used.
+    pub(crate) fn source(&self) -> Result<&EntrySource> {
+        let refused = |reason: &str| {
+            error!(Invalid, "the entry `{}` cannot be used: {reason}", printable(&self.name, false))
+                .hint("whoever keeps the marketplace can find this with `ba-agent marketplace validate`")
+        };
+        match (&self.fault, &self.source) {
+            (Some(fault), _) => Err(refused(fault)),
+            (None, Some(source)) => Ok(source),
+            (None, None) => Err(refused("it has no source")),
+        }
+    }
+
+    /// Why it cannot be used, if so.
+    pub(crate) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    /// An entry that was made and not read, for a plain repository and for served skills.
+    pub(crate) fn made(name: &str, description: Option<String>, source: EntrySource) -> Self {
+        Self { name: name.to_owned(), description, strict: true, source: Some(source), ..Self::default() }
+    }
+}
+
+impl Catalogue {
+    /// Reads a catalogue to use it; `file` is only for messages.
+    ///
+    /// # Errors
+    /// `Invalid`, with every finding that stops it, for what is no catalogue: no JSON, no
+    /// `name`, `owner` or `plugins`, or one of a wrong type. Entries never stop it.
+    pub(crate) fn parse(text: &str, file: &str, manner: Manner) -> Result<Self> {
+        let (catalogue, findings) = read::catalogue(text, file, manner);
+        let fatal: Vec<&Finding> =
+            findings.iter().filter(|f| f.severity == Severity::Error && rules::is_fatal(f.code)).collect();
+        match catalogue {
+            Some(catalogue) if fatal.is_empty() => Ok(catalogue),
+            _ => {
+                let error = error!(Invalid, "`{}` is no catalogue of a marketplace", printable(file, false));
+                let error = fatal.iter().fold(error, |error, finding| error.cause(finding));
+                Err(error.hint("`ba-agent marketplace validate PATH` says everything that is wrong with one"))
+            }
+        }
+    }
+
+    /// The entry of this name, through `renames`.
+    ///
+    /// # Errors
+    /// `NotFound` with the nearest name, `Invalid` for a name that two entries have and for
+    /// renames that lead in a circle.
+    pub(crate) fn find(&self, name: &str) -> Result<&Plugin> {
+        let name = self.renamed(name)?;
+        let mut called = self.plugins.iter().filter(|plugin| plugin.name == name);
+        match (called.next(), called.next()) {
+            (Some(plugin), None) => Ok(plugin),
+            (Some(_), Some(_)) => Err(error!(Invalid, "two entries are called `{}`", printable(name, false))
+                .hint("which one is meant cannot be said; tell whoever keeps the marketplace")),
+            (None, _) => Err(self.unknown(name)),
+        }
+    }
+
+    /// What an entry is called now.
+    fn renamed<'a>(&'a self, name: &'a str) -> Result<&'a str> {
+        let (mut now, mut seen) = (name, BTreeSet::new());
+        while !self.plugins.iter().any(|plugin| plugin.name == now) {
+            if !seen.insert(now) {
+                return Err(error!(Invalid, "the renames of `{}` lead in a circle", printable(name, false))
+                    .cause(seen.into_iter().collect::<Vec<_>>().join(" -> ")));
+            }
+            now = match self.renames.get(now) {
+                Some(Some(next)) => next,
+                Some(None) => {
+                    return Err(error!(
+                        NotFound,
+                        "`{}` was withdrawn from the marketplace",
+                        printable(name, false)
+                    ));
+                }
+                None => return Ok(now),
+            };
+        }
+        Ok(now)
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        let error = error!(NotFound, "the marketplace has no entry `{}`", printable(name, false));
+        match nearest(name, self.plugins.iter().map(|plugin| plugin.name.as_str())) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error,
+        }
+    }
+}
+
+/// Everything that is to be said about a catalogue, in the order of the file.
+pub(crate) fn check(text: &str, file: &str, manner: Manner) -> Vec<Finding> {
+    read::catalogue(text, file, manner).1
+}
+
+/// The version of a plugin: its own, else the entry's, else what it is pinned to.
+pub(crate) fn version<'a>(
+    manifest: Option<&'a PluginManifest>,
+    plugin: &'a Plugin,
+    pin: Option<&'a str>,
+) -> &'a str {
+    let own = manifest.and_then(|manifest| manifest.version.as_deref());
+    own.or(plugin.version.as_deref()).or(pin).unwrap_or("unknown")
+}

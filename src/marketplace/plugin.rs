@@ -1,0 +1,77 @@
+//! `plugin.json`: what a plugin says of itself.
+
+use super::read::{PARTS, Reader};
+use super::{Dialect, Manner};
+use crate::json::Json;
+use crate::skill::{Finding, Severity};
+
+/// What is read of a `plugin.json`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct PluginManifest {
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) keywords: Vec<String>,
+    pub(crate) tags: Vec<String>,
+    /// `skills`, cleaned as in [`Plugin`](super::Plugin).
+    pub(crate) skills: Option<Vec<String>>,
+    /// What it declares beside skills.
+    pub(crate) parts: Vec<&'static str>,
+    /// Skills that stand under `extensions` of another program, where no other client
+    /// finds them: whose, and how many.
+    pub(crate) extensions: Vec<(String, usize)>,
+}
+
+impl PluginManifest {
+    /// Reads it; `file` is only for messages. `None` with an error finding for what is no
+    /// JSON object, or has a path that leaves the plugin.
+    pub(crate) fn read(text: &str, file: &str) -> (Option<Self>, Vec<Finding>) {
+        let manner = Manner { dialect: Dialect::Claude, named: false };
+        let mut reader = Reader::new(text, file, manner);
+        let Some(top) = reader.open(text) else { return (None, reader.findings) };
+        let manifest = Self {
+            name: reader.text(&top, "name"),
+            description: reader.text(&top, "description"),
+            version: reader.text(&top, "version"),
+            keywords: reader.words(&top, "keywords"),
+            tags: reader.words(&top, "tags"),
+            skills: reader.skill_paths(&top),
+            parts: reader.parts(&top),
+            extensions: extensions(top.get("extensions")),
+        };
+        let broken = reader.findings.iter().any(|f| f.severity == Severity::Error && f.code == "skills-path");
+        ((!broken).then_some(manifest), reader.findings)
+    }
+
+    /// True when it declares parts of the plugin, which an entry with `strict: false` forbids.
+    pub(crate) fn declares_parts(&self) -> bool {
+        self.skills.as_ref().is_some_and(|skills| !skills.is_empty()) || !self.parts.is_empty()
+    }
+}
+
+/// `extensions.<program>.skills`, counted.
+fn extensions(value: Option<Json<'_>>) -> Vec<(String, usize)> {
+    let programs = value.and_then(Json::object).unwrap_or_default();
+    let counted = programs.into_iter().filter_map(|(key, value)| {
+        let skills = value.get("skills")?;
+        let count = skills.list().map_or(usize::from(skills.text().is_some()), |list| list.len());
+        (count > 0).then(|| (key.text.into_owned(), count))
+    });
+    counted.collect()
+}
+
+/// The words of [`PARTS`] as a person says them, for one and for several.
+pub(super) fn spoken(part: &str, count: usize) -> String {
+    let word = match part {
+        "agents" => "agent",
+        "commands" => "command",
+        "hooks" => "hook",
+        "mcpServers" => "MCP server",
+        "lspServers" => "LSP server",
+        "outputStyles" => "output style",
+        "workflows" => "workflow",
+        other => other,
+    };
+    debug_assert!(PARTS.contains(&part), "{part}");
+    crate::words::count(count, word)
+}

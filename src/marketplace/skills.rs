@@ -1,0 +1,242 @@
+//! Which folders of a tree are the skills of an entry.
+
+use std::collections::BTreeSet;
+
+use super::plugin::spoken;
+use super::{Plugin, PluginManifest};
+use crate::discover;
+use crate::error::{Error, Result, error, printable};
+use crate::skill::{LOWER_MANIFEST, MANIFEST};
+use crate::tree::{Listing, Node};
+
+/// Links that are followed, one after the other, before they are taken for a circle.
+const MAX_LINKS: usize = 8;
+
+/// The tree of an entry and where in it the plugin is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scan<'a> {
+    pub(crate) listing: &'a Listing,
+    /// The plugin's root in the tree, `""` at the top.
+    pub(crate) root: &'a str,
+    /// The plugin is the marketplace itself, so that what it lists is all it has.
+    pub(crate) is_marketplace: bool,
+}
+
+/// What an entry turned out to hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Resolution {
+    /// The folders of its skills in the tree, in byte order, each once.
+    pub(crate) folders: Vec<String>,
+    /// Paths that were listed, but hold no skill.
+    pub(crate) missing: Vec<String>,
+    /// What it has beside skills, as a person says it: `3 agents`, `1 MCP server`.
+    pub(crate) instead: Vec<String>,
+    /// Why there is no skill, where more is known than that there is none.
+    pub(crate) reason: Option<String>,
+}
+
+impl Resolution {
+    /// The error for an entry that has no skill: what it has instead, and why.
+    pub(crate) fn nothing(&self, entry: &str) -> Error {
+        let mut error = error!(NotFound, "the entry `{}` has no skills", printable(entry, false));
+        if !self.instead.is_empty() {
+            error = error.cause(format!("it has {}", self.instead.join(", ")));
+        }
+        if let Some(reason) = &self.reason {
+            error = error.cause(reason);
+        }
+        for path in self.missing.iter().take(5) {
+            error = error.cause(format!("it lists `{path}`, where no skill is"));
+        }
+        error
+    }
+}
+
+/// Finds the skills of an entry by the rules of Claude Code: the folders below `skills/`
+/// and the paths that entry and `plugin.json` list; of a plugin that is the marketplace
+/// itself only the listed ones; a `SKILL.md` at the root where there is neither.
+///
+/// # Errors
+/// `Invalid` for an entry with `strict: false` whose `plugin.json` declares parts too.
+pub(crate) fn resolve(
+    plugin: &Plugin,
+    manifest: Option<&PluginManifest>,
+    scan: Scan<'_>,
+) -> Result<Resolution> {
+    if !plugin.strict && manifest.is_some_and(PluginManifest::declares_parts) {
+        return Err(error!(
+            Invalid,
+            "the entry `{}` is not strict, but its plugin.json declares parts too",
+            printable(&plugin.name, false)
+        )
+        .hint("which of the two holds cannot be said; tell whoever keeps the marketplace"));
+    }
+    let own = manifest.filter(|_| plugin.strict).and_then(|manifest| manifest.skills.as_ref());
+    let listed: Vec<&String> = plugin.skills.iter().flatten().chain(own.into_iter().flatten()).collect();
+    let mut found = Finder { scan, folders: BTreeSet::new(), missing: BTreeSet::new() };
+    for path in &listed {
+        found.listed(path);
+    }
+    let whole = |path: &&String| path.is_empty() || path.as_str() == "skills";
+    let specific =
+        plugin.skills.as_ref().is_some_and(|skills| !skills.is_empty()) && !listed.iter().any(whole);
+    if !(scan.is_marketplace && specific && !found.folders.is_empty()) {
+        found.below(&found.at("skills"));
+    }
+    if found.folders.is_empty() && listed.is_empty() && !scan.listing.has_folder(&found.at("skills")) {
+        found.single(scan.root);
+    }
+    Ok(found.into_resolution(plugin, manifest))
+}
+
+struct Finder<'a> {
+    scan: Scan<'a>,
+    folders: BTreeSet<String>,
+    missing: BTreeSet<String>,
+}
+
+impl Finder<'_> {
+    /// A path of the plugin as a path of the tree.
+    fn at(&self, path: &str) -> String {
+        match (self.scan.root, path) {
+            ("", path) => path.to_owned(),
+            (root, "") => root.to_owned(),
+            (root, path) => format!("{root}/{path}"),
+        }
+    }
+
+    /// A listed path: a skill, or a folder of skills.
+    fn listed(&mut self, path: &str) {
+        let path = self.at(path);
+        if !self.single(&path) && !self.below(&path) {
+            self.missing.insert(path);
+        }
+    }
+
+    /// Takes the folder itself, if it is a skill.
+    fn single(&mut self, folder: &str) -> bool {
+        let Some(real) = follow(self.scan.listing, folder) else { return false };
+        let found = is_skill(self.scan.listing, &real);
+        if found {
+            self.folders.insert(real);
+        }
+        found
+    }
+
+    /// Takes the skills that lie directly below a folder.
+    fn below(&mut self, folder: &str) -> bool {
+        let Some(real) = follow(self.scan.listing, folder) else { return false };
+        let skip = if real.is_empty() { 0 } else { real.len() + 1 };
+        let inner = self.scan.listing.below(&real).iter().filter_map(|entry| entry.path.as_str().get(skip..));
+        let names: BTreeSet<String> =
+            inner.filter_map(|path| path.split('/').next()).map(str::to_owned).collect();
+        let mut any = false;
+        for name in names {
+            let path = if real.is_empty() { name } else { format!("{real}/{name}") };
+            any |= self.single(&path);
+        }
+        any
+    }
+
+    fn into_resolution(self, plugin: &Plugin, manifest: Option<&PluginManifest>) -> Resolution {
+        let mut resolution = Resolution {
+            folders: self.folders.iter().cloned().collect(),
+            missing: self.missing.iter().cloned().collect(),
+            instead: self.instead(plugin, manifest),
+            reason: None,
+        };
+        if resolution.folders.is_empty() {
+            resolution.reason = self.reason(manifest);
+        }
+        resolution
+    }
+
+    /// What the plugin has beside skills, by its folders, its files and its declarations.
+    fn instead(&self, plugin: &Plugin, manifest: Option<&PluginManifest>) -> Vec<String> {
+        let listing = self.scan.listing;
+        let declared = |part: &str| {
+            plugin.parts.contains(&part) || manifest.is_some_and(|manifest| manifest.parts.contains(&part))
+        };
+        let files = |folder: &str| {
+            let folder = self.at(folder);
+            listing.below(&folder).iter().filter(|e| e.path.name().ends_with(".md")).count()
+        };
+        let there = |file: &str| usize::from(listing.get(&self.at(file)).is_some());
+        let counts = [
+            ("agents", files("agents")),
+            ("commands", files("commands")),
+            ("hooks", there("hooks/hooks.json")),
+            ("mcpServers", there(".mcp.json")),
+            ("lspServers", there(".lsp.json")),
+            ("outputStyles", files("output-styles")),
+        ];
+        let counted = counts.into_iter().map(|(part, count)| (part, count.max(usize::from(declared(part)))));
+        counted.filter(|(_, count)| *count > 0).map(|(part, count)| spoken(part, count)).collect()
+    }
+
+    fn reason(&self, manifest: Option<&PluginManifest>) -> Option<String> {
+        if !self.scan.root.is_empty() && !self.scan.listing.has_folder(self.scan.root) {
+            return Some(format!("there is no folder `{}`", self.scan.root));
+        }
+        if let Some((program, count)) = manifest.and_then(|manifest| manifest.extensions.first()) {
+            return Some(format!(
+                "its plugin.json keeps {} under `extensions` of `{program}`, to be put in place by its own build; \
+                 another branch may have them in place",
+                crate::words::count(*count, "skill")
+            ));
+        }
+        let elsewhere = discover::skills(self.scan.listing, self.scan.root);
+        let offered: Vec<_> = elsewhere.iter().filter(|found| found.offered).collect();
+        let first = offered.first()?;
+        Some(format!(
+            "{} lie where a plugin has none, the first in `{}`; install them from the repository itself",
+            crate::words::count(offered.len(), "skill"),
+            first.folder
+        ))
+    }
+}
+
+fn is_skill(listing: &Listing, folder: &str) -> bool {
+    let manifest = |name: &str| {
+        let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        listing.get(&path).is_some_and(|entry| matches!(entry.node, Node::File { .. }))
+    };
+    manifest(MANIFEST) || manifest(LOWER_MANIFEST)
+}
+
+/// The real folder behind a path, every link of the tree on the way followed; `None` where
+/// one leaves the tree or they lead in a circle.
+fn follow(listing: &Listing, path: &str) -> Option<String> {
+    let mut path = path.to_owned();
+    for _ in 0..=MAX_LINKS {
+        let Some((link, rest, target)) = first_link(listing, &path) else { return Some(path) };
+        let mut names: Vec<&str> = link.split('/').collect();
+        names.pop();
+        if target.starts_with('/') {
+            return None;
+        }
+        for name in target.split('/').chain(rest.split('/')) {
+            match name {
+                "" | "." => {}
+                ".." => {
+                    names.pop()?;
+                }
+                name => names.push(name),
+            }
+        }
+        path = names.join("/");
+    }
+    None
+}
+
+/// The first link on a path: the path up to it, what follows, and where it points.
+fn first_link<'a>(listing: &'a Listing, path: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
+    let ends = path.match_indices('/').map(|(at, _)| at).chain(std::iter::once(path.len()));
+    for end in ends.filter(|end| *end > 0) {
+        let (link, rest) = path.split_at(end);
+        if let Some(Node::Link { target }) = listing.get(link).map(|entry| &entry.node) {
+            return Some((link, rest, target));
+        }
+    }
+    None
+}

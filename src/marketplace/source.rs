@@ -1,0 +1,497 @@
+//! Where an entry's files are: what is written, and what it asks of [`fetch`](crate::fetch).
+
+use super::Dialect;
+use super::read::{Members, Reader};
+use super::rules;
+use crate::digest::Digest;
+use crate::error::{Error, Result, error, printable};
+use crate::json::Json;
+use crate::source::{Request, Sha, Source};
+use crate::tree::TreePath;
+
+/// Keys that pin something in other tools. To ignore one would unpin the entry.
+const PINS: [&str; 10] =
+    ["commit", "rev", "revision", "tag", "hash", "branch", "checksum", "digest", "sha1", "version"];
+
+/// The `source` of an entry.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum EntrySource {
+    /// A folder of the marketplace itself, `""` being its root.
+    Relative { path: String },
+    /// `owner/repo` on GitHub.
+    Github { repo: String, path: Option<String>, at: Revision },
+    /// Any git remote: `url`, `git`, `git-subdir`, or an address alone.
+    Git { url: String, path: Option<String>, at: Revision },
+    /// A package of an npm registry.
+    Npm { package: String, version: Option<String>, registry: Option<String>, integrity: Option<String> },
+    /// An archive by its URL.
+    Archive { url: String, sha256: Option<Digest> },
+    /// A single `SKILL.md`, as well-known indexes serve it.
+    Manifest { url: String, sha256: Option<Digest> },
+}
+
+/// Which state of a git remote; the sha goes before the reference.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Revision {
+    pub(crate) reference: Option<String>,
+    pub(crate) sha: Option<Sha>,
+}
+
+/// What must be fetched for an entry.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Want {
+    /// A folder of the marketplace's own tree, `""` being its root.
+    Inside(String),
+    /// Something else that [`fetch::open`](crate::fetch::open) opens, held to `integrity`.
+    Elsewhere { request: Box<Request>, integrity: Option<Digest> },
+    /// A package: its registry must be asked for the tarball first.
+    Npm { package: String, version: Option<String>, registry: Option<String>, integrity: Option<String> },
+}
+
+impl EntrySource {
+    /// One word for tables: `relative`, `github`, `git`, `npm`, `archive`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Relative { .. } => "relative",
+            Self::Github { .. } => "github",
+            Self::Git { .. } => "git",
+            Self::Npm { .. } => "npm",
+            Self::Archive { .. } => "archive",
+            Self::Manifest { .. } => "file",
+        }
+    }
+
+    /// True where the bytes are held to a commit or a sha256.
+    pub(crate) fn is_pinned(&self) -> bool {
+        match self {
+            Self::Relative { .. } => true,
+            Self::Github { at, .. } | Self::Git { at, .. } => at.sha.is_some(),
+            Self::Npm { integrity, .. } => integrity.is_some(),
+            Self::Archive { sha256, .. } | Self::Manifest { sha256, .. } => sha256.is_some(),
+        }
+    }
+
+    /// What to fetch. `local` says that the marketplace itself lies on this machine: only
+    /// then it may name other places of this machine, as only a person may.
+    ///
+    /// # Errors
+    /// `Invalid` for addresses that are not understood or not allowed to come out of a
+    /// catalogue.
+    pub(crate) fn want(&self, local: bool) -> Result<Want> {
+        let elsewhere = |request: Request, integrity: &Option<Digest>| Want::Elsewhere {
+            request: Box::new(request),
+            integrity: integrity.clone(),
+        };
+        Ok(match self {
+            Self::Relative { path } => Want::Inside(path.clone()),
+            Self::Github { repo, path, at } => {
+                elsewhere(git(&format!("github:{repo}"), path, at, local)?, &None)
+            }
+            Self::Git { url, path, at } => elsewhere(git(url, path, at, local)?, &None),
+            Self::Archive { url, sha256 } => elsewhere(archive(url, local)?, sha256),
+            Self::Manifest { url, sha256 } => {
+                let source = Source::Archive { location: url.clone() };
+                check_reach(&source, local)?;
+                let request = Request {
+                    source,
+                    reference: crate::source::Reference::Default,
+                    subdirectory: None,
+                    skill: None,
+                };
+                elsewhere(request, sha256)
+            }
+            Self::Npm { package, version, registry, integrity } => Want::Npm {
+                package: package.clone(),
+                version: version.clone(),
+                registry: registry.clone(),
+                integrity: integrity.clone(),
+            },
+        })
+    }
+}
+
+fn git(address: &str, path: &Option<String>, at: &Revision, local: bool) -> Result<Request> {
+    let shown = printable(address, false);
+    let request = Request::parse(address).map_err(|e| of_catalogue(e, &shown))?;
+    if !request.source.is_git() {
+        return Err(error!(Invalid, "`{shown}` is no git repository, but the entry says that it is"));
+    }
+    check_reach(&request.source, local)?;
+    let sha = at.sha.as_ref().map(Sha::as_str);
+    let reference = at.reference.as_deref().filter(|_| sha.is_none());
+    let path = path.as_deref().filter(|path| !path.is_empty());
+    request.with(reference, sha, path).map_err(|e| of_catalogue(e, &shown))
+}
+
+fn archive(url: &str, local: bool) -> Result<Request> {
+    let shown = printable(url, false);
+    let request = Request::parse(url).map_err(|e| of_catalogue(e, &shown))?;
+    if !matches!(request.source, Source::Archive { .. }) {
+        return Err(error!(Invalid, "`{shown}` does not end like an archive")
+            .hint("archives end in .zip, .skill, .tar, .tar.gz or .tgz"));
+    }
+    check_reach(&request.source, local)?;
+    Ok(request)
+}
+
+/// What is wrong with an address is the catalogue's fault, not that of the command line.
+fn of_catalogue(error: Error, shown: &str) -> Error {
+    let error = error.wrap(format!("the address `{shown}` of the entry cannot be used"));
+    Error { kind: crate::error::Kind::Invalid, ..error }
+}
+
+/// A catalogue from elsewhere may not reach into this machine.
+fn check_reach(source: &Source, local: bool) -> Result<()> {
+    let address = match source {
+        Source::Git { url } => url.as_str(),
+        Source::Archive { location } => location,
+        Source::Local { path } => path,
+        _ => return Ok(()),
+    };
+    let outside = address.starts_with("https://") || address.starts_with("ssh://") || is_scp(address);
+    if local || outside {
+        return Ok(());
+    }
+    Err(error!(
+        Invalid,
+        "the entry names `{}`, which only a person or a local marketplace may name",
+        printable(address, false)
+    )
+    .hint("addresses in a marketplace begin with `https://` or `ssh://`"))
+}
+
+/// `git@host:path`.
+fn is_scp(address: &str) -> bool {
+    !address.contains("://") && address.split_once(':').is_some_and(|(host, _)| host.contains('@'))
+}
+
+/// A path of a catalogue: below its root, without `./` in front and `/` behind; `""` for
+/// the root itself. The error is the reason alone.
+pub(super) fn clean_path(text: &str) -> Result<String, &'static str> {
+    let mut path = text.trim();
+    while let Some(rest) = path.strip_prefix("./") {
+        path = rest.trim_start_matches('/');
+    }
+    let path = path.trim_end_matches('/');
+    if path.is_empty() && text.trim().starts_with('/') {
+        return Err("is absolute");
+    }
+    if path.is_empty() || path == "." {
+        return if text.trim().is_empty() { Err("is empty") } else { Ok(String::new()) };
+    }
+    TreePath::parse(path.as_bytes()).map(|path| path.as_str().to_owned())
+}
+
+/// Reads the `source` of an entry, with `ref` and `sha` beside it; `root` is `pluginRoot`.
+pub(super) fn read<'a>(
+    reader: &mut Reader<'a>,
+    entry: &Members<'a>,
+    root: Option<&str>,
+) -> Option<EntrySource> {
+    let Some(value) = entry.get("source") else {
+        reader.say(rules::SOURCE_MISSING, entry.at, "the entry has no `source`", "");
+        return None;
+    };
+    let beside = revision(reader, entry);
+    let source = match value.text() {
+        Some(text) => plain(reader, value, &text, root, beside.clone())?,
+        None => match reader.members(value) {
+            Some(members) => object(reader, value, &members, beside.clone())?,
+            None => {
+                let message = format!("`source` is {}, but should be a text or an object", value.kind());
+                reader.say(rules::SOURCE_TYPE, value.offset(), message, "");
+                return None;
+            }
+        },
+    };
+    let is_git = matches!(source, EntrySource::Git { .. } | EntrySource::Github { .. });
+    if !is_git && beside != Revision::default() {
+        let message = "`ref` or `sha` stands beside a source that has no commits of its own";
+        reader.say(rules::SOURCE_PIN, value.offset(), message, "give it a git source, or leave them away");
+        return None;
+    }
+    if !source.is_pinned() {
+        let message = format!("the {} source of the entry is not pinned", source.kind());
+        reader.say(rules::SOURCE_FLOATS, value.offset(), message, "add `sha` (git) or `sha256` (archive)");
+    }
+    Some(source)
+}
+
+fn revision<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Revision {
+    let reference = reader.text(members, "ref");
+    let Some(sha) = members.get("sha") else { return Revision { reference, sha: None } };
+    let parsed = sha.text().and_then(|text| text.parse::<Sha>().ok());
+    if parsed.is_none() {
+        let message = "`sha` is no full commit sha of 40 hex digits";
+        reader.say(rules::SOURCE_SHA, sha.offset(), message, "a short or misspelt sha pins nothing");
+    }
+    Revision { reference, sha: parsed }
+}
+
+/// A source that is a text: a path, a name below `pluginRoot`, or an address.
+fn plain<'a>(
+    reader: &mut Reader<'a>,
+    value: Json<'a>,
+    text: &str,
+    root: Option<&str>,
+    at: Revision,
+) -> Option<EntrySource> {
+    if text.contains("://") || is_scp(text) {
+        return Some(EntrySource::Git { url: text.to_owned(), path: None, at });
+    }
+    if let Some(repo) = text.strip_prefix("github:") {
+        return Some(EntrySource::Github { repo: repo.to_owned(), path: None, at });
+    }
+    let path = path_at(reader, value, text)?;
+    let bare = !text.contains('/') && text != ".";
+    if let (true, Some(root)) = (bare, root.filter(|root| !root.is_empty())) {
+        return Some(EntrySource::Relative { path: format!("{root}/{path}") });
+    }
+    if !text.starts_with("./") && text != "." && !(bare && root.is_some()) {
+        let message = format!("the path `{text}` does not begin with `./`");
+        reader.say(
+            rules::SOURCE_SHAPE,
+            value.offset(),
+            message,
+            format!("write `./{path}`: some clients refuse it so"),
+        );
+    }
+    Some(EntrySource::Relative { path })
+}
+
+fn path_at<'a>(reader: &mut Reader<'a>, value: Json<'a>, text: &str) -> Option<String> {
+    match clean_path(text) {
+        Ok(path) => Some(path),
+        Err(reason) => {
+            let message = format!("the path `{text}` of the source {reason}");
+            reader.say(
+                rules::SOURCE_PATH,
+                value.offset(),
+                message,
+                "name a folder below the marketplace, like `./plugins/x`",
+            );
+            None
+        }
+    }
+}
+
+fn object<'a>(
+    reader: &mut Reader<'a>,
+    value: Json<'a>,
+    members: &Members<'a>,
+    beside: Revision,
+) -> Option<EntrySource> {
+    let Some(kind) = members.get("source").and_then(Json::text) else {
+        reader.say(
+            rules::SOURCE_TYPE,
+            value.offset(),
+            "the source has no type",
+            "add `\"source\": \"github\"` or another",
+        );
+        return None;
+    };
+    let known: &[&str] = match kind.as_ref() {
+        "github" => &["source", "repo", "ref", "sha", "path", "subdirectory"],
+        "url" | "git" | "git-subdir" => &["source", "url", "ref", "sha", "path", "subdirectory"],
+        "npm" => &["source", "package", "version", "registry", "integrity"],
+        "archive" => &["source", "url", "sha256"],
+        "local" => &["source", "path"],
+        "command" => {
+            let message = "the source runs a command, which is refused";
+            reader.say(
+                rules::SOURCE_COMMAND,
+                value.offset(),
+                message,
+                "name a repository or an archive instead",
+            );
+            return None;
+        }
+        other => {
+            let message = format!("`{other}` is no type of source that is known here");
+            reader.say(
+                rules::SOURCE_TYPE,
+                value.offset(),
+                message,
+                "known are github, url, git, git-subdir, npm, archive, local",
+            );
+            return None;
+        }
+    };
+    if !keys(reader, members, known) {
+        return None;
+    }
+    match kind.as_ref() {
+        "github" => github(reader, members, beside),
+        "npm" => npm(reader, members),
+        "archive" => archived(reader, members),
+        "local" => {
+            let text = required(reader, members, "path")?;
+            Some(EntrySource::Relative { path: path_at(reader, value, &text)? })
+        }
+        kind => remote(reader, value, members, kind, beside),
+    }
+}
+
+/// False for a key that pins in another tool's words; other unknown keys are only told.
+fn keys<'a>(reader: &mut Reader<'a>, members: &Members<'a>, known: &[&str]) -> bool {
+    let mut sound = true;
+    for (key, _) in members.pairs.iter().filter(|(key, _)| !known.contains(&key.text.as_ref())) {
+        let text = key.text.as_ref();
+        if PINS.contains(&text) || text == "sha" || text == "sha256" || text == "ref" {
+            let message = format!("`{text}` pins nothing in a source of this type");
+            reader.say(
+                rules::SOURCE_PIN,
+                key.offset,
+                message,
+                "to ignore it would unpin the entry; write `sha`, `ref` or `sha256` as the type has it",
+            );
+            sound = false;
+        } else {
+            let message = format!("the source has the unknown key `{text}`");
+            reader.say(rules::KEY_UNKNOWN, key.offset, message, "it has no effect; is it misspelt?");
+        }
+    }
+    sound
+}
+
+fn required<'a>(reader: &mut Reader<'a>, members: &Members<'a>, name: &str) -> Option<String> {
+    if members.get(name).is_none() {
+        reader.say(rules::SOURCE_ADDRESS, members.at, format!("the source has no `{name}`"), "");
+        return None;
+    }
+    reader.text(members, name)
+}
+
+/// `path`, which this program also calls `subdirectory`.
+fn folder<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Result<Option<String>, ()> {
+    let name = if members.get("path").is_some() { "path" } else { "subdirectory" };
+    let Some(value) = members.get(name) else { return Ok(None) };
+    let Some(text) = reader.text(members, name) else { return Err(()) };
+    path_at(reader, value, &text).map(Some).ok_or(())
+}
+
+fn both<'a>(reader: &mut Reader<'a>, members: &Members<'a>, beside: Revision) -> Revision {
+    let own = revision(reader, members);
+    Revision { reference: own.reference.or(beside.reference), sha: own.sha.or(beside.sha) }
+}
+
+/// `path` is documented for `git-subdir` alone.
+fn tell_undocumented<'a>(reader: &mut Reader<'a>, members: &Members<'a>, kind: &str) {
+    if members.get("path").is_some() {
+        let message = format!(
+            "`path` is not documented for a source of type `{kind}`; it is read as `git-subdir` has it"
+        );
+        reader.say(
+            rules::SOURCE_SHAPE,
+            members.offset_of("path"),
+            message,
+            "write `git-subdir`, so that every client installs the same folder",
+        );
+    }
+}
+
+fn github<'a>(reader: &mut Reader<'a>, members: &Members<'a>, beside: Revision) -> Option<EntrySource> {
+    let repo = required(reader, members, "repo")?;
+    let path = folder(reader, members).ok()?;
+    tell_undocumented(reader, members, "github");
+    let at = both(reader, members, beside);
+    let source = EntrySource::Github { repo, path, at };
+    sound(reader, members, "repo", source)
+}
+
+fn remote<'a>(
+    reader: &mut Reader<'a>,
+    value: Json<'a>,
+    members: &Members<'a>,
+    kind: &str,
+    beside: Revision,
+) -> Option<EntrySource> {
+    let url = required(reader, members, "url")?;
+    let path = folder(reader, members).ok()?;
+    if kind == "git-subdir" && path.is_none() {
+        reader.say(rules::SOURCE_ADDRESS, members.at, "a `git-subdir` source has no `path`", "");
+    } else if kind == "url" {
+        tell_undocumented(reader, members, kind);
+    }
+    let at = both(reader, members, beside);
+    if url.starts_with('.') {
+        if reader.manner.named && reader.manner.dialect == Dialect::Codex && at == Revision::default() {
+            let path = path_at(reader, value, &url)?;
+            return Some(EntrySource::Relative { path });
+        }
+        let message = format!("`{url}` is no address: it would be a folder of whoever installs");
+        reader.say(
+            rules::SOURCE_ADDRESS,
+            members.offset_of("url"),
+            message,
+            "for a folder of the marketplace write `\"source\": \"./…\"`",
+        );
+        return None;
+    }
+    // `git-subdir` may have `owner/repo` as its url.
+    let is_short = !url.contains(':') && url.split('/').count() == 2;
+    let url = if is_short { format!("github:{url}") } else { url };
+    sound(reader, members, "url", EntrySource::Git { url, path, at })
+}
+
+/// Says already here what [`EntrySource::want`] would refuse of a local marketplace.
+fn sound<'a>(
+    reader: &mut Reader<'a>,
+    members: &Members<'a>,
+    key: &str,
+    source: EntrySource,
+) -> Option<EntrySource> {
+    match source.want(true) {
+        Ok(_) => Some(source),
+        Err(error) => {
+            let cause = error.causes.first().unwrap_or(&error.message);
+            let help = error.hints.first().cloned().unwrap_or_default();
+            reader.say(rules::SOURCE_ADDRESS, members.offset_of(key), cause, help);
+            None
+        }
+    }
+}
+
+fn npm<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Option<EntrySource> {
+    let package = required(reader, members, "package")?;
+    let plain = package.strip_prefix('@').unwrap_or(&package);
+    let word = |word: &str| {
+        !word.is_empty()
+            && !word.starts_with('.')
+            && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
+    };
+    let parts = plain.split('/').count();
+    if !plain.split('/').all(word)
+        || parts > 2
+        || (parts == 2) != package.starts_with('@')
+        || package.len() > 214
+    {
+        let message = format!("`{package}` cannot be the name of an npm package");
+        reader.say(rules::SOURCE_ADDRESS, members.offset_of("package"), message, "");
+        return None;
+    }
+    Some(EntrySource::Npm {
+        package,
+        version: reader.text(members, "version"),
+        registry: reader.text(members, "registry"),
+        integrity: reader.text(members, "integrity"),
+    })
+}
+
+fn archived<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Option<EntrySource> {
+    let url = required(reader, members, "url")?;
+    let sha256 = match members.get("sha256") {
+        None => None,
+        Some(value) => {
+            let hex = value.text().map(|text| text.trim_start_matches("sha256:").to_ascii_lowercase());
+            let digest = hex.and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok());
+            if digest.is_none() {
+                let message = "`sha256` is not 64 hex digits";
+                reader.say(rules::SOURCE_SHA, value.offset(), message, "");
+                return None;
+            }
+            digest
+        }
+    };
+    sound(reader, members, "url", EntrySource::Archive { url, sha256 })
+}

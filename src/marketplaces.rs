@@ -1,0 +1,326 @@
+//! World: the marketplaces of a scope (`skills_marketplaces.json`) and the cached copies of
+//! their catalogues. The file is changed under a lock, as a whole; what the cache holds may
+//! vanish at any time.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fs_err as fs;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::digest::sha256_hex;
+use crate::error::{Error, Kind, Result, error, printable};
+use crate::fsx;
+use crate::registry::PinRecord;
+use crate::store::lock::Lock;
+use crate::words::nearest;
+
+/// The version that this program writes; a newer major one is refused.
+const SCHEMA_VERSION: &str = "1.0";
+
+/// The document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Document {
+    schema_version: String,
+    #[serde(default)]
+    marketplaces: BTreeMap<String, Marketplace>,
+    #[serde(flatten)]
+    extra: BTreeMap<String, Value>,
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION.to_owned(),
+            marketplaces: BTreeMap::new(),
+            extra: BTreeMap::new(),
+        }
+    }
+}
+
+/// One registered marketplace. There is no place for a token in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Marketplace {
+    /// Canonical text of where it is.
+    pub(crate) source: String,
+    /// The catalogue in it, from its top: a file of the tree, or the URL of an index. Absent
+    /// for a plain repository of skills.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) manifest: Option<String>,
+    /// A person chose that file, so that it is not looked for again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) named: bool,
+    #[serde(default = "yes")]
+    pub(crate) enabled: bool,
+    /// Which state the cached copy is of.
+    pub(crate) pin: PinRecord,
+    pub(crate) fetched_at: Timestamp,
+    #[serde(flatten)]
+    pub(crate) extra: BTreeMap<String, Value>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Marketplace {
+    /// What its copy is kept under: the same marketplace in the same state has one copy, in
+    /// however many projects it is registered.
+    fn key(&self) -> String {
+        let pin = self.pin.commit.as_deref().or(self.pin.archive.as_deref()).unwrap_or("live");
+        let manifest = self.manifest.as_deref().unwrap_or("");
+        let hash = sha256_hex(format!("{}\n{manifest}\n{pin}", self.source).as_bytes());
+        hash.get(..32).unwrap_or(&hash).to_owned()
+    }
+}
+
+/// A catalogue as it was fetched, and what the search reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Copy {
+    /// The catalogue's text.
+    pub(crate) catalogue: String,
+    /// JSON of its search documents.
+    pub(crate) documents: String,
+}
+
+/// The registered marketplaces that a command sees: those of its scope, and behind them the
+/// user's, whose names a project may take for others.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Marketplaces {
+    own: BTreeMap<String, Marketplace>,
+    /// The user's, as a project sees them.
+    behind: BTreeMap<String, Marketplace>,
+    cache: Option<PathBuf>,
+}
+
+impl Marketplaces {
+    /// Reads `file` and the user's file behind it.
+    ///
+    /// # Errors
+    /// `Invalid` for a damaged file, with the line; it is never taken for an empty one.
+    pub(crate) fn read(file: &Path, behind: Option<&Path>, cache: Option<PathBuf>) -> Result<Self> {
+        let behind = match behind.filter(|behind| *behind != file) {
+            Some(behind) => read(behind)?.marketplaces,
+            None => BTreeMap::new(),
+        };
+        Ok(Self { own: read(file)?.marketplaces, behind, cache })
+    }
+
+    /// All of them by name.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &Marketplace)> {
+        let hidden = |name: &&String| !self.own.contains_key(*name);
+        self.own.iter().chain(self.behind.iter().filter(move |(name, _)| hidden(name)))
+    }
+
+    /// Those that are searched and installed from.
+    pub(crate) fn enabled(&self) -> impl Iterator<Item = (&String, &Marketplace)> {
+        self.all().filter(|(_, marketplace)| marketplace.enabled)
+    }
+
+    /// True for one of this very scope, which commands may change.
+    pub(crate) fn is_own(&self, name: &str) -> bool {
+        self.own.contains_key(name)
+    }
+
+    /// The marketplace of this name.
+    ///
+    /// # Errors
+    /// `NotFound`, with the nearest name.
+    pub(crate) fn get(&self, name: &str) -> Result<&Marketplace> {
+        self.own.get(name).or_else(|| self.behind.get(name)).ok_or_else(|| self.unknown(name))
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        let shown = printable(name, false);
+        let error = error!(NotFound, "no marketplace named `{shown}` is registered");
+        match nearest(name, self.all().map(|(name, _)| name.as_str())) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint(format!("register it with `ba-agent marketplace add {shown} SOURCE`")),
+        }
+    }
+
+    fn folder(&self, marketplace: &Marketplace) -> Option<PathBuf> {
+        self.cache.as_ref().map(|cache| cache.join("marketplaces").join(marketplace.key()))
+    }
+
+    /// The cached catalogue, if it is there.
+    pub(crate) fn catalogue(&self, marketplace: &Marketplace) -> Option<String> {
+        std::fs::read_to_string(self.folder(marketplace)?.join("catalogue.json")).ok()
+    }
+
+    /// The cached search documents, if they are there.
+    pub(crate) fn documents(&self, marketplace: &Marketplace) -> Option<String> {
+        std::fs::read_to_string(self.folder(marketplace)?.join("documents.json")).ok()
+    }
+
+    /// Keeps a copy. A cache that cannot be written keeps nothing, which is no failure.
+    pub(crate) fn keep(&self, marketplace: &Marketplace, copy: &Copy) {
+        let Some(folder) = self.folder(marketplace) else { return };
+        let write = || -> Result<()> {
+            fs::create_dir_all(&folder)?;
+            fsx::write_atomic(&folder.join("documents.json"), copy.documents.as_bytes())?;
+            fsx::write_atomic(&folder.join("catalogue.json"), copy.catalogue.as_bytes())
+        };
+        let _ = write();
+    }
+
+    /// Throws a copy away.
+    pub(crate) fn forget(&self, marketplace: &Marketplace) {
+        if let Some(folder) = self.folder(marketplace) {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// Changes the file of a scope: reads it under the lock, lets `change` have it, writes it
+/// back as a whole if it is another one now.
+///
+/// # Errors
+/// `Conflict` when the lock is not free within `wait`, those of `change`, and `Failed` for
+/// a disk that cannot be written.
+pub(crate) fn change<T>(
+    file: &Path,
+    wait: Duration,
+    waiting: &dyn Fn(&str),
+    change: impl FnOnce(&mut BTreeMap<String, Marketplace>) -> Result<T>,
+) -> Result<T> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let made = fsx::create_folders(folder)?;
+    let lock = Lock::take(&file.with_file_name(".skills_marketplaces.lock"), wait, waiting)?;
+    let outcome = rewrite(file, change);
+    lock.release();
+    if outcome.is_err() {
+        fsx::remove_empty(&made);
+    }
+    outcome
+}
+
+fn rewrite<T>(
+    file: &Path,
+    change: impl FnOnce(&mut BTreeMap<String, Marketplace>) -> Result<T>,
+) -> Result<T> {
+    let mut document = read(file)?;
+    let before = document.clone();
+    let value = change(&mut document.marketplaces)?;
+    if document != before {
+        let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+        text.push('\n');
+        fsx::write_atomic(file, text.as_bytes())?;
+    }
+    Ok(value)
+}
+
+fn read(file: &Path) -> Result<Document> {
+    let shown = file.display();
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Document::default()),
+        Err(e) => return Err(e.into()),
+    };
+    let document: Document = serde_json::from_str(&text).map_err(|e| {
+        error!(Invalid, "`{shown}` is no list of marketplaces in line {}, column {}", e.line(), e.column())
+            .cause(e)
+            .hint("restore it from version control, or move it away and add the marketplaces again; it was not changed")
+    })?;
+    match document.schema_version.split('.').next().and_then(|major| major.parse::<u64>().ok()) {
+        Some(1) => Ok(document),
+        _ => Err(Error::new(
+            Kind::Conflict,
+            format!(
+                "`{shown}` has schema version {}; this program knows 1",
+                printable(&document.schema_version, false)
+            ),
+        )
+        .hint("update ba-agent; the file was not changed")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marketplace(source: &str) -> Marketplace {
+        Marketplace {
+            source: source.to_owned(),
+            manifest: None,
+            named: false,
+            enabled: true,
+            pin: PinRecord { commit: Some("a".repeat(40)), ..PinRecord::default() },
+            fetched_at: Timestamp::UNIX_EPOCH,
+            extra: BTreeMap::new(),
+        }
+    }
+
+    fn put(file: &Path, name: &str) -> Result<()> {
+        change(file, Duration::ZERO, &|_| (), |all| {
+            all.insert(name.to_owned(), marketplace("github:o/r"));
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_change_is_whole_or_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config/skills_marketplaces.json");
+        assert!(
+            change(&file, Duration::ZERO, &|_| (), |_| -> Result<()> { Err(error!(Failed, "no")) }).is_err()
+        );
+        assert!(!file.parent().unwrap().exists());
+        put(&file, "one").unwrap();
+        let before = std::fs::read(&file).unwrap();
+        for step in 1..4 {
+            fsx::fault::arm_thread(Some(step));
+            let outcome = put(&file, "two");
+            fsx::fault::disarm_thread();
+            assert!(outcome.is_err(), "step {step}");
+            assert_eq!(std::fs::read(&file).unwrap(), before, "step {step}");
+        }
+        assert_eq!(std::fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn unknown_keys_stay_and_damage_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("m.json");
+        std::fs::write(&file, r#"{"schema_version":"1.7","later":1,"marketplaces":{}}"#).unwrap();
+        put(&file, "one").unwrap();
+        assert!(std::fs::read_to_string(&file).unwrap().contains("\"later\": 1"));
+        for (text, kind) in
+            [("{", Kind::Invalid), (r#"{"schema_version":"2.0"}"#, Kind::Conflict), ("{}", Kind::Invalid)]
+        {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(Marketplaces::read(&file, None, None).unwrap_err().kind, kind, "{text}");
+            assert!(put(&file, "x").is_err());
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_projects_own_go_before_the_users() {
+        let dir = tempfile::tempdir().unwrap();
+        let (own, user) = (dir.path().join("p.json"), dir.path().join("u.json"));
+        put(&own, "a").unwrap();
+        put(&user, "a").unwrap();
+        put(&user, "b").unwrap();
+        let all = Marketplaces::read(&own, Some(&user), None).unwrap();
+        assert_eq!(all.all().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(all.is_own("a") && !all.is_own("b"));
+        assert_eq!(all.get("c").unwrap_err().kind, Kind::NotFound);
+    }
+
+    #[test]
+    fn a_copy_belongs_to_one_state() {
+        let dir = tempfile::tempdir().unwrap();
+        let all = Marketplaces { cache: Some(dir.path().to_owned()), ..Marketplaces::default() };
+        let (old, mut new) = (marketplace("github:o/r"), marketplace("github:o/r"));
+        new.pin.commit = Some("b".repeat(40));
+        all.keep(&old, &Copy { catalogue: "c".into(), documents: "d".into() });
+        assert_eq!((all.catalogue(&old).as_deref(), all.documents(&old).as_deref()), (Some("c"), Some("d")));
+        assert_eq!(all.catalogue(&new), None);
+        all.forget(&old);
+        assert_eq!(all.catalogue(&old), None);
+    }
+}

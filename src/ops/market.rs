@@ -1,0 +1,198 @@
+//! Deeds: marketplaces. What is written behind `add` becomes a copy of a catalogue; an entry
+//! of one becomes candidates, as any other source does.
+
+mod copy;
+mod entry;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::error::{Result, error, printable};
+use crate::fetch::World;
+use crate::marketplace::Catalogue;
+use crate::marketplaces::{Marketplace, Marketplaces};
+use crate::registry::Registry;
+use crate::search::Document;
+use crate::skill::SkillName;
+use crate::source::Source;
+
+pub(crate) use copy::{Fetched, fetch, fetch_again};
+pub(crate) use entry::{EntryView, describe, gather, open, request_of};
+
+/// A name as a person writes it: `entry`, `skill` or `entry:skill`.
+fn parts(name: &str) -> (&str, Option<&str>) {
+    name.split_once(':').map_or((name, None), |(entry, skill)| (entry, Some(skill)))
+}
+
+/// The marketplace's catalogue and the search documents of its copy; fetched in the recorded
+/// state where the cache has lost them.
+///
+/// # Errors
+/// `Network` offline without a copy, else those of fetching and reading.
+fn shelf(marketplace: &Marketplace, all: &Marketplaces, world: &World<'_>) -> Result<(Catalogue, String)> {
+    if let (Some(text), Some(documents)) = (all.catalogue(marketplace), all.documents(marketplace)) {
+        return Ok((copy::read(&text, marketplace)?, documents));
+    }
+    if world.offline {
+        return Err(error!(Network, "the copy of `{}` is gone, and this run is offline", marketplace.source)
+            .hint("run `ba-agent marketplace update` once without `--offline`"));
+    }
+    let fetched = copy::restore(marketplace, world)?;
+    all.keep(marketplace, &fetched.copy);
+    Ok((fetched.catalogue, fetched.copy.documents))
+}
+
+/// Entry and skill that `name` means in one marketplace: an entry of that name, else a skill
+/// of that name in one of its entries.
+///
+/// # Errors
+/// `NotFound` with the nearest name, `Usage` where several entries have such a skill.
+fn settle(name: &str, catalogue: &Catalogue, documents: &[Document<'_>]) -> Result<(String, Option<String>)> {
+    let (entry, skill) = parts(name);
+    let missing = match catalogue.find(entry) {
+        Ok(plugin) => return Ok((plugin.name.clone(), skill.map(str::to_owned))),
+        Err(error) if error.kind == crate::error::Kind::NotFound && skill.is_none() => error,
+        Err(error) => return Err(error),
+    };
+    let owners = owners(entry, documents);
+    match owners.iter().collect::<Vec<_>>()[..] {
+        [] => Err(match crate::words::nearest(entry, documents.iter().map(|d| d.name.as_ref())) {
+            Some(near) if missing.hints.is_empty() => missing.hint(format!("did you mean `{near}`?")),
+            _ => missing,
+        }),
+        [owner] => Ok(((*owner).to_owned(), Some(entry.to_owned()))),
+        ref several => {
+            let shown = printable(entry, false);
+            let error = error!(Usage, "{} entries have a skill called `{shown}`", several.len());
+            Err(several.iter().fold(error, |error, owner| error.hint(format!("write `{owner}:{shown}`"))))
+        }
+    }
+}
+
+/// Entries that have a skill of this name.
+fn owners<'d>(skill: &str, documents: &'d [Document<'_>]) -> BTreeSet<&'d str> {
+    let has = |document: &&Document<'_>| document.name == skill && !document.plugin.is_empty();
+    documents.iter().filter(has).map(|document| document.plugin.as_ref()).collect()
+}
+
+/// The one enabled marketplace that has an entry or a skill called `name`, as a source.
+///
+/// # Errors
+/// `NotFound` when none has it, `Usage` when several do, naming each; what keeps one from
+/// being read, when no other has it.
+pub(crate) fn locate(name: &str, all: &Marketplaces, world: &World<'_>) -> Result<Source> {
+    let mut having = Vec::new();
+    let mut unread = None;
+    for (marketplace, known) in all.enabled() {
+        match shelf(known, all, world) {
+            Ok((catalogue, text)) => {
+                let documents = parse_documents(&text).unwrap_or_default();
+                let (entry, skill) = parts(name);
+                let is_entry = catalogue.find(entry).is_ok();
+                if is_entry || (skill.is_none() && !owners(entry, &documents).is_empty()) {
+                    having.push(marketplace.clone());
+                }
+            }
+            Err(error) => unread = unread.or(Some(error)),
+        }
+    }
+    let shown = printable(name, false);
+    match (having.as_slice(), unread) {
+        ([one], _) => Ok(Source::Marketplace { entry: name.to_owned(), marketplace: one.clone() }),
+        ([], Some(error)) => {
+            Err(error.wrap(format!("`{shown}` was not found, but not every marketplace could be read")))
+        }
+        ([], None) => Err(error!(NotFound, "no registered marketplace has `{shown}`")
+            .hint(format!("look for it with `ba-agent skill search {shown}`"))
+            .hint("for a repository write `owner/repo`, for a folder `./folder`")),
+        (several, _) => {
+            let error = error!(Usage, "{} marketplaces have `{shown}`", several.len());
+            Err(several.iter().fold(error, |error, one| error.hint(format!("write `{shown}@{one}`"))))
+        }
+    }
+}
+
+/// The installed skill that `name` means: its name, or `entry:skill` by where it came from.
+/// `None` when there is no such skill, or several.
+pub(crate) fn installed<'r>(name: &str, registry: &'r Registry) -> Option<&'r SkillName> {
+    if let Some(known) = registry.skills.keys().find(|known| known.as_str() == name) {
+        return Some(known);
+    }
+    let (entry, skill) = parts(name);
+    let skill = skill?;
+    let mut called = registry.skills.iter().filter(|(known, record)| {
+        let own = record.alias_of.as_deref().unwrap_or(known.as_str());
+        record.marketplace.as_ref().is_some_and(|origin| origin.entry == entry)
+            && (own == skill
+                || known.as_str() == skill
+                || record.path.as_deref().is_some_and(|path| path.ends_with(&format!("/{skill}"))))
+    });
+    match (called.next(), called.next()) {
+        (Some((known, _)), None) => Some(known),
+        _ => None,
+    }
+}
+
+/// What the search reads of a copy.
+pub(crate) fn parse_documents(text: &str) -> Result<Vec<Document<'_>>> {
+    serde_json::from_str(text).map_err(|e| {
+        error!(Failed, "the cached copy of a marketplace is damaged")
+            .cause(e)
+            .hint("run `ba-agent marketplace update`")
+    })
+}
+
+/// A row of `marketplace list`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) source: &'a str,
+    pub(crate) manifest: Option<&'a str>,
+    pub(crate) enabled: bool,
+    pub(crate) pin: Option<String>,
+    pub(crate) fetched_at: jiff::Timestamp,
+    /// `project` or `user`.
+    pub(crate) scope: &'static str,
+    /// Entries of the cached copy; absent where there is none.
+    pub(crate) entries: Option<usize>,
+}
+
+/// Every marketplace that the scope sees.
+pub(crate) fn list<'a>(all: &'a Marketplaces, scope: &'static str) -> Vec<Row<'a>> {
+    let row = |(name, known): (&'a String, &'a Marketplace)| Row {
+        name,
+        source: &known.source,
+        manifest: known.manifest.as_deref(),
+        enabled: known.enabled,
+        pin: known.pin.short(),
+        fetched_at: known.fetched_at,
+        scope: if all.is_own(name) { scope } else { "user" },
+        entries: all.catalogue(known).and_then(|text| copy::read(&text, known).ok()).map(|c| c.plugins.len()),
+    };
+    let mut rows: Vec<Row<'a>> = all.all().map(row).collect();
+    rows.sort_by_key(|row| row.name);
+    rows
+}
+
+/// What the search reads of a marketplace.
+///
+/// # Errors
+/// `Network` offline without a copy, else those of fetching it again.
+pub(crate) fn search_text(
+    marketplace: &Marketplace,
+    all: &Marketplaces,
+    world: &World<'_>,
+) -> Result<String> {
+    match all.documents(marketplace) {
+        Some(text) => Ok(text),
+        None => Ok(shelf(marketplace, all, world)?.1),
+    }
+}
+
+/// The catalogue of the cached copy, if there is one that can be read.
+pub(crate) fn cached(marketplace: &Marketplace, all: &Marketplaces) -> Option<Catalogue> {
+    copy::read(&all.catalogue(marketplace)?, marketplace).ok()
+}

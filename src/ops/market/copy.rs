@@ -1,0 +1,337 @@
+//! From the place of a marketplace to a copy of its catalogue, with what the search reads.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::entry::plugin_manifest;
+use crate::digest::Digest;
+use crate::discover;
+use crate::error::{Context as _, Result, error, printable};
+use crate::fetch::marketplace::{self, Place};
+use crate::fetch::{self, Tree, World};
+use crate::marketplace::{self as catalogue, Catalogue, Manner, Plugin, Scan, Want, root_of};
+use crate::marketplaces::{Copy, Marketplace};
+use crate::registry::PinRecord;
+use crate::search::{Document, Text};
+use crate::skill::{self, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile};
+use crate::source::{Pin, Reference, Request, Sha};
+
+/// A marketplace as it is now.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) marketplace: Marketplace,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) copy: Copy,
+    /// Skills of the marketplace's own tree; those of other repositories are not known yet.
+    pub(crate) skills: usize,
+    /// What went on all the same, one sentence each.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Fetches the marketplace at a place.
+///
+/// # Errors
+/// Those of fetching; `NotFound` for a place with neither a catalogue nor a skill, `Invalid`
+/// for a catalogue that is none.
+pub(crate) fn fetch(place: &Place, world: &World<'_>) -> Result<Fetched> {
+    match place {
+        Place::Tree { request, manifest } => tree(place, request, manifest.as_deref(), None, world),
+        Place::File(url) => {
+            let text = marketplace::download(world, url)?;
+            let manner = Manner::of(url.path(), true);
+            let read = Catalogue::parse(&text, url.as_str(), manner)?;
+            Ok(without_tree(place, None, read, text, Vec::new(), world))
+        }
+        Place::Served(url) => {
+            let (index, text) = marketplace::served(world, url)?;
+            let served = catalogue::read_well_known(&text, &index)?;
+            let skipped = served.skipped.iter().map(|reason| format!("left out {reason}")).collect();
+            Ok(without_tree(place, Some(index.to_string()), served.catalogue, text, skipped, world))
+        }
+    }
+}
+
+/// Fetches a registered marketplace as it is now.
+///
+/// # Errors
+/// Those of [`fetch`].
+pub(crate) fn fetch_again(known: &Marketplace, world: &World<'_>) -> Result<Fetched> {
+    let mut fetched = fetch(&place_of(known)?, world)?;
+    fetched.marketplace.named = known.named;
+    fetched.marketplace.enabled = known.enabled;
+    fetched.marketplace.extra.clone_from(&known.extra);
+    Ok(fetched)
+}
+
+/// Fetches a registered marketplace in the state that is recorded.
+///
+/// # Errors
+/// Those of [`fetch`]; `NotFound` when the state is gone.
+pub(super) fn restore(known: &Marketplace, world: &World<'_>) -> Result<Fetched> {
+    match place_of(known)? {
+        Place::Tree { request, .. } => {
+            let request = at_pin(&request, &known.pin)?;
+            let place = place_of(known)?;
+            tree(
+                &place,
+                &request,
+                known.manifest.as_deref().filter(|_| known.named),
+                archive_pin(known).as_ref(),
+                world,
+            )
+        }
+        place => fetch(&place, world),
+    }
+}
+
+/// The same request, held to the recorded commit where there is one.
+pub(super) fn at_pin(request: &Request, pin: &PinRecord) -> Result<Request> {
+    let mut request = request.clone();
+    if let Some(commit) = &pin.commit {
+        request.reference = Reference::Sha(commit.parse::<Sha>()?);
+    }
+    Ok(request)
+}
+
+/// What a recorded archive must hash to.
+pub(super) fn archive_pin(known: &Marketplace) -> Option<Digest> {
+    known.pin.archive.as_ref().and_then(|archive| archive.parse().ok())
+}
+
+/// Where a registered marketplace is.
+pub(super) fn place_of(known: &Marketplace) -> Result<Place> {
+    let mut place = Place::parse(&known.source).context(|| {
+        format!("the source of the marketplace `{}` cannot be read", printable(&known.source, false))
+    })?;
+    if let (Place::Tree { request, manifest }, Some(recorded), true) =
+        (&mut place, &known.manifest, known.named)
+    {
+        let base = request.subdirectory.as_ref().map_or("", |path| path.as_str());
+        *manifest = Some(recorded.strip_prefix(base).unwrap_or(recorded).trim_start_matches('/').to_owned());
+    }
+    Ok(place)
+}
+
+/// The catalogue of a copy.
+pub(super) fn read(text: &str, known: &Marketplace) -> Result<Catalogue> {
+    let file = known.manifest.as_deref().unwrap_or("marketplace.json");
+    match place_of(known)? {
+        Place::Served(url) => {
+            let index = known.manifest.as_ref().and_then(|index| url.join(index).ok()).unwrap_or(url);
+            Ok(catalogue::read_well_known(text, &index)?.catalogue)
+        }
+        Place::File(url) => Catalogue::parse(text, url.as_str(), Manner::of(url.path(), true)),
+        Place::Tree { .. } => Catalogue::parse(text, file, Manner::of(file, known.named)),
+    }
+}
+
+fn tree(
+    place: &Place,
+    request: &Request,
+    named: Option<&str>,
+    integrity: Option<&Digest>,
+    world: &World<'_>,
+) -> Result<Fetched> {
+    let (resolved, tree) = fetch::open(request, None, integrity, world)?;
+    let base = resolved.subdirectory.as_ref().map_or("", |path| path.as_str());
+    let pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), None);
+    let found = marketplace::find(&tree, base, named)?;
+    let (manifest, text) = match found {
+        Some((path, text)) => (Some(path), text),
+        None => (None, plain(&tree, base, request, world)?),
+    };
+    let file = manifest.as_deref().unwrap_or("marketplace.json");
+    let read = Catalogue::parse(&text, file, Manner::of(file, named.is_some()))?;
+    let mut warnings = faults(&read);
+    let root = manifest.as_deref().map_or(base, root_of);
+    let documents = documents(&read, Some((&tree, root)), world, &mut warnings);
+    let marketplace = Marketplace { named: named.is_some(), ..record(place, manifest, pin, world.env.now) };
+    Ok(fetched(marketplace, read, text, &documents, warnings))
+}
+
+fn without_tree(
+    place: &Place,
+    manifest: Option<String>,
+    read: Catalogue,
+    text: String,
+    mut warnings: Vec<String>,
+    world: &World<'_>,
+) -> Fetched {
+    let pin = PinRecord::of(&Pin::Archive(Digest::of(text.as_bytes()).hex().to_owned()), None, None);
+    warnings.extend(faults(&read));
+    let documents = documents(&read, None, world, &mut warnings);
+    fetched(record(place, manifest, pin, world.env.now), read, text, &documents, warnings)
+}
+
+fn record(place: &Place, manifest: Option<String>, pin: PinRecord, now: Timestamp) -> Marketplace {
+    Marketplace {
+        source: place.text(),
+        manifest,
+        named: false,
+        enabled: true,
+        pin,
+        fetched_at: now,
+        extra: BTreeMap::new(),
+    }
+}
+
+fn fetched(
+    marketplace: Marketplace,
+    catalogue: Catalogue,
+    text: String,
+    documents: &[Document<'_>],
+    warnings: Vec<String>,
+) -> Fetched {
+    let skills = documents.iter().filter(|document| !document.plugin.is_empty()).count();
+    let documents = serde_json::to_string(documents).unwrap_or_default();
+    Fetched { marketplace, catalogue, copy: Copy { catalogue: text, documents }, skills, warnings }
+}
+
+fn faults(catalogue: &Catalogue) -> Vec<String> {
+    let fault = |plugin: &Plugin| {
+        plugin.fault().map(|fault| format!("the entry `{}` cannot be used: {fault}", plugin.name))
+    };
+    catalogue.plugins.iter().filter_map(fault).collect()
+}
+
+/// A catalogue for a repository that has none: each skill that it offers is an entry.
+fn plain(tree: &Tree, base: &str, request: &Request, world: &World<'_>) -> Result<String> {
+    let source = request.source.display_name();
+    let found = discover::skills(&tree.listing, base);
+    let any_offered = found.iter().any(|found| found.offered);
+    let found: Vec<_> = found.into_iter().filter(|found| found.offered || !any_offered).collect();
+    if found.is_empty() {
+        return Err(error!(NotFound, "{source} has neither a catalogue nor a skill")
+            .hint("a catalogue is looked for in .claude-plugin/, .github/plugin/, .agents/plugins/ and at the top")
+            .hint("another one can be named: `SOURCE/.cursor-plugin/marketplace.json`"));
+    }
+    let fronts: Vec<Frontmatter> =
+        found.iter().map(|found| frontmatter(tree, &found.folder, world).unwrap_or_default()).collect();
+    let unnamed: Vec<discover::Unnamed<'_>> = found
+        .iter()
+        .zip(&fronts)
+        .map(|(found, front)| discover::Unnamed { folder: &found.folder, written: front.name.as_deref() })
+        .collect();
+    let names = discover::name_all(&unnamed, request.default_skill_name().unwrap_or("skill"));
+    let entries: Vec<_> = found
+        .iter()
+        .zip(&fronts)
+        .zip(&names)
+        .map(|((found, front), (name, _))| {
+            let below = found.folder.strip_prefix(base).unwrap_or(&found.folder).trim_start_matches('/');
+            json!({
+                "name": name.as_str(), "source": format!("./{below}"), "skills": ["."],
+                "description": front.description, "version": front.version, "category": front.category, "tags": front.tags,
+            })
+        })
+        .collect();
+    let name = request.default_skill_name().unwrap_or("skills");
+    let document = json!({ "name": name, "owner": { "name": source }, "plugins": entries });
+    Ok(serde_json::to_string_pretty(&document).unwrap_or_default())
+}
+
+/// What the search reads: each entry, and each skill of an entry whose files are here.
+/// Entries that are known to hold no skill are left out.
+fn documents(
+    catalogue: &Catalogue,
+    tree: Option<(&Tree, &str)>,
+    world: &World<'_>,
+    warnings: &mut Vec<String>,
+) -> Vec<Document<'static>> {
+    let mut documents = Vec::new();
+    for plugin in &catalogue.plugins {
+        let Ok(source) = plugin.source() else { continue };
+        let inside = match (tree, source.want(true)) {
+            (Some((tree, root)), Ok(Want::Inside(path))) => {
+                let at = if root.is_empty() {
+                    path.clone()
+                } else {
+                    format!("{root}/{path}").trim_end_matches('/').to_owned()
+                };
+                Some((tree, at, path.is_empty()))
+            }
+            _ => None,
+        };
+        let Some((tree, root, is_marketplace)) = inside else {
+            documents.push(of_entry(plugin));
+            continue;
+        };
+        let skills = of_skills(plugin, tree, &root, is_marketplace, world);
+        match skills {
+            Ok(skills) if skills.is_empty() => {}
+            // A plain repository's entry is its one skill: once is enough.
+            Ok(skills) if skills.len() == 1 && skills[0].name == plugin.name.as_str() => {
+                documents.extend(skills)
+            }
+            Ok(skills) => {
+                documents.push(of_entry(plugin));
+                documents.extend(skills);
+            }
+            Err(error) => warnings.push(error.message),
+        }
+    }
+    documents
+}
+
+fn texts(words: &[String]) -> Vec<Text<'static>> {
+    words.iter().map(|word| Text::from(word.as_str())).collect()
+}
+
+fn owned(text: Option<&String>) -> Cow<'static, str> {
+    Cow::Owned(text.cloned().unwrap_or_default())
+}
+
+fn of_entry(plugin: &Plugin) -> Document<'static> {
+    Document {
+        name: Cow::Owned(plugin.name.clone()),
+        description: owned(plugin.description.as_ref()),
+        tags: texts(&plugin.tags),
+        keywords: texts(&plugin.keywords),
+        category: owned(plugin.category.as_ref()),
+        version: owned(plugin.version.as_ref()),
+        ..Document::default()
+    }
+}
+
+fn of_skills(
+    plugin: &Plugin,
+    tree: &Tree,
+    root: &str,
+    is_marketplace: bool,
+    world: &World<'_>,
+) -> Result<Vec<Document<'static>>> {
+    let manifest = plugin_manifest(tree, root)?;
+    let scan = Scan { listing: &tree.listing, root, is_marketplace };
+    let resolution = catalogue::resolve(plugin, manifest.as_ref(), scan)?;
+    let document = |folder: &String| {
+        let front = frontmatter(tree, folder, world)?;
+        let last = folder.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(&plugin.name);
+        Some(Document {
+            name: Cow::Owned(front.name.clone().unwrap_or_else(|| last.to_owned())),
+            description: Cow::Owned(front.description.clone()),
+            tags: texts(&front.tags),
+            triggers: texts(&front.triggers),
+            category: owned(front.category.as_ref().or(plugin.category.as_ref())),
+            version: owned(front.version.as_ref()),
+            plugin: Cow::Owned(plugin.name.clone()),
+            ..Document::default()
+        })
+    };
+    Ok(resolution.folders.iter().filter_map(document).collect())
+}
+
+/// The frontmatter of the skill in a folder, if it can be read.
+fn frontmatter(tree: &Tree, folder: &str, world: &World<'_>) -> Option<Frontmatter> {
+    let limits = &world.settings.limits;
+    let at = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    let entry = [MANIFEST, LOWER_MANIFEST].iter().find_map(|name| tree.listing.get(&at(name)))?;
+    if entry.size > limits.manifest {
+        return None;
+    }
+    let bytes = tree.read(entry).ok()?;
+    let last = folder.rsplit('/').next().filter(|name| !name.is_empty());
+    skill::read(entry.path.name(), last, &bytes, Profile::Install, limits).frontmatter
+}

@@ -1,0 +1,265 @@
+//! From an entry of a marketplace to candidates, and to a view of it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::copy::{archive_pin, at_pin, place_of};
+use super::{parse_documents, settle, shelf};
+use crate::digest::Digest;
+use crate::error::{Error, Result, error, printable};
+use crate::fetch::marketplace::{Place, text};
+use crate::fetch::{self, Tree, World, npm};
+use crate::marketplace::{
+    self, Catalogue, PLUGIN_MANIFESTS, Plugin, PluginManifest, Resolution, Scan, Want, root_of,
+};
+use crate::marketplaces::{Marketplace, Marketplaces};
+use crate::ops::gather::{self, Ask, Choice, Gathered, Offer};
+use crate::registry::Origin;
+use crate::source::{Request, Resolved, Source};
+
+/// An entry with its files at hand.
+struct Opened {
+    resolved: Resolved,
+    tree: Tree,
+    /// The plugin's root in the tree.
+    root: String,
+    is_marketplace: bool,
+}
+
+/// Like [`gather::gather`], for every source: an entry of a marketplace is resolved to where
+/// its files are, and only the skills that are the entry's can be chosen. The candidates know
+/// the marketplace; everything else that is recorded of them needs it no more.
+///
+/// # Errors
+/// Those of [`gather::gather`]; `NotFound` for an unknown marketplace or entry and for an
+/// entry without skills, saying what it has instead; `Invalid` for one that breaks the rules.
+pub(crate) fn gather(
+    ask: &Ask,
+    all: &Marketplaces,
+    world: &World<'_>,
+    choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
+) -> Result<Gathered> {
+    let Source::Marketplace { entry, marketplace: registered } = &ask.request.source else {
+        return gather::gather(ask, world, choose);
+    };
+    let known = all.get(registered)?;
+    let (catalogue, text) = shelf(known, all, world)?;
+    let (name, skill) =
+        settle(entry, &catalogue, &parse_documents(&text)?).map_err(|e| in_marketplace(e, registered))?;
+    let plugin = catalogue.find(&name)?;
+    let opened = open_plugin(plugin, known, world)?;
+    let (resolution, manifest) = resolve(plugin, &opened)?;
+    let mut ask = ask.clone();
+    ask.request.source = opened.resolved.source.clone();
+    if let (Some(skill), false) = (skill, matches!(ask.choice, Choice::Named(_))) {
+        ask.choice = Choice::Named(vec![skill]);
+    }
+    let mut gathered =
+        gather::pick(&ask, (opened.resolved, opened.tree), Some(&resolution.folders), world, choose)?;
+    gathered.notes = plugin.notes.iter().map(|note| format!("the entry `{}`: {note}", plugin.name)).collect();
+    // A skill that has no version of its own has its plugin's.
+    let version = Some(marketplace::version(manifest.as_ref(), plugin, None)).filter(|v| *v != "unknown");
+    for candidate in &mut gathered.candidates {
+        candidate.marketplace = Some(Origin { name: registered.clone(), entry: plugin.name.clone() });
+        if let Some(front) = &mut candidate.document.frontmatter {
+            front.version = front.version.take().or_else(|| version.map(str::to_owned));
+        }
+    }
+    Ok(gathered)
+}
+
+fn in_marketplace(error: Error, marketplace: &str) -> Error {
+    error.hint(format!("`ba-agent marketplace show {marketplace}` lists its entries"))
+}
+
+/// The files of an entry as they are now, for an update of what came from it.
+///
+/// # Errors
+/// As [`gather`], without those of choosing.
+pub(crate) fn open(origin: &Origin, all: &Marketplaces, world: &World<'_>) -> Result<(Resolved, Tree)> {
+    let known = all.get(&origin.name)?;
+    let (catalogue, _) = shelf(known, all, world)?;
+    let opened = open_plugin(catalogue.find(&origin.entry)?, known, world)?;
+    Ok((opened.resolved, opened.tree))
+}
+
+/// What an entry asks of [`fetch::open`] by the catalogue as it is recorded, without fetching
+/// it: so that an update can see whether the entry's sha moved. A folder of the marketplace
+/// itself is the marketplace's own request, at its own reference. `None` for a package, whose
+/// registry would have to be asked.
+///
+/// # Errors
+/// As [`open`], without those of fetching the entry.
+pub(crate) fn request_of(
+    origin: &Origin,
+    all: &Marketplaces,
+    world: &World<'_>,
+) -> Result<Option<(Request, Option<Digest>)>> {
+    let known = all.get(&origin.name)?;
+    let (catalogue, _) = shelf(known, all, world)?;
+    let place = place_of(known)?;
+    let want = catalogue.find(&origin.entry)?.source()?.want(place.is_local())?;
+    Ok(match (want, place) {
+        (Want::Inside(_), Place::Tree { request, .. }) => Some((*request, archive_pin(known))),
+        (Want::Elsewhere { request, integrity }, _) => Some((*request, integrity)),
+        (Want::Inside(_) | Want::Npm { .. }, _) => None,
+    })
+}
+
+fn open_plugin(plugin: &Plugin, known: &Marketplace, world: &World<'_>) -> Result<Opened> {
+    let place = place_of(known)?;
+    let want = plugin.source()?.want(place.is_local())?;
+    match (want, &place) {
+        (Want::Inside(path), Place::Tree { request, .. }) => {
+            let pinned = at_pin(request, &known.pin)?;
+            let (mut resolved, tree) = fetch::open(&pinned, None, archive_pin(known).as_ref(), world)?;
+            // What is followed is the marketplace's branch, not the commit it was at.
+            resolved.reference = request.reference.clone();
+            resolved.chosen.clone_from(&known.pin.chosen);
+            let base = request.subdirectory.as_ref().map_or("", |path| path.as_str());
+            let top = known.manifest.as_deref().map_or(base, root_of);
+            let root = [top, path.as_str()]
+                .iter()
+                .filter(|part| !part.is_empty())
+                .copied()
+                .collect::<Vec<_>>()
+                .join("/");
+            Ok(Opened { resolved, tree, root, is_marketplace: path.is_empty() })
+        }
+        (Want::Inside(path), _) => Err(error!(
+            Invalid,
+            "the entry `{}` is the folder `{}` of its marketplace, of which only the catalogue is registered",
+            plugin.name,
+            printable(&path, false)
+        )
+        .hint("add the repository that holds it as a marketplace, not the URL of the file")),
+        (Want::Elsewhere { request, integrity }, _) => {
+            let (resolved, tree) = fetch::open(&request, None, integrity.as_ref(), world)?;
+            Ok(elsewhere(resolved, tree))
+        }
+        (Want::Npm { package, version, registry, integrity }, _) => {
+            let wanted = npm::Wanted {
+                package: &package,
+                version: version.as_deref(),
+                registry: registry.as_deref(),
+                integrity: integrity.as_deref(),
+            };
+            let (resolved, tree) = npm::open(&wanted, world)?;
+            Ok(elsewhere(resolved, tree))
+        }
+    }
+}
+
+/// A plugin that is a source of its own: at the folder that was named, or, in an archive, in
+/// the one folder that everything is in.
+fn elsewhere(resolved: Resolved, tree: Tree) -> Opened {
+    let root = match (&resolved.subdirectory, &resolved.source) {
+        (Some(folder), _) => folder.to_string(),
+        (None, Source::Archive { .. }) => only_folder(&tree),
+        (None, _) => String::new(),
+    };
+    Opened { resolved, tree, root, is_marketplace: false }
+}
+
+fn only_folder(tree: &Tree) -> String {
+    let entries = tree.listing.entries();
+    let first =
+        entries.first().and_then(|entry| entry.path.as_str().split_once('/')).map_or("", |(first, _)| first);
+    let all = !first.is_empty() && tree.listing.below(first).len() == entries.len();
+    if all { first.to_owned() } else { String::new() }
+}
+
+/// The `plugin.json` of a plugin.
+///
+/// # Errors
+/// `Invalid` for one that cannot be read.
+pub(super) fn plugin_manifest(tree: &Tree, root: &str) -> Result<Option<PluginManifest>> {
+    let at = |path: &str| if root.is_empty() { path.to_owned() } else { format!("{root}/{path}") };
+    let Some(path) =
+        PLUGIN_MANIFESTS.iter().map(|path| at(path)).find(|path| tree.listing.get(path).is_some())
+    else {
+        return Ok(None);
+    };
+    let Some(text) = text(tree, &path)? else { return Ok(None) };
+    match PluginManifest::read(&text, &path) {
+        (Some(manifest), _) => Ok(Some(manifest)),
+        (None, findings) => {
+            let error = error!(Invalid, "`{}` cannot be used", printable(&path, false));
+            Err(findings.iter().fold(error, |error, finding| error.cause(finding)))
+        }
+    }
+}
+
+fn resolve(plugin: &Plugin, opened: &Opened) -> Result<(Resolution, Option<PluginManifest>)> {
+    let manifest = plugin_manifest(&opened.tree, &opened.root)?;
+    let scan =
+        Scan { listing: &opened.tree.listing, root: &opened.root, is_marketplace: opened.is_marketplace };
+    let resolution = marketplace::resolve(plugin, manifest.as_ref(), scan)?;
+    if resolution.folders.is_empty() {
+        return Err(resolution.nothing(&plugin.name));
+    }
+    Ok((resolution, manifest))
+}
+
+/// An entry as `marketplace show` shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct EntryView {
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) author: Option<String>,
+    pub(crate) category: Option<String>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) homepage: Option<String>,
+    /// `relative`, `github`, `git`, `npm`, `archive` or `file`.
+    pub(crate) kind: Option<&'static str>,
+    /// Held to a commit or sha256.
+    pub(crate) pinned: bool,
+    /// Skills that the copy knows of.
+    pub(crate) skills: Vec<String>,
+    /// Why it cannot be used.
+    pub(crate) fault: Option<String>,
+}
+
+/// The entries of a marketplace out of its copy; with `name` that one alone.
+///
+/// # Errors
+/// `NotFound` for an unknown marketplace or entry, and those of reading the copy.
+pub(crate) fn describe(
+    marketplace: &str,
+    name: Option<&str>,
+    all: &Marketplaces,
+    world: &World<'_>,
+) -> Result<(Catalogue, Vec<EntryView>)> {
+    let (catalogue, text) = shelf(all.get(marketplace)?, all, world)?;
+    let documents = parse_documents(&text)?;
+    let mut skills: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for document in documents.iter().filter(|document| !document.plugin.is_empty()) {
+        skills.entry(document.plugin.as_ref()).or_default().push(document.name.to_string());
+    }
+    let only = name.map(|name| settle(name, &catalogue, &documents)).transpose()?;
+    let plugins =
+        catalogue.plugins.iter().filter(|plugin| only.as_ref().is_none_or(|(name, _)| plugin.name == *name));
+    let views = plugins
+        .map(|plugin| view(plugin, skills.get(plugin.name.as_str()).cloned().unwrap_or_default()))
+        .collect();
+    Ok((catalogue, views))
+}
+
+fn view(plugin: &Plugin, skills: Vec<String>) -> EntryView {
+    let source = plugin.source().ok();
+    EntryView {
+        name: plugin.name.clone(),
+        description: plugin.description.clone(),
+        version: plugin.version.clone(),
+        author: plugin.author.clone(),
+        category: plugin.category.clone(),
+        tags: plugin.tags.clone(),
+        homepage: plugin.homepage.clone(),
+        kind: source.map(marketplace::EntrySource::kind),
+        pinned: source.is_some_and(marketplace::EntrySource::is_pinned),
+        skills,
+        fault: plugin.fault().map(str::to_owned),
+    }
+}

@@ -1,0 +1,146 @@
+//! What other commands ask of marketplaces: sources by bare names, requests for an update,
+//! installed skills by their origin.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+use crate::error::Kind;
+use crate::fetch::marketplace::Place;
+use crate::fetch::testing::Bench;
+use crate::ops::gather::{Ask, Choice};
+use crate::registry::Origin;
+use crate::source::{Reference, Request};
+
+/// Writes a marketplace of two plugins, and registers it under each of `names`.
+fn shop(bench: &Bench, names: &[&str]) -> Marketplaces {
+    let root = bench.home.path();
+    let plugins = json!([
+        { "name": "office", "source": "./office" },
+        { "name": "data", "source": "./data" },
+        { "name": "away", "source": { "source": "github", "repo": "o/r", "sha": "a".repeat(40) } },
+        { "name": "package", "source": { "source": "npm", "package": "kit" } },
+    ]);
+    for (folder, skill) in [("office", "pdf"), ("office", "docx"), ("data", "pdf"), ("data", "sql")] {
+        let at = root.join(format!("m/{folder}/skills/{skill}"));
+        std::fs::create_dir_all(&at).unwrap();
+        let text = format!("---\nname: {skill}\ndescription: Does {skill} for whoever asks.\n---\n\nText.\n");
+        std::fs::write(at.join("SKILL.md"), text).unwrap();
+    }
+    std::fs::create_dir_all(root.join("m/.claude-plugin")).unwrap();
+    let document = json!({ "name": "m", "owner": { "name": "o" }, "plugins": plugins });
+    std::fs::write(root.join("m/.claude-plugin/marketplace.json"), document.to_string()).unwrap();
+    let file: PathBuf = root.join("skills_marketplaces.json");
+    for name in names {
+        let fetched = fetch(&Place::parse("./m").unwrap(), &bench.world()).unwrap();
+        assert_eq!((fetched.skills, fetched.warnings.len()), (4, 0));
+        crate::marketplaces::change(&file, Duration::ZERO, &|_| (), |all| {
+            all.insert((*name).to_owned(), fetched.marketplace);
+            Ok(())
+        })
+        .unwrap();
+    }
+    Marketplaces::read(&file, None, Some(root.join(".cache"))).unwrap()
+}
+
+fn ask(text: &str, choice: Choice) -> Ask {
+    Ask { choice, ..Ask::of(Request::parse(text).unwrap()) }
+}
+
+fn gathered(bench: &Bench, all: &Marketplaces, text: &str, choice: Choice) -> Vec<String> {
+    let first = |_: &[crate::ops::gather::Offer]| Ok(vec![0]);
+    let gathered = gather(&ask(text, choice), all, &bench.world(), &first).unwrap();
+    gathered.candidates.iter().map(|candidate| candidate.name.to_string()).collect()
+}
+
+#[test]
+fn an_entry_becomes_candidates_that_know_their_origin() {
+    let bench = Bench::new();
+    let all = shop(&bench, &["acme"]);
+    assert_eq!(gathered(&bench, &all, "office@acme", Choice::All), ["docx", "office-pdf"]);
+    assert_eq!(gathered(&bench, &all, "office@acme", Choice::Only), ["docx"]);
+    assert_eq!(gathered(&bench, &all, "office@acme", Choice::Named(vec!["pdf".into()])), ["office-pdf"]);
+    assert_eq!(gathered(&bench, &all, "data:pdf@acme", Choice::Only), ["data-pdf"]);
+    let one = gather(&ask("sql@acme", Choice::Only), &all, &bench.world(), &|_| Ok(vec![])).unwrap();
+    let candidate = &one.candidates[0];
+    assert_eq!(candidate.marketplace, Some(Origin { name: "acme".into(), entry: "data".into() }));
+    assert_eq!(
+        (candidate.resolved.source.to_string().as_str(), candidate.folder.as_str()),
+        ("./m", "data/skills/sql")
+    );
+    let other =
+        gather(&ask("office@acme", Choice::Named(vec!["sql".into()])), &all, &bench.world(), &|_| Ok(vec![]));
+    assert_eq!(other.unwrap_err().kind, Kind::NotFound);
+    // Other sources go their usual way.
+    assert_eq!(gathered(&bench, &all, "./m/data/skills/sql", Choice::Only), ["sql"]);
+}
+
+#[test]
+fn a_bare_name_is_the_one_marketplace_that_has_it() {
+    let bench = Bench::new();
+    let one = shop(&bench, &["acme"]);
+    let locate =
+        |name: &str, all: &Marketplaces| locate(name, all, &bench.world()).map(|source| source.to_string());
+    assert_eq!(locate("sql", &one).unwrap(), "sql@acme");
+    assert_eq!(locate("office", &one).unwrap(), "office@acme");
+    assert_eq!(locate("office:pdf", &one).unwrap(), "office:pdf@acme");
+    let error = locate("excel", &one).unwrap_err();
+    assert_eq!(error.kind, Kind::NotFound);
+    let two = shop(&bench, &["acme", "other"]);
+    let error = locate("sql", &two).unwrap_err();
+    assert_eq!(
+        (error.kind, error.hints),
+        (Kind::Usage, vec!["write `sql@acme`".into(), "write `sql@other`".into()])
+    );
+}
+
+#[test]
+fn an_update_can_ask_what_an_entry_leads_to() {
+    let bench = Bench::new();
+    let all = shop(&bench, &["acme"]);
+    let of = |entry: &str| {
+        let origin = Origin { name: "acme".into(), entry: entry.into() };
+        request_of(&origin, &all, &bench.world()).map(|found| found.map(|(request, _)| request))
+    };
+    assert!(matches!(of("away").unwrap().unwrap().reference, Reference::Sha(_)));
+    assert_eq!(of("office").unwrap().unwrap().to_string(), "./m");
+    assert_eq!(of("package").unwrap(), None);
+    assert_eq!(of("gone").unwrap_err().kind, Kind::NotFound);
+    let origin = Origin { name: "acme".into(), entry: "data".into() };
+    assert!(open(&origin, &all, &bench.world()).unwrap().1.listing.has_folder("data/skills/sql"));
+}
+
+#[test]
+fn an_installed_skill_is_found_by_its_origin() {
+    let bench = Bench::new();
+    let all = shop(&bench, &["acme"]);
+    let mut registry = Registry::default();
+    for text in ["office:pdf@acme", "data:pdf@acme"] {
+        let one = gather(&ask(text, Choice::Only), &all, &bench.world(), &|_| Ok(vec![])).unwrap();
+        let candidate = &one.candidates[0];
+        let (digest, files) = candidate.digest().unwrap().clone();
+        registry.skills.insert(candidate.name.clone(), candidate.record(digest, files, bench.env.now));
+    }
+    let name = |text: &str| installed(text, &registry).map(|name| name.as_str());
+    assert_eq!(name("office:pdf"), Some("office-pdf"));
+    assert_eq!(name("data:pdf"), Some("data-pdf"));
+    assert_eq!(name("data-pdf"), Some("data-pdf"));
+    assert_eq!((name("pdf"), name("office:docx"), name("x:pdf")), (None, None, None));
+}
+
+#[test]
+fn a_plain_catalogue_is_read_back_as_it_was_made() {
+    let bench = Bench::new();
+    std::fs::create_dir_all(bench.home.path().join("p/skills/é x")).unwrap();
+    std::fs::write(
+        bench.home.path().join("p/skills/é x/SKILL.md"),
+        "---\nname: x\ndescription: Does x \"well\".\n---\n\nx\n",
+    )
+    .unwrap();
+    let fetched = fetch(&Place::parse("./p").unwrap(), &bench.world()).unwrap();
+    let again = copy::read(&fetched.copy.catalogue, &fetched.marketplace).unwrap();
+    assert_eq!(again, fetched.catalogue);
+    assert_eq!(again.plugins[0].description.as_deref(), Some("Does x \"well\"."));
+}

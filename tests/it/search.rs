@@ -1,0 +1,110 @@
+//! `skill search`: copies and installed skills, ranked; and never "nothing" for "not read".
+
+use serde_json::{Value, json};
+
+use crate::env::{TestEnv, skill_md};
+
+/// Two marketplaces, one of skills in three languages, one catalogue of entries elsewhere.
+fn library() -> TestEnv {
+    let env = TestEnv::new();
+    for (name, description) in [
+        ("sql-analyzer", "Finds slow queries and says how to mend them."),
+        ("pdf", "Fills forms. Converts tables to SQL on the way."),
+        ("baobiao", "用于数据分析和报表生成的技能"),
+        ("otchet", "Анализ данных и построение отчётов"),
+    ] {
+        env.write(&format!("plain/skills/{name}/SKILL.md"), skill_md(name, description));
+    }
+    let entry = json!([{ "name": "warehouse", "source": { "source": "github", "repo": "acme/warehouse" },
+        "description": "Talks to databases", "keywords": ["sql"], "category": "data", "tags": ["etl"] }]);
+    let catalogue = json!({ "name": "acme", "owner": { "name": "Acme" }, "plugins": entry });
+    env.write("acme/.claude-plugin/marketplace.json", catalogue.to_string());
+    env.run(&["marketplace", "add", "plain", "../plain"]).ends(0);
+    env.run(&["marketplace", "add", "acme", "../acme"]).ends(0);
+    env
+}
+
+fn search(env: &TestEnv, args: &[&str]) -> Value {
+    env.run(&[&["skill", "search", "--json"], args].concat()).ends(0).json()
+}
+
+fn names(found: &Value) -> Vec<&str> {
+    found["results"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn everything_is_searched_and_the_best_goes_first() {
+    let env = library();
+    let found = search(&env, &["sql"]);
+    assert_eq!(names(&found), ["sql-analyzer", "warehouse", "pdf"]);
+    assert_eq!(found["results"][0]["install"], "sql-analyzer@plain");
+    let scores: Vec<f64> =
+        found["results"].as_array().unwrap().iter().map(|one| one["score"].as_f64().unwrap()).collect();
+    assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    assert_eq!(names(&search(&env, &["数据"])), ["baobiao"]);
+    assert_eq!(names(&search(&env, &["отчеты"])), ["otchet"]);
+    assert_eq!(names(&search(&env, &["analyser"])), ["sql-analyzer"]);
+    assert_eq!(names(&search(&env, &["sql", "--limit", "1"])), ["sql-analyzer"]);
+    assert_eq!(search(&env, &["sql", "--limit", "1"])["total"], 3);
+}
+
+#[test]
+fn filters_narrow_and_may_stand_alone() {
+    let env = library();
+    assert_eq!(names(&search(&env, &["sql", "--marketplace", "acme"])), ["warehouse"]);
+    assert_eq!(names(&search(&env, &["--tag", "ETL"])), ["warehouse"]);
+    assert_eq!(names(&search(&env, &["--category", "data"])), ["warehouse"]);
+    assert_eq!(names(&search(&env, &["sql", "--installed"])), [""; 0]);
+    env.run(&["skill", "search", "sql", "--marketplace", "gone"]).ends(3).says("no marketplace named `gone`");
+}
+
+#[test]
+fn installed_skills_are_found_without_any_marketplace() {
+    let env = TestEnv::new();
+    env.skill("src/pdf");
+    env.run(&["skill", "install", "../src/pdf"]).ends(0);
+    let found = search(&env, &["pdf"]);
+    assert_eq!(names(&found), ["pdf"]);
+    assert_eq!(
+        (&found["results"][0]["installed"], &found["results"][0]["install"]),
+        (&json!(true), &Value::Null)
+    );
+}
+
+#[test]
+fn nothing_found_is_no_failure_and_not_read_is_no_nothing() {
+    let env = library();
+    assert_eq!(search(&env, &["xylophone"])["results"], json!([]));
+    let run = env.run(&["skill", "search", "warehuose-x"]).ends(0);
+    assert!(run.stdout.contains("warehouse") || run.stderr.contains("did you mean warehouse"), "{run:?}");
+    env.run(&["skill", "search", "qqqq"]).ends(0).says("nothing was found");
+    // Without a copy, and nothing to make a new one of: that is not "nothing found".
+    std::fs::remove_dir_all(env.path("cache/marketplaces")).unwrap();
+    std::fs::remove_dir_all(env.path("acme")).unwrap();
+    let run =
+        env.run(&["skill", "search", "warehouse"]).ends(3).says("the marketplace `acme` could not be read");
+    assert!(!run.stderr.contains("note: nothing"), "{}", run.stderr);
+    let found = search(&env, &["sql"]);
+    assert_eq!((names(&found), &found["unread"][0]["name"]), (vec!["sql-analyzer", "pdf"], &json!("acme")));
+}
+
+#[test]
+fn offline_the_age_of_the_copies_is_said() {
+    let mut env = library();
+    std::fs::remove_dir_all(env.path("plain")).unwrap();
+    env.set("SOURCE_DATE_EPOCH", "1767582245");
+    let run =
+        env.run(&["skill", "search", "sql", "--offline"]).ends(0).says("the copy of plain is 3 days old");
+    assert!(run.stdout.starts_with("sql-analyzer\tsql-analyzer@plain\t"), "{}", run.stdout);
+}
+
+#[test]
+fn matches_are_marked_and_outside_text_cannot_act() {
+    let env = TestEnv::new();
+    let catalogue = json!({ "name": "a", "owner": { "name": "o" }, "plugins": [
+        { "name": "evil", "source": { "source": "github", "repo": "o/r" }, "description": "\u{1b}[31mred\u{202e} pdf" }] });
+    env.write("m/.claude-plugin/marketplace.json", catalogue.to_string());
+    env.run(&["marketplace", "add", "m", "../m"]).ends(0);
+    let run = env.run(&["skill", "search", "pdf", "--color", "always"]).ends(0);
+    assert!(!run.stdout.contains('\u{1b}') && !run.stdout.contains('\u{202e}'), "{:?}", run.stdout);
+}
