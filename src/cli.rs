@@ -6,7 +6,9 @@ mod completions;
 pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
 mod diff;
 mod doctor;
+mod export;
 mod history;
+mod import;
 mod init;
 mod install;
 mod list;
@@ -135,6 +137,8 @@ enum Skill {
     Rollback(rollback::Rollback),
     /// List the last changes.
     History(history::History),
+    /// Write what is installed as another tool's lock file.
+    Export(export::Export),
     /// List installed skills.
     #[command(visible_alias = "ls")]
     List(list::List),
@@ -185,6 +189,7 @@ impl Cli {
                 Skill::Unpin(command) => command.run(&cx),
                 Skill::Rollback(command) => command.run(&cx),
                 Skill::History(command) => command.run(&cx),
+                Skill::Export(command) => command.run(&cx),
                 Skill::List(command) => command.run(&cx),
                 Skill::Search(command) => command.run(&cx),
                 Skill::Show(command) => command.run(&cx),

@@ -18,7 +18,7 @@ pub(crate) mod testing;
 #[path = "../tests/support/server.rs"]
 pub(crate) mod testserver;
 
-pub(crate) use open::{local_folder, open, pinned};
+pub(crate) use open::{local_folder, open, open_at, pinned};
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

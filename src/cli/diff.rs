@@ -1,7 +1,5 @@
 //! `ba-agent skill diff NAME`.
 
-use std::sync::Arc;
-
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
@@ -10,6 +8,7 @@ use super::uninstall::find_all;
 use super::{Context, Place};
 use crate::error::{Result, error};
 use crate::ops::changes::{self, Changes, Installed};
+use crate::ops::restore::Supply;
 use crate::registry::Entry;
 use crate::skill::SkillName;
 use crate::words::count;
@@ -20,7 +19,7 @@ use crate::words::count;
     long_about = "Show the local edits of a skill, line by line.\n\n\
         A unified diff from what was installed to what is there now, on stdout; paths start from \
         the project, so `git apply -R` takes it back. What was installed comes out of the cache, \
-        without a connection. As with `git diff` the status is 0 whether or not something \
+        else from the source at the recorded pin. As with `git diff` the status is 0 whether or not something \
         differs; `verify` is the command whose status tells.",
     after_help = "Examples:\n  ba-agent skill diff pdf\n  ba-agent skill diff pdf --stat\n  \
         ba-agent skill diff pdf | git apply -R"
@@ -40,7 +39,7 @@ impl Diff {
         let registry = place.store.read()?;
         let names = find_all(std::slice::from_ref(&self.name), &registry, &place)?;
         for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
-            let supply = |name: &SkillName, entry: &Entry| cached(&place, name, entry);
+            let supply = |name: &SkillName, entry: &Entry| installed(cx, &place, name, entry);
             let changes = changes::of(name, entry, &place.places, &supply)?;
             self.tell(cx, &changes, entry);
         }
@@ -83,12 +82,20 @@ fn stat(cx: &Context<'_>, changes: &Changes) {
     );
 }
 
-/// What was installed, out of the cache alone.
-fn cached(place: &Place, name: &SkillName, entry: &Entry) -> Result<Installed> {
-    place.cache.get(&entry.digest).map(|tree| (Arc::new(tree), String::new())).ok_or_else(|| {
+/// What was installed: out of the cache, else from the source at the recorded pin.
+fn installed(cx: &Context<'_>, place: &Place, name: &SkillName, entry: &Entry) -> Result<Installed> {
+    if cx.offline() && !place.cache.has(&entry.digest) {
         let pin = entry.pin.short().map_or_else(String::new, |pin| format!(" at {pin}"));
-        error!(NotFound, "what was installed as `{name}` is not in the cache, so it cannot be compared")
-            .cause(format!("missing: {} of {}{pin}", entry.digest, entry.source))
-            .hint(format!("`ba-agent skill verify {name}` names the files that differ without it"))
-    })
+        return Err(error!(
+            NotFound,
+            "what was installed as `{name}` is not in the cache, so it cannot be compared"
+        )
+        .cause(format!("missing: {} of {}{pin}", entry.digest, entry.source))
+        .hint(format!("`ba-agent skill verify {name}` names the files that differ without it"))
+        .hint("without `--offline` it is fetched at its pin"));
+    }
+    let world = cx.world(place);
+    let supply = Supply::new(&world, vec![place.cache.clone()]);
+    let recorded = supply.recorded(name, entry, &entry.digest)?;
+    Ok((recorded.tree, recorded.folder))
 }

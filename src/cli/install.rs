@@ -1,10 +1,12 @@
 //! `ba-agent skill install SOURCE…`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::completions::agent_names;
-use super::{Context, Place};
+use super::{Context, Place, import};
 use crate::agents::Target;
 use crate::error::{Result, error, fail};
 use crate::ops::apply::{Done, Report};
@@ -37,6 +39,10 @@ pub(crate) struct Install {
     /// Without one, the disk is brought to what the registry says.
     #[arg(value_name = "SOURCE")]
     sources: Vec<String>,
+    /// Install what another tool's lock file names: skills-lock.json, .skill-lock.json or
+    /// apm.lock.yaml.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sources", "frozen", "skills", "all", "reference", "sha", "alias"], value_hint = clap::ValueHint::FilePath)]
+    from: Option<PathBuf>,
     /// For CI: verify every byte, never write the registry, fail on any difference.
     #[arg(long, conflicts_with = "sources")]
     frozen: bool,
@@ -91,16 +97,14 @@ impl Install {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let mut place = cx.place()?;
         place.settings.require_reachable |= self.require_reachable;
-        if self.sources.is_empty() {
+        if self.sources.is_empty() && self.from.is_none() {
             return self.restore(cx, &place);
         }
-        let asks = self.asks(cx, &place)?;
         let targets = self.targets(&place)?;
-        let world = cx.world(&place);
-        let mut gathered = Vec::new();
-        for ask in &asks {
-            gathered.push(gather::gather(ask, &world, &|offers| choose(cx, ask, offers))?);
-        }
+        let gathered = match &self.from {
+            Some(file) => import::gather(cx, &place, file)?,
+            None => self.gather(cx, &place)?,
+        };
         for one in &gathered {
             tell_gathered(cx, one);
         }
@@ -120,6 +124,12 @@ impl Install {
             }));
         }
         Ok(0)
+    }
+
+    fn gather(&self, cx: &Context<'_>, place: &Place) -> Result<Vec<Gathered>> {
+        let world = cx.world(place);
+        let asks = self.asks(cx, place)?;
+        asks.iter().map(|ask| gather::gather(ask, &world, &|offers| choose(cx, ask, offers))).collect()
     }
 
     /// `install` without a source: the registry is the lock file.
@@ -208,6 +218,7 @@ impl Install {
             choice,
             alias: self.alias.as_deref().map(str::parse).transpose()?,
             integrity: self.integrity.as_deref().map(str::parse).transpose()?,
+            commit: None,
             live: self.link,
             strict: self.strict,
             allow: self.allow.clone(),
@@ -302,6 +313,8 @@ fn warn_some(cx: &Context<'_>, warnings: Vec<String>, what: &str) {
 }
 
 fn tell(cx: &Context<'_>, report: &Report, dry_run: bool) {
+    let of = |done: &Done| done.warnings.iter().map(|w| format!("{}: {w}", done.name)).collect::<Vec<_>>();
+    warn_some(cx, report.skills.iter().flat_map(of).collect(), "warned of");
     if report.skills.len() > TOLD && !cx.ui.verbose() {
         return tell_sum(cx, report, dry_run);
     }

@@ -8,9 +8,9 @@ use super::git::Remote;
 use super::{Tree, World, archive, http, local};
 use crate::builtin;
 use crate::digest::Digest;
-use crate::error::{Context as _, Error, Result, error, printable};
+use crate::error::{Context as _, Error, Kind, Result, error, printable};
 use crate::skill::MANIFEST;
-use crate::source::{Pin, Reference, Request, Resolved, Source};
+use crate::source::{Pin, Reference, Request, Resolved, Sha, Source};
 use crate::tree::{Entry, Listing, Node, TreePath};
 use crate::words::nearest;
 
@@ -52,6 +52,35 @@ pub(crate) fn open(
 fn git(request: &Request, skill: Option<&str>, world: &World<'_>) -> Result<(Resolved, Tree)> {
     let remote = Remote::open(&request.source, world)?;
     let resolved = remote.resolve(&request.reference, request.subdirectory.as_ref(), skill)?;
+    check_reachable(&remote, &resolved, world)?;
+    let tree = remote.fetch(&resolved)?;
+    Ok((resolved, tree))
+}
+
+/// As [`open`], for a git source, but with this commit instead of what its reference is now.
+/// The reference stays what was asked for, so that an update follows it.
+///
+/// # Errors
+/// As [`open`]; `Usage` where the source has no commits.
+pub(crate) fn open_at(
+    request: &Request,
+    skill: Option<&str>,
+    commit: &Sha,
+    world: &World<'_>,
+) -> Result<(Resolved, Tree)> {
+    if !request.source.is_git() {
+        return Err(error!(Usage, "`{}` has no commits", request.source));
+    }
+    let remote = Remote::open(&request.source, world)?;
+    let folder = request.subdirectory.as_ref();
+    let settled = match remote.resolve(&request.reference, folder, skill) {
+        // The branch may be gone; the commit need not be.
+        Err(error) if error.kind == Kind::NotFound => {
+            remote.resolve(&Reference::Sha(commit.clone()), folder, skill)
+        }
+        settled => settled,
+    }?;
+    let resolved = Resolved { pin: Pin::Commit(commit.clone()), ..settled };
     check_reachable(&remote, &resolved, world)?;
     let tree = remote.fetch(&resolved)?;
     Ok((resolved, tree))

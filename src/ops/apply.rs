@@ -13,7 +13,7 @@ use crate::fetch::Tree;
 use crate::fsx;
 use crate::places::Places;
 use crate::registry::{Entry, Mode, Registry};
-use crate::skill::SkillName;
+use crate::skill::{Finding, Severity, SkillName};
 use crate::store::{Staged, Transaction, Valid};
 use crate::tree::Limits;
 
@@ -55,7 +55,7 @@ impl Report {
                 (None, None) => continue,
             };
             let places = shown(places, &entry)?;
-            skills.push(Done { name: step.name, action: step.action, places, entry });
+            skills.push(Done { name: step.name, action: step.action, places, entry, warnings: Vec::new() });
         }
         Ok(Self { skills })
     }
@@ -70,6 +70,9 @@ pub(crate) struct Done {
     pub(crate) places: Vec<String>,
     /// The record as it is now, or as it was for a removed skill.
     pub(crate) entry: Entry,
+    /// What the rules say of the files beside the manifest, as they were written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<Finding>,
 }
 
 fn shown(places: &Places, entry: &Entry) -> Result<Vec<String>> {
@@ -94,7 +97,7 @@ pub(crate) fn apply(plan: Plan, mut transaction: Transaction, means: &Means<'_>)
             (Action::Remove, _) => remove(&step, &mut transaction, means.places, &mut registry)?,
             (Action::Keep, None) => step.before.clone(),
             (Action::Keep, Some(Content::Noted(entry))) => Some(entry.as_ref().clone()),
-            (_, Some(content)) => Some(place(&step, content, &copies, &mut transaction, means)?),
+            (_, Some(content)) => Some(place(&step, content, &copies.valid, &mut transaction, means)?),
             (_, None) => None,
         };
         let Some(entry) = entry else { continue };
@@ -102,14 +105,20 @@ pub(crate) fn apply(plan: Plan, mut transaction: Transaction, means: &Means<'_>)
             registry.skills.insert(step.name.clone(), entry.clone());
         }
         let places = shown(means.places, &entry)?;
-        report.skills.push(Done { name: step.name, action: step.action, places, entry });
+        let warnings = copies.warnings;
+        report.skills.push(Done { name: step.name, action: step.action, places, entry, warnings });
     }
     transaction.commit(&registry, means.command, means.now)?;
     Ok(report)
 }
 
 /// The staged copies of one step: one for each target that holds files.
-type Copies = Vec<Valid>;
+#[derive(Debug, Default)]
+struct Copies {
+    valid: Vec<Valid>,
+    /// What the rules say of the files beside the manifest.
+    warnings: Vec<Finding>,
+}
 
 /// One folder to be written.
 struct Job<'a> {
@@ -137,25 +146,26 @@ fn stage(plan: &Plan, transaction: &mut Transaction, means: &Means<'_>) -> Resul
         }
     }
     let written = parallel::run(parallel::cores(), &jobs, |job| write(job, means))?;
-    let mut staged: Vec<Copies> = plan.steps.iter().map(|_| Vec::new()).collect();
-    for (job, valid) in jobs.iter().zip(written) {
+    let mut staged: Vec<Copies> = plan.steps.iter().map(|_| Copies::default()).collect();
+    for (job, (valid, warnings)) in jobs.iter().zip(written) {
         if let Some(copies) = staged.get_mut(job.step) {
-            copies.push(valid);
+            copies.valid.push(valid);
+            copies.warnings = warnings;
         }
     }
     Ok(staged)
 }
 
-fn write(job: &Job<'_>, means: &Means<'_>) -> Result<Valid> {
+fn write(job: &Job<'_>, means: &Means<'_>) -> Result<(Valid, Vec<Finding>)> {
     match job.content {
         Content::Found(wanted) => write_found(&wanted.candidate, job, means),
-        Content::Recorded(recorded) => write_recorded(recorded, job, means),
+        Content::Recorded(recorded) => Ok((write_recorded(recorded, job, means)?, Vec::new())),
         Content::Noted(_) => Err(error!(Failed, "`{}` has nothing to write", job.name)),
     }
 }
 
 /// Writes a skill as it was found: the rules decide.
-fn write_found(candidate: &Candidate, job: &Job<'_>, means: &Means<'_>) -> Result<Valid> {
+fn write_found(candidate: &Candidate, job: &Job<'_>, means: &Means<'_>) -> Result<(Valid, Vec<Finding>)> {
     let mut findings = Vec::new();
     let valid = write_tree(&candidate.tree, &candidate.folder, job, means, |path, bytes| {
         findings.extend(candidate.examine(path, bytes));
@@ -164,7 +174,8 @@ fn write_found(candidate: &Candidate, job: &Job<'_>, means: &Means<'_>) -> Resul
     let (staged, bytes) = valid;
     let valid = staged.validate(candidate.judge(&findings))?;
     means.cache.put(valid.digest(), valid.files(), &bytes);
-    Ok(valid)
+    findings.retain(|finding| finding.severity == Severity::Warning);
+    Ok((valid, findings))
 }
 
 /// Writes a skill as it was recorded: it must be that to the last byte.

@@ -14,7 +14,7 @@ use crate::error::{Context as _, Error, Kind, Result, error, printable};
 use crate::fetch::{self, Tree, World};
 use crate::registry::{Entry, Mode, Origin, PinRecord, ReferenceRecord};
 use crate::skill::{self, Document, Finding, Profile, Severity, SkillName};
-use crate::source::{Pin, Reference, Request, Resolved, Source as Place};
+use crate::source::{Pin, Reference, Request, Resolved, Sha, Source as Place};
 use crate::store::{files_of, relative_entries};
 use crate::tree::{Limits, ancestors, check_portable};
 use crate::words::{count, nearest};
@@ -30,6 +30,8 @@ pub(crate) struct Ask {
     pub(crate) alias: Option<SkillName>,
     /// What an archive's bytes must hash to.
     pub(crate) integrity: Option<Digest>,
+    /// The commit to take, whatever the reference is by now.
+    pub(crate) commit: Option<Sha>,
     /// `--link`: the local folder itself, not a copy.
     pub(crate) live: bool,
     /// Fail on invalid skills instead of leaving them out of `--all`.
@@ -46,6 +48,7 @@ impl Ask {
             choice: Choice::Only,
             alias: None,
             integrity: None,
+            commit: None,
             live: false,
             strict: false,
             allow: Vec::new(),
@@ -149,7 +152,10 @@ pub(crate) fn gather(
         Choice::Named(names) if names.len() == 1 => names.first().map(String::as_str),
         _ => None,
     };
-    let fetched = fetch::open(&ask.request, skill, ask.integrity.as_ref(), world)?;
+    let fetched = match &ask.commit {
+        Some(commit) => fetch::open_at(&ask.request, skill, commit, world)?,
+        None => fetch::open(&ask.request, skill, ask.integrity.as_ref(), world)?,
+    };
     pick(ask, fetched, None, world, choose)
 }
 
@@ -507,6 +513,17 @@ impl Candidate {
             let _ = self.digest.set((digest::of_files(&files), files));
         }
         self.digest.get().ok_or_else(|| error!(Failed, "the digest of `{}` is missing", self.name))
+    }
+
+    /// The bytes of one of its files.
+    ///
+    /// # Errors
+    /// `NotFound` for a path that it does not have, and those of reading.
+    pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>> {
+        let whole = if self.folder.is_empty() { path.to_owned() } else { format!("{}/{path}", self.folder) };
+        let entry = self.tree.listing.get(&whole);
+        let entry = entry.ok_or_else(|| error!(NotFound, "`{}` has no file `{path}`", self.name))?;
+        Ok(self.tree.read(entry)?.into_owned())
     }
 
     /// Its files by path, relative to it.

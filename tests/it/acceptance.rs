@@ -300,7 +300,7 @@ fn synthetic() -> Vec<Case> {
             "s",
             "flipped",
             ("x.md", "see \u{202e}txt.exe\n".as_bytes()),
-            As("flipped", &["Installed"]),
+            As("flipped", &["Installed", "flipped: x.md:1:5:", "bidi-control-in-file"]),
             &[],
         ),
     ]
@@ -462,6 +462,7 @@ fn case_20_samples_inside_a_skill_are_its_own() {
     );
     unseen(&run.stdout).unwrap();
     let run = env.run(&["skill", "install", "../src"]).ends(0).says("Installed guard");
+    let run = run.says("guard: test-fixtures/bad-0/SKILL.md:9:4:").says("[zero-width]");
     unseen(&run.stderr).unwrap();
     assert_eq!(env.picture("project/.claude/skills/guard"), env.picture("src/guard"));
 }

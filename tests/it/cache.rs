@@ -74,8 +74,12 @@ fn a_corrupted_entry_is_not_used_and_goes() {
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     env.write(&file, bytes);
-    env.run(&["skill", "diff", "one"]).ends(3).says(&digest);
+    // Not used, and gone; the source has the same bytes, and is asked instead.
+    assert!(env.run(&["skill", "diff", "one"]).ends(0).stdout.contains("-xxxx"));
     assert!(!env.path(&file).exists());
+    std::fs::rename(env.path("src"), env.path("away")).unwrap();
+    env.run(&["skill", "diff", "one", "--offline"]).ends(3).says(&digest);
+    std::fs::rename(env.path("away"), env.path("src")).unwrap();
     // Installed again from its source it is there again, and sound.
     env.run(&["skill", "install", "../src", "-s", "one", "--force"]).ends(0);
     env.write("project/.claude/skills/one/data", "edited");

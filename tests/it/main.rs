@@ -12,6 +12,7 @@ mod help;
 mod hostile;
 mod http;
 mod install;
+mod interop;
 mod lock;
 mod reliability;
 mod terminal;

@@ -1,0 +1,71 @@
+//! `ba-agent skill export`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use fs_err as fs;
+
+use super::Context;
+use crate::error::Result;
+use crate::interop::{self, Hosts};
+use crate::skill::SkillName;
+
+/// Write what is installed as another tool's lock file.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Write what is installed as another tool's lock file, so that people with that tool get \
+        the same skills. What it has no way to say is named on stderr.",
+    after_help = "Examples:\n  ba-agent skill export --output skills-lock.json\n  \
+        ba-agent skill export --format skills-lock"
+)]
+pub(crate) struct Export {
+    /// Whose format.
+    #[arg(long, value_enum, default_value = "skills-lock")]
+    format: Format,
+    /// The file to write; without it, stdout.
+    #[arg(long, short, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    output: Option<PathBuf>,
+}
+
+/// `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// `skills-lock.json` of `npx skills`.
+    SkillsLock,
+}
+
+impl Export {
+    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+        let place = cx.place()?;
+        let registry = place.store.read()?;
+        let Format::SkillsLock = self.format;
+        let settings = &place.settings;
+        let hosts = Hosts {
+            github: &settings.github_url,
+            gitlab: &settings.gitlab_url,
+            bitbucket: &settings.bitbucket_url,
+        };
+        let mut read = |name: &SkillName, path: &str| {
+            let roots =
+                registry.skills.get(name).map_or(Ok(Vec::new()), |entry| place.places.roots_of(entry))?;
+            let root = roots.into_iter().next().unwrap_or_default();
+            Ok(fs::read(root.join(name.as_str()).join(path))?)
+        };
+        let export = interop::export(&registry, &hosts, &mut read)?;
+        for one in &export.left_out {
+            cx.ui.warn(&format!("`{}` is left out: {}", one.name, one.reason));
+        }
+        export.notes.iter().for_each(|note| cx.ui.note(note));
+        match &self.output {
+            Some(file) => {
+                crate::fsx::write_atomic(&cx.env.absolute(file), export.text.as_bytes())?;
+                cx.ui.status("Wrote", &file.display().to_string());
+                if cx.ui.json() {
+                    cx.ui.data(&serde_json::json!({ "written": file, "left_out": export.left_out }));
+                }
+            }
+            None => cx.ui.print(&export.text),
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,91 @@
+//! `ba-agent skill install --from FILE`: what another tool's lock file names.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::{Context, Place};
+use crate::error::{Context as _, Result, error};
+use crate::interop::{self, Content, Imported, Promise};
+use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered};
+use crate::source::Source;
+
+/// Reads the file and gathers the skills that it names, each at the recorded commit where
+/// there is one, else as its source is now.
+///
+/// # Errors
+/// `NotFound` and `Invalid` for the file; those of gathering; `Integrity` for content that is
+/// not what the file promised of that very commit or digest.
+pub(super) fn gather(cx: &Context<'_>, place: &Place, file: &Path) -> Result<Vec<Gathered>> {
+    let path = cx.env.absolute(file);
+    let text = fs::read_to_string(&path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => error!(NotFound, "the lock file `{}` does not exist", file.display()),
+        _ => e.into(),
+    })?;
+    let import = interop::read(&path.display().to_string(), &text)?;
+    for one in &import.left_out {
+        cx.ui.warn(&format!("`{}` is left out: {}", one.name, one.reason));
+    }
+    let folder = path.parent().unwrap_or(Path::new(".")).to_path_buf();
+    let world = cx.world(place);
+    let mut all = Vec::new();
+    for skill in &import.skills {
+        if let Some(note) = &skill.note {
+            cx.ui.note(&format!("{}: {note}", skill.name));
+        }
+        let ask = ask(cx, place, skill, &folder);
+        let gathered = gather::gather(&ask, &world, &|_| Ok(Vec::new()))
+            .context(|| format!("`{}` of `{}` cannot be imported", skill.name, file.display()))?;
+        for candidate in &gathered.candidates {
+            check(cx, skill, candidate)?;
+        }
+        all.push(gathered);
+    }
+    if all.is_empty() {
+        return Err(error!(NotFound, "`{}` names no skill that can be imported", file.display()));
+    }
+    Ok(all)
+}
+
+fn ask(cx: &Context<'_>, place: &Place, skill: &Imported, folder: &Path) -> Ask {
+    let mut request = skill.request.clone();
+    // Paths of a lock file start from where it stands, not from where we are.
+    if let Source::Local { path: text } | Source::Archive { location: text } = &mut request.source
+        && !text.contains("://")
+    {
+        let path: PathBuf = folder.join(&*text);
+        *text = path.display().to_string();
+    }
+    let integrity = match &skill.integrity {
+        Some(Promise::Archive(digest)) => Some(digest.clone()),
+        _ => None,
+    };
+    Ask {
+        choice: skill.choice.clone().map_or(Choice::Only, |name| Choice::Named(vec![name])),
+        commit: skill.commit.clone(),
+        integrity,
+        ..Ask::of(place.anchor(cx.env, request))
+    }
+}
+
+/// Holds what came against what the lock file says of it.
+fn check(cx: &Context<'_>, skill: &Imported, candidate: &Candidate) -> Result<()> {
+    let Some(promise) = &skill.integrity else { return Ok(()) };
+    let (digest, files) = candidate.digest()?;
+    let pin = candidate.pin_record();
+    let archive = pin.archive.as_deref().and_then(|text| text.parse().ok());
+    let content = Content { digest, files, tree: pin.tree.as_deref(), archive: archive.as_ref() };
+    match promise.is_kept(&content, |path| candidate.read(path))? {
+        Some(false) if skill.commit.is_some() || matches!(promise, Promise::Digest(_)) => {
+            Err(error!(Integrity, "`{}` is not what the lock file promised", skill.name)
+                .cause(format!("promised: {promise:?}"))
+                .cause(format!("received: {digest}"))
+                .hint("nothing was changed; install it from its source if you trust what is there now"))
+        }
+        Some(false) => {
+            cx.ui.warn(&format!("{}: its source has changed since the lock file was written", skill.name));
+            Ok(())
+        }
+        Some(true) | None => Ok(()),
+    }
+}
