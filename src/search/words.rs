@@ -181,7 +181,9 @@ impl Term {
             return Strength::Sure(strength);
         }
         let begins_alike = self.text.as_bytes().first() == word.text.as_bytes().first();
-        let stem = if begins_alike { self.stem(word.text) } else { None };
+        // Three letters are three bytes or more.
+        let alike = begins_alike && self.text.as_bytes().get(..3) == word.text.as_bytes().get(..3);
+        let stem = if alike { self.stem(word.text) } else { None };
         // A letter that is not ASCII has two bytes or more.
         let limit = if word.text.is_ascii() { self.edits } else { self.edits * 2 };
         match stem {
