@@ -65,7 +65,7 @@ const LETTERS: [u8; 256] = {
 };
 
 /// Calls `take` with each word of a text and its place in bytes.
-pub(super) fn for_each_word<'t>(text: &'t str, mut take: impl FnMut(Range<usize>, Word<'_>)) {
+pub(super) fn for_each_word(text: &str, mut take: impl FnMut(Range<usize>, Word<'_>)) {
     let bytes = text.as_bytes();
     let mut buffer = [0_u8; LONGEST];
     let mut at = 0;
