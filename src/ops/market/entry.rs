@@ -43,6 +43,13 @@ pub(crate) fn gather(
     let Source::Marketplace { entry, marketplace: registered } = &ask.request.source else {
         return gather::gather(ask, world, choose);
     };
+    if ask.integrity.is_some() {
+        return Err(error!(
+            Usage,
+            "`--integrity` is for archives; `{}` is an entry of a marketplace", ask.request.source
+        )
+        .hint("the marketplace itself says what its archives must hash to"));
+    }
     let known = all.get(registered)?;
     let (catalogue, text) = shelf(known, all, world)?;
     let (name, skill) =

@@ -72,6 +72,9 @@ fn an_entry_becomes_candidates_that_know_their_origin() {
     let other =
         gather(&ask("office@acme", Choice::Named(vec!["sql".into()])), &all, &bench.world(), &|_| Ok(vec![]));
     assert_eq!(other.unwrap_err().kind, Kind::NotFound);
+    let digest = Some(format!("sha256:{}", "a".repeat(64)).parse().unwrap());
+    let held = Ask { integrity: digest, ..ask("sql@acme", Choice::Only) };
+    assert_eq!(gather(&held, &all, &bench.world(), &|_| Ok(vec![])).unwrap_err().kind, Kind::Usage);
     // Other sources go their usual way.
     assert_eq!(gathered(&bench, &all, "./m/data/skills/sql", Choice::Only), ["sql"]);
 }
