@@ -3,8 +3,8 @@
 //! A finding needs line and column, and a key that is there twice must be seen: a parser
 //! that builds a map gives neither. `serde_json` does, when asked for raw values: those are
 //! slices of the text. So nothing is built but what is looked at: a value is a slice that
-//! has been checked, and taken apart one level at a time. Measured: 10,000 entries, 6 MB,
-//! are taken apart in 25 ms; nesting costs no stack, since a slice is skipped, not descended.
+//! has been checked, and taken apart one level at a time. Measured: 10,000 entries, 7.6 MB,
+//! are taken apart in 19 ms; nesting costs no stack, since a slice is skipped, not descended.
 
 use std::borrow::Cow;
 use std::fmt;

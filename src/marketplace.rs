@@ -69,8 +69,8 @@ impl Manner {
     /// By the place of the file; `named` as a person has it.
     pub(crate) fn of(path: &str, named: bool) -> Self {
         let other = [".agents/", ".cursor-plugin/", ".kimi-plugin/", ".grok-plugin/", ".omp-plugin/"];
-        let is = |folder: &&str| path.starts_with(*folder) || path.contains(&format!("/{folder}"));
-        let dialect = if other.iter().any(|f| is(&f)) { Dialect::Codex } else { Dialect::Claude };
+        let is = |folder: &str| path.starts_with(folder) || path.contains(&format!("/{folder}"));
+        let dialect = if other.into_iter().any(is) { Dialect::Codex } else { Dialect::Claude };
         Self { dialect, named }
     }
 }

@@ -102,6 +102,7 @@ const MANY: usize = 1_000;
 const IS_NAME: f64 = 1.5;
 
 impl Query {
+    /// Reads it; without a word in it, everything is found, by name.
     pub(crate) fn parse(text: &str) -> Self {
         let mut query = Self::default();
         for_each_word(text, |_, word| {
@@ -115,11 +116,6 @@ impl Query {
             }
         });
         query
-    }
-
-    /// True when there is no word in it; then everything is found, by name.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.terms.is_empty()
     }
 
     /// The parts of `text` that match, in bytes, for highlighting.

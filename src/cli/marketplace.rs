@@ -291,16 +291,10 @@ impl Names {
 
     /// Only marketplaces of the scope itself can be changed from it.
     fn own(&self, all: &Marketplaces, known: &std::collections::BTreeMap<String, Known>) -> Result<()> {
-        for name in self.names.iter().filter(|name| !known.contains_key(*name)) {
-            all.get(name)?;
-            return Err(error!(
-                NotFound,
-                "`{}` is registered for your user account, not here",
-                printable(name, false)
-            )
-            .hint("add `--global`"));
-        }
-        Ok(())
+        let Some(name) = self.names.iter().find(|name| !known.contains_key(*name)) else { return Ok(()) };
+        all.get(name)?;
+        Err(error!(NotFound, "`{}` is registered for your user account, not here", printable(name, false))
+            .hint("add `--global`"))
     }
 }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Context;
-use crate::error::{Result, printable};
+use crate::error::{Error, Result, printable};
 use crate::ops::find::{Found, Library, find, not_everything};
 use crate::search::{Filter, Query, suggest};
 use crate::words::count;
@@ -43,50 +43,51 @@ impl Search {
         let place = cx.place()?;
         let registry = place.store.read()?;
         let all = place.marketplaces(cx.env)?;
-        let world = cx.world(&place);
-        let mut library = Library::open(&all, self.marketplace.as_deref(), &world)?;
+        let mut library = Library::open(&all, self.marketplace.as_deref(), &cx.world(&place))?;
         if cx.offline() {
             tell_age(cx, &library);
         }
-        let none_registered = all.all().next().is_none();
-        let text = self.query.join(" ");
-        let query = Query::parse(&text);
-        let filter = Filter {
-            marketplace: self.marketplace,
-            tags: self.tag,
-            category: self.category,
-            installed: self.installed,
-        };
         let mut unread = std::mem::take(&mut library.unread);
         let (documents, damaged) = library.documents(&registry);
         unread.extend(damaged);
-        let (found, all_found) = find(&documents, &query, &filter, self.limit);
-        if found.is_empty()
-            && let Some(error) = not_everything(&unread)
-        {
+        let text = self.query.join(" ");
+        let query = Query::parse(&text);
+        let (found, total) = find(&documents, &query, &self.filter(), self.limit);
+        if let (true, Some(error)) = (found.is_empty(), not_everything(&unread)) {
             return Err(error);
         }
         for (name, error) in &unread {
             cx.ui.warn(&format!("the marketplace `{name}` was not searched: {error}"));
         }
         if cx.ui.json() {
-            let unread: Vec<_> = unread
-                .iter()
-                .map(|(name, error)| serde_json::json!({ "name": name, "error": error }))
-                .collect();
-            cx.ui.data(&serde_json::json!({
-                "results": found, "total": all_found, "marketplaces": library.volumes(), "unread": unread,
-            }));
+            give(cx, &found, total, &library, &unread);
             return Ok(0);
         }
         tell(cx, &found, &query);
         if found.is_empty() {
-            tell_nothing(cx, &text, suggest(&documents, &text), none_registered);
-        } else if all_found > found.len() {
-            cx.ui.note(&format!("{} more; `--limit {all_found}` shows all", all_found - found.len()));
+            tell_nothing(cx, &text, suggest(&documents, &text), all.all().next().is_none());
+        } else if total > found.len() {
+            cx.ui.note(&format!("{} more; `--limit {total}` shows all", total - found.len()));
         }
         Ok(0)
     }
+
+    fn filter(&self) -> Filter {
+        Filter {
+            marketplace: self.marketplace.clone(),
+            tags: self.tag.clone(),
+            category: self.category.clone(),
+            installed: self.installed,
+        }
+    }
+}
+
+fn give(cx: &Context<'_>, found: &[Found<'_>], total: usize, library: &Library, unread: &[(String, Error)]) {
+    let unread: Vec<_> =
+        unread.iter().map(|(name, error)| serde_json::json!({ "name": name, "error": error })).collect();
+    cx.ui.data(&serde_json::json!({
+        "results": found, "total": total, "marketplaces": library.volumes(), "unread": unread,
+    }));
 }
 
 fn tell_age(cx: &Context<'_>, library: &Library) {

@@ -33,14 +33,21 @@ impl Show {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
         let registry = place.store.read()?;
-        let installed = registry.skills.keys().find(|name| name.as_str() == self.what).cloned();
+        let installed = market::installed(&self.what, &registry).cloned();
         if let Some(name) = installed.filter(|_| self.skill.is_none() && self.reference.is_none()) {
             let seen = place.places.see_recorded(std::iter::once(&name), &registry)?;
             let view = view::installed(&name, &registry.skills[&name], &seen);
             return Ok(tell(cx, &[view]));
         }
-        let request = Request::parse(&self.what)
-            .map_err(|error| self.neither(error, registry.skills.keys().map(SkillName::as_str)))?;
+        let all = place.marketplaces(cx.env)?;
+        let request = market::request(&self.what, None, &all, &cx.world(&place)).map_err(|error| {
+            let is_ambiguous = error.kind != Kind::NotFound && all.enabled().next().is_some();
+            if is_ambiguous {
+                error
+            } else {
+                self.neither(error, registry.skills.keys().map(SkillName::as_str))
+            }
+        })?;
         self.source(cx, &place, request)
     }
 

@@ -1,7 +1,7 @@
 //! World: a marketplace's catalogue out of wherever it is: a tree, a URL, a host that serves
 //! an index.
 
-use url::Url;
+use url::{Host, Url};
 
 use super::{Tree, World, http};
 use crate::error::{Error, Kind, Result, error, printable};
@@ -73,16 +73,28 @@ impl Place {
 
     /// True when it lies on this machine, so that it may name other places of it.
     pub(crate) fn is_local(&self) -> bool {
-        let loopback = |url: &Url| url.scheme() == "http";
         match self {
             Self::Tree { request, .. } => match &request.source {
                 Source::Local { .. } => true,
-                Source::Git { url } => url.starts_with("file://") || url.starts_with("http://"),
-                Source::Archive { location } => !location.starts_with("https://"),
+                Source::Git { url: address } | Source::Archive { location: address } => is_here(address),
                 _ => false,
             },
-            Self::File(url) | Self::Served(url) => loopback(url),
+            Self::File(url) | Self::Served(url) => is_here(url.as_str()),
         }
+    }
+}
+
+/// True for a path, a `file://` and a URL of this very machine.
+fn is_here(address: &str) -> bool {
+    let Ok(url) = Url::parse(address) else {
+        // `git@host:path` is no URL, and neither is a path.
+        return !address.contains('@') || address.starts_with(['/', '.', '~']);
+    };
+    match url.host() {
+        None => true,
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
     }
 }
 
@@ -248,6 +260,27 @@ mod tests {
         );
         check("./x", "./x");
         check("nothing", "Usage");
+    }
+
+    #[test]
+    fn only_what_lies_here_is_local() {
+        for (text, local) in [
+            ("./m", true),
+            ("./m.zip", true),
+            ("file:///srv/m.git", true),
+            ("http://127.0.0.1:9/marketplace.json", true),
+            ("http://[::1]:9/m.git", true),
+            ("http://localhost/", true),
+            ("http://m.example/marketplace.json", false),
+            ("http://m.example/m.git", false),
+            ("http://m.example/m.zip", false),
+            ("http://localhost.example/", false),
+            ("https://m.example/", false),
+            ("git@m.example:o/r.git", false),
+            ("o/r", false),
+        ] {
+            assert_eq!(Place::parse(text).unwrap().is_local(), local, "{text}");
+        }
     }
 
     #[test]

@@ -209,6 +209,18 @@ impl<'a> Reader<'a> {
 
     /// `skills`: paths below the plugin. Not one of them may lead out.
     pub(super) fn skill_paths(&mut self, members: &Members<'a>) -> Option<Vec<String>> {
+        let value = members.get("skills")?;
+        let sound = |item: &Json<'_>| item.text().is_some();
+        if !sound(&value) && !value.list().is_some_and(|items| items.iter().all(sound)) {
+            let message = "`skills` should be a path or a list of paths";
+            self.say(
+                rules::SKILLS_PATH,
+                value.offset(),
+                message,
+                "to pass over it would install other skills",
+            );
+            return None;
+        }
         let mut paths = Vec::new();
         for (text, offset) in self.texts(members, "skills", true)? {
             match clean_path(&text) {

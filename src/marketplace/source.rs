@@ -217,8 +217,20 @@ pub(super) fn read<'a>(
     Some(source)
 }
 
+/// A text that says which state is meant. Of another type it is no pin that could be passed
+/// over.
+fn pin<'a>(reader: &mut Reader<'a>, members: &Members<'a>, name: &str) -> Option<String> {
+    let value = members.get(name)?;
+    let text = value.text();
+    if text.is_none() {
+        let message = format!("`{name}` is {}, but should be a text", value.kind());
+        reader.say(rules::SOURCE_PIN, value.offset(), message, "to ignore it would unpin the entry");
+    }
+    text.map(|text| text.into_owned())
+}
+
 fn revision<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Revision {
-    let reference = reader.text(members, "ref");
+    let reference = pin(reader, members, "ref");
     let Some(sha) = members.get("sha") else { return Revision { reference, sha: None } };
     let parsed = sha.text().and_then(|text| text.parse::<Sha>().ok());
     if parsed.is_none() {
@@ -472,9 +484,9 @@ fn npm<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Option<EntrySource
     }
     Some(EntrySource::Npm {
         package,
-        version: reader.text(members, "version"),
-        registry: reader.text(members, "registry"),
-        integrity: reader.text(members, "integrity"),
+        version: pin(reader, members, "version"),
+        registry: pin(reader, members, "registry"),
+        integrity: pin(reader, members, "integrity"),
     })
 }
 

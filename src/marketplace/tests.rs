@@ -101,6 +101,8 @@ fn what_is_refused_names_its_rule() {
     }
     check(json!({ "source": "github", "repo": "o/r", "sha": "d16d14a" }), "source-sha");
     check(json!({ "source": "github", "repo": "o/r", "sha": 7 }), "source-sha");
+    check(json!({ "source": "github", "repo": "o/r", "ref": 7 }), "source-pin");
+    check(json!({ "source": "npm", "package": "kit", "version": 7 }), "source-pin");
     check(json!({ "source": "github", "repo": "not a repo" }), "source-address");
     check(json!({ "source": "github" }), "source-address");
     check(json!({ "source": "url", "url": "./" }), "source-address");
@@ -216,6 +218,8 @@ fn one_bad_entry_stops_nobody_else() {
         (good.fault(), &good.tags[..], &good.keywords[..]),
         (None, &["one".into()][..], &["two".into()][..])
     );
+    let typed = with(&json!([{ "name": "p", "source": "./", "skills": ["./a", 7] }]));
+    assert_eq!(codes(&typed, CLAUDE), ["skills-path"]);
     assert!(catalogue.find("skills").unwrap().source().unwrap_err().message.contains("leads out"));
 }
 
@@ -433,6 +437,7 @@ fn a_plugin_manifest_is_read_leniently_but_not_past_its_folder() {
     assert_eq!(findings.iter().map(|f| f.code).collect::<Vec<_>>(), ["wrong-type"]);
     assert!(PluginManifest::read(r#"{"name":"p","skills":"../x"}"#, "p.json").0.is_none());
     assert!(PluginManifest::read("{", "p.json").0.is_none());
+    assert!(PluginManifest::read(r#"{"name":"p","skills":{"a":1}}"#, "p.json").0.is_none());
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::marketplaces::{Marketplace, Marketplaces};
 use crate::registry::Registry;
 use crate::search::Document;
 use crate::skill::SkillName;
-use crate::source::Source;
+use crate::source::{Reference, Request, Source};
 
 pub(crate) use copy::{Fetched, fetch, fetch_again};
 pub(crate) use entry::{EntryView, describe, gather, open, request_of};
@@ -76,6 +76,50 @@ fn settle(name: &str, catalogue: &Catalogue, documents: &[Document<'_>]) -> Resu
 fn owners<'d>(skill: &str, documents: &'d [Document<'_>]) -> BTreeSet<&'d str> {
     let has = |document: &&Document<'_>| document.name == skill && !document.plugin.is_empty();
     documents.iter().filter(has).map(|document| document.plugin.as_ref()).collect()
+}
+
+/// One SOURCE argument where marketplaces are known: a name with `--source MARKETPLACE`, a
+/// bare name that exactly one of them has (also `entry:skill`), else what
+/// [`Request::parse`] makes of it.
+///
+/// # Errors
+/// Those of [`locate`] and of [`Request::parse`]; `Usage` for `--source` beside more than a
+/// name.
+pub(crate) fn request(
+    text: &str,
+    marketplace: Option<&str>,
+    all: &Marketplaces,
+    world: &World<'_>,
+) -> Result<Request> {
+    let of = |source| Request { source, reference: Reference::Default, subdirectory: None, skill: None };
+    let (entry, skill) = parts(text.trim());
+    let is_name =
+        Request::bare_name(entry).is_some() && skill.is_none_or(|skill| Request::bare_name(skill).is_some());
+    if let Some(name) = marketplace {
+        if !is_name {
+            return Err(error!(
+                Usage,
+                "`--source {}` wants a name, not `{}`",
+                printable(name, false),
+                printable(text, false)
+            )
+            .hint("write the source alone, or the name of an entry or skill"));
+        }
+        all.get(name)?;
+        return Ok(of(Source::Marketplace { entry: text.trim().to_owned(), marketplace: name.to_owned() }));
+    }
+    if !is_name || all.enabled().next().is_none() {
+        return Request::parse(text);
+    }
+    match (Request::parse(text), skill) {
+        // `builtin:pdf` is a source of its own.
+        (Ok(request), _) => Ok(request),
+        (Err(_), None) => locate(entry, all, world).map(of),
+        (Err(error), Some(_)) => match locate(text.trim(), all, world) {
+            Err(missing) if missing.kind == crate::error::Kind::NotFound => Err(error),
+            found => found.map(of),
+        },
+    }
 }
 
 /// The one enabled marketplace that has an entry or a skill called `name`, as a source.

@@ -148,8 +148,8 @@ proptest! {
         for range in &ranges {
             prop_assert!(text.get(range.clone()).is_some_and(|part| !part.is_empty()));
         }
-        prop_assert!(!query.is_empty() || hits.len() == 1);
-        if !query.is_empty() && !hits.is_empty() {
+        prop_assert!(!query.terms.is_empty() || hits.len() == 1);
+        if !query.terms.is_empty() && !hits.is_empty() {
             prop_assert!(!ranges.is_empty());
         }
     }

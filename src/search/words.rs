@@ -65,7 +65,7 @@ const LETTERS: [u8; 256] = {
 };
 
 /// Calls `take` with each word of a text and its place in bytes.
-pub(super) fn for_each_word<'t>(text: &'t str, mut take: impl FnMut(Range<usize>, Word<'_>)) {
+pub(super) fn for_each_word(text: &str, mut take: impl FnMut(Range<usize>, Word<'_>)) {
     let bytes = text.as_bytes();
     let mut buffer = [0_u8; LONGEST];
     let mut at = 0;
@@ -181,7 +181,9 @@ impl Term {
             return Strength::Sure(strength);
         }
         let begins_alike = self.text.as_bytes().first() == word.text.as_bytes().first();
-        let stem = if begins_alike { self.stem(word.text) } else { None };
+        // Three letters are three bytes or more.
+        let alike = begins_alike && self.text.as_bytes().get(..3) == word.text.as_bytes().get(..3);
+        let stem = if alike { self.stem(word.text) } else { None };
         // A letter that is not ASCII has two bytes or more.
         let limit = if word.text.is_ascii() { self.edits } else { self.edits * 2 };
         match stem {

@@ -43,6 +43,13 @@ pub(crate) fn gather(
     let Source::Marketplace { entry, marketplace: registered } = &ask.request.source else {
         return gather::gather(ask, world, choose);
     };
+    if ask.integrity.is_some() {
+        return Err(error!(
+            Usage,
+            "`--integrity` is for archives; `{}` is an entry of a marketplace", ask.request.source
+        )
+        .hint("the marketplace itself says what its archives must hash to"));
+    }
     let known = all.get(registered)?;
     let (catalogue, text) = shelf(known, all, world)?;
     let (name, skill) =
@@ -111,22 +118,7 @@ fn open_plugin(plugin: &Plugin, known: &Marketplace, world: &World<'_>) -> Resul
     let place = place_of(known)?;
     let want = plugin.source()?.want(place.is_local())?;
     match (want, &place) {
-        (Want::Inside(path), Place::Tree { request, .. }) => {
-            let pinned = at_pin(request, &known.pin)?;
-            let (mut resolved, tree) = fetch::open(&pinned, None, archive_pin(known).as_ref(), world)?;
-            // What is followed is the marketplace's branch, not the commit it was at.
-            resolved.reference = request.reference.clone();
-            resolved.chosen.clone_from(&known.pin.chosen);
-            let base = request.subdirectory.as_ref().map_or("", |path| path.as_str());
-            let top = known.manifest.as_deref().map_or(base, root_of);
-            let root = [top, path.as_str()]
-                .iter()
-                .filter(|part| !part.is_empty())
-                .copied()
-                .collect::<Vec<_>>()
-                .join("/");
-            Ok(Opened { resolved, tree, root, is_marketplace: path.is_empty() })
-        }
+        (Want::Inside(path), Place::Tree { request, .. }) => inside(&path, request, known, world),
         (Want::Inside(path), _) => Err(error!(
             Invalid,
             "the entry `{}` is the folder `{}` of its marketplace, of which only the catalogue is registered",
@@ -149,6 +141,19 @@ fn open_plugin(plugin: &Plugin, known: &Marketplace, world: &World<'_>) -> Resul
             Ok(elsewhere(resolved, tree))
         }
     }
+}
+
+/// A plugin that is a folder of its marketplace, in the state that is recorded.
+fn inside(path: &str, request: &Request, known: &Marketplace, world: &World<'_>) -> Result<Opened> {
+    let pinned = at_pin(request, &known.pin)?;
+    let (mut resolved, tree) = fetch::open(&pinned, None, archive_pin(known).as_ref(), world)?;
+    // What is followed is the marketplace's branch, not the commit it was at.
+    resolved.reference = request.reference.clone();
+    resolved.chosen.clone_from(&known.pin.chosen);
+    let base = request.subdirectory.as_ref().map_or("", |path| path.as_str());
+    let top = known.manifest.as_deref().map_or(base, root_of);
+    let parts: Vec<&str> = [top, path].into_iter().filter(|part| !part.is_empty()).collect();
+    Ok(Opened { resolved, tree, root: parts.join("/"), is_marketplace: path.is_empty() })
 }
 
 /// A plugin that is a source of its own: at the folder that was named, or, in an archive, in

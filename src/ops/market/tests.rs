@@ -12,7 +12,6 @@ use crate::fetch::marketplace::Place;
 use crate::fetch::testing::Bench;
 use crate::ops::gather::{Ask, Choice};
 use crate::registry::Origin;
-use crate::source::{Reference, Request};
 
 /// Writes a marketplace of two plugins, and registers it under each of `names`.
 fn shop(bench: &Bench, names: &[&str]) -> Marketplaces {
@@ -73,6 +72,9 @@ fn an_entry_becomes_candidates_that_know_their_origin() {
     let other =
         gather(&ask("office@acme", Choice::Named(vec!["sql".into()])), &all, &bench.world(), &|_| Ok(vec![]));
     assert_eq!(other.unwrap_err().kind, Kind::NotFound);
+    let digest = Some(format!("sha256:{}", "a".repeat(64)).parse().unwrap());
+    let held = Ask { integrity: digest, ..ask("sql@acme", Choice::Only) };
+    assert_eq!(gather(&held, &all, &bench.world(), &|_| Ok(vec![])).unwrap_err().kind, Kind::Usage);
     // Other sources go their usual way.
     assert_eq!(gathered(&bench, &all, "./m/data/skills/sql", Choice::Only), ["sql"]);
 }
@@ -94,6 +96,25 @@ fn a_bare_name_is_the_one_marketplace_that_has_it() {
         (error.kind, error.hints),
         (Kind::Usage, vec!["write `sql@acme`".into(), "write `sql@other`".into()])
     );
+}
+
+#[test]
+fn a_source_argument_may_be_a_name() {
+    let bench = Bench::new();
+    let (none, one) = (Marketplaces::default(), shop(&bench, &["acme"]));
+    let read = |text: &str, source: Option<&str>, all: &Marketplaces| {
+        request(text, source, all, &bench.world()).map_or_else(|e| format!("{:?}", e.kind), |r| r.to_string())
+    };
+    assert_eq!(read("sql", None, &one), "sql@acme");
+    assert_eq!(read("office:pdf", None, &one), "office:pdf@acme");
+    assert_eq!(read("sql", Some("acme"), &one), "sql@acme");
+    assert_eq!(read("sql", Some("gone"), &one), "NotFound");
+    assert_eq!(read("./x", Some("acme"), &one), "Usage");
+    assert_eq!(read("excel", None, &one), "NotFound");
+    assert_eq!(read("officce:pdf", None, &one), "Usage");
+    assert_eq!(read("sql", None, &none), "Usage");
+    assert_eq!(read("builtin:skill-finder", None, &one), "builtin:skill-finder");
+    assert_eq!(read("o/r", None, &one), "github:o/r");
 }
 
 #[test]
