@@ -4,6 +4,7 @@
 //!   any program that uses it.
 //! * `floor-hash DIR`: reads every file below a folder and hashes it.
 //! * `make DIR N`: makes a repository of `N` skills, for a profiler.
+//! * `serve DIR`: serves the repositories in it as the rows "cached" have it, for a profiler.
 //! * `peak FILE PROGRAM …`: runs a program and writes its peak memory in KiB to a file.
 
 use std::path::Path;
@@ -12,7 +13,9 @@ use std::process::Command;
 use clap::{Arg, ArgAction};
 use sha2::Digest as _;
 
+use crate::replay::Replay;
 use crate::repos::{self, Layout};
+use crate::server::Server;
 
 /// Plays the role that the first argument names; false where it names none.
 pub(crate) fn run(words: &[String]) -> bool {
@@ -20,6 +23,7 @@ pub(crate) fn run(words: &[String]) -> bool {
         Some("floor-clap") => bare(words),
         Some("floor-hash") => hash(Path::new(&words[1])),
         Some("make") => drop(repos::make(Path::new(&words[1]), words[2].parse().unwrap(), Layout::Authors)),
+        Some("serve") => serve(Path::new(&words[1])),
         Some("peak") => peak(Path::new(&words[1]), &words[2..]),
         _ => return false,
     }
@@ -33,6 +37,12 @@ fn bare(words: &[String]) {
     let command = clap::Command::new("floor-clap").version("1.0.0").about("Does nothing").subcommand(list);
     let command = command.args([flag("json"), flag("quiet"), flag("verbose")]);
     command.get_matches_from(words);
+}
+
+fn serve(root: &Path) {
+    let Some(live) = Server::start(root) else { return };
+    println!("{}", Replay::start(&live.url()).url);
+    std::thread::park();
 }
 
 fn hash(folder: &Path) {
