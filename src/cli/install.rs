@@ -9,8 +9,11 @@ use super::completions::agent_names;
 use super::{Context, Place, import};
 use crate::agents::Target;
 use crate::error::{Result, error, fail};
+use crate::fetch::World;
+use crate::marketplaces::Marketplaces;
 use crate::ops::apply::{Done, Report};
 use crate::ops::gather::{self, Ask, Choice, Gathered, Offer};
+use crate::ops::market;
 use crate::ops::plan::{self, Action, Wanted};
 use crate::ops::restore::{self, Supply};
 use crate::registry::{Mode, Registry};
@@ -49,6 +52,9 @@ pub(crate) struct Install {
     /// Only the skill of this name (repeatable).
     #[arg(long = "skill", short = 's', value_name = "NAME")]
     skills: Vec<String>,
+    /// The marketplace that has it; SOURCE is then a name.
+    #[arg(long = "source", value_name = "MARKETPLACE")]
+    marketplace: Option<String>,
     /// Every valid skill of the source.
     #[arg(long, conflicts_with = "skills")]
     all: bool,
@@ -128,8 +134,9 @@ impl Install {
 
     fn gather(&self, cx: &Context<'_>, place: &Place) -> Result<Vec<Gathered>> {
         let world = cx.world(place);
-        let asks = self.asks(cx, place)?;
-        asks.iter().map(|ask| gather::gather(ask, &world, &|offers| choose(cx, ask, offers))).collect()
+        let all = place.marketplaces(cx.env)?;
+        let asks = self.asks(cx, place, &all, &world)?;
+        asks.iter().map(|ask| market::gather(ask, &all, &world, &|offers| choose(cx, ask, offers))).collect()
     }
 
     /// `install` without a source: the registry is the lock file.
@@ -192,19 +199,25 @@ impl Install {
         }
     }
 
-    fn asks(&self, cx: &Context<'_>, place: &Place) -> Result<Vec<Ask>> {
+    fn asks(
+        &self,
+        cx: &Context<'_>,
+        place: &Place,
+        all: &Marketplaces,
+        world: &World<'_>,
+    ) -> Result<Vec<Ask>> {
         if self.alias.is_some() && (self.sources.len() > 1 || self.skills.len() > 1 || self.all) {
             fail!(Usage, "`--as` names one skill; choose one with `--skill NAME`");
         }
-        self.sources.iter().map(|source| self.ask(cx, place, source)).collect()
+        let ask = |source: &String| {
+            self.ask(cx, place, market::request(source, self.marketplace.as_deref(), all, world)?)
+        };
+        self.sources.iter().map(ask).collect()
     }
 
-    fn ask(&self, cx: &Context<'_>, place: &Place, source: &str) -> Result<Ask> {
-        let request = Request::parse(source)?.with(
-            self.reference.as_deref(),
-            self.sha.as_deref(),
-            self.subdirectory.as_deref(),
-        )?;
+    fn ask(&self, cx: &Context<'_>, place: &Place, request: Request) -> Result<Ask> {
+        let request =
+            request.with(self.reference.as_deref(), self.sha.as_deref(), self.subdirectory.as_deref())?;
         let request = place.anchor(cx.env, request);
         let mut names = self.skills.clone();
         names.extend(request.skill.clone());

@@ -36,7 +36,7 @@ impl Outdated {
             false => find_all(&self.names, &registry, &place)?,
         };
         let world = cx.world(&place);
-        let outlooks = update::look(&names, &registry, &world);
+        let outlooks = update::look(&names, &registry, &place.marketplaces(cx.env)?, &world);
         let behind = outlooks.iter().filter(|one| one.state == State::Behind).count();
         self.tell(cx, &outlooks, behind);
         let failed = outlooks.iter().find_map(|one| one.error.as_ref());

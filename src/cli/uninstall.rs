@@ -6,7 +6,7 @@ use clap_complete::engine::ArgValueCandidates;
 use super::completions::installed_names;
 use super::{Context, Place, did_you_mean};
 use crate::error::{Result, error};
-use crate::ops::plan;
+use crate::ops::{market, plan};
 use crate::registry::Registry;
 use crate::skill::SkillName;
 
@@ -53,7 +53,7 @@ pub(crate) fn find_all(names: &[String], registry: &Registry, place: &Place) -> 
 }
 
 pub(crate) fn find(name: &str, registry: &Registry, place: &Place) -> Result<SkillName> {
-    if let Some(known) = registry.skills.keys().find(|known| known.as_str() == name) {
+    if let Some(known) = market::installed(name, registry) {
         return Ok(known.clone());
     }
     let mut error = error!(NotFound, "no skill named `{name}` is installed in this {}", place.scope.name());

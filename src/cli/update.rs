@@ -51,7 +51,7 @@ impl Update {
             false => find_all(&self.names, &known, &place)?,
         };
         let world = cx.world(&place);
-        let outlooks = update::look(&names, &known, &world);
+        let outlooks = update::look(&names, &known, &place.marketplaces(cx.env)?, &world);
         for outlook in &outlooks {
             if let Some(error) = &outlook.error {
                 return Err(error.clone().wrap(format!("`{}` cannot be updated", outlook.name)));

@@ -7,15 +7,18 @@ use serde::Serialize;
 
 use crate::agents::Target;
 use crate::diff::{self, Change};
+use crate::digest::Digest;
 use crate::disk::{DriftKind, Seen};
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
 use crate::fetch::{self, Tree, World};
+use crate::marketplaces::Marketplaces;
 use crate::registry::{Entry, Mode, PinRecord, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::{Pin, Reference, Request, Resolved, Sha, Source};
 
 use super::gather::{self, Candidate};
+use super::market;
 use super::parallel;
 use super::plan::{Action, Content, Plan, Step, Wanted, edited, edits};
 
@@ -37,6 +40,34 @@ pub(crate) struct Outlook {
     pub(crate) error: Option<Error>,
     #[serde(skip)]
     resolved: Option<Resolved>,
+    #[serde(skip)]
+    aim: Option<Aim>,
+}
+
+/// What a skill follows: its own source and reference or, for one that came out of a
+/// marketplace, what its entry says in the recorded copy of the catalogue.
+#[derive(Debug, Clone)]
+struct Aim {
+    request: Request,
+    integrity: Option<Digest>,
+    is_entry: bool,
+}
+
+impl Aim {
+    /// # Errors
+    /// Those of reading the record, and of an entry that can no longer be used.
+    fn of(entry: &Entry, all: &Marketplaces, world: &World<'_>) -> Result<Self> {
+        // A marketplace that is no longer registered has no say any more.
+        if let Some(origin) = entry.marketplace.as_ref().filter(|origin| all.get(&origin.name).is_ok())
+            && let Some((request, integrity)) = market::request_of(origin, all, world)?
+        {
+            return Ok(Self { request, integrity, is_entry: true });
+        }
+        let mut request = Request::parse(&entry.source)?;
+        request.reference =
+            entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
+        Ok(Self { request, integrity: None, is_entry: false })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -67,83 +98,96 @@ impl State {
     }
 }
 
+/// One skill and what it follows.
+struct Followed<'a> {
+    name: &'a SkillName,
+    entry: &'a Entry,
+    aim: Result<Aim>,
+}
+
 /// Asks the sources of `names`: one listing for each repository, several at once. Never
 /// fails as a whole; what could not be asked says so.
-pub(crate) fn look(names: &[SkillName], registry: &Registry, world: &World<'_>) -> Vec<Outlook> {
-    let mut groups: BTreeMap<&str, Vec<(&SkillName, &Entry)>> = BTreeMap::new();
+pub(crate) fn look(
+    names: &[SkillName],
+    registry: &Registry,
+    all: &Marketplaces,
+    world: &World<'_>,
+) -> Vec<Outlook> {
+    let mut groups: BTreeMap<String, Vec<Followed<'_>>> = BTreeMap::new();
     for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
-        groups.entry(&entry.source).or_default().push((name, entry));
+        let aim = Aim::of(entry, all, world);
+        let source = aim.as_ref().map_or_else(|_| entry.source.clone(), |aim| aim.request.source.to_string());
+        groups.entry(source).or_default().push(Followed { name, entry, aim });
     }
-    let groups: Vec<_> = groups.into_iter().collect();
-    let looked =
-        parallel::run(parallel::HOSTS, &groups, |(source, skills)| Ok(look_at(source, skills, world)));
+    let groups: Vec<_> = groups.into_values().collect();
+    let looked = parallel::run(parallel::HOSTS, &groups, |skills| Ok(look_at(skills, world)));
     let mut outlooks: Vec<Outlook> = looked.unwrap_or_default().into_iter().flatten().collect();
     outlooks.sort_by(|a, b| a.name.cmp(&b.name));
     outlooks
 }
 
 /// All skills of one source.
-fn look_at(source: &str, skills: &[(&SkillName, &Entry)], world: &World<'_>) -> Vec<Outlook> {
-    let request = Request::parse(source);
-    let remote = match &request {
-        Ok(request) if request.source.is_git() && skills.iter().any(|(_, entry)| !entry.pinned) => {
-            Some(Remote::open(&request.source, world))
-        }
-        _ => None,
-    };
-    let outlook = |(name, entry): &(&SkillName, &Entry)| {
-        let found = match (&request, &remote) {
-            (_, _) if entry.mode == Mode::Live => Ok((State::Live, None)),
-            (_, _) if entry.pinned => Ok((State::Held, None)),
-            (Err(error), _) => Err(error.clone()),
-            (Ok(_), Some(Err(error))) => Err(error.clone()),
-            (Ok(_), Some(Ok(remote))) => in_repository(remote, name, entry),
-            (Ok(request), None) => elsewhere(request, entry, world),
+fn look_at(skills: &[Followed<'_>], world: &World<'_>) -> Vec<Outlook> {
+    let moving = skills.iter().filter(|skill| !skill.entry.pinned).find_map(|skill| skill.aim.as_ref().ok());
+    let remote =
+        moving.filter(|aim| aim.request.source.is_git()).map(|aim| Remote::open(&aim.request.source, world));
+    let outlook = |skill: &Followed<'_>| {
+        let found = match (&skill.aim, &remote) {
+            _ if skill.entry.mode == Mode::Live => Ok((State::Live, None)),
+            _ if skill.entry.pinned => Ok((State::Held, None)),
+            (Err(error), _) | (Ok(_), Some(Err(error))) => Err(error.clone()),
+            (Ok(aim), Some(Ok(remote))) => in_repository(remote, skill, aim),
+            (Ok(aim), None) => elsewhere(aim, skill.entry, world),
         };
-        told(name, entry, found)
+        told(skill, found)
     };
     skills.iter().map(outlook).collect()
 }
 
 type Found = (State, Option<Resolved>);
 
-fn in_repository(remote: &Remote<'_>, name: &SkillName, entry: &Entry) -> Result<Found> {
-    let reference = entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
-    if matches!(reference, Reference::Sha(_)) {
+fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, aim: &Aim) -> Result<Found> {
+    // A commit that a person named stays; one that a catalogue names moves with the catalogue.
+    if matches!(aim.request.reference, Reference::Sha(_)) && !aim.is_entry {
         return Ok((State::Held, None));
     }
-    let own = entry.alias_of.as_deref().unwrap_or(name.as_str());
-    let resolved = remote.resolve(&reference, None, Some(own))?;
-    let same = entry.pin.to_pin()? == resolved.pin;
+    let own = skill.entry.alias_of.as_deref().unwrap_or(skill.name.as_str());
+    let resolved = remote.resolve(&aim.request.reference, None, Some(own))?;
+    let same = skill.entry.pin.to_pin()? == resolved.pin;
     Ok((if same { State::Current } else { State::Behind }, Some(resolved)))
 }
 
 /// Sources that cost nothing to look at are looked at.
-fn elsewhere(request: &Request, entry: &Entry, world: &World<'_>) -> Result<Found> {
-    if matches!(&request.source, Source::Archive { location } if location.contains("://")) {
+fn elsewhere(aim: &Aim, entry: &Entry, world: &World<'_>) -> Result<Found> {
+    if let Some(promised) = &aim.integrity {
+        let same = entry.pin.archive.as_deref() == Some(promised.to_string().as_str());
+        return Ok((if same { State::Current } else { State::Behind }, None));
+    }
+    if matches!(&aim.request.source, Source::Archive { location } if location.contains("://")) {
         return Ok((State::Unknown, None));
     }
-    let (resolved, tree) = fetch::open(request, None, None, world)?;
+    let (resolved, tree) = fetch::open(&aim.request, None, None, world)?;
     let folder = entry.path.as_deref().unwrap_or("");
     let same = crate::digest::of_files(&crate::store::files_of(&tree, folder)?) == entry.digest;
     Ok((if same { State::Current } else { State::Behind }, Some(resolved)))
 }
 
-fn told(name: &SkillName, entry: &Entry, found: Result<Found>) -> Outlook {
+fn told(skill: &Followed<'_>, found: Result<Found>) -> Outlook {
     let (state, resolved, error) = match found {
         Ok((state, resolved)) => (state, resolved, None),
         Err(error) => (State::Failed, None, Some(error)),
     };
     let pin = resolved.as_ref().map(|r| PinRecord::of(&r.pin, r.chosen.as_deref(), None));
     Outlook {
-        name: name.clone(),
-        source: entry.source.clone(),
-        current: entry.pin.short(),
+        name: skill.name.clone(),
+        source: skill.entry.source.clone(),
+        current: skill.entry.pin.short(),
         latest: pin.as_ref().and_then(PinRecord::short),
         chosen: pin.and_then(|pin| pin.chosen),
         state,
         error,
         resolved,
+        aim: skill.aim.as_ref().ok().cloned(),
     }
 }
 
@@ -185,10 +229,10 @@ pub(crate) fn plan(
         let sight = seen.get(&outlook.name).cloned().unwrap_or_default();
         let drift = edits(entry, &sight);
         let lost = drift.iter().any(|one| one.change != DriftKind::Missing);
-        let moving = trees.get(&outlook, entry, world)?;
-        let Some(moving) = moving else { continue };
+        let Some(aim) = outlook.aim.clone() else { continue };
+        let moving = trees.get(&outlook, &aim, world)?;
         continuity(&outlook.name, entry, &moving.resolved, world, &mut cautioned, &mut update.cautions)?;
-        let content = match find(&outlook.name, entry, &moving, world) {
+        let content = match find(&outlook.name, entry, &aim, &moving, world) {
             Ok(content) => content,
             Err(error) => {
                 update.left.push((outlook.name, reason(&error)));
@@ -231,20 +275,20 @@ struct Moving {
 struct Trees(BTreeMap<(String, String), Moving>);
 
 impl Trees {
-    fn get(&mut self, outlook: &Outlook, entry: &Entry, world: &World<'_>) -> Result<Option<Moving>> {
-        let key = (entry.source.clone(), outlook.latest.clone().unwrap_or_default());
+    fn get(&mut self, outlook: &Outlook, aim: &Aim, world: &World<'_>) -> Result<Moving> {
+        let key = (aim.request.source.to_string(), outlook.latest.clone().unwrap_or_default());
         if let Some(moving) = self.0.get(&key) {
-            return Ok(Some(moving.clone()));
+            return Ok(moving.clone());
         }
         let (resolved, tree) = match &outlook.resolved {
             Some(resolved) if matches!(resolved.pin, Pin::Commit(_)) => {
                 (resolved.clone(), fetch::pinned(resolved, world)?)
             }
-            _ => fetch::open(&Request::parse(&entry.source)?, None, None, world)?,
+            _ => fetch::open(&aim.request, None, aim.integrity.as_ref(), world)?,
         };
         let moving = Moving { resolved: Arc::new(resolved), tree: Arc::new(tree) };
         self.0.insert(key, moving.clone());
-        Ok(Some(moving))
+        Ok(moving)
     }
 }
 
@@ -252,21 +296,24 @@ impl Trees {
 ///
 /// # Errors
 /// `NotFound` when it is gone, `Invalid` when it breaks the rules now.
-fn find(name: &SkillName, entry: &Entry, moving: &Moving, world: &World<'_>) -> Result<Content> {
+fn find(name: &SkillName, entry: &Entry, aim: &Aim, moving: &Moving, world: &World<'_>) -> Result<Content> {
     let folder = entry.path.as_deref().unwrap_or("");
     let tree_id = moving.tree.folder_id(folder);
     // Each skill has a reference of its own, though the commit may be shared.
-    let resolved = Resolved {
-        reference: entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?,
-        ..moving.resolved.as_ref().clone()
+    let reference = match aim.request.reference.clone() {
+        // Settled when it was resolved: what a catalogue calls a ref may be branch or tag.
+        Reference::Named(_) | Reference::Tail(_) => moving.resolved.reference.clone(),
+        settled => settled,
     };
-    if tree_id.is_some() && tree_id == entry.pin.tree {
+    let resolved = Resolved { reference, ..moving.resolved.as_ref().clone() };
+    let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.same(&resolved.source));
+    if same_source && tree_id.is_some() && tree_id == entry.pin.tree {
         let mut pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), tree_id);
         pin.reachable = Some(true);
         return Ok(Content::Noted(Box::new(Entry { pin, ..entry.clone() })));
     }
     let candidate = gather::again(name, entry, &moving.tree, Arc::new(resolved), world)?;
-    if candidate.digest()?.0 == entry.digest && candidate.folder == folder {
+    if same_source && candidate.digest()?.0 == entry.digest && candidate.folder == folder {
         let pin = candidate.pin_record();
         return Ok(Content::Noted(Box::new(Entry { pin, ..entry.clone() })));
     }
@@ -303,6 +350,14 @@ fn continuity(
     cautions: &mut Vec<Caution>,
 ) -> Result<()> {
     let (Pin::Commit(old), Pin::Commit(new)) = (entry.pin.to_pin()?, &resolved.pin) else { return Ok(()) };
+    if !Request::parse(&entry.source)?.source.same(&resolved.source) {
+        cautions.push(Caution {
+            name: name.clone(),
+            what: "other-source",
+            message: format!("{name} comes from {} now, no longer from {}", resolved.source, entry.source),
+        });
+        return Ok(());
+    }
     if old == *new || !seen.insert((entry.source.clone(), old.to_string())) {
         return Ok(());
     }

@@ -19,6 +19,7 @@ mod terminal;
 mod update;
 mod verify;
 
+mod market_install;
 mod marketplace;
 mod search;
 #[path = "../support/server.rs"]

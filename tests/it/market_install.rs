@@ -1,0 +1,131 @@
+//! Installing from marketplaces: by entry, by skill, by bare name; what is recorded needs no
+//! marketplace any more.
+
+use serde_json::{Value, json};
+
+use crate::env::{TestEnv, commit, skill_md};
+
+/// A marketplace in `m.git` with two plugins that both have a skill `pdf`.
+fn shop() -> (TestEnv, String) {
+    let env = TestEnv::new();
+    for skill in ["office/skills/pdf", "office/skills/docx", "data/skills/sql", "data/skills/pdf"] {
+        env.skill(&format!("m/{skill}"));
+    }
+    let plugins = json!([{ "name": "office", "source": "./office" }, { "name": "data", "source": "./data", "version": "2.0.0" }]);
+    let document = json!({ "name": "acme", "owner": { "name": "o" }, "plugins": plugins });
+    env.write("m/.claude-plugin/marketplace.json", document.to_string());
+    env.git_repo("m.git", &env.path("m"));
+    let url = format!("file://{}", env.path("m.git").display());
+    env.run(&["marketplace", "add", "acme", &url]).ends(0);
+    (env, url)
+}
+
+fn names(registry: &Value) -> Vec<&str> {
+    registry["skills"].as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn a_skill_is_installed_by_every_way_to_name_it() {
+    for args in [
+        &["sql@acme"][..],
+        &["data:sql@acme"],
+        &["sql", "--source", "acme"],
+        &["sql"],
+        &["data@acme", "--skill", "sql"],
+    ] {
+        let (env, url) = shop();
+        env.run(&[&["skill", "install"], args].concat()).ends(0).says("Installed sql");
+        let entry = &env.registry()["skills"]["sql"];
+        assert_eq!(entry["source"], url, "{args:?}");
+        assert_eq!(entry["marketplace"], json!({ "name": "acme", "entry": "data" }));
+        assert_eq!((&entry["path"], &entry["version"]), (&json!("data/skills/sql"), &json!("2.0.0")));
+        assert_eq!(entry["pin"]["commit"].as_str().unwrap().len(), 40);
+    }
+}
+
+#[test]
+fn a_whole_entry_is_installed_and_twins_live_side_by_side() {
+    let (env, _) = shop();
+    env.run(&["skill", "install", "office@acme", "--all"]).ends(0);
+    env.run(&["skill", "install", "data:pdf@acme"]).ends(0);
+    assert_eq!(names(&env.registry()), ["data-pdf", "docx", "office-pdf"]);
+    env.run(&["skill", "install", "office@acme"]).ends(2).says("it has docx");
+    env.run(&["skill", "show", "office:pdf"]).ends(0);
+    env.run(&["skill", "uninstall", "data:pdf"]).ends(0).says("Removed data-pdf");
+    let found = env.run(&["skill", "search", "docx", "--json"]).ends(0).json();
+    assert_eq!((&found["results"][0]["installed"], &found["total"]), (&json!(true), &json!(1)));
+}
+
+#[test]
+fn a_name_that_two_marketplaces_have_must_say_which() {
+    let (env, url) = shop();
+    env.run(&["marketplace", "add", "other", &url]).ends(0);
+    let run = env.run(&["skill", "install", "sql"]).ends(2).says("2 marketplaces have `sql`");
+    assert!(
+        run.stderr.contains("write `sql@acme`") && run.stderr.contains("write `sql@other`"),
+        "{}",
+        run.stderr
+    );
+    env.run(&["marketplace", "disable", "other"]).ends(0);
+    env.run(&["skill", "install", "sql"]).ends(0);
+    env.run(&["skill", "install", "excel"]).ends(3).says("no registered marketplace has `excel`");
+}
+
+#[test]
+fn a_remote_entry_is_recorded_as_the_repository_it_is() {
+    let (env, _) = shop();
+    env.skill("kit/sub/skills/pdf");
+    let repo = env.git_repo("kit.git", &env.path("kit"));
+    let sha = repo.refname_to_id("refs/heads/main").unwrap().to_string();
+    let kit = format!("file://{}", env.path("kit.git").display());
+    let entry = |sha: &str| {
+        let source = json!({ "source": "git-subdir", "url": kit, "path": "sub", "ref": "main", "sha": sha });
+        json!({ "name": "far", "owner": { "name": "o" }, "plugins": [{ "name": "kit", "source": source }] })
+            .to_string()
+    };
+    env.write("far/marketplace.json", entry(&sha));
+    env.run(&["marketplace", "add", "far", "../far"]).ends(0);
+    env.run(&["skill", "install", "kit@far"]).ends(0);
+    let record = &env.registry()["skills"]["pdf"];
+    assert_eq!((&record["source"], &record["pin"]["commit"]), (&json!(kit), &json!(sha)));
+    assert_eq!(record["reference"], json!({ "sha": sha }));
+    env.write("kit/sub/skills/pdf/SKILL.md", skill_md("pdf", "Second edition of it, with more in it."));
+    let second = commit(&repo, "refs/heads/main", &env.path("kit"), "second").to_string();
+    env.write("far/marketplace.json", entry(&second));
+    let run = env.run(&["marketplace", "update", "far", "--json"]).ends(0).json();
+    assert_eq!(run["marketplaces"][0]["moved"], json!(["kit"]));
+}
+
+#[test]
+fn an_update_follows_the_sha_that_the_marketplace_names() {
+    let env = TestEnv::new();
+    env.skill("s/skills/pdf");
+    let repo = env.git_repo("s.git", &env.path("s"));
+    let first = repo.refname_to_id("refs/heads/main").unwrap();
+    env.write("s/skills/pdf/SKILL.md", skill_md("pdf", "The second edition of it, quite another."));
+    let second = commit(&repo, "refs/heads/main", &env.path("s"), "second");
+    let url = format!("file://{}", env.path("s.git").display());
+    let publish = |sha: git2::Oid| {
+        let source = json!({ "source": "url", "url": url, "sha": sha.to_string() });
+        let document = json!({
+            "name": "acme", "owner": { "name": "o" }, "plugins": [{ "name": "office", "source": source }],
+        });
+        env.write("m/.claude-plugin/marketplace.json", document.to_string());
+    };
+    publish(first);
+    env.run(&["marketplace", "add", "acme", "../m"]).ends(0);
+    env.run(&["skill", "install", "office@acme"]).ends(0);
+    let pin = || env.registry()["skills"]["pdf"]["pin"]["commit"].as_str().unwrap().to_owned();
+    assert_eq!(pin(), first.to_string(), "the sha beats the branch");
+    env.run(&["skill", "update"]).ends(0).says("nothing to update");
+    publish(second);
+    env.run(&["marketplace", "update"]).ends(0);
+    env.run(&["skill", "outdated"]).ends(6);
+    env.run(&["skill", "update"]).ends(0).says("Updated pdf");
+    assert_eq!(pin(), second.to_string());
+    // The lock needs no marketplace.
+    env.run(&["marketplace", "remove", "acme"]).ends(0);
+    std::fs::remove_dir_all(env.path("project/.claude")).unwrap();
+    std::fs::remove_dir_all(env.path("cache")).unwrap();
+    env.run(&["skill", "install", "--frozen"]).ends(0).says("Installed pdf");
+}
