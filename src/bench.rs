@@ -1,6 +1,5 @@
 //! The pure parts, one call each, for `benches/harness` alone: behind the feature `bench`,
 //! no part of the crate's interface, changed with whatever it calls.
-#![expect(missing_docs, reason = "each function is the one that it is named after")]
 
 use std::path::Path;
 

@@ -125,8 +125,8 @@ impl TreeDigest {
     }
 
     /// What was added.
-    pub(crate) fn files(&self) -> &Files {
-        &self.files
+    pub(crate) fn into_files(self) -> Files {
+        self.files
     }
 }
 
@@ -177,10 +177,10 @@ mod tests {
         for path in ["b", "a/z", "a-b", "a.c", "A"] {
             tree.add(&TreePath::parse(path.as_bytes()).unwrap(), "100644", &sha).unwrap();
         }
-        let paths: Vec<_> = tree.files().keys().collect();
+        let paths: Vec<_> = tree.files.keys().collect();
         assert_eq!(paths, ["A", "a-b", "a.c", "a/z", "b"]);
-        assert_eq!(tree.files()["A"], format!("100644 {sha}"));
-        assert_eq!(of_files(tree.files()), tree.finish());
+        assert_eq!(tree.files["A"], format!("100644 {sha}"));
+        assert_eq!(of_files(&tree.files), tree.finish());
     }
 
     #[test]

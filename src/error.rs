@@ -152,6 +152,10 @@ pub(crate) use {error, fail};
 /// tag characters become `\u{…}`, so that no skill can write to the terminal.
 /// A line feed stays when `lines` is true.
 pub(crate) fn printable(text: &str, lines: bool) -> String {
+    // Nearly every cell of every table.
+    if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if (c == '\n' && lines) || !is_unprintable(c) {

@@ -17,15 +17,16 @@ use serde::Serialize;
 
 use crate::error::{Error, Result, error, printable};
 use crate::registry::conflict_marker;
-use crate::source::{Reference, Request, Sha, Source};
+use crate::source::{Request, Sha, Source};
 use crate::tree::TreePath;
 
-pub(crate) use export::{Export, Hosts, export};
+pub(crate) use export::{Hosts, export};
 pub(crate) use promise::{Content, Promise};
 
 /// Which kind of lock file a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::enum_variant_names, reason = "they are the names of the files")]
 pub(crate) enum Format {
     /// `skills-lock.json`, of a project.
     SkillsLock,
@@ -61,17 +62,6 @@ pub(crate) struct Imported {
     pub(crate) integrity: Option<Promise>,
     /// What the person should know about it: one sentence.
     pub(crate) note: Option<String>,
-}
-
-impl Imported {
-    /// The request at the recorded commit, where there is one.
-    pub(crate) fn at_commit(&self) -> Request {
-        let mut request = self.request.clone();
-        if let Some(commit) = &self.commit {
-            request.reference = Reference::Sha(commit.clone());
-        }
-        request
-    }
 }
 
 /// Something that a lock file names and that cannot be carried over.

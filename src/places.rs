@@ -174,3 +174,22 @@ fn real(path: &Path) -> PathBuf {
         Err(_) => path.to_path_buf(),
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_resolved_as_far_as_a_path_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().canonicalize().unwrap();
+        std::fs::create_dir(top.join("there")).unwrap();
+        std::os::unix::fs::symlink("there", top.join("link")).unwrap();
+        let check = |path: &str, expected: &str| assert_eq!(real(&top.join(path)), top.join(expected));
+        check("link", "there");
+        check("link/.claude/skills", "there/.claude/skills");
+        check("missing/x", "missing/x");
+        std::fs::create_dir_all(top.join("there/.claude/skills")).unwrap();
+        check("link/.claude/skills", "there/.claude/skills");
+    }
+}

@@ -18,12 +18,12 @@ mod tools;
 mod yaml;
 
 pub(crate) use contents::check_files;
-pub(crate) use frontmatter::{Dependency, Frontmatter};
+pub(crate) use frontmatter::Frontmatter;
 pub(crate) use hidden::check_text;
 pub(crate) use name::SkillName;
 pub(crate) use rules::{Finding, Profile, Severity, allow, can_be_allowed, unfit, worst};
 
-use crate::error::{Result, error, is_unprintable, printable};
+use crate::error::is_unprintable;
 use crate::tree::Limits;
 
 use rules::{Findings, Pos, excerpt};
@@ -238,36 +238,8 @@ fn has_control(block: &str, line: usize, findings: &mut Findings) -> bool {
     false
 }
 
-/// The name that a skill is installed under, with what had to be decided: `name` if it
-/// is one, else the folder's, else the nearest name to either, else the source's.
-/// `folder_name` is `None` at the root of a source; `source_name` is that of the
-/// repository or archive.
-///
-/// # Errors
-/// `Invalid` when none of them leaves a name.
-pub(crate) fn install_name(
-    frontmatter: &Frontmatter,
-    folder_name: Option<&str>,
-    source_name: &str,
-) -> Result<(SkillName, Vec<Finding>)> {
-    let written = frontmatter.name.as_deref();
-    if let Some(name) = written.and_then(|name| name.parse().ok()) {
-        return Ok((name, Vec::new()));
-    }
-    let shown = printable(&excerpt(written.unwrap_or(""), 80), false);
-    let Some(name) = choose(written, folder_name, source_name) else {
-        return Err(error!(Invalid, "no name can be made of `{shown}`").hint("choose one with `--as NAME`"));
-    };
-    let mut findings = Findings::new(Profile::Install, MANIFEST);
-    let message = match written {
-        Some(_) => format!("`{shown}` is no name for a folder: the skill is called `{name}` here"),
-        None => format!("the skill has no name: it is called `{name}` here"),
-    };
-    findings.add(rules::NAME_CHOSEN, Pos::START, message, "choose another with `--as NAME`");
-    Ok((name, findings.into_vec()))
-}
-
-/// The order of preference of [`install_name`].
+/// The name that a skill is installed under: `name` if it is one, else the folder's, else the
+/// nearest name to either, else the source's. `folder_name` is `None` at the root of a source.
 fn choose(written: Option<&str>, folder_name: Option<&str>, source_name: &str) -> Option<SkillName> {
     let exact = |text: Option<&str>| text.and_then(|text| text.parse::<SkillName>().ok());
     let near = |text: Option<&str>| text.and_then(SkillName::slug);
@@ -278,7 +250,7 @@ fn choose(written: Option<&str>, folder_name: Option<&str>, source_name: &str) -
         .or_else(|| near(Some(source_name)))
 }
 
-/// What [`install_name`] chooses, or `skill` where it has nothing to choose from: one
+/// What [`choose`] gives, or `skill` where it has nothing to choose from: one
 /// skill among many must not stop the others.
 pub(crate) fn given_name(written: Option<&str>, folder_name: Option<&str>, source_name: &str) -> SkillName {
     choose(written, folder_name, source_name).unwrap_or_else(SkillName::fallback)

@@ -112,11 +112,6 @@ impl Store {
         }
     }
 
-    /// True when there is a registry file.
-    pub(crate) fn exists(&self) -> bool {
-        self.registry.exists()
-    }
-
     /// Repairs what a killed command left, if the lock is free. Costs one look for a file
     /// where there is nothing to repair.
     pub(crate) fn recover(&self) -> Recovery {
@@ -163,14 +158,12 @@ impl Store {
             before: None,
             journal: Journal::default(),
             reserved: 0,
-            recovery: Recovery::Clean,
             edited: BTreeMap::new(),
             has_journal: false,
         };
         transaction.journal.made = made;
         if self.needs_recovery() {
-            transaction.recovery = journal::recover(self)
-                .context(|| "what a killed command left cannot be repaired".to_owned())?;
+            journal::recover(self).context(|| "what a killed command left cannot be repaired".to_owned())?;
         }
         (transaction.registry, transaction.before) = self.read_bytes()?;
         Ok(transaction)
@@ -187,7 +180,6 @@ pub(crate) struct Transaction {
     before: Option<Vec<u8>>,
     journal: Journal,
     reserved: usize,
-    recovery: Recovery,
     /// Trees with edits that this change gives up, kept in the history.
     edited: BTreeMap<SkillName, Digest>,
     /// The journal is on the disk, as far as this process knows.
@@ -197,11 +189,6 @@ pub(crate) struct Transaction {
 impl Transaction {
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
-    }
-
-    /// What was repaired when the lock was taken.
-    pub(crate) fn recovery(&self) -> Recovery {
-        self.recovery
     }
 
     /// Keeps a copy of an edited skill's folder in the history before it is replaced.

@@ -109,11 +109,6 @@ impl TreePath {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
-    /// The folder above; `""` at the top.
-    pub(crate) fn parent(&self) -> &str {
-        self.0.rsplit_once('/').map_or("", |(parent, _)| parent)
-    }
-
     /// How many folders stand above the last name.
     pub(crate) fn depth(&self) -> usize {
         self.0.matches('/').count()

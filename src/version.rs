@@ -2,27 +2,6 @@
 
 use semver::{Version, VersionReq};
 
-/// Reads a version as people write it: a leading `v`, one or two numbers alone (`1.2` is
-/// `1.2.0`, as frontmatter has it where YAML reads a float), more than three cut to
-/// three. For display and comparison only: a version in a frontmatter is a label, the
-/// identity of a skill is its pin and digest.
-pub(crate) fn lenient(text: &str) -> Option<Version> {
-    let text = text.trim();
-    let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
-    if let Ok(version) = Version::parse(text) {
-        return Some(version);
-    }
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (numbers, rest) = text.split_at(end);
-    let mut parts: Vec<&str> = numbers.split('.').collect();
-    parts.truncate(3);
-    parts.resize(3, "0");
-    // Leading zeros (`2026.01.05`) are no semver; the number behind them is meant.
-    let parts: Option<Vec<String>> =
-        parts.iter().map(|n| n.parse::<u64>().ok().map(|n| n.to_string())).collect();
-    Version::parse(&format!("{}{rest}", parts?.join("."))).ok()
-}
-
 /// The version that a tag stands for: `v1.2.3`, `1.2.3`; with `skill` given only that
 /// skill's own tags, `NAME--v1.2.3`, `NAME@1.2.3` (each with or without `v`).
 ///
@@ -62,32 +41,6 @@ pub(crate) fn best<'a>(
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn versions_are_read_as_people_write_them() {
-        for (text, expected) in [
-            ("1.2.3", Some("1.2.3")),
-            (" v1.2.3 ", Some("1.2.3")),
-            ("V2", Some("2.0.0")),
-            ("1.2", Some("1.2.0")),
-            ("1", Some("1.0.0")),
-            ("1.2.3.4", Some("1.2.3")),
-            ("1.2-beta", Some("1.2.0-beta")),
-            ("1.2.3-rc.1+b5", Some("1.2.3-rc.1+b5")),
-            ("2026.01.05", Some("2026.1.5")),
-            ("", None),
-            ("latest", None),
-            ("1.", None),
-            (".1", None),
-            ("1..2", None),
-            ("1.2.x", None),
-            ("99999999999999999999.0.0", None),
-        ] {
-            assert_eq!(lenient(text).map(|v| v.to_string()).as_deref(), expected, "{text}");
-        }
-        assert!(lenient("1.10") > lenient("1.9"));
-        assert!(lenient("1.0.0-rc.1") < lenient("1.0"));
-    }
 
     #[test]
     fn a_tag_is_a_version_or_is_not() {

@@ -59,18 +59,6 @@ pub(crate) fn script(shell: Shell) -> Result<String> {
     Ok(String::from_utf8_lossy(&script).into_owned())
 }
 
-/// The file below `completions/` that holds a shell's script.
-#[cfg(test)]
-pub(crate) fn file_name(shell: Shell) -> &'static str {
-    match shell {
-        Shell::Bash => "ba-agent.bash",
-        Shell::Elvish => "ba-agent.elv",
-        Shell::Fish => "ba-agent.fish",
-        Shell::Powershell => "_ba-agent.ps1",
-        Shell::Zsh => "_ba-agent",
-    }
-}
-
 /// Names of the skills that are installed here, in the project and for the user. Whatever
 /// goes wrong: a TAB never prints an error.
 pub(crate) fn installed_names() -> Vec<CompletionCandidate> {

@@ -58,7 +58,7 @@ impl Pin {
                 Step {
                     name,
                     action: Action::Replace,
-                    content: Some(Content::Found(wanted)),
+                    content: Some(Content::Found(Box::new(wanted))),
                     before,
                     gives_up_edits,
                 }

@@ -82,11 +82,6 @@ impl<'w> Remote<'w> {
         Ok(Self { world, source: source.clone(), name, road, refs, history })
     }
 
-    /// True for a repository of this machine: `file://` or a path.
-    pub(crate) fn is_local(&self) -> bool {
-        matches!(self.road, Road::Local(_))
-    }
-
     /// HEAD, branches and tags: asked once, then remembered.
     ///
     /// # Errors

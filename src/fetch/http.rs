@@ -138,10 +138,6 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn status(&self) -> u16 {
-        self.status
-    }
-
     pub(crate) fn content_type(&self) -> &str {
         self.header("content-type")
     }

@@ -96,7 +96,7 @@ fn promises_are_told_apart_by_their_form() {
         r#""computedHash":"{SHA}","integrity":"sha256:{HASH}","commit":"{SHA}","ref":"main""#
     ));
     assert_eq!(ours.integrity, Some(Promise::Digest(format!("sha256:{HASH}").parse().unwrap())));
-    assert_eq!(ours.at_commit().to_string(), format!("github:o/r#{SHA}"));
+    assert_eq!(ours.commit.as_ref().map(Sha::as_str), Some(SHA));
     assert_eq!(ours.request.to_string(), "github:o/r#main");
     let pinned = promise(&format!(r#""pinnedRef":"{SHA}","subagents":["x"]"#));
     assert_eq!(pinned.commit.unwrap().as_str(), SHA);
@@ -236,7 +236,7 @@ fn installed(source: &str, kind: &str, path: Option<&str>) -> Entry {
 const HOSTS: Hosts<'static> =
     Hosts { github: "https://github.com", gitlab: "https://gitlab.com", bitbucket: "https://bitbucket.org" };
 
-fn exported(skills: &[(&str, Entry)]) -> Export {
+fn exported(skills: &[(&str, Entry)]) -> export::Export {
     let mut registry = Registry::default();
     registry.skills.extend(skills.iter().map(|(name, entry)| (name.parse().unwrap(), entry.clone())));
     export(&registry, &HOSTS, &mut |_, path| {

@@ -20,7 +20,7 @@ use crate::skill::SkillName;
 use crate::source::{Reference, Request, Source};
 
 pub(crate) use copy::{Fetched, fetch, fetch_again};
-pub(crate) use entry::{EntryView, describe, gather, open, request_of};
+pub(crate) use entry::{EntryView, describe, gather, request_of};
 
 /// A name as a person writes it: `entry`, `skill` or `entry:skill`.
 fn parts(name: &str) -> (&str, Option<&str>) {

@@ -56,9 +56,9 @@ pub(crate) struct Recorded {
 #[derive(Debug)]
 pub(crate) enum Content {
     /// Out of a source: the rules are applied, the record is made.
-    Found(Wanted),
+    Found(Box<Wanted>),
     /// Recorded before: it must be that to the last byte, the record stays.
-    Recorded(Recorded),
+    Recorded(Box<Recorded>),
     /// Nothing is written, only the record changes.
     Noted(Box<Entry>),
 }
@@ -71,7 +71,8 @@ impl Content {
     pub(crate) fn targets(&self) -> Result<Option<(Vec<Target>, Mode)>> {
         match self {
             Self::Found(wanted) => Ok(Some((wanted.targets.clone(), wanted.mode))),
-            Self::Recorded(Recorded { entry, .. }) => {
+            Self::Recorded(recorded) => {
+                let entry = &recorded.entry;
                 let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
                 Ok(Some((targets, entry.mode)))
             }
@@ -84,11 +85,12 @@ impl Content {
     /// # Errors
     /// `Usage` where there is no such folder.
     pub(crate) fn live_folder(&self) -> Result<&Path> {
-        match self {
-            Self::Found(wanted) => wanted.candidate.live_folder(),
-            Self::Recorded(Recorded { live: Some(folder), .. }) => Ok(folder),
-            _ => Err(error!(Usage, "a live link needs a local folder")),
-        }
+        let recorded = match self {
+            Self::Found(wanted) => return wanted.candidate.live_folder(),
+            Self::Recorded(recorded) => recorded.live.as_deref(),
+            Self::Noted(_) => None,
+        };
+        recorded.ok_or_else(|| error!(Usage, "a live link needs a local folder"))
     }
 }
 
@@ -152,7 +154,7 @@ fn install_one(mut wanted: Wanted, before: Option<&Entry>, sight: &Sight, force:
             Some(entry) => edits(entry, sight).iter().any(|one| one.change != DriftKind::Missing),
             None => sight.further.first().is_some_and(|first| matches!(first, OnDisk::Folder(_))),
         };
-    let content = (action != Action::Keep).then_some(Content::Found(wanted));
+    let content = (action != Action::Keep).then(|| Content::Found(Box::new(wanted)));
     Ok(Step { name, action, content, before: before.cloned(), gives_up_edits })
 }
 

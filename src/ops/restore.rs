@@ -176,7 +176,7 @@ pub(crate) fn plan(
         steps.insert(name, step(name, entry, Action::Keep, None, false));
     }
     for (name, entry, sight) in absent {
-        let content = Content::Recorded(supply.recorded(name, entry, &entry.digest)?);
+        let content = Content::Recorded(Box::new(supply.recorded(name, entry, &entry.digest)?));
         let gives_up = edits(entry, &sight).iter().any(|drift| drift.change != DriftKind::Missing);
         let action = if sight.is_gone() { Action::Add } else { Action::Replace };
         steps.insert(name, step(name, entry, action, Some(content), gives_up));

@@ -78,7 +78,7 @@ pub(crate) fn plan(
             }
             Some(entry) => {
                 let digest = change.edited.as_ref().unwrap_or(&entry.digest);
-                let content = Content::Recorded(supply.recorded(name, entry, digest)?);
+                let content = Content::Recorded(Box::new(supply.recorded(name, entry, digest)?));
                 let action = if now.is_some() { Action::Replace } else { Action::Add };
                 steps.push(step(action, Some(content)));
             }

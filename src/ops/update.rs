@@ -318,7 +318,7 @@ fn find(name: &SkillName, entry: &Entry, aim: &Aim, moving: &Moving, world: &Wor
         return Ok(Content::Noted(Box::new(Entry { pin, ..entry.clone() })));
     }
     let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
-    Ok(Content::Found(Wanted { candidate, targets, mode: entry.mode, pinned: false }))
+    Ok(Content::Found(Box::new(Wanted { candidate, targets, mode: entry.mode, pinned: false })))
 }
 
 /// A skill at a commit that a person names, held there.

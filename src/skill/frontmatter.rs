@@ -13,7 +13,7 @@ use super::{name, tools};
 /// use as a path or command. Absent, null and unreadable values are `None` or empty.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Frontmatter {
-    /// As written; may be any text. [`super::install_name`] makes a name of it.
+    /// As written; may be any text. [`super::given_name`] makes a name of it.
     pub(crate) name: Option<String>,
     /// Empty only beside an error finding.
     pub(crate) description: String,

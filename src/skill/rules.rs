@@ -118,7 +118,6 @@ rules! {
     NAME_PLAIN           "name-reads-as-other-type"     _ W E false
     NAME_FOLDER          "name-folder-mismatch"         W E E false
     NAME_RESERVED        "name-reserved-word"           _ _ E false
-    NAME_CHOSEN          "name-chosen"                  I I I false
     NAME_CLASH           "name-clash"                   W W W false
     DESCRIPTION_MISSING  "description-missing"          E E E false
     DESCRIPTION_TYPE     "description-not-a-string"     E E E false

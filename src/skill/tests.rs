@@ -165,8 +165,12 @@ fn case_14_a_title_as_name_and_other_types() {
         &["name-invalid@2", "name-folder-mismatch@2", "compatibility@5"],
         &["!name-invalid@2", "!name-folder-mismatch@2", "!compatibility@5", "key-unknown@6"],
     );
-    let (name, findings) = install_name(&front(&text), Some("azure-cli"), "repo").unwrap();
-    assert_eq!((name.as_str(), findings[0].severity), ("azure-cli", Severity::Info));
+    assert_eq!(named(&text, Some("azure-cli"), "repo"), "azure-cli");
+}
+
+/// The name that a skill of this text is installed under.
+fn named(text: &str, folder: Option<&str>, source: &str) -> String {
+    given_name(front(text).name.as_deref(), folder, source).to_string()
 }
 
 #[test]
@@ -178,17 +182,16 @@ fn case_15_names_that_differ_in_case() {
         &["name-invalid@2", "name-folder-mismatch@2"],
         &["!name-invalid@2", "!name-folder-mismatch@2"],
     );
-    assert_eq!(install_name(&front(&text), Some("notebook"), "r").unwrap().0.as_str(), "notebook");
+    assert_eq!(named(&text, Some("notebook"), "r"), "notebook");
 }
 
 #[test]
 fn case_16_a_missing_name_is_the_folders() {
     let text = format!("---\n{ABOUT}\n---\nBody\n");
     check("verify-it", &text, &["name-missing@1"], &["!name-missing@1"]);
-    assert_eq!(install_name(&front(&text), Some("verify-it"), "r").unwrap().0.as_str(), "verify-it");
-    assert_eq!(install_name(&front(&text), None, "Some Repo").unwrap().0.as_str(), "some-repo");
-    let error = install_name(&front(&text), None, "技能").unwrap_err();
-    assert_eq!(error.kind, crate::error::Kind::Invalid);
+    assert_eq!(named(&text, Some("verify-it"), "r"), "verify-it");
+    assert_eq!(named(&text, None, "Some Repo"), "some-repo");
+    assert_eq!(named(&text, None, "技能"), "skill");
 }
 
 #[test]
@@ -458,7 +461,8 @@ proptest! {
         let text = format!("---\n{block}\n---\nbody\n");
         let document = read(MANIFEST, Some("a"), text.as_bytes(), Profile::Lint, &Limits::default());
         if let Some(front) = document.frontmatter {
-            prop_assert!(install_name(&front, Some("a"), "b").is_ok());
+            let name = given_name(front.name.as_deref(), Some("a"), "b");
+            prop_assert!(name.as_str().parse::<SkillName>().is_ok());
             prop_assert!(serde_json::to_string(&front).is_ok());
         }
     }

@@ -1,10 +1,10 @@
 //! Content on its way: written ([`Staged`]), then found sound ([`Valid`]). Only the latter
 //! can be put in place, so nothing is committed that was not checked as it was written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::digest::{self, Digest, Files, sha256_hex};
+use crate::digest::{Digest, Files, TreeDigest, sha256_hex};
 use crate::error::{Context as _, Result};
 use crate::fetch::Tree;
 use crate::fsx;
@@ -14,7 +14,7 @@ use crate::tree::{Entry, Limits, Node, ancestors, check_portable};
 #[derive(Debug)]
 pub(crate) struct Staged {
     folder: PathBuf,
-    files: Files,
+    files: TreeDigest,
 }
 
 /// A staged skill that may be put in place.
@@ -29,8 +29,7 @@ impl Staged {
     /// Writes the part of `tree` below `source` to `folder`, which must not exist though
     /// the folder above it does.
     ///
-    /// The paths are checked before the first byte is written; links are made last and
-    /// never followed. `look` sees the bytes of each file as they are written.
+    /// The paths are checked before the first byte is written; no path goes through a link. `look` sees the bytes of each file as they are written.
     ///
     /// # Errors
     /// `Invalid` for a tree that [`check_portable`] refuses, `Integrity` for bytes that
@@ -46,7 +45,7 @@ impl Staged {
         check_portable(&entries, limits)?;
         fsx::create_folder(&folder)?;
         make_folders(&folder, &entries)?;
-        let mut files = BTreeMap::new();
+        let mut files = TreeDigest::default();
         for entry in &entries {
             let at = folder.join(entry.path.as_str());
             let hash = match &entry.node {
@@ -61,7 +60,7 @@ impl Staged {
                     sha256_hex(&bytes)
                 }
             };
-            files.insert(entry.path.to_string(), format!("{} {hash}", entry.node.mode()));
+            files.add(&entry.path, entry.node.mode(), &hash)?;
         }
         Ok(Self { folder, files })
     }
@@ -73,8 +72,8 @@ impl Staged {
     /// The error that `found` carries; the staged folder is then never put in place.
     pub(crate) fn validate(self, found: Result<()>) -> Result<Valid> {
         found?;
-        let digest = digest::of_files(&self.files);
-        Ok(Valid { folder: self.folder, files: self.files, digest })
+        let digest = self.files.finish();
+        Ok(Valid { folder: self.folder, files: self.files.into_files(), digest })
     }
 }
 

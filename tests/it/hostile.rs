@@ -17,9 +17,6 @@ mod tar_build;
 #[path = "../../src/fetch/archive/corpus/zip_build.rs"]
 mod zip_build;
 
-use tar_build::T;
-use zip_build::Z;
-
 const SKILL: &[u8] =
     b"---\nname: skill\ndescription: Does one thing well, and says when to use it.\n---\n\nDo it.\n";
 

@@ -40,6 +40,7 @@ pub(crate) enum Play {
     /// Lets git answer, and cuts the body after so many bytes.
     Truncate(usize),
     /// Lets git answer, and stops sending after so many bytes until the test ends.
+    #[allow(dead_code, reason = "for the library's own tests, which share this file")]
     Stall(usize),
     /// Lets git answer, and turns the byte at this place of the body around.
     Corrupt(usize),
@@ -153,6 +154,7 @@ impl Server {
     }
 
     /// How many connections were opened.
+    #[allow(dead_code, reason = "for the library's own tests, which share this file")]
     pub(crate) fn connections(&self) -> usize {
         self.state.lock().unwrap().connections
     }

@@ -80,17 +80,6 @@ fn in_marketplace(error: Error, marketplace: &str) -> Error {
     error.hint(format!("`ba-agent marketplace show {marketplace}` lists its entries"))
 }
 
-/// The files of an entry as they are now, for an update of what came from it.
-///
-/// # Errors
-/// As [`gather`], without those of choosing.
-pub(crate) fn open(origin: &Origin, all: &Marketplaces, world: &World<'_>) -> Result<(Resolved, Tree)> {
-    let known = all.get(&origin.name)?;
-    let (catalogue, _) = shelf(known, all, world)?;
-    let opened = open_plugin(catalogue.find(&origin.entry)?, known, world)?;
-    Ok((opened.resolved, opened.tree))
-}
-
 /// What an entry asks of [`fetch::open`] by the catalogue as it is recorded, without fetching
 /// it: so that an update can see whether the entry's sha moved. A folder of the marketplace
 /// itself is the marketplace's own request, at its own reference. `None` for a package, whose

@@ -129,8 +129,6 @@ fn an_update_can_ask_what_an_entry_leads_to() {
     assert_eq!(of("office").unwrap().unwrap().to_string(), "./m");
     assert_eq!(of("package").unwrap(), None);
     assert_eq!(of("gone").unwrap_err().kind, Kind::NotFound);
-    let origin = Origin { name: "acme".into(), entry: "data".into() };
-    assert!(open(&origin, &all, &bench.world()).unwrap().1.listing.has_folder("data/skills/sql"));
 }
 
 #[test]
