@@ -6,9 +6,12 @@
 //! one above (`tests/it/floors.rs` holds the table and checks it).
 //!
 //! * **Faces** (`cli`, `ui`): the only floor that prints, prompts or knows clap.
-//! * **Deeds** (`ops`): values in, values out; `ops::apply` alone changes the disk.
-//! * **World** (`fetch`, `store`, `places`, `disk`, `layout`, `settings`): input and output.
-//! * **Words** (`skill`, `discover`, `source`, `registry`, `tree` …): pure, no IO, no clock.
+//! * **Deeds** (`ops`): values in, values out; `ops::apply` alone changes skills and registry,
+//!   but for `doctor --fix`.
+//! * **World** (`fetch`, `store`, `cache`, `history`, `places`, `disk`, `marketplaces`,
+//!   `layout`, `settings`): input and output.
+//! * **Words** (`skill`, `discover`, `source`, `registry`, `tree`, `marketplace`, `search`,
+//!   `interop` …): pure, no IO, no clock.
 //! * **Ground** (`error`, `fsx`).
 //!
 //! An install goes one way: text to `Request`, resolved and fetched to a tree, looked

@@ -14,6 +14,7 @@ mod http;
 mod install;
 mod interop;
 mod lock;
+mod readme;
 mod reliability;
 mod terminal;
 mod update;
