@@ -73,9 +73,26 @@ impl DriftKind {
 
 /// Looks at a place; reads every byte below it, follows no link.
 ///
+/// Commands that only read take no lock, so another one may swap the folder for a new one
+/// while it is read: then what is there now is read.
+///
 /// # Errors
 /// `Failed` for what cannot be read.
 pub(crate) fn look(place: &Path) -> Result<OnDisk> {
+    let mut looked = look_once(place);
+    for _ in 0..LOOKS {
+        if looked.is_ok() {
+            break;
+        }
+        looked = look_once(place);
+    }
+    looked
+}
+
+/// A swap is two renames, so a second look is nearly always enough.
+const LOOKS: usize = 20;
+
+fn look_once(place: &Path) -> Result<OnDisk> {
     let Ok(meta) = std::fs::symlink_metadata(place) else { return Ok(OnDisk::Missing) };
     if meta.is_symlink() {
         return Ok(OnDisk::Link(fs::read_link(place)?));

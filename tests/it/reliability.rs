@@ -100,62 +100,89 @@ fn reset(env: &TestEnv, saved: &State) {
 #[test]
 fn killed_at_any_moment_it_is_the_old_state_or_the_new_one() {
     let env = world();
-    let source = url(&env);
-    env.run(&["skill", "install", &source, "--all", "--ref", "v1"]).ends(0);
-    let old = state(&env);
+    let old = install_first(&env);
     let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
-    let (mut tried, mut olds, mut news, mut ended) = (0, 0, 0, 0);
-    for round in 0..times(10, 100) {
-        for args in attacked(&env) {
-            reset(&env, &old);
-            let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            let new = new_state(&env, &args, &old);
-            reset(&env, &old);
-            let mut command = env.command(&args);
-            command.stderr(std::process::Stdio::null());
-            let mut child = if round % 2 == 0 {
-                // At a chosen step of the transaction.
-                command.env("BA_AGENT_FAULT", format!("kill:{}", dice.roll(70) + 1)).spawn().unwrap()
-            } else {
-                let mut child = command.spawn().unwrap();
-                std::thread::sleep(Duration::from_micros(dice.roll(20_000) as u64));
-                let _ = child.kill();
-                child
-            };
-            ended += usize::from(child.wait().unwrap().success());
-            // The next command repairs, whatever it is.
-            env.run(&["skill", "list"]).ends(0);
-            let now = state(&env);
-            assert!(now == old || now == new, "{args:?}: neither old nor new, round {round}");
-            olds += usize::from(now == old);
-            news += usize::from(now == new);
-            env.run(&["skill", "verify"]).ends(0);
-            assert_eq!(leftovers(&env), Vec::<String>::new(), "{args:?}");
-            tried += 1;
+    let commands = attacked(&env);
+    // How far each command runs before it ends by itself: steps, and microseconds.
+    let mut reach = vec![[120, 20_000]; commands.len()];
+    let mut news_of: BTreeMap<usize, State> = BTreeMap::new();
+    let (mut killed, mut olds, mut news, mut ended) = (0, 0, 0, 0);
+    for round in 0.. {
+        if killed >= times(50, 500) {
+            break;
         }
+        let which = round % commands.len();
+        let args: Vec<&str> = commands[which].iter().map(String::as_str).collect();
+        let new = news_of.entry(which).or_insert_with(|| new_state(&env, &args, &old)).clone();
+        assert!(new != old || args.contains(&"--force"), "{args:?} changes nothing");
+        prepare(&env, &old);
+        let mut command = env.command(&args);
+        command.stderr(std::process::Stdio::null());
+        // By turns at a chosen step of the transaction and at a moment by the clock.
+        let manner = (round / commands.len()) % 2;
+        let when = dice.roll(reach[which][manner]) + 1;
+        let mut child = if manner == 0 {
+            command.env("BA_AGENT_FAULT", format!("kill:{when}")).spawn().unwrap()
+        } else {
+            let mut child = command.spawn().unwrap();
+            std::thread::sleep(Duration::from_micros(when as u64));
+            let _ = child.kill();
+            child
+        };
+        let status = child.wait().unwrap();
+        assert!(status.success() || status.code().is_none(), "{args:?}: {status}");
+        if status.success() {
+            // Too late: it had ended. Aim earlier.
+            reach[which][manner] = (when * 9 / 10).max(1);
+            ended += 1;
+        } else {
+            killed += 1;
+        }
+        // The next command repairs, whatever it is.
+        env.run(&["skill", "list"]).ends(0);
+        let now = state(&env);
+        assert!(now == old || now == new, "{args:?}: neither old nor new, round {round}, {when}");
+        olds += usize::from(now == old);
+        news += usize::from(now != old);
+        env.run(&["skill", "verify"]).ends(0);
+        assert_eq!(leftovers(&env), Vec::<String>::new(), "{args:?}");
     }
-    println!("kills: {tried} tried, {tried} survived ({olds} old, {news} new, {ended} had ended before)");
+    assert!(news > 0 && olds > 0, "{news} new, {olds} old");
+    println!(
+        "kills: {killed} tried, {killed} survived ({olds} old, {news} new; {ended} more had ended before)"
+    );
+}
+
+/// The first edition, installed, with a history that `rollback` can go back in: it takes
+/// `a`, `b` and `c` away again.
+fn prepare(env: &TestEnv, old: &State) {
+    let _ = std::fs::remove_dir_all(env.home().join(".local"));
+    reset(env, old);
+    env.run(&["skill", "uninstall", "a", "b", "c"]).ends(0);
+    env.run(&["skill", "rollback"]).ends(0);
+    assert!(state(env) == *old);
+}
+
+/// Installs the first edition from a branch that has the second one afterwards.
+fn install_first(env: &TestEnv) -> State {
+    env.run(&["skill", "install", &url(env), "--all", "--ref", "v1"]).ends(0);
+    let repo = git2::Repository::open(env.path("repo.git")).unwrap();
+    let second = repo.refname_to_id("refs/heads/main").unwrap();
+    repo.reference("refs/heads/v1", second, true, "").unwrap();
+    state(env)
 }
 
 /// The state that a command leads to when nobody disturbs it.
 fn new_state(env: &TestEnv, args: &[&str], old: &State) -> State {
-    let _ = std::fs::remove_dir_all(env.home().join(".local"));
-    if args.contains(&"rollback") {
-        // There is something to go back to: the last install of `v1`.
-        env.run(&["skill", "uninstall", "a"]).ends(0);
-        env.run(&["skill", "rollback"]).ends(0);
-        reset(env, old);
-    }
-    env.run(args);
+    prepare(env, old);
+    env.run(args).ends(0);
     state(env)
 }
 
 #[test]
 fn a_fault_at_every_step_leaves_the_old_state() {
     let env = world();
-    let source = url(&env);
-    env.run(&["skill", "install", &source, "--all", "--ref", "v1"]).ends(0);
-    let old = state(&env);
+    let old = install_first(&env);
     let (mut tried, mut survived) = (0, 0);
     let kinds = ["full", "denied", "cross", "io"];
     for (which, args) in attacked(&env).iter().enumerate() {
@@ -164,7 +191,7 @@ fn a_fault_at_every_step_leaves_the_old_state() {
         let stride = times(7, 1);
         let mut step = 1 + which;
         loop {
-            reset(&env, &old);
+            prepare(&env, &old);
             let kind = kinds[(step / stride) % kinds.len()];
             let mut command = env.command(&args);
             let output = command.env("BA_AGENT_FAULT", format!("{kind}:{step}")).output().unwrap();
