@@ -123,3 +123,23 @@ fn an_update_reads_as_it_is_told() {
 "#]]
     );
 }
+
+/// What the built-in skills tell an agent to type.
+#[test]
+fn every_command_of_a_builtin_skill_is_one() {
+    let texts = [
+        include_str!("../../builtin/skill-finder/SKILL.md"),
+        include_str!("../../builtin/skill-author/SKILL.md"),
+        include_str!("../../builtin/skill-author/references/keys.md"),
+        include_str!("../../builtin/skill-author/references/checklist.md"),
+    ];
+    let commands = texts.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
+    let commands = commands.filter(|code| code.starts_with("ba-agent ") && !code.contains("--help"));
+    let mut seen = 0;
+    for command in commands {
+        let parsed = ba_agent::command().try_get_matches_from(words(command));
+        assert!(parsed.is_ok(), "{command}\n{}", parsed.unwrap_err());
+        seen += 1;
+    }
+    assert!(seen > 30, "only {seen} commands were seen");
+}
