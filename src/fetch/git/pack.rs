@@ -2,10 +2,10 @@
 //! that may be hostile: every length is bounded, every object is hashed, and what is
 //! larger or odder than a real fetch of one commit is left to libgit2's indexer.
 //!
-//! Own code, because `gix-pack` writes a pack and its index to disk before an object can
-//! be looked up, and brings a dozen crates; libgit2's indexer does the same and was 40 %
-//! of an installation over http (callgrind, November 2026). Hashes are libgit2's
-//! (`Oid::hash_object`), which detect collisions.
+//! Own code and not `gix-pack`: what is needed of the format is small, and the point is
+//! bounds on every length, no file, and libgit2 to fall back on. libgit2's indexer took
+//! 20 of 37 ms for one skill of 66, and 430 of 812 ms for one of 2,417 (cached server, two
+//! cores, November 2026). Hashes are libgit2's (`Oid::hash_object`): they detect collisions.
 
 mod delta;
 mod scan;
@@ -29,7 +29,7 @@ use scan::{Scan, Sizes};
 /// instead of memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Bytes of the pack; openclaw/skills at depth 1 has 24 MiB.
+    /// Bytes of the pack, all of which stay in memory.
     pub(super) pack: usize,
     pub(super) objects: usize,
     /// Bytes of one object, or of the deltas that make it.
