@@ -6,6 +6,7 @@ mod address;
 pub(crate) mod config;
 mod loose;
 pub(crate) mod objects;
+mod pack;
 mod refs;
 mod walk;
 mod wire;
@@ -319,7 +320,7 @@ impl<'w> Remote<'w> {
                 let answer = self
                     .post(hello, &request)?
                     .into_reader(self.world.settings.limits.pack.saturating_mul(2));
-                Objects::receive(self.world, Pack::begin(hello, shallow, answer)?)
+                receive(self.world, Pack::begin(hello, shallow, answer)?, shallow)
             }
             Road::Ssh { target, open } => {
                 let opened = open.borrow_mut().take();
@@ -327,7 +328,7 @@ impl<'w> Remote<'w> {
                 let shallow = wish.shallow && hello.has_shallow();
                 session.send(&wire::pack_request(&hello, &Wish { shallow, ..*wish }))?;
                 let received = Pack::begin(&hello, shallow, &mut session)
-                    .and_then(|pack| Objects::receive(self.world, pack));
+                    .and_then(|pack| receive(self.world, pack, shallow));
                 received.map_err(|e| if e.kind == Kind::Network { session.explain(e) } else { e })
             }
             Road::Local(_) => fail!(Failed, "{} is on this machine: nothing is sent", self.name),
@@ -431,6 +432,11 @@ fn same_repository(from: &Url, to: &Url) -> Result<()> {
     Err(error!(NotFound, "the repository has moved to {shown}")
         .cause(format!("{} redirects there", printable(from.host_str().unwrap_or("the host"), false)))
         .hint(format!("check that it is the one you mean, then use {shown}")))
+}
+
+/// One commit is decoded in memory; a history is walked by libgit2.
+fn receive(world: &World, pack: impl Read, shallow: bool) -> Result<Objects> {
+    if shallow { Objects::hold(world, pack) } else { Objects::receive(world, pack) }
 }
 
 fn no_commit(sha: &Sha) -> Error {

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::World;
 use crate::fetch::git::loose;
+use crate::fetch::git::pack::{Limits, Pack, Received};
 use crate::fetch::http::from_reader;
 
 /// Objects that a pack may hold. The Linux kernel's whole history has 11 million,
@@ -44,6 +45,8 @@ impl std::fmt::Debug for Handle {
 
 #[derive(Debug)]
 enum Place {
+    /// A pack that was decoded in memory.
+    Held(Pack),
     /// A folder with one pack in it; removed when this is dropped.
     Fetched(TempDir),
     /// The git folder of a repository of this machine.
@@ -70,6 +73,19 @@ impl Objects {
         Ok(Self { handles: Mutex::default(), place: Place::Fetched(folder) })
     }
 
+    /// As [`Objects::receive`], in memory where the pack is not too large for that. Only
+    /// for a single commit: a history cannot be walked in it ([`Objects::with`]).
+    ///
+    /// # Errors
+    /// As [`Objects::receive`].
+    pub(crate) fn hold(world: &World, mut pack: impl Read) -> Result<Self> {
+        let advance = |done, all| world.progress.advance(done, Some(all));
+        match Pack::receive(&mut pack, Limits::REAL, world.settings.limits.pack, advance)? {
+            Received::Here(pack) => Ok(Self { handles: Mutex::default(), place: Place::Held(pack) }),
+            Received::Large(begun) => Self::receive(world, begun.chain(pack)),
+        }
+    }
+
     /// The repository at `path`: a work tree, a linked work tree or a bare one. Only
     /// objects and refs are read, so it does not matter who owns it.
     ///
@@ -89,6 +105,7 @@ impl Objects {
 
     fn open(&self) -> Result<Handle, git2::Error> {
         match &self.place {
+            Place::Held(_) => Err(git2::Error::from_str("one commit has no history")),
             Place::Local(folder) => Repository::open_bare(folder).map(Handle),
             Place::Fetched(folder) => {
                 // No repository: so no configuration, no hooks, no refs.
@@ -126,6 +143,9 @@ impl Objects {
 
     /// As [`Objects::find`], whatever type it has.
     pub(crate) fn find_any(&self, id: Oid, cap: u64) -> Result<Option<(ObjectType, Vec<u8>)>> {
+        if let Place::Held(pack) = &self.place {
+            return pack.find(id, cap);
+        }
         self.with(|repository| {
             let is_local = matches!(self.place, Place::Local(_));
             if is_local && let Some(found) = loose::read(repository.commondir(), id, cap)? {
@@ -150,6 +170,9 @@ impl Objects {
 
     /// The bytes that an object says it has; `None` when it is not there or broken.
     pub(crate) fn size(&self, id: Oid) -> Result<Option<u64>> {
+        if let Place::Held(pack) = &self.place {
+            return Ok(pack.size(id));
+        }
         self.with(|repository| {
             if matches!(self.place, Place::Local(_))
                 && let Some(found) = loose::size(repository.commondir(), id)
@@ -209,8 +232,7 @@ fn index(world: &World, mut pack: impl Read, folder: &Path) -> Result<()> {
         }
         done += read as u64;
         if done > cap {
-            return Err(error!(Invalid, "the repository has more than {cap} bytes")
-                .hint("raise the limit `pack` in config.yaml if you trust it"));
+            return Err(too_large(cap));
         }
         let start = Instant::now();
         indexer.write_all(&chunk[..read]).map_err(damaged)?;
@@ -224,8 +246,13 @@ fn index(world: &World, mut pack: impl Read, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `PACK`, version 2 or 3, the number of objects (gitformat-pack).
-fn check_head(head: &[u8; 12]) -> Result<()> {
+pub(super) fn too_large(cap: u64) -> Error {
+    error!(Invalid, "the repository has more than {cap} bytes")
+        .hint("raise the limit `pack` in config.yaml if you trust it")
+}
+
+/// `PACK`, version 2 or 3, the number of objects (gitformat-pack), which comes back.
+pub(super) fn check_head(head: &[u8; 12]) -> Result<u32> {
     let [b'P', b'A', b'C', b'K', 0, 0, 0, 2 | 3, count @ ..] = head else {
         fail!(Integrity, "the remote sent something that is no pack");
     };
@@ -233,7 +260,7 @@ fn check_head(head: &[u8; 12]) -> Result<()> {
     if count > MOST_OBJECTS {
         fail!(Invalid, "the repository has {count} objects: {MOST_OBJECTS} are allowed");
     }
-    Ok(())
+    Ok(count)
 }
 
 fn damaged(error: std::io::Error) -> Error {
