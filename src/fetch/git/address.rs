@@ -238,7 +238,7 @@ mod tests {
         }
     }
 
-    /// Promise G2 of `security.md`: refused before anything is started or opened.
+    /// At least forty spellings, each refused before anything is started or opened.
     #[test]
     fn hostile_addresses_are_refused_before_anything_happens() {
         let bench = Bench::with(&[("GIT_SSH_COMMAND", "/nothing/here"), ("GIT_SSH", "/nothing/here")]);

@@ -193,7 +193,7 @@ fn a_name_of_branch_and_tag_is_refused_unless_it_is_one_commit() {
     assert_eq!(branch.pin, Pin::Commit(sha(ids.topic)));
 }
 
-/// Finding 5 of `security.md`: the branch must not stand in for the commit.
+/// A branch can be named like a sha: the branch must not stand in for the commit.
 #[test]
 fn a_branch_named_like_a_sha_does_not_hijack_it() {
     for old in [false, true] {
@@ -217,7 +217,7 @@ fn a_branch_named_like_a_sha_does_not_hijack_it() {
     }
 }
 
-/// Finding 6: a commit that only a hidden ref (a fork's pull request) leads to.
+/// A commit that only a hidden ref (a fork's pull request) leads to.
 #[test]
 fn a_commit_outside_of_branches_and_tags_is_told_apart() {
     let bench = Bench::new();

@@ -5,7 +5,7 @@
 //!
 //! Own code instead of libgit2's, because registering a transport with libgit2 is
 //! `unsafe` in its Rust binding, errors come back through it as text, and it has
-//! neither protocol v2 nor filters (`performance.md`, "What follows", 3–5).
+//! neither protocol v2 nor filters.
 
 use std::fmt::Write as _;
 use std::io::{self, Read};
