@@ -233,10 +233,10 @@ impl Rows<'_> {
         };
         let project = self.world.fresh("warm");
         self.world.must(&self.world.ours("warm", &["skill", "install", &url, "--all", "--yes"]));
-        let again = self.world.ours("warm", &["skill", "install", &url, "--all", "--yes", "--offline"]);
+        // The registry stays and names the trees; the cache has them.
+        let again = self.world.ours("warm", &["skill", "install", "--frozen", "--offline"]);
         let empty = || {
-            let _ = std::fs::remove_dir_all(&project);
-            std::fs::create_dir_all(project.join(".git")).unwrap();
+            let _ = std::fs::remove_dir_all(project.join(".claude"));
         };
         empty();
         if again.run(&self.world.home(), None).is_err() {
@@ -366,7 +366,7 @@ impl Rows<'_> {
         self.world.fresh("find");
         let market = self.world.path("market").display().to_string();
         let file = market_of(&self.world.path("market"), 10_000).display().to_string();
-        let add = self.world.ours("find", &["marketplace", "add", &market]);
+        let add = self.world.ours("find", &["marketplace", "add", "market", &market]);
         if let Err(message) = add.run(&self.world.home(), None) {
             eprintln!("{message}");
             return self.unmeasured(label, "–", goal, "not yet");
