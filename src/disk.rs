@@ -81,18 +81,39 @@ impl DriftKind {
 pub(crate) fn look(place: &Path) -> Result<OnDisk> {
     let mut looked = look_once(place);
     for _ in 0..LOOKS {
-        if looked.is_ok() {
-            break;
+        match looked {
+            (Ok(found), true) => return Ok(found),
+            _ => looked = look_once(place),
         }
-        looked = look_once(place);
     }
-    looked
+    looked.0
 }
 
 /// A swap is two renames, so a second look is nearly always enough.
 const LOOKS: usize = 20;
 
-fn look_once(place: &Path) -> Result<OnDisk> {
+/// What is there, and whether it was the same folder from beginning to end.
+fn look_once(place: &Path) -> (Result<OnDisk>, bool) {
+    let before = identity(place);
+    let found = read_place(place);
+    (found, identity(place) == before)
+}
+
+/// Device and inode of what stands at a place; nothing where the system does not tell.
+fn identity(place: &Path) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        std::fs::symlink_metadata(place).ok().map(|meta| (meta.dev(), meta.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = place;
+        None
+    }
+}
+
+fn read_place(place: &Path) -> Result<OnDisk> {
     let Ok(meta) = std::fs::symlink_metadata(place) else { return Ok(OnDisk::Missing) };
     if meta.is_symlink() {
         return Ok(OnDisk::Link(fs::read_link(place)?));
