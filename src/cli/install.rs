@@ -149,17 +149,15 @@ impl Install {
             restore::plan(registry, &seen, &supply, self.frozen, self.force)
         };
         let known = place.store.read()?;
-        let mut report = None;
-        if self.dry_run || plan(&known)?.is_idle() {
-            report = Some(Report::of_plan(plan(&known)?, &place.places, cx.env.now)?);
-        }
-        let report = match report {
-            Some(report) => report,
-            None => {
-                let transaction = place.store.begin(&cx.waiting())?;
-                let plan = plan(transaction.registry())?;
-                cx.apply(place, plan, transaction, "install")?
-            }
+        let seen_so = plan(&known)?;
+        let report = if self.dry_run || seen_so.is_idle() {
+            Report::of_plan(seen_so, &place.places, cx.env.now)?
+        } else {
+            // Only what is to be changed needs the lock, and under it another look.
+            drop(seen_so);
+            let transaction = place.store.begin(&cx.waiting())?;
+            let plan = plan(transaction.registry())?;
+            cx.apply(place, plan, transaction, "install")?
         };
         let strangers = place.places.strangers(&known)?;
         tell(cx, &report, self.dry_run);
