@@ -26,6 +26,9 @@ const MAGIC: &str = "ba-agent tree 1";
 /// Room is looked for after one in so many new trees: looking costs a walk.
 const LOOK_EVERY: u8 = 16;
 
+/// Folders beside that of the trees: what is remembered of repositories, evicted like trees.
+const BESIDE: [&str; 2] = ["commits", "refs"];
+
 /// The trees of one cache folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
@@ -50,6 +53,18 @@ impl Cache {
 
     pub(crate) fn folder(&self) -> &Path {
         &self.trees
+    }
+
+    /// True unless the settings say that nothing is kept.
+    pub(crate) fn keeps(&self) -> bool {
+        self.limit > 0
+    }
+
+    /// The file for what belongs to `key` in another folder of the cache, one of [`BESIDE`].
+    pub(crate) fn beside(&self, folder: &str, key: &str) -> PathBuf {
+        let hex = sha256_hex(key.as_bytes());
+        let (first, rest) = hex.split_at(2);
+        self.trees.with_file_name(folder).join(first).join(rest)
     }
 
     fn file(&self, digest: &Digest) -> PathBuf {
@@ -122,7 +137,7 @@ impl Cache {
             if total <= limit {
                 break;
             }
-            let count = bundle::count(&path);
+            let count = self.count(&path);
             if std::fs::remove_file(path).is_ok() {
                 gone.trees += count;
                 gone.bytes += bytes;
@@ -146,18 +161,26 @@ impl Cache {
 
     pub(crate) fn size(&self) -> Size {
         let trees = self.list();
-        let count = trees.iter().map(|tree| bundle::count(&tree.0)).sum();
+        let count = trees.iter().map(|tree| self.count(&tree.0)).sum();
         Size { trees: count, bytes: trees.iter().map(|tree| tree.2).sum() }
     }
 
-    /// Path, last use and size of each tree; files left by killed commands among them.
+    /// How many trees a file holds.
+    fn count(&self, path: &Path) -> usize {
+        if path.starts_with(&self.trees) { bundle::count(path) } else { 0 }
+    }
+
+    /// Path, last use and size of each tree, and of what is kept beside them; files left by
+    /// killed commands among them.
     fn list(&self) -> Vec<(PathBuf, std::time::SystemTime, u64)> {
-        let walk = walkdir::WalkDir::new(&self.trees).min_depth(2).max_depth(2);
+        let beside = BESIDE.iter().map(|folder| self.trees.with_file_name(folder));
+        let folders = std::iter::once(self.trees.clone()).chain(beside);
+        let walk = folders.flat_map(|folder| walkdir::WalkDir::new(folder).min_depth(2).max_depth(2));
         let stat = |entry: walkdir::DirEntry| {
             let meta = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
             Some((entry.into_path(), meta.modified().ok()?, meta.len()))
         };
-        walk.into_iter().flatten().filter_map(stat).collect()
+        walk.flatten().filter_map(stat).collect()
     }
 }
 

@@ -19,18 +19,21 @@ pub(crate) mod testing;
 #[path = "../tests/support/server.rs"]
 pub(crate) mod testserver;
 
-pub(crate) use git::Extent;
+pub(crate) use git::{Extent, Known};
 pub(crate) use open::{git as open_git, local_folder, open, pinned};
 pub(crate) use sparse::Arrival;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
+use crate::cache::Cache;
 use crate::error::{Result, error};
 use crate::layout::Env;
 use crate::settings::Settings;
+use crate::source::Resolved;
 use crate::tree::{Entry, Listing, TreePath};
 
 /// What a face gives to see how a fetch goes.
@@ -52,6 +55,12 @@ pub(crate) struct World<'a> {
     pub(crate) progress: &'a dyn Progress,
     /// The one HTTP client of the run; nothing is built before the first request.
     pub(crate) http: http::Http,
+    /// What the hosts of repositories said first.
+    pub(crate) greetings: git::Greetings,
+    /// What their refs are, as far as they were asked for.
+    pub(crate) listings: git::Listings,
+    /// What was fetched before; `None` where there is no place for it.
+    pub(crate) cache: Option<Cache>,
 }
 
 impl<'a> World<'a> {
@@ -62,7 +71,9 @@ impl<'a> World<'a> {
         offline: bool,
         progress: &'a dyn Progress,
     ) -> Self {
-        Self { env, settings, base, offline, progress, http: http::Http::default() }
+        let cache = env.cache_dir().ok().map(|folder| Cache::new(&folder, settings.cache_limit));
+        let (http, greetings, listings) = Default::default();
+        Self { env, settings, base, offline, progress, http, greetings, listings, cache }
     }
 }
 
@@ -126,6 +137,37 @@ impl Tree {
         match &self.blobs {
             Blobs::Git(blobs) => blobs.absent(&self.listing, wanted).map(Some),
             _ => Ok(None),
+        }
+    }
+
+    /// True when files of it may be missing.
+    pub(crate) fn is_sparse(&self) -> bool {
+        matches!(&self.blobs, Blobs::Git(blobs) if blobs.is_sparse())
+    }
+
+    /// What earlier commands have found out about the skills of its commit.
+    pub(crate) fn known(&self) -> &[Known] {
+        match &self.blobs {
+            Blobs::Git(blobs) => blobs.known(),
+            _ => &[],
+        }
+    }
+
+    /// Takes the files of these folders out of the cache, where they are known to be there.
+    ///
+    /// # Errors
+    /// `Integrity` for objects that are broken.
+    pub(crate) fn recall(&mut self, folders: &HashSet<&str>, cache: &Cache) -> Result<()> {
+        match &mut self.blobs {
+            Blobs::Git(blobs) => blobs.recall(&mut self.listing, folders, cache),
+            _ => Ok(()),
+        }
+    }
+
+    /// Remembers skills of its commit, so that they can be had again without their host.
+    pub(crate) fn remember(&self, resolved: &Resolved, more: &[Known], cache: &Cache) {
+        if let Blobs::Git(blobs) = &self.blobs {
+            blobs.remember(resolved, more, cache);
         }
     }
 

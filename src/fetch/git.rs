@@ -4,6 +4,7 @@
 
 mod address;
 pub(crate) mod config;
+mod known;
 mod loose;
 pub(crate) mod objects;
 mod pack;
@@ -12,13 +13,15 @@ mod walk;
 mod wire;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use git2::{ObjectType, Oid};
+use jiff::Timestamp;
 use url::Url;
 
+use crate::cache::Cache;
 use crate::error::{Error, Kind, Result, error, fail, printable};
 use crate::fetch::auth::Login;
 use crate::fetch::http::{self, Answer, Ask};
@@ -26,12 +29,14 @@ use crate::fetch::ssh::{Session, Target};
 use crate::fetch::{Tree, World};
 use crate::source::{Pin, Reference, Resolved, Sha, Source};
 use crate::tree::{Entry, Listing, Node, TreePath};
+use crate::words::count;
 use address::Address;
-use objects::Objects;
+use objects::{Kept, Objects};
 use refs::Settled;
 use walk::Listed;
 use wire::{Hello, Pack, RefLine, Wish};
 
+pub(crate) use known::Known;
 pub(crate) use refs::Refs;
 
 /// A commit object is read whole; its message is of no use here.
@@ -53,6 +58,31 @@ pub(crate) struct Remote<'w> {
     refs: OnceCell<Refs>,
     /// The whole history of branches and tags, once something needed it.
     history: RefCell<Option<Arc<Objects>>>,
+}
+
+/// What each repository said first in this run, by the URL that was asked, with the one that
+/// answered: some commands look at one repository more than once.
+pub(crate) type Greetings = Memory<(Url, Hello)>;
+/// What the refs of each source are, once something asked in this run.
+pub(crate) type Listings = Memory<Refs>;
+
+/// What was heard in this run.
+pub(crate) struct Memory<T>(Mutex<BTreeMap<String, T>>);
+
+impl<T> Default for Memory<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Memory<T> {
+    fn get(&self, of: &str) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(of).cloned()
+    }
+
+    fn set(&self, of: String, what: T) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(of, what);
+    }
 }
 
 /// How much of a commit is fetched at once.
@@ -113,7 +143,9 @@ impl<'w> Remote<'w> {
             }
             Road::Local(objects) => list_local(objects)?,
         };
-        Ok(self.refs.get_or_init(|| Refs::new(lines)))
+        let refs = Refs::new(lines);
+        self.world.listings.set(self.source.to_string(), refs.clone());
+        Ok(self.refs.get_or_init(|| refs))
     }
 
     /// What a reference is now: never `Named` or `Tail` afterwards. `skill` chooses
@@ -161,14 +193,21 @@ impl<'w> Remote<'w> {
             fail!(Usage, "`{}` is a git repository: only a commit can be fetched", self.name);
         };
         self.world.progress.begin(&format!("Fetching {}", self.name));
-        let (objects, commit) = self.commit(sha, extent).map_err(|e| self.about(e))?;
-        let root = walk::tree_of(&commit)?;
+        let (objects, known, is_sparse) = match self.known(sha) {
+            Some((objects, known)) => (Arc::new(objects), known, true),
+            None => {
+                let objects = self.commit(sha, extent).map_err(|e| self.about(e))?;
+                (objects, Vec::new(), extent == Extent::Sparse && self.brings()?)
+            }
+        };
+        let root = walk::tree_of(&objects.read(oid(sha)?, ObjectType::Commit, LARGEST_COMMIT)?)?;
         let Listed { listing, ids, folders } = walk::list(&objects, root, resolved.subdirectory.as_ref())
             .map_err(|e| match e.kind {
                 Kind::NotFound => e.wrap(format!("{} has no such folder at {}", self.name, sha.short())),
                 _ => e.wrap(format!("{} at {} cannot be read", self.name, sha.short())),
             })?;
-        Ok(Tree::git(listing, Blobs { objects, brought: Vec::new(), root, ids, folders }))
+        self.remember_refs();
+        Ok(Tree::git(listing, Blobs { objects, brought: Vec::new(), root, ids, folders, known, is_sparse }))
     }
 
     /// Brings what `wanted` says of a tree that [`Remote::fetch`] gave, as far as it is not
@@ -187,8 +226,18 @@ impl<'w> Remote<'w> {
         if absent.wanted.is_empty() {
             return Ok(());
         }
+        if self.world.offline {
+            return Err(error!(
+                NotFound,
+                "{} of {} {} not in the cache",
+                count(absent.wanted.len(), "file"),
+                self.name,
+                if absent.wanted.len() == 1 { "is" } else { "are" }
+            )
+            .hint("run it once without `--offline`, then the cache has them"));
+        }
         let whole = || self.fetch_commit(sha, Extent::Whole).map_err(|e| self.about(e));
-        let objects = if absent.is_most() {
+        let objects = if absent.is_most() || !self.brings()? {
             whole()?
         } else {
             let wants: Vec<Sha> = absent.wanted.iter().filter_map(|id| id.to_string().parse().ok()).collect();
@@ -231,7 +280,7 @@ impl<'w> Remote<'w> {
         let objects = match &self.road {
             Road::Local(objects) => Arc::clone(objects),
             _ => {
-                let wants = [self.refs()?.want(new)];
+                let wants = [self.refs.get().map_or_else(|| new.clone(), |refs| refs.want(new))];
                 let wish = Wish { wants: &wants, filter: Some("tree:0"), have: Some(old), ..Wish::default() };
                 Arc::new(self.pack(&wish)?)
             }
@@ -261,8 +310,8 @@ impl<'w> Remote<'w> {
         Error { message, ..error }
     }
 
-    /// The objects around a commit, and the commit.
-    fn commit(&self, sha: &Sha, extent: Extent) -> Result<(Arc<Objects>, Vec<u8>)> {
+    /// The objects around a commit, the commit among them.
+    fn commit(&self, sha: &Sha, extent: Extent) -> Result<Arc<Objects>> {
         let id = oid(sha)?;
         let find = |objects: &Objects| {
             objects.find(id, ObjectType::Commit, LARGEST_COMMIT).map_err(|e| {
@@ -272,19 +321,19 @@ impl<'w> Remote<'w> {
         };
         if let Road::Local(objects) = &self.road {
             return match find(objects)? {
-                Some(commit) => Ok((Arc::clone(objects), commit)),
+                Some(_) => Ok(Arc::clone(objects)),
                 None => Err(no_commit(sha)),
             };
         }
         let known = self.history.borrow().clone();
         if let Some(history) = known
-            && let Some(commit) = find(&history)?
+            && find(&history)?.is_some()
         {
-            return Ok((history, commit));
+            return Ok(history);
         }
         match self.fetch_commit(sha, extent) {
             Ok(objects) => match find(&objects)? {
-                Some(commit) => return Ok((Arc::new(objects), commit)),
+                Some(_) => return Ok(Arc::new(objects)),
                 None => fail!(Integrity, "the remote did not send the commit {}", sha.short()),
             },
             // An old server gives only what it lists: then the history may have it.
@@ -293,7 +342,7 @@ impl<'w> Remote<'w> {
         }
         let history = self.history()?;
         match find(&history)? {
-            Some(commit) => Ok((history, commit)),
+            Some(_) => Ok(history),
             None => Err(no_commit(sha)),
         }
     }
@@ -307,6 +356,40 @@ impl<'w> Remote<'w> {
         let sparse = extent == Extent::Sparse && self.brings()?;
         let filter = sparse.then_some("blob:none");
         self.pack(&Wish { wants: &[want], shallow: true, filter, ..Wish::default() })
+    }
+
+    /// Where earlier commands have kept what they fetched.
+    pub(crate) fn cache(&self) -> Option<&'w Cache> {
+        self.world.cache.as_ref()
+    }
+
+    /// What an earlier command has kept of a commit.
+    fn known(&self, sha: &Sha) -> Option<(Objects, Vec<Known>)> {
+        let cache = self.world.cache.as_ref().filter(|_| !self.is_local())?;
+        known::commit(&self.source, sha, cache)
+    }
+
+    fn is_local(&self) -> bool {
+        matches!(self.road, Road::Local(_))
+    }
+
+    /// Without a connection: takes the refs for what they were when they were last asked for,
+    /// and says when that was.
+    pub(crate) fn recall_refs(&self) -> Option<Timestamp> {
+        let cache = self.world.cache.as_ref().filter(|_| !self.is_local())?;
+        let (refs, then) = known::recall_refs(&self.source, cache)?;
+        let _ = self.refs.set(refs);
+        Some(then)
+    }
+
+    fn remember_refs(&self) {
+        let Some(cache) = self.world.cache.as_ref().filter(|_| !self.world.offline && !self.is_local())
+        else {
+            return;
+        };
+        if let Some(refs) = self.world.listings.get(&self.source.to_string()) {
+            known::remember_refs(&self.source, &refs, self.world.env.now, cache);
+        }
     }
 
     /// Whether blobs can be left with the host until they are asked for.
@@ -398,7 +481,10 @@ impl<'w> Remote<'w> {
             Hello::Refs { lines, .. } => Ok(lines.clone()),
             hello @ Hello::Capabilities(_) => {
                 let answer = self.post(hello, &wire::listing_request())?;
-                wire::read_listing(&mut answer.into_reader(self.world.settings.limits.download))
+                let mut reader = answer.into_reader(self.world.settings.limits.download);
+                let lines = wire::read_listing(&mut reader);
+                wire::finish(&mut reader);
+                lines
             }
         }
     }
@@ -411,6 +497,11 @@ impl<'w> Remote<'w> {
         };
         if let Some(hello) = hello.get() {
             return Ok(hello);
+        }
+        let asked = base.borrow().to_string();
+        if let Some((moved, known)) = self.world.greetings.get(&asked) {
+            *base.borrow_mut() = moved;
+            return Ok(hello.get_or_init(|| known));
         }
         let mut url = base.borrow().clone();
         url.set_path(&format!("{}/info/refs", url.path()));
@@ -431,8 +522,11 @@ impl<'w> Remote<'w> {
         moved.set_query(None);
         moved.set_path(answer.url.path().strip_suffix("/info/refs").unwrap_or(answer.url.path()));
         *base.borrow_mut() = moved;
-        let read = Hello::read(&mut answer.into_reader(self.world.settings.limits.download));
+        let mut reader = answer.into_reader(self.world.settings.limits.download);
+        let read = Hello::read(&mut reader);
+        wire::finish(&mut reader);
         let read = read.map_err(|e| self.about(e))?;
+        self.world.greetings.set(asked, (base.borrow().clone(), read.clone()));
         Ok(hello.get_or_init(|| read))
     }
 
@@ -555,6 +649,10 @@ pub(crate) struct Blobs {
     ids: Vec<Oid>,
     /// Trees that the listing was made of, by their path.
     folders: BTreeMap<String, Oid>,
+    /// Skills of the commit that were kept before.
+    known: Vec<Known>,
+    /// Blobs may be missing.
+    is_sparse: bool,
 }
 
 impl Blobs {
@@ -568,6 +666,53 @@ impl Blobs {
             None => self.objects.read(*id, ObjectType::Blob, entry.size),
         };
         bytes.map_err(|e| e.wrap(format!("`{}` cannot be read", entry.path)))
+    }
+
+    pub(crate) fn is_sparse(&self) -> bool {
+        self.is_sparse
+    }
+
+    pub(crate) fn known(&self) -> &[Known] {
+        &self.known
+    }
+
+    /// Takes what is kept of these folders. A kept tree that is not the one of the commit, to
+    /// the last byte by git's own ids, is left where it is.
+    ///
+    /// # Errors
+    /// `Integrity` for objects that are broken.
+    pub(crate) fn recall(
+        &mut self,
+        listing: &mut Listing,
+        folders: &HashSet<&str>,
+        cache: &Cache,
+    ) -> Result<()> {
+        let wanted: Vec<Known> =
+            self.known.iter().filter(|known| folders.contains(known.folder.as_str())).cloned().collect();
+        for known in wanted {
+            let Some(tree) = cache.get(&known.digest) else { continue };
+            let bytes = tree.listing.entries().iter().map(|entry| match &entry.node {
+                Node::Link { target } => Ok(target.clone().into_bytes()),
+                _ => tree.read(entry).map(|bytes| bytes.into_owned()),
+            });
+            let bytes: Vec<Vec<u8>> = bytes.collect::<Result<_>>()?;
+            let Some(objects) = Kept::of_blobs(bytes.into_iter()).map(Objects::kept) else { continue };
+            let has = |entry: &Entry| {
+                let id = self.ids.get(entry.slot);
+                id.is_some_and(|id| matches!(objects.size(*id), Ok(Some(_))))
+            };
+            if listing.below(&known.folder).iter().all(has) {
+                self.supply_below(listing, &known.folder, objects)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers the commit with more of its skills.
+    pub(crate) fn remember(&self, resolved: &Resolved, more: &[Known], cache: &Cache) {
+        if let (Pin::Commit(sha), false) = (&resolved.pin, self.objects.is_local()) {
+            known::remember(&resolved.source, sha, &self.objects, more, cache);
+        }
     }
 
     /// Where a blob is that came after the trees.
@@ -604,8 +749,12 @@ impl Blobs {
     /// # Errors
     /// `Integrity` for objects that are broken.
     pub(crate) fn supply(&mut self, listing: &mut Listing, objects: Objects) -> Result<()> {
+        self.supply_below(listing, "", objects)
+    }
+
+    fn supply_below(&mut self, listing: &mut Listing, folder: &str, objects: Objects) -> Result<()> {
         let mut broken = None;
-        listing.complete(|entry| {
+        listing.complete(folder, |entry| {
             let id = self.ids.get(entry.slot)?;
             walk::learn(&objects, *id, entry).unwrap_or_else(|e| {
                 broken = Some(e);

@@ -65,6 +65,7 @@ pub(crate) fn git<'w>(
         return Err(error!(Usage, "`{}` has no commits", request.source));
     }
     let remote = Remote::open(&request.source, world)?;
+    let then = if world.offline { remote.recall_refs() } else { None };
     let folder = request.subdirectory.as_ref();
     let settled = remote.resolve(&request.reference, folder, skill);
     let resolved = match commit {
@@ -80,7 +81,9 @@ pub(crate) fn git<'w>(
             Resolved { pin: Pin::Commit(commit.clone()), ..settled }
         }
     };
-    arrive(remote, resolved, extent, world)
+    let mut arrival = arrive(remote, resolved, extent, world)?;
+    arrival.as_of = then.filter(|_| !matches!(request.reference, Reference::Sha(_)));
+    Ok(arrival)
 }
 
 /// The tree of a commit that is known already.
@@ -100,8 +103,7 @@ fn arrive<'w>(
 ) -> Result<Arrival<'w>> {
     check_reachable(&remote, &resolved, world)?;
     let tree = remote.fetch(&resolved, extent)?;
-    let is_sparse = extent == Extent::Sparse && remote.brings()?;
-    Ok(if is_sparse { Arrival::sparse(resolved, tree, remote) } else { Arrival::whole(resolved, tree) })
+    Ok(Arrival::new(resolved, tree, remote))
 }
 
 /// With `require_reachable`: a commit must be one that a branch or tag of the repository

@@ -3,34 +3,38 @@
 
 use std::collections::HashSet;
 
+use jiff::Timestamp;
+
 use super::Tree;
 use super::git::Remote;
 use crate::error::Result;
-use crate::source::Resolved;
+use crate::source::{Pin, Resolved, Sha};
 use crate::tree::{Entry, Listing, ancestors};
 
 /// A fetched source.
 pub(crate) struct Arrival<'w> {
     pub(crate) resolved: Resolved,
     tree: Tree,
-    /// Who has the files that are not here.
+    /// Where it is from, if that is a repository; it has the files that are not here.
     remote: Option<Remote<'w>>,
+    /// When the refs were asked for, where that was not now: without a connection.
+    pub(crate) as_of: Option<Timestamp>,
 }
 
 impl<'w> Arrival<'w> {
     /// A source of which everything is here.
     pub(crate) fn whole(resolved: Resolved, tree: Tree) -> Self {
-        Self { resolved, tree, remote: None }
+        Self { resolved, tree, remote: None, as_of: None }
     }
 
-    /// A source whose files `remote` has.
-    pub(super) fn sparse(resolved: Resolved, tree: Tree, remote: Remote<'w>) -> Self {
-        Self { resolved, tree, remote: Some(remote) }
+    /// A source of which `remote` has what is missing.
+    pub(super) fn new(resolved: Resolved, tree: Tree, remote: Remote<'w>) -> Self {
+        Self { resolved, tree, remote: Some(remote), as_of: None }
     }
 
     /// True when files may be missing.
     pub(crate) fn is_sparse(&self) -> bool {
-        self.remote.is_some()
+        self.tree.is_sparse()
     }
 
     /// What it consists of. Files that were not brought have 0 bytes.
@@ -49,17 +53,32 @@ impl<'w> Arrival<'w> {
     /// Those of fetching.
     pub(crate) fn bring(&mut self, wanted: impl Fn(&Entry) -> bool) -> Result<()> {
         match &self.remote {
-            Some(remote) => remote.bring(&mut self.tree, &self.resolved, &wanted),
-            None => Ok(()),
+            Some(remote) if self.tree.is_sparse() => remote.bring(&mut self.tree, &self.resolved, &wanted),
+            _ => Ok(()),
         }
     }
 
-    /// As [`Arrival::bring`], everything below these folders (`""` is the top).
+    /// Whether its commit came after `old`; true for what has no commits.
+    ///
+    /// # Errors
+    /// Those of [`Remote::descends`].
+    pub(crate) fn descends(&self, old: &Sha) -> Result<bool> {
+        match (&self.remote, &self.resolved.pin) {
+            (Some(remote), Pin::Commit(new)) => remote.descends(new, old),
+            _ => Ok(true),
+        }
+    }
+
+    /// As [`Arrival::bring`], everything below these folders (`""` is the top); what the cache
+    /// has of them is not asked for.
     ///
     /// # Errors
     /// Those of fetching.
     pub(crate) fn bring_folders(&mut self, folders: &[&str]) -> Result<()> {
         let folders: HashSet<&str> = folders.iter().copied().collect();
+        if let Some(cache) = self.remote.as_ref().filter(|_| self.tree.is_sparse()).and_then(Remote::cache) {
+            self.tree.recall(&folders, cache)?;
+        }
         let all = folders.contains("");
         self.bring(|entry| all || ancestors(&entry.path).any(|folder| folders.contains(folder)))
     }

@@ -63,6 +63,9 @@ impl Bench {
             offline: false,
             progress: &self.progress,
             http: Http::with(patience),
+            greetings: crate::fetch::git::Greetings::default(),
+            listings: crate::fetch::git::Listings::default(),
+            cache: None,
         }
     }
 

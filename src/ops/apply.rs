@@ -1,6 +1,8 @@
 //! Deeds: a plan, done. The one place that changes skills and registry.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,7 +10,7 @@ use serde::Serialize;
 use crate::agents::Target;
 use crate::cache::{Batch, Cache};
 use crate::error::{Context as _, Result, error};
-use crate::fetch::Tree;
+use crate::fetch::{Known, Tree};
 use crate::fsx;
 use crate::places::Places;
 use crate::registry::{Entry, Mode, Registry};
@@ -111,6 +113,26 @@ pub(crate) fn apply(plan: Plan, mut transaction: Transaction, means: &Means<'_>)
     Ok(report)
 }
 
+/// Notes of what was written which skill of which commit it is, so that it can be had again by
+/// its source, without a connection.
+fn remember(jobs: &[Job<'_>], written: &[(Valid, Vec<Finding>)], means: &Means<'_>) {
+    let mut commits: BTreeMap<*const Tree, (&Candidate, Vec<Known>)> = BTreeMap::new();
+    for (job, (valid, _)) in jobs.iter().zip(written) {
+        let Content::Found(wanted) = job.content else { continue };
+        let candidate = &wanted.candidate;
+        let known = Known {
+            folder: candidate.folder.clone(),
+            name: candidate.given.clone(),
+            digest: valid.digest().clone(),
+        };
+        let commit = commits.entry(Arc::as_ptr(&candidate.tree)).or_insert_with(|| (candidate, Vec::new()));
+        commit.1.push(known);
+    }
+    for (candidate, known) in commits.into_values() {
+        candidate.tree.remember(&candidate.resolved, &known, means.cache);
+    }
+}
+
 /// The staged copies of one step: one for each target that holds files.
 #[derive(Debug, Default)]
 struct Copies {
@@ -147,6 +169,7 @@ fn stage(plan: &Plan, transaction: &mut Transaction, means: &Means<'_>) -> Resul
     let batch = means.cache.batch(jobs.len());
     let written = parallel::run(parallel::cores(), &jobs, |job| write(job, means, &batch))?;
     batch.keep();
+    remember(&jobs, &written, means);
     let mut staged: Vec<Copies> = plan.steps.iter().map(|_| Copies::default()).collect();
     for (job, (valid, warnings)) in jobs.iter().zip(written) {
         if let Some(copies) = staged.get_mut(job.step) {

@@ -85,6 +85,8 @@ impl Offer {
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     pub(crate) name: SkillName,
+    /// What it is called among the skills of its source.
+    pub(crate) given: SkillName,
     /// The name it gives itself, where it gets another.
     pub(crate) alias_of: Option<String>,
     pub(crate) tree: Arc<Tree>,
@@ -159,12 +161,16 @@ pub(crate) fn gather(
 fn open<'w>(ask: &Ask, skill: Option<&str>, world: &'w World<'w>) -> Result<Arrival<'w>> {
     let request = &ask.request;
     if ask.commit.is_some() || (request.source.is_git() && ask.integrity.is_none()) {
-        let is_few = matches!(ask.choice, Choice::Named(_)) || request.subdirectory.is_some();
-        let extent = if is_few { Extent::Sparse } else { Extent::Whole };
+        let extent = if is_few(ask) { Extent::Sparse } else { Extent::Whole };
         return fetch::open_git(request, skill, ask.commit.as_ref(), extent, world);
     }
     let (resolved, tree) = fetch::open(request, skill, ask.integrity.as_ref(), world)?;
     Ok(Arrival::whole(resolved, tree))
+}
+
+/// True when a part of a repository is probably enough.
+fn is_few(ask: &Ask) -> bool {
+    matches!(ask.choice, Choice::Named(_)) || ask.request.subdirectory.is_some()
 }
 
 /// Picks the skills that are meant out of what was fetched. With `only`, no others than those
@@ -254,7 +260,7 @@ impl<'w> Source<'w> {
         };
         let skills = match evident {
             Some(skills) => skills,
-            None => read_all(found, &mut arrival, world)?,
+            None => read_all(found, !is_few(ask) || world.offline, &mut arrival, world)?,
         };
         let live = ask.live.then(|| fetch::local_folder(&arrival.resolved.source, world)).transpose()?;
         let reachable = is_reachable(&arrival.resolved, world);
@@ -328,6 +334,10 @@ impl<'w> Source<'w> {
         let Self { mut arrival, live, reachable, skills, offered } = self;
         let folders: Vec<&str> = chosen.iter().map(|at| skills[*at].found.folder.as_str()).collect();
         arrival.bring_folders(&folders)?;
+        let notes = arrival.as_of.map(|then| {
+            let name = arrival.resolved.source.display_name();
+            format!("this run is offline: {name} is taken as it was on {}", then.strftime("%F %R UTC"))
+        });
         let (resolved, tree) = arrival.into_parts();
         let ground = Ground { resolved: Arc::new(resolved), tree: Arc::new(tree), live, reachable };
         let mut gathered = Gathered {
@@ -335,7 +345,7 @@ impl<'w> Source<'w> {
             candidates: Vec::new(),
             skipped: Vec::new(),
             found: offered,
-            notes: Vec::new(),
+            notes: notes.into_iter().collect(),
         };
         let mut seen = vec![false; skills.len()];
         for at in chosen {
@@ -361,10 +371,20 @@ impl<'w> Source<'w> {
     }
 }
 
-/// Reads the manifests of all skills and gives each its name.
-fn read_all(found: Vec<Found>, arrival: &mut Arrival<'_>, world: &World<'_>) -> Result<Vec<Skill>> {
-    let manifests: BTreeSet<String> = found.iter().map(Found::manifest_path).collect();
-    arrival.bring(|entry| manifests.contains(entry.path.as_str()))?;
+/// Reads the manifests of all skills and gives each its name. With `is_whole` their other
+/// files will be wanted too and come along.
+fn read_all(
+    found: Vec<Found>,
+    is_whole: bool,
+    arrival: &mut Arrival<'_>,
+    world: &World<'_>,
+) -> Result<Vec<Skill>> {
+    if is_whole {
+        arrival.bring_folders(&found.iter().map(|found| found.folder.as_str()).collect::<Vec<_>>())?;
+    } else {
+        let manifests: BTreeSet<String> = found.iter().map(Found::manifest_path).collect();
+        arrival.bring(|entry| manifests.contains(entry.path.as_str()))?;
+    }
     let (tree, limits) = (arrival.tree(), &world.settings.limits);
     let read = |found: &Found| read_manifest(tree, found, limits);
     let documents = parallel::run(parallel::cores(), &found, read)?;
@@ -391,7 +411,13 @@ fn read_evident(
     let source = source_name(&arrival.resolved, world);
     let mut meant = Vec::new();
     for word in words {
-        let Some((at, name)) = discover::evident(&folders, word, &source) else { return Ok(None) };
+        let known = arrival.tree().known().iter().find(|known| known.name.as_str() == word);
+        let known = known.and_then(|known| {
+            let at = folders.iter().position(|folder| *folder == known.folder)?;
+            Some((at, known.name.clone()))
+        });
+        let evident = known.or_else(|| discover::evident(&folders, word, &source));
+        let Some((at, name)) = evident else { return Ok(None) };
         if !found[at].offered {
             return Ok(None);
         }
@@ -430,6 +456,7 @@ impl Ground {
         document.findings.extend(skill::check_files(&entries, Profile::Install));
         skill::allow(&mut document.findings, &ask.allow)?;
         Ok(Candidate {
+            given: skill.name.clone(),
             alias_of: Some(own.unwrap_or_else(|| skill.name.to_string())).filter(|own| *own != name.as_str()),
             live: self.live.as_ref().map(|folder| folder.join(&skill.found.folder)),
             name,
@@ -482,6 +509,11 @@ pub(crate) fn bring_again(
     arrival.bring_folders(&went.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
+/// What a recorded skill is probably called among those of its source.
+pub(crate) fn given(name: &SkillName, entry: &Entry) -> SkillName {
+    entry.alias_of.as_deref().and_then(SkillName::slug).unwrap_or_else(|| name.clone())
+}
+
 /// The skill whose root is this folder.
 fn skill_at(tree: &Tree, folder: &str) -> Option<Found> {
     discover::skills(&tree.listing, folder).into_iter().find(|found| found.folder == folder)
@@ -510,6 +542,7 @@ pub(crate) fn again(
     let reachable = resolved.chosen.is_some() || is_reachable(&resolved, world);
     let candidate = Candidate {
         name: name.clone(),
+        given: given(name, entry),
         alias_of: entry.alias_of.clone(),
         tree: tree.clone(),
         folder: found.folder,

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::disk::{DriftKind, Seen};
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
-use crate::fetch::{self, Arrival, Extent, Tree, World};
+use crate::fetch::{self, Arrival, Extent, Known, Tree, World};
 use crate::marketplaces::Marketplaces;
 use crate::registry::{Entry, Mode, PinRecord, ReferenceRecord, Registry};
 use crate::skill::SkillName;
@@ -233,7 +233,7 @@ pub(crate) fn plan(
         let lost = drift.iter().any(|one| one.change != DriftKind::Missing);
         let Some(aim) = outlook.aim.clone() else { continue };
         let Some(moving) = outlook.key().and_then(|key| sources.get(&key)) else { continue };
-        continuity(&outlook.name, entry, &moving.resolved, world, &mut cautioned, &mut update.cautions)?;
+        continuity(&outlook.name, entry, moving, &mut cautioned, &mut update.cautions)?;
         let content = match find(&outlook.name, entry, &aim, moving, world) {
             Ok(content) => content,
             Err(error) => {
@@ -269,6 +269,8 @@ fn reason(error: &Error) -> String {
 struct Moving {
     resolved: Arc<Resolved>,
     tree: Arc<Tree>,
+    /// Commits that were installed and do not lie behind this one: the branch was rewritten.
+    rewritten: BTreeSet<Sha>,
 }
 
 /// A source at a commit.
@@ -308,11 +310,42 @@ fn fetch_one(outlooks: &[&Outlook], registry: &Registry, world: &World<'_>) -> R
         }
     };
     let entries = outlooks.iter().filter_map(|outlook| registry.skills.get_key_value(&outlook.name));
-    let changed: Vec<_> =
-        entries.filter(|(_, entry)| unchanged(entry, &arrival.resolved, arrival.tree()).is_none()).collect();
+    let (same, changed): (Vec<_>, Vec<_>) =
+        entries.partition(|(_, entry)| unchanged(entry, &arrival.resolved, arrival.tree()).is_some());
     gather::bring_again(&mut arrival, &changed, world)?;
+    let rewritten = rewritten(outlooks, registry, &arrival)?;
     let (resolved, tree) = arrival.into_parts();
-    Ok(Moving { resolved: Arc::new(resolved), tree: Arc::new(tree) })
+    if let Some(cache) = &world.cache {
+        let known = same.into_iter().map(|(name, entry)| Known {
+            folder: entry.path.clone().unwrap_or_default(),
+            name: gather::given(name, entry),
+            digest: entry.digest.clone(),
+        });
+        tree.remember(&resolved, &known.collect::<Vec<_>>(), cache);
+    }
+    Ok(Moving { resolved: Arc::new(resolved), tree: Arc::new(tree), rewritten })
+}
+
+/// Of the commits that these skills are at, those from which no way leads to the new one.
+/// Only branches are expected to have one.
+fn rewritten(outlooks: &[&Outlook], registry: &Registry, arrival: &Arrival<'_>) -> Result<BTreeSet<Sha>> {
+    let Pin::Commit(new) = &arrival.resolved.pin else { return Ok(BTreeSet::new()) };
+    let mut commits = BTreeSet::new();
+    for entry in outlooks.iter().filter_map(|outlook| registry.skills.get(&outlook.name)) {
+        let is_branch = !matches!(entry.reference, Some(ReferenceRecord::Tag(_) | ReferenceRecord::Range(_)));
+        let same = Request::parse(&entry.source)?.source.same(&arrival.resolved.source);
+        match entry.pin.to_pin()? {
+            Pin::Commit(old) if is_branch && same && old != *new => drop(commits.insert(old)),
+            _ => {}
+        }
+    }
+    let mut rewritten = BTreeSet::new();
+    for old in commits {
+        if !arrival.descends(&old)? {
+            rewritten.insert(old);
+        }
+    }
+    Ok(rewritten)
 }
 
 /// The git id of a skill's folder, when that is the recorded one: then its files are too.
@@ -376,11 +409,11 @@ pub(crate) fn at_commit(name: &SkillName, entry: &Entry, sha: &Sha, world: &Worl
 fn continuity(
     name: &SkillName,
     entry: &Entry,
-    resolved: &Resolved,
-    world: &World<'_>,
+    moving: &Moving,
     seen: &mut BTreeSet<(String, String)>,
     cautions: &mut Vec<Caution>,
 ) -> Result<()> {
+    let resolved = moving.resolved.as_ref();
     let (Pin::Commit(old), Pin::Commit(new)) = (entry.pin.to_pin()?, &resolved.pin) else { return Ok(()) };
     if !Request::parse(&entry.source)?.source.same(&resolved.source) {
         cautions.push(Caution {
@@ -402,11 +435,7 @@ fn continuity(
         });
         return Ok(());
     }
-    if matches!(entry.reference, Some(ReferenceRecord::Range(_))) {
-        return Ok(());
-    }
-    let remote = Remote::open(&resolved.source, world)?;
-    if !remote.descends(new, &old)? {
+    if moving.rewritten.contains(&old) {
         let branch = resolved.chosen.as_deref().unwrap_or("the branch");
         cautions.push(Caution {
             name: name.clone(),

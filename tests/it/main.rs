@@ -22,6 +22,7 @@ mod verify;
 
 mod market_install;
 mod marketplace;
+mod offline;
 mod search;
 #[path = "../support/server.rs"]
 mod server;

@@ -3,7 +3,9 @@
 //! ever applied.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,6 +28,9 @@ const MOST_OBJECTS: u32 = 5_000_000;
 /// hold 260 GB of zeros; openclaw/skills (12,203 files) takes half a second.
 const LONGEST_WORK: Duration = Duration::from_secs(300);
 
+/// Bytes of the line before an object in [`Kept`].
+const LONGEST_LINE: usize = 32;
+
 /// Git objects, and handles to read them with.
 #[derive(Debug)]
 pub(crate) struct Objects {
@@ -47,6 +52,8 @@ impl std::fmt::Debug for Handle {
 enum Place {
     /// A pack that was decoded in memory.
     Held(Pack),
+    /// Objects out of the cache.
+    Kept(Kept),
     /// A folder with one pack in it; removed when this is dropped.
     Fetched(TempDir),
     /// The git folder of a repository of this machine.
@@ -80,7 +87,8 @@ impl Objects {
     /// As [`Objects::receive`].
     pub(crate) fn hold(world: &World, mut pack: impl Read) -> Result<Self> {
         let advance = |done, all| world.progress.advance(done, Some(all));
-        match Pack::receive(&mut pack, Limits::REAL, world.settings.limits.pack, advance)? {
+        let tmp = world.env.cache_dir()?.join("tmp");
+        match Pack::receive(&mut pack, Limits::REAL, world.settings.limits.pack, &tmp, advance)? {
             Received::Here(pack) => Ok(Self { handles: Mutex::default(), place: Place::Held(pack) }),
             Received::Large(begun) => Self::receive(world, begun.chain(pack)),
         }
@@ -103,9 +111,19 @@ impl Objects {
         Ok(objects)
     }
 
+    /// Objects out of the cache, which has checked their ids.
+    pub(crate) fn kept(kept: Kept) -> Self {
+        Self { handles: Mutex::default(), place: Place::Kept(kept) }
+    }
+
+    /// True for a repository of this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.place, Place::Local(_))
+    }
+
     fn open(&self) -> Result<Handle, git2::Error> {
         match &self.place {
-            Place::Held(_) => Err(git2::Error::from_str("one commit has no history")),
+            Place::Held(_) | Place::Kept(_) => Err(git2::Error::from_str("one commit has no history")),
             Place::Local(folder) => Repository::open_bare(folder).map(Handle),
             Place::Fetched(folder) => {
                 // No repository: so no configuration, no hooks, no refs.
@@ -143,8 +161,10 @@ impl Objects {
 
     /// As [`Objects::find`], whatever type it has.
     pub(crate) fn find_any(&self, id: Oid, cap: u64) -> Result<Option<(ObjectType, Vec<u8>)>> {
-        if let Place::Held(pack) = &self.place {
-            return pack.find(id, cap);
+        match &self.place {
+            Place::Held(pack) => return pack.find(id, cap),
+            Place::Kept(kept) => return kept.find(id, cap),
+            Place::Fetched(_) | Place::Local(_) => {}
         }
         self.with(|repository| {
             let is_local = matches!(self.place, Place::Local(_));
@@ -170,8 +190,10 @@ impl Objects {
 
     /// The bytes that an object says it has; `None` when it is not there or broken.
     pub(crate) fn size(&self, id: Oid) -> Result<Option<u64>> {
-        if let Place::Held(pack) = &self.place {
-            return Ok(pack.size(id));
+        match &self.place {
+            Place::Held(pack) => return Ok(pack.size(id)),
+            Place::Kept(kept) => return Ok(kept.size(id)),
+            Place::Fetched(_) | Place::Local(_) => {}
         }
         self.with(|repository| {
             if matches!(self.place, Place::Local(_))
@@ -190,6 +212,57 @@ impl Objects {
             error!(Integrity, "the {kind} {id} is missing")
                 .hint("the repository is damaged, or its host did not send everything")
         })
+    }
+}
+
+/// Objects in one buffer, each as `KIND LENGTH`, a line feed and its bytes.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    bytes: Vec<u8>,
+    objects: HashMap<Oid, (ObjectType, Range<usize>)>,
+}
+
+impl Kept {
+    /// Adds an object to a buffer.
+    pub(crate) fn append(buffer: &mut Vec<u8>, kind: ObjectType, bytes: &[u8]) {
+        buffer.extend_from_slice(format!("{} {}\n", kind.str(), bytes.len()).as_bytes());
+        buffer.extend_from_slice(bytes);
+    }
+
+    /// Reads what begins at `start`; each object has the id that its bytes have.
+    pub(crate) fn read(bytes: Vec<u8>, start: usize) -> Option<Self> {
+        let (mut objects, mut at) = (HashMap::new(), start);
+        while at < bytes.len() {
+            let rest = bytes.get(at..)?;
+            let end = rest.iter().take(LONGEST_LINE).position(|byte| *byte == b'\n')?;
+            let (kind, length) = std::str::from_utf8(rest.get(..end)?).ok()?.split_once(' ')?;
+            let kind = ObjectType::from_str(kind)?;
+            let body = at + end + 1;
+            let range = body..body.checked_add(length.parse().ok()?)?;
+            let id = Oid::hash_object(kind, bytes.get(range.clone())?).ok()?;
+            at = range.end;
+            objects.insert(id, (kind, range));
+        }
+        Some(Self { bytes, objects })
+    }
+
+    /// Blobs by their ids, of bytes that are here already.
+    pub(crate) fn of_blobs(blobs: impl Iterator<Item = Vec<u8>>) -> Option<Self> {
+        let mut buffer = Vec::new();
+        blobs.for_each(|bytes| Self::append(&mut buffer, ObjectType::Blob, &bytes));
+        Self::read(buffer, 0)
+    }
+
+    fn find(&self, id: Oid, cap: u64) -> Result<Option<(ObjectType, Vec<u8>)>> {
+        let Some((kind, range)) = self.objects.get(&id) else { return Ok(None) };
+        if range.len() as u64 > cap {
+            fail!(Integrity, "the object {id} has {} bytes: {cap} are allowed", range.len());
+        }
+        Ok(self.bytes.get(range.clone()).map(|bytes| (*kind, bytes.to_vec())))
+    }
+
+    fn size(&self, id: Oid) -> Option<u64> {
+        self.objects.get(&id).map(|(_, range)| range.len() as u64)
     }
 }
 

@@ -9,10 +9,12 @@
 
 mod delta;
 mod scan;
+mod spill;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::Read;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
@@ -24,6 +26,7 @@ use crate::error::{Error, Result, error, fail};
 use crate::fetch::http::from_reader;
 use delta::apply;
 use scan::{Scan, Sizes};
+use spill::Spill;
 
 /// What a pack may have to be kept here. More is libgit2's work, which takes disk
 /// instead of memory.
@@ -40,6 +43,8 @@ pub(super) struct Limits {
     pub(super) depth: u16,
     /// Decoded bytes of one sort that are kept, so that they need not be decoded again.
     pub(super) kept: usize,
+    /// Decoded bytes that are put into a file for the same reason.
+    pub(super) spilled: u64,
 }
 
 impl Limits {
@@ -49,7 +54,8 @@ impl Limits {
         object: 16 << 20,
         decoded: 1 << 30,
         depth: 256,
-        kept: 16 << 20,
+        kept: 8 << 20,
+        spilled: 512 << 20,
     };
 }
 
@@ -84,6 +90,7 @@ pub(super) struct Pack {
     objects: Vec<Option<Object>>,
     /// Sorted.
     ids: Vec<(Oid, u32)>,
+    spill: Spill,
 }
 
 /// One entry as it stands in the pack.
@@ -116,9 +123,11 @@ struct Object {
     id: Oid,
     kind: ObjectType,
     size: usize,
-    /// Bytes to decode before this one is read; 0 for one that is kept.
+    /// Bytes to decode before this one is read; 0 for one that is kept or spilled.
     cost: usize,
     kept: Option<Vec<u8>>,
+    /// Where its bytes are in the spill.
+    spilled: Option<u64>,
 }
 
 /// What came of receiving.
@@ -130,7 +139,7 @@ pub(super) enum Received {
 
 impl Pack {
     /// Reads a pack to its end. `progress` gets the number of objects so far and of all.
-    /// At most `cap` bytes may come.
+    /// At most `cap` bytes may come. Files without a name are made in `folder`.
     ///
     /// # Errors
     /// `Integrity` for a pack that is damaged, `Invalid` for one above `cap` bytes; what
@@ -139,12 +148,14 @@ impl Pack {
         pack: &mut impl Read,
         limits: Limits,
         cap: u64,
+        folder: &Path,
         progress: impl Fn(u64, u64),
     ) -> Result<Received> {
         let mut bytes = Vec::new();
-        match Self::take(pack, &mut bytes, limits, cap, progress) {
+        let spill = Spill::new(folder, limits.spilled);
+        match Self::take(pack, &mut bytes, &spill, limits, cap, progress) {
             Ok((entries, objects)) => {
-                let mut pack = Self { bytes, entries, objects, ids: Vec::new() };
+                let mut pack = Self { bytes, entries, objects, ids: Vec::new(), spill };
                 match delta::resolve(&mut pack, limits).and_then(|()| pack.sort()) {
                     Ok(()) => Ok(Received::Here(pack)),
                     Err(Trouble::Large) => Ok(Received::Large(pack.bytes)),
@@ -161,6 +172,7 @@ impl Pack {
     fn take(
         pack: &mut impl Read,
         bytes: &mut Vec<u8>,
+        spill: &Spill,
         limits: Limits,
         cap: u64,
         progress: impl Fn(u64, u64),
@@ -168,8 +180,8 @@ impl Pack {
         // 64 objects of 256 KiB wait at most.
         let (sender, receiver) = sync_channel(64);
         thread::scope(|scope| {
-            let hasher = scope.spawn(move || hash_all(&receiver));
-            let mut sorter = Sorter { sender, mine: Vec::new(), kept: 0, limits };
+            let hasher = scope.spawn(move || hash_all(&receiver, spill));
+            let mut sorter = Sorter { sender, spill, mine: Vec::new(), kept: 0, limits };
             let scanned = read_all(pack, bytes, &mut sorter, cap, progress);
             let Sorter { sender, mut mine, .. } = sorter;
             drop(sender);
@@ -234,6 +246,9 @@ impl Pack {
             if let Some(kept) = known.and_then(|object| object.kept.as_deref()) {
                 break Cow::Borrowed(kept);
             }
+            if let Some((offset, size)) = known.and_then(|object| Some((object.spilled?, object.size))) {
+                break Cow::Owned(self.spill.read(offset, size)?);
+            }
             match self.entry(at)?.form {
                 Form::Whole(_) => break Cow::Owned(self.inflate(at)?),
                 Form::Delta(base) => {
@@ -280,7 +295,7 @@ fn inflater<T>(job: impl FnOnce(&mut Decompress) -> T) -> T {
 fn read_all(
     pack: &mut impl Read,
     bytes: &mut Vec<u8>,
-    sorter: &mut Sorter,
+    sorter: &mut Sorter<'_>,
     cap: u64,
     progress: impl Fn(u64, u64),
 ) -> Tried<Vec<Entry>> {
@@ -318,11 +333,12 @@ struct Raw {
 }
 
 impl Raw {
-    fn hash(self) -> Tried<(u32, Object)> {
+    fn hash(self, spill: &Spill) -> Tried<(u32, Object)> {
         let (size, id) = (self.bytes.len(), hash(self.kind, &self.bytes)?);
+        let spilled = if self.keep { None } else { spill.add(&self.bytes) };
         let kept = self.keep.then_some(self.bytes);
-        let cost = if kept.is_some() { 0 } else { size };
-        Ok((self.index, Object { id, kind: self.kind, size, cost, kept }))
+        let cost = if kept.is_some() || spilled.is_some() { 0 } else { size };
+        Ok((self.index, Object { id, kind: self.kind, size, cost, kept, spilled }))
     }
 }
 
@@ -331,19 +347,20 @@ fn hash(kind: ObjectType, bytes: &[u8]) -> Result<Oid> {
     Oid::hash_object(kind, bytes).map_err(|_| damaged("an object cannot be hashed"))
 }
 
-fn hash_all(receiver: &Receiver<Raw>) -> Tried<Vec<(u32, Object)>> {
-    receiver.iter().map(Raw::hash).collect()
+fn hash_all(receiver: &Receiver<Raw>, spill: &Spill) -> Tried<Vec<(u32, Object)>> {
+    receiver.iter().map(|raw| raw.hash(spill)).collect()
 }
 
 /// Takes inflated entries, and shares the hashing with the other thread.
-struct Sorter {
+struct Sorter<'s> {
     sender: SyncSender<Raw>,
+    spill: &'s Spill,
     mine: Vec<(u32, Object)>,
     kept: usize,
     limits: Limits,
 }
 
-impl Sorter {
+impl Sorter<'_> {
     /// Bytes above which an object does not wait for the other thread.
     const LARGE: usize = 256 * 1024;
 
@@ -354,13 +371,15 @@ impl Sorter {
         }
         let raw = Raw { index, kind, bytes, keep };
         if raw.bytes.len() > Self::LARGE {
-            self.mine.push(raw.hash()?);
+            self.mine.push(raw.hash(self.spill)?);
             return Ok(());
         }
         match self.sender.try_send(raw) {
             Ok(()) => {}
             // Behind, or gone with an error that is reported at the end.
-            Err(TrySendError::Full(raw) | TrySendError::Disconnected(raw)) => self.mine.push(raw.hash()?),
+            Err(TrySendError::Full(raw) | TrySendError::Disconnected(raw)) => {
+                self.mine.push(raw.hash(self.spill)?);
+            }
         }
         Ok(())
     }

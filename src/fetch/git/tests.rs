@@ -232,6 +232,8 @@ fn a_commit_outside_of_branches_and_tags_is_told_apart() {
     assert_eq!(remote.reachable(&sha(ids.main)), Ok(true));
     server.speak_old();
     server.configure("uploadpack.hideRefs=refs/pull");
+    // Another run: what a host said first holds for one.
+    let world = bench.world();
     let remote = Remote::open(&source, &world).unwrap();
     let error = skill(&remote, &Reference::Sha(sha(ids.hidden))).unwrap_err();
     assert_eq!(error.kind, Kind::NotFound, "{error:?}");
@@ -531,6 +533,11 @@ fn a_sparse_tree_brings_what_is_asked_for_and_no_more() {
     assert!(get(&tree, "skills/second/SKILL.md").is_err());
 
     remote.bring(&mut tree, &resolved, &below("skills/second/")).unwrap();
+    let again = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
+    assert_eq!(again.refs().unwrap().branches.len(), 1);
+    assert_eq!(server.connections(), 1, "every answer is read to its end");
+    let greetings = server.seen().iter().filter(|seen| seen.target.contains("info/refs")).count();
+    assert_eq!(greetings, 1, "a host is greeted once");
     let entry = tree.listing.get("skills/second/passwd").unwrap();
     assert_eq!(entry.node, Node::Link { target: "../../../etc/passwd".into() });
     assert_eq!(tree.listing.refused_below("skills/second").count(), 1, "a link longer than a path");

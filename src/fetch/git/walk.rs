@@ -224,6 +224,15 @@ pub(crate) fn folder_id(objects: &Objects, root: Oid, folder: &str) -> Result<Op
     Ok(Some(id))
 }
 
+/// The trees that a tree names.
+///
+/// # Errors
+/// `Integrity` for what is no tree.
+pub(crate) fn folders_of(tree: &[u8]) -> Result<Vec<Oid>> {
+    let folders = lines(tree)?.into_iter().filter(|line| matches!(line.mode, b"40000" | b"040000"));
+    Ok(folders.map(|line| line.id).collect())
+}
+
 /// The parents of a commit object: the `parent ID` lines behind the first.
 pub(crate) fn parents_of(commit: &[u8]) -> Vec<Oid> {
     let lines = commit.split(|b| *b == b'\n').skip(1);

@@ -381,9 +381,7 @@ impl<R: Read> Pack<R> {
                 None => fail!(Network, "the remote broke off in the middle of a pack"),
             }
         }
-        // What comes behind the last packet is read too, so that the connection can be
-        // used again.
-        let _ = self.reader.read(&mut [0; 16]);
+        finish(&mut self.reader);
         Ok(())
     }
 }
@@ -414,6 +412,12 @@ fn skip_sections(reader: &mut impl Read) -> Result<()> {
             None => fail!(Network, "the remote hung up without an answer"),
         }
     }
+}
+
+/// Reads what comes behind the last packet of an answer, which is nothing, so that the
+/// connection can be used again.
+pub(crate) fn finish(reader: &mut impl Read) {
+    let _ = reader.read(&mut [0; 16]);
 }
 
 fn skip_until_flush(reader: &mut impl Read) -> Result<()> {

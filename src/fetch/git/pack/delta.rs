@@ -223,13 +223,13 @@ impl Work<'_> {
             let bytes = self.apply(&top.bytes, child)?;
             let (size, id) = (bytes.len(), hash(kind, &bytes)?);
             let dearness = top.cost.saturating_add(size);
-            let keep = self.keeps(size, dearness)?;
-            let cost = if keep { 0 } else { dearness };
+            let (keep, spilled) = self.keeps(&bytes, dearness)?;
+            let cost = if keep || spilled.is_some() { 0 } else { dearness };
             held += size;
             if held > self.limits.object.saturating_mul(4) {
                 return Err(Trouble::Large);
             }
-            let object = Object { id, kind, size, cost, kept: None };
+            let object = Object { id, kind, size, cost, kept: None, spilled };
             let (bytes, children) = (Cow::Owned(bytes), self.children(child));
             chain.push(Link { made: Some((child, object, keep)), bytes, cost, children });
         }
@@ -249,17 +249,22 @@ impl Work<'_> {
         Ok(apply(base, &patch, self.limits.object)?)
     }
 
-    /// Whether an object stays decoded. One that costs much more than its own size must:
-    /// a tree may name it a million times, and each time it would be made anew.
-    fn keeps(&self, size: usize, cost: usize) -> Tried<bool> {
+    /// Whether an object stays decoded, and where it is if it was spilled. One that costs
+    /// much more than its own size must be either: a tree may name it a million times, and
+    /// each time it would be made anew.
+    fn keeps(&self, bytes: &[u8], cost: usize) -> Tried<(bool, Option<u64>)> {
+        let size = bytes.len();
         if self.cheap.fetch_add(size, Ordering::Relaxed) + size <= self.limits.kept {
-            return Ok(true);
+            return Ok((true, None));
+        }
+        if let Some(offset) = self.pack.spill.add(bytes) {
+            return Ok((false, Some(offset)));
         }
         if cost <= size.saturating_mul(8).saturating_add(64 * 1024) {
-            return Ok(false);
+            return Ok((false, None));
         }
         match self.dear.fetch_add(size, Ordering::Relaxed) + size <= self.limits.kept.saturating_mul(2) {
-            true => Ok(true),
+            true => Ok((true, None)),
             false => Err(Trouble::Large),
         }
     }

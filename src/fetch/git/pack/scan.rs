@@ -40,7 +40,7 @@ impl Scan {
     }
 
     /// Takes what `bytes`, the pack so far, has more than at the last call.
-    pub(super) fn advance(&mut self, bytes: &[u8], sorter: &mut Sorter) -> Tried<()> {
+    pub(super) fn advance(&mut self, bytes: &[u8], sorter: &mut Sorter<'_>) -> Tried<()> {
         if self.at == 0 {
             let Some(head) = bytes.first_chunk::<HEAD>() else { return Ok(()) };
             self.expected = check_head(head)?;
@@ -72,7 +72,7 @@ impl Scan {
     }
 
     /// Goes on with the stream of an entry.
-    fn body(&mut self, entry: Entry, mut out: Vec<u8>, rest: &[u8], sorter: &mut Sorter) -> Tried<()> {
+    fn body(&mut self, entry: Entry, mut out: Vec<u8>, rest: &[u8], sorter: &mut Sorter<'_>) -> Tried<()> {
         let (before, had) = (self.inflate.total_in(), out.len());
         let status = self.inflate.decompress_vec(rest, &mut out, FlushDecompress::None);
         let status = status.map_err(|_| damaged("an object cannot be inflated"))?;
@@ -92,7 +92,7 @@ impl Scan {
         }
     }
 
-    fn close(&mut self, mut entry: Entry, out: Vec<u8>, sorter: &mut Sorter) -> Tried<()> {
+    fn close(&mut self, mut entry: Entry, out: Vec<u8>, sorter: &mut Sorter<'_>) -> Tried<()> {
         let index = u32::try_from(self.entries.len()).map_err(|_| Trouble::Large)?;
         match entry.form {
             Form::Whole(kind) => sorter.take(index, kind, out)?,

@@ -84,7 +84,8 @@ fn pack_of(entries: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn receive(pack: &[u8], limits: Limits) -> Result<Received> {
-    Pack::receive(&mut &*pack, limits, u64::MAX, |_, _| {})
+    let folder = tempfile::tempdir().unwrap();
+    Pack::receive(&mut &*pack, limits, u64::MAX, folder.path(), |_, _| {})
 }
 
 fn taken(pack: &[u8], limits: Limits) -> Pack {
@@ -96,10 +97,13 @@ fn taken(pack: &[u8], limits: Limits) -> Pack {
 
 /// What a pack is for libgit2 and here must be one thing; kept decoded or not.
 fn check(bytes: &[u8], objects: &[(ObjectType, Vec<u8>)]) {
-    for kept in [0, 100, Limits::REAL.kept] {
+    let folder = tempfile::tempdir().unwrap();
+    let large = Limits::REAL.spilled;
+    for (kept, spilled) in [(0, 0), (0, 500), (0, large), (100, 0), (100, large), (Limits::REAL.kept, 0)] {
         for step in [1, 7, 65_536] {
-            let limits = Limits { kept, ..Limits::REAL };
-            let received = Pack::receive(&mut Drip(bytes, step), limits, u64::MAX, |_, _| {}).unwrap();
+            let limits = Limits { kept, spilled, ..Limits::REAL };
+            let received = Pack::receive(&mut Drip(bytes, step), limits, u64::MAX, folder.path(), |_, _| {});
+            let received = received.unwrap();
             let Received::Here(pack) = received else { panic!("it is not large") };
             assert_eq!(pack.ids.len(), objects.len());
             for (kind, content) in objects {
@@ -179,7 +183,8 @@ fn long_chains_are_read_or_left_to_libgit2() {
     assert!(large(Limits { objects: 100, ..Limits::REAL }));
     assert!(large(Limits { object: 100, ..Limits::REAL }));
     assert!(large(Limits { decoded: 4_000, ..Limits::REAL }));
-    let error = Pack::receive(&mut &*pack, Limits::REAL, 500, |_, _| {}).err().unwrap();
+    let error =
+        Pack::receive(&mut &*pack, Limits::REAL, 500, std::path::Path::new("none"), |_, _| {}).err().unwrap();
     assert_eq!(error.kind, Kind::Invalid);
 }
 
@@ -204,10 +209,10 @@ fn what_is_dear_to_make_again_is_kept_or_left_to_libgit2() {
     let base_entry = whole(3, &base);
     let tiny = placed(base_entry.len(), &append(base.len(), 3, b"y"));
     let pack = pack_of(&[base_entry, tiny]);
-    let kept = taken(&pack, Limits { kept: 2, ..Limits::REAL });
+    let kept = taken(&pack, Limits { kept: 2, spilled: 0, ..Limits::REAL });
     let id = Oid::hash_object(ObjectType::Blob, b"xxxy").unwrap();
     assert!(kept.object(id).unwrap().1.kept.is_some());
-    assert!(matches!(receive(&pack, Limits { kept: 1, ..Limits::REAL }), Ok(Received::Large(_))));
+    assert!(matches!(receive(&pack, Limits { kept: 1, spilled: 0, ..Limits::REAL }), Ok(Received::Large(_))));
 }
 
 #[test]
@@ -296,7 +301,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn it_reads_what_libgit2_writes(texts in texts(), kept in 0_usize..3_000) {
+    fn it_reads_what_libgit2_writes(texts in texts(), kept in 0_usize..3_000, spilled in 0_u64..3_000) {
         let folder = tempfile::tempdir().unwrap();
         let repository = Repository::init_bare(folder.path()).unwrap();
         let mut builder = repository.packbuilder().unwrap();
@@ -308,7 +313,7 @@ proptest! {
         }
         let mut bytes = Buf::new();
         builder.write_buf(&mut bytes).unwrap();
-        let limits = Limits { kept, ..Limits::REAL };
+        let limits = Limits { kept, spilled, ..Limits::REAL };
         // Without room to keep what is dear it may go to libgit2, never be wrong.
         if let Received::Here(pack) = receive(&bytes, limits).unwrap() {
             for (id, text) in ids.iter().zip(&texts) {

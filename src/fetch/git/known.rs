@@ -1,0 +1,249 @@
+//! World: what is remembered of a repository, below the cache folder: the commit and the
+//! trees of a commit, which kept tree each of its skills is, and what its refs were. So a
+//! commit that is known is not asked for again, and what was installed once can be installed
+//! again without a connection.
+//!
+//! Nothing in it is believed: objects are found by the ids that their bytes have, kept trees
+//! by their digests, and each file of one is held against the id that git's tree has for it.
+//! Only the refs are taken as they stand, and only without a connection.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use git2::{ObjectType, Oid};
+use jiff::Timestamp;
+
+use super::objects::{Kept, Objects};
+use super::refs::{Refs, Tag};
+use super::walk;
+use crate::cache::Cache;
+use crate::digest::Digest;
+use crate::skill::SkillName;
+use crate::source::{Sha, Source};
+
+const COMMIT: &str = "ba-agent commit 1";
+const REFS: &str = "ba-agent refs 1";
+/// Bytes of the trees of a commit that are kept; openclaw/skills (2,417 skills) has 1.2 MB.
+const LARGEST: usize = 16 << 20;
+/// Trees upon trees that are gone through for it.
+const MOST_TREES: usize = 200_000;
+
+/// A skill of a commit that was installed once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) folder: String,
+    /// What it is called among the skills of its source.
+    pub(crate) name: SkillName,
+    pub(crate) digest: Digest,
+}
+
+fn commit_file(source: &Source, sha: &Sha, cache: &Cache) -> PathBuf {
+    // Not by the commit alone: a repository shall not seem to have what only a fork has.
+    cache.beside("commits", &format!("{source}\n{sha}"))
+}
+
+fn refs_file(source: &Source, cache: &Cache) -> PathBuf {
+    cache.beside("refs", &source.to_string())
+}
+
+/// The commit with its trees, and what is known of its skills; `None` where it is not, or
+/// where it is not whole.
+pub(super) fn commit(source: &Source, sha: &Sha, cache: &Cache) -> Option<(Objects, Vec<Known>)> {
+    let bytes = std::fs::read(commit_file(source, sha, cache)).ok()?;
+    let (known, start) = skills(&bytes)?;
+    let kept = Kept::read(bytes, start)?;
+    let objects = Objects::kept(kept);
+    is_whole(&objects, sha).then_some((objects, known))
+}
+
+/// The skills that such a file knows, and where its objects begin.
+fn skills(bytes: &[u8]) -> Option<(Vec<Known>, usize)> {
+    let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
+    let mut lines = std::str::from_utf8(bytes.get(..end)?).ok()?.lines();
+    if lines.next()? != COMMIT {
+        return None;
+    }
+    Some((lines.map(known_of).collect::<Option<Vec<_>>>()?, end + 2))
+}
+
+fn known_of(line: &str) -> Option<Known> {
+    let mut words = line.splitn(3, ' ');
+    let (digest, name) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let folder = words.next()?;
+    Some(Known { digest, name, folder: if folder == "." { String::new() } else { folder.to_owned() } })
+}
+
+fn is_whole(objects: &Objects, sha: &Sha) -> bool {
+    Oid::from_str(sha.as_str()).is_ok_and(|id| collect(objects, id).is_some())
+}
+
+/// The commit and all trees below it, each once, as they are written; `None` where one is
+/// missing, or where they are too large to be kept.
+fn collect(objects: &Objects, commit: Oid) -> Option<Vec<u8>> {
+    let text = objects.find(commit, ObjectType::Commit, LARGEST as u64).ok()??;
+    let root = walk::tree_of(&text).ok()?;
+    let mut out = Vec::new();
+    Kept::append(&mut out, ObjectType::Commit, &text);
+    let (mut seen, mut pending) = (BTreeSet::from([root]), vec![root]);
+    while let Some(id) = pending.pop() {
+        let tree = objects.find(id, ObjectType::Tree, LARGEST as u64).ok()??;
+        Kept::append(&mut out, ObjectType::Tree, &tree);
+        if out.len() > LARGEST || seen.len() > MOST_TREES {
+            return None;
+        }
+        pending.extend(walk::folders_of(&tree).ok()?.into_iter().filter(|id| seen.insert(*id)));
+    }
+    Some(out)
+}
+
+/// Remembers a commit and more of its skills. What cannot be written is not remembered, which
+/// is no failure of the command.
+pub(super) fn remember(source: &Source, sha: &Sha, objects: &Objects, more: &[Known], cache: &Cache) {
+    // As the file stands now: one command remembers what it kept, and before it what stayed.
+    let old = std::fs::read(commit_file(source, sha, cache)).ok();
+    let known = old.and_then(|bytes| skills(&bytes)).map(|(known, _)| known).unwrap_or_default();
+    let mut all: Vec<&Known> = known.iter().collect();
+    all.retain(|old| !more.iter().any(|new| new.folder == old.folder));
+    all.extend(more);
+    all.sort_by(|a, b| a.folder.cmp(&b.folder));
+    if !cache.keeps() || (all.len() == known.len() && all.iter().copied().eq(&known)) {
+        return;
+    }
+    let commit = Oid::from_str(sha.as_str()).ok().and_then(|id| collect(objects, id));
+    let Some(commit) = commit else { return };
+    let mut text = format!("{COMMIT}\n");
+    for Known { folder, name, digest } in all {
+        let folder = if folder.is_empty() { "." } else { folder };
+        text.push_str(&format!("{digest} {name} {folder}\n"));
+    }
+    text.push('\n');
+    let _ = write(&commit_file(source, sha, cache), &[text.as_bytes(), &commit].concat());
+}
+
+fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+    new.write_all(bytes)?;
+    new.persist(file).map(|_| ()).map_err(|e| e.error)
+}
+
+/// Remembers what the refs are now, as [`remember`] does.
+pub(super) fn remember_refs(source: &Source, refs: &Refs, now: Timestamp, cache: &Cache) {
+    if !cache.keeps() {
+        return;
+    }
+    let mut text = format!("{REFS} {now}\n");
+    if let Some(head) = &refs.head {
+        text.push_str(&format!("head {head} {}\n", refs.default_branch.as_deref().unwrap_or_default()));
+    }
+    for (name, sha) in &refs.branches {
+        text.push_str(&format!("branch {sha} {name}\n"));
+    }
+    for (name, Tag { object, commit }) in &refs.tags {
+        text.push_str(&format!("tag {object} {commit} {name}\n"));
+    }
+    let _ = write(&refs_file(source, cache), text.as_bytes());
+}
+
+/// What the refs were when they were last asked for, and when that was.
+pub(super) fn recall_refs(source: &Source, cache: &Cache) -> Option<(Refs, Timestamp)> {
+    let text = std::fs::read_to_string(refs_file(source, cache)).ok()?;
+    let mut lines = text.lines();
+    let then = lines.next()?.strip_prefix(REFS)?.trim().parse().ok()?;
+    let mut refs = Refs::default();
+    for line in lines {
+        let (kind, rest) = line.split_once(' ')?;
+        let (sha, name) = rest.split_once(' ')?;
+        let sha: Sha = sha.parse().ok()?;
+        match kind {
+            "head" => {
+                refs.head = Some(sha);
+                refs.default_branch = Some(name.to_owned()).filter(|name| !name.is_empty());
+            }
+            "branch" => drop(refs.branches.insert(name.to_owned(), sha)),
+            "tag" => {
+                let (commit, name) = name.split_once(' ')?;
+                refs.tags.insert(name.to_owned(), Tag { object: sha, commit: commit.parse().ok()? });
+            }
+            _ => return None,
+        }
+    }
+    Some((refs, then))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::testing::Bench;
+
+    fn source() -> Source {
+        Source::Git { url: "https://h.example/r.git".into() }
+    }
+
+    /// A commit of two folders, out of a repository of its own.
+    fn objects(bench: &Bench) -> (Objects, Sha) {
+        let mut repo = bench.repository("o/r.git");
+        let commit = repo.commit(&[("a/b/SKILL.md", b"x"), ("c/SKILL.md", b"y")], &[]);
+        (Objects::local(&repo.path).unwrap(), commit.to_string().parse().unwrap())
+    }
+
+    fn known(folder: &str, name: &str) -> Known {
+        Known { folder: folder.into(), name: name.parse().unwrap(), digest: Digest::of(folder.as_bytes()) }
+    }
+
+    #[test]
+    fn a_commit_is_remembered_with_its_skills() {
+        let bench = Bench::new();
+        let cache = Cache::new(bench.home.path(), 1 << 20);
+        let (objects, sha) = objects(&bench);
+        assert!(commit(&source(), &sha, &cache).is_none());
+        remember(&source(), &sha, &objects, &[known("c", "c"), known("", "top")], &cache);
+        let (kept, skills) = commit(&source(), &sha, &cache).unwrap();
+        assert_eq!(skills, [known("", "top"), known("c", "c")]);
+        let more = [known("a/b", "b")];
+        remember(&source(), &sha, &kept, &more, &cache);
+        assert_eq!(commit(&source(), &sha, &cache).unwrap().1.len(), 3);
+        // Another source does not have it, though the commit is the same.
+        let other = Source::Git { url: "https://h.example/fork.git".into() };
+        assert!(commit(&other, &sha, &cache).is_none());
+    }
+
+    #[test]
+    fn a_wrong_byte_is_never_believed() {
+        let bench = Bench::new();
+        let cache = Cache::new(bench.home.path(), 1 << 20);
+        let (objects, sha) = objects(&bench);
+        remember(&source(), &sha, &objects, &[known("c", "c")], &cache);
+        let file = commit_file(&source(), &sha, &cache);
+        let sound = std::fs::read(&file).unwrap();
+        let start = sound.windows(2).position(|pair| pair == b"\n\n").unwrap() + 2;
+        for at in start..sound.len() {
+            let mut broken = sound.clone();
+            broken[at] ^= 4;
+            std::fs::write(&file, &broken).unwrap();
+            assert!(commit(&source(), &sha, &cache).is_none(), "byte {at}");
+        }
+        for length in 0..sound.len() {
+            std::fs::write(&file, &sound[..length]).unwrap();
+            assert!(commit(&source(), &sha, &cache).is_none(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn refs_are_what_they_were() {
+        let bench = Bench::new();
+        let cache = Cache::new(bench.home.path(), 1 << 20);
+        let now = Timestamp::UNIX_EPOCH;
+        let sha = |digit: &str| digit.repeat(40).parse::<Sha>().unwrap();
+        let mut refs = Refs { head: Some(sha("a")), default_branch: Some("main".into()), ..Refs::default() };
+        refs.branches.insert("feature/x y".into(), sha("b"));
+        refs.tags.insert("v1".into(), Tag { object: sha("c"), commit: sha("d") });
+        assert!(recall_refs(&source(), &cache).is_none());
+        for refs in [refs, Refs { head: Some(sha("e")), ..Refs::default() }, Refs::default()] {
+            remember_refs(&source(), &refs, now, &cache);
+            assert_eq!(recall_refs(&source(), &cache), Some((refs, now)));
+        }
+    }
+}
