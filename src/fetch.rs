@@ -9,6 +9,7 @@ pub(crate) mod local;
 pub(crate) mod marketplace;
 pub(crate) mod npm;
 mod open;
+mod served;
 pub(crate) mod ssh;
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ use crate::words::nearest;
 
 pub(crate) use plugin::PluginManifest;
 pub(crate) use skills::{Resolution, Scan, resolve};
-pub(crate) use source::{EntrySource, Want};
-pub(crate) use wellknown::{INDEXES as WELL_KNOWN, read as read_well_known};
+pub(crate) use source::{EntrySource, Package, Want};
+pub(crate) use wellknown::{INDEXES as WELL_KNOWN, files as served_files, read as read_well_known};
 
 /// Bytes of a catalogue. The largest real one has 169 kB for 286 entries; 10,000 entries
 /// like those would be 6 MB.
@@ -153,9 +153,18 @@ impl Plugin {
         self.fault.as_deref()
     }
 
-    /// An entry that was made and not read, for a plain repository and for served skills.
-    pub(crate) fn made(name: &str, description: Option<String>, source: EntrySource) -> Self {
-        Self { name: name.to_owned(), description, strict: true, source: Some(source), ..Self::default() }
+    /// An entry that was made and not read, for skills that a host serves: each is the root of
+    /// its source.
+    fn made(name: &str, description: Option<String>, source: EntrySource) -> Self {
+        let skills = Some(vec![String::new()]);
+        Self {
+            name: name.to_owned(),
+            description,
+            strict: true,
+            skills,
+            source: Some(source),
+            ..Self::default()
+        }
     }
 }
 

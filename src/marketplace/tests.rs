@@ -36,7 +36,7 @@ fn request(source: &Value, manner: Manner) -> String {
             let integrity = integrity.map(|digest| format!(" {}", digest.hex().get(..4).unwrap_or_default()));
             format!("{request}{}", integrity.unwrap_or_default())
         }
-        Ok(Want::Npm { package, version, .. }) => format!("npm {package} {version:?}"),
+        Ok(Want::Npm(package)) => format!("npm {} {:?}", package.name, package.version),
         Err(error) => format!("{:?}", error.kind),
     }
 }
@@ -480,12 +480,55 @@ fn both_versions_of_a_well_known_index_are_read() {
     assert!(wants[0].contains("https://acme.example/.well-known/agent-skills/review/SKILL.md"), "{wants:?}");
     assert!(wants[1].contains("https://acme.example/.well-known/agent-skills/wrangler.tar.gz"), "{wants:?}");
     assert_eq!(served.skipped, ["undigested: it has no `digest`", "new: its type `image` is not known"]);
-    let old = json!({ "skills": [{ "name": "a", "files": ["SKILL.md"] }, { "name": "b", "files": ["SKILL.md", "x.py"] }, { "name": "../c", "files": ["SKILL.md"] }] });
-    let url = url::Url::parse("https://acme.example/.well-known/skills/index.json").unwrap();
-    let served = read_well_known(&old.to_string(), &url).unwrap();
-    assert_eq!((served.catalogue.plugins.len(), served.skipped.len()), (1, 2));
     assert!(read_well_known(r#"{"$schema":"https://x.example/9","skills":[]}"#, &url).is_err());
     assert!(read_well_known("{}", &url).is_err());
+    assert!(served_files(&index.to_string(), &url, &url.join("review").unwrap()).is_err());
+}
+
+#[test]
+fn the_files_of_an_index_without_digests_stay_in_their_folder() {
+    let url = url::Url::parse("https://acme.example/.well-known/skills/index.json").unwrap();
+    let skill = |name: &str, files: &[&str]| json!({ "name": name, "files": files });
+    let index = json!({ "skills": [
+        skill("a", &["SKILL.md"]),
+        skill("b", &["SKILL.md", "scripts/x y.py", "a%2e%2e.md"]),
+        skill("../c", &["SKILL.md"]),
+        skill("d/e", &["SKILL.md"]),
+        skill("index.json", &["SKILL.md"]),
+        skill("up", &["SKILL.md", "../x"]),
+        skill("root", &["SKILL.md", "/etc/passwd"]),
+        skill("git", &["SKILL.md", ".git/config"]),
+        skill("twice", &["SKILL.md", "SKILL.md"]),
+        skill("none", &["README.md"]),
+        skill("empty", &[]),
+    ] })
+    .to_string();
+    let served = read_well_known(&index, &url).unwrap();
+    let names: Vec<_> = served.catalogue.plugins.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!((names, served.skipped.len()), (vec!["a", "b"], 9));
+    for (part, reason) in
+        [(0, "../c: its name"), (3, "up: its file `../x` leads out"), (6, "twice: its file `SKILL.md`")]
+    {
+        assert!(served.skipped[part].starts_with(reason), "{:?}", served.skipped);
+    }
+    assert!(!served.catalogue.plugins[1].source().unwrap().is_pinned());
+    let at = |name: &str| url.join(name).unwrap();
+    let files: Vec<String> = served_files(&index, &url, &at("b"))
+        .unwrap()
+        .into_iter()
+        .map(|(path, url)| format!("{path} {url}"))
+        .collect();
+    assert_eq!(
+        files,
+        [
+            "SKILL.md https://acme.example/.well-known/skills/b/SKILL.md",
+            "a%2e%2e.md https://acme.example/.well-known/skills/b/a%252e%252e.md",
+            "scripts/x y.py https://acme.example/.well-known/skills/b/scripts/x%20y.py",
+        ]
+    );
+    for (name, kind) in [("gone", Kind::NotFound), ("up", Kind::Invalid), ("twice", Kind::Invalid)] {
+        assert_eq!(served_files(&index, &url, &at(name)).unwrap_err().kind, kind, "{name}");
+    }
 }
 
 /// Not a timing: shows that size alone decides, and that nothing is lost.

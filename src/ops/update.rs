@@ -11,7 +11,8 @@ use crate::digest::Digest;
 use crate::disk::{DriftKind, Seen};
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
-use crate::fetch::{self, Tree, World};
+use crate::fetch::{self, Tree, World, npm};
+use crate::marketplace::{Package, Want};
 use crate::marketplaces::Marketplaces;
 use crate::registry::{Entry, Mode, PinRecord, ReferenceRecord, Registry};
 use crate::skill::SkillName;
@@ -50,6 +51,8 @@ pub(crate) struct Outlook {
 struct Aim {
     request: Request,
     integrity: Option<Digest>,
+    /// Of an entry that is a package: its registry says what the request is now.
+    package: Option<Package>,
     is_entry: bool,
 }
 
@@ -58,15 +61,28 @@ impl Aim {
     /// Those of reading the record, and of an entry that can no longer be used.
     fn of(entry: &Entry, all: &Marketplaces, world: &World<'_>) -> Result<Self> {
         // A marketplace that is no longer registered has no say any more.
-        if let Some(origin) = entry.marketplace.as_ref().filter(|origin| all.get(&origin.name).is_ok())
-            && let Some((request, integrity)) = market::request_of(origin, all, world)?
-        {
-            return Ok(Self { request, integrity, is_entry: true });
+        let origin = entry.marketplace.as_ref().filter(|origin| all.get(&origin.name).is_ok());
+        let want = origin.map_or(Ok(None), |origin| market::want_of(origin, all, world))?;
+        if let Some(Want::Elsewhere { request, integrity }) = want {
+            return Ok(Self { request: *request, integrity, package: None, is_entry: true });
         }
         let mut request = Request::parse(&entry.source)?;
         request.reference =
             entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
-        Ok(Self { request, integrity: None, is_entry: false })
+        Ok(match want {
+            Some(Want::Npm(package)) => {
+                Self { request, integrity: None, package: Some(package), is_entry: true }
+            }
+            _ => Self { request, integrity: None, package: None, is_entry: false },
+        })
+    }
+
+    /// Fetches it as it is now.
+    fn open(&self, world: &World<'_>) -> Result<(Resolved, Tree)> {
+        match &self.package {
+            Some(package) => npm::open(package, world),
+            None => fetch::open(&self.request, None, self.integrity.as_ref(), world),
+        }
     }
 }
 
@@ -135,6 +151,7 @@ fn look_at(skills: &[Followed<'_>], world: &World<'_>) -> Vec<Outlook> {
         let found = match (&skill.aim, &remote) {
             _ if skill.entry.mode == Mode::Live => Ok((State::Live, None)),
             _ if skill.entry.pinned => Ok((State::Held, None)),
+            (Ok(aim), _) if aim.package.is_some() => elsewhere(aim, skill.entry, world),
             (Err(error), _) | (Ok(_), Some(Err(error))) => Err(error.clone()),
             (Ok(aim), Some(Ok(remote))) => in_repository(remote, skill, aim),
             (Ok(aim), None) => elsewhere(aim, skill.entry, world),
@@ -157,8 +174,13 @@ fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, aim: &Aim) -> Result
     Ok((if same { State::Current } else { State::Behind }, Some(resolved)))
 }
 
-/// Sources that cost nothing to look at are looked at.
+/// Sources that cost little to look at are looked at.
 fn elsewhere(aim: &Aim, entry: &Entry, world: &World<'_>) -> Result<Found> {
+    if let Some(package) = &aim.package {
+        let found = npm::look(package, &entry.source, world)?.map(|(resolved, _)| resolved);
+        let same = found.as_ref().is_some_and(|now| Ok(&now.pin) == entry.pin.to_pin().as_ref());
+        return Ok((if same { State::Current } else { State::Behind }, found));
+    }
     if let Some(promised) = &aim.integrity {
         let same = entry.pin.archive.as_deref() == Some(promised.to_string().as_str());
         return Ok((if same { State::Current } else { State::Behind }, None));
@@ -276,7 +298,8 @@ struct Trees(BTreeMap<(String, String), Moving>);
 
 impl Trees {
     fn get(&mut self, outlook: &Outlook, aim: &Aim, world: &World<'_>) -> Result<Moving> {
-        let key = (aim.request.source.to_string(), outlook.latest.clone().unwrap_or_default());
+        let asked = format!("{} {:?} {:?}", aim.request.source, aim.integrity, aim.package);
+        let key = (asked, outlook.latest.clone().unwrap_or_default());
         if let Some(moving) = self.0.get(&key) {
             return Ok(moving.clone());
         }
@@ -284,7 +307,7 @@ impl Trees {
             Some(resolved) if matches!(resolved.pin, Pin::Commit(_)) => {
                 (resolved.clone(), fetch::pinned(resolved, world)?)
             }
-            _ => fetch::open(&aim.request, None, aim.integrity.as_ref(), world)?,
+            _ => aim.open(world)?,
         };
         let moving = Moving { resolved: Arc::new(resolved), tree: Arc::new(tree) };
         self.0.insert(key, moving.clone());
@@ -349,8 +372,10 @@ fn continuity(
     seen: &mut BTreeSet<(String, String)>,
     cautions: &mut Vec<Caution>,
 ) -> Result<()> {
-    let (Pin::Commit(old), Pin::Commit(new)) = (entry.pin.to_pin()?, &resolved.pin) else { return Ok(()) };
-    if !Request::parse(&entry.source)?.source.same(&resolved.source) {
+    let before = Request::parse(&entry.source)?.source;
+    let is_git = resolved.source.is_git();
+    // Of archives each version has an address of its own.
+    if before.is_git() != is_git || (is_git && !before.same(&resolved.source)) {
         cautions.push(Caution {
             name: name.clone(),
             what: "other-source",
@@ -358,6 +383,7 @@ fn continuity(
         });
         return Ok(());
     }
+    let (Pin::Commit(old), Pin::Commit(new)) = (entry.pin.to_pin()?, &resolved.pin) else { return Ok(()) };
     if old == *new || !seen.insert((entry.source.clone(), old.to_string())) {
         return Ok(());
     }

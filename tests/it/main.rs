@@ -23,5 +23,6 @@ mod verify;
 mod market_install;
 mod marketplace;
 mod search;
+mod served;
 #[path = "../support/server.rs"]
 mod server;

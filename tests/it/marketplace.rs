@@ -372,29 +372,6 @@ fn a_host_serves_skills_by_a_well_known_index() {
 }
 
 #[test]
-fn an_index_of_the_first_version_is_read_where_there_is_no_other() {
-    let env = TestEnv::new();
-    let server = Server::start_bare(Path::new("/nonexistent"));
-    server.play("/agent-skills/index.json", Play::Status(404));
-    serve(
-        &server,
-        "/skills/index.json",
-        r#"{"skills":[{"name":"review","description":"d","files":["SKILL.md"]}]}"#,
-    );
-    serve(
-        &server,
-        "/skills/review/SKILL.md",
-        skill_md("review", "Reviews code. Use it when code is to be reviewed."),
-    );
-    env.run(&["marketplace", "add", "acme", &server.url()]).ends(0).says("1 entry");
-    assert_eq!(names(&shown(&env, "review@acme")), ["review"]);
-    server.play("/nothing", Play::Status(404));
-    let other = Server::start_bare(Path::new("/nonexistent"));
-    other.play("/.well-known", Play::Status(404));
-    refused(&env, &["marketplace", "add", "none", &other.url()], 3, "serves no index of skills");
-}
-
-#[test]
 fn a_token_stays_with_its_host_when_a_catalogue_redirects() {
     let mut env = TestEnv::new();
     let (server, other) =

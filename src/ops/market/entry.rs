@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::copy::{archive_pin, at_pin, place_of};
 use super::{parse_documents, settle, shelf};
-use crate::digest::Digest;
 use crate::error::{Error, Result, error, printable};
 use crate::fetch::marketplace::{Place, text};
 use crate::fetch::{self, Tree, World, npm};
@@ -80,26 +79,24 @@ fn in_marketplace(error: Error, marketplace: &str) -> Error {
     error.hint(format!("`ba-agent marketplace show {marketplace}` lists its entries"))
 }
 
-/// What an entry asks of [`fetch::open`] by the catalogue as it is recorded, without fetching
-/// it: so that an update can see whether the entry's sha moved. A folder of the marketplace
-/// itself is the marketplace's own request, at its own reference. `None` for a package, whose
-/// registry would have to be asked.
+/// What an entry asks for by the catalogue as it is recorded, without fetching it: so that an
+/// update can see whether the entry moved. A folder of the marketplace itself is the
+/// marketplace's own request, at its own reference; `None` where only the catalogue is
+/// registered, which has no folders.
 ///
 /// # Errors
 /// As [`open`], without those of fetching the entry.
-pub(crate) fn request_of(
-    origin: &Origin,
-    all: &Marketplaces,
-    world: &World<'_>,
-) -> Result<Option<(Request, Option<Digest>)>> {
+pub(crate) fn want_of(origin: &Origin, all: &Marketplaces, world: &World<'_>) -> Result<Option<Want>> {
     let known = all.get(&origin.name)?;
     let (catalogue, _) = shelf(known, all, world)?;
     let place = place_of(known)?;
     let want = catalogue.find(&origin.entry)?.source()?.want(place.is_local())?;
     Ok(match (want, place) {
-        (Want::Inside(_), Place::Tree { request, .. }) => Some((*request, archive_pin(known))),
-        (Want::Elsewhere { request, integrity }, _) => Some((*request, integrity)),
-        (Want::Inside(_) | Want::Npm { .. }, _) => None,
+        (Want::Inside(_), Place::Tree { request, .. }) => {
+            Some(Want::Elsewhere { request, integrity: archive_pin(known) })
+        }
+        (Want::Inside(_), _) => None,
+        (want, _) => Some(want),
     })
 }
 
@@ -119,14 +116,8 @@ fn open_plugin(plugin: &Plugin, known: &Marketplace, world: &World<'_>) -> Resul
             let (resolved, tree) = fetch::open(&request, None, integrity.as_ref(), world)?;
             Ok(elsewhere(resolved, tree))
         }
-        (Want::Npm { package, version, registry, integrity }, _) => {
-            let wanted = npm::Wanted {
-                package: &package,
-                version: version.as_deref(),
-                registry: registry.as_deref(),
-                integrity: integrity.as_deref(),
-            };
-            let (resolved, tree) = npm::open(&wanted, world)?;
+        (Want::Npm(package), _) => {
+            let (resolved, tree) = npm::open(&package, world)?;
             Ok(elsewhere(resolved, tree))
         }
     }
