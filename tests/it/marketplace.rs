@@ -307,6 +307,45 @@ fn validate_says_everything_with_its_place() {
 }
 
 #[test]
+fn validate_says_which_folders_are_not_there() {
+    let env = TestEnv::new();
+    env.skill("m/plugins/office/skills/pdf");
+    env.skill("m/plugins/office/more/docx");
+    let office = json!({ "name": "office", "source": "./plugins/office", "skills": ["./more", "./gone"] });
+    let root =
+        json!({ "name": "root", "source": "./", "strict": false, "skills": ["./plugins/office/more/docx"] });
+    let plugins = json!([office, root, { "name": "lost", "source": "./.github/plugins/lost" }]);
+    catalogue(&env, "m", &plugins);
+    for path in ["../m", "../m/.claude-plugin/marketplace.json"] {
+        let run = env.run(&["marketplace", "validate", path]).ends(8).says("1 invalid, 2 findings");
+        for words in [
+            "marketplace.json:1:115: warning[skills-gone]: the folder `plugins/office/gone` of `skills` does not exist",
+            "error[source-gone]: the folder `.github/plugins/lost` of the source does not exist",
+        ] {
+            assert!(run.stdout.contains(words), "{}", run.stdout);
+        }
+    }
+    env.write("m/.github/plugins/lost/x", "x");
+    env.run(&["marketplace", "validate", "../m"]).ends(0);
+    env.run(&["marketplace", "validate", "../m", "--strict"]).ends(8);
+}
+
+#[test]
+fn a_name_of_somebody_else_is_warned_of_but_not_at_home() {
+    let env = TestEnv::new();
+    let document = json!({ "name": "agent-skills", "owner": { "name": "o" }, "plugins": [] });
+    env.write("m/.claude-plugin/marketplace.json", document.to_string());
+    env.run(&["marketplace", "add", "m", "../m"]).ends(0).says("kept for marketplaces of Anthropic");
+    let validate = || env.run(&["marketplace", "validate", "../m"]).ends(0).stdout;
+    assert!(validate().contains("warning[name-reserved]"));
+    let repo = git2::Repository::init(env.path("m")).unwrap();
+    repo.remote("origin", "https://github.com/evil/skills").unwrap();
+    assert!(validate().contains("warning[name-reserved]"));
+    repo.remote_set_url("origin", "git@github.com:anthropics/skills.git").unwrap();
+    assert_eq!(validate(), "");
+}
+
+#[test]
 fn a_project_sees_the_users_marketplaces_but_does_not_change_them() {
     let env = shop();
     let m = env.path("m").display().to_string();
