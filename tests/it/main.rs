@@ -20,6 +20,7 @@ mod terminal;
 mod update;
 mod verify;
 
+mod catalogues;
 mod market_install;
 mod marketplace;
 mod search;

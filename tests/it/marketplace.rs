@@ -11,7 +11,7 @@ use crate::server::{Play, Server};
 const FILE: &str = "project/config/skills_marketplaces.json";
 
 /// Writes a catalogue of these entries below the root.
-fn catalogue(env: &TestEnv, folder: &str, plugins: &Value) {
+pub(crate) fn catalogue(env: &TestEnv, folder: &str, plugins: &Value) {
     let document = json!({ "name": "acme", "owner": { "name": "Acme" }, "plugins": plugins });
     env.write(&format!("{folder}/.claude-plugin/marketplace.json"), document.to_string());
 }
@@ -37,13 +37,13 @@ fn shop() -> TestEnv {
     env
 }
 
-fn file_url(env: &TestEnv, below: &str) -> String {
+pub(crate) fn file_url(env: &TestEnv, below: &str) -> String {
     format!("file://{}", env.path(below).display())
 }
 
 /// Runs, expects a refusal, and that nothing changed but the cache.
 #[track_caller]
-fn refused(env: &TestEnv, args: &[&str], status: i32, words: &str) {
+pub(crate) fn refused(env: &TestEnv, args: &[&str], status: i32, words: &str) {
     let before = (env.picture("project"), env.picture("home"), env.picture("settings"));
     env.run(args).ends(status).says(words);
     assert_eq!(
@@ -53,11 +53,11 @@ fn refused(env: &TestEnv, args: &[&str], status: i32, words: &str) {
     );
 }
 
-fn shown(env: &TestEnv, what: &str) -> Value {
+pub(crate) fn shown(env: &TestEnv, what: &str) -> Value {
     env.run(&["skill", "show", what, "--json"]).ends(0).json()
 }
 
-fn names(shown: &Value) -> Vec<&str> {
+pub(crate) fn names(shown: &Value) -> Vec<&str> {
     shown["skills"].as_array().unwrap().iter().map(|skill| skill["name"].as_str().unwrap()).collect()
 }
 
