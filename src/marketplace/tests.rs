@@ -423,6 +423,8 @@ fn an_entry_without_skills_says_what_it_has() {
         "p/hooks/hooks.json",
         "q/plugin.json",
         "q/deep/skills/z/SKILL.md",
+        "canvas/extensions/x/main.mjs",
+        "canvas/README.md",
     ];
     let listing = listing(&tree);
     let look = |root: &str, entry: Value, own: Option<Value>| {
@@ -441,6 +443,7 @@ fn an_entry_without_skills_says_what_it_has() {
         look("r", json!({ "lspServers": { "x": {} } }), None).causes,
         ["it has 1 LSP server", "there is no folder `r`"]
     );
+    assert_eq!(look("canvas", json!({}), None).causes, ["its folder holds README.md, extensions"]);
     assert!(
         look("q", json!({}), None).causes[0]
             .contains("1 skill lie where a plugin has none, the first in `q/deep/skills/z`")
