@@ -198,8 +198,11 @@ impl Finder<'_> {
         let offered: Vec<_> = elsewhere.iter().filter(|found| found.offered).collect();
         let first = offered.first()?;
         Some(format!(
-            "{} lie where a plugin has none, the first in `{}`; install them from the repository itself",
-            crate::words::count(offered.len(), "skill"),
+            "{} where a plugin has none, the first in `{}`; install from the repository itself",
+            match offered.len() {
+                1 => "1 skill lies".to_owned(),
+                several => format!("{several} skills lie"),
+            },
             first.folder
         ))
     }

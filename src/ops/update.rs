@@ -53,6 +53,8 @@ struct Aim {
     integrity: Option<Digest>,
     /// Of an entry that is a package: its registry says what the request is now.
     package: Option<Package>,
+    /// The version of that entry.
+    version: Option<String>,
     is_entry: bool,
 }
 
@@ -62,19 +64,20 @@ impl Aim {
     fn of(entry: &Entry, all: &Marketplaces, world: &World<'_>) -> Result<Self> {
         // A marketplace that is no longer registered has no say any more.
         let origin = entry.marketplace.as_ref().filter(|origin| all.get(&origin.name).is_ok());
-        let want = origin.map_or(Ok(None), |origin| market::want_of(origin, all, world))?;
+        let (want, version) =
+            origin.map_or(Ok((None, None)), |origin| market::want_of(origin, all, world))?;
         if let Some(Want::Elsewhere { request, integrity }) = want {
-            return Ok(Self { request: *request, integrity, package: None, is_entry: true });
+            return Ok(Self { request: *request, integrity, package: None, version, is_entry: true });
         }
         let mut request = Request::parse(&entry.source)?;
         request.reference =
             entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
-        Ok(match want {
-            Some(Want::Npm(package)) => {
-                Self { request, integrity: None, package: Some(package), is_entry: true }
-            }
-            _ => Self { request, integrity: None, package: None, is_entry: false },
-        })
+        let package = match want {
+            Some(Want::Npm(package)) => Some(package),
+            _ => None,
+        };
+        let is_entry = package.is_some();
+        Ok(Self { request, integrity: None, package, version, is_entry })
     }
 
     /// Fetches it as it is now.
@@ -335,7 +338,10 @@ fn find(name: &SkillName, entry: &Entry, aim: &Aim, moving: &Moving, world: &Wor
         pin.reachable = Some(true);
         return Ok(Content::Noted(Box::new(Entry { pin, ..entry.clone() })));
     }
-    let candidate = gather::again(name, entry, &moving.tree, Arc::new(resolved), world)?;
+    let mut candidate = gather::again(name, entry, &moving.tree, Arc::new(resolved), world)?;
+    if entry.marketplace.is_some() {
+        market::lend_version(&mut candidate, aim.version.as_deref());
+    }
     if same_source && candidate.digest()?.0 == entry.digest && candidate.folder == folder {
         let pin = candidate.pin_record();
         return Ok(Content::Noted(Box::new(Entry { pin, ..entry.clone() })));

@@ -111,7 +111,8 @@ fn an_update_follows_the_sha_that_the_marketplace_names() {
     let publish = |sha: git2::Oid| {
         let source = json!({ "source": "url", "url": url, "sha": sha.to_string() });
         let document = json!({
-            "name": "acme", "owner": { "name": "o" }, "plugins": [{ "name": "office", "source": source }],
+            "name": "acme", "owner": { "name": "o" },
+            "plugins": [{ "name": "office", "version": sha.to_string()[..4], "source": source }],
         });
         env.write("m/.claude-plugin/marketplace.json", document.to_string());
     };
@@ -126,6 +127,8 @@ fn an_update_follows_the_sha_that_the_marketplace_names() {
     env.run(&["skill", "outdated"]).ends(6);
     env.run(&["skill", "update"]).ends(0).says("Updated pdf");
     assert_eq!(pin(), second.to_string());
+    // A skill without a version has that of its entry, after an update as before.
+    assert_eq!(env.registry()["skills"]["pdf"]["version"], second.to_string()[..4]);
     // The lock needs no marketplace.
     env.run(&["marketplace", "remove", "acme"]).ends(0);
     std::fs::remove_dir_all(env.path("project/.claude")).unwrap();

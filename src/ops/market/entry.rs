@@ -13,7 +13,7 @@ use crate::marketplace::{
     self, Catalogue, PLUGIN_MANIFESTS, Plugin, PluginManifest, Resolution, Scan, Want, root_of,
 };
 use crate::marketplaces::{Marketplace, Marketplaces};
-use crate::ops::gather::{self, Ask, Choice, Gathered, Offer};
+use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered, Offer};
 use crate::registry::Origin;
 use crate::source::{Request, Resolved, Source};
 
@@ -82,22 +82,39 @@ fn in_marketplace(error: Error, marketplace: &str) -> Error {
 /// What an entry asks for by the catalogue as it is recorded, without fetching it: so that an
 /// update can see whether the entry moved. A folder of the marketplace itself is the
 /// marketplace's own request, at its own reference; `None` where only the catalogue is
-/// registered, which has no folders.
+/// registered, which has no folders. Beside it the version that the entry gives itself.
 ///
 /// # Errors
 /// As [`open`], without those of fetching the entry.
-pub(crate) fn want_of(origin: &Origin, all: &Marketplaces, world: &World<'_>) -> Result<Option<Want>> {
+pub(crate) fn want_of(
+    origin: &Origin,
+    all: &Marketplaces,
+    world: &World<'_>,
+) -> Result<(Option<Want>, Option<String>)> {
     let known = all.get(&origin.name)?;
     let (catalogue, _) = shelf(known, all, world)?;
     let place = place_of(known)?;
-    let want = catalogue.find(&origin.entry)?.source()?.want(place.is_local())?;
-    Ok(match (want, place) {
+    let plugin = catalogue.find(&origin.entry)?;
+    let want = match (plugin.source()?.want(place.is_local())?, place) {
         (Want::Inside(_), Place::Tree { request, .. }) => {
             Some(Want::Elsewhere { request, integrity: archive_pin(known) })
         }
         (Want::Inside(_), _) => None,
         (want, _) => Some(want),
-    })
+    };
+    Ok((want, plugin.version.clone()))
+}
+
+/// Gives a skill that has no version of its own that of its plugin: of the nearest
+/// `plugin.json` above it, else the one that the entry has.
+pub(crate) fn lend_version(candidate: &mut Candidate, of_entry: Option<&str>) {
+    let Some(front) = &mut candidate.document.frontmatter else { return };
+    let above = std::iter::successors(Some(candidate.folder.as_str()), |folder| {
+        (!folder.is_empty()).then(|| folder.rsplit_once('/').map_or("", |(above, _)| above))
+    });
+    let own = above.filter_map(|root| plugin_manifest(&candidate.tree, root).ok().flatten()).next();
+    let own = own.and_then(|manifest| manifest.version);
+    front.version = front.version.take().or(own).or_else(|| of_entry.map(str::to_owned));
 }
 
 fn open_plugin(plugin: &Plugin, known: &Marketplace, world: &World<'_>) -> Result<Opened> {

@@ -124,7 +124,7 @@ fn an_update_can_ask_what_an_entry_leads_to() {
     let all = shop(&bench, &["acme"]);
     let of = |entry: &str| {
         let origin = Origin { name: "acme".into(), entry: entry.into() };
-        want_of(&origin, &all, &bench.world()).map(|want| match want {
+        want_of(&origin, &all, &bench.world()).map(|(want, _)| match want {
             Some(Want::Elsewhere { request, .. }) => request.to_string(),
             Some(Want::Npm(package)) => format!("npm {}", package.name),
             other => format!("{other:?}"),
