@@ -75,7 +75,8 @@ fn an_update_notices_what_changed() {
     let (env, server) = (TestEnv::new(), server());
     review(&server, "print(1)");
     let at = format!("{}{BELOW}/review", server.url());
-    // The folder is a source of its own.
+    // The folder is a source of its own, and a marketplace of one skill.
+    env.run(&["marketplace", "add", "one", &at]).ends(0).says("1 entry, 1 skill");
     env.run(&["skill", "install", &at]).ends(0);
     env.run(&["skill", "outdated"]).ends(0);
     let before = record(&env);
