@@ -95,7 +95,7 @@ impl Skills {
             subdirectory: None,
         };
         let ask = Ask { choice: Choice::All, ..Ask::of(request) };
-        let gathered = gather::pick(&ask, (resolved, tree), &world, &|_| Ok(Vec::new()))?;
+        let gathered = gather::pick(&ask, (resolved, tree), None, &world, &|_| Ok(Vec::new()))?;
         let (mut registry, mut seen) = (Registry::default(), Seen::new());
         for candidate in &gathered.candidates {
             let (digest, files) = candidate.digest()?.clone();

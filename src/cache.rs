@@ -1,13 +1,16 @@
 //! World: skill trees by digest, shared by all projects of a user.
 //!
-//! One file holds one tree: a line for each file as in the digest with the size before the
-//! path, an empty line, then the bytes of the files one after the other. What comes out is
-//! verified against its digest every time; what fails is removed and was never there. The
-//! cache may be deleted at any moment, also while it is used.
+//! A tree is kept as a line for each file as in the digest with the size before the path, an
+//! empty line, then the bytes of the files one after the other: in a file of its own or, when
+//! one command keeps many, in a [bundle](bundle). What comes out is verified against its digest
+//! every time; what fails is removed and was never there. The cache may be deleted at any
+//! moment, also while it is used.
 
-use std::collections::BTreeMap;
+mod bundle;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use fs_err as fs;
 
@@ -15,6 +18,8 @@ use crate::digest::{self, Digest, Files, sha256_hex};
 use crate::error::Result;
 use crate::fetch::Tree;
 use crate::tree::{Entry, Listing, Node, TreePath};
+pub(crate) use bundle::Batch;
+use bundle::Bundle;
 
 /// The first line of every file; another one is another format, and not read.
 const MAGIC: &str = "ba-agent tree 1";
@@ -26,6 +31,8 @@ const LOOK_EVERY: u8 = 16;
 pub(crate) struct Cache {
     trees: PathBuf,
     limit: u64,
+    /// What was bundled when somebody first looked for it.
+    bundles: Arc<OnceLock<Vec<Bundle>>>,
 }
 
 /// What a cache holds.
@@ -38,7 +45,7 @@ pub(crate) struct Size {
 impl Cache {
     /// The cache in `folder`, of at most `limit` bytes.
     pub(crate) fn new(folder: &Path, limit: u64) -> Self {
-        Self { trees: folder.join("trees"), limit }
+        Self { trees: folder.join("trees"), limit, bundles: Arc::default() }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -52,40 +59,48 @@ impl Cache {
 
     /// True when a tree of this digest seems to be there.
     pub(crate) fn has(&self, digest: &Digest) -> bool {
-        self.file(digest).exists()
+        self.file(digest).exists() || self.bundles().iter().any(|bundle| bundle.has(digest))
+    }
+
+    fn bundles(&self) -> &[Bundle] {
+        self.bundles.get_or_init(|| bundle::all(&self.trees))
     }
 
     /// The tree of this digest, every byte verified; `None` when it is not there or broken.
     /// Reading it counts as use.
     pub(crate) fn get(&self, digest: &Digest) -> Option<Tree> {
         let file = self.file(digest);
-        let bytes = std::fs::read(&file).ok()?;
-        let Some((tree, files)) = unpack(bytes) else {
+        let Ok(bytes) = std::fs::read(&file) else {
+            return self.bundles().iter().find_map(|bundle| bundle.get(digest));
+        };
+        let Some(tree) = verified(bytes, digest) else {
             let _ = std::fs::remove_file(&file);
             return None;
         };
-        if digest::of_files(&files) != *digest {
-            let _ = std::fs::remove_file(&file);
-            return None;
-        }
         touch(&file);
         Some(tree)
     }
 
-    /// Keeps a tree: its record, and the bytes of each file by path. A cache that cannot be
-    /// written keeps nothing, which is no failure of the command.
-    pub(crate) fn put(&self, digest: &Digest, files: &Files, bytes: &BTreeMap<String, Vec<u8>>) {
+    /// Keeps a tree: its record, and the bytes of each file in the order of that. A cache that
+    /// cannot be written keeps nothing, which is no failure of the command.
+    pub(crate) fn put(&self, digest: &Digest, files: &Files, bytes: &[Vec<u8>]) {
         if self.limit > 0 && !self.has(digest) {
             let _ = self.write(digest, files, bytes);
         }
     }
 
-    fn write(&self, digest: &Digest, files: &Files, bytes: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+    /// Takes the trees of one command, about so many.
+    pub(crate) fn batch(&self, trees: usize) -> Batch<'_> {
+        Batch::new(self, trees)
+    }
+
+    fn write(&self, digest: &Digest, files: &Files, bytes: &[Vec<u8>]) -> Result<()> {
         let file = self.file(digest);
         let folder = file.parent().unwrap_or(&self.trees);
         fs::create_dir_all(folder)?;
         let mut packed = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-        packed.write_all(&pack(files, bytes))?;
+        packed.write_all(&head(files, bytes))?;
+        bytes.iter().try_for_each(|bytes| packed.write_all(bytes))?;
         packed.persist(&file).map_err(|e| e.error)?;
         // No clock and no state: the digest itself spreads the looks evenly.
         let last = digest.hex().as_bytes().last().copied().unwrap_or(0);
@@ -95,8 +110,8 @@ impl Cache {
         Ok(())
     }
 
-    /// Removes trees, those unused longest first, until at most `limit` bytes are left; says
-    /// what went. A tree that another process is reading is not lost to it: it has read it
+    /// Removes trees, those unused longest first and the bundled ones together, until at most
+    /// `limit` bytes are left; says what went. A tree that another process is reading is not lost to it: it has read it
     /// whole or opens it no more.
     pub(crate) fn prune(&self, limit: u64) -> Size {
         let mut trees = self.list();
@@ -107,8 +122,9 @@ impl Cache {
             if total <= limit {
                 break;
             }
+            let count = bundle::count(&path);
             if std::fs::remove_file(path).is_ok() {
-                gone.trees += 1;
+                gone.trees += count;
                 gone.bytes += bytes;
             }
             total = total.saturating_sub(bytes);
@@ -130,7 +146,8 @@ impl Cache {
 
     pub(crate) fn size(&self) -> Size {
         let trees = self.list();
-        Size { trees: trees.len(), bytes: trees.iter().map(|tree| tree.2).sum() }
+        let count = trees.iter().map(|tree| bundle::count(&tree.0)).sum();
+        Size { trees: count, bytes: trees.iter().map(|tree| tree.2).sum() }
     }
 
     /// Path, last use and size of each tree; files left by killed commands among them.
@@ -151,18 +168,20 @@ fn touch(file: &Path) {
     let _ = file.set_modified(std::time::SystemTime::now());
 }
 
-fn pack(files: &Files, bytes: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
-    let empty = Vec::new();
-    let of = |path: &String| bytes.get(path).unwrap_or(&empty);
-    let mut packed = format!("{MAGIC}\n").into_bytes();
-    for (path, line) in files {
-        packed.extend_from_slice(format!("{line} {} {path}\n", of(path).len()).as_bytes());
+/// What stands before the bytes of the files.
+fn head(files: &Files, bytes: &[Vec<u8>]) -> Vec<u8> {
+    let mut head = format!("{MAGIC}\n").into_bytes();
+    for ((path, line), bytes) in files.iter().zip(bytes) {
+        head.extend_from_slice(format!("{line} {} {path}\n", bytes.len()).as_bytes());
     }
-    packed.push(b'\n');
-    for path in files.keys() {
-        packed.extend_from_slice(of(path));
-    }
-    packed
+    head.push(b'\n');
+    head
+}
+
+/// The tree in these bytes, if it is the one of this digest.
+fn verified(bytes: Vec<u8>, digest: &Digest) -> Option<Tree> {
+    let (tree, files) = unpack(bytes)?;
+    (digest::of_files(&files) == *digest).then_some(tree)
 }
 
 /// The tree and its record, when each file hashes to what its line says.
@@ -202,7 +221,7 @@ fn unpack(bytes: Vec<u8>) -> Option<(Tree, Files)> {
 mod tests {
     use super::*;
 
-    fn sample(text: &str) -> (Digest, Files, BTreeMap<String, Vec<u8>>) {
+    pub(super) fn sample(text: &str) -> (Digest, Files, Vec<Vec<u8>>) {
         let parts: [(&str, &str, Vec<u8>); 3] = [
             ("CLAUDE.md", "120000", b"SKILL.md".to_vec()),
             ("SKILL.md", "100644", text.as_bytes().to_vec()),
@@ -210,7 +229,7 @@ mod tests {
         ];
         let files: Files =
             parts.iter().map(|(p, m, b)| ((*p).to_owned(), format!("{m} {}", sha256_hex(b)))).collect();
-        let bytes = parts.into_iter().map(|(p, _, b)| (p.to_owned(), b)).collect();
+        let bytes = parts.into_iter().map(|(_, _, b)| b).collect();
         (digest::of_files(&files), files, bytes)
     }
 
@@ -222,12 +241,8 @@ mod tests {
         assert!(cache.get(&digest).is_none());
         cache.put(&digest, &files, &bytes);
         let tree = cache.get(&digest).unwrap();
-        let read: BTreeMap<String, Vec<u8>> = tree
-            .listing
-            .entries()
-            .iter()
-            .map(|e| (e.path.to_string(), tree.read(e).unwrap().into_owned()))
-            .collect();
+        let entries = tree.listing.entries().iter();
+        let read: Vec<Vec<u8>> = entries.map(|e| tree.read(e).unwrap().into_owned()).collect();
         assert_eq!(read, bytes);
         assert_eq!(tree.listing.get("bin/run").unwrap().node, Node::File { executable: true });
     }
@@ -287,7 +302,7 @@ mod tests {
                 cache.put(digest, files, bytes);
                 if let Some(tree) = cache.get(digest) {
                     let entry = tree.listing.get("SKILL.md").unwrap();
-                    assert_eq!(tree.read(entry).unwrap().into_owned(), bytes["SKILL.md"]);
+                    assert_eq!(tree.read(entry).unwrap().into_owned(), bytes[1]);
                     hits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 }
                 match round % 5 {

@@ -39,6 +39,13 @@ pub(crate) struct Found {
     pub(crate) offered: bool,
 }
 
+impl Found {
+    /// The path of its manifest, seen from the top of the listing.
+    pub(crate) fn manifest_path(&self) -> String {
+        join(&self.folder, &self.manifest)
+    }
+}
+
 /// The skills at and below the folder `base` (`""` is the top), in byte order of their
 /// folders: the union of all layouts. A manifest in `base` itself makes that the only
 /// one; a manifest below a skill belongs to that skill. Links are never followed, and
@@ -131,6 +138,31 @@ pub(crate) struct Unnamed<'a> {
     pub(crate) folder: &'a str,
     /// `name` of its frontmatter, as written.
     pub(crate) written: Option<&'a str>,
+}
+
+/// The skill that a person means by `word`, a name or a whole folder, when the folders alone
+/// tell: its position, and the name that [`name_all`] gives it if its frontmatter does not
+/// [disagree](keeps), whatever the frontmatter of the others says.
+pub(crate) fn evident(folders: &[&str], word: &str, source_name: &str) -> Option<(usize, SkillName)> {
+    let names: Vec<SkillName> =
+        folders.iter().map(|folder| given_name(None, last(folder), source_name)).collect();
+    let at = match folders.iter().position(|folder| !folder.is_empty() && *folder == word) {
+        Some(at) => at,
+        None => names.iter().position(|name| name.as_str() == word)?,
+    };
+    let name = names.get(at)?;
+    // Another folder of this name would be a rival, and one whose whole path makes it could
+    // be pushed there by a clash.
+    let rivals = names.iter().zip(folders).enumerate().filter(|(other, _)| *other != at);
+    let mut rivals = rivals.map(|(_, (rival, folder))| (rival, SkillName::slug(folder)));
+    let is_free = rivals.all(|(rival, slug)| rival != name && slug.as_ref() != Some(name));
+    (is_free && (name.as_str() == word || word.contains('/'))).then(|| (at, name.clone()))
+}
+
+/// True when a skill whose frontmatter says `written` is called `name` by [`name_all`], which
+/// is what its folder alone would have it called.
+pub(crate) fn keeps(written: Option<&str>, folder: &str, source_name: &str, name: &SkillName) -> bool {
+    given_name(written, last(folder), source_name) == *name
 }
 
 /// Names for several skills of one source, in the order of `skills`: by frontmatter, on
@@ -423,6 +455,46 @@ mod tests {
         check(&[(".apm/skills/x", "x"), (".agents/skills/x", "x")], &["apm-x", "agents-x"]);
         check(&[("a/b/x", ""), ("a/c/x", ""), ("d/b/x", "")], &["a-b-x", "c-x", "d-b-x"]);
         check(&[("技/x", ""), ("能/x", "")], &["x", "x-2"]);
+    }
+
+    #[test]
+    fn a_skill_is_evident_when_no_other_folder_has_a_say() {
+        let folders = ["skills/pdf", "skills/docx", "a/shared", "b/shared", "pdf/tools", "x/pdf-tools", ""];
+        let check = |word: &str, expected: Option<(usize, &str)>| {
+            let found = evident(&folders, word, "repo");
+            assert_eq!(found.as_ref().map(|(at, name)| (*at, name.as_str())), expected, "{word}");
+        };
+        check("docx", Some((1, "docx")));
+        check("skills/docx", Some((1, "docx")));
+        check("repo", Some((6, "repo")));
+        for word in ["shared", "a/shared", "pdf-tools", "none", "", "skills"] {
+            check(word, None);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_evident_name_is_the_one_that_is_given(
+            skills in proptest::collection::btree_map(
+                "[abA-]{1,2}(/[abA-]{1,2}){0,2}",
+                proptest::option::of("[abA -]{1,4}"),
+                1..7,
+            ),
+            word in "[ab-]{1,2}(/[ab]{1,2})?",
+        ) {
+            let folders: Vec<&str> = skills.keys().map(String::as_str).collect();
+            let unnamed: Vec<_> = skills
+                .iter()
+                .map(|(folder, written)| Unnamed { folder, written: written.as_deref() })
+                .collect();
+            if let Some((at, name)) = evident(&folders, &word, "repo")
+                && keeps(unnamed[at].written, folders[at], "repo", &name)
+            {
+                let named = name_all(&unnamed, "repo");
+                assert_eq!(named[at].0, name);
+                assert!(named[at].1.is_empty());
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub(crate) mod marketplace;
 pub(crate) mod npm;
 mod open;
 mod served;
+mod sparse;
 pub(crate) mod ssh;
 
 #[cfg(test)]
@@ -19,7 +20,9 @@ pub(crate) mod testing;
 #[path = "../tests/support/server.rs"]
 pub(crate) mod testserver;
 
-pub(crate) use open::{local_folder, open, open_at, pinned};
+pub(crate) use git::Extent;
+pub(crate) use open::{git as open_git, local_folder, open, pinned};
+pub(crate) use sparse::Arrival;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -113,6 +116,29 @@ impl Tree {
     /// A tree out of a git repository.
     pub(crate) fn git(listing: Listing, blobs: git::Blobs) -> Self {
         Self { listing, skipped: 0, blobs: Blobs::Git(blobs) }
+    }
+
+    /// The blobs that `wanted` says and that are not here; `None` for a tree that did not
+    /// come out of git, which is whole.
+    ///
+    /// # Errors
+    /// `Integrity` for objects that are broken.
+    pub(crate) fn absent(&self, wanted: &dyn Fn(&Entry) -> bool) -> Result<Option<git::Absent>> {
+        match &self.blobs {
+            Blobs::Git(blobs) => blobs.absent(&self.listing, wanted).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Takes blobs of it that came later than the listing.
+    ///
+    /// # Errors
+    /// `Integrity` for objects that are broken.
+    pub(crate) fn supply(&mut self, objects: git::objects::Objects) -> Result<()> {
+        match &mut self.blobs {
+            Blobs::Git(blobs) => blobs.supply(&mut self.listing, objects),
+            _ => Ok(()),
+        }
     }
 
     /// The git tree id of a folder (`""` is the top), 40 hex digits; `None` for trees

@@ -199,7 +199,7 @@ impl Transaction {
         let (files, bytes) = disk::read_folder(folder)?;
         let digest = digest::of_files(&files);
         let trees = self.store.history.trees();
-        trees.put(&digest, &files, &bytes);
+        trees.put(&digest, &files, &bytes.into_values().collect::<Vec<_>>());
         if trees.get(&digest).is_none() {
             return Err(error!(Failed, "the edited files of `{name}` cannot be kept for a rollback")
                 .cause(format!("`{}` cannot be written", trees.folder().display()))

@@ -261,6 +261,23 @@ impl Listing {
         &self.entries
     }
 
+    /// Lets `learn` complete entries whose bytes have come since they were listed: their
+    /// size, where their link leads. An entry for which it has a reason becomes one that
+    /// must not be written anywhere.
+    pub(crate) fn complete(&mut self, mut learn: impl FnMut(&mut Entry) -> Option<&'static str>) {
+        let mut refused = Vec::new();
+        self.entries.retain_mut(|entry| match learn(entry) {
+            None => true,
+            Some(reason) => {
+                refused.push((entry.path.clone(), reason));
+                false
+            }
+        });
+        for (path, reason) in refused {
+            self.refuse(path.as_str().as_bytes(), reason);
+        }
+    }
+
     /// The entries below `folder` (`""` is everything), with paths as they stand.
     pub(crate) fn below(&self, folder: &str) -> &[Entry] {
         if folder.is_empty() {
@@ -433,12 +450,12 @@ fn check_link(path: &TreePath, target: &str, entries: &[Entry]) -> Result<()> {
     }
 }
 
-/// `target` seen from the folder of `path`, without `.` and `..`; `None` when it is
-/// absolute, leaves, is the top itself or is no sound path.
+/// `target` seen from the folder of `path`, without `.` and `..`; `None` when it is empty (as
+/// of a link that was not fetched), absolute, leaves, is the top itself or is no sound path.
 fn resolve_link(path: &str, target: &str) -> Option<String> {
     let mut names: Vec<&str> = path.split('/').collect();
     names.pop();
-    if target.starts_with('/') || target.contains('\\') {
+    if target.is_empty() || target.starts_with('/') || target.contains('\\') {
         return None;
     }
     for name in target.split('/') {
@@ -527,6 +544,7 @@ mod tests {
             vec![entry("dev", Node::Special("device"))],
             vec![link("l", "/etc/passwd")],
             vec![link("l", "../x")],
+            vec![file("a/b"), link("a/l", "")],
             vec![file("a/b"), link("a/l", "../../x")],
             vec![link("l", "missing")],
             vec![link("a", "b"), link("b", "a")],

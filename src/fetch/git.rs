@@ -25,7 +25,7 @@ use crate::fetch::http::{self, Answer, Ask};
 use crate::fetch::ssh::{Session, Target};
 use crate::fetch::{Tree, World};
 use crate::source::{Pin, Reference, Resolved, Sha, Source};
-use crate::tree::{Entry, TreePath};
+use crate::tree::{Entry, Listing, Node, TreePath};
 use address::Address;
 use objects::Objects;
 use refs::Settled;
@@ -53,6 +53,15 @@ pub(crate) struct Remote<'w> {
     refs: OnceCell<Refs>,
     /// The whole history of branches and tags, once something needed it.
     history: RefCell<Option<Arc<Objects>>>,
+}
+
+/// How much of a commit is fetched at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it.
+    Whole,
+    /// Its trees, where the host can leave the blobs out: [`Remote::bring`] has them later.
+    Sparse,
 }
 
 /// How the repository is reached.
@@ -147,19 +156,48 @@ impl<'w> Remote<'w> {
     ///
     /// # Errors
     /// `NotFound` when the repository does not have the commit or the folder.
-    pub(crate) fn fetch(&self, resolved: &Resolved) -> Result<Tree> {
+    pub(crate) fn fetch(&self, resolved: &Resolved, extent: Extent) -> Result<Tree> {
         let Pin::Commit(sha) = &resolved.pin else {
             fail!(Usage, "`{}` is a git repository: only a commit can be fetched", self.name);
         };
         self.world.progress.begin(&format!("Fetching {}", self.name));
-        let (objects, commit) = self.commit(sha).map_err(|e| self.about(e))?;
+        let (objects, commit) = self.commit(sha, extent).map_err(|e| self.about(e))?;
         let root = walk::tree_of(&commit)?;
         let Listed { listing, ids, folders } = walk::list(&objects, root, resolved.subdirectory.as_ref())
             .map_err(|e| match e.kind {
                 Kind::NotFound => e.wrap(format!("{} has no such folder at {}", self.name, sha.short())),
                 _ => e.wrap(format!("{} at {} cannot be read", self.name, sha.short())),
             })?;
-        Ok(Tree::git(listing, Blobs { objects, root, ids, folders }))
+        Ok(Tree::git(listing, Blobs { objects, brought: Vec::new(), root, ids, folders }))
+    }
+
+    /// Brings what `wanted` says of a tree that [`Remote::fetch`] gave, as far as it is not
+    /// here yet: one request, whatever the number of files. Where most of the commit is
+    /// wanted, or the host gives no single blobs, that is the whole commit.
+    ///
+    /// # Errors
+    /// As [`Remote::fetch`].
+    pub(crate) fn bring(
+        &self,
+        tree: &mut Tree,
+        resolved: &Resolved,
+        wanted: &dyn Fn(&Entry) -> bool,
+    ) -> Result<()> {
+        let (Pin::Commit(sha), Some(absent)) = (&resolved.pin, tree.absent(wanted)?) else { return Ok(()) };
+        if absent.wanted.is_empty() {
+            return Ok(());
+        }
+        let whole = || self.fetch_commit(sha, Extent::Whole).map_err(|e| self.about(e));
+        let objects = if absent.is_most() {
+            whole()?
+        } else {
+            let wants: Vec<Sha> = absent.wanted.iter().filter_map(|id| id.to_string().parse().ok()).collect();
+            match self.pack(&Wish { wants: &wants, ..Wish::default() }) {
+                Err(e) if e.kind == Kind::NotFound => whole()?,
+                brought => brought.map_err(|e| self.about(e))?,
+            }
+        };
+        tree.supply(objects)
     }
 
     /// Whether a branch or tag leads to the commit. GitHub hands out commits that only
@@ -193,9 +231,8 @@ impl<'w> Remote<'w> {
         let objects = match &self.road {
             Road::Local(objects) => Arc::clone(objects),
             _ => {
-                let commits = [self.refs()?.want(new)];
-                let wish =
-                    Wish { commits: &commits, shallow: false, filter: Some("tree:0"), have: Some(old) };
+                let wants = [self.refs()?.want(new)];
+                let wish = Wish { wants: &wants, filter: Some("tree:0"), have: Some(old), ..Wish::default() };
                 Arc::new(self.pack(&wish)?)
             }
         };
@@ -225,7 +262,7 @@ impl<'w> Remote<'w> {
     }
 
     /// The objects around a commit, and the commit.
-    fn commit(&self, sha: &Sha) -> Result<(Arc<Objects>, Vec<u8>)> {
+    fn commit(&self, sha: &Sha, extent: Extent) -> Result<(Arc<Objects>, Vec<u8>)> {
         let id = oid(sha)?;
         let find = |objects: &Objects| {
             objects.find(id, ObjectType::Commit, LARGEST_COMMIT).map_err(|e| {
@@ -245,7 +282,7 @@ impl<'w> Remote<'w> {
         {
             return Ok((history, commit));
         }
-        match self.fetch_commit(sha) {
+        match self.fetch_commit(sha, extent) {
             Ok(objects) => match find(&objects)? {
                 Some(commit) => return Ok((Arc::new(objects), commit)),
                 None => fail!(Integrity, "the remote did not send the commit {}", sha.short()),
@@ -262,12 +299,26 @@ impl<'w> Remote<'w> {
     }
 
     /// One commit without its history, where the server can do that.
-    fn fetch_commit(&self, sha: &Sha) -> Result<Objects> {
+    fn fetch_commit(&self, sha: &Sha, extent: Extent) -> Result<Objects> {
         let want = match self.refs.get() {
             Some(refs) => refs.want(sha),
             None => sha.clone(),
         };
-        self.pack(&Wish { commits: &[want], shallow: true, filter: None, have: None })
+        let sparse = extent == Extent::Sparse && self.brings()?;
+        let filter = sparse.then_some("blob:none");
+        self.pack(&Wish { wants: &[want], shallow: true, filter, ..Wish::default() })
+    }
+
+    /// Whether blobs can be left with the host until they are asked for.
+    ///
+    /// # Errors
+    /// As [`Remote::refs`].
+    pub(crate) fn brings(&self) -> Result<bool> {
+        match &self.road {
+            Road::Http { .. } => Ok(self.hello_by_http()?.brings()),
+            // Each request would be a login of its own.
+            Road::Ssh { .. } | Road::Local(_) => Ok(false),
+        }
     }
 
     /// The history of all branches and tags.
@@ -282,8 +333,7 @@ impl<'w> Remote<'w> {
         if wants.is_empty() {
             fail!(NotFound, "{} is empty", self.name);
         }
-        let history =
-            Arc::new(self.pack(&Wish { commits: &wants, shallow: false, filter: None, have: None })?);
+        let history = Arc::new(self.pack(&Wish { wants: &wants, walked: true, ..Wish::default() })?);
         *self.history.borrow_mut() = Some(Arc::clone(&history));
         Ok(history)
     }
@@ -320,7 +370,7 @@ impl<'w> Remote<'w> {
                 let answer = self
                     .post(hello, &request)?
                     .into_reader(self.world.settings.limits.pack.saturating_mul(2));
-                receive(self.world, Pack::begin(hello, shallow, answer)?, shallow)
+                receive(self.world, Pack::begin(hello, shallow, answer)?, wish.walked)
             }
             Road::Ssh { target, open } => {
                 let opened = open.borrow_mut().take();
@@ -328,7 +378,7 @@ impl<'w> Remote<'w> {
                 let shallow = wish.shallow && hello.has_shallow();
                 session.send(&wire::pack_request(&hello, &Wish { shallow, ..*wish }))?;
                 let received = Pack::begin(&hello, shallow, &mut session)
-                    .and_then(|pack| receive(self.world, pack, shallow));
+                    .and_then(|pack| receive(self.world, pack, wish.walked));
                 received.map_err(|e| if e.kind == Kind::Network { session.explain(e) } else { e })
             }
             Road::Local(_) => fail!(Failed, "{} is on this machine: nothing is sent", self.name),
@@ -434,9 +484,9 @@ fn same_repository(from: &Url, to: &Url) -> Result<()> {
         .hint(format!("check that it is the one you mean, then use {shown}")))
 }
 
-/// One commit is decoded in memory; a history is walked by libgit2.
-fn receive(world: &World, pack: impl Read, shallow: bool) -> Result<Objects> {
-    if shallow { Objects::hold(world, pack) } else { Objects::receive(world, pack) }
+/// A history is walked by libgit2; all else is decoded in memory.
+fn receive(world: &World, pack: impl Read, walked: bool) -> Result<Objects> {
+    if walked { Objects::receive(world, pack) } else { Objects::hold(world, pack) }
 }
 
 fn no_commit(sha: &Sha) -> Error {
@@ -499,6 +549,8 @@ fn peeled(objects: &Objects, id: &Sha) -> Option<Sha> {
 #[derive(Debug)]
 pub(crate) struct Blobs {
     objects: Arc<Objects>,
+    /// Blobs that came after the trees.
+    brought: Vec<Objects>,
     root: Oid,
     ids: Vec<Oid>,
     /// Trees that the listing was made of, by their path.
@@ -511,9 +563,57 @@ impl Blobs {
         let Some(id) = self.ids.get(entry.slot) else {
             fail!(Integrity, "the bytes of `{}` are missing", entry.path);
         };
-        self.objects
-            .read(*id, ObjectType::Blob, entry.size)
-            .map_err(|e| e.wrap(format!("`{}` cannot be read", entry.path)))
+        let bytes = match self.owner(*id)? {
+            Some(objects) => objects.read(*id, ObjectType::Blob, entry.size),
+            None => self.objects.read(*id, ObjectType::Blob, entry.size),
+        };
+        bytes.map_err(|e| e.wrap(format!("`{}` cannot be read", entry.path)))
+    }
+
+    /// Where a blob is that came after the trees.
+    fn owner(&self, id: Oid) -> Result<Option<&Objects>> {
+        for objects in &self.brought {
+            if objects.size(id)?.is_some() {
+                return Ok(Some(objects));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What `wanted` says of the listing and is not here.
+    ///
+    /// # Errors
+    /// `Integrity` for objects that are broken.
+    pub(crate) fn absent(&self, listing: &Listing, wanted: &dyn Fn(&Entry) -> bool) -> Result<Absent> {
+        let mut absent = Absent { wanted: BTreeSet::new(), all: 0 };
+        for entry in listing.entries() {
+            let Some(id) = self.ids.get(entry.slot) else { continue };
+            if !matches!(entry.node, Node::File { .. } | Node::Link { .. }) {
+                continue;
+            }
+            absent.all += 1;
+            if wanted(entry) && self.owner(*id)?.is_none() && self.objects.size(*id)?.is_none() {
+                absent.wanted.insert(*id);
+            }
+        }
+        Ok(absent)
+    }
+
+    /// Takes blobs that came, and completes the listing by them.
+    ///
+    /// # Errors
+    /// `Integrity` for objects that are broken.
+    pub(crate) fn supply(&mut self, listing: &mut Listing, objects: Objects) -> Result<()> {
+        let mut broken = None;
+        listing.complete(|entry| {
+            let id = self.ids.get(entry.slot)?;
+            walk::learn(&objects, *id, entry).unwrap_or_else(|e| {
+                broken = Some(e);
+                None
+            })
+        });
+        self.brought.push(objects);
+        broken.map_or(Ok(()), Err)
     }
 
     /// The git tree id of a folder, 40 hex digits.
@@ -521,6 +621,21 @@ impl Blobs {
         let known = self.folders.get(folder).copied();
         let id = known.or_else(|| walk::folder_id(&self.objects, self.root, folder).ok().flatten());
         id.map(|id| id.to_string())
+    }
+}
+
+/// Blobs that are still with their host.
+#[derive(Debug)]
+pub(crate) struct Absent {
+    wanted: BTreeSet<Oid>,
+    /// Files and links of the whole listing.
+    all: usize,
+}
+
+impl Absent {
+    /// True where one pack of everything, which a host has ready, is the cheaper way.
+    fn is_most(&self) -> bool {
+        self.wanted.len() > self.all / 2
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use super::git::Remote;
-use super::{Tree, World, archive, http, local, served};
+use super::git::{Extent, Remote};
+use super::{Arrival, Tree, World, archive, http, local, served};
 use crate::builtin;
 use crate::digest::Digest;
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
@@ -32,7 +32,7 @@ pub(crate) fn open(
     }
     match &request.source {
         Source::Github { .. } | Source::Gitlab { .. } | Source::Bitbucket { .. } | Source::Git { .. } => {
-            git(request, skill, world)
+            Ok(git(request, skill, None, Extent::Whole, world)?.into_parts())
         }
         Source::Archive { location } => packed(request, location, integrity, world),
         Source::Served { url } => {
@@ -54,51 +54,59 @@ pub(crate) fn open(
     }
 }
 
-fn git(request: &Request, skill: Option<&str>, world: &World<'_>) -> Result<(Resolved, Tree)> {
-    let remote = Remote::open(&request.source, world)?;
-    let resolved = remote.resolve(&request.reference, request.subdirectory.as_ref(), skill)?;
-    check_reachable(&remote, &resolved, world)?;
-    let tree = remote.fetch(&resolved)?;
-    Ok((resolved, tree))
-}
-
-/// As [`open`], for a git source, but with this commit instead of what its reference is now.
-/// The reference stays what was asked for, so that an update follows it.
+/// As [`open`], for a git source at a commit instead of what its reference is now, if one is
+/// given; the reference stays what was asked for, so that an update follows it.
 ///
 /// # Errors
 /// As [`open`]; `Usage` where the source has no commits.
-pub(crate) fn open_at(
+pub(crate) fn git<'w>(
     request: &Request,
     skill: Option<&str>,
-    commit: &Sha,
-    world: &World<'_>,
-) -> Result<(Resolved, Tree)> {
+    commit: Option<&Sha>,
+    extent: Extent,
+    world: &'w World<'w>,
+) -> Result<Arrival<'w>> {
     if !request.source.is_git() {
         return Err(error!(Usage, "`{}` has no commits", request.source));
     }
     let remote = Remote::open(&request.source, world)?;
     let folder = request.subdirectory.as_ref();
-    let settled = match remote.resolve(&request.reference, folder, skill) {
-        // The branch may be gone; the commit need not be.
-        Err(error) if error.kind == Kind::NotFound => {
-            remote.resolve(&Reference::Sha(commit.clone()), folder, skill)
+    let settled = remote.resolve(&request.reference, folder, skill);
+    let resolved = match commit {
+        None => settled?,
+        Some(commit) => {
+            let settled = match settled {
+                // The branch may be gone; the commit need not be.
+                Err(error) if error.kind == Kind::NotFound => {
+                    remote.resolve(&Reference::Sha(commit.clone()), folder, skill)
+                }
+                settled => settled,
+            }?;
+            Resolved { pin: Pin::Commit(commit.clone()), ..settled }
         }
-        settled => settled,
-    }?;
-    let resolved = Resolved { pin: Pin::Commit(commit.clone()), ..settled };
-    check_reachable(&remote, &resolved, world)?;
-    let tree = remote.fetch(&resolved)?;
-    Ok((resolved, tree))
+    };
+    arrive(remote, resolved, extent, world)
 }
 
 /// The tree of a commit that is known already.
 ///
 /// # Errors
 /// As [`Remote::fetch`].
-pub(crate) fn pinned(resolved: &Resolved, world: &World<'_>) -> Result<Tree> {
+pub(crate) fn pinned<'w>(resolved: Resolved, extent: Extent, world: &'w World<'w>) -> Result<Arrival<'w>> {
     let remote = Remote::open(&resolved.source, world)?;
-    check_reachable(&remote, resolved, world)?;
-    remote.fetch(resolved)
+    arrive(remote, resolved, extent, world)
+}
+
+fn arrive<'w>(
+    remote: Remote<'w>,
+    resolved: Resolved,
+    extent: Extent,
+    world: &World<'_>,
+) -> Result<Arrival<'w>> {
+    check_reachable(&remote, &resolved, world)?;
+    let tree = remote.fetch(&resolved, extent)?;
+    let is_sparse = extent == Extent::Sparse && remote.brings()?;
+    Ok(if is_sparse { Arrival::sparse(resolved, tree, remote) } else { Arrival::whole(resolved, tree) })
 }
 
 /// With `require_reachable`: a commit must be one that a branch or tag of the repository

@@ -1,13 +1,12 @@
 //! Deeds: a plan, done. The one place that changes skills and registry.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::agents::Target;
-use crate::cache::Cache;
+use crate::cache::{Batch, Cache};
 use crate::error::{Context as _, Result, error};
 use crate::fetch::Tree;
 use crate::fsx;
@@ -15,7 +14,7 @@ use crate::places::Places;
 use crate::registry::{Entry, Mode, Registry};
 use crate::skill::{Finding, Severity, SkillName};
 use crate::store::{Staged, Transaction, Valid};
-use crate::tree::Limits;
+use crate::tree::{Limits, Node};
 
 use super::gather::Candidate;
 use super::parallel;
@@ -145,7 +144,9 @@ fn stage(plan: &Plan, transaction: &mut Transaction, means: &Means<'_>) -> Resul
             jobs.push(Job { step: at, name: &step.name, folder, content });
         }
     }
-    let written = parallel::run(parallel::cores(), &jobs, |job| write(job, means))?;
+    let batch = means.cache.batch(jobs.len());
+    let written = parallel::run(parallel::cores(), &jobs, |job| write(job, means, &batch))?;
+    batch.keep();
     let mut staged: Vec<Copies> = plan.steps.iter().map(|_| Copies::default()).collect();
     for (job, (valid, warnings)) in jobs.iter().zip(written) {
         if let Some(copies) = staged.get_mut(job.step) {
@@ -156,16 +157,21 @@ fn stage(plan: &Plan, transaction: &mut Transaction, means: &Means<'_>) -> Resul
     Ok(staged)
 }
 
-fn write(job: &Job<'_>, means: &Means<'_>) -> Result<(Valid, Vec<Finding>)> {
+fn write(job: &Job<'_>, means: &Means<'_>, batch: &Batch<'_>) -> Result<(Valid, Vec<Finding>)> {
     match job.content {
-        Content::Found(wanted) => write_found(&wanted.candidate, job, means),
-        Content::Recorded(recorded) => Ok((write_recorded(recorded, job, means)?, Vec::new())),
+        Content::Found(wanted) => write_found(&wanted.candidate, job, means, batch),
+        Content::Recorded(recorded) => Ok((write_recorded(recorded, job, means, batch)?, Vec::new())),
         Content::Noted(_) => Err(error!(Failed, "`{}` has nothing to write", job.name)),
     }
 }
 
 /// Writes a skill as it was found: the rules decide.
-fn write_found(candidate: &Candidate, job: &Job<'_>, means: &Means<'_>) -> Result<(Valid, Vec<Finding>)> {
+fn write_found(
+    candidate: &Candidate,
+    job: &Job<'_>,
+    means: &Means<'_>,
+    batch: &Batch<'_>,
+) -> Result<(Valid, Vec<Finding>)> {
     let mut findings = Vec::new();
     let valid = write_tree(&candidate.tree, &candidate.folder, job, means, |path, bytes| {
         findings.extend(candidate.examine(path, bytes));
@@ -173,13 +179,13 @@ fn write_found(candidate: &Candidate, job: &Job<'_>, means: &Means<'_>) -> Resul
     .context(|| format!("`{}` of {} cannot be installed", candidate.name, candidate.described()))?;
     let (staged, bytes) = valid;
     let valid = staged.validate(candidate.judge(&findings))?;
-    means.cache.put(valid.digest(), valid.files(), &bytes);
+    batch.put(valid.digest(), valid.files(), &bytes);
     findings.retain(|finding| finding.severity == Severity::Warning);
     Ok((valid, findings))
 }
 
 /// Writes a skill as it was recorded: it must be that to the last byte.
-fn write_recorded(recorded: &Recorded, job: &Job<'_>, means: &Means<'_>) -> Result<Valid> {
+fn write_recorded(recorded: &Recorded, job: &Job<'_>, means: &Means<'_>, batch: &Batch<'_>) -> Result<Valid> {
     let (staged, bytes) = write_tree(&recorded.tree, &recorded.folder, job, means, |_, _| {})
         .context(|| format!("`{}` cannot be put back", job.name))?;
     let valid = staged.validate(Ok(()))?;
@@ -188,7 +194,7 @@ fn write_recorded(recorded: &Recorded, job: &Job<'_>, means: &Means<'_>) -> Resu
             .cause(format!("recorded: {}", recorded.digest))
             .cause(format!("received: {}", valid.digest())));
     }
-    means.cache.put(valid.digest(), valid.files(), &bytes);
+    batch.put(valid.digest(), valid.files(), &bytes);
     Ok(valid)
 }
 
@@ -199,19 +205,19 @@ pub(crate) fn other_bytes(name: &SkillName, source: &str) -> crate::error::Error
         .hint(format!("to take what is there now: `ba-agent skill uninstall {name}`, then install it again"))
 }
 
-type Bytes = BTreeMap<String, Vec<u8>>;
-
 fn write_tree(
     tree: &Tree,
     folder: &str,
     job: &Job<'_>,
     means: &Means<'_>,
     mut look: impl FnMut(&str, &[u8]),
-) -> Result<(Staged, Bytes)> {
-    let mut kept = Bytes::new();
-    let staged = Staged::write(tree, folder, job.folder.clone(), means.limits, |path, bytes| {
-        look(path, bytes);
-        kept.insert(path.to_owned(), bytes.to_vec());
+) -> Result<(Staged, Vec<Vec<u8>>)> {
+    let mut kept = Vec::new();
+    let staged = Staged::write(tree, folder, job.folder.clone(), means.limits, |entry, bytes| {
+        if matches!(entry.node, Node::File { .. }) {
+            look(entry.path.as_str(), &bytes);
+        }
+        kept.push(bytes.into_owned());
         Ok(())
     })?;
     Ok((staged, kept))

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::digest::{self, Digest, Files};
 use crate::discover::{self, Found, Unnamed};
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
-use crate::fetch::{self, Tree, World};
+use crate::fetch::{self, Arrival, Extent, Tree, World};
 use crate::registry::{Entry, Mode, Origin, PinRecord, ReferenceRecord};
 use crate::skill::{self, Document, Finding, Profile, Severity, SkillName};
 use crate::source::{Pin, Reference, Request, Resolved, Sha, Source as Place};
@@ -152,11 +152,19 @@ pub(crate) fn gather(
         Choice::Named(names) if names.len() == 1 => names.first().map(String::as_str),
         _ => None,
     };
-    let fetched = match &ask.commit {
-        Some(commit) => fetch::open_at(&ask.request, skill, commit, world)?,
-        None => fetch::open(&ask.request, skill, ask.integrity.as_ref(), world)?,
-    };
-    pick(ask, fetched, None, world, choose)
+    pick_from(ask, open(ask, skill, world)?, None, world, choose)
+}
+
+/// Fetches a source; of a repository out of which a few skills are wanted, what lists them.
+fn open<'w>(ask: &Ask, skill: Option<&str>, world: &'w World<'w>) -> Result<Arrival<'w>> {
+    let request = &ask.request;
+    if ask.commit.is_some() || (request.source.is_git() && ask.integrity.is_none()) {
+        let is_few = matches!(ask.choice, Choice::Named(_)) || request.subdirectory.is_some();
+        let extent = if is_few { Extent::Sparse } else { Extent::Whole };
+        return fetch::open_git(request, skill, ask.commit.as_ref(), extent, world);
+    }
+    let (resolved, tree) = fetch::open(request, skill, ask.integrity.as_ref(), world)?;
+    Ok(Arrival::whole(resolved, tree))
 }
 
 /// Picks the skills that are meant out of what was fetched. With `only`, no others than those
@@ -167,23 +175,34 @@ pub(crate) fn gather(
 /// Those of [`gather`] but of fetching.
 pub(crate) fn pick(
     ask: &Ask,
-    fetched: (Resolved, Tree),
+    (resolved, tree): (Resolved, Tree),
     only: Option<&[String]>,
     world: &World<'_>,
     choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
 ) -> Result<Gathered> {
-    let source = Source::look(ask, fetched, only, world)?;
+    pick_from(ask, Arrival::whole(resolved, tree), only, world, choose)
+}
+
+fn pick_from(
+    ask: &Ask,
+    arrival: Arrival<'_>,
+    only: Option<&[String]>,
+    world: &World<'_>,
+    choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
+) -> Result<Gathered> {
+    let source = Source::look(ask, arrival, only, world)?;
     let chosen = source.choose(ask, choose)?;
     source.candidates(ask, chosen, &world.settings.limits)
 }
 
 /// A fetched source and the skills in it.
-struct Source {
-    resolved: Arc<Resolved>,
-    tree: Arc<Tree>,
+struct Source<'w> {
+    arrival: Arrival<'w>,
     live: Option<PathBuf>,
     reachable: bool,
     skills: Vec<Skill>,
+    /// Skills that it offers; `skills` may have fewer, where the others need not be known.
+    offered: usize,
 }
 
 /// A skill of a source, its manifest read.
@@ -215,36 +234,32 @@ impl Skill {
     }
 }
 
-impl Source {
+impl<'w> Source<'w> {
     /// Finds the skills of a fetched source and reads their manifests.
-    fn look(
-        ask: &Ask,
-        (resolved, tree): (Resolved, Tree),
-        only: Option<&[String]>,
-        world: &World<'_>,
-    ) -> Result<Self> {
-        let base = resolved.subdirectory.as_ref().map_or("", |path| path.as_str());
-        let mut found = discover::skills(&tree.listing, base);
-        discover::include(&tree.listing, only.unwrap_or_default(), &mut found);
+    fn look(ask: &Ask, mut arrival: Arrival<'w>, only: Option<&[String]>, world: &World<'_>) -> Result<Self> {
+        let base = arrival.resolved.subdirectory.as_ref().map_or("", |path| path.as_str());
+        let mut found = discover::skills(arrival.listing(), base);
+        discover::include(arrival.listing(), only.unwrap_or_default(), &mut found);
         if found.is_empty() {
-            return Err(nothing_found(ask, &resolved, &tree, base));
+            return Err(nothing_found(ask, &arrival.resolved, arrival.tree(), base));
         }
         found.sort_by(|a, b| a.folder.cmp(&b.folder));
-        let limits = &world.settings.limits;
-        let read = |found: &Found| read_manifest(&tree, found, limits);
-        let documents = parallel::run(parallel::cores(), &found, read)?;
-        let names = name_all(&found, &documents, &resolved, world);
-        let skills =
-            found.into_iter().zip(documents).zip(names).map(|((found, mut document), (name, clashes))| {
-                document.findings.extend(clashes);
-                Skill { found, name, document }
-            });
         let meant = |skill: &Skill| only.is_none_or(|only| only.contains(&skill.found.folder));
-        let skills = skills.filter(meant);
-        let live = ask.live.then(|| fetch::local_folder(&resolved.source, world)).transpose()?;
-        let reachable = is_reachable(&resolved, world);
-        let skills = skills.collect();
-        Ok(Self { skills, resolved: Arc::new(resolved), tree: Arc::new(tree), live, reachable })
+        let offered = |found: &Found| found.offered && only.is_none_or(|only| only.contains(&found.folder));
+        let offered = found.iter().filter(|found| offered(found)).count();
+        let evident = if arrival.is_sparse() && only.is_none() {
+            read_evident(ask, &found, &mut arrival, world)?
+        } else {
+            None
+        };
+        let skills = match evident {
+            Some(skills) => skills,
+            None => read_all(found, &mut arrival, world)?,
+        };
+        let live = ask.live.then(|| fetch::local_folder(&arrival.resolved.source, world)).transpose()?;
+        let reachable = is_reachable(&arrival.resolved, world);
+        let skills = skills.into_iter().filter(meant).collect();
+        Ok(Self { skills, arrival, live, reachable, offered })
     }
 
     /// Positions of the skills that are meant, in the order of their folders.
@@ -272,9 +287,10 @@ impl Source {
             let is =
                 |at: &usize| self.skills[*at].found.offered == offered && self.skills[*at].is_called(word);
             let all: Vec<usize> = (0..self.skills.len()).filter(is).collect();
-            // A name that was given to exactly one is that one, whatever others call themselves.
-            let exact = all.iter().copied().find(|at| self.skills[*at].name.as_str() == word);
-            exact.map_or(all, |at| vec![at])
+            // A name or folder that exactly one has is that one, whatever others call themselves.
+            let by_name = all.iter().find(|at| self.skills[**at].name.as_str() == word);
+            let by_folder = || all.iter().find(|at| self.skills[**at].found.folder == word);
+            by_name.or_else(by_folder).map_or(all.clone(), |at| vec![*at])
         };
         let candidates = Some(called(true)).filter(|all| !all.is_empty()).unwrap_or_else(|| called(false));
         match candidates.as_slice() {
@@ -303,30 +319,34 @@ impl Source {
     }
 
     fn spoken(&self) -> String {
-        self.resolved.source.display_name()
+        self.arrival.resolved.source.display_name()
     }
 
-    /// The chosen skills as candidates; invalid ones are left out only of "all".
+    /// The chosen skills as candidates, all their files at hand; invalid ones are left out
+    /// only of "all".
     fn candidates(self, ask: &Ask, chosen: Vec<usize>, limits: &Limits) -> Result<Gathered> {
+        let Self { mut arrival, live, reachable, skills, offered } = self;
+        let folders: Vec<&str> = chosen.iter().map(|at| skills[*at].found.folder.as_str()).collect();
+        arrival.bring_folders(&folders)?;
+        let (resolved, tree) = arrival.into_parts();
+        let ground = Ground { resolved: Arc::new(resolved), tree: Arc::new(tree), live, reachable };
         let mut gathered = Gathered {
-            resolved: self.resolved.clone(),
+            resolved: ground.resolved.clone(),
             candidates: Vec::new(),
             skipped: Vec::new(),
-            found: self.skills.iter().filter(|skill| skill.found.offered).count(),
+            found: offered,
             notes: Vec::new(),
         };
-        let mut seen = vec![false; self.skills.len()];
+        let mut seen = vec![false; skills.len()];
         for at in chosen {
             if std::mem::replace(&mut seen[at], true) {
                 continue;
             }
-            let candidate = self.candidate(ask, &self.skills[at])?;
+            let candidate = ground.candidate(ask, &skills[at])?;
             match candidate.check(limits) {
                 Ok(()) => gathered.candidates.push(candidate),
                 Err(error) if ask.choice == Choice::All && !ask.strict => {
-                    gathered
-                        .skipped
-                        .push(Skipped { path: self.skills[at].path(), reason: reason_of(&error) });
+                    gathered.skipped.push(Skipped { path: skills[at].path(), reason: reason_of(&error) });
                 }
                 Err(error) => return Err(error),
             }
@@ -339,7 +359,69 @@ impl Source {
         }
         Ok(gathered)
     }
+}
 
+/// Reads the manifests of all skills and gives each its name.
+fn read_all(found: Vec<Found>, arrival: &mut Arrival<'_>, world: &World<'_>) -> Result<Vec<Skill>> {
+    let manifests: BTreeSet<String> = found.iter().map(Found::manifest_path).collect();
+    arrival.bring(|entry| manifests.contains(entry.path.as_str()))?;
+    let (tree, limits) = (arrival.tree(), &world.settings.limits);
+    let read = |found: &Found| read_manifest(tree, found, limits);
+    let documents = parallel::run(parallel::cores(), &found, read)?;
+    let names = name_all(&found, &documents, &arrival.resolved, world);
+    let skills = found.into_iter().zip(documents).zip(names);
+    let skills = skills.map(|((found, mut document), (name, clashes))| {
+        document.findings.extend(clashes);
+        Skill { found, name, document }
+    });
+    Ok(skills.collect())
+}
+
+/// The skills that `ask` names, when it is evident from the folders alone which these are and
+/// how they are called: then nothing else of the source has to be fetched. `None` when the
+/// other manifests have a say in it.
+fn read_evident(
+    ask: &Ask,
+    found: &[Found],
+    arrival: &mut Arrival<'_>,
+    world: &World<'_>,
+) -> Result<Option<Vec<Skill>>> {
+    let Choice::Named(words) = &ask.choice else { return Ok(None) };
+    let folders: Vec<&str> = found.iter().map(|found| found.folder.as_str()).collect();
+    let source = source_name(&arrival.resolved, world);
+    let mut meant = Vec::new();
+    for word in words {
+        let Some((at, name)) = discover::evident(&folders, word, &source) else { return Ok(None) };
+        if !found[at].offered {
+            return Ok(None);
+        }
+        if !meant.iter().any(|(known, _)| *known == at) {
+            meant.push((at, name));
+        }
+    }
+    let folders: Vec<&str> = meant.iter().map(|(at, _)| found[*at].folder.as_str()).collect();
+    arrival.bring_folders(&folders)?;
+    let mut skills = Vec::new();
+    for (at, name) in meant {
+        let document = read_manifest(arrival.tree(), &found[at], &world.settings.limits)?;
+        let written = document.frontmatter.as_ref().and_then(|front| front.name.as_deref());
+        if !discover::keeps(written, &found[at].folder, &source, &name) {
+            return Ok(None);
+        }
+        skills.push(Skill { found: found[at].clone(), name, document });
+    }
+    Ok(Some(skills))
+}
+
+/// What the candidates of one source share.
+struct Ground {
+    resolved: Arc<Resolved>,
+    tree: Arc<Tree>,
+    live: Option<PathBuf>,
+    reachable: bool,
+}
+
+impl Ground {
     fn candidate(&self, ask: &Ask, skill: &Skill) -> Result<Candidate> {
         let own = skill.document.frontmatter.as_ref().and_then(|f| f.name.clone());
         let name = ask.alias.clone().unwrap_or_else(|| skill.name.clone());
@@ -369,6 +451,42 @@ fn is_reachable(resolved: &Resolved, world: &World<'_>) -> bool {
     world.settings.require_reachable || !matches!(resolved.reference, Reference::Sha(_))
 }
 
+/// Brings what [`again`] reads of a newer state of a source: the folders of these recorded
+/// skills and, where one is no longer there, the manifests that tell where it went.
+///
+/// # Errors
+/// Those of fetching.
+pub(crate) fn bring_again(
+    arrival: &mut Arrival<'_>,
+    entries: &[(&SkillName, &Entry)],
+    world: &World<'_>,
+) -> Result<()> {
+    let folder = |entry: &Entry| entry.path.clone().unwrap_or_default();
+    let folders: Vec<String> = entries.iter().map(|(_, entry)| folder(entry)).collect();
+    arrival.bring_folders(&folders.iter().map(String::as_str).collect::<Vec<_>>())?;
+    if !arrival.is_sparse() {
+        return Ok(());
+    }
+    let here = |entry: &Entry| skill_at(arrival.tree(), &folder(entry)).is_some();
+    let gone: Vec<_> = entries.iter().filter(|(_, entry)| !here(entry)).collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let offered = discover::skills(arrival.listing(), "").into_iter().filter(|found| found.offered);
+    let manifests: BTreeSet<String> = offered.map(|found| found.manifest_path()).collect();
+    arrival.bring(|entry| manifests.contains(entry.path.as_str()))?;
+    // One that is nowhere is told when it is looked for.
+    let limits = &world.settings.limits;
+    let went = gone.iter().filter_map(|(name, entry)| moved(name, entry, arrival.tree(), limits).ok());
+    let went: Vec<String> = went.map(|found| found.folder).collect();
+    arrival.bring_folders(&went.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The skill whose root is this folder.
+fn skill_at(tree: &Tree, folder: &str) -> Option<Found> {
+    discover::skills(&tree.listing, folder).into_iter().find(|found| found.folder == folder)
+}
+
 /// A recorded skill in a newer tree of its source: in its folder or, when that is gone, where
 /// the one skill of its own name is now. Name and exceptions stay as they were recorded.
 ///
@@ -383,8 +501,7 @@ pub(crate) fn again(
 ) -> Result<Candidate> {
     let limits = &world.settings.limits;
     let folder = entry.path.as_deref().unwrap_or("");
-    let here = discover::skills(&tree.listing, folder).into_iter().find(|found| found.folder == folder);
-    let found = match here {
+    let found = match skill_at(tree, folder) {
         Some(found) => found,
         None => moved(name, entry, tree, limits)?,
     };
@@ -425,11 +542,7 @@ fn moved(name: &SkillName, entry: &Entry, tree: &Tree, limits: &Limits) -> Resul
 }
 
 fn read_manifest(tree: &Tree, found: &Found, limits: &Limits) -> Result<Document> {
-    let path = if found.folder.is_empty() {
-        found.manifest.clone()
-    } else {
-        format!("{}/{}", found.folder, found.manifest)
-    };
+    let path = found.manifest_path();
     let entry =
         tree.listing.get(&path).ok_or_else(|| error!(Integrity, "`{path}` was listed but is not there"))?;
     if entry.size > limits.manifest {
@@ -452,10 +565,14 @@ fn name_all(
         .zip(&written)
         .map(|(found, written)| Unnamed { folder: &found.folder, written: written.as_deref() })
         .collect();
+    discover::name_all(&unnamed, &source_name(resolved, world))
+}
+
+/// The name for a skill at the top of a source that gives itself none.
+fn source_name(resolved: &Resolved, world: &World<'_>) -> String {
     let local = fetch::local_folder(&resolved.source, world).ok();
     let folder = local.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy());
-    let source = folder.as_deref().or_else(|| resolved.source.default_skill_name()).unwrap_or("skill");
-    discover::name_all(&unnamed, source)
+    folder.as_deref().or_else(|| resolved.source.default_skill_name()).unwrap_or("skill").to_owned()
 }
 
 /// Why a source has no skill, as well as it can be told.

@@ -20,7 +20,7 @@ use crate::skill::SkillName;
 use crate::source::{Reference, Request, Source};
 
 pub(crate) use copy::{Fetched, fetch, fetch_again};
-pub(crate) use entry::{EntryView, describe, gather, lend_version, want_of};
+pub(crate) use entry::{EntryView, describe, gather, lend_version, manifests_above, want_of};
 
 /// A name as a person writes it: `entry`, `skill` or `entry:skill`. An entry may have a colon
 /// of its own, a skill has none.

@@ -2,7 +2,7 @@
 //! cache, else from the source at the recorded pin, each repository fetched once.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::cache::Cache;
 use crate::digest::{self, Digest, Files};
 use crate::disk::{DriftKind, OnDisk, Seen, Sight};
 use crate::error::{Context as _, Error, Kind, Result, error};
-use crate::fetch::{self, Tree, World};
+use crate::fetch::{self, Extent, Tree, World};
 use crate::registry::{Entry, Mode, Registry};
 use crate::skill::SkillName;
 use crate::source::{Pin, Reference, Request, Resolved, Source};
@@ -19,6 +19,7 @@ use crate::tree::Listing;
 use crate::words::count;
 
 use super::apply::other_bytes;
+use super::parallel;
 use super::plan::{Action, Content, Plan, Recorded, Step, edited, edits};
 
 /// Where the trees of recorded skills come from.
@@ -26,8 +27,21 @@ pub(crate) struct Supply<'w> {
     world: &'w World<'w>,
     /// Looked through in this order.
     caches: Vec<Cache>,
-    fetched: RefCell<BTreeMap<String, Arc<Tree>>>,
+    fetched: RefCell<BTreeMap<Key, Fetched>>,
 }
+
+/// A source at a pin.
+type Key = (String, String);
+
+/// A source, and the folders of it whose files are here.
+#[derive(Clone)]
+struct Fetched {
+    tree: Arc<Tree>,
+    folders: BTreeSet<String>,
+}
+
+/// Skills of one source at one pin.
+type Group<'a> = (Key, Vec<(&'a SkillName, &'a Entry)>);
 
 impl<'w> Supply<'w> {
     pub(crate) fn new(world: &'w World<'w>, caches: Vec<Cache>) -> Self {
@@ -73,37 +87,74 @@ impl<'w> Supply<'w> {
         Ok(entry.path.as_ref().map_or_else(|| folder.clone(), |path| folder.join(path)))
     }
 
-    fn fetch(&self, name: &SkillName, entry: &Entry) -> Result<Arc<Tree>> {
-        let request = Request::parse(&entry.source)?;
-        let key = format!("{} {:?}", entry.source, entry.pin);
-        let key = if request.source.is_git() {
-            format!("{} {}", entry.source, entry.pin.commit.as_deref().unwrap_or(""))
-        } else {
-            key
-        };
-        if let Some(tree) = self.fetched.borrow().get(&key) {
-            return Ok(tree.clone());
+    /// Fetches what is in no cache of these skills: each source once, several at a time, and
+    /// of a repository only what is wanted. Not needed before [`Supply::recorded`], but one
+    /// request instead of many.
+    ///
+    /// # Errors
+    /// Those of fetching.
+    pub(crate) fn prepare(&self, wanted: &[(&SkillName, &Entry)]) -> Result<()> {
+        let mut groups: BTreeMap<Key, Vec<_>> = BTreeMap::new();
+        for (name, entry) in wanted {
+            if entry.mode != Mode::Live && !self.has(&entry.digest) {
+                groups.entry(key_of(entry)).or_default().push((*name, *entry));
+            }
         }
-        let tree = Arc::new(self.fetch_pinned(entry, &request).map_err(|e| gone(name, entry, e))?);
-        self.fetched.borrow_mut().insert(key, tree.clone());
-        Ok(tree)
+        let groups: Vec<Group<'_>> = groups.into_iter().collect();
+        let world = self.world;
+        let fetched = parallel::run(parallel::HOSTS, &groups, |(_, skills)| fetch_group(skills, world))?;
+        let keys = groups.into_iter().map(|(key, _)| key);
+        self.fetched.borrow_mut().extend(keys.zip(fetched));
+        Ok(())
     }
 
-    fn fetch_pinned(&self, entry: &Entry, request: &Request) -> Result<Tree> {
-        let pin = entry.pin.to_pin()?;
-        if let Pin::Commit(sha) = &pin {
-            let resolved = Resolved {
-                source: request.source.clone(),
-                reference: Reference::Sha(sha.clone()),
-                chosen: None,
-                pin: pin.clone(),
-                subdirectory: None,
-            };
-            return fetch::pinned(&resolved, self.world);
-        }
-        let integrity = entry.pin.archive.as_deref().map(str::parse).transpose()?;
-        Ok(fetch::open(request, None, integrity.as_ref(), self.world)?.1)
+    fn fetch(&self, name: &SkillName, entry: &Entry) -> Result<Arc<Tree>> {
+        let key = key_of(entry);
+        let folder = entry.path.as_deref().unwrap_or("");
+        let known = self.fetched.borrow().get(&key).filter(|known| known.folders.contains(folder)).cloned();
+        let fetched = match known {
+            Some(known) => known,
+            None => fetch_group(&[(name, entry)], self.world)?,
+        };
+        let tree = fetched.tree.clone();
+        self.fetched.borrow_mut().insert(key, fetched);
+        Ok(tree)
     }
+}
+
+fn key_of(entry: &Entry) -> Key {
+    let pin = entry.pin.commit.clone().unwrap_or_else(|| format!("{:?}", entry.pin));
+    (entry.source.clone(), pin)
+}
+
+/// The one source of these skills at the pin that they share.
+fn fetch_group(skills: &[(&SkillName, &Entry)], world: &World<'_>) -> Result<Fetched> {
+    let Some((name, entry)) = skills.first() else {
+        return Err(error!(Failed, "a source without skills was asked for"));
+    };
+    let folders: BTreeSet<String> =
+        skills.iter().map(|(_, entry)| entry.path.clone().unwrap_or_default()).collect();
+    let tree = fetch_pinned(entry, &folders, world).map_err(|e| gone(name, entry, e))?;
+    Ok(Fetched { tree: Arc::new(tree), folders })
+}
+
+fn fetch_pinned(entry: &Entry, folders: &BTreeSet<String>, world: &World<'_>) -> Result<Tree> {
+    let request = Request::parse(&entry.source)?;
+    let pin = entry.pin.to_pin()?;
+    if let Pin::Commit(sha) = &pin {
+        let resolved = Resolved {
+            source: request.source,
+            reference: Reference::Sha(sha.clone()),
+            chosen: None,
+            pin: pin.clone(),
+            subdirectory: None,
+        };
+        let mut arrival = fetch::pinned(resolved, Extent::Sparse, world)?;
+        arrival.bring_folders(&folders.iter().map(String::as_str).collect::<Vec<_>>())?;
+        return Ok(arrival.into_parts().1);
+    }
+    let integrity = entry.pin.archive.as_deref().map(str::parse).transpose()?;
+    Ok(fetch::open(&request, None, integrity.as_ref(), world)?.1)
 }
 
 /// The error for a pin that the source no longer has, or that cannot be reached.
@@ -171,6 +222,7 @@ pub(crate) fn plan(
     if !missing.is_empty() {
         return Err(not_cached(&missing));
     }
+    supply.prepare(&absent.iter().map(|(name, entry, _)| (*name, *entry)).collect::<Vec<_>>())?;
     let mut steps: BTreeMap<&SkillName, Step> = BTreeMap::new();
     for (name, entry) in &registry.skills {
         steps.insert(name, step(name, entry, Action::Keep, None, false));

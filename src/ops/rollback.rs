@@ -54,6 +54,10 @@ pub(crate) fn plan(
     supply: &Supply<'_>,
     force: bool,
 ) -> Result<Plan> {
+    let unedited = state.iter().filter(|(_, change)| change.edited.is_none());
+    let back = unedited.filter_map(|(name, change)| Some((name, change.before.as_ref()?)));
+    let moved = back.filter(|(name, entry)| registry.skills.get(*name) != Some(*entry));
+    supply.prepare(&moved.collect::<Vec<_>>())?;
     let mut steps = Vec::new();
     for (name, change) in state {
         let now = registry.skills.get(name).cloned();

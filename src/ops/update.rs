@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::disk::{DriftKind, Seen};
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
-use crate::fetch::{self, Tree, World, npm};
+use crate::fetch::{self, Arrival, Extent, Tree, World, npm};
 use crate::marketplace::{Package, Want};
 use crate::marketplaces::Marketplaces;
 use crate::registry::{Entry, Mode, PinRecord, ReferenceRecord, Registry};
@@ -247,17 +247,19 @@ pub(crate) fn plan(
     force: bool,
 ) -> Result<Update> {
     let mut update = Update::default();
-    let mut trees = Trees::default();
+    let outlooks: Vec<Outlook> =
+        outlooks.into_iter().filter(|o| matches!(o.state, State::Behind | State::Unknown)).collect();
+    let sources = fetch_all(&outlooks, registry, world)?;
     let mut cautioned = BTreeSet::new();
-    for outlook in outlooks.into_iter().filter(|o| matches!(o.state, State::Behind | State::Unknown)) {
+    for outlook in outlooks {
         let Some(entry) = registry.skills.get(&outlook.name) else { continue };
         let sight = seen.get(&outlook.name).cloned().unwrap_or_default();
         let drift = edits(entry, &sight);
         let lost = drift.iter().any(|one| one.change != DriftKind::Missing);
         let Some(aim) = outlook.aim.clone() else { continue };
-        let moving = trees.get(&outlook, &aim, world)?;
+        let Some(moving) = outlook.key().and_then(|key| sources.get(&key)) else { continue };
         continuity(&outlook.name, entry, &moving.resolved, world, &mut cautioned, &mut update.cautions)?;
-        let content = match find(&outlook.name, entry, &aim, &moving, world) {
+        let content = match find(&outlook.name, entry, &aim, moving, world) {
             Ok(content) => content,
             Err(error) => {
                 update.left.push((outlook.name, reason(&error)));
@@ -288,34 +290,66 @@ fn reason(error: &Error) -> String {
     error.causes.first().map_or_else(|| error.message.clone(), |cause| format!("{}: {cause}", error.message))
 }
 
-/// A source as it is now.
-#[derive(Clone)]
+/// A source as it is now, with the files of the skills that changed.
 struct Moving {
     resolved: Arc<Resolved>,
     tree: Arc<Tree>,
 }
 
-/// Each source at each commit, fetched once.
-#[derive(Default)]
-struct Trees(BTreeMap<(String, String), Moving>);
+/// A source at a commit.
+type Key = (String, String);
 
-impl Trees {
-    fn get(&mut self, outlook: &Outlook, aim: &Aim, world: &World<'_>) -> Result<Moving> {
+impl Outlook {
+    fn key(&self) -> Option<Key> {
+        let aim = self.aim.as_ref()?;
         let asked = format!("{} {:?} {:?}", aim.request.source, aim.integrity, aim.package);
-        let key = (asked, outlook.latest.clone().unwrap_or_default());
-        if let Some(moving) = self.0.get(&key) {
-            return Ok(moving.clone());
-        }
-        let (resolved, tree) = match &outlook.resolved {
-            Some(resolved) if matches!(resolved.pin, Pin::Commit(_)) => {
-                (resolved.clone(), fetch::pinned(resolved, world)?)
-            }
-            _ => aim.open(world)?,
-        };
-        let moving = Moving { resolved: Arc::new(resolved), tree: Arc::new(tree) };
-        self.0.insert(key, moving.clone());
-        Ok(moving)
+        Some((asked, self.latest.clone().unwrap_or_default()))
     }
+}
+
+/// Each source at each commit, fetched once, several at a time.
+fn fetch_all(outlooks: &[Outlook], registry: &Registry, world: &World<'_>) -> Result<BTreeMap<Key, Moving>> {
+    let mut groups: BTreeMap<Key, Vec<&Outlook>> = BTreeMap::new();
+    for outlook in outlooks {
+        if let Some(key) = outlook.key() {
+            groups.entry(key).or_default().push(outlook);
+        }
+    }
+    let (keys, groups): (Vec<Key>, Vec<Vec<&Outlook>>) = groups.into_iter().unzip();
+    let moving = parallel::run(parallel::HOSTS, &groups, |group| fetch_one(group, registry, world))?;
+    Ok(keys.into_iter().zip(moving).collect())
+}
+
+/// The source of these skills, and of its files those alone that [`find`] will read.
+fn fetch_one(outlooks: &[&Outlook], registry: &Registry, world: &World<'_>) -> Result<Moving> {
+    let first = outlooks.first().and_then(|outlook| Some((outlook, outlook.aim.as_ref()?)));
+    let (first, aim) = first.ok_or_else(|| error!(Failed, "a source without skills was asked for"))?;
+    let mut arrival = match &first.resolved {
+        Some(resolved) if matches!(resolved.pin, Pin::Commit(_)) => {
+            fetch::pinned(resolved.clone(), Extent::Sparse, world)?
+        }
+        _ => {
+            let (resolved, tree) = aim.open(world)?;
+            Arrival::whole(resolved, tree)
+        }
+    };
+    let entries = outlooks.iter().filter_map(|outlook| registry.skills.get_key_value(&outlook.name));
+    let changed: Vec<_> =
+        entries.filter(|(_, entry)| unchanged(entry, &arrival.resolved, arrival.tree()).is_none()).collect();
+    gather::bring_again(&mut arrival, &changed, world)?;
+    let of_plugins = changed.iter().filter(|(_, entry)| entry.marketplace.is_some());
+    let folders = of_plugins.map(|(_, entry)| entry.path.as_deref().unwrap_or(""));
+    let manifests: BTreeSet<String> = folders.flat_map(market::manifests_above).collect();
+    arrival.bring(|entry| manifests.contains(entry.path.as_str()))?;
+    let (resolved, tree) = arrival.into_parts();
+    Ok(Moving { resolved: Arc::new(resolved), tree: Arc::new(tree) })
+}
+
+/// The git id of a skill's folder, when that is the recorded one: then its files are too.
+fn unchanged(entry: &Entry, resolved: &Resolved, tree: &Tree) -> Option<String> {
+    let id = tree.folder_id(entry.path.as_deref().unwrap_or(""))?;
+    let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.same(&resolved.source));
+    (same_source && entry.pin.tree.as_ref() == Some(&id)).then_some(id)
 }
 
 /// The skill in the new tree: in its folder, or where it moved to.
@@ -324,7 +358,6 @@ impl Trees {
 /// `NotFound` when it is gone, `Invalid` when it breaks the rules now.
 fn find(name: &SkillName, entry: &Entry, aim: &Aim, moving: &Moving, world: &World<'_>) -> Result<Content> {
     let folder = entry.path.as_deref().unwrap_or("");
-    let tree_id = moving.tree.folder_id(folder);
     // Each skill has a reference of its own, though the commit may be shared.
     let reference = match aim.request.reference.clone() {
         // Settled when it was resolved: what a catalogue calls a ref may be branch or tag.
@@ -332,12 +365,12 @@ fn find(name: &SkillName, entry: &Entry, aim: &Aim, moving: &Moving, world: &Wor
         settled => settled,
     };
     let resolved = Resolved { reference, ..moving.resolved.as_ref().clone() };
-    let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.same(&resolved.source));
-    if same_source && tree_id.is_some() && tree_id == entry.pin.tree {
-        let mut pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), tree_id);
+    if let Some(id) = unchanged(entry, &resolved, &moving.tree) {
+        let mut pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), Some(id));
         pin.reachable = Some(true);
         return Ok(Content::Noted(Box::new(Entry { pin, ..entry.clone() })));
     }
+    let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.same(&resolved.source));
     let mut candidate = gather::again(name, entry, &moving.tree, Arc::new(resolved), world)?;
     if entry.marketplace.is_some() {
         market::lend_version(&mut candidate, aim.version.as_deref());
@@ -363,7 +396,10 @@ pub(crate) fn at_commit(name: &SkillName, entry: &Entry, sha: &Sha, world: &Worl
     let reference = entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
     let pin = Pin::Commit(sha.clone());
     let resolved = Resolved { source: request.source, reference, chosen: None, pin, subdirectory: None };
-    let tree = Arc::new(fetch::pinned(&resolved, world)?);
+    let mut arrival = fetch::pinned(resolved, Extent::Sparse, world)?;
+    gather::bring_again(&mut arrival, &[(name, entry)], world)?;
+    let (resolved, tree) = arrival.into_parts();
+    let tree = Arc::new(tree);
     let candidate = gather::again(name, entry, &tree, Arc::new(resolved), world)?;
     let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
     Ok(Wanted { candidate, targets, mode: entry.mode, pinned: true })

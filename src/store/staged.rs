@@ -1,6 +1,7 @@
 //! Content on its way: written ([`Staged`]), then found sound ([`Valid`]). Only the latter
 //! can be put in place, so nothing is committed that was not checked as it was written.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,8 @@ impl Staged {
     /// Writes the part of `tree` below `source` to `folder`, which must not exist though
     /// the folder above it does.
     ///
-    /// The paths are checked before the first byte is written; no path goes through a link. `look` sees the bytes of each file as they are written.
+    /// The paths are checked before the first byte is written; no path goes through a link.
+    /// `look` gets the bytes of each file, and the target of each link, in byte order of paths.
     ///
     /// # Errors
     /// `Invalid` for a tree that [`check_portable`] refuses, `Integrity` for bytes that
@@ -39,7 +41,7 @@ impl Staged {
         source: &str,
         folder: PathBuf,
         limits: &Limits,
-        mut look: impl FnMut(&str, &[u8]) -> Result<()>,
+        mut look: impl FnMut(&Entry, Cow<'_, [u8]>) -> Result<()>,
     ) -> Result<Self> {
         let entries = relative_entries(tree, source);
         check_portable(&entries, limits)?;
@@ -51,13 +53,15 @@ impl Staged {
             let hash = match &entry.node {
                 Node::Link { target } => {
                     make_link(&at, target, &entries, entry)?;
+                    look(entry, Cow::Borrowed(target.as_bytes()))?;
                     sha256_hex(target.as_bytes())
                 }
                 node => {
                     let bytes = tree.read(&above(entry, source))?;
-                    look(entry.path.as_str(), &bytes)?;
                     fsx::write_new(&at, &bytes, *node == Node::File { executable: true })?;
-                    sha256_hex(&bytes)
+                    let hash = sha256_hex(&bytes);
+                    look(entry, bytes)?;
+                    hash
                 }
             };
             files.add(&entry.path, entry.node.mode(), &hash)?;

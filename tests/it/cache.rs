@@ -151,3 +151,36 @@ fn round(env: &TestEnv, project: &str) {
     run(&["skill", "uninstall", "one", "two", "three", "four", "--force"]).ends(0);
     assert!(picture(&env.path(project).join(".claude/skills")).is_empty());
 }
+
+/// A link is part of the digest, so what is kept of it must come back too.
+#[cfg(unix)]
+#[test]
+fn a_skill_with_links_comes_back_out_of_it() {
+    let env = TestEnv::new();
+    env.skill("src/review").file("AGENTS.md", "agents\n").link("CLAUDE.md", "AGENTS.md");
+    env.run(&["skill", "install", "../src/review"]).ends(0);
+    let before = env.picture("project/.claude/skills");
+    std::fs::remove_dir_all(env.path("project/.claude/skills")).unwrap();
+    std::fs::remove_dir_all(env.path("src")).unwrap();
+    env.run(&["skill", "install", "--frozen", "--offline"]).ends(0);
+    assert_eq!(env.picture("project/.claude/skills"), before);
+}
+
+/// Many skills at once are kept in one file; each comes back by itself, and all are counted.
+#[test]
+fn many_skills_are_kept_together() {
+    let env = TestEnv::new();
+    for n in 0..40 {
+        env.skill(&format!("src/skill-{n}")).file("data", format!("data of {n}"));
+    }
+    env.run(&["skill", "install", "../src", "--all"]).ends(0);
+    assert_eq!(trees(&env).len(), 1);
+    assert_eq!(env.run(&["cache", "size", "--json"]).ends(0).json()["trees"], 40);
+    let before = env.picture("project/.claude/skills");
+    std::fs::remove_dir_all(env.path("project/.claude/skills/skill-7")).unwrap();
+    std::fs::remove_dir_all(env.path("src")).unwrap();
+    env.run(&["skill", "install", "--frozen", "--offline"]).ends(0);
+    assert_eq!(env.picture("project/.claude/skills"), before);
+    assert_eq!(trees(&env).len(), 1, "what is kept is not kept again");
+    assert_eq!(env.run(&["cache", "clear", "--yes", "--json"]).ends(0).json()["removed"]["trees"], 40);
+}

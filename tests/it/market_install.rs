@@ -247,3 +247,26 @@ fn an_entry_of_any_name_can_be_said() {
     env.run(&["skill", "install", "x.zip@m"]).ends(2).says("`\"a/b\"@marketplace`");
     assert_eq!(env.picture("project"), before);
 }
+
+#[test]
+fn an_update_over_http_has_the_version_of_the_plugin() {
+    let mut env = TestEnv::new();
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    env.set("BA_AGENT_GITHUB_URL", server.url());
+    env.skill("m/office/skills/pdf");
+    let plugin = |version: &str| json!({ "name": "office", "version": version }).to_string();
+    env.write("m/office/.claude-plugin/plugin.json", plugin("1.1.0"));
+    let plugins = json!([{ "name": "office", "source": "./office", "version": "0.1.0" }]);
+    let document = json!({ "name": "acme", "owner": { "name": "o" }, "plugins": plugins });
+    env.write("m/.claude-plugin/marketplace.json", document.to_string());
+    let repo = env.git_repo("srv/acme/m.git", &env.path("m"));
+    env.run(&["marketplace", "add", "acme", "acme/m"]).ends(0);
+    env.run(&["skill", "install", "pdf@acme"]).ends(0);
+    let version = || env.registry()["skills"]["pdf"]["version"].clone();
+    assert_eq!(version(), "1.1.0");
+    env.write("m/office/.claude-plugin/plugin.json", plugin("1.2.0"));
+    env.write("m/office/skills/pdf/SKILL.md", skill_md("pdf", "Second edition of it, with more in it."));
+    commit(&repo, "refs/heads/main", &env.path("m"), "second");
+    env.run(&["skill", "update"]).ends(0).says("Updated pdf");
+    assert_eq!(version(), "1.2.0");
+}

@@ -96,7 +96,10 @@ impl Server {
     pub(crate) fn start_bare(root: &Path) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (state, stop) = (Arc::new(Mutex::new(State::default())), Arc::new(AtomicBool::new(false)));
+        // Public hosts leave blobs out when they are asked to; git itself has to be told.
+        let config = vec!["uploadpack.allowFilter=true".to_owned()];
+        let state = Arc::new(Mutex::new(State { config, ..State::default() }));
+        let stop = Arc::new(AtomicBool::new(false));
         let (shared, stopped, root) = (Arc::clone(&state), Arc::clone(&stop), root.to_owned());
         std::thread::spawn(move || {
             for stream in listener.incoming() {

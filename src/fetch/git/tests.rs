@@ -42,7 +42,7 @@ fn seed(repo: &mut Repo) -> Seeded {
 
 /// What stands in `a/SKILL.md` of a reference.
 fn skill(remote: &Remote, reference: &Reference) -> Result<String> {
-    let tree = remote.fetch(&remote.resolve(reference, None, None)?)?;
+    let tree = remote.fetch(&remote.resolve(reference, None, None)?, Extent::Whole)?;
     let entry = tree.listing.get("a/SKILL.md").expect("a/SKILL.md is listed");
     Ok(String::from_utf8(tree.read(entry)?.into_owned()).unwrap())
 }
@@ -161,13 +161,13 @@ fn what_is_not_there_is_named_with_what_is_near() {
     assert_eq!(error.kind, Kind::NotFound);
     let gone = "1234567890123456789012345678901234567890".parse().unwrap();
     let resolved = remote.resolve(&Reference::Sha(gone), None, None).unwrap();
-    assert_eq!(remote.fetch(&resolved).err().unwrap().kind, Kind::NotFound);
+    assert_eq!(remote.fetch(&resolved, Extent::Whole).err().unwrap().kind, Kind::NotFound);
     let folder = TreePath::parse(b"a/none").unwrap();
     let resolved = remote.resolve(&Reference::Default, Some(&folder), None).unwrap();
-    assert_eq!(remote.fetch(&resolved).err().unwrap().kind, Kind::NotFound);
+    assert_eq!(remote.fetch(&resolved, Extent::Whole).err().unwrap().kind, Kind::NotFound);
     let blob = sha(repo.repository.find_commit(ids.main).unwrap().tree_id());
     let resolved = remote.resolve(&Reference::Sha(blob), None, None).unwrap();
-    assert_eq!(remote.fetch(&resolved).err().unwrap().kind, Kind::Integrity);
+    assert_eq!(remote.fetch(&resolved, Extent::Whole).err().unwrap().kind, Kind::Integrity);
     assert_eq!(Remote::open(&git("file:///nothing/here"), &world).err().unwrap().kind, Kind::NotFound);
     let empty = bench.repository("o/empty.git");
     let remote = Remote::open(&git(empty.file_url()), &world).unwrap();
@@ -281,7 +281,9 @@ fn one_folder_is_listed_with_paths_from_the_top_and_git_ids() {
     let world = bench.world();
     let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
     let folder = TreePath::parse(b"a").unwrap();
-    let tree = remote.fetch(&remote.resolve(&Reference::Default, Some(&folder), None).unwrap()).unwrap();
+    let tree = remote
+        .fetch(&remote.resolve(&Reference::Default, Some(&folder), None).unwrap(), Extent::Whole)
+        .unwrap();
     let paths: Vec<_> = tree.listing.entries().iter().map(|e| (e.path.as_str(), e.size)).collect();
     assert_eq!(paths, [("a/SKILL.md", 3), ("a/x/y.txt", 1)]);
     let root = repo.repository.find_commit(ids.main).unwrap().tree().unwrap();
@@ -326,7 +328,8 @@ fn no_filter_touches_a_byte() {
     repo.set("refs/heads/main", id);
     let world = bench.world();
     let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
-    let tree = remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap()).unwrap();
+    let tree =
+        remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Whole).unwrap();
     for (path, bytes) in files {
         assert_eq!(&*tree.read(tree.listing.get(path).unwrap()).unwrap(), bytes, "{path}");
     }
@@ -371,7 +374,9 @@ fn hostile_names_are_refused_one_by_one() {
             repo.set("refs/heads/main", commit);
             let world = bench.world();
             let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
-            let tree = remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap()).unwrap();
+            let tree = remote
+                .fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Whole)
+                .unwrap();
             let paths: Vec<_> = tree.listing.entries().iter().map(|e| e.path.as_str()).collect();
             assert_eq!(paths, ["s/ok"], "{number} {mode}");
             let refused: Vec<_> = tree.listing.refused_below("s").collect();
@@ -409,7 +414,7 @@ fn odd_trees_are_listed_as_they_are_or_refused() {
     let world = bench.world();
     let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
     let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
-    let tree = remote.fetch(&resolved).unwrap();
+    let tree = remote.fetch(&resolved, Extent::Whole).unwrap();
     let shown: Vec<String> =
         tree.listing.entries().iter().map(|e| format!("{} {}", e.node.mode(), e.path)).collect();
     assert_eq!(
@@ -458,7 +463,7 @@ fn check_refused(repo: &mut Repo, bench: &Bench, tree: Oid, kind: Option<Kind>) 
     repo.set("refs/heads/main", commit);
     let world = bench.world();
     let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
-    let fetched = remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap());
+    let fetched = remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Whole);
     match kind {
         Some(kind) => assert_eq!(fetched.err().map(|e| e.kind), Some(kind)),
         None => {
@@ -467,6 +472,134 @@ fn check_refused(repo: &mut Repo, bench: &Bench, tree: Oid, kind: Option<Kind>) 
             assert_eq!(tree.listing.refused_below("").count(), 1);
         }
     }
+}
+
+/// A repository of two skills with a link in each and one beside them.
+fn two_skills(repo: &mut Repo) {
+    let blob = |repo: &Repo, text: &str| repo.blob(text.as_bytes());
+    let (a, b) = (blob(repo, "a"), blob(repo, "b"));
+    let (inner, out) = (blob(repo, "SKILL.md"), blob(repo, "../../../etc/passwd"));
+    let long = blob(repo, &"x/".repeat(4_000));
+    let first = repo.raw_tree(&[("120000", b"CLAUDE.md", inner), ("100644", b"SKILL.md", a)]);
+    let second = repo.raw_tree(&[
+        ("100644", b"SKILL.md", b),
+        ("120000", b"long", long),
+        ("120000", b"passwd", out),
+        ("100755", b"run.sh", a),
+    ]);
+    let skills = repo.raw_tree(&[("40000", b"first", first), ("40000", b"second", second)]);
+    let root = repo.raw_tree(&[("100644", b"README.md", b), ("40000", b"skills", skills)]);
+    let commit = repo.commit_tree(root, &[]);
+    repo.set("refs/heads/main", commit);
+}
+
+fn below(folder: &'static str) -> impl Fn(&Entry) -> bool {
+    move |entry| entry.path.as_str().starts_with(folder)
+}
+
+#[test]
+fn a_sparse_tree_brings_what_is_asked_for_and_no_more() {
+    let bench = Bench::new();
+    two_skills(&mut bench.repository("o/r.git"));
+    let Some(server) = Server::start(&bench.served()) else { return };
+    let world = bench.world();
+    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
+    let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
+    let mut tree = remote.fetch(&resolved, Extent::Sparse).unwrap();
+    let paths = |tree: &Tree| {
+        tree.listing.entries().iter().map(|entry| entry.path.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    let all = "README.md skills/first/CLAUDE.md skills/first/SKILL.md skills/second/SKILL.md \
+               skills/second/long skills/second/passwd skills/second/run.sh";
+    assert_eq!(paths(&tree), all);
+    assert!(tree.folder_id("skills/first").is_some());
+    let get = |tree: &Tree, path: &str| {
+        let entry = tree.listing.get(path).expect(path);
+        tree.read(entry).map(|bytes| String::from_utf8(bytes.into_owned()).unwrap())
+    };
+    assert_eq!(get(&tree, "README.md").unwrap_err().kind, Kind::Integrity, "it was never sent");
+
+    let before = server.seen().len();
+    remote.bring(&mut tree, &resolved, &below("skills/first/")).unwrap();
+    remote.bring(&mut tree, &resolved, &below("skills/first/")).unwrap();
+    assert_eq!(server.seen().len(), before + 1, "one request, and none for what is here");
+    assert_eq!(get(&tree, "skills/first/SKILL.md").unwrap(), "a");
+    let link = tree.listing.get("skills/first/CLAUDE.md").unwrap();
+    assert_eq!((&link.node, link.size), (&Node::Link { target: "SKILL.md".into() }, 8));
+    // Equal bytes are one object: this one came along, its neighbours did not.
+    assert_eq!(get(&tree, "skills/second/run.sh").unwrap(), "a");
+    assert!(get(&tree, "skills/second/SKILL.md").is_err());
+
+    remote.bring(&mut tree, &resolved, &below("skills/second/")).unwrap();
+    let entry = tree.listing.get("skills/second/passwd").unwrap();
+    assert_eq!(entry.node, Node::Link { target: "../../../etc/passwd".into() });
+    assert_eq!(tree.listing.refused_below("skills/second").count(), 1, "a link longer than a path");
+    assert!(tree.listing.get("skills/second/long").is_none());
+    assert_eq!(bench.leftovers(), 0);
+}
+
+#[test]
+fn a_host_that_cannot_leave_blobs_out_sends_them() {
+    for (setting, old) in [("uploadpack.allowFilter=false", false), ("core.bare=true", true)] {
+        let bench = Bench::new();
+        two_skills(&mut bench.repository("o/r.git"));
+        let Some(server) = Server::start(&bench.served()) else { return };
+        server.configure(setting);
+        if old {
+            server.speak_old();
+        }
+        let world = bench.world();
+        let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
+        let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
+        let mut tree = remote.fetch(&resolved, Extent::Sparse).unwrap();
+        let before = server.seen().len();
+        remote.bring(&mut tree, &resolved, &|_| true).unwrap();
+        assert_eq!(server.seen().len(), before, "all was here");
+        assert_eq!(tree.read(tree.listing.get("README.md").unwrap()).unwrap().as_ref(), b"b");
+    }
+}
+
+#[test]
+fn a_host_that_gives_no_single_blobs_sends_the_commit() {
+    let bench = Bench::new();
+    two_skills(&mut bench.repository("o/r.git"));
+    let Some(server) = Server::start(&bench.served()) else { return };
+    let world = bench.world();
+    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
+    let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
+    let mut tree = remote.fetch(&resolved, Extent::Sparse).unwrap();
+    let refusal = b"0032ERR upload-pack: not our ref 0123456789012345\n0000".to_vec();
+    server.play_times("/git-upload-pack", 1, Play::Bytes("application/x-git-upload-pack-result", refusal));
+    remote.bring(&mut tree, &resolved, &below("skills/first/")).unwrap();
+    assert_eq!(tree.read(tree.listing.get("skills/first/SKILL.md").unwrap()).unwrap().as_ref(), b"a");
+}
+
+#[test]
+fn blobs_that_a_host_owes_or_garbles_are_an_error() {
+    let bench = Bench::new();
+    two_skills(&mut bench.repository("o/r.git"));
+    let Some(server) = Server::start(&bench.served()) else { return };
+    let world = bench.world();
+    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
+    let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
+    let empty = b"PACK\0\0\0\x02\0\0\0\0\x02\x9d\x08\x82\x3b\xd8\xa8\xea\xb5\x10\xad\x6a\xc7\x5c\x82\x3c\xfd\x3e\xd3\x1e";
+    let mut owed = b"000dpackfile\n0025\x01".to_vec();
+    owed.extend_from_slice(empty);
+    owed.extend_from_slice(b"0000");
+    for (play, kind) in [
+        (Play::Bytes("application/x-git-upload-pack-result", owed), Kind::Integrity),
+        (Play::Corrupt(60), Kind::Integrity),
+        (Play::Truncate(60), Kind::Network),
+    ] {
+        let mut tree = remote.fetch(&resolved, Extent::Sparse).unwrap();
+        server.play("/git-upload-pack", play);
+        let brought = remote.bring(&mut tree, &resolved, &below("skills/first/"));
+        let entry = tree.listing.get("skills/first/SKILL.md").unwrap();
+        let error = brought.and_then(|()| tree.read(entry).map(|_| ())).unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+        server.play_fair();
+    }
+    assert_eq!(bench.leftovers(), 0);
 }
 
 #[test]
@@ -489,7 +622,7 @@ fn a_lying_pack_is_an_error_and_leaves_nothing() {
         if let Some(play) = play.clone() {
             server.play("git-upload-pack", play);
         }
-        let error = remote.fetch(&resolved).map(|_| ()).unwrap_err();
+        let error = remote.fetch(&resolved, Extent::Whole).map(|_| ()).unwrap_err();
         assert!(kinds.contains(&error.kind), "{play:?}: {error:?}");
         server.play_fair();
         assert_eq!(bench.leftovers(), 0);
@@ -527,7 +660,7 @@ fn a_pack_may_not_pass_its_limit() {
     let world = bench.world();
     let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
     let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
-    assert_eq!(remote.fetch(&resolved).err().unwrap().kind, Kind::Invalid);
+    assert_eq!(remote.fetch(&resolved, Extent::Whole).err().unwrap().kind, Kind::Invalid);
     assert_eq!(bench.leftovers(), 0);
 }
 
@@ -542,7 +675,8 @@ fn many_threads_read_one_tree() {
     let Some(server) = Server::start(&bench.served()) else { return };
     let world = bench.world();
     let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
-    let tree = remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap()).unwrap();
+    let tree =
+        remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Whole).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -632,7 +766,7 @@ fn half_a_loose_object_is_an_error() {
     let world = bench.world();
     let fetch = || {
         let remote = Remote::open(&git(repo.file_url()), &world)?;
-        remote.fetch(&remote.resolve(&Reference::Default, None, None)?)
+        remote.fetch(&remote.resolve(&Reference::Default, None, None)?, Extent::Whole)
     };
     let cut = |id: Oid, share: usize| {
         let name = id.to_string();

@@ -68,11 +68,12 @@ pub(crate) struct Listed {
 }
 
 /// Lists the tree `root`, or of it only what lies below `folder`, the paths being those
-/// from `root` in either case. Slot `n` of an entry is the blob `ids[n]`.
+/// from `root` in either case. Slot `n` of an entry is the blob `ids[n]`. A blob that is not
+/// there has 0 bytes, and a link whose blob is not there an empty target, see [`learn`].
 ///
 /// # Errors
 /// `NotFound` without that folder, `Invalid` for more than 500,000 entries, `Integrity`
-/// for objects that are missing or broken.
+/// for trees that are missing or broken.
 pub(crate) fn list(objects: &Objects, root: Oid, folder: Option<&TreePath>) -> Result<Listed> {
     list_up_to(MOST_ENTRIES, objects, root, folder)
 }
@@ -153,33 +154,48 @@ impl Walk {
         let node = match line.mode {
             b"40000" | b"040000" => return Ok(Some(raw)),
             b"100755" => Node::File { executable: true },
-            b"120000" => match target(objects, line.id)? {
-                Some(target) => Node::Link { target },
-                None => {
-                    self.refused.push((raw, "is a link with no sound target"));
-                    return Ok(None);
-                }
-            },
+            b"120000" => Node::Link { target: String::new() },
             b"160000" => Node::Submodule,
             mode if mode.starts_with(b"100") => Node::File { executable: false },
             _ => Node::Special("thing of unknown mode"),
         };
-        let size = match node {
-            Node::File { .. } | Node::Link { .. } => size(objects, line.id)?,
-            Node::Submodule | Node::Special(_) => 0,
-        };
-        self.entries.push(Entry { path, node, size, slot: self.ids.len() });
+        let mut entry = Entry { path, node, size: 0, slot: self.ids.len() };
+        if let Some(reason) = learn(objects, line.id, &mut entry)? {
+            self.refused.push((raw, reason));
+            return Ok(None);
+        }
+        self.entries.push(entry);
         self.ids.push(line.id);
         Ok(None)
     }
 }
 
-/// Where a link points; `None` when that is too long or no UTF-8.
-fn target(objects: &Objects, id: Oid) -> Result<Option<String>> {
-    if size(objects, id)? > LONGEST_LINK {
+/// Completes an entry by its blob: the size of a file, where a link leads. One whose blob is
+/// missing stays as it is and is an error when it is read: only the skill that it belongs
+/// to shall fail. A reason comes back for an entry that must not be written anywhere.
+///
+/// # Errors
+/// `Integrity` for a blob that is broken.
+pub(super) fn learn(objects: &Objects, id: Oid, entry: &mut Entry) -> Result<Option<&'static str>> {
+    const UNSOUND: Option<&str> = Some("is a link with no sound target");
+    let is_link = match entry.node {
+        Node::File { .. } => false,
+        Node::Link { .. } => true,
+        Node::Submodule | Node::Special(_) => return Ok(None),
+    };
+    let Some(size) = objects.size(id)? else { return Ok(None) };
+    entry.size = size;
+    if !is_link {
         return Ok(None);
     }
-    Ok(String::from_utf8(objects.read(id, ObjectType::Blob, LONGEST_LINK)?).ok())
+    if size > LONGEST_LINK {
+        return Ok(UNSOUND);
+    }
+    match String::from_utf8(objects.read(id, ObjectType::Blob, LONGEST_LINK)?) {
+        Ok(target) => entry.node = Node::Link { target },
+        Err(_) => return Ok(UNSOUND),
+    }
+    Ok(None)
 }
 
 /// The error for a folder that is not there, with the nearest one that is.
@@ -191,12 +207,6 @@ fn no_folder(objects: &Objects, root: Oid, folder: &TreePath) -> Error {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint("`ba-agent skill show SOURCE` lists its skills with their folders"),
     }
-}
-
-/// The size of a blob. One that is missing has 0 bytes here and is an error when it is
-/// read: only the skill that it belongs to shall fail.
-fn size(objects: &Objects, id: Oid) -> Result<u64> {
-    Ok(objects.size(id)?.unwrap_or(0))
 }
 
 /// The id of the tree at `folder` (`""` is `root` itself); `None` when it is not there

@@ -137,6 +137,13 @@ impl Hello {
         }
     }
 
+    /// Whether the remote can leave blobs out of a commit and send those alone that are
+    /// asked for later. Version 2 lets any object be wanted by its id (gitprotocol-v2, as
+    /// partial clones use it); before, a server only gives what its refs list.
+    pub(crate) fn brings(&self) -> bool {
+        matches!(self, Self::Capabilities(_)) && self.can("filter") && self.has_shallow()
+    }
+
     /// Whether the remote can send a commit without its history.
     pub(crate) fn has_shallow(&self) -> bool {
         self.can("shallow")
@@ -260,7 +267,7 @@ fn second_version(text: &str) -> Result<Option<RefLine>> {
     Ok(Some(line))
 }
 
-/// The request for a pack; `wish.commits` must not be empty.
+/// The request for a pack; `wish.wants` must not be empty.
 pub(crate) fn pack_request(hello: &Hello, wish: &Wish<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     if matches!(hello, Hello::Capabilities(_)) {
@@ -275,7 +282,7 @@ pub(crate) fn pack_request(hello: &Hello, wish: &Wish<'_>) -> Vec<u8> {
         Hello::Refs { .. } => first_features(hello, filter.is_some()),
         Hello::Capabilities(_) => String::new(),
     };
-    for want in wish.commits {
+    for want in wish.wants {
         append(&mut out, &format!("want {want}{features}\n"));
         features.clear();
     }
@@ -299,15 +306,18 @@ pub(crate) fn pack_request(hello: &Hello, wish: &Wish<'_>) -> Vec<u8> {
 }
 
 /// What a pack shall hold.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Wish<'a> {
-    pub(crate) commits: &'a [Sha],
+    /// Commits or, where the remote [brings single objects](Hello::brings), blobs.
+    pub(crate) wants: &'a [Sha],
     /// The commits alone, not what came before them.
     pub(crate) shallow: bool,
     /// Objects to leave out, where the remote can do that: `tree:0`, `blob:none`.
     pub(crate) filter: Option<&'static str>,
     /// A commit that need not be sent, and nothing that came before it.
     pub(crate) have: Option<&'a Sha>,
+    /// The history in it will be walked, not only looked up by ids.
+    pub(crate) walked: bool,
 }
 
 fn first_features(hello: &Hello, filtered: bool) -> String {

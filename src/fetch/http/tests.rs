@@ -2,6 +2,7 @@
 //! canary: it may never arrive at another scheme, host or port.
 
 use super::*;
+use crate::fetch::Extent;
 use crate::fetch::git::Remote;
 use crate::fetch::testing::Bench;
 use crate::fetch::testserver::{Play, Server};
@@ -242,7 +243,7 @@ fn a_private_repository_wants_a_token_of_its_own_host() {
     let fetch = |bench: &Bench| {
         let world = bench.world();
         let remote = Remote::open(&source, &world)?;
-        remote.fetch(&remote.resolve(&Reference::Default, None, None)?).map(|_| ())
+        remote.fetch(&remote.resolve(&Reference::Default, None, None)?, Extent::Whole).map(|_| ())
     };
     let error = fetch(&bench).unwrap_err();
     assert_eq!(error.kind, Kind::Auth);
@@ -287,7 +288,7 @@ fn the_credential_helper_is_asked_once() {
     home.require_basic(BASIC);
     for _ in 0..2 {
         let remote = Remote::open(&source, &world).unwrap();
-        remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap()).unwrap();
+        remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Whole).unwrap();
     }
     assert_eq!(std::fs::read_to_string(note).unwrap(), "get\n");
 }

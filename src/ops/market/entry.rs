@@ -105,14 +105,25 @@ pub(crate) fn want_of(
     Ok((want, plugin.version.clone()))
 }
 
+/// A folder and those above it, up to the top.
+fn above(folder: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(folder), |folder| {
+        (!folder.is_empty()).then(|| folder.rsplit_once('/').map_or("", |(above, _)| above))
+    })
+}
+
+/// What [`lend_version`] may read for a skill in this folder.
+pub(crate) fn manifests_above(folder: &str) -> Vec<String> {
+    let at =
+        |root: &str, path: &str| if root.is_empty() { path.to_owned() } else { format!("{root}/{path}") };
+    above(folder).flat_map(|root| PLUGIN_MANIFESTS.iter().map(move |path| at(root, path))).collect()
+}
+
 /// Gives a skill that has no version of its own that of its plugin: of the nearest
 /// `plugin.json` above it, else the one that the entry has.
 pub(crate) fn lend_version(candidate: &mut Candidate, of_entry: Option<&str>) {
     let Some(front) = &mut candidate.document.frontmatter else { return };
-    let above = std::iter::successors(Some(candidate.folder.as_str()), |folder| {
-        (!folder.is_empty()).then(|| folder.rsplit_once('/').map_or("", |(above, _)| above))
-    });
-    let own = above.filter_map(|root| plugin_manifest(&candidate.tree, root).ok().flatten()).next();
+    let own = above(&candidate.folder).find_map(|root| plugin_manifest(&candidate.tree, root).ok().flatten());
     let own = own.and_then(|manifest| manifest.version);
     front.version = front.version.take().or(own).or_else(|| of_entry.map(str::to_owned));
 }
