@@ -9,6 +9,7 @@ pub(crate) mod local;
 pub(crate) mod marketplace;
 pub(crate) mod npm;
 mod open;
+mod served;
 mod sparse;
 pub(crate) mod ssh;
 

@@ -19,12 +19,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result, error, printable};
 use crate::skill::{Finding, Severity};
+use crate::source::Source;
 use crate::words::nearest;
 
 pub(crate) use plugin::PluginManifest;
 pub(crate) use skills::{Resolution, Scan, resolve};
-pub(crate) use source::{EntrySource, Want};
-pub(crate) use wellknown::{INDEXES as WELL_KNOWN, read as read_well_known};
+pub(crate) use source::{EntrySource, Package, Want};
+pub(crate) use wellknown::{INDEXES as WELL_KNOWN, files as served_files, read as read_well_known};
 
 /// Bytes of a catalogue. The largest real one has 169 kB for 286 entries; 10,000 entries
 /// like those would be 6 MB.
@@ -63,6 +64,8 @@ pub(crate) struct Manner {
     /// A person named this very file; only then `{"source": "url", "url": "./"}` means the
     /// marketplace's own root.
     pub(crate) named: bool,
+    /// It comes from Anthropic, who keeps some names to itself.
+    pub(crate) official: bool,
 }
 
 impl Manner {
@@ -71,7 +74,18 @@ impl Manner {
         let other = [".agents/", ".cursor-plugin/", ".kimi-plugin/", ".grok-plugin/", ".omp-plugin/"];
         let is = |folder: &str| path.starts_with(folder) || path.contains(&format!("/{folder}"));
         let dialect = if other.into_iter().any(is) { Dialect::Codex } else { Dialect::Claude };
-        Self { dialect, named }
+        Self { dialect, named, official: false }
+    }
+}
+
+/// True for a repository of github.com/anthropics.
+pub(crate) fn is_official(source: &Source) -> bool {
+    match source {
+        Source::Github { owner, .. } => owner.eq_ignore_ascii_case("anthropics"),
+        Source::Git { .. } => {
+            source.display_name().to_ascii_lowercase().starts_with("github.com/anthropics/")
+        }
+        _ => false,
     }
 }
 
@@ -153,9 +167,18 @@ impl Plugin {
         self.fault.as_deref()
     }
 
-    /// An entry that was made and not read, for a plain repository and for served skills.
-    pub(crate) fn made(name: &str, description: Option<String>, source: EntrySource) -> Self {
-        Self { name: name.to_owned(), description, strict: true, source: Some(source), ..Self::default() }
+    /// An entry that was made and not read, for skills that a host serves: each is the root of
+    /// its source.
+    fn made(name: &str, description: Option<String>, source: EntrySource) -> Self {
+        let skills = Some(vec![String::new()]);
+        Self {
+            name: name.to_owned(),
+            description,
+            strict: true,
+            skills,
+            source: Some(source),
+            ..Self::default()
+        }
     }
 }
 
@@ -166,7 +189,7 @@ impl Catalogue {
     /// `Invalid`, with every finding that stops it, for what is no catalogue: no JSON, no
     /// `name`, `owner` or `plugins`, or one of a wrong type. Entries never stop it.
     pub(crate) fn parse(text: &str, file: &str, manner: Manner) -> Result<Self> {
-        let (catalogue, findings) = read::catalogue(text, file, manner);
+        let (catalogue, findings) = read::catalogue(text, file, manner, None);
         let fatal: Vec<&Finding> =
             findings.iter().filter(|f| f.severity == Severity::Error && rules::is_fatal(f.code)).collect();
         match catalogue {
@@ -177,6 +200,11 @@ impl Catalogue {
                 Err(error.hint("`ba-agent marketplace validate PATH` says everything that is wrong with one"))
             }
         }
+    }
+
+    /// The name that it gives itself, where that is one that Anthropic keeps to itself.
+    pub(crate) fn reserved_name(&self) -> Option<&str> {
+        self.name.as_deref().filter(|name| read::is_reserved(name))
     }
 
     /// The entry of this name, through `renames`.
@@ -227,9 +255,15 @@ impl Catalogue {
     }
 }
 
-/// Everything that is to be said about a catalogue, in the order of the file.
-pub(crate) fn check(text: &str, file: &str, manner: Manner) -> Vec<Finding> {
-    read::catalogue(text, file, manner).1
+/// Everything that is to be said about a catalogue, in the order of the file; with `is_folder`
+/// also which folders it names that are not there.
+pub(crate) fn check(
+    text: &str,
+    file: &str,
+    manner: Manner,
+    is_folder: Option<&dyn Fn(&str) -> bool>,
+) -> Vec<Finding> {
+    read::catalogue(text, file, manner, is_folder).1
 }
 
 /// The version of a plugin: its own, else the entry's, else what it is pinned to.

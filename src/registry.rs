@@ -41,7 +41,7 @@ impl Default for Registry {
 pub(crate) struct Entry {
     /// Canonical text of the source, as `install` takes it, without reference and path.
     pub(crate) source: String,
-    /// `github`, `gitlab`, `bitbucket`, `git`, `archive`, `local`, `builtin`.
+    /// `github`, `gitlab`, `bitbucket`, `git`, `archive`, `served`, `local`, `builtin`.
     pub(crate) kind: String,
     /// The folder of the skill inside the source; absent at its top.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -179,7 +179,7 @@ pub(crate) struct PinRecord {
     /// Whether a branch or tag is known to lead to the commit; `false` is "not checked".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reachable: Option<bool>,
-    /// `sha256:…` of the archive's bytes.
+    /// `sha256:…` of the archive's bytes, or of the tree of a served folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) archive: Option<String>,
     /// Version of this program that carried the skill.

@@ -34,6 +34,10 @@ pub(crate) enum Source {
     Git { url: String },
     /// An archive (ZIP, tar, tar.gz): an `http(s)` URL or a path.
     Archive { location: String },
+    /// The folder of one skill that a host serves file by file, as the first version of
+    /// well-known discovery has it: `https://host/.well-known/skills/NAME`. The index beside
+    /// it lists its files.
+    Served { url: String },
     /// A folder on this machine, as it was written (`~` and relative allowed).
     Local { path: String },
     /// An entry of a registered marketplace, or a skill of one: `entry:skill`.
@@ -115,7 +119,8 @@ pub(crate) struct Request {
 pub(crate) enum Pin {
     /// A git commit.
     Commit(Sha),
-    /// The sha256 of an archive's bytes, 64 hex digits.
+    /// The sha256 of an archive's bytes, 64 hex digits; of a served folder, which has no bytes
+    /// of its own, the digest of its tree.
     Archive(String),
     /// The version of this program that a built-in skill came with.
     Builtin(String),
@@ -151,6 +156,7 @@ impl Source {
             Self::Bitbucket { .. } => "bitbucket",
             Self::Git { .. } => "git",
             Self::Archive { .. } => "archive",
+            Self::Served { .. } => "served",
             Self::Local { .. } => "local",
             Self::Marketplace { .. } => "marketplace",
             Self::Builtin { .. } => "builtin",
@@ -188,7 +194,7 @@ impl Source {
                 format!("{a}/{b}")
             }
             Self::Gitlab { project } => project.clone(),
-            Self::Git { url } => address::git_name(url),
+            Self::Git { url } | Self::Served { url } => address::git_name(url),
             Self::Archive { location } => address::file_name(location).to_owned(),
             Self::Local { path } => path.clone(),
             Self::Marketplace { .. } | Self::Builtin { .. } => self.to_string(),
@@ -204,6 +210,7 @@ impl Source {
             Self::Gitlab { project } => address::last(project),
             Self::Git { url } => address::without_git(address::last(url)),
             Self::Archive { location } => address::archive_stem(address::file_name(location)),
+            Self::Served { url } => address::last(url),
             Self::Local { path } => address::last(path.trim_end_matches(['/', '\\'])),
             Self::Marketplace { entry: name, .. } | Self::Builtin { name } => address::last_word(name),
         };
@@ -218,8 +225,10 @@ impl fmt::Display for Source {
             Self::Gitlab { project } => write!(f, "gitlab:{project}"),
             Self::Bitbucket { workspace, repo } => write!(f, "bitbucket:{workspace}/{repo}"),
             Self::Git { url } => f.write_str(&address::git_text(url)),
-            Self::Archive { location: text } | Self::Local { path: text } => f.write_str(text),
-            Self::Marketplace { entry, marketplace } => write!(f, "{entry}@{marketplace}"),
+            Self::Archive { location: text } | Self::Served { url: text } | Self::Local { path: text } => {
+                f.write_str(text)
+            }
+            Self::Marketplace { entry, marketplace } => f.write_str(&request::entry_text(entry, marketplace)),
             Self::Builtin { name } => write!(f, "builtin:{name}"),
         }
     }

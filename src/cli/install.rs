@@ -25,8 +25,9 @@ use crate::words::count;
 #[command(
     long_about = "Install skills from a source, or without one what the registry says.\n\n\
         SOURCE is github:owner/repo (or owner/repo), gitlab:group/repo, bitbucket:o/r, any git URL, \
-        a URL from a browser, ./folder, ./archive.zip, https://…/archive.tar.gz or builtin:NAME. \
-        Behind it may stand #REF (a branch, tag, sha or range such as ^1.2) and @SKILL.",
+        a URL from a browser, ./folder, ./archive.zip, https://…/archive.tar.gz, https://host/.well-known/skills/NAME, \
+        builtin:NAME or NAME@MARKETPLACE (ENTRY:SKILL@MARKETPLACE, of any other name \"NAME\"@MARKETPLACE). \
+        Behind a repository may stand #REF (a branch, tag, sha or range such as ^1.2) and @SKILL.",
     after_help = "Examples:\n  \
         ba-agent skill install anthropics/skills --skill pdf --skill docx\n  \
         ba-agent skill install anthropics/skills@pdf\n  \
@@ -70,7 +71,7 @@ pub(crate) struct Install {
     /// Install under this name.
     #[arg(long = "as", value_name = "NAME")]
     alias: Option<String>,
-    /// The sha256 that an archive must have.
+    /// The sha256 that an archive must have, or the digest of a skill that a host serves.
     #[arg(long, value_name = "sha256:HEX")]
     integrity: Option<String>,
     /// An agent, or a folder, that receives the skill (repeatable).

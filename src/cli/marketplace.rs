@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Context, Place};
 use crate::error::{Error, Kind, Result, error, fail, printable};
+use crate::fetch::local;
 use crate::fetch::marketplace::Place as Where;
 use crate::marketplace::{self as catalogue, Catalogue, MANIFESTS, Manner};
 use crate::marketplaces::{self, Marketplace as Known, Marketplaces};
@@ -108,7 +109,7 @@ pub(crate) struct Show {
 #[derive(Debug, Args)]
 #[command(
     long_about = "Check a marketplace.json, all findings at once.\n\n\
-        PATH is the file, or a folder in which it is looked for. Each finding is a line \
+        PATH is the file, or a folder in which it is looked for; folders that it names must be there. Each finding is a line \
         `file:line:column: severity[code]: what is wrong` on stdout. The status is 8 when there is an error.",
     after_help = "Examples:\n  ba-agent marketplace validate .\n  ba-agent marketplace validate .claude-plugin/marketplace.json --strict"
 )]
@@ -469,8 +470,12 @@ impl Validate {
             let size = std::fs::metadata(&file).map_or(0, |meta| meta.len());
             // One byte more than allowed is enough to say that it is too large.
             let text = read_start(&file, size.min(catalogue::MAX_BYTES + 1))?;
-            let manner = Manner::of(&file.to_string_lossy().replace('\\', "/"), true);
-            checked.push((shown.clone(), catalogue::check(&text, &shown, manner)));
+            let place = file.to_string_lossy().replace('\\', "/");
+            let root = PathBuf::from(format!("{}/", catalogue::root_of(&place)));
+            let official = local::origin(&root).is_some_and(|source| catalogue::is_official(&source));
+            let manner = Manner { official, ..Manner::of(&place, true) };
+            let is_folder = |path: &str| root.join(path).is_dir();
+            checked.push((shown.clone(), catalogue::check(&text, &shown, manner, Some(&is_folder))));
         }
         let limit = if self.strict { Severity::Warning } else { Severity::Error };
         let invalid = checked.iter().filter(|(_, findings)| worst(findings) >= Some(limit)).count();

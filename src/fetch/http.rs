@@ -242,10 +242,30 @@ pub(crate) fn from_reader(error: std::io::Error) -> Error {
 /// `Usage` for a URL that is not allowed, `Invalid` above `cap` bytes, else as
 /// [`Answer::accept`].
 pub(crate) fn get(world: &World, url: &str, cap: u64) -> Result<Vec<u8>> {
+    load(world, url, cap, |_, _| Ok(()))
+}
+
+/// As [`get`], but a redirect to another host or port is refused: for files that only their
+/// host vouches for.
+///
+/// # Errors
+/// As [`get`], and `Network` for such a redirect.
+pub(crate) fn get_there(world: &World, url: &str, cap: u64) -> Result<Vec<u8>> {
+    load(world, url, cap, |from, to| {
+        if (from.host(), from.port_or_known_default()) == (to.host(), to.port_or_known_default()) {
+            return Ok(());
+        }
+        Err(error!(Network, "{} redirects to another host, `{}`", host(from), without_query(to))
+            .cause("its files have no digest: only the host itself vouches for them")
+            .hint("if you trust the other host, name it instead"))
+    })
+}
+
+fn load(world: &World, url: &str, cap: u64, rule: impl Fn(&Url, &Url) -> Result<()>) -> Result<Vec<u8>> {
     let url = allowed(world, url)?;
     let ask = Ask { url: &url, headers: &[("User-Agent", AGENT)], body: None, login: None };
     let name = without_query(&url);
-    let answer = follow(world, ask, |_, _| Ok(()))?.accept(world, &name)?;
+    let answer = follow(world, ask, rule)?.accept(world, &name)?;
     let length = answer.header("content-length").parse().ok();
     let mut reader = answer.into_reader(cap);
     let mut bytes = Vec::new();

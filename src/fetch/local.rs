@@ -8,6 +8,7 @@ use fs_err as fs;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::error::{Context as _, Error, Kind, Result, error, fail, printable};
+use crate::source::Source;
 use crate::tree::{Entry, Limits, Listing, Node, TreePath};
 
 use super::{Tree, is_clutter};
@@ -37,6 +38,13 @@ pub(crate) fn open(root: &Path, limits: &Limits) -> Result<Tree> {
     let mut tree = Tree::folder(listing, root.to_owned());
     tree.skipped = walk.skipped;
     Ok(tree)
+}
+
+/// Where the git repository at `root` was cloned from, if it says so and that can be read.
+pub(crate) fn origin(root: &Path) -> Option<Source> {
+    let repository = git2::Repository::open(root).ok()?;
+    let remote = repository.find_remote("origin").ok()?;
+    remote.url().ok()?.parse().ok()
 }
 
 fn check_root(root: &Path) -> Result<()> {

@@ -76,7 +76,9 @@ impl Place {
         match self {
             Self::Tree { request, .. } => match &request.source {
                 Source::Local { .. } => true,
-                Source::Git { url: address } | Source::Archive { location: address } => is_here(address),
+                Source::Git { url: address }
+                | Source::Archive { location: address }
+                | Source::Served { url: address } => is_here(address),
                 _ => false,
             },
             Self::File(url) | Self::Served(url) => is_here(url.as_str()),

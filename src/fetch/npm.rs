@@ -11,6 +11,7 @@ use url::Url;
 use super::{Tree, World, archive, http};
 use crate::digest::Digest;
 use crate::error::{Result, error, fail, printable};
+use crate::marketplace::Package;
 use crate::source::{Pin, Reference, Resolved, Source};
 
 /// Bytes of what a registry says of a package; the largest packages have some ten MB.
@@ -29,20 +30,10 @@ struct Dist {
     integrity: Option<String>,
 }
 
-/// A whole package.
+/// All versions of a package.
 #[derive(Deserialize)]
-struct Package {
+struct Releases {
     versions: BTreeMap<String, Release>,
-}
-
-/// Which package, in the words of a catalogue.
-pub(crate) struct Wanted<'a> {
-    pub(crate) package: &'a str,
-    /// An exact version, a range, or a tag such as `latest`, which is the default.
-    pub(crate) version: Option<&'a str>,
-    pub(crate) registry: Option<&'a str>,
-    /// What the catalogue holds the tarball to, in the words of subresource integrity.
-    pub(crate) integrity: Option<&'a str>,
 }
 
 /// Fetches a package: the tarball as an archive source, so that it can be installed again
@@ -51,24 +42,49 @@ pub(crate) struct Wanted<'a> {
 /// # Errors
 /// `NotFound` for a package or version that is not there, `Integrity` for other bytes than
 /// promised, `Invalid` for a registry that names no integrity or no tarball.
-pub(crate) fn open(wanted: &Wanted<'_>, world: &World<'_>) -> Result<(Resolved, Tree)> {
-    let base = wanted.registry.unwrap_or(&world.settings.npm_url).trim_end_matches('/');
-    world.progress.begin(&format!("Fetching {}", printable(wanted.package, false)));
+pub(crate) fn open(wanted: &Package, world: &World<'_>) -> Result<(Resolved, Tree)> {
+    let (dist, url) = find(wanted, world)?;
+    download(wanted, &dist, &url, world)
+}
+
+/// Looks what a package is now, for a skill that came out of the tarball at `known`: another
+/// tarball is one by its address, and costs no download. The bytes at the same address are
+/// held to what the registry promises now; whether they are those of before, the pin tells.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn look(wanted: &Package, known: &str, world: &World<'_>) -> Result<Option<(Resolved, Tree)>> {
+    let (dist, url) = find(wanted, world)?;
+    if url.as_str() != known {
+        return Ok(None);
+    }
+    download(wanted, &dist, &url, world).map(Some)
+}
+
+/// What the registry says of the wanted version, and where its tarball is.
+fn find(wanted: &Package, world: &World<'_>) -> Result<(Dist, Url)> {
+    let base = wanted.registry.as_deref().unwrap_or(&world.settings.npm_url).trim_end_matches('/');
+    world.progress.begin(&format!("Fetching {}", printable(&wanted.name, false)));
     let dist = release(wanted, base, world)?;
     let url = tarball(&dist, base, world)?;
+    Ok((dist, url))
+}
+
+fn download(wanted: &Package, dist: &Dist, url: &Url, world: &World<'_>) -> Result<(Resolved, Tree)> {
     let limits = &world.settings.limits;
     let bytes = http::get(world, url.as_str(), limits.download)?;
-    let promises: Vec<&str> = wanted.integrity.into_iter().chain(dist.integrity.as_deref()).collect();
+    let promises: Vec<&str> =
+        wanted.integrity.as_deref().into_iter().chain(dist.integrity.as_deref()).collect();
     if promises.is_empty() {
         return Err(error!(
             Invalid,
             "the registry names no integrity for `{}`",
-            printable(wanted.package, false)
+            printable(&wanted.name, false)
         )
         .hint("add `integrity` to the entry of the marketplace"));
     }
     for promise in promises {
-        check(wanted.package, promise, &bytes)?;
+        check(&wanted.name, promise, &bytes)?;
     }
     let resolved = Resolved {
         source: Source::Archive { location: url.to_string() },
@@ -80,10 +96,10 @@ pub(crate) fn open(wanted: &Wanted<'_>, world: &World<'_>) -> Result<(Resolved, 
     Ok((resolved, archive::open(url.path(), &bytes, limits)?))
 }
 
-fn release(wanted: &Wanted<'_>, base: &str, world: &World<'_>) -> Result<Dist> {
+fn release(wanted: &Package, base: &str, world: &World<'_>) -> Result<Dist> {
     // A scope's slash is part of the name, not of the path.
-    let name = wanted.package.replace('/', "%2f");
-    let version = wanted.version.unwrap_or("latest").trim();
+    let name = wanted.name.replace('/', "%2f");
+    let version = wanted.version.as_deref().unwrap_or("latest").trim();
     let range = Version::parse(version).is_err().then(|| range(version)).flatten();
     let Some(range) = range else {
         let sound = version.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b));
@@ -92,14 +108,14 @@ fn release(wanted: &Wanted<'_>, base: &str, world: &World<'_>) -> Result<Dist> {
         }
         return Ok(get::<Release>(&format!("{base}/{name}/{version}"), wanted, world)?.dist);
     };
-    let package: Package = get(&format!("{base}/{name}"), wanted, world)?;
+    let package: Releases = get(&format!("{base}/{name}"), wanted, world)?;
     let versions = package
         .versions
         .into_iter()
         .filter_map(|(text, release)| Some((Version::parse(&text).ok()?, release)));
     let best = versions.filter(|(version, _)| range.matches(version)).max_by(|a, b| a.0.cmp(&b.0));
     best.map(|(_, release)| release.dist)
-        .ok_or_else(|| error!(NotFound, "no version of `{}` is in {range}", printable(wanted.package, false)))
+        .ok_or_else(|| error!(NotFound, "no version of `{}` is in {range}", printable(&wanted.name, false)))
 }
 
 /// A range as npm writes it, as far as it is one here too: blanks between comparators are
@@ -108,10 +124,10 @@ fn range(text: &str) -> Option<VersionReq> {
     VersionReq::parse(&text.split_whitespace().collect::<Vec<_>>().join(", ")).ok()
 }
 
-fn get<T: for<'de> Deserialize<'de>>(url: &str, wanted: &Wanted<'_>, world: &World<'_>) -> Result<T> {
+fn get<T: for<'de> Deserialize<'de>>(url: &str, wanted: &Package, world: &World<'_>) -> Result<T> {
     let bytes = http::get(world, url, MAX_METADATA)?;
     serde_json::from_slice(&bytes).map_err(|e| {
-        error!(Invalid, "what the registry says of `{}` cannot be read", printable(wanted.package, false))
+        error!(Invalid, "what the registry says of `{}` cannot be read", printable(&wanted.name, false))
             .cause(e)
     })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use super::git::{Extent, Remote};
-use super::{Arrival, Tree, World, archive, http, local};
+use super::{Arrival, Tree, World, archive, http, local, served};
 use crate::builtin;
 use crate::digest::Digest;
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
@@ -26,7 +26,7 @@ pub(crate) fn open(
     integrity: Option<&Digest>,
     world: &World<'_>,
 ) -> Result<(Resolved, Tree)> {
-    if integrity.is_some() && !matches!(request.source, Source::Archive { .. }) {
+    if integrity.is_some() && !matches!(request.source, Source::Archive { .. } | Source::Served { .. }) {
         return Err(error!(Usage, "`--integrity` is for archives; `{}` is none", request.source)
             .hint("a git source is held to a commit with `--sha`"));
     }
@@ -35,6 +35,11 @@ pub(crate) fn open(
             Ok(git(request, skill, None, Extent::Whole, world)?.into_parts())
         }
         Source::Archive { location } => packed(request, location, integrity, world),
+        Source::Served { url } => {
+            let (digest, tree) = served::open(url, world)?;
+            check(request, integrity, &digest)?;
+            Ok((resolved(request, Pin::Archive(digest.hex().to_owned())), tree))
+        }
         Source::Local { .. } => {
             let folder = local_folder(&request.source, world)?;
             Ok((resolved(request, Pin::Live), local::open(&folder, &world.settings.limits)?))
@@ -143,16 +148,21 @@ fn packed(
         read_capped(&from_base(location, world), limits.download)?
     };
     let digest = Digest::of(&bytes);
-    if let Some(promised) = integrity.filter(|promised| **promised != digest) {
-        return Err(error!(Integrity, "`{}` is not the archive that was promised", request.source)
-            .cause(format!("promised: {promised}"))
-            .cause(format!("received: {digest}"))
-            .hint("nothing was changed; ask whoever publishes it which one is right"));
-    }
+    check(request, integrity, &digest)?;
     let name = location.split(['?', '#']).next().unwrap_or(location);
     let alone = name.contains("://") && name.ends_with("/SKILL.md");
     let tree = if alone { single(bytes)? } else { archive::open(name, &bytes, limits)? };
     Ok((resolved(request, Pin::Archive(digest.hex().to_owned())), tree))
+}
+
+/// Holds what came to what was promised.
+fn check(request: &Request, promised: Option<&Digest>, received: &Digest) -> Result<()> {
+    let Some(promised) = promised.filter(|promised| *promised != received) else { return Ok(()) };
+    let what = if matches!(request.source, Source::Served { .. }) { "skill" } else { "archive" };
+    Err(error!(Integrity, "`{}` is not the {what} that was promised", request.source)
+        .cause(format!("promised: {promised}"))
+        .cause(format!("received: {received}"))
+        .hint("nothing was changed; ask whoever publishes it which one is right"))
 }
 
 /// A skill that is one file, as hosts serve it for discovery.

@@ -113,6 +113,7 @@ fn place(entry: &Entry, hosts: &Hosts<'_>) -> std::result::Result<Place, String>
         Source::Git { url } => Ok(git(url)),
         Source::Local { path } => Ok(Place(path, None, "local")),
         Source::Archive { .. } => Err("`skills` does not record archives".into()),
+        Source::Served { .. } => Err("`skills` does not record skills that a host serves by an index".into()),
         Source::Builtin { .. } => Err("it is built into ba-agent".into()),
         Source::Marketplace { .. } => Err("its source is the entry of a marketplace".into()),
     }

@@ -26,7 +26,7 @@ impl PluginManifest {
     /// Reads it; `file` is only for messages. `None` with an error finding for what is no
     /// JSON object, or has a path that leaves the plugin.
     pub(crate) fn read(text: &str, file: &str) -> (Option<Self>, Vec<Finding>) {
-        let manner = Manner { dialect: Dialect::Claude, named: false };
+        let manner = Manner { dialect: Dialect::Claude, named: false, official: false };
         let mut reader = Reader::new(text, file, manner);
         let Some(top) = reader.open(text) else { return (None, reader.findings) };
         let manifest = Self {

@@ -3,25 +3,40 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rules::{self, Rule};
-use super::source::{self, clean_path};
+use super::source::{self, EntrySource, clean_path};
 use super::{Catalogue, Dialect, MAX_BYTES, Manner, Plugin};
 use crate::error::printable;
 use crate::json::{Json, Key, Lines};
 use crate::skill::{Finding, Severity};
 
-/// Names that Anthropic keeps for its own marketplaces. Its clients also refuse names that
-/// look like those.
-const RESERVED: [&str; 9] = [
+/// Names that Anthropic keeps for its own marketplaces, as its documentation lists them
+/// (November 2026).
+const RESERVED: [&str; 16] = [
     "agent-skills",
     "anthropic-agent-skills",
     "anthropic-marketplace",
     "anthropic-plugins",
     "claude-code-marketplace",
     "claude-code-plugins",
+    "claude-community",
+    "claude-for-financial-services",
+    "claude-for-legal",
+    "claude-plugins-community",
     "claude-plugins-official",
+    "financial-services-plugins",
+    "first-party-plugins",
+    "healthcare",
     "knowledge-work-plugins",
     "life-sciences",
 ];
+
+/// True for a name that is kept for marketplaces of Anthropic, and for one that looks like
+/// those: its clients refuse `official-claude-plugins` and `anthropic-plugins-v2` too.
+pub(super) fn is_reserved(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let alike = name.contains("anthropic") || (name.contains("claude") && name.contains("official"));
+    alike || RESERVED.contains(&name.as_str())
+}
 
 const TOP_KEYS: [&str; 11] = [
     "$schema",
@@ -76,11 +91,15 @@ pub(super) struct Reader<'a> {
     lines: Lines<'a>,
     pub(super) findings: Vec<Finding>,
     pub(super) manner: Manner,
+    /// Whether a path from the marketplace's root is a folder; `None` where only the text is
+    /// known.
+    is_folder: Option<&'a dyn Fn(&str) -> bool>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str, file: &str, manner: Manner) -> Self {
-        Self { file: printable(file, false), lines: Lines::of(text), findings: Vec::new(), manner }
+        let file = printable(file, false);
+        Self { file, lines: Lines::of(text), findings: Vec::new(), manner, is_folder: None }
     }
 
     /// Notes a break of `rule` at a byte of the text.
@@ -239,6 +258,30 @@ impl<'a> Reader<'a> {
         Some(paths)
     }
 
+    /// Notes folders that an entry names and that are not there: its own, else those of its
+    /// `skills`.
+    fn folders(&mut self, members: &Members<'a>, plugin: &Plugin) {
+        let (Some(is_folder), Some(EntrySource::Relative { path: root })) = (self.is_folder, &plugin.source)
+        else {
+            return;
+        };
+        if !is_folder(root) {
+            let message = format!("the folder `{root}` of the source does not exist");
+            self.say(rules::SOURCE_GONE, members.value_at("source"), message, "");
+            return;
+        }
+        let listed = plugin.skills.as_ref().and_then(|_| self.texts(members, "skills", true));
+        for (text, offset) in listed.unwrap_or_default() {
+            let Ok(path) = clean_path(&text) else { continue };
+            let parts: Vec<&str> =
+                [root, &path].into_iter().map(String::as_str).filter(|p| !p.is_empty()).collect();
+            if !is_folder(&parts.join("/")) {
+                let message = format!("the folder `{}` of `skills` does not exist", parts.join("/"));
+                self.say(rules::SKILLS_GONE, offset, message, "");
+            }
+        }
+    }
+
     /// A name alone, or an object with one.
     pub(super) fn person(&mut self, members: &Members<'a>, name: &str) -> Option<String> {
         let value = members.get(name)?;
@@ -295,6 +338,11 @@ impl<'a> Members<'a> {
         found.map(|(_, value)| *value).filter(|value| !value.is_null())
     }
 
+    /// Where the value of a key begins; the object itself without one.
+    fn value_at(&self, name: &str) -> usize {
+        self.get(name).map_or(self.at, |value| value.offset())
+    }
+
     pub(super) fn offset_of(&self, name: &str) -> usize {
         let found = self.pairs.iter().rev().find(|(key, _)| key.text == name);
         found.map_or(self.at, |(key, _)| key.offset)
@@ -302,8 +350,13 @@ impl<'a> Members<'a> {
 }
 
 /// Reads a whole catalogue; `None` when nothing can be made of it.
-pub(super) fn catalogue(text: &str, file: &str, manner: Manner) -> (Option<Catalogue>, Vec<Finding>) {
-    let mut reader = Reader::new(text, file, manner);
+pub(super) fn catalogue<'a>(
+    text: &'a str,
+    file: &str,
+    manner: Manner,
+    is_folder: Option<&'a dyn Fn(&str) -> bool>,
+) -> (Option<Catalogue>, Vec<Finding>) {
+    let mut reader = Reader { is_folder, ..Reader::new(text, file, manner) };
     let catalogue = reader.open(text).and_then(|top| whole(&mut reader, &top));
     let mut findings = reader.findings;
     findings.sort_by_key(|finding| (finding.line, finding.column));
@@ -357,8 +410,7 @@ fn catalogue_name<'a>(reader: &mut Reader<'a>, top: &Members<'a>) -> Option<Stri
         let message = format!("the name `{text}` is not in kebab case");
         reader.say(rules::NAME_INVALID, name.offset(), message, "use a-z, 0-9 and single hyphens");
     }
-    let alike = text.contains("anthropic") || (text.contains("claude") && text.contains("official"));
-    if alike || RESERVED.contains(&text.as_ref()) {
+    if !reader.manner.official && is_reserved(&text) {
         let message = format!("the name `{text}` is kept for marketplaces of Anthropic");
         reader.say(rules::NAME_RESERVED, name.offset(), message, "other clients refuse it from anybody else");
     }
@@ -515,6 +567,7 @@ fn entry<'a>(reader: &mut Reader<'a>, item: Json<'a>, root: Option<&str>) -> Opt
     };
     plugin.fault = reader.error_since(from);
     plugin.notes = reader.notes_since(from);
+    reader.folders(&members, &plugin);
     Some(plugin)
 }
 

@@ -48,7 +48,9 @@ rules! {
     SOURCE_SHA       "source-sha"             Error false
     SOURCE_SHAPE     "source-undocumented"    Warning false
     SOURCE_FLOATS    "source-floating"        Info false
+    SOURCE_GONE      "source-gone"            Error false
     SKILLS_PATH      "skills-path"            Error false
+    SKILLS_GONE      "skills-gone"            Warning false
 }
 
 /// True when a break of the rule leaves nothing that could be used.

@@ -11,6 +11,8 @@ use crate::tree::{Listing, Node};
 
 /// Links that are followed, one after the other, before they are taken for a circle.
 const MAX_LINKS: usize = 8;
+/// Names of a folder that are told.
+const SHOWN: usize = 8;
 
 /// The tree of an entry and where in it the plugin is.
 #[derive(Debug, Clone, Copy)]
@@ -126,16 +128,20 @@ impl Finder<'_> {
     /// Takes the skills that lie directly below a folder.
     fn below(&mut self, folder: &str) -> bool {
         let Some(real) = follow(self.scan.listing, folder) else { return false };
-        let skip = if real.is_empty() { 0 } else { real.len() + 1 };
-        let inner = self.scan.listing.below(&real).iter().filter_map(|entry| entry.path.as_str().get(skip..));
-        let names: BTreeSet<String> =
-            inner.filter_map(|path| path.split('/').next()).map(str::to_owned).collect();
         let mut any = false;
-        for name in names {
+        for name in self.names(&real) {
             let path = if real.is_empty() { name } else { format!("{real}/{name}") };
             any |= self.single(&path);
         }
         any
+    }
+
+    /// The names of what lies directly in a folder.
+    fn names(&self, folder: &str) -> BTreeSet<String> {
+        let skip = if folder.is_empty() { 0 } else { folder.len() + 1 };
+        let inner =
+            self.scan.listing.below(folder).iter().filter_map(|entry| entry.path.as_str().get(skip..));
+        inner.filter_map(|path| path.split('/').next()).map(str::to_owned).collect()
     }
 
     fn into_resolution(self, plugin: &Plugin, manifest: Option<&PluginManifest>) -> Resolution {
@@ -147,6 +153,9 @@ impl Finder<'_> {
         };
         if resolution.folders.is_empty() {
             resolution.reason = self.reason(manifest);
+            if resolution.instead.is_empty() && resolution.missing.is_empty() {
+                resolution.reason = resolution.reason.or_else(|| self.contents());
+            }
         }
         resolution
     }
@@ -189,10 +198,21 @@ impl Finder<'_> {
         let offered: Vec<_> = elsewhere.iter().filter(|found| found.offered).collect();
         let first = offered.first()?;
         Some(format!(
-            "{} lie where a plugin has none, the first in `{}`; install them from the repository itself",
-            crate::words::count(offered.len(), "skill"),
+            "{} where a plugin has none, the first in `{}`; install from the repository itself",
+            match offered.len() {
+                1 => "1 skill lies".to_owned(),
+                several => format!("{several} skills lie"),
+            },
             first.folder
         ))
+    }
+
+    /// What lies in the plugin's folder, for one of which nothing else can be said.
+    fn contents(&self) -> Option<String> {
+        let names = self.names(self.scan.root);
+        let some: Vec<String> = names.iter().take(SHOWN).map(|name| printable(name, false)).collect();
+        let more = if names.len() > SHOWN { " and more" } else { "" };
+        (!some.is_empty()).then(|| format!("its folder holds {}{more}", some.join(", ")))
     }
 }
 

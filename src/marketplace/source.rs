@@ -6,7 +6,7 @@ use super::rules;
 use crate::digest::Digest;
 use crate::error::{Error, Result, error, printable};
 use crate::json::Json;
-use crate::source::{Request, Sha, Source};
+use crate::source::{Reference, Request, Sha, Source};
 use crate::tree::TreePath;
 
 /// Keys that pin something in other tools. To ignore one would unpin the entry.
@@ -23,11 +23,25 @@ pub(crate) enum EntrySource {
     /// Any git remote: `url`, `git`, `git-subdir`, or an address alone.
     Git { url: String, path: Option<String>, at: Revision },
     /// A package of an npm registry.
-    Npm { package: String, version: Option<String>, registry: Option<String>, integrity: Option<String> },
+    Npm(Package),
     /// An archive by its URL.
     Archive { url: String, sha256: Option<Digest> },
     /// A single `SKILL.md`, as well-known indexes serve it.
-    Manifest { url: String, sha256: Option<Digest> },
+    Manifest { url: String, sha256: Digest },
+    /// A folder whose files a well-known index lists, without digests.
+    Served { url: String },
+}
+
+/// A package of an npm registry, in the words of a catalogue.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    /// An exact version, a range, or a tag such as `latest`, which is the default.
+    pub(crate) version: Option<String>,
+    /// Another registry than that of the settings.
+    pub(crate) registry: Option<String>,
+    /// What the catalogue holds the tarball to, in the words of subresource integrity.
+    pub(crate) integrity: Option<String>,
 }
 
 /// Which state of a git remote; the sha goes before the reference.
@@ -45,19 +59,20 @@ pub(crate) enum Want {
     /// Something else that [`fetch::open`](crate::fetch::open) opens, held to `integrity`.
     Elsewhere { request: Box<Request>, integrity: Option<Digest> },
     /// A package: its registry must be asked for the tarball first.
-    Npm { package: String, version: Option<String>, registry: Option<String>, integrity: Option<String> },
+    Npm(Package),
 }
 
 impl EntrySource {
-    /// One word for tables: `relative`, `github`, `git`, `npm`, `archive`.
+    /// One word for tables: `relative`, `github`, `git`, `npm`, `archive`, `file`, `served`.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Relative { .. } => "relative",
             Self::Github { .. } => "github",
             Self::Git { .. } => "git",
-            Self::Npm { .. } => "npm",
+            Self::Npm(_) => "npm",
             Self::Archive { .. } => "archive",
             Self::Manifest { .. } => "file",
+            Self::Served { .. } => "served",
         }
     }
 
@@ -66,8 +81,10 @@ impl EntrySource {
         match self {
             Self::Relative { .. } => true,
             Self::Github { at, .. } | Self::Git { at, .. } => at.sha.is_some(),
-            Self::Npm { integrity, .. } => integrity.is_some(),
-            Self::Archive { sha256, .. } | Self::Manifest { sha256, .. } => sha256.is_some(),
+            Self::Npm(package) => package.integrity.is_some(),
+            Self::Archive { sha256, .. } => sha256.is_some(),
+            Self::Manifest { .. } => true,
+            Self::Served { .. } => false,
         }
     }
 
@@ -91,23 +108,18 @@ impl EntrySource {
             Self::Archive { url, sha256 } => elsewhere(archive(url, local)?, sha256),
             Self::Manifest { url, sha256 } => {
                 let source = Source::Archive { location: url.clone() };
-                check_reach(&source, local)?;
-                let request = Request {
-                    source,
-                    reference: crate::source::Reference::Default,
-                    subdirectory: None,
-                    skill: None,
-                };
-                elsewhere(request, sha256)
+                elsewhere(of_host(source, local)?, &Some(sha256.clone()))
             }
-            Self::Npm { package, version, registry, integrity } => Want::Npm {
-                package: package.clone(),
-                version: version.clone(),
-                registry: registry.clone(),
-                integrity: integrity.clone(),
-            },
+            Self::Served { url } => elsewhere(of_host(Source::Served { url: url.clone() }, local)?, &None),
+            Self::Npm(package) => Want::Npm(package.clone()),
         })
     }
+}
+
+/// What a host serves for discovery, as a request.
+fn of_host(source: Source, local: bool) -> Result<Request> {
+    check_reach(&source, local)?;
+    Ok(Request { source, reference: Reference::Default, subdirectory: None, skill: None })
 }
 
 fn git(address: &str, path: &Option<String>, at: &Revision, local: bool) -> Result<Request> {
@@ -143,7 +155,7 @@ fn of_catalogue(error: Error, shown: &str) -> Error {
 /// A catalogue from elsewhere may not reach into this machine.
 fn check_reach(source: &Source, local: bool) -> Result<()> {
     let address = match source {
-        Source::Git { url } => url.as_str(),
+        Source::Git { url } | Source::Served { url } => url.as_str(),
         Source::Archive { location } => location,
         Source::Local { path } => path,
         _ => return Ok(()),
@@ -482,12 +494,12 @@ fn npm<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Option<EntrySource
         reader.say(rules::SOURCE_ADDRESS, members.offset_of("package"), message, "");
         return None;
     }
-    Some(EntrySource::Npm {
-        package,
+    Some(EntrySource::Npm(Package {
+        name: package,
         version: pin(reader, members, "version"),
         registry: pin(reader, members, "registry"),
         integrity: pin(reader, members, "integrity"),
-    })
+    }))
 }
 
 fn archived<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Option<EntrySource> {

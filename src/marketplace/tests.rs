@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const SHA: &str = "d16d14ac7f817336e21bf9392cf51b6cac6194d8";
-const CLAUDE: Manner = Manner { dialect: Dialect::Claude, named: false };
-const CODEX: Manner = Manner { dialect: Dialect::Codex, named: true };
+const CLAUDE: Manner = Manner { dialect: Dialect::Claude, named: false, official: false };
+const CODEX: Manner = Manner { dialect: Dialect::Codex, named: true, official: false };
 
 fn with(plugins: &Value) -> String {
     json!({ "name": "m", "owner": { "name": "o" }, "plugins": plugins }).to_string()
@@ -19,7 +19,7 @@ fn entry(source: &Value) -> String {
 }
 
 fn codes(text: &str, manner: Manner) -> Vec<&'static str> {
-    check(text, "m.json", manner).iter().map(|f| f.code).collect()
+    check(text, "m.json", manner, None).iter().map(|f| f.code).collect()
 }
 
 /// The request that a source becomes, or the code that it is refused with.
@@ -27,7 +27,7 @@ fn request(source: &Value, manner: Manner) -> String {
     let text = entry(source);
     let catalogue = Catalogue::parse(&text, "m.json", manner).unwrap();
     let Ok(source) = catalogue.plugins[0].source() else {
-        let findings = check(&text, "m.json", manner);
+        let findings = check(&text, "m.json", manner, None);
         return findings.iter().find(|f| f.severity == Severity::Error).unwrap().code.to_owned();
     };
     match source.want(false) {
@@ -36,7 +36,7 @@ fn request(source: &Value, manner: Manner) -> String {
             let integrity = integrity.map(|digest| format!(" {}", digest.hex().get(..4).unwrap_or_default()));
             format!("{request}{}", integrity.unwrap_or_default())
         }
-        Ok(Want::Npm { package, version, .. }) => format!("npm {package} {version:?}"),
+        Ok(Want::Npm(package)) => format!("npm {} {:?}", package.name, package.version),
         Err(error) => format!("{:?}", error.kind),
     }
 }
@@ -160,7 +160,7 @@ fn bare_names_are_looked_for_below_the_plugin_root() {
 fn everything_is_found_at_once_with_its_place() {
     let text = "{\n  \"plugins\": [\n    {\"name\": \"a\", \"source\": \"../x\"},\n    {\"name\": \"a\", \"source\": \"./y\", \"naem\": 1},\n\
                 {\"source\": 7},\n    \"b\"\n  ],\n  \"renames\": {\"c\": \"d\", \"d\": \"c\", \"e\": \"f\"}, \"renames\": 7\n}";
-    let found: Vec<_> = check(text, "m.json", CLAUDE)
+    let found: Vec<_> = check(text, "m.json", CLAUDE, None)
         .into_iter()
         .map(|f| format!("{}:{} {}", f.line, f.column, f.code))
         .collect();
@@ -248,15 +248,52 @@ fn names_are_found_through_renames_and_doubles_are_not_guessed_at() {
 
 #[test]
 fn names_that_others_refuse_are_warned_of() {
-    for (name, code) in [
-        ("My Market", "name-invalid"),
-        ("agent-skills", "name-reserved"),
-        ("claude-official", "name-reserved"),
-    ] {
-        let text = json!({ "name": name, "owner": { "name": "o" }, "plugins": [] }).to_string();
-        assert_eq!(codes(&text, CLAUDE), [code], "{name}");
-        assert!(Catalogue::parse(&text, "m", CLAUDE).is_ok(), "{name}");
+    let document = |name: &str| json!({ "name": name, "owner": { "name": "o" }, "plugins": [] }).to_string();
+    let kept = "claude-code-marketplace claude-code-plugins claude-plugins-official claude-plugins-community \
+                claude-community anthropic-marketplace anthropic-plugins agent-skills anthropic-agent-skills \
+                knowledge-work-plugins life-sciences claude-for-legal claude-for-financial-services \
+                financial-services-plugins first-party-plugins healthcare";
+    let alike = "official-claude-plugins anthropic-plugins-v2";
+    for name in kept.split(' ').chain(alike.split(' ')) {
+        assert_eq!(codes(&document(name), CLAUDE), ["name-reserved"], "{name}");
+        let read = Catalogue::parse(&document(name), "m", CLAUDE).unwrap();
+        assert_eq!(read.reserved_name(), Some(name));
+        assert_eq!(codes(&document(name), Manner { official: true, ..CLAUDE }), [""; 0], "{name}");
     }
+    assert_eq!(codes(&document("My Market"), CLAUDE), ["name-invalid"]);
+    for free in ["claude-skills", "official-plugins", "health", "community"] {
+        assert_eq!(codes(&document(free), CLAUDE), [""; 0], "{free}");
+    }
+    for (source, expected) in [
+        ("anthropics/skills", true),
+        ("https://github.com/Anthropics/x.git", true),
+        ("git@github.com:anthropics/skills.git", true),
+        ("evil/anthropics", false),
+        ("https://github.com.evil.example/anthropics/x.git", false),
+        ("gitlab:anthropics/skills", false),
+        ("./anthropics", false),
+    ] {
+        assert_eq!(is_official(&source.parse().unwrap()), expected, "{source}");
+    }
+}
+
+#[test]
+fn folders_that_are_named_but_not_there_are_found() {
+    let text = "{\"name\": \"m\", \"owner\": {\"name\": \"o\"}, \"plugins\": [\n\
+        {\"name\": \"a\", \"source\": \"./p\", \"skills\": [\"./x\", \"./y\", \".\"]},\n\
+        {\"name\": \"b\", \"source\": \"./q\", \"skills\": \"./x\"},\n\
+        {\"name\": \"c\", \"source\": \"./\", \"skills\": \"./z\"},\n\
+        {\"name\": \"d\", \"source\": \"../r\"},\n\
+        {\"name\": \"e\", \"source\": {\"source\": \"github\", \"repo\": \"o/r\", \"sha\": \"SHA\"}, \"skills\": \"./x\"}]}"
+        .replace("SHA", SHA);
+    let is_folder = |path: &str| matches!(path, "" | "p" | "p/x");
+    let found: Vec<_> = check(&text, "m.json", CLAUDE, Some(&is_folder))
+        .iter()
+        .map(|f| format!("{}:{} {}", f.line, f.column, f.code))
+        .collect();
+    assert_eq!(found, ["2:50 skills-gone", "3:25 source-gone", "4:41 skills-gone", "5:25 source-path"]);
+    // Of a text alone nothing of that is known.
+    assert_eq!(codes(&text, CLAUDE), ["source-path"]);
 }
 
 fn listing(paths: &[&str]) -> Listing {
@@ -386,6 +423,8 @@ fn an_entry_without_skills_says_what_it_has() {
         "p/hooks/hooks.json",
         "q/plugin.json",
         "q/deep/skills/z/SKILL.md",
+        "canvas/extensions/x/main.mjs",
+        "canvas/README.md",
     ];
     let listing = listing(&tree);
     let look = |root: &str, entry: Value, own: Option<Value>| {
@@ -404,9 +443,10 @@ fn an_entry_without_skills_says_what_it_has() {
         look("r", json!({ "lspServers": { "x": {} } }), None).causes,
         ["it has 1 LSP server", "there is no folder `r`"]
     );
+    assert_eq!(look("canvas", json!({}), None).causes, ["its folder holds README.md, extensions"]);
     assert!(
         look("q", json!({}), None).causes[0]
-            .contains("1 skill lie where a plugin has none, the first in `q/deep/skills/z`")
+            .contains("1 skill lies where a plugin has none, the first in `q/deep/skills/z`")
     );
     let own = json!({ "name": "q", "extensions": { "com.example.build": { "skills": ["./skills/a", "./skills/b"] } } });
     assert!(
@@ -480,12 +520,55 @@ fn both_versions_of_a_well_known_index_are_read() {
     assert!(wants[0].contains("https://acme.example/.well-known/agent-skills/review/SKILL.md"), "{wants:?}");
     assert!(wants[1].contains("https://acme.example/.well-known/agent-skills/wrangler.tar.gz"), "{wants:?}");
     assert_eq!(served.skipped, ["undigested: it has no `digest`", "new: its type `image` is not known"]);
-    let old = json!({ "skills": [{ "name": "a", "files": ["SKILL.md"] }, { "name": "b", "files": ["SKILL.md", "x.py"] }, { "name": "../c", "files": ["SKILL.md"] }] });
-    let url = url::Url::parse("https://acme.example/.well-known/skills/index.json").unwrap();
-    let served = read_well_known(&old.to_string(), &url).unwrap();
-    assert_eq!((served.catalogue.plugins.len(), served.skipped.len()), (1, 2));
     assert!(read_well_known(r#"{"$schema":"https://x.example/9","skills":[]}"#, &url).is_err());
     assert!(read_well_known("{}", &url).is_err());
+    assert!(served_files(&index.to_string(), &url, &url.join("review").unwrap()).is_err());
+}
+
+#[test]
+fn the_files_of_an_index_without_digests_stay_in_their_folder() {
+    let url = url::Url::parse("https://acme.example/.well-known/skills/index.json").unwrap();
+    let skill = |name: &str, files: &[&str]| json!({ "name": name, "files": files });
+    let index = json!({ "skills": [
+        skill("a", &["SKILL.md"]),
+        skill("b", &["SKILL.md", "scripts/x y.py", "a%2e%2e.md"]),
+        skill("../c", &["SKILL.md"]),
+        skill("d/e", &["SKILL.md"]),
+        skill("index.json", &["SKILL.md"]),
+        skill("up", &["SKILL.md", "../x"]),
+        skill("root", &["SKILL.md", "/etc/passwd"]),
+        skill("git", &["SKILL.md", ".git/config"]),
+        skill("twice", &["SKILL.md", "SKILL.md"]),
+        skill("none", &["README.md"]),
+        skill("empty", &[]),
+    ] })
+    .to_string();
+    let served = read_well_known(&index, &url).unwrap();
+    let names: Vec<_> = served.catalogue.plugins.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!((names, served.skipped.len()), (vec!["a", "b"], 9));
+    for (part, reason) in
+        [(0, "../c: its name"), (3, "up: its file `../x` leads out"), (6, "twice: its file `SKILL.md`")]
+    {
+        assert!(served.skipped[part].starts_with(reason), "{:?}", served.skipped);
+    }
+    assert!(!served.catalogue.plugins[1].source().unwrap().is_pinned());
+    let at = |name: &str| url.join(name).unwrap();
+    let files: Vec<String> = served_files(&index, &url, &at("b"))
+        .unwrap()
+        .into_iter()
+        .map(|(path, url)| format!("{path} {url}"))
+        .collect();
+    assert_eq!(
+        files,
+        [
+            "SKILL.md https://acme.example/.well-known/skills/b/SKILL.md",
+            "a%2e%2e.md https://acme.example/.well-known/skills/b/a%252e%252e.md",
+            "scripts/x y.py https://acme.example/.well-known/skills/b/scripts/x%20y.py",
+        ]
+    );
+    for (name, kind) in [("gone", Kind::NotFound), ("up", Kind::Invalid), ("twice", Kind::Invalid)] {
+        assert_eq!(served_files(&index, &url, &at(name)).unwrap_err().kind, kind, "{name}");
+    }
 }
 
 /// Not a timing: shows that size alone decides, and that nothing is lost.
@@ -503,7 +586,7 @@ fn ten_thousand_entries_are_read() {
 proptest! {
     #[test]
     fn no_text_panics(text in "[{}\\[\\]\",:./a1 \n]{0,80}") {
-        let _ = (check(&text, "m", CLAUDE), check(&text, "m", CODEX), PluginManifest::read(&text, "p"));
+        let _ = (check(&text, "m", CLAUDE, None), check(&text, "m", CODEX, None), PluginManifest::read(&text, "p"));
     }
 
     #[test]

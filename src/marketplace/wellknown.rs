@@ -1,12 +1,17 @@
 //! Well-known discovery: the index of skills that a host serves, in both of its versions
 //! (agent-skills-discovery RFC, 0.2.0 and 0.1.0).
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use url::Url;
 
 use super::{Catalogue, EntrySource, Plugin};
 use crate::digest::Digest;
 use crate::error::{Result, error, printable};
+use crate::skill::{LOWER_MANIFEST, MANIFEST};
+use crate::source::Source;
+use crate::tree::TreePath;
 
 /// Where an index is looked for below the root of a host, the newer version first.
 pub(crate) const INDEXES: [&str; 2] =
@@ -50,17 +55,7 @@ struct Skill {
 /// # Errors
 /// `Invalid` for what is no index, and for a schema that is not known.
 pub(crate) fn read(text: &str, url: &Url) -> Result<Served> {
-    let index: Index = serde_json::from_str(text).map_err(|e| {
-        error!(Invalid, "`{}` is no index of skills", printable(url.as_str(), false)).cause(e)
-    })?;
-    if let Some(schema) = index.schema.as_deref().filter(|schema| *schema != SCHEMA) {
-        return Err(error!(
-            Invalid,
-            "the index has the schema `{}`, which is not known here",
-            printable(schema, false)
-        )
-        .hint(format!("known is `{SCHEMA}`; a newer ba-agent may know more")));
-    }
+    let index = parse(text, url)?;
     let is_new = index.schema.is_some();
     let mut served = Served { catalogue: Catalogue::default(), skipped: Vec::new() };
     for skill in &index.skills {
@@ -75,29 +70,88 @@ pub(crate) fn read(text: &str, url: &Url) -> Result<Served> {
     Ok(served)
 }
 
+fn parse(text: &str, url: &Url) -> Result<Index> {
+    let index: Index = serde_json::from_str(text).map_err(|e| {
+        error!(Invalid, "`{}` is no index of skills", printable(url.as_str(), false)).cause(e)
+    })?;
+    match index.schema.as_deref().filter(|schema| *schema != SCHEMA) {
+        None => Ok(index),
+        Some(schema) => Err(error!(
+            Invalid,
+            "the index has the schema `{}`, which is not known here",
+            printable(schema, false)
+        )
+        .hint(format!("known is `{SCHEMA}`; a newer ba-agent may know more"))),
+    }
+}
+
 /// An entry of version 0.2: a URL from the index, and a digest that must be there.
 fn new(skill: &Skill, index: &Url) -> Result<EntrySource, String> {
     let address = skill.url.as_deref().ok_or("it has no `url`")?;
     let url = index.join(address).map_err(|e| format!("its `url` cannot be read: {e}"))?;
     let digest = skill.digest.as_deref().ok_or("it has no `digest`")?;
     let sha256: Digest = digest.parse().map_err(|_| "its `digest` is no sha256".to_owned())?;
-    let (url, sha256) = (url.to_string(), Some(sha256));
+    let url = url.to_string();
     match skill.kind.as_deref() {
         Some("skill-md") => Ok(EntrySource::Manifest { url, sha256 }),
-        Some("archive") => Ok(EntrySource::Archive { url, sha256 }),
+        Some("archive") => Ok(EntrySource::Archive { url, sha256: Some(sha256) }),
         other => Err(format!("its type `{}` is not known", printable(other.unwrap_or(""), false))),
     }
 }
 
-/// An entry of version 0.1: files below a folder of its name, without digests. Only a skill
-/// that is one file can be recorded so that it can be installed again.
+/// An entry of version 0.1: files below a folder of its name, without digests.
 fn old(skill: &Skill, index: &Url) -> Result<EntrySource, String> {
-    if skill.files.as_slice() != ["SKILL.md"] {
-        return Err("it has several files and no digest (version 0.1): ask for an archive of it".to_owned());
+    let url = folder(skill, index).ok_or("its name cannot be part of a URL")?;
+    paths(skill)?;
+    Ok(EntrySource::Served { url: url.to_string() })
+}
+
+/// The folder that the files of a skill are served in, by the name of the skill.
+fn folder(skill: &Skill, index: &Url) -> Option<Url> {
+    let mut url = index.join("./").ok()?;
+    url.set_query(None);
+    url.path_segments_mut().ok()?.pop_if_empty().push(&skill.name);
+    let source: Source = url.as_str().parse().ok()?;
+    (source == Source::Served { url: url.to_string() }).then_some(url)
+}
+
+/// The files of a skill, held to the rule of paths. The error is the reason alone.
+fn paths(skill: &Skill) -> Result<Vec<TreePath>, String> {
+    let mut paths = BTreeSet::new();
+    for file in &skill.files {
+        let path = TreePath::parse(file.as_bytes())
+            .map_err(|reason| format!("its file `{}` {reason}", printable(file, false)))?;
+        if let Some(twice) = paths.replace(path) {
+            return Err(format!("its file `{twice}` is listed twice"));
+        }
     }
-    let sound =
-        !skill.name.is_empty() && !skill.name.contains(['/', '\\', '?', '#', '%']) && skill.name != "..";
-    let url = sound.then(|| index.join(&format!("{}/SKILL.md", skill.name)).ok()).flatten();
-    let url = url.ok_or("its name cannot be part of a URL")?.to_string();
-    Ok(EntrySource::Manifest { url, sha256: None })
+    if !paths.iter().any(|path| matches!(path.as_str(), MANIFEST | LOWER_MANIFEST)) {
+        return Err(format!("it lists no {MANIFEST}"));
+    }
+    Ok(paths.into_iter().collect())
+}
+
+/// The files of the skill that is served at `at`, by the index of version 0.1 beside it, and
+/// where each is.
+///
+/// # Errors
+/// `Invalid` for what is no such index and for names of files that must not be written;
+/// `NotFound` for a skill that it does not list.
+pub(crate) fn files(text: &str, index: &Url, at: &Url) -> Result<Vec<(TreePath, Url)>> {
+    let read = parse(text, index)?;
+    let shown = printable(at.as_str(), false);
+    if read.schema.is_some() {
+        return Err(error!(Invalid, "the index beside `{shown}` lists archives, not files")
+            .hint("register the host with `ba-agent marketplace add NAME https://host`"));
+    }
+    let Some(skill) = read.skills.iter().find(|skill| folder(skill, index).as_ref() == Some(at)) else {
+        return Err(error!(NotFound, "the index beside `{shown}` does not list that skill"));
+    };
+    let paths = paths(skill).map_err(|reason| error!(Invalid, "`{shown}` is refused: {reason}"))?;
+    let below = |path: TreePath| {
+        let mut url = at.clone();
+        url.path_segments_mut().ok()?.extend(path.as_str().split('/'));
+        Some((path, url))
+    };
+    Ok(paths.into_iter().filter_map(below).collect())
 }

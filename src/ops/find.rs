@@ -12,6 +12,7 @@ use crate::fetch::World;
 use crate::marketplaces::Marketplaces;
 use crate::registry::Registry;
 use crate::search::{self, Document, Filter, Query, Text};
+use crate::source::Source;
 
 /// The texts that are searched; what is found borrows from them.
 #[derive(Debug, Default)]
@@ -176,11 +177,12 @@ fn install_text(document: &Document<'_>, documents: &[Document<'_>]) -> Option<S
     let of_same_name =
         documents.iter().filter(|other| other.name == *name && other.marketplace == *marketplace);
     let plugins: BTreeSet<&str> = of_same_name.map(|other| other.plugin.as_ref()).collect();
-    Some(match document.plugin.as_ref() {
-        "" => format!("{name}@{marketplace}"),
-        _ if plugins.len() == 1 => format!("{name}@{marketplace}"),
-        plugin => format!("{plugin}:{name}@{marketplace}"),
-    })
+    let entry = match document.plugin.as_ref() {
+        "" => name.to_string(),
+        _ if plugins.len() == 1 => name.to_string(),
+        plugin => format!("{plugin}:{name}"),
+    };
+    Some(Source::Marketplace { entry, marketplace: marketplace.to_string() }.to_string())
 }
 
 /// The error for a search that found nothing while something could not be read.

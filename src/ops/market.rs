@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::error::{Result, error, printable};
+use crate::error::{Kind, Result, error, printable};
 use crate::fetch::World;
 use crate::marketplace::Catalogue;
 use crate::marketplaces::{Marketplace, Marketplaces};
@@ -20,11 +20,17 @@ use crate::skill::SkillName;
 use crate::source::{Reference, Request, Source};
 
 pub(crate) use copy::{Fetched, fetch, fetch_again};
-pub(crate) use entry::{EntryView, describe, gather, request_of};
+pub(crate) use entry::{EntryView, describe, gather, lend_version, manifests_above, want_of};
 
-/// A name as a person writes it: `entry`, `skill` or `entry:skill`.
+/// A name as a person writes it: `entry`, `skill` or `entry:skill`. An entry may have a colon
+/// of its own, a skill has none.
 fn parts(name: &str) -> (&str, Option<&str>) {
-    name.split_once(':').map_or((name, None), |(entry, skill)| (entry, Some(skill)))
+    name.rsplit_once(':').map_or((name, None), |(entry, skill)| (entry, Some(skill)))
+}
+
+/// An entry of a marketplace as a source.
+fn source(entry: &str, marketplace: &str) -> Source {
+    Source::Marketplace { entry: entry.to_owned(), marketplace: marketplace.to_owned() }
 }
 
 /// The marketplace's catalogue and the search documents of its copy; fetched in the recorded
@@ -51,21 +57,25 @@ fn shelf(marketplace: &Marketplace, all: &Marketplaces, world: &World<'_>) -> Re
 /// # Errors
 /// `NotFound` with the nearest name, `Usage` where several entries have such a skill.
 fn settle(name: &str, catalogue: &Catalogue, documents: &[Document<'_>]) -> Result<(String, Option<String>)> {
-    let (entry, skill) = parts(name);
-    let missing = match catalogue.find(entry) {
-        Ok(plugin) => return Ok((plugin.name.clone(), skill.map(str::to_owned))),
-        Err(error) if error.kind == crate::error::Kind::NotFound && skill.is_none() => error,
+    let missing = match catalogue.find(name) {
+        Ok(plugin) => return Ok((plugin.name.clone(), None)),
+        Err(error) if error.kind == Kind::NotFound => error,
         Err(error) => return Err(error),
     };
-    let owners = owners(entry, documents);
+    let owners = owners(name, documents);
+    if let (entry, Some(skill)) = parts(name)
+        && owners.is_empty()
+    {
+        return Ok((catalogue.find(entry)?.name.clone(), Some(skill.to_owned())));
+    }
     match owners.iter().collect::<Vec<_>>()[..] {
-        [] => Err(match crate::words::nearest(entry, documents.iter().map(|d| d.name.as_ref())) {
+        [] => Err(match crate::words::nearest(name, documents.iter().map(|d| d.name.as_ref())) {
             Some(near) if missing.hints.is_empty() => missing.hint(format!("did you mean `{near}`?")),
             _ => missing,
         }),
-        [owner] => Ok(((*owner).to_owned(), Some(entry.to_owned()))),
+        [owner] => Ok(((*owner).to_owned(), Some(name.to_owned()))),
         ref several => {
-            let shown = printable(entry, false);
+            let shown = printable(name, false);
             let error = error!(Usage, "{} entries have a skill called `{shown}`", several.len());
             Err(several.iter().fold(error, |error, owner| error.hint(format!("write `{owner}:{shown}`"))))
         }
@@ -92,34 +102,53 @@ pub(crate) fn request(
     world: &World<'_>,
 ) -> Result<Request> {
     let of = |source| Request { source, reference: Reference::Default, subdirectory: None, skill: None };
-    let (entry, skill) = parts(text.trim());
-    let is_name =
-        Request::bare_name(entry).is_some() && skill.is_none_or(|skill| Request::bare_name(skill).is_some());
-    if let Some(name) = marketplace {
-        if !is_name {
-            return Err(error!(
-                Usage,
-                "`--source {}` wants a name, not `{}`",
-                printable(name, false),
-                printable(text, false)
-            )
-            .hint("write the source alone, or the name of an entry or skill"));
-        }
-        all.get(name)?;
-        return Ok(of(Source::Marketplace { entry: text.trim().to_owned(), marketplace: name.to_owned() }));
+    let text = text.trim();
+    if let Some(marketplace) = marketplace {
+        check_name(text, marketplace, all, world)?;
+        return Ok(of(source(text, marketplace)));
     }
-    if !is_name || all.enabled().next().is_none() {
+    if !is_name(text) || all.enabled().next().is_none() {
         return Request::parse(text);
     }
-    match (Request::parse(text), skill) {
+    match Request::parse(text) {
         // `builtin:pdf` is a source of its own.
-        (Ok(request), _) => Ok(request),
-        (Err(_), None) => locate(entry, all, world).map(of),
-        (Err(error), Some(_)) => match locate(text.trim(), all, world) {
-            Err(missing) if missing.kind == crate::error::Kind::NotFound => Err(error),
+        Ok(request) => Ok(request),
+        Err(error) => match locate(text, all, world) {
+            // What is no plain name was perhaps not meant as one.
+            Err(missing) if missing.kind == Kind::NotFound && Request::bare_name(text).is_none() => {
+                Err(error)
+            }
             found => found.map(of),
         },
     }
+}
+
+/// True for what needs no quotes to be an entry, a skill or `entry:skill`.
+fn is_name(text: &str) -> bool {
+    let (entry, skill) = parts(text);
+    Request::entry_name(entry).is_some() && skill.is_none_or(|skill| Request::entry_name(skill).is_some())
+}
+
+/// What stands beside `--source MARKETPLACE`: a name, or what looks like none and is the
+/// name of an entry all the same.
+fn check_name(text: &str, marketplace: &str, all: &Marketplaces, world: &World<'_>) -> Result<()> {
+    let known = all.get(marketplace)?;
+    if is_name(text) || has(&shelf(known, all, world)?.0, text) {
+        return Ok(());
+    }
+    Err(error!(
+        Usage,
+        "`--source {}` wants a name, not `{}`",
+        printable(marketplace, false),
+        printable(text, false)
+    )
+    .hint("write the source alone, or the name of an entry or skill"))
+}
+
+/// Whether a catalogue has the entry that `entry` or `entry:skill` names.
+fn has(catalogue: &Catalogue, name: &str) -> bool {
+    let (entry, skill) = parts(name);
+    catalogue.find(name).is_ok() || (skill.is_some() && catalogue.find(entry).is_ok())
 }
 
 /// The one enabled marketplace that has an entry or a skill called `name`, as a source.
@@ -134,9 +163,7 @@ pub(crate) fn locate(name: &str, all: &Marketplaces, world: &World<'_>) -> Resul
         match shelf(known, all, world) {
             Ok((catalogue, text)) => {
                 let documents = parse_documents(&text).unwrap_or_default();
-                let (entry, skill) = parts(name);
-                let is_entry = catalogue.find(entry).is_ok();
-                if is_entry || (skill.is_none() && !owners(entry, &documents).is_empty()) {
+                if has(&catalogue, name) || !owners(name, &documents).is_empty() {
                     having.push(marketplace.clone());
                 }
             }
@@ -145,7 +172,7 @@ pub(crate) fn locate(name: &str, all: &Marketplaces, world: &World<'_>) -> Resul
     }
     let shown = printable(name, false);
     match (having.as_slice(), unread) {
-        ([one], _) => Ok(Source::Marketplace { entry: name.to_owned(), marketplace: one.clone() }),
+        ([one], _) => Ok(source(name, one)),
         ([], Some(error)) => {
             Err(error.wrap(format!("`{shown}` was not found, but not every marketplace could be read")))
         }
@@ -154,7 +181,8 @@ pub(crate) fn locate(name: &str, all: &Marketplaces, world: &World<'_>) -> Resul
             .hint("for a repository write `owner/repo`, for a folder `./folder`")),
         (several, _) => {
             let error = error!(Usage, "{} marketplaces have `{shown}`", several.len());
-            Err(several.iter().fold(error, |error, one| error.hint(format!("write `{shown}@{one}`"))))
+            let write = |one| format!("write `{}`", printable(&source(name, one).to_string(), false));
+            Err(several.iter().fold(error, |error, one| error.hint(write(one))))
         }
     }
 }

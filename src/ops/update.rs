@@ -11,7 +11,8 @@ use crate::digest::Digest;
 use crate::disk::{DriftKind, Seen};
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
-use crate::fetch::{self, Arrival, Extent, Known, Tree, World};
+use crate::fetch::{self, Arrival, Extent, Known, Tree, World, npm};
+use crate::marketplace::{Package, Want};
 use crate::marketplaces::Marketplaces;
 use crate::registry::{Entry, Mode, PinRecord, ReferenceRecord, Registry};
 use crate::skill::SkillName;
@@ -50,6 +51,10 @@ pub(crate) struct Outlook {
 struct Aim {
     request: Request,
     integrity: Option<Digest>,
+    /// Of an entry that is a package: its registry says what the request is now.
+    package: Option<Package>,
+    /// The version of that entry.
+    version: Option<String>,
     is_entry: bool,
 }
 
@@ -58,15 +63,29 @@ impl Aim {
     /// Those of reading the record, and of an entry that can no longer be used.
     fn of(entry: &Entry, all: &Marketplaces, world: &World<'_>) -> Result<Self> {
         // A marketplace that is no longer registered has no say any more.
-        if let Some(origin) = entry.marketplace.as_ref().filter(|origin| all.get(&origin.name).is_ok())
-            && let Some((request, integrity)) = market::request_of(origin, all, world)?
-        {
-            return Ok(Self { request, integrity, is_entry: true });
+        let origin = entry.marketplace.as_ref().filter(|origin| all.get(&origin.name).is_ok());
+        let (want, version) =
+            origin.map_or(Ok((None, None)), |origin| market::want_of(origin, all, world))?;
+        if let Some(Want::Elsewhere { request, integrity }) = want {
+            return Ok(Self { request: *request, integrity, package: None, version, is_entry: true });
         }
         let mut request = Request::parse(&entry.source)?;
         request.reference =
             entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
-        Ok(Self { request, integrity: None, is_entry: false })
+        let package = match want {
+            Some(Want::Npm(package)) => Some(package),
+            _ => None,
+        };
+        let is_entry = package.is_some();
+        Ok(Self { request, integrity: None, package, version, is_entry })
+    }
+
+    /// Fetches it as it is now.
+    fn open(&self, world: &World<'_>) -> Result<(Resolved, Tree)> {
+        match &self.package {
+            Some(package) => npm::open(package, world),
+            None => fetch::open(&self.request, None, self.integrity.as_ref(), world),
+        }
     }
 }
 
@@ -135,6 +154,7 @@ fn look_at(skills: &[Followed<'_>], world: &World<'_>) -> Vec<Outlook> {
         let found = match (&skill.aim, &remote) {
             _ if skill.entry.mode == Mode::Live => Ok((State::Live, None)),
             _ if skill.entry.pinned => Ok((State::Held, None)),
+            (Ok(aim), _) if aim.package.is_some() => elsewhere(aim, skill.entry, world),
             (Err(error), _) | (Ok(_), Some(Err(error))) => Err(error.clone()),
             (Ok(aim), Some(Ok(remote))) => in_repository(remote, skill, aim),
             (Ok(aim), None) => elsewhere(aim, skill.entry, world),
@@ -157,8 +177,13 @@ fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, aim: &Aim) -> Result
     Ok((if same { State::Current } else { State::Behind }, Some(resolved)))
 }
 
-/// Sources that cost nothing to look at are looked at.
+/// Sources that cost little to look at are looked at.
 fn elsewhere(aim: &Aim, entry: &Entry, world: &World<'_>) -> Result<Found> {
+    if let Some(package) = &aim.package {
+        let found = npm::look(package, &entry.source, world)?.map(|(resolved, _)| resolved);
+        let same = found.as_ref().is_some_and(|now| Ok(&now.pin) == entry.pin.to_pin().as_ref());
+        return Ok((if same { State::Current } else { State::Behind }, found));
+    }
     if let Some(promised) = &aim.integrity {
         let same = entry.pin.archive.as_deref() == Some(promised.to_string().as_str());
         return Ok((if same { State::Current } else { State::Behind }, None));
@@ -278,8 +303,9 @@ type Key = (String, String);
 
 impl Outlook {
     fn key(&self) -> Option<Key> {
-        let source = self.aim.as_ref()?.request.source.to_string();
-        Some((source, self.latest.clone().unwrap_or_default()))
+        let aim = self.aim.as_ref()?;
+        let asked = format!("{} {:?} {:?}", aim.request.source, aim.integrity, aim.package);
+        Some((asked, self.latest.clone().unwrap_or_default()))
     }
 }
 
@@ -305,7 +331,7 @@ fn fetch_one(outlooks: &[&Outlook], registry: &Registry, world: &World<'_>) -> R
             fetch::pinned(resolved.clone(), Extent::Sparse, world)?
         }
         _ => {
-            let (resolved, tree) = fetch::open(&aim.request, None, aim.integrity.as_ref(), world)?;
+            let (resolved, tree) = aim.open(world)?;
             Arrival::whole(resolved, tree)
         }
     };
@@ -313,6 +339,10 @@ fn fetch_one(outlooks: &[&Outlook], registry: &Registry, world: &World<'_>) -> R
     let (same, changed): (Vec<_>, Vec<_>) =
         entries.partition(|(_, entry)| unchanged(entry, &arrival.resolved, arrival.tree()).is_some());
     gather::bring_again(&mut arrival, &changed, world)?;
+    let of_plugins = changed.iter().filter(|(_, entry)| entry.marketplace.is_some());
+    let folders = of_plugins.map(|(_, entry)| entry.path.as_deref().unwrap_or(""));
+    let manifests: BTreeSet<String> = folders.flat_map(market::manifests_above).collect();
+    arrival.bring(|entry| manifests.contains(entry.path.as_str()))?;
     let rewritten = rewritten(outlooks, registry, &arrival)?;
     let (resolved, tree) = arrival.into_parts();
     if let Some(cache) = &world.cache {
@@ -374,7 +404,10 @@ fn find(name: &SkillName, entry: &Entry, aim: &Aim, moving: &Moving, world: &Wor
         return Ok(Content::Noted(Box::new(Entry { pin, ..entry.clone() })));
     }
     let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.same(&resolved.source));
-    let candidate = gather::again(name, entry, &moving.tree, Arc::new(resolved), world)?;
+    let mut candidate = gather::again(name, entry, &moving.tree, Arc::new(resolved), world)?;
+    if entry.marketplace.is_some() {
+        market::lend_version(&mut candidate, aim.version.as_deref());
+    }
     if same_source && candidate.digest()?.0 == entry.digest && candidate.folder == folder {
         let pin = candidate.pin_record();
         return Ok(Content::Noted(Box::new(Entry { pin, ..entry.clone() })));
@@ -414,8 +447,10 @@ fn continuity(
     cautions: &mut Vec<Caution>,
 ) -> Result<()> {
     let resolved = moving.resolved.as_ref();
-    let (Pin::Commit(old), Pin::Commit(new)) = (entry.pin.to_pin()?, &resolved.pin) else { return Ok(()) };
-    if !Request::parse(&entry.source)?.source.same(&resolved.source) {
+    let before = Request::parse(&entry.source)?.source;
+    let is_git = resolved.source.is_git();
+    // Of archives each version has an address of its own.
+    if before.is_git() != is_git || (is_git && !before.same(&resolved.source)) {
         cautions.push(Caution {
             name: name.clone(),
             what: "other-source",
@@ -423,6 +458,7 @@ fn continuity(
         });
         return Ok(());
     }
+    let (Pin::Commit(old), Pin::Commit(new)) = (entry.pin.to_pin()?, &resolved.pin) else { return Ok(()) };
     if old == *new || !seen.insert((entry.source.clone(), old.to_string())) {
         return Ok(());
     }

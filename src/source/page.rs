@@ -299,6 +299,9 @@ fn other(url: Url, parts: Parts, git: bool, host: &str) -> Result<Request> {
         return azure(url, parts);
     }
     let words = words(&url)?;
+    if !git && is_served(&words) {
+        return served(url, &words, parts);
+    }
     if let Some((at, kind)) = gitea(&words) {
         return gitea_page(&url, &words, at, kind, &parts);
     }
@@ -323,6 +326,27 @@ fn other(url: Url, parts: Parts, git: bool, host: &str) -> Result<Request> {
     )
     .hint(format!("for a git repository write `git+{shown}`"))
     .hint("an archive's address ends in .zip, .skill, .tar.gz, .tgz or .tar"))
+}
+
+/// `…/.well-known/skills/NAME`, the folder of a skill that a host serves by an index.
+fn is_served(words: &[String]) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let [.., well_known, folder, name] = words else { return false };
+    well_known == ".well-known"
+        && matches!(folder.as_str(), "skills" | "agent-skills")
+        && name.bytes().all(plain)
+        && !name.starts_with('.')
+        && name != "index.json"
+}
+
+fn served(mut url: Url, words: &[String], parts: Parts) -> Result<Request> {
+    if parts.fragment.is_some_and(|fragment| !fragment.is_empty()) || parts.query.is_some() {
+        return Err(error!(Usage, "nothing can be chosen of a skill that a host serves by `?…` or `#…`")
+            .hint("leave it away; to hold it at its files use `--integrity sha256:…`"));
+    }
+    url.set_path(&words.join("/"));
+    let source = Source::Served { url: url.to_string() };
+    Ok(Request { source, reference: Reference::Default, subdirectory: parts.folder()?, skill: None })
 }
 
 /// A path without `@skill` at its end.

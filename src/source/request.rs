@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! source    = git [ "#" reference ] [ "@" skill ]      the two in either order
-//!           | archive [ "//" folder ] | local | entry [ ":" skill ] "@" marketplace | "builtin:" name
+//!           | ( archive | served ) [ "//" folder ] | local | "builtin:" name
+//!           | ( entry [ ":" skill ] | '"' any name '"' ) "@" marketplace
 //! git       = [ "github:" ] owner "/" repo [ "/" folder ]
 //!           | "bitbucket:" workspace "/" repo [ "/" folder ]
 //!           | "gitlab:" group { "/" group } "/" repo [ "//" folder ]
@@ -37,6 +38,9 @@ impl Request {
     /// mean two things, is refused (`git://`, `ext::`), or holds a password.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let text = check_text(text)?;
+        if let Some(rest) = text.strip_prefix('"') {
+            return quoted(rest);
+        }
         if let Some(request) = local(text)? {
             return Ok(request);
         }
@@ -56,6 +60,13 @@ impl Request {
     pub(crate) fn bare_name(text: &str) -> Option<&str> {
         let text = text.trim_ascii();
         is_name(text).then_some(text)
+    }
+
+    /// As [`Request::bare_name`], as lenient as names of entries in real catalogues are:
+    /// dots, blanks, capitals and other scripts.
+    pub(crate) fn entry_name(text: &str) -> Option<&str> {
+        let text = text.trim_ascii();
+        is_entry(text).then_some(text)
     }
 
     /// Adds what the flags say: `--ref`, `--sha`, `--subdirectory`.
@@ -149,6 +160,7 @@ fn no_reference(source: &Source, flag: &str) -> Error {
     let error = error!(Usage, "`{flag}` has no meaning for `{source}`, which is no git repository");
     match source {
         Source::Archive { .. } => error.hint("to hold an archive at its bytes use `--integrity sha256:…`"),
+        Source::Served { .. } => error.hint("to hold it at its files use `--integrity sha256:…`"),
         Source::Local { path } if path.starts_with('/') => {
             error.hint(format!("for a git repository on this machine write `file://{path}`"))
         }
@@ -308,16 +320,47 @@ fn unknown_prefix(word: &str) -> Error {
 /// `skill@marketplace` behind `entry:`.
 fn is_entry_skill(word: &str, rest: &str) -> bool {
     let names =
-        rest.split_once('@').is_some_and(|(skill, marketplace)| is_name(skill) && is_name(marketplace));
-    names && is_name(word)
+        rest.split_once('@').is_some_and(|(skill, marketplace)| is_entry(skill) && is_name(marketplace));
+    names && is_entry(word)
 }
 
 /// `entry:skill@marketplace`: one skill of an entry, whose name other entries may have too.
 fn with_at_entry(word: &str, rest: &str) -> Result<Request> {
     let (skill, marketplace) = rest.split_once('@').unwrap_or((rest, ""));
-    let source =
-        Source::Marketplace { entry: format!("{word}:{skill}"), marketplace: marketplace.to_owned() };
-    Ok(Request { source, reference: Reference::Default, subdirectory: None, skill: None })
+    Ok(of_marketplace(format!("{word}:{skill}"), marketplace))
+}
+
+/// `any name at all"@marketplace`, behind the first quote.
+fn quoted(rest: &str) -> Result<Request> {
+    match rest.rsplit_once("\"@") {
+        Some((entry, marketplace)) if !entry.trim().is_empty() && is_name(marketplace) => {
+            Ok(of_marketplace(entry.to_owned(), marketplace))
+        }
+        _ => Err(malformed_at()),
+    }
+}
+
+fn of_marketplace(entry: String, marketplace: &str) -> Request {
+    let source = Source::Marketplace { entry, marketplace: marketplace.to_owned() };
+    Request { source, reference: Reference::Default, subdirectory: None, skill: None }
+}
+
+/// What is printed for an entry of a marketplace: in quotes where the name alone would be
+/// read as something else.
+pub(super) fn entry_text(entry: &str, marketplace: &str) -> String {
+    let plain = match entry.split_once(':') {
+        None => is_entry(entry),
+        Some((entry, skill)) => {
+            let prefix = format!("{}:", entry.to_ascii_lowercase());
+            let means_more = PREFIXES.iter().any(|known| known.starts_with(&prefix)) || prefix == "http:";
+            is_entry(entry) && is_entry(skill) && !entry.contains('.') && !means_more
+        }
+    };
+    if plain && !looks_like_reference(marketplace) {
+        format!("{entry}@{marketplace}")
+    } else {
+        format!("\"{entry}\"@{marketplace}")
+    }
 }
 
 /// `entry@marketplace`, `user@host:path`.
@@ -340,21 +383,31 @@ fn with_at(text: &str, word: &str, rest: &str) -> Result<Request> {
             .hint(format!("write the repository: `owner/repo#{}`", printable(rest, false)))
             .hint("or the marketplace that has it: `name@marketplace`"));
     }
-    if !is_name(word) || !is_name(rest) {
+    if !is_entry(word) || !is_name(rest) {
         return Err(malformed_at());
     }
-    let source = Source::Marketplace { entry: word.to_owned(), marketplace: rest.to_owned() };
-    Ok(Request { source, reference: Reference::Default, subdirectory: None, skill: None })
+    Ok(of_marketplace(word.to_owned(), rest))
 }
 
 fn malformed_at() -> Error {
     error!(Usage, "what stands around `@` is not understood")
-        .hint("an entry of a marketplace is `name@marketplace`")
+        .hint("an entry of a marketplace is `name@marketplace`, of any other name `\"a/b\"@marketplace`")
         .hint("a skill of a repository is `owner/repo@skill-name`")
         .hint("a repository over ssh is `git@host:owner/repo.git`")
 }
 
-/// Names of entries and marketplaces: letters, digits, `-`, `_`, not beginning with `-`.
+/// What an entry may be called without quotes: no sign that means something in a source, and
+/// not the name of a file that would be an archive.
+fn is_entry(text: &str) -> bool {
+    let sound = |c: char| !matches!(c, '/' | '\\' | ':' | '@' | '#' | '"') && !is_unprintable(c);
+    (1..=128).contains(&text.chars().count())
+        && text.trim() == text
+        && !text.starts_with(['-', '~'])
+        && text.chars().all(sound)
+        && !is_archive(text)
+}
+
+/// Names of marketplaces and of what is built in: letters, digits, `-`, `_`, not beginning with `-`.
 fn is_name(text: &str) -> bool {
     let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     (1..=128).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(sound)

@@ -10,8 +10,10 @@ const SHA: &str = "3f2a1c9d8e7b6a5f4e3d2c1b0a9f8e7d6c5b4a39";
 /// A request as the tables write it: `SOURCE [ref=…] [in=…] [skill=…]`.
 fn described(request: &Request) -> String {
     let mut out = format!("{} {}", request.source.kind(), request.source.display_name());
-    if let Source::Git { url: text } | Source::Archive { location: text } | Source::Local { path: text } =
-        &request.source
+    if let Source::Git { url: text }
+    | Source::Archive { location: text }
+    | Source::Served { url: text }
+    | Source::Local { path: text } = &request.source
     {
         out = format!("{} {text}", request.source.kind());
     }
@@ -145,6 +147,19 @@ fn shorthands() {
         ("bitbucket:o/r/skills/pdf#v1", "bitbucket o/r named=v1 in=skills/pdf"),
         ("bitbucket:o/r@pdf", "bitbucket o/r skill=pdf"),
         ("sql-analyzer@anthropic", "marketplace sql-analyzer@anthropic"),
+        ("my plugin@m", "marketplace my plugin@m"),
+        ("a.b@m", "marketplace a.b@m"),
+        ("Über_Plug@m", "marketplace Über_Plug@m"),
+        ("数据 工具@m", "marketplace 数据 工具@m"),
+        ("my plugin:My Skill@m", "marketplace my plugin:My Skill@m"),
+        ("office:pdf@m", "marketplace office:pdf@m"),
+        ("\"office\"@m", "marketplace office@m"),
+        ("\"office:pdf\"@m", "marketplace office:pdf@m"),
+        ("\"@scope/kit\"@m", "marketplace \"@scope/kit\"@m"),
+        ("\"a.b:pdf\"@m", "marketplace \"a.b:pdf\"@m"),
+        ("\"github:pdf\"@m", "marketplace \"github:pdf\"@m"),
+        ("\"x.zip\"@m", "marketplace \"x.zip\"@m"),
+        ("\"a\"b#c\"@m", "marketplace \"a\"b#c\"@m"),
         ("builtin:skill-finder", "builtin builtin:skill-finder"),
     ]);
 }
@@ -374,6 +389,15 @@ fn folders_and_archives() {
         ("https://example.org/x.skill//a/b", "archive https://example.org/x.skill in=a/b"),
         ("https://example.org/x.zip//a?v=1", "archive https://example.org/x.zip?v=1 in=a"),
         ("http://127.0.0.1:1/x.tgz", "archive http://127.0.0.1:1/x.tgz"),
+        ("https://a.org/.well-known/skills/pdf", "served https://a.org/.well-known/skills/pdf"),
+        ("https://a.org/docs/.well-known/skills/pdf/", "served https://a.org/docs/.well-known/skills/pdf"),
+        ("https://a.org/.well-known/agent-skills/x_1", "served https://a.org/.well-known/agent-skills/x_1"),
+        ("https://a.org/.well-known/skills/pdf//sub", "served https://a.org/.well-known/skills/pdf in=sub"),
+        (
+            "https://a.org/.well-known/skills/pdf/SKILL.md",
+            "archive https://a.org/.well-known/skills/pdf/SKILL.md",
+        ),
+        ("https://a.org/.well-known/skills/x.tgz", "archive https://a.org/.well-known/skills/x.tgz"),
     ]);
 }
 
@@ -393,7 +417,11 @@ fn what_is_not_understood_says_what_to_type() {
         ("@anthropic/skills", "npm package"),
         ("pdf@1.2.0", "owner/repo#1.2.0"),
         ("pdf@^1", "owner/repo#^1"),
-        ("a b@c", "name@marketplace"),
+        ("x.zip@m", "name@marketplace"),
+        ("a\\b@m", "name@marketplace"),
+        ("\"a b@m", "`\"a/b\"@marketplace`"),
+        ("\"\"@m", "`\"a/b\"@marketplace`"),
+        ("\"x\"@a.b", "`\"a/b\"@marketplace`"),
         ("pdf@market.place", "name@marketplace"),
         ("o/r@v1.2.3", "o/r#v1.2.3"),
         ("o/r@1.2", "o/r#1.2"),
@@ -529,6 +557,12 @@ fn addresses_that_lead_nowhere_say_so() {
         ("https://example.org/x.zip#main", "--integrity"),
         ("https://example.org/x.tar.bz2", "are not read"),
         ("file://host/x", "three slashes"),
+        ("https://a.org/.well-known/skills/pdf#main", "--integrity"),
+        ("https://a.org/.well-known/skills/pdf?x=1", "--integrity"),
+        ("https://a.org/.well-known/skills/index.json", "does not say whether"),
+        ("https://a.org/.well-known/skills", "does not say whether"),
+        ("https://a.org/.well-known/skills/a%20b", "does not say whether"),
+        ("https://a.org/.well-known/other/pdf", "does not say whether"),
         ("file://./x", "part"),
         ("file:///a/../b", "`.` or `..` part"),
         ("git+ssh://git@github.com:o/r.git", "cannot be read"),
@@ -693,8 +727,10 @@ fn any_source() -> impl Strategy<Value = String> {
         "file:///[a-z]{1,5}/[a-z]{1,5}",
         "(\\./|/|\\.\\./|~/)[a-z@#% ]{0,5}[a-z](\\.zip|\\.tgz|)",
         "https://[a-z]{1,8}\\.org/[a-z@%]{0,4}[a-z]\\.(zip|skill|tar\\.gz)(\\?v=[0-9])?",
+        "https://[a-z]{1,8}\\.org(/[a-z]{1,3})?/\\.well-known/(agent-)?skills/[a-z][a-z0-9._-]{0,5}/?",
         "builtin:[a-z]{1,8}",
         "[a-z]{1,8}@[a-z]{1,8}",
+        "([A-Za-z.é ]{1,8}|\"[a-zé :/@#.\"-]{1,9}\"|(github|http|x\\.y|a b):[a-z ]{1,4})@[a-z0-9]{1,4}",
     ]
 }
 

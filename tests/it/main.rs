@@ -20,9 +20,11 @@ mod terminal;
 mod update;
 mod verify;
 
+mod catalogues;
 mod market_install;
 mod marketplace;
 mod offline;
 mod search;
+mod served;
 #[path = "../support/server.rs"]
 mod server;

@@ -11,7 +11,7 @@ use crate::server::{Play, Server};
 const FILE: &str = "project/config/skills_marketplaces.json";
 
 /// Writes a catalogue of these entries below the root.
-fn catalogue(env: &TestEnv, folder: &str, plugins: &Value) {
+pub(crate) fn catalogue(env: &TestEnv, folder: &str, plugins: &Value) {
     let document = json!({ "name": "acme", "owner": { "name": "Acme" }, "plugins": plugins });
     env.write(&format!("{folder}/.claude-plugin/marketplace.json"), document.to_string());
 }
@@ -37,13 +37,13 @@ fn shop() -> TestEnv {
     env
 }
 
-fn file_url(env: &TestEnv, below: &str) -> String {
+pub(crate) fn file_url(env: &TestEnv, below: &str) -> String {
     format!("file://{}", env.path(below).display())
 }
 
 /// Runs, expects a refusal, and that nothing changed but the cache.
 #[track_caller]
-fn refused(env: &TestEnv, args: &[&str], status: i32, words: &str) {
+pub(crate) fn refused(env: &TestEnv, args: &[&str], status: i32, words: &str) {
     let before = (env.picture("project"), env.picture("home"), env.picture("settings"));
     env.run(args).ends(status).says(words);
     assert_eq!(
@@ -53,11 +53,11 @@ fn refused(env: &TestEnv, args: &[&str], status: i32, words: &str) {
     );
 }
 
-fn shown(env: &TestEnv, what: &str) -> Value {
+pub(crate) fn shown(env: &TestEnv, what: &str) -> Value {
     env.run(&["skill", "show", what, "--json"]).ends(0).json()
 }
 
-fn names(shown: &Value) -> Vec<&str> {
+pub(crate) fn names(shown: &Value) -> Vec<&str> {
     shown["skills"].as_array().unwrap().iter().map(|skill| skill["name"].as_str().unwrap()).collect()
 }
 
@@ -307,6 +307,45 @@ fn validate_says_everything_with_its_place() {
 }
 
 #[test]
+fn validate_says_which_folders_are_not_there() {
+    let env = TestEnv::new();
+    env.skill("m/plugins/office/skills/pdf");
+    env.skill("m/plugins/office/more/docx");
+    let office = json!({ "name": "office", "source": "./plugins/office", "skills": ["./more", "./gone"] });
+    let root =
+        json!({ "name": "root", "source": "./", "strict": false, "skills": ["./plugins/office/more/docx"] });
+    let plugins = json!([office, root, { "name": "lost", "source": "./.github/plugins/lost" }]);
+    catalogue(&env, "m", &plugins);
+    for path in ["../m", "../m/.claude-plugin/marketplace.json"] {
+        let run = env.run(&["marketplace", "validate", path]).ends(8).says("1 invalid, 2 findings");
+        for words in [
+            "marketplace.json:1:115: warning[skills-gone]: the folder `plugins/office/gone` of `skills` does not exist",
+            "error[source-gone]: the folder `.github/plugins/lost` of the source does not exist",
+        ] {
+            assert!(run.stdout.contains(words), "{}", run.stdout);
+        }
+    }
+    env.write("m/.github/plugins/lost/x", "x");
+    env.run(&["marketplace", "validate", "../m"]).ends(0);
+    env.run(&["marketplace", "validate", "../m", "--strict"]).ends(8);
+}
+
+#[test]
+fn a_name_of_somebody_else_is_warned_of_but_not_at_home() {
+    let env = TestEnv::new();
+    let document = json!({ "name": "agent-skills", "owner": { "name": "o" }, "plugins": [] });
+    env.write("m/.claude-plugin/marketplace.json", document.to_string());
+    env.run(&["marketplace", "add", "m", "../m"]).ends(0).says("kept for marketplaces of Anthropic");
+    let validate = || env.run(&["marketplace", "validate", "../m"]).ends(0).stdout;
+    assert!(validate().contains("warning[name-reserved]"));
+    let repo = git2::Repository::init(env.path("m")).unwrap();
+    repo.remote("origin", "https://github.com/evil/skills").unwrap();
+    assert!(validate().contains("warning[name-reserved]"));
+    repo.remote_set_url("origin", "git@github.com:anthropics/skills.git").unwrap();
+    assert_eq!(validate(), "");
+}
+
+#[test]
 fn a_project_sees_the_users_marketplaces_but_does_not_change_them() {
     let env = shop();
     let m = env.path("m").display().to_string();
@@ -369,29 +408,6 @@ fn a_host_serves_skills_by_a_well_known_index() {
         env.run(&["skill", "search", "wrangler", "--json"]).ends(0).json()["results"][0]["install"],
         "wrangler@acme"
     );
-}
-
-#[test]
-fn an_index_of_the_first_version_is_read_where_there_is_no_other() {
-    let env = TestEnv::new();
-    let server = Server::start_bare(Path::new("/nonexistent"));
-    server.play("/agent-skills/index.json", Play::Status(404));
-    serve(
-        &server,
-        "/skills/index.json",
-        r#"{"skills":[{"name":"review","description":"d","files":["SKILL.md"]}]}"#,
-    );
-    serve(
-        &server,
-        "/skills/review/SKILL.md",
-        skill_md("review", "Reviews code. Use it when code is to be reviewed."),
-    );
-    env.run(&["marketplace", "add", "acme", &server.url()]).ends(0).says("1 entry");
-    assert_eq!(names(&shown(&env, "review@acme")), ["review"]);
-    server.play("/nothing", Play::Status(404));
-    let other = Server::start_bare(Path::new("/nonexistent"));
-    other.play("/.well-known", Play::Status(404));
-    refused(&env, &["marketplace", "add", "none", &other.url()], 3, "serves no index of skills");
 }
 
 #[test]

@@ -12,6 +12,7 @@ fn library() -> TestEnv {
         ("pdf", "Fills forms. Converts tables to SQL on the way."),
         ("baobiao", "用于数据分析和报表生成的技能"),
         ("otchet", "Анализ данных и построение отчётов"),
+        ("kensaku", "データベースの検索とデータ分析を行うスキル"),
     ] {
         env.write(&format!("plain/skills/{name}/SKILL.md"), skill_md(name, description));
     }
@@ -43,7 +44,10 @@ fn everything_is_searched_and_the_best_goes_first() {
     assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
     assert_eq!(names(&search(&env, &["数据"])), ["baobiao"]);
     assert_eq!(names(&search(&env, &["отчеты"])), ["otchet"]);
+    assert_eq!(names(&search(&env, &["データベース"])), ["kensaku"]);
+    assert_eq!(names(&search(&env, &["検索"])), ["kensaku"]);
     assert_eq!(names(&search(&env, &["analyser"])), ["sql-analyzer"]);
+    assert_eq!(names(&search(&env, &["wareh"])), ["warehouse"]);
     assert_eq!(names(&search(&env, &["sql", "--limit", "1"])), ["sql-analyzer"]);
     assert_eq!(search(&env, &["sql", "--limit", "1"])["total"], 3);
 }

@@ -220,6 +220,18 @@ mod through_a_pty {
     }
 
     #[test]
+    fn what_matches_is_bold_and_what_is_near_is_offered() {
+        let env = three();
+        env.skill("src/skills/invoice");
+        env.run(&["marketplace", "add", "acme", "../src"]).ends(0);
+        let run = shown(&env, &["skill", "search", "pdf"], &[]).ends(0);
+        assert!(run.stdout.contains("\u{1b}[1mpdf\u{1b}[0m"), "{:?}", run.stdout);
+        let run = shown(&env, &["skill", "search", "envoise"], &[]).ends(0);
+        assert!(run.stdout.contains("nothing was found for `envoise`"), "{:?}", run.stdout);
+        assert!(run.stdout.contains("did you mean invoice?"), "{:?}", run.stdout);
+    }
+
+    #[test]
     fn of_several_skills_the_person_chooses() {
         let env = three();
         let mut terminal = Terminal::run(env.command(&["skill", "install", "../src"]));

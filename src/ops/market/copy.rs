@@ -17,7 +17,7 @@ use crate::marketplaces::{Copy, Marketplace};
 use crate::registry::PinRecord;
 use crate::search::{Document, Text};
 use crate::skill::{self, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile};
-use crate::source::{Pin, Reference, Request, Sha};
+use crate::source::{Pin, Reference, Request, Sha, Source};
 
 /// A marketplace as it is now.
 #[derive(Debug)]
@@ -145,7 +145,7 @@ fn tree(
     };
     let file = manifest.as_deref().unwrap_or("marketplace.json");
     let read = Catalogue::parse(&text, file, Manner::of(file, named.is_some()))?;
-    let mut warnings = faults(&read);
+    let mut warnings = doubts(&read, Some(&request.source));
     let root = manifest.as_deref().map_or(base, root_of);
     let documents = documents(&read, Some((&tree, root)), world, &mut warnings);
     let marketplace = Marketplace { named: named.is_some(), ..record(place, manifest, pin, world.env.now) };
@@ -161,7 +161,7 @@ fn without_tree(
     world: &World<'_>,
 ) -> Fetched {
     let pin = PinRecord::of(&Pin::Archive(Digest::of(text.as_bytes()).hex().to_owned()), None, None);
-    warnings.extend(faults(&read));
+    warnings.extend(doubts(&read, None));
     let documents = documents(&read, None, world, &mut warnings);
     fetched(record(place, manifest, pin, world.env.now), read, text, &documents, warnings)
 }
@@ -190,11 +190,16 @@ fn fetched(
     Fetched { marketplace, catalogue, copy: Copy { catalogue: text, documents }, skills, warnings }
 }
 
-fn faults(catalogue: &Catalogue) -> Vec<String> {
+/// Entries that cannot be used, and a name that belongs to somebody else.
+fn doubts(catalogue: &Catalogue, source: Option<&Source>) -> Vec<String> {
     let fault = |plugin: &Plugin| {
         plugin.fault().map(|fault| format!("the entry `{}` cannot be used: {fault}", plugin.name))
     };
-    catalogue.plugins.iter().filter_map(fault).collect()
+    let foreign = catalogue.reserved_name().filter(|_| !source.is_some_and(catalogue::is_official));
+    let foreign = foreign.map(|name| {
+        format!("it calls itself `{name}`, a name that is kept for marketplaces of Anthropic, and does not come from there")
+    });
+    foreign.into_iter().chain(catalogue.plugins.iter().filter_map(fault)).collect()
 }
 
 /// A catalogue for a repository that has none: each skill that it offers is an entry.

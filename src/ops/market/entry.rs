@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::copy::{archive_pin, at_pin, place_of};
 use super::{parse_documents, settle, shelf};
-use crate::digest::Digest;
 use crate::error::{Error, Result, error, printable};
 use crate::fetch::marketplace::{Place, text};
 use crate::fetch::{self, Tree, World, npm};
@@ -14,7 +13,7 @@ use crate::marketplace::{
     self, Catalogue, PLUGIN_MANIFESTS, Plugin, PluginManifest, Resolution, Scan, Want, root_of,
 };
 use crate::marketplaces::{Marketplace, Marketplaces};
-use crate::ops::gather::{self, Ask, Choice, Gathered, Offer};
+use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered, Offer};
 use crate::registry::Origin;
 use crate::source::{Request, Resolved, Source};
 
@@ -80,27 +79,53 @@ fn in_marketplace(error: Error, marketplace: &str) -> Error {
     error.hint(format!("`ba-agent marketplace show {marketplace}` lists its entries"))
 }
 
-/// What an entry asks of [`fetch::open`] by the catalogue as it is recorded, without fetching
-/// it: so that an update can see whether the entry's sha moved. A folder of the marketplace
-/// itself is the marketplace's own request, at its own reference. `None` for a package, whose
-/// registry would have to be asked.
+/// What an entry asks for by the catalogue as it is recorded, without fetching it: so that an
+/// update can see whether the entry moved. A folder of the marketplace itself is the
+/// marketplace's own request, at its own reference; `None` where only the catalogue is
+/// registered, which has no folders. Beside it the version that the entry gives itself.
 ///
 /// # Errors
 /// As [`open`], without those of fetching the entry.
-pub(crate) fn request_of(
+pub(crate) fn want_of(
     origin: &Origin,
     all: &Marketplaces,
     world: &World<'_>,
-) -> Result<Option<(Request, Option<Digest>)>> {
+) -> Result<(Option<Want>, Option<String>)> {
     let known = all.get(&origin.name)?;
     let (catalogue, _) = shelf(known, all, world)?;
     let place = place_of(known)?;
-    let want = catalogue.find(&origin.entry)?.source()?.want(place.is_local())?;
-    Ok(match (want, place) {
-        (Want::Inside(_), Place::Tree { request, .. }) => Some((*request, archive_pin(known))),
-        (Want::Elsewhere { request, integrity }, _) => Some((*request, integrity)),
-        (Want::Inside(_) | Want::Npm { .. }, _) => None,
+    let plugin = catalogue.find(&origin.entry)?;
+    let want = match (plugin.source()?.want(place.is_local())?, place) {
+        (Want::Inside(_), Place::Tree { request, .. }) => {
+            Some(Want::Elsewhere { request, integrity: archive_pin(known) })
+        }
+        (Want::Inside(_), _) => None,
+        (want, _) => Some(want),
+    };
+    Ok((want, plugin.version.clone()))
+}
+
+/// A folder and those above it, up to the top.
+fn above(folder: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(folder), |folder| {
+        (!folder.is_empty()).then(|| folder.rsplit_once('/').map_or("", |(above, _)| above))
     })
+}
+
+/// What [`lend_version`] may read for a skill in this folder.
+pub(crate) fn manifests_above(folder: &str) -> Vec<String> {
+    let at =
+        |root: &str, path: &str| if root.is_empty() { path.to_owned() } else { format!("{root}/{path}") };
+    above(folder).flat_map(|root| PLUGIN_MANIFESTS.iter().map(move |path| at(root, path))).collect()
+}
+
+/// Gives a skill that has no version of its own that of its plugin: of the nearest
+/// `plugin.json` above it, else the one that the entry has.
+pub(crate) fn lend_version(candidate: &mut Candidate, of_entry: Option<&str>) {
+    let Some(front) = &mut candidate.document.frontmatter else { return };
+    let own = above(&candidate.folder).find_map(|root| plugin_manifest(&candidate.tree, root).ok().flatten());
+    let own = own.and_then(|manifest| manifest.version);
+    front.version = front.version.take().or(own).or_else(|| of_entry.map(str::to_owned));
 }
 
 fn open_plugin(plugin: &Plugin, known: &Marketplace, world: &World<'_>) -> Result<Opened> {
@@ -119,14 +144,8 @@ fn open_plugin(plugin: &Plugin, known: &Marketplace, world: &World<'_>) -> Resul
             let (resolved, tree) = fetch::open(&request, None, integrity.as_ref(), world)?;
             Ok(elsewhere(resolved, tree))
         }
-        (Want::Npm { package, version, registry, integrity }, _) => {
-            let wanted = npm::Wanted {
-                package: &package,
-                version: version.as_deref(),
-                registry: registry.as_deref(),
-                integrity: integrity.as_deref(),
-            };
-            let (resolved, tree) = npm::open(&wanted, world)?;
+        (Want::Npm(package), _) => {
+            let (resolved, tree) = npm::open(&package, world)?;
             Ok(elsewhere(resolved, tree))
         }
     }

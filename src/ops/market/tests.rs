@@ -10,6 +10,7 @@ use super::*;
 use crate::error::Kind;
 use crate::fetch::marketplace::Place;
 use crate::fetch::testing::Bench;
+use crate::marketplace::Want;
 use crate::ops::gather::{Ask, Choice};
 use crate::registry::Origin;
 
@@ -123,11 +124,15 @@ fn an_update_can_ask_what_an_entry_leads_to() {
     let all = shop(&bench, &["acme"]);
     let of = |entry: &str| {
         let origin = Origin { name: "acme".into(), entry: entry.into() };
-        request_of(&origin, &all, &bench.world()).map(|found| found.map(|(request, _)| request))
+        want_of(&origin, &all, &bench.world()).map(|(want, _)| match want {
+            Some(Want::Elsewhere { request, .. }) => request.to_string(),
+            Some(Want::Npm(package)) => format!("npm {}", package.name),
+            other => format!("{other:?}"),
+        })
     };
-    assert!(matches!(of("away").unwrap().unwrap().reference, Reference::Sha(_)));
-    assert_eq!(of("office").unwrap().unwrap().to_string(), "./m");
-    assert_eq!(of("package").unwrap(), None);
+    assert_eq!(of("away").unwrap(), format!("github:o/r#{}", "a".repeat(40)));
+    assert_eq!(of("office").unwrap(), "./m");
+    assert_eq!(of("package").unwrap(), "npm kit");
     assert_eq!(of("gone").unwrap_err().kind, Kind::NotFound);
 }
 

@@ -1,0 +1,50 @@
+//! World: the folder of a skill that a host serves file by file. Nothing but the host vouches
+//! for the files, so all of them must come from it; the digest of the tree is the pin.
+
+use url::Url;
+
+use super::{Tree, World, http};
+use crate::digest::{self, Digest};
+use crate::error::{Result, error, printable};
+use crate::marketplace::{MAX_BYTES, served_files};
+use crate::store::files_of;
+use crate::tree::{Entry, Listing, Node, TreePath};
+
+/// Fetches the index beside the folder, then each file that it lists. A file that is served
+/// has no mode: none of them is executable.
+///
+/// # Errors
+/// `NotFound` for a skill that the index does not list and for a file that is not there,
+/// `Invalid` for names that must not be written and for more than the limits allow,
+/// `Network` for a host that sends elsewhere.
+pub(crate) fn open(url: &str, world: &World<'_>) -> Result<(Digest, Tree)> {
+    let folder = http::allowed(world, url)?;
+    world.progress.begin(&format!("Fetching {}", printable(url, false)));
+    let files = list(&folder, world)?;
+    let (mut entries, mut blobs) = (Vec::new(), Vec::new());
+    let mut left = world.settings.limits.unpacked;
+    for (path, url) in files {
+        let bytes = http::get_there(world, url.as_str(), left.min(world.settings.limits.file))?;
+        let size = bytes.len() as u64;
+        left = left.saturating_sub(size);
+        entries.push(Entry { path, node: Node::File { executable: false }, size, slot: blobs.len() });
+        blobs.push(bytes);
+    }
+    let tree = Tree::in_memory(Listing::new(entries), blobs);
+    Ok((digest::of_files(&files_of(&tree, "")?), tree))
+}
+
+fn list(folder: &Url, world: &World<'_>) -> Result<Vec<(TreePath, Url)>> {
+    let unreadable =
+        |cause: String| error!(Invalid, "the index beside `{folder}` cannot be read").cause(cause);
+    let index = folder.join("index.json").map_err(|e| unreadable(e.to_string()))?;
+    let bytes = http::get_there(world, index.as_str(), MAX_BYTES)?;
+    let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8".to_owned()))?;
+    let files = served_files(&text, &index, folder)?;
+    let limit = world.settings.limits.skill_files;
+    if files.len() > limit {
+        return Err(error!(Invalid, "`{folder}` has {} files: a skill may have {limit}", files.len())
+            .hint("raise `skills.limits.skill_files` in config.yaml if you trust it"));
+    }
+    Ok(files)
+}
