@@ -13,7 +13,7 @@ use crate::layout::Env;
 use crate::ops::gather::{self, Ask, Candidate, Choice};
 use crate::ops::plan::{self, Wanted};
 use crate::ops::query;
-use crate::registry::{Mode, Registry};
+use crate::registry::{Mode, Overview, Registry};
 use crate::settings::Settings;
 use crate::skill::{self, Profile};
 use crate::source::{Pin, Reference, Request, Resolved};
@@ -142,7 +142,7 @@ impl Skills {
 #[derive(Debug)]
 pub struct Wanting(Vec<Wanted>);
 
-/// `Registry::parse` and the rows of `list`; how many.
+/// `Overview::parse` and the rows of `list`; how many.
 pub fn list(registry: &str) -> usize {
-    Registry::parse(registry, "registry").map_or(0, |registry| query::list(&registry, None).len())
+    Overview::parse(registry, "registry").map_or(0, |overview| query::list(&overview, None).len())
 }

@@ -4,9 +4,12 @@
 //! Same content, same bytes: keys sorted, two spaces, LF, one at the end. Keys that this
 //! version does not know are kept.
 
+mod overview;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -14,6 +17,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result, error};
 use crate::skill::SkillName;
 use crate::source::{Pin, Reference, Sha};
+pub(crate) use overview::{Overview, Summary};
 
 /// The version that this program writes, `MAJOR.MINOR`. A reader takes any minor of its
 /// own major; a newer major is refused.
@@ -233,20 +237,7 @@ impl Registry {
     /// `Invalid`, with the line, for text that is no registry: not JSON, conflict markers
     /// of git, a missing or wrong field; `Conflict` for a newer major version.
     pub(crate) fn parse(text: &str, file: &str) -> Result<Self> {
-        let restore = format!(
-            "restore `{file}` from version control, or move it away and install again; it was not changed"
-        );
-        match serde_json::from_str::<Head>(text) {
-            Ok(head) => check_version(head.schema_version.as_ref(), file)?,
-            Err(e) if e.is_data() => check_version(None, file)?,
-            Err(e) => return Err(no_json(text, file, &e, restore)),
-        }
-        let registry: Self = serde_json::from_str(text).map_err(|e| {
-            error!(Invalid, "`{file}` is no valid registry in line {}, column {}", e.line(), e.column())
-                .cause(e)
-                .hint(restore)
-        })?;
-        Ok(registry)
+        read(text, file)
     }
 
     /// The document as it stands in the file.
@@ -259,8 +250,39 @@ impl Registry {
     }
 }
 
-/// Of a registry only its version, so that a newer one is told before it is misread. The
-/// rest is skipped: as values it would cost more than all that follows.
+/// A reading of the document.
+trait Versioned: DeserializeOwned {
+    /// What it says of its own format.
+    fn version(&self) -> &str;
+}
+
+impl Versioned for Registry {
+    fn version(&self) -> &str {
+        &self.schema_version
+    }
+}
+
+/// Reads the document, whole or in part. A newer version is told as such, also where it
+/// cannot be read any more.
+fn read<T: Versioned>(text: &str, file: &str) -> Result<T> {
+    let wrong = match serde_json::from_str::<T>(text) {
+        Ok(read) => return check_version(Some(read.version()), file).map(|()| read),
+        Err(wrong) => wrong,
+    };
+    let restore = format!(
+        "restore `{file}` from version control, or move it away and install again; it was not changed"
+    );
+    match serde_json::from_str::<Head>(text) {
+        Ok(head) => check_version(head.schema_version.as_ref().and_then(Value::as_str), file)?,
+        Err(e) if e.is_data() => check_version(None, file)?,
+        Err(e) => return Err(no_json(text, file, &e, restore)),
+    }
+    Err(error!(Invalid, "`{file}` is no valid registry in line {}, column {}", wrong.line(), wrong.column())
+        .cause(wrong)
+        .hint(restore))
+}
+
+/// Of a registry only its version.
 #[derive(Deserialize)]
 struct Head {
     #[serde(default)]
@@ -279,8 +301,7 @@ fn no_json(text: &str, file: &str, e: &serde_json::Error, restore: String) -> Er
         .hint(restore)
 }
 
-fn check_version(version: Option<&Value>, file: &str) -> Result<()> {
-    let version = version.and_then(Value::as_str);
+fn check_version(version: Option<&str>, file: &str) -> Result<()> {
     let major = version.and_then(|v| v.split('.').next()).and_then(|major| major.parse::<u64>().ok());
     match (version, major) {
         (_, Some(MAJOR)) => Ok(()),

@@ -26,7 +26,7 @@ use crate::disk;
 use crate::error::{Context as _, Result, error};
 use crate::fsx;
 use crate::history::{self, History};
-use crate::registry::Registry;
+use crate::registry::{Overview, Registry};
 use crate::skill::SkillName;
 
 use journal::{Journal, Phase, Swap};
@@ -97,19 +97,42 @@ impl Store {
         Ok(self.read_bytes()?.0)
     }
 
+    /// As [`Store::read`], without the single files of each skill.
+    ///
+    /// # Errors
+    /// Those of [`Store::read`].
+    pub(crate) fn overview(&self) -> Result<Overview> {
+        match self.bytes()? {
+            Some(bytes) => Overview::parse(self.text(&bytes)?, &self.shown()),
+            None => Ok(Overview::default()),
+        }
+    }
+
     fn read_bytes(&self) -> Result<(Registry, Option<Vec<u8>>)> {
-        let shown = self.registry.display().to_string();
+        match self.bytes()? {
+            Some(bytes) => Ok((Registry::parse(self.text(&bytes)?, &self.shown())?, Some(bytes))),
+            None => Ok((Registry::default(), None)),
+        }
+    }
+
+    fn shown(&self) -> String {
+        self.registry.display().to_string()
+    }
+
+    /// What stands in the file; `None` where there is none.
+    fn bytes(&self) -> Result<Option<Vec<u8>>> {
         match fs::read(&self.registry) {
-            Ok(bytes) => {
-                let text = std::str::from_utf8(&bytes).map_err(|e| {
-                    error!(Invalid, "`{shown}` is no text: byte {} is not UTF-8", e.valid_up_to())
-                        .hint("restore it from version control, or move it away; it was not changed")
-                })?;
-                Ok((Registry::parse(text, &shown)?, Some(bytes)))
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok((Registry::default(), None)),
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e.into()),
         }
+    }
+
+    fn text<'b>(&self, bytes: &'b [u8]) -> Result<&'b str> {
+        std::str::from_utf8(bytes).map_err(|e| {
+            error!(Invalid, "`{}` is no text: byte {} is not UTF-8", self.shown(), e.valid_up_to())
+                .hint("restore it from version control, or move it away; it was not changed")
+        })
     }
 
     /// Repairs what a killed command left, if the lock is free. Costs one look for a file

@@ -67,10 +67,10 @@ pub(crate) fn installed_names() -> Vec<CompletionCandidate> {
     let registries = scopes.into_iter().flatten().filter_map(|scope| {
         let settings = settings_of(&env, Some(&scope)).ok()?;
         let file = scope.registry_file(&env, settings.registry.as_deref());
-        Store::new(file, scope.base(), LOCK_WAIT).read().ok()
+        Store::new(file, scope.base(), LOCK_WAIT).overview().ok()
     });
     registries
-        .flat_map(|registry| registry.skills)
+        .flat_map(|overview| overview.skills)
         .map(|(name, entry)| CompletionCandidate::new(name.to_string()).help(entry.description.map(short)))
         .collect()
 }

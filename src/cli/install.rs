@@ -15,7 +15,7 @@ use crate::ops::apply::{Done, Report};
 use crate::ops::gather::{self, Ask, Choice, Gathered, Offer};
 use crate::ops::market;
 use crate::ops::plan::{self, Action, Wanted};
-use crate::ops::restore::{self, Supply};
+use crate::ops::restore::{self, Due, Supply};
 use crate::registry::{Mode, Registry};
 use crate::source::Request;
 use crate::words::count;
@@ -145,19 +145,16 @@ impl Install {
         self.check_bare()?;
         let world = cx.world(place);
         let supply = Supply::new(&world, vec![place.cache.clone()]);
-        let plan = |registry: &Registry| {
-            let seen = place.places.see_recorded(registry.skills.keys(), registry)?;
-            restore::plan(registry, &seen, &supply, self.frozen, self.force)
-        };
         let known = place.store.read()?;
-        let seen_so = plan(&known)?;
-        let report = if self.dry_run || seen_so.is_idle() {
-            Report::of_plan(seen_so, &place.places, cx.env.now)?
+        let due = self.due(&known, place, &supply)?;
+        let report = if self.dry_run || due.is_empty() {
+            let plan = restore::plan(&known, due, &supply)?;
+            Report::of_plan(plan, &place.places, cx.env.now)?
         } else {
             // Only what is to be changed needs the lock, and under it another look.
-            drop(seen_so);
             let transaction = place.store.begin(&cx.waiting())?;
-            let plan = plan(transaction.registry())?;
+            let registry = transaction.registry();
+            let plan = restore::plan(registry, self.due(registry, place, &supply)?, &supply)?;
             cx.apply(place, plan, transaction, "install")?
         };
         let strangers = place.places.strangers(&known)?;
@@ -175,6 +172,11 @@ impl Install {
             }));
         }
         Ok(0)
+    }
+
+    fn due<'r>(&self, registry: &'r Registry, place: &Place, supply: &Supply<'_>) -> Result<Vec<Due<'r>>> {
+        let seen = place.places.see_recorded(registry.skills.keys(), registry)?;
+        restore::due(registry, &seen, supply, self.frozen, self.force)
     }
 
     /// Flags that say which skill, or how, need a source.

@@ -24,13 +24,15 @@ pub(crate) struct List {
 impl List {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
-        let registry = place.store.read()?;
+        let overview = place.store.overview()?;
         let seen = if self.check {
-            Some(place.places.see_recorded(registry.skills.keys(), &registry)?)
+            let registry = place.store.read()?;
+            let seen = place.places.see_recorded(registry.skills.keys(), &registry)?;
+            Some((registry, seen))
         } else {
             None
         };
-        let rows = query::list(&registry, seen.as_ref());
+        let rows = query::list(&overview, seen.as_ref().map(|(registry, seen)| (registry, seen)));
         if cx.ui.json() {
             cx.ui.data(&serde_json::json!({ "scope": place.scope.name(), "skills": rows }));
             return Ok(0);

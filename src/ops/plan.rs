@@ -113,13 +113,6 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
 }
 
-impl Plan {
-    /// True when the disk is already as it should be.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.steps.iter().all(|step| step.action == Action::Keep && step.content.is_none())
-    }
-}
-
 /// Plans the installation of `wanted`.
 ///
 /// # Errors

@@ -1,10 +1,9 @@
 //! Deeds: the disk brought to what the registry says, and the trees that takes: out of the
 //! cache, else from the source at the recorded pin, each repository fetched once.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cache::Cache;
 use crate::digest::{self, Digest, Files};
@@ -27,7 +26,7 @@ pub(crate) struct Supply<'w> {
     world: &'w World<'w>,
     /// Looked through in this order.
     caches: Vec<Cache>,
-    fetched: RefCell<BTreeMap<Key, Fetched>>,
+    fetched: Mutex<BTreeMap<Key, Fetched>>,
 }
 
 /// A source at a pin.
@@ -45,7 +44,7 @@ type Group<'a> = (Key, Vec<(&'a SkillName, &'a Entry)>);
 
 impl<'w> Supply<'w> {
     pub(crate) fn new(world: &'w World<'w>, caches: Vec<Cache>) -> Self {
-        Self { world, caches, fetched: RefCell::default() }
+        Self { world, caches, fetched: Mutex::default() }
     }
 
     /// True when the tree of this digest can be had without asking anybody.
@@ -89,14 +88,19 @@ impl<'w> Supply<'w> {
 
     /// Fetches what is in no cache of these skills: each source once, several at a time, and
     /// of a repository only what is wanted. Not needed before [`Supply::recorded`], but one
-    /// request instead of many.
+    /// request instead of many. What is here already is not asked for again.
     ///
     /// # Errors
     /// Those of fetching.
     pub(crate) fn prepare(&self, wanted: &[(&SkillName, &Entry)]) -> Result<()> {
         let mut groups: BTreeMap<Key, Vec<_>> = BTreeMap::new();
         for (name, entry) in wanted {
-            if entry.mode != Mode::Live && !self.has(&entry.digest) {
+            let folder = entry.path.as_deref().unwrap_or("");
+            let is_here = |known: &Fetched| known.folders.contains(folder);
+            if entry.mode != Mode::Live
+                && !self.has(&entry.digest)
+                && !self.known().get(&key_of(entry)).is_some_and(is_here)
+            {
                 groups.entry(key_of(entry)).or_default().push((*name, *entry));
             }
         }
@@ -104,20 +108,24 @@ impl<'w> Supply<'w> {
         let world = self.world;
         let fetched = parallel::run(parallel::HOSTS, &groups, |(_, skills)| fetch_group(skills, world))?;
         let keys = groups.into_iter().map(|(key, _)| key);
-        self.fetched.borrow_mut().extend(keys.zip(fetched));
+        self.known().extend(keys.zip(fetched));
         Ok(())
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<Key, Fetched>> {
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fetch(&self, name: &SkillName, entry: &Entry) -> Result<Arc<Tree>> {
         let key = key_of(entry);
         let folder = entry.path.as_deref().unwrap_or("");
-        let known = self.fetched.borrow().get(&key).filter(|known| known.folders.contains(folder)).cloned();
+        let known = self.known().get(&key).filter(|known| known.folders.contains(folder)).cloned();
         let fetched = match known {
             Some(known) => known,
             None => fetch_group(&[(name, entry)], self.world)?,
         };
         let tree = fetched.tree.clone();
-        self.fetched.borrow_mut().insert(key, fetched);
+        self.known().insert(key, fetched);
         Ok(tree)
     }
 }
@@ -184,29 +192,33 @@ fn differs(name: &SkillName, entry: &Entry, files: &Files) -> Error {
     error
 }
 
-/// Plans to bring the disk to what the registry says.
+/// A recorded skill that is not on the disk as it was recorded, and what is there.
+pub(crate) type Due<'r> = (&'r SkillName, &'r Entry, Sight);
+
+/// Which skills have to be written so that the disk is what the registry says; whatever no
+/// cache has of them is fetched. So that it can be done before the lock is taken.
 ///
 /// `frozen` turns edits into a failure of integrity; `force` gives them up.
 ///
 /// # Errors
 /// `Conflict` (`Integrity` when frozen) for edited skills, naming all their files;
 /// `NotFound` offline for what the cache does not have, naming every skill.
-pub(crate) fn plan(
-    registry: &Registry,
+pub(crate) fn due<'r>(
+    registry: &'r Registry,
     seen: &Seen,
     supply: &Supply<'_>,
     frozen: bool,
     force: bool,
-) -> Result<Plan> {
+) -> Result<Vec<Due<'r>>> {
     let mut wrong = Vec::new();
-    let mut absent = Vec::new();
+    let mut due = Vec::new();
     for (name, entry) in &registry.skills {
         let sight = seen.get(name).cloned().unwrap_or_default();
         if edits(entry, &sight).is_empty() {
             continue;
         }
         if is_absence(entry, &sight) || force {
-            absent.push((name, entry, sight));
+            due.push((name, entry, sight));
         } else {
             wrong.push((name, edits(entry, &sight)));
         }
@@ -214,7 +226,7 @@ pub(crate) fn plan(
     if !wrong.is_empty() {
         return Err(all_edited(&wrong, frozen));
     }
-    let missing: Vec<&SkillName> = absent
+    let missing: Vec<&SkillName> = due
         .iter()
         .filter(|(_, entry, _)| supply.world.offline && needs_host(entry) && !supply.has(&entry.digest))
         .map(|(name, ..)| *name)
@@ -222,13 +234,23 @@ pub(crate) fn plan(
     if !missing.is_empty() {
         return Err(not_cached(&missing));
     }
-    supply.prepare(&absent.iter().map(|(name, entry, _)| (*name, *entry)).collect::<Vec<_>>())?;
+    supply.prepare(&due.iter().map(|(name, entry, _)| (*name, *entry)).collect::<Vec<_>>())?;
+    Ok(due)
+}
+
+/// Plans to bring the disk to what the registry says; `due` is what [`due`] found.
+///
+/// # Errors
+/// Those of fetching.
+pub(crate) fn plan(registry: &Registry, due: Vec<Due<'_>>, supply: &Supply<'_>) -> Result<Plan> {
     let mut steps: BTreeMap<&SkillName, Step> = BTreeMap::new();
     for (name, entry) in &registry.skills {
         steps.insert(name, step(name, entry, Action::Keep, None, false));
     }
-    for (name, entry, sight) in absent {
-        let content = Content::Recorded(Box::new(supply.recorded(name, entry, &entry.digest)?));
+    let read = |(name, entry, _): &Due<'_>| supply.recorded(name, entry, &entry.digest);
+    let contents = parallel::run(parallel::cores(), &due, read)?;
+    for ((name, entry, sight), content) in due.into_iter().zip(contents) {
+        let content = Content::Recorded(Box::new(content));
         let gives_up = edits(entry, &sight).iter().any(|drift| drift.change != DriftKind::Missing);
         let action = if sight.is_gone() { Action::Add } else { Action::Replace };
         steps.insert(name, step(name, entry, action, Some(content), gives_up));
