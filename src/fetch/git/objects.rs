@@ -90,7 +90,7 @@ impl Objects {
         let tmp = world.env.cache_dir()?.join("tmp");
         match Pack::receive(&mut pack, Limits::REAL, world.settings.limits.pack, &tmp, advance)? {
             Received::Here(pack) => Ok(Self { handles: Mutex::default(), place: Place::Held(pack) }),
-            Received::Large(begun) => Self::receive(world, begun.chain(pack)),
+            Received::Large(begun) => Self::receive(world, begun.into_reader()?.chain(pack)),
         }
     }
 

@@ -7,6 +7,7 @@
 //! 20 of 37 ms for one skill of 66, and 430 of 812 ms for one of 2,417 (cached server, two
 //! cores, November 2026). Hashes are libgit2's (`Oid::hash_object`): they detect collisions.
 
+mod body;
 mod delta;
 mod scan;
 mod spill;
@@ -20,10 +21,10 @@ use std::thread;
 
 use flate2::{Decompress, FlushDecompress, Status};
 use git2::{ObjectType, Oid};
-use sha1::{Digest as _, Sha1};
 
 use crate::error::{Error, Result, error, fail};
 use crate::fetch::http::from_reader;
+use body::{Body, SUM};
 use delta::apply;
 use scan::{Scan, Sizes};
 use spill::Spill;
@@ -32,7 +33,7 @@ use spill::Spill;
 /// instead of memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Bytes of the pack, all of which stay in memory.
+    /// Bytes of the pack that stay in memory; more go into a file.
     pub(super) pack: usize,
     pub(super) objects: usize,
     /// Bytes of one object, or of the deltas that make it.
@@ -49,7 +50,7 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) const REAL: Self = Self {
-        pack: 64 << 20,
+        pack: 8 << 20,
         objects: 500_000,
         object: 16 << 20,
         decoded: 1 << 30,
@@ -65,6 +66,12 @@ pub(super) enum Trouble {
     /// Beyond a limit of this module, perhaps sound.
     Large,
     Bad(Error),
+}
+
+impl From<std::io::Error> for Trouble {
+    fn from(error: std::io::Error) -> Self {
+        Self::Bad(error.into())
+    }
 }
 
 impl From<Error> for Trouble {
@@ -84,7 +91,7 @@ fn damaged(why: &'static str) -> Error {
 /// The objects of a pack, by their ids.
 #[derive(Debug)]
 pub(super) struct Pack {
-    bytes: Vec<u8>,
+    bytes: Body,
     entries: Vec<Entry>,
     /// Of each entry; empty until it is resolved.
     objects: Vec<Option<Object>>,
@@ -134,7 +141,7 @@ struct Object {
 pub(super) enum Received {
     Here(Pack),
     /// Too large or too odd: what was read so far, for libgit2, with the rest to come.
-    Large(Vec<u8>),
+    Large(Body),
 }
 
 impl Pack {
@@ -151,10 +158,11 @@ impl Pack {
         folder: &Path,
         progress: impl Fn(u64, u64),
     ) -> Result<Received> {
-        let mut bytes = Vec::new();
+        let mut bytes = Body::new(folder, limits.pack);
         let spill = Spill::new(folder, limits.spilled);
         match Self::take(pack, &mut bytes, &spill, limits, cap, progress) {
             Ok((entries, objects)) => {
+                bytes.close();
                 let mut pack = Self { bytes, entries, objects, ids: Vec::new(), spill };
                 match delta::resolve(&mut pack, limits).and_then(|()| pack.sort()) {
                     Ok(()) => Ok(Received::Here(pack)),
@@ -171,7 +179,7 @@ impl Pack {
     /// thread hashes.
     fn take(
         pack: &mut impl Read,
-        bytes: &mut Vec<u8>,
+        bytes: &mut Body,
         spill: &Spill,
         limits: Limits,
         cap: u64,
@@ -271,11 +279,13 @@ impl Pack {
     /// What the stream of an entry holds: an object or a delta.
     fn inflate(&self, index: u32) -> Result<Vec<u8>> {
         let entry = self.entry(index)?;
-        let stream = self.bytes.get(entry.body..).unwrap_or_default();
+        let next = self.entries.get(index as usize + 1).map(|next| next.start);
+        let end = next.unwrap_or_else(|| self.bytes.len().saturating_sub(SUM));
+        let stream = self.bytes.read(entry.body..end.max(entry.body))?;
         let mut out = Vec::with_capacity(entry.size + 1);
         let ended = inflater(|state| {
             state.reset(true);
-            state.decompress_vec(stream, &mut out, FlushDecompress::Finish)
+            state.decompress_vec(&stream, &mut out, FlushDecompress::Finish)
         });
         match ended {
             Ok(Status::StreamEnd) if out.len() == entry.size => Ok(out),
@@ -294,7 +304,7 @@ fn inflater<T>(job: impl FnOnce(&mut Decompress) -> T) -> T {
 
 fn read_all(
     pack: &mut impl Read,
-    bytes: &mut Vec<u8>,
+    bytes: &mut Body,
     sorter: &mut Sorter<'_>,
     cap: u64,
     progress: impl Fn(u64, u64),
@@ -306,19 +316,17 @@ fn read_all(
         if read == 0 {
             break;
         }
-        bytes.extend_from_slice(chunk.get(..read).unwrap_or_default());
+        bytes.push(chunk.get(..read).unwrap_or_default())?;
         if bytes.len() as u64 > cap {
             return Err(super::objects::too_large(cap).into());
         }
-        if bytes.len() > sorter.limits.pack {
-            return Err(Trouble::Large);
-        }
-        scan.advance(bytes, sorter)?;
+        let (window, base) = bytes.window();
+        scan.advance(window, base, sorter)?;
+        bytes.taken(scan.at);
         progress(scan.entries.len() as u64, u64::from(scan.expected));
     }
     let entries = scan.end(bytes.len())?;
-    let (body, sum) = bytes.split_at_checked(bytes.len().saturating_sub(20)).unwrap_or_default();
-    if Sha1::digest(body).as_slice() != sum {
+    if !bytes.is_sound() {
         return Err(damaged("its checksum is wrong").into());
     }
     Ok(entries)

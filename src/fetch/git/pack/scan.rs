@@ -3,13 +3,12 @@
 use flate2::{Decompress, FlushDecompress, Status};
 use git2::{ObjectType, Oid};
 
+use super::body::SUM;
 use super::{Entry, Form, Sorter, Tried, Trouble, damaged};
 use crate::fetch::git::objects::check_head;
 
 /// Bytes of `PACK`, the version and the number of objects.
 const HEAD: usize = 12;
-/// Bytes of the checksum at the end.
-const SUM: usize = 20;
 
 /// What may come, see [`super::Limits`].
 pub(super) struct Sizes {
@@ -23,7 +22,7 @@ pub(super) struct Scan {
     /// Entries that the pack announces.
     pub(super) expected: u32,
     /// Bytes that were taken.
-    at: usize,
+    pub(super) at: usize,
     /// The entry in work, and what was inflated of it.
     open: Option<(Entry, Vec<u8>)>,
     inflate: Decompress,
@@ -39,8 +38,9 @@ impl Scan {
         Self { entries: Vec::new(), expected: 0, at: 0, open: None, inflate, decoded: 0, patches: 0, sizes }
     }
 
-    /// Takes what `bytes`, the pack so far, has more than at the last call.
-    pub(super) fn advance(&mut self, bytes: &[u8], sorter: &mut Sorter<'_>) -> Tried<()> {
+    /// Takes what `bytes`, the pack so far from the place `base` on, has more than at the last
+    /// call.
+    pub(super) fn advance(&mut self, bytes: &[u8], base: usize, sorter: &mut Sorter<'_>) -> Tried<()> {
         if self.at == 0 {
             let Some(head) = bytes.first_chunk::<HEAD>() else { return Ok(()) };
             self.expected = check_head(head)?;
@@ -50,7 +50,7 @@ impl Scan {
             }
         }
         loop {
-            let rest = bytes.get(self.at..).unwrap_or_default();
+            let rest = bytes.get(self.at.saturating_sub(base)..).unwrap_or_default();
             match self.open.take() {
                 None if self.entries.len() == self.expected as usize => return Ok(()),
                 None => match self.head(rest, sorter.limits.depth)? {
