@@ -168,7 +168,7 @@ impl Tree {
     /// Remembers skills of its commit, so that they can be had again without their host.
     pub(crate) fn remember(&self, resolved: &Resolved, more: &[Known], cache: &Cache) {
         if let Blobs::Git(blobs) = &self.blobs {
-            blobs.remember(resolved, more, cache);
+            blobs.remember(&self.listing, resolved, more, cache);
         }
     }
 

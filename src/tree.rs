@@ -105,6 +105,11 @@ impl TreePath {
         &self.0
     }
 
+    /// The folder that it stands in, `""` at the top.
+    pub(crate) fn folder(&self) -> &str {
+        self.0.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+
     /// The last name.
     pub(crate) fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)

@@ -89,6 +89,7 @@ pub(crate) fn run(world: &World, options: &Options) {
         rows.installs(n);
     }
     rows.offline();
+    rows.again();
     rows.outdated();
     rows.update();
     rows.reading();
@@ -252,6 +253,30 @@ impl Rows<'_> {
         self.measure(label, "–", goal, 15, &sides);
     }
 
+    /// What another project has installed: only the branch is asked for.
+    fn again(&mut self) {
+        let label = "install all of 66, in a second project";
+        if !self.options.wants(label) {
+            return;
+        }
+        let repo = self.repo(66);
+        let Some(url) = self.world.url(&repo, Road::Replay) else {
+            return self.unmeasured(label, Road::Replay.name(), Goal::None, "no git here");
+        };
+        let project = self.world.fresh("warm");
+        let install = self.world.ours("warm", &["skill", "install", &url, "--all", "--yes"]);
+        self.world.must(&install);
+        let empty = || {
+            let _ = std::fs::remove_dir_all(&project);
+            std::fs::create_dir_all(project.join(".git")).unwrap();
+        };
+        let sides = [
+            clone_and_copy(self.world, &url, &repo.made.folders),
+            Side { prepare: Box::new(empty), ..Side::plain("ours", vec![install]) },
+        ];
+        self.measure(label, Road::Replay.name(), Goal::None, 15, &sides);
+    }
+
     fn outdated(&mut self) {
         let (label, goal) = ("outdated, 66 installed, nothing changed", Goal::Ratio(1.0, 0.5));
         if !self.options.wants(label) {
@@ -319,7 +344,7 @@ impl Rows<'_> {
                 continue;
             }
             let repo = self.repo(n);
-            let skills = installed(self.world, &repo);
+            let skills = installed(self.world, &repo, Road::File);
             if self.options.wants(&list) {
                 let sides = [
                     Side::plain("ls", vec![Step::new("ls", &[], &skills)]),
@@ -347,7 +372,7 @@ impl Rows<'_> {
             return self.unmeasured(label, "–", goal, "not yet");
         }
         let repo = self.repo(2_417);
-        let skills = installed(self.world, &repo).display().to_string();
+        let skills = installed(self.world, &repo, Road::File).display().to_string();
         let sides = [
             Side::plain("read and hash", vec![self.world.role(&["floor-hash", &skills])]),
             Side::plain("ours", vec![self.world.ours("read", &["skill", "verify"])]),
@@ -363,18 +388,16 @@ impl Rows<'_> {
         if !self.world.has(&["skill", "search"], &[]) || !self.world.has(&["marketplace", "add"], &[]) {
             return self.unmeasured(label, "–", goal, "not yet");
         }
-        self.world.fresh("find");
-        let market = self.world.path("market").display().to_string();
-        let file = market_of(&self.world.path("market"), 10_000).display().to_string();
-        let add = self.world.ours("find", &["marketplace", "add", "market", &market]);
-        if let Err(message) = add.run(&self.world.home(), None) {
-            eprintln!("{message}");
-            return self.unmeasured(label, "–", goal, "not yet");
-        }
-        let sides = [
-            Side::plain("grep", vec![Step::new("grep", &["-c", "entry-77", &file], &self.world.home())]),
-            Side::plain("ours", vec![self.world.ours("find", &["skill", "search", "entry-77"])]),
-        ];
+        let ours = match searched(self.world, 10_000) {
+            Ok(side) => side,
+            Err(message) => {
+                eprintln!("{message}");
+                return self.unmeasured(label, "–", goal, "not yet");
+            }
+        };
+        let file = self.world.path("market").join(MANIFEST).display().to_string();
+        let grep = Step::new("grep", &["-c", "entry-7", &file], &self.world.home());
+        let sides = [Side::plain("grep", vec![grep]), ours];
         self.measure(label, "–", goal, 20, &sides);
     }
 }
@@ -454,9 +477,9 @@ fn holds(skills: &Path, wanted: usize) -> Result<(), String> {
 }
 
 /// The project `read` with everything of a repository installed; its skills folder.
-pub(crate) fn installed(world: &World, repo: &Repo) -> std::path::PathBuf {
+pub(crate) fn installed(world: &World, repo: &Repo, road: Road) -> std::path::PathBuf {
     let project = world.fresh("read");
-    let url = world.url(repo, Road::File).unwrap();
+    let url = world.url(repo, road).unwrap();
     world.must(&world.ours("read", &["skill", "install", &url, "--all", "--yes"]));
     project.join(".claude/skills")
 }
@@ -466,8 +489,25 @@ fn first_name(skills: &Path) -> String {
     names.min().unwrap().to_string_lossy().into_owned()
 }
 
-/// A catalogue of `n` entries below `folder`; its file.
-fn market_of(folder: &Path, n: usize) -> std::path::PathBuf {
+/// A search among `n` entries of a marketplace, in a project of its own that has it.
+///
+/// # Errors
+/// What the program says where it cannot register one.
+pub(crate) fn searched(world: &World, n: usize) -> Result<Side<'_>, String> {
+    world.fresh("find");
+    let folder = world.path("market");
+    market_of(&folder, n);
+    world
+        .ours("find", &["marketplace", "add", "market", &folder.display().to_string()])
+        .run(&world.home(), None)?;
+    Ok(Side::plain("ours", vec![world.ours("find", &["skill", "search", "entry-7"])]))
+}
+
+/// Where a catalogue stands below its folder.
+const MANIFEST: &str = ".claude-plugin/marketplace.json";
+
+/// Writes a catalogue of `n` entries below `folder`.
+fn market_of(folder: &Path, n: usize) {
     let entry = |i: usize| {
         serde_json::json!({
             "name": format!("entry-{i}"),
@@ -477,10 +517,9 @@ fn market_of(folder: &Path, n: usize) -> std::path::PathBuf {
     };
     let plugins: Vec<_> = (0..n).map(entry).collect();
     let market = serde_json::json!({ "name": "large", "owner": { "name": "Bench" }, "plugins": plugins });
-    let file = folder.join(".claude-plugin/marketplace.json");
+    let file = folder.join(MANIFEST);
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, serde_json::to_vec_pretty(&market).unwrap()).unwrap();
-    file
 }
 
 /// Other tools that are on this machine. They are started without a network of their own

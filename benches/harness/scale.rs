@@ -2,15 +2,25 @@
 
 use crate::measure::{Side, in_turns};
 use crate::options::Options;
-use crate::rows::{clone_and_copy, installed};
+use crate::rows::{clone_and_copy, installed, searched};
 use crate::table::{Table, circumstances};
 use crate::world::{Road, World, count};
 
 /// Milliseconds of each command with 1, 10 … 10,000 skills.
 pub(crate) fn run(world: &World, options: &Options) {
     let about = circumstances(&world.file_system());
-    let heading =
-        ["skills", "clone + cp", "install --all", "a skill", "list", "verify", "outdated", "MiB install"];
+    let heading = [
+        "skills",
+        "clone + cp",
+        "install --all",
+        "a skill",
+        "install 1",
+        "list",
+        "verify",
+        "outdated",
+        "search",
+        "MiB install",
+    ];
     let mut table = Table::new("scale", &about, &heading);
     for n in [1, 10, 100, 1_000, 10_000] {
         if !options.wants(&count(n)) {
@@ -20,14 +30,16 @@ pub(crate) fn run(world: &World, options: &Options) {
         let rounds = options.rounds.unwrap_or(if n < 1_000 { 10 } else { 3 });
         let road = if world.url(&repo, Road::Replay).is_some() { Road::Replay } else { Road::File };
         let url = world.url(&repo, road).unwrap();
-        let install = Side {
-            prepare: Box::new(|| {
+        let one = &repo.made.folders[n / 2];
+        let install = |words: &[&str]| {
+            let words = [&["skill", "install", url.as_str(), "--yes"], words].concat();
+            let fresh = || {
                 world.fresh("ours");
-            }),
-            ..Side::plain("ours", vec![world.ours("ours", &["skill", "install", &url, "--all", "--yes"])])
+            };
+            Side { prepare: Box::new(fresh), ..Side::plain("ours", vec![world.ours("ours", &words)]) }
         };
-        let taken =
-            in_turns(&[clone_and_copy(world, &url, &repo.made.folders), install], rounds, &world.home());
+        let sides = [clone_and_copy(world, &url, &repo.made.folders), install(&["--all"])];
+        let taken = in_turns(&sides, rounds, &world.home());
         let ms = |taken: &Result<crate::measure::Taken, String>| match taken {
             Ok(taken) => format!("{:.1}", taken.ms()),
             Err(message) => {
@@ -38,7 +50,8 @@ pub(crate) fn run(world: &World, options: &Options) {
         let mut cells = vec![count(n)];
         cells.extend(taken.iter().map(ms));
         cells.push(taken[1].as_ref().map_or("–".to_owned(), |t| format!("{:.3}", t.ms() / n as f64)));
-        installed(world, &repo);
+        cells.push(ms(&in_turns(&[install(&["--skill", one])], rounds.max(5), &world.home())[0]));
+        installed(world, &repo, road);
         for verb in ["list", "verify", "outdated"] {
             if !world.has(&["skill", verb], &[]) {
                 cells.push("not yet".to_owned());
@@ -47,6 +60,10 @@ pub(crate) fn run(world: &World, options: &Options) {
             let side = [Side::plain("ours", vec![world.ours("read", &["skill", verb])])];
             cells.push(ms(&in_turns(&side, rounds.max(5), &world.home())[0]));
         }
+        cells.push(match searched(world, n) {
+            Ok(side) => ms(&in_turns(&[side], rounds.max(5), &world.home())[0]),
+            Err(_) => "not yet".to_owned(),
+        });
         cells.push(taken[1].as_ref().map_or("–".to_owned(), |t| format!("{:.0}", t.peak as f64 / 1024.0)));
         table.row(&cells);
     }

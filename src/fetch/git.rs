@@ -27,10 +27,12 @@ use crate::fetch::auth::Login;
 use crate::fetch::http::{self, Answer, Ask};
 use crate::fetch::ssh::{Session, Target};
 use crate::fetch::{Tree, World};
+use crate::skill::{LOWER_MANIFEST, MANIFEST};
 use crate::source::{Pin, Reference, Resolved, Sha, Source};
 use crate::tree::{Entry, Listing, Node, TreePath};
 use crate::words::count;
 use address::Address;
+use known::Manifests;
 use objects::{Kept, Objects};
 use refs::Settled;
 use walk::Listed;
@@ -41,6 +43,8 @@ pub(crate) use refs::Refs;
 
 /// A commit object is read whole; its message is of no use here.
 const LARGEST_COMMIT: u64 = 16 * 1024 * 1024;
+/// A larger manifest is not remembered; it is an error wherever it is read.
+const LARGEST_MANIFEST: u64 = 1024 * 1024;
 /// What a server sees first. Some tell git from browsers by the beginning of it.
 const AGENT: &str = concat!("git/2.0 (ba-agent ", env!("CARGO_PKG_VERSION"), ")");
 
@@ -709,10 +713,21 @@ impl Blobs {
     }
 
     /// Remembers the commit with more of its skills.
-    pub(crate) fn remember(&self, resolved: &Resolved, more: &[Known], cache: &Cache) {
-        if let (Pin::Commit(sha), false) = (&resolved.pin, self.objects.is_local()) {
-            known::remember(&resolved.source, sha, &self.objects, more, cache);
+    pub(crate) fn remember(&self, listing: &Listing, resolved: &Resolved, more: &[Known], cache: &Cache) {
+        let Pin::Commit(sha) = &resolved.pin else { return };
+        if self.objects.is_local() {
+            return;
         }
+        let manifests = listing.entries().iter().filter(|entry| {
+            matches!(entry.node, Node::File { .. }) && matches!(entry.path.name(), MANIFEST | LOWER_MANIFEST)
+        });
+        let of = |entry: &'_ Entry| self.ids.get(entry.slot).copied();
+        let all = manifests.filter_map(|entry| Some((entry.path.folder(), of(entry)?))).collect();
+        let read = |id| {
+            let objects = self.owner(id).ok().flatten().unwrap_or(&self.objects);
+            objects.find(id, ObjectType::Blob, LARGEST_MANIFEST).ok().flatten()
+        };
+        known::remember(&resolved.source, sha, &self.objects, &Manifests { all, read: &read }, more, cache);
     }
 
     /// Where a blob is that came after the trees.

@@ -69,16 +69,25 @@ impl<'w> Arrival<'w> {
         }
     }
 
+    /// Takes of these folders what the cache has; what it has not stays away.
+    ///
+    /// # Errors
+    /// `Integrity` for objects that are broken.
+    pub(crate) fn recall(&mut self, folders: &[&str]) -> Result<()> {
+        match self.remote.as_ref().filter(|_| self.tree.is_sparse()).and_then(Remote::cache) {
+            Some(cache) => self.tree.recall(&folders.iter().copied().collect(), cache),
+            None => Ok(()),
+        }
+    }
+
     /// As [`Arrival::bring`], everything below these folders (`""` is the top); what the cache
     /// has of them is not asked for.
     ///
     /// # Errors
     /// Those of fetching.
     pub(crate) fn bring_folders(&mut self, folders: &[&str]) -> Result<()> {
+        self.recall(folders)?;
         let folders: HashSet<&str> = folders.iter().copied().collect();
-        if let Some(cache) = self.remote.as_ref().filter(|_| self.tree.is_sparse()).and_then(Remote::cache) {
-            self.tree.recall(&folders, cache)?;
-        }
         let all = folders.contains("");
         self.bring(|entry| all || ancestors(&entry.path).any(|folder| folders.contains(folder)))
     }

@@ -234,6 +234,13 @@ impl Skill {
             || folder.rsplit('/').next() == Some(word)
     }
 
+    /// True when nothing in its manifest stops an installation.
+    fn is_sound(&self, allow: &[String]) -> Result<bool> {
+        let mut findings = self.document.findings.clone();
+        skill::allow(&mut findings, allow)?;
+        Ok(findings.iter().all(|finding| finding.severity != Severity::Error))
+    }
+
     fn offer(&self) -> Offer {
         let description = self.document.frontmatter.as_ref().map_or("", |f| f.description.as_str());
         Offer { name: self.name.clone(), path: self.path(), description: description.to_owned() }
@@ -332,7 +339,16 @@ impl<'w> Source<'w> {
     /// only of "all".
     fn candidates(self, ask: &Ask, chosen: Vec<usize>, limits: &Limits) -> Result<Gathered> {
         let Self { mut arrival, live, reachable, skills, offered } = self;
-        let folders: Vec<&str> = chosen.iter().map(|at| skills[*at].found.folder.as_str()).collect();
+        let may_skip = ask.choice == Choice::All && !ask.strict;
+        // Of a skill that is left out for its manifest no other file is needed.
+        let mut lost = BTreeSet::new();
+        for at in chosen.iter().filter(|_| may_skip) {
+            if !skills[*at].is_sound(&ask.allow)? {
+                lost.insert(*at);
+            }
+        }
+        let wanted = chosen.iter().filter(|at| !lost.contains(at));
+        let folders: Vec<&str> = wanted.map(|at| skills[*at].found.folder.as_str()).collect();
         arrival.bring_folders(&folders)?;
         let notes = arrival.as_of.map(|then| {
             let name = arrival.resolved.source.display_name();
@@ -353,9 +369,10 @@ impl<'w> Source<'w> {
                 continue;
             }
             let candidate = ground.candidate(ask, &skills[at])?;
-            match candidate.check(limits) {
+            let checked = if lost.contains(&at) { candidate.judge(&[]) } else { candidate.check(limits) };
+            match checked {
                 Ok(()) => gathered.candidates.push(candidate),
-                Err(error) if ask.choice == Choice::All && !ask.strict => {
+                Err(error) if may_skip => {
                     gathered.skipped.push(Skipped { path: skills[at].path(), reason: reason_of(&error) });
                 }
                 Err(error) => return Err(error),
@@ -372,7 +389,7 @@ impl<'w> Source<'w> {
 }
 
 /// Reads the manifests of all skills and gives each its name. With `is_whole` their other
-/// files will be wanted too and come along.
+/// files will be wanted too: those that are in the cache come from there at once.
 fn read_all(
     found: Vec<Found>,
     is_whole: bool,
@@ -380,11 +397,10 @@ fn read_all(
     world: &World<'_>,
 ) -> Result<Vec<Skill>> {
     if is_whole {
-        arrival.bring_folders(&found.iter().map(|found| found.folder.as_str()).collect::<Vec<_>>())?;
-    } else {
-        let manifests: BTreeSet<String> = found.iter().map(Found::manifest_path).collect();
-        arrival.bring(|entry| manifests.contains(entry.path.as_str()))?;
+        arrival.recall(&found.iter().map(|found| found.folder.as_str()).collect::<Vec<_>>())?;
     }
+    let manifests: BTreeSet<String> = found.iter().map(Found::manifest_path).collect();
+    arrival.bring(|entry| manifests.contains(entry.path.as_str()))?;
     let (tree, limits) = (arrival.tree(), &world.settings.limits);
     let read = |found: &Found| read_manifest(tree, found, limits);
     let documents = parallel::run(parallel::cores(), &found, read)?;

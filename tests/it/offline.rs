@@ -97,6 +97,29 @@ fn a_second_project_asks_only_what_the_branch_is() {
     assert_eq!(env.picture("third/.claude/skills"), env.picture("second/.claude/skills"));
 }
 
+/// Skills that are left out, or not offered, have a say in the names of the others: what is
+/// known of a commit includes their manifests, though nothing else of them was kept.
+#[test]
+fn skills_that_were_left_out_need_no_connection_either() {
+    let Some((env, server, repo)) = host() else { return };
+    env.skill("src/template/sample").file("large.bin", vec![0; 5_000]);
+    env.write("src/skills/broken/SKILL.md", "# no frontmatter\n");
+    env.write("src/skills/broken/more.txt", "more\n");
+    commit(&repo, "refs/heads/main", &env.path("src"), "more");
+    env.run(&["skill", "install", "acme/skills", "--all"]).ends(0).says("left out skills/broken");
+    for (args, requests) in [(&[][..], 2), (&["--offline"], 0)] {
+        let args = [&["skill", "install", "acme/skills", "--all"], args].concat();
+        let (run, seen) = second(&env, &server, &args);
+        run.ends(0).says("left out skills/broken");
+        assert_eq!(seen.len(), requests, "{seen:?}");
+        assert_eq!(env.picture("second/.claude/skills"), env.picture("project/.claude/skills"));
+        std::fs::remove_dir_all(env.path("second/.claude")).unwrap();
+        std::fs::remove_dir_all(env.path("second/config")).unwrap();
+    }
+    let (run, _) = second(&env, &server, &["skill", "install", "acme/skills@sample", "--offline"]);
+    run.ends(3).says("not in the cache");
+}
+
 /// A cache that somebody else could write to, as those of CI, must not choose the bytes.
 #[test]
 fn what_the_cache_says_of_a_skill_is_not_believed() {

@@ -1,5 +1,6 @@
 //! World: what is remembered of a repository, below the cache folder: the commit and the
-//! trees of a commit, which kept tree each of its skills is, and what its refs were. So a
+//! trees of a commit, which kept tree each of its skills is, the manifests of its other skills
+//! (all have a say in how each is called), and what its refs were. So a
 //! commit that is known is not asked for again, and what was installed once can be installed
 //! again without a connection.
 //!
@@ -97,9 +98,22 @@ fn collect(objects: &Objects, commit: Oid) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// The manifests of a commit, each with the folder of its skill, and who has their bytes.
+pub(super) struct Manifests<'a> {
+    pub(super) all: Vec<(&'a str, Oid)>,
+    pub(super) read: &'a dyn Fn(Oid) -> Option<Vec<u8>>,
+}
+
 /// Remembers a commit and more of its skills. What cannot be written is not remembered, which
 /// is no failure of the command.
-pub(super) fn remember(source: &Source, sha: &Sha, objects: &Objects, more: &[Known], cache: &Cache) {
+pub(super) fn remember(
+    source: &Source,
+    sha: &Sha,
+    objects: &Objects,
+    manifests: &Manifests<'_>,
+    more: &[Known],
+    cache: &Cache,
+) {
     // As the file stands now: one command remembers what it kept, and before it what stayed.
     let old = std::fs::read(commit_file(source, sha, cache)).ok();
     let known = old.and_then(|bytes| skills(&bytes)).map(|(known, _)| known).unwrap_or_default();
@@ -111,7 +125,12 @@ pub(super) fn remember(source: &Source, sha: &Sha, objects: &Objects, more: &[Kn
         return;
     }
     let commit = Oid::from_str(sha.as_str()).ok().and_then(|id| collect(objects, id));
-    let Some(commit) = commit else { return };
+    let Some(mut commit) = commit else { return };
+    let kept: BTreeSet<&str> = all.iter().map(|known| known.folder.as_str()).collect();
+    for (_, id) in manifests.all.iter().filter(|(folder, _)| !kept.contains(folder)) {
+        let bytes = (manifests.read)(*id).filter(|bytes| commit.len() + bytes.len() <= LARGEST);
+        bytes.into_iter().for_each(|bytes| Kept::append(&mut commit, ObjectType::Blob, &bytes));
+    }
     let mut text = format!("{COMMIT}\n");
     for Known { folder, name, digest } in all {
         let folder = if folder.is_empty() { "." } else { folder };
@@ -178,6 +197,10 @@ mod tests {
     use super::*;
     use crate::fetch::testing::Bench;
 
+    fn none() -> Manifests<'static> {
+        Manifests { all: Vec::new(), read: &|_| None }
+    }
+
     fn source() -> Source {
         Source::Git { url: "https://h.example/r.git".into() }
     }
@@ -199,12 +222,19 @@ mod tests {
         let cache = Cache::new(bench.home.path(), 1 << 20);
         let (objects, sha) = objects(&bench);
         assert!(commit(&source(), &sha, &cache).is_none());
-        remember(&source(), &sha, &objects, &[known("c", "c"), known("", "top")], &cache);
+        remember(&source(), &sha, &objects, &none(), &[known("c", "c"), known("", "top")], &cache);
         let (kept, skills) = commit(&source(), &sha, &cache).unwrap();
         assert_eq!(skills, [known("", "top"), known("c", "c")]);
         let more = [known("a/b", "b")];
-        remember(&source(), &sha, &kept, &more, &cache);
+        remember(&source(), &sha, &kept, &none(), &more, &cache);
         assert_eq!(commit(&source(), &sha, &cache).unwrap().1.len(), 3);
+        // The manifest of a skill that was not kept stays with the commit.
+        let id = Oid::hash_object(ObjectType::Blob, b"x").unwrap();
+        let read = |wanted| (wanted == id).then(|| b"x".to_vec());
+        let manifests = Manifests { all: vec![("z", id), ("c", Oid::ZERO_SHA1)], read: &read };
+        remember(&source(), &sha, &kept, &manifests, &[known("q", "q")], &cache);
+        let (kept, _) = commit(&source(), &sha, &cache).unwrap();
+        assert_eq!(kept.find_any(id, 9).unwrap().unwrap().1, b"x");
         // Another source does not have it, though the commit is the same.
         let other = Source::Git { url: "https://h.example/fork.git".into() };
         assert!(commit(&other, &sha, &cache).is_none());
@@ -215,7 +245,7 @@ mod tests {
         let bench = Bench::new();
         let cache = Cache::new(bench.home.path(), 1 << 20);
         let (objects, sha) = objects(&bench);
-        remember(&source(), &sha, &objects, &[known("c", "c")], &cache);
+        remember(&source(), &sha, &objects, &none(), &[known("c", "c")], &cache);
         let file = commit_file(&source(), &sha, &cache);
         let sound = std::fs::read(&file).unwrap();
         let start = sound.windows(2).position(|pair| pair == b"\n\n").unwrap() + 2;

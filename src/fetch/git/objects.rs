@@ -51,7 +51,7 @@ impl std::fmt::Debug for Handle {
 #[derive(Debug)]
 enum Place {
     /// A pack that was decoded in memory.
-    Held(Pack),
+    Held(Box<Pack>),
     /// Objects out of the cache.
     Kept(Kept),
     /// A folder with one pack in it; removed when this is dropped.
@@ -89,7 +89,9 @@ impl Objects {
         let advance = |done, all| world.progress.advance(done, Some(all));
         let tmp = world.env.cache_dir()?.join("tmp");
         match Pack::receive(&mut pack, Limits::REAL, world.settings.limits.pack, &tmp, advance)? {
-            Received::Here(pack) => Ok(Self { handles: Mutex::default(), place: Place::Held(pack) }),
+            Received::Here(pack) => {
+                Ok(Self { handles: Mutex::default(), place: Place::Held(Box::new(pack)) })
+            }
             Received::Large(begun) => Self::receive(world, begun.into_reader()?.chain(pack)),
         }
     }
