@@ -384,6 +384,11 @@ pub(super) fn scp(text: &str) -> Result<Request> {
     if parts.address.contains(char::is_whitespace) {
         fail!(Usage, "the address holds a blank");
     }
+    if text.contains("://") {
+        // To git that is a URL of the scheme `git@host`, and so to what fetches it.
+        return Err(error!(Usage, "the address is short for ssh, but `://` stands in it")
+            .hint("write it like `git@host:owner/repo.git`"));
+    }
     let skill = parts.take_skill()?;
     let (host, path) = parts.address.split_once(':').unwrap_or((parts.address, ""));
     let (user, host) = host.split_once('@').unwrap_or(("", host));

@@ -519,6 +519,8 @@ fn addresses_that_lead_nowhere_say_so() {
         ("git@-oProxy:x", "cannot be the name of a host"),
         ("git@host:-x", "no repository"),
         ("git@host:", "no repository"),
+        ("git@host://o/r", "`://` stands in it"),
+        ("git@host:o://r?x//folder", "`://` stands in it"),
         ("git@host:o/r;touch x", "holds"),
         ("git@host:o/r;touch", "holds `;`"),
         ("git@host:$(x)", "holds `$`"),
