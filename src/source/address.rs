@@ -48,10 +48,16 @@ impl<'a> Parts<'a> {
             return Err(error!(Usage, "`@` stands before the folder")
                 .hint("the name of a skill stands at the end: `address//folder@skill-name`"));
         }
+        let in_folder = self.folder.is_some();
         let whole = self.folder.as_mut().unwrap_or(&mut self.address);
         let Some(at) = skill_at(whole) else { return Ok(None) };
         let (left, right) = (&whole[..at], whole[at + 1..].trim_end_matches('/'));
         if is_skill(right) {
+            // In a folder it is written `%40`; the address alone would be read as with a skill.
+            if !in_folder && skill_at(left).is_some() {
+                return Err(error!(Usage, "`@` stands twice in the last name of the address")
+                    .hint("write one skill behind it, and further ones with `--skill NAME`"));
+            }
             *whole = left;
             return Ok(Some(right));
         }

@@ -524,6 +524,8 @@ fn addresses_that_lead_nowhere_say_so() {
         ("git@host:-x", "no repository"),
         ("git@host:", "no repository"),
         ("git@host://o/r", "`://` stands in it"),
+        ("ssh://host/r@one@two", "stands twice"),
+        ("git@host:r.git@one@two", "stands twice"),
         ("git@host:o://r?x//folder", "`://` stands in it"),
         ("git@host:o/r;touch x", "holds"),
         ("git@host:o/r;touch", "holds `;`"),
