@@ -166,7 +166,7 @@ fn pack(files: &Files, bytes: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
 }
 
 /// The tree and its record, when each file hashes to what its line says.
-fn unpack(bytes: Vec<u8>) -> Option<(Tree, Files)> {
+pub(crate) fn unpack(bytes: Vec<u8>) -> Option<(Tree, Files)> {
     let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.lines();

@@ -86,6 +86,12 @@ impl Objects {
         }
     }
 
+    /// The objects of a pack that is in memory already.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn held(pack: Pack) -> Self {
+        Self { handles: Mutex::default(), place: Place::Held(pack) }
+    }
+
     /// The repository at `path`: a work tree, a linked work tree or a bare one. Only
     /// objects and refs are read, so it does not matter who owns it.
     ///
