@@ -256,6 +256,7 @@ fn pages_of_other_hosts() {
         ("https://gitlab.example.org/g/sub/r", "git https://gitlab.example.org/g/sub/r"),
         ("https://gitlab.example.org/g/r/-/tree/main/a", "git https://gitlab.example.org/g/r tail=main/a"),
         ("https://code.example.org/g/r/-/tree/main/a", "git https://code.example.org/g/r tail=main/a"),
+        ("https://code.example.org/g/r/-/tree/x/_git/", "git https://code.example.org/g/r tail=x/_git"),
         ("https://bitbucket.org/o/r", "bitbucket o/r"),
         ("https://me@bitbucket.org/o/r.git", "bitbucket o/r"),
         ("https://bitbucket.org/o/r/src/main/skills/pdf", "bitbucket o/r tail=main/skills/pdf"),
