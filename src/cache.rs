@@ -208,7 +208,7 @@ fn verified(bytes: Vec<u8>, digest: &Digest) -> Option<Tree> {
 }
 
 /// The tree and its record, when each file hashes to what its line says.
-fn unpack(bytes: Vec<u8>) -> Option<(Tree, Files)> {
+pub(crate) fn unpack(bytes: Vec<u8>) -> Option<(Tree, Files)> {
     let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.lines();
@@ -233,7 +233,10 @@ fn unpack(bytes: Vec<u8>) -> Option<(Tree, Files)> {
             "120000" => Node::Link { target: String::from_utf8(content.to_vec()).ok()? },
             _ => return None,
         };
-        files.insert(path.to_string(), format!("{mode} {hash}"));
+        // Of twins one would be digested, and the other perhaps read.
+        if files.insert(path.to_string(), format!("{mode} {hash}")).is_some() {
+            return None;
+        }
         entries.push(Entry { path, node, size: size as u64, slot: ranges.len() });
         ranges.push(range);
     }
@@ -289,6 +292,18 @@ mod tests {
             std::fs::write(&file, &sound[..length]).unwrap();
             assert!(cache.get(&digest).is_none(), "{length} bytes");
         }
+    }
+
+    /// Else the digest would be that of one, and the tree hold the other.
+    #[test]
+    fn a_path_stands_once() {
+        let line = |text: &str| format!("100644 {} {} SKILL.md\n", sha256_hex(text.as_bytes()), text.len());
+        let file = |texts: [&str; 2]| {
+            let lines: String = texts.iter().map(|text| line(text)).collect();
+            format!("{MAGIC}\n{lines}\n{}", texts.concat()).into_bytes()
+        };
+        assert!(unpack(file(["evil", "sound"])).is_none());
+        assert!(unpack(file(["same", "same"])).is_none());
     }
 
     #[test]

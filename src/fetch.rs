@@ -1,7 +1,7 @@
 //! World: from a request to a tree. One match over [`Source`](crate::source::Source),
 //! one file below `fetch/` for each way to obtain a tree or to reach a host.
 
-mod archive;
+pub(crate) mod archive;
 pub(crate) mod auth;
 pub(crate) mod git;
 pub(crate) mod http;

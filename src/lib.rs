@@ -38,6 +38,9 @@ mod disk;
 mod error;
 mod fetch;
 mod fsx;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod history;
 mod interop;
 mod json;

@@ -169,7 +169,7 @@ impl Plugin {
 
     /// An entry that was made and not read, for skills that a host serves: each is the root of
     /// its source.
-    fn made(name: &str, description: Option<String>, source: EntrySource) -> Self {
+    pub(crate) fn made(name: &str, description: Option<String>, source: EntrySource) -> Self {
         let skills = Some(vec![String::new()]);
         Self {
             name: name.to_owned(),

@@ -339,3 +339,23 @@ fn sort_keys(value: &mut Value) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A later version's numbers too; digits that no double has are lost once at most.
+    #[test]
+    fn numbers_that_are_not_ours_stay_the_same() {
+        for number in
+            ["8.888888888888889e72", "-888888888888888888888.1", "0.1", "18446744073709551615", "1e-7"]
+        {
+            let text = format!("{{\"schema_version\":\"1.7\",\"new\":{number}}}");
+            let written = Registry::parse(&text, "r").unwrap().to_text();
+            assert_eq!(Registry::parse(&written, "r").unwrap().to_text(), written);
+            let exact: f64 = number.parse().unwrap();
+            let kept: Value = serde_json::from_str(&written).unwrap();
+            assert_eq!(kept["new"].as_f64(), Some(exact), "{number}");
+        }
+    }
+}

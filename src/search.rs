@@ -109,6 +109,10 @@ impl Query {
     pub(crate) fn parse(text: &str) -> Self {
         let mut query = Self::default();
         for_each_word(text, |_, word| {
+            // Folded, a mark without a letter is nothing, which every word begins with.
+            if word.text().is_empty() {
+                return;
+            }
             let term = Term::of(word);
             if !query.whole.is_empty() {
                 query.whole.push(' ');

@@ -13,8 +13,12 @@ mod sniff;
 mod tar;
 mod zip;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "of it `fuzz` takes the bytes alone"))]
+#[allow(clippy::unwrap_used, reason = "made for tests: what it writes to is memory")]
 mod corpus;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod laws;
 

@@ -4,6 +4,8 @@
 
 mod address;
 pub(crate) mod config;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod known;
 mod loose;
 pub(crate) mod objects;

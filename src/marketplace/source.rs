@@ -154,13 +154,15 @@ fn of_catalogue(error: Error, shown: &str) -> Error {
 
 /// A catalogue from elsewhere may not reach into this machine.
 fn check_reach(source: &Source, local: bool) -> Result<()> {
-    let address = match source {
-        Source::Git { url } | Source::Served { url } => url.as_str(),
-        Source::Archive { location } => location,
-        Source::Local { path } => path,
+    // Only a repository can be `git@host:path`; `/a@b:c.zip` is a file of this machine.
+    let (address, scp) = match source {
+        Source::Git { url } => (url.as_str(), is_scp(url)),
+        Source::Served { url: path } | Source::Archive { location: path } | Source::Local { path } => {
+            (path.as_str(), false)
+        }
         _ => return Ok(()),
     };
-    let outside = address.starts_with("https://") || address.starts_with("ssh://") || is_scp(address);
+    let outside = address.starts_with("https://") || address.starts_with("ssh://") || scp;
     if local || outside {
         return Ok(());
     }
@@ -269,7 +271,9 @@ fn plain<'a>(
     let path = path_at(reader, value, text)?;
     let bare = !text.contains('/') && text != ".";
     if let (true, Some(root)) = (bare, root.filter(|root| !root.is_empty())) {
-        return Some(EntrySource::Relative { path: format!("{root}/{path}") });
+        // Checked again: ` .` leaves no name, and both together may be too long.
+        let path = path_at(reader, value, &format!("{root}/{path}"))?;
+        return Some(EntrySource::Relative { path });
     }
     if !text.starts_with("./") && text != "." && !(bare && root.is_some()) {
         let message = format!("the path `{text}` does not begin with `./`");

@@ -114,6 +114,10 @@ fn what_is_refused_names_its_rule() {
     // Only a person, or a marketplace on this machine, may name what lies on it.
     check(json!({ "source": "url", "url": "file:///home/me/repo" }), "Invalid");
     check(json!({ "source": "url", "url": "http://127.0.0.1:99/r.git" }), "Invalid");
+    // A path is no `git@host:path`, whatever it holds.
+    for path in ["/a@b:c.zip", "./a@b:c.zip", "~/a@b:c.zip", "../a@b:c/d.tar.gz"] {
+        check(json!({ "source": "archive", "url": path }), "Invalid");
+    }
 }
 
 #[test]
@@ -145,7 +149,7 @@ fn bare_names_are_looked_for_below_the_plugin_root() {
             "plugins": [{ "name": "p", "source": source }] })
         .to_string()
     };
-    for (source, path) in [("x", "plugins/x"), ("./x", "x"), ("a/b", "a/b"), ("./", "")] {
+    for (source, path) in [("x", "plugins/x"), ("./x", "x"), ("a/b", "a/b"), ("./", ""), (" .", "plugins")] {
         let catalogue = Catalogue::parse(&text(source), "m", CLAUDE).unwrap();
         assert_eq!(
             catalogue.plugins[0].source().unwrap().want(false).unwrap(),

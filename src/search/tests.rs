@@ -121,6 +121,11 @@ fn matches_are_marked_where_they_stand() {
     check("отчет", "построение отчётов", &["отчёт"]);
     check("kuberntes", "Kubernetes!", &["Kubernetes"]);
     check("zebra", "Kubernetes", &[]);
+    // Folded they are as long as before, letter by letter they are not.
+    check("fix", "Ⱥﬁx", &["Ⱥﬁx"]);
+    // A mark without a letter is nothing, folded.
+    check("\u{301}", "any words", &[]);
+    check("\u{301} words", "any words\u{301} (\u{301}", &["words\u{301}"]);
 }
 
 #[test]

@@ -261,10 +261,10 @@ impl Term {
             return None;
         }
         let same = original.len() == word.text.len();
-        match word.text.find(&self.text).filter(|_| same) {
-            Some(at) => Some(start + at..start + at + self.text.len()),
-            None => Some(start..start + original.len()),
-        }
+        let part = word.text.find(&self.text).filter(|_| same).map(|at| at..at + self.text.len());
+        // Folding can make one letter longer and another shorter, and leave the sum.
+        let part = part.filter(|part| original.get(part.clone()).is_some()).unwrap_or(0..original.len());
+        Some(start + part.start..start + part.end)
     }
 }
 

@@ -48,10 +48,16 @@ impl<'a> Parts<'a> {
             return Err(error!(Usage, "`@` stands before the folder")
                 .hint("the name of a skill stands at the end: `address//folder@skill-name`"));
         }
+        let in_folder = self.folder.is_some();
         let whole = self.folder.as_mut().unwrap_or(&mut self.address);
         let Some(at) = skill_at(whole) else { return Ok(None) };
         let (left, right) = (&whole[..at], whole[at + 1..].trim_end_matches('/'));
         if is_skill(right) {
+            // In a folder it is written `%40`; the address alone would be read as with a skill.
+            if !in_folder && skill_at(left).is_some() {
+                return Err(error!(Usage, "`@` stands twice in the last name of the address")
+                    .hint("write one skill behind it, and further ones with `--skill NAME`"));
+            }
             *whole = left;
             return Ok(Some(right));
         }
@@ -383,6 +389,11 @@ pub(super) fn scp(text: &str) -> Result<Request> {
     let mut parts = Parts::of(text, path_at + 1, false);
     if parts.address.contains(char::is_whitespace) {
         fail!(Usage, "the address holds a blank");
+    }
+    if text.contains("://") {
+        // To git that is a URL of the scheme `git@host`, and so to what fetches it.
+        return Err(error!(Usage, "the address is short for ssh, but `://` stands in it")
+            .hint("write it like `git@host:owner/repo.git`"));
     }
     let skill = parts.take_skill()?;
     let (host, path) = parts.address.split_once(':').unwrap_or((parts.address, ""));

@@ -295,7 +295,8 @@ fn other(url: Url, parts: Parts, git: bool, host: &str) -> Result<Request> {
             return archive_at(&url, &parts);
         }
     }
-    if url.path().contains("/_git/") {
+    // A folder may be called so too; then nothing stands behind it.
+    if url.path().split_once("/_git/").is_some_and(|(_, rest)| !rest.trim_matches('/').is_empty()) {
         return azure(url, parts);
     }
     let words = words(&url)?;

@@ -244,7 +244,9 @@ fn folder_path(path: &str) -> String {
         folder = shorter;
     }
     let root = folder.is_empty();
-    let slash = root || is_archive(folder) || is_drive(&format!("{folder}/")) && folder.len() == 2;
+    // What would be an archive without it, or a mistake about one.
+    let archive = is_archive(folder) || archive_with_more(folder).is_err();
+    let slash = root || archive || is_drive(&format!("{folder}/")) && folder.len() == 2;
     if slash { format!("{folder}/") } else { folder.to_owned() }
 }
 

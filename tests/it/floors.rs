@@ -33,6 +33,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("ops", 3),
     ("bench", 4),
     ("cli", 4),
+    ("fuzz", 4),
     ("ui", 4),
     ("lib", 4),
     ("main", 4),

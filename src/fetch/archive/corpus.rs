@@ -7,6 +7,7 @@
 
 mod accepted;
 mod formats;
+#[cfg(test)]
 mod routes;
 mod tar_build;
 mod tars;

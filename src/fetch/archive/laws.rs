@@ -1,97 +1,21 @@
 //! What holds for every archive, not only the listed ones.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 use std::sync::LazyLock;
 
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
 
 use super::corpus::{self, Expect};
-use super::{open, tar};
-use crate::fetch::{Tree, is_clutter};
-use crate::tree::{Entry, Limits, Node, TreePath};
+use super::fuzz::{is_accepted, second_opinion, with_sums};
+use super::tar;
+use crate::tree::Limits;
 
 /// The archives that are accepted, name and bytes: what is changed here starts from them.
 static ACCEPTED: LazyLock<Vec<(&'static str, Vec<u8>)>> = LazyLock::new(|| {
     let accept = |case: &corpus::Case| matches!(case.expect, Expect::Accept(_));
     corpus::all().into_iter().filter(accept).map(|case| (case.name, case.bytes)).collect()
 });
-
-/// Opens it. What comes out keeps to the limits, and the crates, where they can read it
-/// at all, find the same names with the same bytes. False when it is refused.
-fn is_accepted(name: &str, bytes: &[u8]) -> bool {
-    let limits = corpus::limits();
-    let Ok(tree) = open(name, bytes, &limits) else { return false };
-    let entries = tree.listing.entries();
-    assert!(entries.iter().map(|entry| entry.size).sum::<u64>() <= limits.unpacked);
-    assert!(entries.len() <= limits.entries);
-    if let Some(mut theirs) = second_opinion(bytes) {
-        // What is no plain file here spoils its skill; the crates may take it for one.
-        theirs.retain(|path, _| tree.listing.get(path).is_none_or(is_file));
-        assert_eq!(files(&tree), theirs);
-    }
-    true
-}
-
-type Files = BTreeMap<String, Vec<u8>>;
-
-fn is_file(entry: &Entry) -> bool {
-    matches!(entry.node, Node::File { .. })
-}
-
-fn files(tree: &Tree) -> Files {
-    let read = |entry: &Entry| (entry.path.to_string(), tree.read(entry).map(Cow::into_owned).unwrap());
-    tree.listing.entries().iter().filter(|entry| is_file(entry)).map(read).collect()
-}
-
-/// The plain files as the `zip` or `tar` crate finds them; `None` where it fails.
-fn second_opinion(bytes: &[u8]) -> Option<Files> {
-    let found = match bytes {
-        [b'P', b'K', ..] => zip_crate(bytes).ok()?,
-        [0x1f, 0x8b, ..] => tar_crate(GzDecoder::new(bytes)).ok()?,
-        _ => tar_crate(bytes).ok()?,
-    };
-    let mut files = Files::new();
-    for (name, data) in found {
-        let name = name.strip_prefix("./").unwrap_or(&name).replace('\\', "/");
-        if !is_clutter(&TreePath::parse(name.as_bytes()).unwrap()) {
-            assert!(files.insert(name, data).is_none());
-        }
-    }
-    Some(files)
-}
-
-fn zip_crate(bytes: &[u8]) -> io::Result<Vec<(String, Vec<u8>)>> {
-    let mut archive = ::zip::ZipArchive::new(Cursor::new(bytes))?;
-    let mut found = Vec::new();
-    for at in 0..archive.len() {
-        let mut entry = archive.by_index(at)?;
-        let name = String::from_utf8(entry.name_raw().to_vec()).unwrap();
-        let kind = entry.unix_mode().unwrap_or(0) & 0o170_000;
-        if !name.ends_with(['/', '\\']) && matches!(kind, 0 | 0o100_000) {
-            let mut data = Vec::new();
-            entry.read_to_end(&mut data)?;
-            found.push((name, data));
-        }
-    }
-    Ok(found)
-}
-
-fn tar_crate(source: impl Read) -> io::Result<Vec<(String, Vec<u8>)>> {
-    let mut found = Vec::new();
-    for entry in ::tar::Archive::new(source).entries()? {
-        let mut entry = entry?;
-        if entry.header().entry_type() == ::tar::EntryType::Regular {
-            let name = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
-            let mut data = Vec::new();
-            entry.read_to_end(&mut data)?;
-            found.push((name, data));
-        }
-    }
-    Ok(found)
-}
 
 #[test]
 fn the_crates_find_the_same_files_in_what_is_accepted() {
@@ -160,11 +84,7 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        for block in bytes.chunks_exact_mut(512).filter(|block| block[100..108].ends_with(b"\0")) {
-            block[148..156].fill(b' ');
-            let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
-            block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-        }
+        with_sums(&mut bytes);
         is_accepted("x.tar", &bytes);
     }
 

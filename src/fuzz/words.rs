@@ -1,0 +1,238 @@
+//! The texts: manifests, sources, registries, catalogues, lock files of others, and what is
+//! shown of them.
+
+use std::borrow::Cow;
+
+use url::Url;
+
+use crate::diff as lines;
+use crate::discover;
+use crate::error::is_unprintable;
+use crate::fetch::marketplace::Place;
+use crate::interop as locks;
+use crate::marketplace::{
+    self as market, Catalogue, Dialect, EntrySource, Manner, Plugin, PluginManifest, Scan, Want,
+};
+use crate::registry::{Overview, Registry};
+use crate::search::{self as find, Document, Filter, Query};
+use crate::skill::{self, Finding, Profile, SkillName};
+use crate::source::{Reference, Request, Source};
+use crate::tree::{Entry, Limits, Listing, Node, TreePath};
+
+/// A path of a tree, or `""` for its top.
+fn assert_inside(path: &str) {
+    assert!(path.is_empty() || TreePath::parse(path.as_bytes()).is_ok(), "`{path}` is no path of a tree");
+}
+
+/// Findings can be printed, and stand in the text.
+fn assert_findings(findings: &[Finding], text: &[u8]) {
+    let lines = text.iter().filter(|byte| **byte == b'\n').count() + 1;
+    for finding in findings {
+        let Finding { file, line, column, message, help, .. } = finding;
+        assert!(![file, message, help].into_iter().any(|text| text.contains(is_unprintable)), "{finding}");
+        assert!((1..=lines + 1).contains(line) && *column >= 1, "{finding}: {lines} lines");
+    }
+}
+
+/// A `SKILL.md` under each profile: what it says of itself, what is found, and the name that
+/// it gets.
+pub fn manifest(data: &[u8]) {
+    for profile in [Profile::Install, Profile::Lint, Profile::Upload] {
+        let document = skill::read(skill::MANIFEST, Some("folder"), data, profile, &Limits::default());
+        assert_findings(&document.findings, data);
+        let written = document.frontmatter.as_ref().and_then(|front| front.name.as_deref());
+        let name = skill::given_name(written, None, "source");
+        assert_eq!(name.as_str().parse::<SkillName>().as_ref(), Ok(&name));
+        let Some(front) = document.frontmatter else { continue };
+        front.entrypoint.as_deref().into_iter().for_each(assert_inside);
+        let is_sound = skill::worst(&document.findings).is_none_or(|worst| worst < skill::Severity::Error);
+        assert!(!is_sound || !front.description.is_empty(), "without an error there is a description");
+    }
+    let findings = skill::check_text("references/x.md", data, Profile::Install);
+    assert_findings(&findings, data);
+}
+
+/// Lines of YAML in a frontmatter that is sound without them: as [`manifest`].
+pub fn yaml(data: &[u8]) {
+    let (head, tail) = (b"---\nname: folder\ndescription: Does it.\n", b"\n---\n\nDo it.\n");
+    manifest(&[head, data, tail].concat());
+}
+
+/// What a person types or a file names as a source: a line for it, then one each for `--ref`
+/// and `--subdirectory`. Its canonical text means the same, and so does that of every part.
+pub fn source(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let mut lines = text.splitn(3, '\n');
+    let (text, reference, folder) = (lines.next().unwrap_or_default(), lines.next(), lines.next());
+    let _ = Request::bare_name(text);
+    if let Ok(request) = Request::parse(text) {
+        assert_canonical(&request);
+        if let Ok(with) = request.with(reference, None, folder) {
+            assert_canonical(&with);
+        }
+    }
+    if let Some(Ok(reference)) = reference.map(Reference::parse) {
+        assert_eq!(Reference::parse(&reference.to_string()).as_ref(), Ok(&reference));
+    }
+    if let Ok(place) = Place::parse(text) {
+        let again = Place::parse(&place.text()).expect("the text of a place is one");
+        assert_eq!(again.text(), place.text());
+        assert_eq!(again.is_local(), place.is_local());
+    }
+}
+
+fn assert_canonical(request: &Request) {
+    let text = request.to_string();
+    assert_eq!(Request::parse(&text).as_ref(), Ok(request), "{text}");
+    assert!(!text.contains(is_unprintable) && !text.starts_with('-'), "{text:?}");
+    request.subdirectory.iter().for_each(|folder| assert_inside(folder.as_str()));
+    let source = request.source.to_string();
+    assert_eq!(source.parse::<Source>().as_ref(), Ok(&request.source), "{source}");
+    assert!(request.source.same(&request.source));
+    let name = skill::given_name(None, request.source.default_skill_name(), "source");
+    assert!(name.as_str().parse::<SkillName>().is_ok());
+    let _ = request.source.display_name();
+}
+
+/// A registry: what is written of it is read as the same, and stays so.
+pub fn registry(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(registry) = Registry::parse(text, "registry") else { return };
+    let written = registry.to_text();
+    let again = Registry::parse(&written, "registry").expect("what is written can be read");
+    assert_eq!(again, registry);
+    assert_eq!(again.to_text(), written);
+    for entry in registry.skills.values() {
+        let _ = (entry.pin.to_pin(), entry.pin.short(), entry.source.parse::<Source>());
+        let _ = entry.reference.as_ref().map(crate::registry::ReferenceRecord::to_reference);
+    }
+    let overview = Overview::parse(text, "registry").expect("a part of what can be read");
+    assert_eq!(crate::ops::query::list(&overview, None).len(), registry.skills.len());
+}
+
+/// A byte of choices, then a catalogue, a `plugin.json` or a well-known index: no path leads
+/// out, and none that comes from elsewhere names a place of this machine.
+pub fn marketplace(data: &[u8]) {
+    let Some((choices, text)) = data.split_first() else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let dialect = if choices & 4 == 0 { Dialect::Claude } else { Dialect::Codex };
+    let manner = Manner { dialect, named: choices & 8 == 0, official: choices & 16 == 0 };
+    match choices & 3 {
+        0 | 1 => {
+            assert_findings(
+                &market::check(text, "marketplace.json", manner, Some(&|path| path.len() % 2 == 0)),
+                text.as_bytes(),
+            );
+            if let Ok(catalogue) = Catalogue::parse(text, "marketplace.json", manner) {
+                assert_catalogue(&catalogue);
+            }
+        }
+        2 => {
+            let (manifest, findings) = PluginManifest::read(text, "plugin.json");
+            assert_findings(&findings, text.as_bytes());
+            let Some(manifest) = manifest else { return };
+            manifest.skills.iter().flatten().for_each(|path| assert_inside(path));
+            let root = EntrySource::Relative { path: String::new() };
+            assert_skills(&Plugin::made("p", None, root), Some(&manifest));
+        }
+        _ => {
+            let url = Url::parse("https://example.com/.well-known/agent-skills/index.json");
+            let served = market::read_well_known(text, &url.expect("a URL"));
+            served.iter().for_each(|served| assert_catalogue(&served.catalogue));
+        }
+    }
+}
+
+fn assert_catalogue(catalogue: &Catalogue) {
+    let names = catalogue.plugins.iter().map(|plugin| &plugin.name).chain(catalogue.renames.keys());
+    for name in names {
+        let _ = catalogue.find(name);
+    }
+    for plugin in &catalogue.plugins {
+        plugin.skills.iter().flatten().for_each(|path| assert_inside(path));
+        assert_skills(plugin, None);
+        let Ok(source) = plugin.source() else { continue };
+        match source.want(false) {
+            Ok(Want::Inside(path)) => assert_inside(&path),
+            Ok(Want::Elsewhere { request, .. }) => assert_elsewhere(&request),
+            Ok(Want::Npm { .. }) | Err(_) => {}
+        }
+    }
+}
+
+/// What a catalogue of another machine may name.
+fn assert_elsewhere(request: &Request) {
+    let address = match &request.source {
+        Source::Git { url } | Source::Served { url } => url,
+        Source::Archive { location } => location,
+        Source::Github { .. } | Source::Gitlab { .. } | Source::Bitbucket { .. } => return,
+        other => panic!("`{other}` is a place of this machine"),
+    };
+    let is_scp = matches!(request.source, Source::Git { .. })
+        && address.split_once(':').is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
+    let is_url = address.starts_with("https://") || address.starts_with("ssh://");
+    assert!(is_url || is_scp, "`{address}` is a place of this machine");
+}
+
+/// The skills that an entry has in a small tree are folders of it.
+fn assert_skills(plugin: &Plugin, manifest: Option<&PluginManifest>) {
+    let listing = Listing::new(
+        ["SKILL.md", "a/SKILL.md", "skills/b/SKILL.md", "skills/c/skill.md"]
+            .map(|path| Entry {
+                path: TreePath::parse(path.as_bytes()).expect("a sound path"),
+                node: Node::File { executable: false },
+                size: 1,
+                slot: 0,
+            })
+            .into(),
+    );
+    for root in ["", "skills"] {
+        let scan = Scan { listing: &listing, root, is_marketplace: plugin.strict };
+        let Ok(found) = market::resolve(plugin, manifest, scan) else { continue };
+        for folder in &found.folders {
+            assert_inside(folder);
+            assert!(listing.has_folder(folder), "{folder}");
+        }
+        let mut skills = discover::skills(&listing, root);
+        discover::include(&listing, &found.folders, &mut skills);
+    }
+}
+
+/// A byte of choices, then a lock file of another tool: what is imported can be asked for.
+pub fn interop(data: &[u8]) {
+    let Some((choices, text)) = data.split_first() else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let file = ["skills-lock.json", ".skill-lock.json", "apm.lock.yaml"][usize::from(choices % 3)];
+    let Ok(import) = locks::read(file, text) else { return };
+    import.skills.iter().for_each(|skill| assert_canonical(&skill.request));
+}
+
+/// A query, a line feed, then texts of documents: what matches is a part of the text.
+pub fn search(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (query, texts) = text.split_once('\n').unwrap_or((text, text));
+    let query = Query::parse(query);
+    let document = |text| Document {
+        name: Cow::Borrowed("name"),
+        description: Cow::Borrowed(text),
+        ..Document::default()
+    };
+    let documents: Vec<Document<'_>> = texts.lines().map(document).collect();
+    for hit in find::search(&documents, &query, &Filter::default()) {
+        assert!(hit.score.is_finite() && hit.at < documents.len());
+    }
+    for range in query.ranges(texts) {
+        assert!(texts.get(range).is_some_and(|part| !part.is_empty()));
+    }
+    find::suggest(&documents, texts);
+}
+
+/// Two files, the first of half the bytes: their diff can be printed.
+pub fn diff(data: &[u8]) {
+    let (old, new) = data.split_at(data.len() / 2);
+    for (old, new) in [(old, new), (data, new), (old, data)] {
+        let text = lines::unified("SKILL.md", old, new);
+        assert_eq!(text.is_empty(), old == new);
+        assert!(!text.contains(|c| is_unprintable(c) && c != '\n' && c != '\t'), "{text:?}");
+    }
+}
