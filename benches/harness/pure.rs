@@ -68,6 +68,17 @@ mod parts {
         row("registry to rows", format!("1,000 skills, {} KB", text.len() / 1_000), took, text.len());
         let took = time(|| (), |()| gathered.registry_text().len());
         row("registry to text", format!("1,000 skills, {} KB", text.len() / 1_000), took, text.len());
+        let described: Vec<(String, String)> = skills
+            .iter()
+            .map(|skill| {
+                let text = String::from_utf8_lossy(&skill.files[0].1).chars().take(300).collect();
+                (skill.folder.clone(), text)
+            })
+            .collect();
+        for query in ["entry", "extract tabels from pdf"] {
+            let took = time(|| (), |()| bench::search(&described, query));
+            row("search", format!("1,000 documents, `{query}`"), took, 0);
+        }
         if options.writes() {
             table.write();
         }
