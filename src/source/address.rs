@@ -427,7 +427,9 @@ pub(super) fn git_text(url: &str) -> String {
 
 /// `text//folder`, before a query. Only addresses are encoded; a path stays as it is.
 pub(super) fn join_folder(text: &str, folder: &TreePath) -> String {
-    let local = !text.contains("://") && text.starts_with(['.', '/', '~', '\\']) || is_drive(text);
+    // A user of `user@host:path` may begin with a dot or `~` too.
+    let start = text.trim_start_matches(['.', '~']);
+    let local = start.is_empty() || start.starts_with(['/', '\\']) || is_drive(text);
     if local {
         return format!("{text}//{folder}");
     }

@@ -332,6 +332,7 @@ fn git_remotes() {
         ("git@github.com:o/r.git", "git git@github.com:o/r.git"),
         ("git@host:o/r.git", "git git@host:o/r.git"),
         ("git@host:a?b//c", "git git@host:a?b in=c"),
+        (".a@host:r//b%40c", "git .a@host:r in=b@c"),
         ("git@host:r.git@pdf", "git git@host:r.git skill=pdf"),
         ("git@host:o/r.git#main@pdf", "git git@host:o/r.git named=main skill=pdf"),
         ("git@host:o/r.git//skills/pdf", "git git@host:o/r.git in=skills/pdf"),
