@@ -11,7 +11,6 @@
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -267,22 +266,18 @@ impl Listing {
         &self.entries
     }
 
-    /// Lets `learn` complete the entries below `folder` (`""` is everything) whose bytes have
-    /// come since they were listed: their size, where their link leads. An entry for which it
-    /// has a reason becomes one that must not be written anywhere.
-    pub(crate) fn complete(
-        &mut self,
-        folder: &str,
-        mut learn: impl FnMut(&mut Entry) -> Option<&'static str>,
-    ) {
-        let range = self.range(folder);
+    /// Lets `learn` complete entries whose bytes have come since they were listed: their
+    /// size, where their link leads. An entry for which it has a reason becomes one that must
+    /// not be written anywhere.
+    pub(crate) fn complete(&mut self, mut learn: impl FnMut(&mut Entry) -> Option<&'static str>) {
         let mut refused = Vec::new();
-        for entry in self.entries.get_mut(range).unwrap_or_default() {
-            if let Some(reason) = learn(entry) {
+        self.entries.retain_mut(|entry| match learn(entry) {
+            None => true,
+            Some(reason) => {
                 refused.push((entry.path.clone(), reason));
+                false
             }
-        }
-        self.entries.retain(|entry| !refused.iter().any(|(path, _)| *path == entry.path));
+        });
         for (path, reason) in refused {
             self.refuse(path.as_str().as_bytes(), reason);
         }
@@ -290,19 +285,15 @@ impl Listing {
 
     /// The entries below `folder` (`""` is everything), with paths as they stand.
     pub(crate) fn below(&self, folder: &str) -> &[Entry] {
-        self.entries.get(self.range(folder)).unwrap_or_default()
-    }
-
-    fn range(&self, folder: &str) -> Range<usize> {
         if folder.is_empty() {
-            return 0..self.entries.len();
+            return &self.entries;
         }
         // `/` sorts after `-` and `.`, so the folder's own entries are contiguous
         // under the prefix `folder/` but not directly behind `folder`.
         let prefix = format!("{folder}/");
         let start = self.entries.partition_point(|e| e.path.as_str() < prefix.as_str());
         let length = self.entries[start..].partition_point(|e| e.path.as_str().starts_with(&prefix));
-        start..start + length
+        &self.entries[start..start + length]
     }
 
     pub(crate) fn refused_below(&self, folder: &str) -> impl Iterator<Item = &Refused> {

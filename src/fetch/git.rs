@@ -18,6 +18,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use git2::{ObjectType, Oid};
 use jiff::Timestamp;
@@ -693,25 +694,46 @@ impl Blobs {
         folders: &HashSet<&str>,
         cache: &Cache,
     ) -> Result<()> {
-        let wanted: Vec<Known> =
-            self.known.iter().filter(|known| folders.contains(known.folder.as_str())).cloned().collect();
-        for known in wanted {
-            let Some(tree) = cache.get(&known.digest) else { continue };
-            let bytes = tree.listing.entries().iter().map(|entry| match &entry.node {
-                Node::Link { target } => Ok(target.clone().into_bytes()),
-                _ => tree.read(entry).map(|bytes| bytes.into_owned()),
-            });
-            let bytes: Vec<Vec<u8>> = bytes.collect::<Result<_>>()?;
-            let Some(objects) = Kept::of_blobs(bytes.into_iter()).map(Objects::kept) else { continue };
-            let has = |entry: &Entry| {
-                let id = self.ids.get(entry.slot);
-                id.is_some_and(|id| matches!(objects.size(*id), Ok(Some(_))))
+        let wanted: Vec<&Known> = self
+            .known
+            .iter()
+            .filter(|known| folders.contains(known.folder.as_str()) && !self.has(listing, &known.folder))
+            .collect();
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let shares = wanted.chunks(wanted.len().div_ceil(cores).max(1));
+        let (this, seen) = (&*self, &*listing);
+        let found: Vec<(Oid, Vec<u8>)> = thread::scope(|scope| {
+            let take = |share: &[&Known]| -> Vec<_> {
+                share.iter().filter_map(|known| this.kept(seen, known, cache)).flatten().collect()
             };
-            if listing.below(&known.folder).iter().all(has) {
-                self.supply_below(listing, &known.folder, objects)?;
-            }
+            let threads: Vec<_> = shares.map(|share| scope.spawn(move || take(share))).collect();
+            // One that failed has found nothing: then the host is asked.
+            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+        });
+        if found.is_empty() { Ok(()) } else { self.supply(listing, Objects::kept(Kept::of(found))) }
+    }
+
+    /// True when everything below a folder is here.
+    fn has(&self, listing: &Listing, folder: &str) -> bool {
+        let here =
+            |id: Oid| matches!(self.owner(id), Ok(Some(_))) || matches!(self.objects.size(id), Ok(Some(_)));
+        listing.below(folder).iter().all(|entry| self.ids.get(entry.slot).is_some_and(|id| here(*id)))
+    }
+
+    /// The blobs of a kept tree, if it is the one of the commit.
+    fn kept(&self, listing: &Listing, known: &Known, cache: &Cache) -> Option<Vec<(Oid, Vec<u8>)>> {
+        let tree = cache.get(&known.digest)?;
+        let mut blobs = Vec::new();
+        for entry in tree.listing.entries() {
+            let bytes = match &entry.node {
+                Node::Link { target } => target.clone().into_bytes(),
+                _ => tree.read(entry).ok()?.into_owned(),
+            };
+            blobs.push((Oid::hash_object(ObjectType::Blob, &bytes).ok()?, bytes));
         }
-        Ok(())
+        let ids: HashSet<Oid> = blobs.iter().map(|(id, _)| *id).collect();
+        let is_there = |entry: &Entry| self.ids.get(entry.slot).is_some_and(|id| ids.contains(id));
+        listing.below(&known.folder).iter().all(is_there).then_some(blobs)
     }
 
     /// Remembers the commit with more of its skills.
@@ -766,12 +788,8 @@ impl Blobs {
     /// # Errors
     /// `Integrity` for objects that are broken.
     pub(crate) fn supply(&mut self, listing: &mut Listing, objects: Objects) -> Result<()> {
-        self.supply_below(listing, "", objects)
-    }
-
-    fn supply_below(&mut self, listing: &mut Listing, folder: &str, objects: Objects) -> Result<()> {
         let mut broken = None;
-        listing.complete(folder, |entry| {
+        listing.complete(|entry| {
             let id = self.ids.get(entry.slot)?;
             walk::learn(&objects, *id, entry).unwrap_or_else(|e| {
                 broken = Some(e);

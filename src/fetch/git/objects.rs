@@ -254,11 +254,15 @@ impl Kept {
         Some(Self { bytes, objects })
     }
 
-    /// Blobs by their ids, of bytes that are here already.
-    pub(crate) fn of_blobs(blobs: impl Iterator<Item = Vec<u8>>) -> Option<Self> {
-        let mut buffer = Vec::new();
-        blobs.for_each(|bytes| Self::append(&mut buffer, ObjectType::Blob, &bytes));
-        Self::read(buffer, 0)
+    /// Blobs with the ids that they were found to have.
+    pub(crate) fn of(blobs: Vec<(Oid, Vec<u8>)>) -> Self {
+        let (mut bytes, mut objects) = (Vec::new(), HashMap::new());
+        for (id, blob) in blobs {
+            let start = bytes.len();
+            bytes.extend_from_slice(&blob);
+            objects.insert(id, (ObjectType::Blob, start..bytes.len()));
+        }
+        Self { bytes, objects }
     }
 
     fn find(&self, id: Oid, cap: u64) -> Result<Option<(ObjectType, Vec<u8>)>> {
