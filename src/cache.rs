@@ -159,6 +159,11 @@ impl Cache {
         }
     }
 
+    /// True when it keeps no tree. Costs one look into a folder.
+    pub(crate) fn is_empty(&self) -> bool {
+        std::fs::read_dir(&self.trees).map_or(true, |mut entries| entries.next().is_none())
+    }
+
     pub(crate) fn size(&self) -> Size {
         let trees = self.list();
         let count = trees.iter().map(|tree| self.count(&tree.0)).sum();

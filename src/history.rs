@@ -47,6 +47,18 @@ pub(crate) struct Change {
     pub(crate) edited: Option<Digest>,
 }
 
+/// Of a [`Record`] the trees that it names.
+#[derive(Deserialize)]
+struct Edits {
+    changes: BTreeMap<SkillName, Edited>,
+}
+
+#[derive(Deserialize)]
+struct Edited {
+    #[serde(default)]
+    edited: Option<Digest>,
+}
+
 impl History {
     pub(crate) fn new(folder: PathBuf) -> Self {
         Self { folder }
@@ -106,12 +118,19 @@ impl History {
         for id in old {
             let _ = std::fs::remove_file(self.folder.join(format!("{id:08}.json")));
         }
-        if !old.is_empty() {
-            let records = self.records();
-            let named = records.iter().flat_map(|record| record.changes.values());
-            let named: BTreeSet<&Digest> = named.filter_map(|change| change.edited.as_ref()).collect();
-            self.trees().retain(|digest| named.contains(digest));
+        let trees = self.trees();
+        if !old.is_empty() && !trees.is_empty() {
+            let named = self.edited();
+            trees.retain(|digest| named.contains(digest));
         }
+    }
+
+    /// The trees that the records name. Of each record only those are read: one that changes
+    /// thousands of skills has megabytes.
+    fn edited(&self) -> BTreeSet<Digest> {
+        let read = |path: PathBuf| serde_json::from_slice::<Edits>(&std::fs::read(path).ok()?).ok();
+        let records = self.files("json").into_iter().filter_map(read);
+        records.flat_map(|record| record.changes.into_values()).filter_map(|change| change.edited).collect()
     }
 }
 
@@ -173,4 +192,43 @@ pub(crate) fn state_before(records: &[Record], id: u64) -> BTreeMap<SkillName, C
 pub(crate) fn folder(data: &Path, registry: &Path) -> PathBuf {
     let hash = crate::digest::sha256_hex(registry.to_string_lossy().as_bytes());
     data.join("history").join(&hash[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest;
+
+    /// Of 25 changes the last twenty stay, and of the trees that were given up those alone
+    /// which they name.
+    #[test]
+    fn what_is_too_old_goes_with_its_trees() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = History::new(dir.path().join("h"));
+        let tree = |n: u64| {
+            let bytes = format!("text {n}").into_bytes();
+            let line = format!("100644 {}", digest::sha256_hex(&bytes));
+            let files = digest::Files::from([("SKILL.md".to_owned(), line)]);
+            let digest = digest::of_files(&files);
+            history.trees().put(&digest, &files, &[bytes]);
+            digest
+        };
+        assert!(history.trees().is_empty());
+        let name: SkillName = "a".parse().unwrap();
+        let given_up: Vec<(u64, Digest)> = [2, 5, 6, 24].into_iter().map(|n| (n, tree(n))).collect();
+        for id in 1..=25 {
+            let edited = given_up.iter().filter(|(n, _)| *n == id).map(|(_, digest)| digest.clone());
+            let change = Change { before: None, after: None, edited: edited.last() };
+            let changes = BTreeMap::from([(name.clone(), change)]);
+            let record = Record { id, at: Timestamp::UNIX_EPOCH, command: "update".into(), changes };
+            let file = dir.path().join(format!("h/{id:08}.json"));
+            std::fs::write(file, serde_json::to_vec(&record).unwrap()).unwrap();
+        }
+        history.prune();
+        let ids: Vec<u64> = history.records().iter().map(|record| record.id).collect();
+        assert_eq!(ids, (6..=25).rev().collect::<Vec<_>>());
+        let left: Vec<u64> =
+            given_up.iter().filter(|(_, digest)| history.trees().has(digest)).map(|(n, _)| *n).collect();
+        assert_eq!(left, [6, 24]);
+    }
 }

@@ -145,12 +145,13 @@ impl World {
         root.join("project")
     }
 
-    /// Our program in the project `name`, with the settings and the cache beside it.
+    /// Our program in the project `name`, with settings, cache and history beside it.
     pub(crate) fn ours(&self, name: &str, words: &[&str]) -> Step {
         let root = self.path(name);
         Step::new(OURS, words, &root.join("project"))
             .with("BA_AGENT_CACHE_DIR", root.join("cache"))
             .with("BA_AGENT_CONFIG_DIR", root.join("config"))
+            .with("BA_AGENT_DATA_DIR", root.join("data"))
     }
 
     /// Runs our program where it must succeed: to make a state that a row begins with.
