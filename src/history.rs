@@ -217,8 +217,8 @@ mod tests {
         let name: SkillName = "a".parse().unwrap();
         let given_up: Vec<(u64, Digest)> = [2, 5, 6, 24].into_iter().map(|n| (n, tree(n))).collect();
         for id in 1..=25 {
-            let edited = given_up.iter().filter(|(n, _)| *n == id).map(|(_, digest)| digest.clone());
-            let change = Change { before: None, after: None, edited: edited.last() };
+            let edited = given_up.iter().find(|(n, _)| *n == id).map(|(_, digest)| digest.clone());
+            let change = Change { before: None, after: None, edited };
             let changes = BTreeMap::from([(name.clone(), change)]);
             let record = Record { id, at: Timestamp::UNIX_EPOCH, command: "update".into(), changes };
             let file = dir.path().join(format!("h/{id:08}.json"));

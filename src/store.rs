@@ -15,6 +15,7 @@ mod staged;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use fs_err as fs;
@@ -306,16 +307,22 @@ impl Transaction {
     /// # Errors
     /// `Failed`, with the disk as it was before.
     pub(crate) fn commit(mut self, registry: &Registry, command: &str, at: Timestamp) -> Result<()> {
-        let text = registry.to_text().into_bytes();
+        let history = &self.store.history;
+        // Of thousands of skills both are megabytes, and neither needs the other.
+        let (text, pending) = thread::scope(|scope| {
+            let prepared =
+                scope.spawn(|| history.prepare(&self.registry, registry, &self.edited, command, at));
+            (registry.to_text().into_bytes(), prepared.join().unwrap_or_default())
+        });
         let same_registry = self.before.as_deref() == Some(&text[..]);
         if self.journal.swaps.is_empty() && same_registry {
+            pending.iter().for_each(|pending| history::forget(pending));
             return Ok(());
         }
         self.journal.registry_before = self.before.as_deref().map(sha256_hex);
         self.journal.registry_after = sha256_hex(&text);
         self.journal.phase = Phase::Swapping;
-        let history = &self.store.history;
-        self.journal.history = history.prepare(&self.registry, registry, &self.edited, command, at);
+        self.journal.history = pending;
         self.has_journal = true;
         self.swap_all(&text, same_registry)
             .context(|| "nothing was changed: the last step failed".to_owned())?;

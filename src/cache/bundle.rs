@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{IoSlice, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
 
@@ -83,8 +83,8 @@ impl Open {
 
     fn add(&mut self, digest: &Digest, files: &Files, bytes: &[Vec<u8>]) -> std::io::Result<()> {
         let head = head(files, bytes);
-        self.file.write_all(&head)?;
-        bytes.iter().try_for_each(|bytes| self.file.write_all(bytes))?;
+        let parts: Vec<&[u8]> = std::iter::once(&head).chain(bytes).map(|part| &part[..]).collect();
+        write_all(self.file.as_file_mut(), &parts)?;
         let length = head.len() as u64 + bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
         self.index.push_str(&format!("{} {} {length}\n", digest.hex(), self.at));
         self.at += length;
@@ -104,6 +104,18 @@ impl Open {
         self.file.persist_noclobber(path).map_err(|e| e.error)?;
         Ok(())
     }
+}
+
+/// Writes several pieces, nearly always in one go.
+fn write_all(file: &mut File, parts: &[&[u8]]) -> std::io::Result<()> {
+    let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+    let mut written = file.write_vectored(&slices)?;
+    for part in parts {
+        let rest = part.get(written.min(part.len())..).unwrap_or_default();
+        written = written.saturating_sub(part.len());
+        file.write_all(rest)?;
+    }
+    Ok(())
 }
 
 /// A bundle that can be read, also when somebody removes it meanwhile.

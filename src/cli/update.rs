@@ -50,6 +50,10 @@ impl Update {
             true => known.skills.keys().cloned().collect(),
             false => find_all(&self.names, &known, &place)?,
         };
+        // A registry that leads out of its project is refused, whether something moves or not.
+        for entry in names.iter().filter_map(|name| known.skills.get(name)) {
+            place.places.roots_of(entry)?;
+        }
         let world = cx.world(&place);
         let outlooks = update::look(&names, &known, &place.marketplaces(cx.env)?, &world);
         for outlook in &outlooks {
@@ -58,8 +62,11 @@ impl Update {
             }
         }
         let held = self.tell_held(cx, &outlooks);
-        let seen = place.places.see_recorded(names.iter(), &known)?;
-        let planned = update::plan(outlooks, &known, &seen, &world, self.force)?;
+        let see = |name: &SkillName| {
+            let mut seen = place.places.see_recorded(std::iter::once(name), &known)?;
+            Ok(seen.remove(name).unwrap_or_default())
+        };
+        let planned = update::plan(outlooks, &known, &see, &world, self.force)?;
         let report = self.carry_out(cx, &place, &known, planned)?;
         if report.is_empty() && held == 0 {
             cx.ui.status("Checked", &format!("{}: nothing to update", count(names.len(), "skill")));
@@ -141,7 +148,7 @@ impl Update {
             return Err(error!(Conflict, "another command changed `{}` in the meantime", step.name)
                 .hint("run `ba-agent skill update` again"));
         }
-        let names = plan.steps.iter().map(|step| &step.name);
+        let names = plan.steps.iter().filter(|step| step.action != Action::Keep).map(|step| &step.name);
         let seen = place.places.see_recorded(names, transaction.registry())?;
         crate::ops::plan::still_clean(&plan, &seen, self.force)?;
         cx.apply(place, plan, transaction, "update")

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::agents::Target;
 use crate::diff::{self, Change};
 use crate::digest::Digest;
-use crate::disk::{DriftKind, Seen};
+use crate::disk::{DriftKind, Sight};
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
 use crate::fetch::{self, Arrival, Extent, Known, Tree, World, npm};
@@ -235,14 +235,15 @@ pub(crate) struct Update {
     pub(crate) changes: BTreeMap<SkillName, Vec<Change>>,
 }
 
-/// Plans to move the skills that are behind; each repository is fetched once.
+/// Plans to move the skills that are behind; each repository is fetched once. `see` looks at
+/// what is on the disk of one.
 ///
 /// # Errors
 /// `Conflict` for a skill with local edits (unless `force`); those of fetching.
 pub(crate) fn plan(
     outlooks: Vec<Outlook>,
     registry: &Registry,
-    seen: &Seen,
+    see: &dyn Fn(&SkillName) -> Result<Sight>,
     world: &World<'_>,
     force: bool,
 ) -> Result<Update> {
@@ -253,9 +254,6 @@ pub(crate) fn plan(
     let mut cautioned = BTreeSet::new();
     for outlook in outlooks {
         let Some(entry) = registry.skills.get(&outlook.name) else { continue };
-        let sight = seen.get(&outlook.name).cloned().unwrap_or_default();
-        let drift = edits(entry, &sight);
-        let lost = drift.iter().any(|one| one.change != DriftKind::Missing);
         let Some(aim) = outlook.aim.clone() else { continue };
         let Some(moving) = outlook.key().and_then(|key| sources.get(&key)) else { continue };
         continuity(&outlook.name, entry, moving, &mut cautioned, &mut update.cautions)?;
@@ -266,10 +264,14 @@ pub(crate) fn plan(
                 continue;
             }
         };
-        if lost && !force && !matches!(content, Content::Noted(_)) {
-            return Err(edited(&outlook.name, &drift, "update"));
-        }
+        let mut lost = false;
         if let Content::Found(wanted) = &content {
+            // Only what will be replaced is looked at: a hundred skills share one commit.
+            let drift = edits(entry, &see(&outlook.name)?);
+            lost = drift.iter().any(|one| one.change != DriftKind::Missing);
+            if lost && !force {
+                return Err(edited(&outlook.name, &drift, "update"));
+            }
             grown(&outlook.name, entry, &wanted.candidate, &mut update.cautions)?;
             let files = &wanted.candidate.digest()?.1;
             update.changes.insert(outlook.name.clone(), diff::files(&entry.files, files));

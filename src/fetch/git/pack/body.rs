@@ -59,15 +59,28 @@ impl Body {
     /// # Errors
     /// Those of the file.
     pub(super) fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.last.extend_from_slice(bytes);
-        let summed = self.last.len().saturating_sub(SUM);
-        self.sum.update(self.last.get(..summed).unwrap_or_default());
-        self.last.drain(..summed);
+        self.add_to_sum(bytes);
         self.held.extend_from_slice(bytes);
         match &mut self.file {
             Some(file) => file.write_all(bytes),
             None if self.held.len() > self.most => self.put_into_file(),
             None => Ok(()),
+        }
+    }
+
+    fn add_to_sum(&mut self, bytes: &[u8]) {
+        match bytes.split_at_checked(bytes.len().wrapping_sub(SUM)) {
+            Some((before, last)) => {
+                self.sum.update(&self.last);
+                self.sum.update(before);
+                last.clone_into(&mut self.last);
+            }
+            None => {
+                self.last.extend_from_slice(bytes);
+                let summed = self.last.len().saturating_sub(SUM);
+                self.sum.update(self.last.get(..summed).unwrap_or_default());
+                self.last.drain(..summed);
+            }
         }
     }
 
