@@ -126,8 +126,8 @@ impl Cache {
     }
 
     /// Removes trees, those unused longest first and the bundled ones together, until at most
-    /// `limit` bytes are left; says what went. A tree that another process is reading is not lost to it: it has read it
-    /// whole or opens it no more.
+    /// `limit` bytes are left; says what went. A tree that another process is reading is not
+    /// lost to it: it has read it whole, has it open, or opens it no more.
     pub(crate) fn prune(&self, limit: u64) -> Size {
         let mut trees = self.list();
         trees.sort_by_key(|tree| tree.1);

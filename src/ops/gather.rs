@@ -85,8 +85,8 @@ impl Offer {
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     pub(crate) name: SkillName,
-    /// What it is called among the skills of its source.
-    pub(crate) given: SkillName,
+    /// What it is called among all skills of its source, where all were looked at.
+    pub(crate) given: Option<SkillName>,
     /// The name it gives itself, where it gets another.
     pub(crate) alias_of: Option<String>,
     pub(crate) tree: Arc<Tree>,
@@ -427,10 +427,10 @@ fn read_evident(
     let source = source_name(&arrival.resolved, world);
     let mut meant = Vec::new();
     for word in words {
-        let known = arrival.tree().known().iter().find(|known| known.name.as_str() == word);
-        let known = known.and_then(|known| {
+        let known = arrival.tree().known().iter().find_map(|known| {
+            let name = known.name.as_ref().filter(|name| name.as_str() == word)?;
             let at = folders.iter().position(|folder| *folder == known.folder)?;
-            Some((at, known.name.clone()))
+            Some((at, name.clone()))
         });
         let evident = known.or_else(|| discover::evident(&folders, word, &source));
         let Some((at, name)) = evident else { return Ok(None) };
@@ -472,7 +472,7 @@ impl Ground {
         document.findings.extend(skill::check_files(&entries, Profile::Install));
         skill::allow(&mut document.findings, &ask.allow)?;
         Ok(Candidate {
-            given: skill.name.clone(),
+            given: self.resolved.subdirectory.is_none().then(|| skill.name.clone()),
             alias_of: Some(own.unwrap_or_else(|| skill.name.to_string())).filter(|own| *own != name.as_str()),
             live: self.live.as_ref().map(|folder| folder.join(&skill.found.folder)),
             name,
@@ -525,11 +525,6 @@ pub(crate) fn bring_again(
     arrival.bring_folders(&went.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// What a recorded skill is probably called among those of its source.
-pub(crate) fn given(name: &SkillName, entry: &Entry) -> SkillName {
-    entry.alias_of.as_deref().and_then(SkillName::slug).unwrap_or_else(|| name.clone())
-}
-
 /// The skill whose root is this folder.
 fn skill_at(tree: &Tree, folder: &str) -> Option<Found> {
     discover::skills(&tree.listing, folder).into_iter().find(|found| found.folder == folder)
@@ -558,7 +553,7 @@ pub(crate) fn again(
     let reachable = resolved.chosen.is_some() || is_reachable(&resolved, world);
     let candidate = Candidate {
         name: name.clone(),
-        given: given(name, entry),
+        given: None,
         alias_of: entry.alias_of.clone(),
         tree: tree.clone(),
         folder: found.folder,

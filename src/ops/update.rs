@@ -348,9 +348,9 @@ fn fetch_one(outlooks: &[&Outlook], registry: &Registry, world: &World<'_>) -> R
     let rewritten = rewritten(outlooks, registry, &arrival)?;
     let (resolved, tree) = arrival.into_parts();
     if let Some(cache) = &world.cache {
-        let known = same.into_iter().map(|(name, entry)| Known {
+        let known = same.into_iter().map(|(_, entry)| Known {
             folder: entry.path.clone().unwrap_or_default(),
-            name: gather::given(name, entry),
+            name: None,
             digest: entry.digest.clone(),
         });
         tree.remember(&resolved, &known.collect::<Vec<_>>(), cache);

@@ -120,6 +120,28 @@ fn skills_that_were_left_out_need_no_connection_either() {
     run.ends(3).says("not in the cache");
 }
 
+/// Names are given among all skills of a source. What a folder of it alone was called must not
+/// decide, later, who is meant in the whole: the cache would have a say in what is installed.
+#[test]
+fn a_name_that_a_folder_alone_gave_is_not_taken_for_the_whole() {
+    let Some((env, server, repo)) = host() else { return };
+    env.write("src/more/one/SKILL.md", skill_md("shared", "The first of two. Use it for one."));
+    env.write("src/more/two/SKILL.md", skill_md("shared", "The second of two. Use it for two."));
+    env.write("src/other/pdf-old/SKILL.md", skill_md("pdf", "Calls itself pdf. Use it for nothing."));
+    commit(&repo, "refs/heads/main", &env.path("src"), "more");
+    env.run(&["skill", "install", "acme/skills/more/one"]).ends(0);
+    env.run(&["skill", "install", "acme/skills/other/pdf-old"]).ends(0);
+    for offline in [&[][..], &["--offline"]] {
+        let args = [&["skill", "install", "acme/skills@shared"], offline].concat();
+        let (run, _) = second(&env, &server, &args);
+        assert!(matches!(run.status, 2 | 3), "{}", run.stderr);
+        assert!(env.picture("second/.claude").is_empty());
+    }
+    let (run, _) = second(&env, &server, &["skill", "install", "acme/skills@pdf"]);
+    run.ends(0);
+    assert!(env.read("second/.claude/skills/pdf/SKILL.md").contains("Does pdf."));
+}
+
 /// A cache that somebody else could write to, as those of CI, must not choose the bytes.
 #[test]
 fn what_the_cache_says_of_a_skill_is_not_believed() {

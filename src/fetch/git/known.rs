@@ -24,6 +24,8 @@ use crate::skill::SkillName;
 use crate::source::{Sha, Source};
 
 const COMMIT: &str = "ba-agent commit 1";
+/// In the place of a name: no skill is called so.
+const UNNAMED: &str = "-";
 const REFS: &str = "ba-agent refs 1";
 /// Bytes of the trees of a commit that are kept; openclaw/skills (2,417 skills) has 1.2 MB.
 const LARGEST: usize = 16 << 20;
@@ -34,8 +36,8 @@ const MOST_TREES: usize = 200_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) folder: String,
-    /// What it is called among the skills of its source.
-    pub(crate) name: SkillName,
+    /// What it is called among all skills of its source; `None` where not all were looked at.
+    pub(crate) name: Option<SkillName>,
     pub(crate) digest: Digest,
 }
 
@@ -70,7 +72,8 @@ fn skills(bytes: &[u8]) -> Option<(Vec<Known>, usize)> {
 
 fn known_of(line: &str) -> Option<Known> {
     let mut words = line.splitn(3, ' ');
-    let (digest, name) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let (digest, name) = (words.next()?.parse().ok()?, words.next()?);
+    let name = if name == UNNAMED { None } else { Some(name.parse().ok()?) };
     let folder = words.next()?;
     Some(Known { digest, name, folder: if folder == "." { String::new() } else { folder.to_owned() } })
 }
@@ -118,6 +121,12 @@ pub(super) fn remember(
     let old = std::fs::read(commit_file(source, sha, cache)).ok();
     let known = old.and_then(|bytes| skills(&bytes)).map(|(known, _)| known).unwrap_or_default();
     let mut all: Vec<&Known> = known.iter().collect();
+    // A name that was given among all is not forgotten for one that was not.
+    let is_news = |new: &&Known| {
+        let same = |old: &&Known| old.folder == new.folder && old.digest == new.digest;
+        new.name.is_some() || !known.iter().any(|old| same(&old))
+    };
+    let more: Vec<&Known> = more.iter().filter(is_news).collect();
     all.retain(|old| !more.iter().any(|new| new.folder == old.folder));
     all.extend(more);
     all.sort_by(|a, b| a.folder.cmp(&b.folder));
@@ -134,6 +143,7 @@ pub(super) fn remember(
     let mut text = format!("{COMMIT}\n");
     for Known { folder, name, digest } in all {
         let folder = if folder.is_empty() { "." } else { folder };
+        let name = name.as_ref().map_or(UNNAMED, SkillName::as_str);
         text.push_str(&format!("{digest} {name} {folder}\n"));
     }
     text.push('\n');
@@ -213,7 +223,7 @@ mod tests {
     }
 
     fn known(folder: &str, name: &str) -> Known {
-        Known { folder: folder.into(), name: name.parse().unwrap(), digest: Digest::of(folder.as_bytes()) }
+        Known { folder: folder.into(), name: name.parse().ok(), digest: Digest::of(folder.as_bytes()) }
     }
 
     #[test]
@@ -228,6 +238,11 @@ mod tests {
         let more = [known("a/b", "b")];
         remember(&source(), &sha, &kept, &none(), &more, &cache);
         assert_eq!(commit(&source(), &sha, &cache).unwrap().1.len(), 3);
+        // Looked at alone, it keeps the name that it was given among all.
+        let alone = |folder| Known { name: None, ..known(folder, "x") };
+        remember(&source(), &sha, &kept, &none(), &[alone("c"), alone("w")], &cache);
+        let skills = commit(&source(), &sha, &cache).unwrap().1;
+        assert_eq!(skills[2..], [known("c", "c"), alone("w")]);
         // The manifest of a skill that was not kept stays with the commit.
         let id = Oid::hash_object(ObjectType::Blob, b"x").unwrap();
         let read = |wanted| (wanted == id).then(|| b"x".to_vec());
