@@ -8,7 +8,7 @@ use crate::digest::{TreeDigest, sha256_hex};
 use crate::discover::{self, Unnamed};
 use crate::disk::{OnDisk, Seen, Sight};
 use crate::error::Result;
-use crate::fetch::{Progress, Tree, World};
+use crate::fetch::{PackageSource, Progress, Tree, World};
 use crate::layout::Env;
 use crate::ops::gather::{self, Ask, Candidate, Choice};
 use crate::ops::plan::{self, Wanted};
@@ -96,7 +96,8 @@ impl Skills {
             subdirectory: None,
         };
         let ask = Ask { choice: Choice::All, ..Ask::of(request) };
-        let gathered = gather::pick(&ask, (resolved, tree), None, &world, &|_| Ok(Vec::new()))?;
+        let gathered =
+            gather::pick(&ask, PackageSource::whole(resolved, tree), None, &world, &|_| Ok(Vec::new()))?;
         let (mut registry, mut seen) = (Registry::default(), Seen::new());
         for candidate in &gathered.candidates {
             let (digest, files) = candidate.digest()?.clone();

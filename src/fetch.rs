@@ -9,8 +9,8 @@ pub(crate) mod local;
 pub(crate) mod marketplace;
 pub(crate) mod npm;
 mod open;
+mod package;
 mod served;
-mod sparse;
 pub(crate) mod ssh;
 
 #[cfg(test)]
@@ -21,8 +21,8 @@ pub(crate) mod testing;
 pub(crate) mod testserver;
 
 pub(crate) use git::{Extent, Known};
-pub(crate) use open::{git as open_git, local_folder, open, pinned};
-pub(crate) use sparse::Arrival;
+pub(crate) use open::{OpenOptions, local_folder, open};
+pub(crate) use package::PackageSource;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -142,8 +142,8 @@ impl Tree {
     }
 
     /// True when files of it may be missing.
-    pub(crate) fn is_sparse(&self) -> bool {
-        matches!(&self.blobs, Blobs::Git(blobs) if blobs.is_sparse())
+    pub(crate) fn is_partial(&self) -> bool {
+        matches!(&self.blobs, Blobs::Git(blobs) if blobs.is_partial())
     }
 
     /// What earlier commands have found out about the skills of its commit.
@@ -158,9 +158,9 @@ impl Tree {
     ///
     /// # Errors
     /// `Integrity` for objects that are broken.
-    pub(crate) fn recall(&mut self, folders: &HashSet<&str>, cache: &Cache) -> Result<()> {
+    pub(crate) fn load_cached(&mut self, folders: &HashSet<&str>, cache: &Cache) -> Result<()> {
         match &mut self.blobs {
-            Blobs::Git(blobs) => blobs.recall(&mut self.listing, folders, cache),
+            Blobs::Git(blobs) => blobs.load_cached(&mut self.listing, folders, cache),
             _ => Ok(()),
         }
     }
@@ -176,9 +176,9 @@ impl Tree {
     ///
     /// # Errors
     /// `Integrity` for objects that are broken.
-    pub(crate) fn supply(&mut self, objects: git::objects::Objects) -> Result<()> {
+    pub(crate) fn add_objects(&mut self, objects: git::objects::Objects) -> Result<()> {
         match &mut self.blobs {
-            Blobs::Git(blobs) => blobs.supply(&mut self.listing, objects),
+            Blobs::Git(blobs) => blobs.add_objects(&mut self.listing, objects),
             _ => Ok(()),
         }
     }

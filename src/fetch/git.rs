@@ -46,6 +46,8 @@ pub(crate) use refs::Refs;
 
 /// A commit object is read whole; its message is of no use here.
 const LARGEST_COMMIT: u64 = 16 * 1024 * 1024;
+/// So many blobs are asked for one by one, however few files the commit has.
+const FEW_BLOBS: usize = 64;
 /// A larger manifest is not remembered; it is an error wherever it is read.
 const LARGEST_MANIFEST: u64 = 1024 * 1024;
 /// What a server sees first. Some tell git from browsers by the beginning of it.
@@ -92,13 +94,15 @@ impl<T: Clone> Memory<T> {
     }
 }
 
-/// How much of a commit is fetched at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much of a commit is fetched at once, where nothing of it is in the cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// All of it.
-    Whole,
-    /// Its trees, where the host can leave the blobs out: [`Remote::bring`] has them later.
-    Sparse,
+    /// Its commit and trees, where the host can leave the blobs out:
+    /// [`Remote::fetch_files`] has them later.
+    #[default]
+    Partial,
+    /// All of it in one pack.
+    Full,
 }
 
 /// How the repository is reached.
@@ -200,11 +204,11 @@ impl<'w> Remote<'w> {
             fail!(Usage, "`{}` is a git repository: only a commit can be fetched", self.name);
         };
         self.world.progress.begin(&format!("Fetching {}", self.name));
-        let (objects, known, is_sparse) = match self.known(sha) {
+        let (objects, known, is_partial) = match self.known(sha) {
             Some((objects, known)) => (Arc::new(objects), known, true),
             None => {
                 let objects = self.commit(sha, extent).map_err(|e| self.about(e))?;
-                (objects, Vec::new(), extent == Extent::Sparse && self.brings()?)
+                (objects, Vec::new(), extent == Extent::Partial && self.supports_filter()?)
             }
         };
         let root = walk::tree_of(&objects.read(oid(sha)?, ObjectType::Commit, LARGEST_COMMIT)?)?;
@@ -214,16 +218,16 @@ impl<'w> Remote<'w> {
                 _ => e.wrap(format!("{} at {} cannot be read", self.name, sha.short())),
             })?;
         self.remember_refs();
-        Ok(Tree::git(listing, Blobs { objects, brought: Vec::new(), root, ids, folders, known, is_sparse }))
+        Ok(Tree::git(listing, Blobs { objects, brought: Vec::new(), root, ids, folders, known, is_partial }))
     }
 
-    /// Brings what `wanted` says of a tree that [`Remote::fetch`] gave, as far as it is not
-    /// here yet: one request, whatever the number of files. Where most of the commit is
-    /// wanted, or the host gives no single blobs, that is the whole commit.
+    /// Fetches the files of a partial tree that `wanted` says and that are not here yet: one
+    /// request, whatever their number. Where most of a large commit is wanted, or the host
+    /// gives no single blobs, that is the whole commit.
     ///
     /// # Errors
     /// As [`Remote::fetch`].
-    pub(crate) fn bring(
+    pub(crate) fn fetch_files(
         &self,
         tree: &mut Tree,
         resolved: &Resolved,
@@ -243,17 +247,24 @@ impl<'w> Remote<'w> {
             )
             .hint("run it once without `--offline`, then the cache has them"));
         }
-        let whole = || self.fetch_commit(sha, Extent::Whole).map_err(|e| self.about(e));
-        let objects = if absent.is_most() || !self.brings()? {
-            whole()?
-        } else {
+        let whole = || self.fetch_commit(sha, Extent::Full).map_err(|e| self.about(e));
+        let blobs = || {
             let wants: Vec<Sha> = absent.wanted.iter().filter_map(|id| id.to_string().parse().ok()).collect();
-            match self.pack(&Wish { wants: &wants, ..Wish::default() }) {
-                Err(e) if e.kind == Kind::NotFound => whole()?,
-                brought => brought.map_err(|e| self.about(e))?,
-            }
+            self.pack(&Wish { wants: &wants, ..Wish::default() })
         };
-        tree.supply(objects)
+        let objects = match self.supports_filter()? {
+            false => whole()?,
+            // More than a pack may have; what is wanted of it may be less.
+            true if absent.is_most() => match whole() {
+                Err(e) if e.kind == Kind::Invalid => blobs().map_err(|e| self.about(e))?,
+                fetched => fetched?,
+            },
+            true => match blobs() {
+                Err(e) if e.kind == Kind::NotFound => whole()?,
+                fetched => fetched.map_err(|e| self.about(e))?,
+            },
+        };
+        tree.add_objects(objects)
     }
 
     /// Whether a branch or tag leads to the commit. GitHub hands out commits that only
@@ -360,8 +371,8 @@ impl<'w> Remote<'w> {
             Some(refs) => refs.want(sha),
             None => sha.clone(),
         };
-        let sparse = extent == Extent::Sparse && self.brings()?;
-        let filter = sparse.then_some("blob:none");
+        let partial = extent == Extent::Partial && self.supports_filter()?;
+        let filter = partial.then_some("blob:none");
         self.pack(&Wish { wants: &[want], shallow: true, filter, ..Wish::default() })
     }
 
@@ -403,7 +414,7 @@ impl<'w> Remote<'w> {
     ///
     /// # Errors
     /// As [`Remote::refs`].
-    pub(crate) fn brings(&self) -> Result<bool> {
+    pub(crate) fn supports_filter(&self) -> Result<bool> {
         match &self.road {
             Road::Http { .. } => Ok(self.hello_by_http()?.brings()),
             // Each request would be a login of its own.
@@ -659,7 +670,7 @@ pub(crate) struct Blobs {
     /// Skills of the commit that were kept before.
     known: Vec<Known>,
     /// Blobs may be missing.
-    is_sparse: bool,
+    is_partial: bool,
 }
 
 impl Blobs {
@@ -668,27 +679,29 @@ impl Blobs {
         let Some(id) = self.ids.get(entry.slot) else {
             fail!(Integrity, "the bytes of `{}` are missing", entry.path);
         };
-        let bytes = match self.owner(*id)? {
-            Some(objects) => objects.read(*id, ObjectType::Blob, entry.size),
-            None => self.objects.read(*id, ObjectType::Blob, entry.size),
-        };
+        let objects = self.owner(*id)?.unwrap_or(&self.objects);
+        if self.is_partial && objects.size(*id)?.is_none() {
+            return Err(error!(Integrity, "the host did not send `{}`", entry.path)
+                .hint("try again; if it stays so, the repository or its host is broken"));
+        }
+        let bytes = objects.read(*id, ObjectType::Blob, entry.size);
         bytes.map_err(|e| e.wrap(format!("`{}` cannot be read", entry.path)))
     }
 
-    pub(crate) fn is_sparse(&self) -> bool {
-        self.is_sparse
+    pub(crate) fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     pub(crate) fn known(&self) -> &[Known] {
         &self.known
     }
 
-    /// Takes what is kept of these folders. A kept tree that is not the one of the commit, to
+    /// Takes what the cache has of these folders. A cached tree that is not the one of the commit, to
     /// the last byte by git's own ids, is left where it is.
     ///
     /// # Errors
     /// `Integrity` for objects that are broken.
-    pub(crate) fn recall(
+    pub(crate) fn load_cached(
         &mut self,
         listing: &mut Listing,
         folders: &HashSet<&str>,
@@ -710,7 +723,7 @@ impl Blobs {
             // One that failed has found nothing: then the host is asked.
             threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
         });
-        if found.is_empty() { Ok(()) } else { self.supply(listing, Objects::kept(Kept::of(found))) }
+        if found.is_empty() { Ok(()) } else { self.add_objects(listing, Objects::kept(Kept::of(found))) }
     }
 
     /// True when everything below a folder is here.
@@ -787,7 +800,7 @@ impl Blobs {
     ///
     /// # Errors
     /// `Integrity` for objects that are broken.
-    pub(crate) fn supply(&mut self, listing: &mut Listing, objects: Objects) -> Result<()> {
+    pub(crate) fn add_objects(&mut self, listing: &mut Listing, objects: Objects) -> Result<()> {
         let mut broken = None;
         listing.complete(|entry| {
             let id = self.ids.get(entry.slot)?;
@@ -819,7 +832,7 @@ pub(crate) struct Absent {
 impl Absent {
     /// True where one pack of everything, which a host has ready, is the cheaper way.
     fn is_most(&self) -> bool {
-        self.wanted.len() > self.all / 2
+        self.wanted.len() > FEW_BLOBS && self.wanted.len() > self.all / 2
     }
 }
 

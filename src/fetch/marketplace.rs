@@ -3,7 +3,7 @@
 
 use url::{Host, Url};
 
-use super::{Tree, World, http};
+use super::{PackageSource, Tree, World, http};
 use crate::error::{Error, Kind, Result, error, printable};
 use crate::marketplace::{MANIFESTS, MAX_BYTES, WELL_KNOWN};
 use crate::source::{Request, Source};
@@ -147,22 +147,30 @@ fn split_manifest(text: &str) -> Option<(String, String)> {
 /// The catalogue of a tree below `base`: the named one, else the first that is there.
 ///
 /// # Errors
-/// `NotFound` for a named one that is missing, `Invalid` for one that is too large, no file
+/// Those of fetching it; `NotFound` for a named one that is missing, `Invalid` for one that is too large, no file
 /// or no text.
-pub(crate) fn find(tree: &Tree, base: &str, named: Option<&str>) -> Result<Option<(String, String)>> {
+pub(crate) fn find(
+    source: &mut PackageSource<'_>,
+    base: &str,
+    named: Option<&str>,
+) -> Result<Option<(String, String)>> {
     let at = |path: &str| if base.is_empty() { path.to_owned() } else { format!("{base}/{path}") };
     let path = match named {
         Some(named) => Some(at(named)),
-        None => MANIFESTS.iter().map(|(path, _)| at(path)).find(|path| tree.listing.get(path).is_some()),
+        None => {
+            let mut all = MANIFESTS.iter().map(|(path, _)| at(path));
+            all.find(|path| source.listing().get(path).is_some())
+        }
     };
     let Some(path) = path else { return Ok(None) };
+    let tree = source.ensure_files(|entry| entry.path.as_str() == path)?;
     match text(tree, &path)? {
         Some(text) => Ok(Some((path, text))),
         None => Err(error!(NotFound, "there is no `{}`", printable(&path, false))),
     }
 }
 
-/// The text of a small file of a tree; `None` where there is none.
+/// The text of a small file of a tree, which must be at hand; `None` where there is none.
 ///
 /// # Errors
 /// `Invalid` for one that is too large, a link, or no UTF-8.

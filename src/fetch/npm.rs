@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha512};
 use std::collections::BTreeMap;
 use url::Url;
 
-use super::{Tree, World, archive, http};
+use super::{PackageSource, Tree, World, archive, http};
 use crate::digest::Digest;
 use crate::error::{Result, error, fail, printable};
 use crate::marketplace::Package;
@@ -42,9 +42,10 @@ struct Releases {
 /// # Errors
 /// `NotFound` for a package or version that is not there, `Integrity` for other bytes than
 /// promised, `Invalid` for a registry that names no integrity or no tarball.
-pub(crate) fn open(wanted: &Package, world: &World<'_>) -> Result<(Resolved, Tree)> {
+pub(crate) fn open(wanted: &Package, world: &World<'_>) -> Result<PackageSource<'static>> {
     let (dist, url) = find(wanted, world)?;
-    download(wanted, &dist, &url, world)
+    let (resolved, tree) = download(wanted, &dist, &url, world)?;
+    Ok(PackageSource::whole(resolved, tree))
 }
 
 /// Looks what a package is now, for a skill that came out of the tarball at `known`: another
@@ -53,12 +54,12 @@ pub(crate) fn open(wanted: &Package, world: &World<'_>) -> Result<(Resolved, Tre
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) fn look(wanted: &Package, known: &str, world: &World<'_>) -> Result<Option<(Resolved, Tree)>> {
+pub(crate) fn look(wanted: &Package, known: &str, world: &World<'_>) -> Result<Option<Resolved>> {
     let (dist, url) = find(wanted, world)?;
     if url.as_str() != known {
         return Ok(None);
     }
-    download(wanted, &dist, &url, world).map(Some)
+    download(wanted, &dist, &url, world).map(|(resolved, _)| Some(resolved))
 }
 
 /// What the registry says of the wanted version, and where its tarball is.

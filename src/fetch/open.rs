@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use super::git::{Extent, Remote};
-use super::{Arrival, Tree, World, archive, http, local, served};
+use super::{PackageSource, Tree, World, archive, http, local, served};
 use crate::builtin;
 use crate::digest::Digest;
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
@@ -14,114 +14,89 @@ use crate::source::{Pin, Reference, Request, Resolved, Sha, Source};
 use crate::tree::{Entry, Listing, Node, TreePath};
 use crate::words::nearest;
 
-/// Fetches what `request` names. `skill` chooses among tags that carry a name, `integrity`
-/// is what an archive's bytes must hash to.
+/// How a source is opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OpenOptions<'a> {
+    /// The skill that is wanted; it chooses among tags that carry a name.
+    pub(crate) skill: Option<&'a str>,
+    /// What an archive's bytes must hash to.
+    pub(crate) integrity: Option<&'a Digest>,
+    /// The commit to take instead of what the reference is now; the reference stays what was
+    /// asked for, so that an update follows it.
+    pub(crate) commit: Option<&'a Sha>,
+    /// How much of a repository is fetched at once; the rest comes when it is asked for.
+    pub(crate) extent: Extent,
+}
+
+/// Opens what `request` names. The one way to any source but a package of npm.
 ///
 /// # Errors
 /// `NotFound`, `Auth`, `Network` as the source answers; `Integrity` for other bytes than
-/// promised; `Invalid` for an archive that is none; `Usage` for a digest without an archive.
-pub(crate) fn open(
+/// promised; `Invalid` for an archive that is none; `Usage` for a digest without an archive
+/// and a commit without a repository.
+pub(crate) fn open<'w>(
     request: &Request,
-    skill: Option<&str>,
-    integrity: Option<&Digest>,
-    world: &World<'_>,
-) -> Result<(Resolved, Tree)> {
+    options: OpenOptions<'_>,
+    world: &'w World<'w>,
+) -> Result<PackageSource<'w>> {
+    let integrity = options.integrity;
     if integrity.is_some() && !matches!(request.source, Source::Archive { .. } | Source::Served { .. }) {
         return Err(error!(Usage, "`--integrity` is for archives; `{}` is none", request.source)
             .hint("a git source is held to a commit with `--sha`"));
     }
-    match &request.source {
+    if options.commit.is_some() && !request.source.is_git() {
+        return Err(error!(Usage, "`{}` has no commits", request.source));
+    }
+    let (pin, tree) = match &request.source {
         Source::Github { .. } | Source::Gitlab { .. } | Source::Bitbucket { .. } | Source::Git { .. } => {
-            Ok(git(request, skill, None, Extent::Whole, world)?.into_parts())
+            return repository(request, options, world);
         }
-        Source::Archive { location } => packed(request, location, integrity, world),
+        Source::Archive { location } => packed(request, location, integrity, world)?,
         Source::Served { url } => {
             let (digest, tree) = served::open(url, world)?;
             check(request, integrity, &digest)?;
-            Ok((resolved(request, Pin::Archive(digest.hex().to_owned())), tree))
+            (Pin::Archive(digest.hex().to_owned()), tree)
         }
         Source::Local { .. } => {
             let folder = local_folder(&request.source, world)?;
-            Ok((resolved(request, Pin::Live), local::open(&folder, &world.settings.limits)?))
+            (Pin::Live, local::open(&folder, &world.settings.limits)?)
         }
-        Source::Builtin { name } => {
-            let version = Pin::Builtin(env!("CARGO_PKG_VERSION").to_owned());
-            Ok((resolved(request, version), shipped(name)?))
-        }
+        Source::Builtin { name } => (Pin::Builtin(env!("CARGO_PKG_VERSION").to_owned()), shipped(name)?),
         Source::Marketplace { entry, marketplace } => {
-            Err(error!(NotFound, "there is no marketplace named `{marketplace}` to look for `{entry}` in"))
+            return Err(error!(
+                NotFound,
+                "there is no marketplace named `{marketplace}` to look for `{entry}` in"
+            ));
         }
-    }
+    };
+    Ok(PackageSource::whole(resolved(request, pin), tree))
 }
 
-/// As [`open`], for a git source at a commit instead of what its reference is now, if one is
-/// given; the reference stays what was asked for, so that an update follows it.
-///
-/// # Errors
-/// As [`open`]; `Usage` where the source has no commits.
-pub(crate) fn git<'w>(
+fn repository<'w>(
     request: &Request,
-    skill: Option<&str>,
-    commit: Option<&Sha>,
-    extent: Extent,
+    options: OpenOptions<'_>,
     world: &'w World<'w>,
-) -> Result<Arrival<'w>> {
-    if !request.source.is_git() {
-        return Err(error!(Usage, "`{}` has no commits", request.source));
-    }
+) -> Result<PackageSource<'w>> {
     let remote = Remote::open(&request.source, world)?;
     let then = if world.offline { remote.recall_refs() } else { None };
     let folder = request.subdirectory.as_ref();
-    let settled = remote.resolve(&request.reference, folder, skill);
-    let resolved = match commit {
+    let settled = remote.resolve(&request.reference, folder, options.skill);
+    let resolved = match options.commit {
         None => settled?,
         Some(commit) => {
             let settled = match settled {
                 // The branch may be gone; the commit need not be.
                 Err(error) if error.kind == Kind::NotFound => {
-                    remote.resolve(&Reference::Sha(commit.clone()), folder, skill)
+                    remote.resolve(&Reference::Sha(commit.clone()), folder, options.skill)
                 }
                 settled => settled,
             }?;
             Resolved { pin: Pin::Commit(commit.clone()), ..settled }
         }
     };
-    let mut arrival = arrive(remote, resolved, extent, world)?;
-    arrival.as_of = then.filter(|_| !matches!(request.reference, Reference::Sha(_)));
-    Ok(arrival)
-}
-
-/// The tree of a commit that is known already.
-///
-/// # Errors
-/// As [`Remote::fetch`].
-pub(crate) fn pinned<'w>(resolved: Resolved, extent: Extent, world: &'w World<'w>) -> Result<Arrival<'w>> {
-    let remote = Remote::open(&resolved.source, world)?;
-    arrive(remote, resolved, extent, world)
-}
-
-fn arrive<'w>(
-    remote: Remote<'w>,
-    resolved: Resolved,
-    extent: Extent,
-    world: &World<'_>,
-) -> Result<Arrival<'w>> {
-    check_reachable(&remote, &resolved, world)?;
-    let tree = remote.fetch(&resolved, extent)?;
-    Ok(Arrival::new(resolved, tree, remote))
-}
-
-/// With `require_reachable`: a commit must be one that a branch or tag of the repository
-/// leads to. Hosts hand out commits of forks under the name of the original, too.
-fn check_reachable(remote: &Remote<'_>, resolved: &Resolved, world: &World<'_>) -> Result<()> {
-    let Pin::Commit(sha) = &resolved.pin else { return Ok(()) };
-    let asks = world.settings.require_reachable && !world.offline;
-    if !asks || remote.reachable(sha)? {
-        return Ok(());
-    }
-    Err(error!(Integrity, "no branch or tag of {} leads to {}", resolved.source, sha.short())
-        .cause("such a commit may come from somebody's fork")
-        .hint("if you trust it, leave `--require-reachable` away (setting: skills.require_reachable)"))
+    let mut source = PackageSource::of_commit(remote, resolved, options.extent, world)?;
+    source.as_of = then.filter(|_| !matches!(request.reference, Reference::Sha(_)));
+    Ok(source)
 }
 
 fn resolved(request: &Request, pin: Pin) -> Resolved {
@@ -139,7 +114,7 @@ fn packed(
     location: &str,
     integrity: Option<&Digest>,
     world: &World<'_>,
-) -> Result<(Resolved, Tree)> {
+) -> Result<(Pin, Tree)> {
     let limits = &world.settings.limits;
     let bytes = if location.contains("://") {
         world.progress.begin(&format!("Fetching {}", request.source.display_name()));
@@ -152,7 +127,7 @@ fn packed(
     let name = location.split(['?', '#']).next().unwrap_or(location);
     let alone = name.contains("://") && name.ends_with("/SKILL.md");
     let tree = if alone { single(bytes)? } else { archive::open(name, &bytes, limits)? };
-    Ok((resolved(request, Pin::Archive(digest.hex().to_owned())), tree))
+    Ok((Pin::Archive(digest.hex().to_owned()), tree))
 }
 
 /// Holds what came to what was promised.

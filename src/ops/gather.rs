@@ -11,12 +11,12 @@ use serde::Serialize;
 use crate::digest::{self, Digest, Files};
 use crate::discover::{self, Found, Unnamed};
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
-use crate::fetch::{self, Arrival, Extent, Tree, World};
+use crate::fetch::{self, Extent, OpenOptions, PackageSource, Tree, World};
 use crate::registry::{Entry, Mode, Origin, PinRecord, ReferenceRecord};
 use crate::skill::{self, Document, Finding, Profile, Severity, SkillName};
 use crate::source::{Pin, Reference, Request, Resolved, Sha, Source as Place};
 use crate::store::{files_of, relative_entries};
-use crate::tree::{Limits, ancestors, check_portable};
+use crate::tree::{Limits, Listing, ancestors, check_portable};
 use crate::words::{count, nearest};
 
 use super::parallel;
@@ -154,18 +154,10 @@ pub(crate) fn gather(
         Choice::Named(names) if names.len() == 1 => names.first().map(String::as_str),
         _ => None,
     };
-    pick_from(ask, open(ask, skill, world)?, None, world, choose)
-}
-
-/// Fetches a source; of a repository out of which a few skills are wanted, what lists them.
-fn open<'w>(ask: &Ask, skill: Option<&str>, world: &'w World<'w>) -> Result<Arrival<'w>> {
-    let request = &ask.request;
-    if ask.commit.is_some() || (request.source.is_git() && ask.integrity.is_none()) {
-        let extent = if is_few(ask) { Extent::Sparse } else { Extent::Whole };
-        return fetch::open_git(request, skill, ask.commit.as_ref(), extent, world);
-    }
-    let (resolved, tree) = fetch::open(request, skill, ask.integrity.as_ref(), world)?;
-    Ok(Arrival::whole(resolved, tree))
+    let extent = if is_few(ask) { Extent::Partial } else { Extent::Full };
+    let (integrity, commit) = (ask.integrity.as_ref(), ask.commit.as_ref());
+    let source = fetch::open(&ask.request, OpenOptions { skill, integrity, commit, extent }, world)?;
+    pick(ask, source, None, world, choose)
 }
 
 /// True when a part of a repository is probably enough.
@@ -173,37 +165,27 @@ fn is_few(ask: &Ask) -> bool {
     matches!(ask.choice, Choice::Named(_)) || ask.request.subdirectory.is_some()
 }
 
-/// Picks the skills that are meant out of what was fetched. With `only`, no others than those
+/// Picks the skills that are meant out of an opened source. With `only`, no others than those
 /// in these folders can be chosen; names are given among all skills of the source all the
 /// same, so that they do not depend on which of its entries was asked for.
 ///
 /// # Errors
-/// Those of [`gather`] but of fetching.
+/// Those of [`gather`].
 pub(crate) fn pick(
     ask: &Ask,
-    (resolved, tree): (Resolved, Tree),
+    opened: PackageSource<'_>,
     only: Option<&[String]>,
     world: &World<'_>,
     choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
 ) -> Result<Gathered> {
-    pick_from(ask, Arrival::whole(resolved, tree), only, world, choose)
-}
-
-fn pick_from(
-    ask: &Ask,
-    arrival: Arrival<'_>,
-    only: Option<&[String]>,
-    world: &World<'_>,
-    choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
-) -> Result<Gathered> {
-    let source = Source::look(ask, arrival, only, world)?;
+    let source = Source::look(ask, opened, only, world)?;
     let chosen = source.choose(ask, choose)?;
     source.candidates(ask, chosen, &world.settings.limits)
 }
 
 /// A fetched source and the skills in it.
 struct Source<'w> {
-    arrival: Arrival<'w>,
+    opened: PackageSource<'w>,
     live: Option<PathBuf>,
     reachable: bool,
     skills: Vec<Skill>,
@@ -249,30 +231,35 @@ impl Skill {
 
 impl<'w> Source<'w> {
     /// Finds the skills of a fetched source and reads their manifests.
-    fn look(ask: &Ask, mut arrival: Arrival<'w>, only: Option<&[String]>, world: &World<'_>) -> Result<Self> {
-        let base = arrival.resolved.subdirectory.as_ref().map_or("", |path| path.as_str());
-        let mut found = discover::skills(arrival.listing(), base);
-        discover::include(arrival.listing(), only.unwrap_or_default(), &mut found);
+    fn look(
+        ask: &Ask,
+        mut opened: PackageSource<'w>,
+        only: Option<&[String]>,
+        world: &World<'_>,
+    ) -> Result<Self> {
+        let base = opened.resolved.subdirectory.as_ref().map_or("", |path| path.as_str());
+        let mut found = discover::skills(opened.listing(), base);
+        discover::include(opened.listing(), only.unwrap_or_default(), &mut found);
         if found.is_empty() {
-            return Err(nothing_found(ask, &arrival.resolved, arrival.tree(), base));
+            return Err(nothing_found(ask, &opened.resolved, opened.listing(), base));
         }
         found.sort_by(|a, b| a.folder.cmp(&b.folder));
         let meant = |skill: &Skill| only.is_none_or(|only| only.contains(&skill.found.folder));
         let offered = |found: &Found| found.offered && only.is_none_or(|only| only.contains(&found.folder));
         let offered = found.iter().filter(|found| offered(found)).count();
-        let evident = if arrival.is_sparse() && only.is_none() {
-            read_evident(ask, &found, &mut arrival, world)?
+        let evident = if opened.is_partial() && only.is_none() {
+            read_evident(ask, &found, &mut opened, world)?
         } else {
             None
         };
         let skills = match evident {
             Some(skills) => skills,
-            None => read_all(found, !is_few(ask) || world.offline, &mut arrival, world)?,
+            None => read_all(found, !is_few(ask) || world.offline, &mut opened, world)?,
         };
-        let live = ask.live.then(|| fetch::local_folder(&arrival.resolved.source, world)).transpose()?;
-        let reachable = is_reachable(&arrival.resolved, world);
+        let live = ask.live.then(|| fetch::local_folder(&opened.resolved.source, world)).transpose()?;
+        let reachable = is_reachable(&opened.resolved, world);
         let skills = skills.into_iter().filter(meant).collect();
-        Ok(Self { skills, arrival, live, reachable, offered })
+        Ok(Self { skills, opened, live, reachable, offered })
     }
 
     /// Positions of the skills that are meant, in the order of their folders.
@@ -332,13 +319,13 @@ impl<'w> Source<'w> {
     }
 
     fn spoken(&self) -> String {
-        self.arrival.resolved.source.display_name()
+        self.opened.resolved.source.display_name()
     }
 
     /// The chosen skills as candidates, all their files at hand; invalid ones are left out
     /// only of "all".
     fn candidates(self, ask: &Ask, chosen: Vec<usize>, limits: &Limits) -> Result<Gathered> {
-        let Self { mut arrival, live, reachable, skills, offered } = self;
+        let Self { opened, live, reachable, skills, offered } = self;
         let may_skip = ask.choice == Choice::All && !ask.strict;
         // Of a skill that is left out for its manifest no other file is needed.
         let mut lost = BTreeSet::new();
@@ -349,12 +336,11 @@ impl<'w> Source<'w> {
         }
         let wanted = chosen.iter().filter(|at| !lost.contains(at));
         let folders: Vec<&str> = wanted.map(|at| skills[*at].found.folder.as_str()).collect();
-        arrival.bring_folders(&folders)?;
-        let notes = arrival.as_of.map(|then| {
-            let name = arrival.resolved.source.display_name();
+        let notes = opened.as_of.map(|then| {
+            let name = opened.resolved.source.display_name();
             format!("this run is offline: {name} is taken as it was on {}", then.strftime("%F %R UTC"))
         });
-        let (resolved, tree) = arrival.into_parts();
+        let (resolved, tree) = opened.into_tree(&folders, |_| false)?;
         let ground = Ground { resolved: Arc::new(resolved), tree: Arc::new(tree), live, reachable };
         let mut gathered = Gathered {
             resolved: ground.resolved.clone(),
@@ -393,18 +379,18 @@ impl<'w> Source<'w> {
 fn read_all(
     found: Vec<Found>,
     is_whole: bool,
-    arrival: &mut Arrival<'_>,
+    opened: &mut PackageSource<'_>,
     world: &World<'_>,
 ) -> Result<Vec<Skill>> {
     if is_whole {
-        arrival.recall(&found.iter().map(|found| found.folder.as_str()).collect::<Vec<_>>())?;
+        opened.load_cached(&found.iter().map(|found| found.folder.as_str()).collect::<Vec<_>>())?;
     }
     let manifests: BTreeSet<String> = found.iter().map(Found::manifest_path).collect();
-    arrival.bring(|entry| manifests.contains(entry.path.as_str()))?;
-    let (tree, limits) = (arrival.tree(), &world.settings.limits);
+    let tree = opened.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
+    let limits = &world.settings.limits;
     let read = |found: &Found| read_manifest(tree, found, limits);
     let documents = parallel::run(parallel::cores(), &found, read)?;
-    let names = name_all(&found, &documents, &arrival.resolved, world);
+    let names = name_all(&found, &documents, &opened.resolved, world);
     let skills = found.into_iter().zip(documents).zip(names);
     let skills = skills.map(|((found, mut document), (name, clashes))| {
         document.findings.extend(clashes);
@@ -419,15 +405,15 @@ fn read_all(
 fn read_evident(
     ask: &Ask,
     found: &[Found],
-    arrival: &mut Arrival<'_>,
+    opened: &mut PackageSource<'_>,
     world: &World<'_>,
 ) -> Result<Option<Vec<Skill>>> {
     let Choice::Named(words) = &ask.choice else { return Ok(None) };
     let folders: Vec<&str> = found.iter().map(|found| found.folder.as_str()).collect();
-    let source = source_name(&arrival.resolved, world);
+    let source = source_name(&opened.resolved, world);
     let mut meant = Vec::new();
     for word in words {
-        let known = arrival.tree().known().iter().find_map(|known| {
+        let known = opened.known().iter().find_map(|known| {
             let name = known.name.as_ref().filter(|name| name.as_str() == word)?;
             let at = folders.iter().position(|folder| *folder == known.folder)?;
             Some((at, name.clone()))
@@ -442,10 +428,10 @@ fn read_evident(
         }
     }
     let folders: Vec<&str> = meant.iter().map(|(at, _)| found[*at].folder.as_str()).collect();
-    arrival.bring_folders(&folders)?;
     let mut skills = Vec::new();
+    let tree = opened.ensure_folders(&folders)?;
     for (at, name) in meant {
-        let document = read_manifest(arrival.tree(), &found[at], &world.settings.limits)?;
+        let document = read_manifest(tree, &found[at], &world.settings.limits)?;
         let written = document.frontmatter.as_ref().and_then(|front| front.name.as_deref());
         if !discover::keeps(written, &found[at].folder, &source, &name) {
             return Ok(None);
@@ -494,40 +480,40 @@ fn is_reachable(resolved: &Resolved, world: &World<'_>) -> bool {
     world.settings.require_reachable || !matches!(resolved.reference, Reference::Sha(_))
 }
 
-/// Brings what [`again`] reads of a newer state of a source: the folders of these recorded
+/// Fetches what [`again`] reads of a newer state of a source: the folders of these recorded
 /// skills and, where one is no longer there, the manifests that tell where it went.
 ///
 /// # Errors
 /// Those of fetching.
-pub(crate) fn bring_again(
-    arrival: &mut Arrival<'_>,
+pub(crate) fn ensure_again(
+    opened: &mut PackageSource<'_>,
     entries: &[(&SkillName, &Entry)],
     world: &World<'_>,
 ) -> Result<()> {
     let folder = |entry: &Entry| entry.path.clone().unwrap_or_default();
     let folders: Vec<String> = entries.iter().map(|(_, entry)| folder(entry)).collect();
-    arrival.bring_folders(&folders.iter().map(String::as_str).collect::<Vec<_>>())?;
-    if !arrival.is_sparse() {
+    opened.ensure_folders(&folders.iter().map(String::as_str).collect::<Vec<_>>())?;
+    if !opened.is_partial() {
         return Ok(());
     }
-    let here = |entry: &Entry| skill_at(arrival.tree(), &folder(entry)).is_some();
+    let here = |entry: &Entry| skill_at(opened.listing(), &folder(entry)).is_some();
     let gone: Vec<_> = entries.iter().filter(|(_, entry)| !here(entry)).collect();
     if gone.is_empty() {
         return Ok(());
     }
-    let offered = discover::skills(arrival.listing(), "").into_iter().filter(|found| found.offered);
+    let offered = discover::skills(opened.listing(), "").into_iter().filter(|found| found.offered);
     let manifests: BTreeSet<String> = offered.map(|found| found.manifest_path()).collect();
-    arrival.bring(|entry| manifests.contains(entry.path.as_str()))?;
+    let tree = opened.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
     // One that is nowhere is told when it is looked for.
     let limits = &world.settings.limits;
-    let went = gone.iter().filter_map(|(name, entry)| moved(name, entry, arrival.tree(), limits).ok());
+    let went = gone.iter().filter_map(|(name, entry)| moved(name, entry, tree, limits).ok());
     let went: Vec<String> = went.map(|found| found.folder).collect();
-    arrival.bring_folders(&went.iter().map(String::as_str).collect::<Vec<_>>())
+    opened.ensure_folders(&went.iter().map(String::as_str).collect::<Vec<_>>()).map(|_| ())
 }
 
 /// The skill whose root is this folder.
-fn skill_at(tree: &Tree, folder: &str) -> Option<Found> {
-    discover::skills(&tree.listing, folder).into_iter().find(|found| found.folder == folder)
+fn skill_at(listing: &Listing, folder: &str) -> Option<Found> {
+    discover::skills(listing, folder).into_iter().find(|found| found.folder == folder)
 }
 
 /// A recorded skill in a newer tree of its source: in its folder or, when that is gone, where
@@ -544,7 +530,7 @@ pub(crate) fn again(
 ) -> Result<Candidate> {
     let limits = &world.settings.limits;
     let folder = entry.path.as_deref().unwrap_or("");
-    let found = match skill_at(tree, folder) {
+    let found = match skill_at(&tree.listing, folder) {
         Some(found) => found,
         None => moved(name, entry, tree, limits)?,
     };
@@ -620,11 +606,10 @@ fn source_name(resolved: &Resolved, world: &World<'_>) -> String {
 }
 
 /// Why a source has no skill, as well as it can be told.
-fn nothing_found(ask: &Ask, resolved: &Resolved, tree: &Tree, base: &str) -> Error {
+fn nothing_found(ask: &Ask, resolved: &Resolved, listing: &Listing, base: &str) -> Error {
     let name = resolved.source.display_name();
-    if !base.is_empty() && !tree.listing.has_folder(base) {
-        let folders: BTreeSet<&str> =
-            tree.listing.entries().iter().flat_map(|e| ancestors(&e.path)).collect();
+    if !base.is_empty() && !listing.has_folder(base) {
+        let folders: BTreeSet<&str> = listing.entries().iter().flat_map(|e| ancestors(&e.path)).collect();
         let error = error!(NotFound, "{name} has no folder `{base}`");
         return match nearest(base, folders.into_iter()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
@@ -638,7 +623,7 @@ fn nothing_found(ask: &Ask, resolved: &Resolved, tree: &Tree, base: &str) -> Err
     };
     let place = if base.is_empty() { name } else { format!("{name}, folder `{base}`,") };
     let error = Error::new(kind, format!("{place} has no skill: there is no SKILL.md in it"));
-    match discover::near_misses(&tree.listing, base).first() {
+    match discover::near_misses(listing, base).first() {
         Some(near) => {
             error.hint(format!("there is `{near}`, but the file must be called exactly `SKILL.md`"))
         }

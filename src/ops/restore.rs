@@ -9,10 +9,10 @@ use crate::cache::Cache;
 use crate::digest::{self, Digest, Files};
 use crate::disk::{DriftKind, OnDisk, Seen, Sight};
 use crate::error::{Context as _, Error, Kind, Result, error};
-use crate::fetch::{self, Extent, Tree, World};
+use crate::fetch::{self, OpenOptions, Tree, World};
 use crate::registry::{Entry, Mode, Registry};
 use crate::skill::SkillName;
-use crate::source::{Pin, Reference, Request, Resolved, Source};
+use crate::source::{Pin, Reference, Request, Source};
 use crate::store::files_of;
 use crate::tree::Listing;
 use crate::words::count;
@@ -147,22 +147,15 @@ fn fetch_group(skills: &[(&SkillName, &Entry)], world: &World<'_>) -> Result<Fet
 }
 
 fn fetch_pinned(entry: &Entry, folders: &BTreeSet<String>, world: &World<'_>) -> Result<Tree> {
-    let request = Request::parse(&entry.source)?;
-    let pin = entry.pin.to_pin()?;
-    if let Pin::Commit(sha) = &pin {
-        let resolved = Resolved {
-            source: request.source,
-            reference: Reference::Sha(sha.clone()),
-            chosen: None,
-            pin: pin.clone(),
-            subdirectory: None,
-        };
-        let mut arrival = fetch::pinned(resolved, Extent::Sparse, world)?;
-        arrival.bring_folders(&folders.iter().map(String::as_str).collect::<Vec<_>>())?;
-        return Ok(arrival.into_parts().1);
+    let mut request = Request::parse(&entry.source)?;
+    if let Pin::Commit(sha) = entry.pin.to_pin()? {
+        request.reference = Reference::Sha(sha);
     }
     let integrity = entry.pin.archive.as_deref().map(str::parse).transpose()?;
-    Ok(fetch::open(&request, None, integrity.as_ref(), world)?.1)
+    let options = OpenOptions { integrity: integrity.as_ref(), ..OpenOptions::default() };
+    let source = fetch::open(&request, options, world)?;
+    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    Ok(source.into_tree(&folders, |_| false)?.1)
 }
 
 /// The error for a pin that the source no longer has, or that cannot be reached.

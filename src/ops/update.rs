@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::disk::{DriftKind, Sight};
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
-use crate::fetch::{self, Arrival, Extent, Known, Tree, World, npm};
+use crate::fetch::{self, Extent, Known, OpenOptions, PackageSource, Tree, World, npm};
 use crate::marketplace::{Package, Want};
 use crate::marketplaces::Marketplaces;
 use crate::registry::{Entry, Mode, PinRecord, ReferenceRecord, Registry};
@@ -81,10 +81,11 @@ impl Aim {
     }
 
     /// Fetches it as it is now.
-    fn open(&self, world: &World<'_>) -> Result<(Resolved, Tree)> {
+    fn open<'w>(&self, world: &'w World<'w>) -> Result<PackageSource<'w>> {
+        let options = OpenOptions { integrity: self.integrity.as_ref(), ..OpenOptions::default() };
         match &self.package {
             Some(package) => npm::open(package, world),
-            None => fetch::open(&self.request, None, self.integrity.as_ref(), world),
+            None => fetch::open(&self.request, options, world),
         }
     }
 }
@@ -180,7 +181,7 @@ fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, aim: &Aim) -> Result
 /// Sources that cost little to look at are looked at.
 fn elsewhere(aim: &Aim, entry: &Entry, world: &World<'_>) -> Result<Found> {
     if let Some(package) = &aim.package {
-        let found = npm::look(package, &entry.source, world)?.map(|(resolved, _)| resolved);
+        let found = npm::look(package, &entry.source, world)?;
         let same = found.as_ref().is_some_and(|now| Ok(&now.pin) == entry.pin.to_pin().as_ref());
         return Ok((if same { State::Current } else { State::Behind }, found));
     }
@@ -191,7 +192,7 @@ fn elsewhere(aim: &Aim, entry: &Entry, world: &World<'_>) -> Result<Found> {
     if matches!(&aim.request.source, Source::Archive { location } if location.contains("://")) {
         return Ok((State::Unknown, None));
     }
-    let (resolved, tree) = fetch::open(&aim.request, None, None, world)?;
+    let (resolved, tree) = aim.open(world)?.into_tree(&[""], |_| true)?;
     let folder = entry.path.as_deref().unwrap_or("");
     let same = crate::digest::of_files(&crate::store::files_of(&tree, folder)?) == entry.digest;
     Ok((if same { State::Current } else { State::Behind }, Some(resolved)))
@@ -328,25 +329,23 @@ fn fetch_all(outlooks: &[Outlook], registry: &Registry, world: &World<'_>) -> Re
 fn fetch_one(outlooks: &[&Outlook], registry: &Registry, world: &World<'_>) -> Result<Moving> {
     let first = outlooks.first().and_then(|outlook| Some((outlook, outlook.aim.as_ref()?)));
     let (first, aim) = first.ok_or_else(|| error!(Failed, "a source without skills was asked for"))?;
-    let mut arrival = match &first.resolved {
+    let mut source = match &first.resolved {
         Some(resolved) if matches!(resolved.pin, Pin::Commit(_)) => {
-            fetch::pinned(resolved.clone(), Extent::Sparse, world)?
+            let remote = Remote::open(&resolved.source, world)?;
+            PackageSource::of_commit(remote, resolved.clone(), Extent::Partial, world)?
         }
-        _ => {
-            let (resolved, tree) = aim.open(world)?;
-            Arrival::whole(resolved, tree)
-        }
+        _ => aim.open(world)?,
     };
     let entries = outlooks.iter().filter_map(|outlook| registry.skills.get_key_value(&outlook.name));
-    let (same, changed): (Vec<_>, Vec<_>) =
-        entries.partition(|(_, entry)| unchanged(entry, &arrival.resolved, arrival.tree()).is_some());
-    gather::bring_again(&mut arrival, &changed, world)?;
+    let (same, changed): (Vec<_>, Vec<_>) = entries.partition(|(_, entry)| {
+        unchanged(entry, &source.resolved, source.folder_id(folder_of(entry))).is_some()
+    });
+    gather::ensure_again(&mut source, &changed, world)?;
     let of_plugins = changed.iter().filter(|(_, entry)| entry.marketplace.is_some());
     let folders = of_plugins.map(|(_, entry)| entry.path.as_deref().unwrap_or(""));
     let manifests: BTreeSet<String> = folders.flat_map(market::manifests_above).collect();
-    arrival.bring(|entry| manifests.contains(entry.path.as_str()))?;
-    let rewritten = rewritten(outlooks, registry, &arrival)?;
-    let (resolved, tree) = arrival.into_parts();
+    let rewritten = rewritten(outlooks, registry, &source)?;
+    let (resolved, tree) = source.into_tree(&[], |entry| manifests.contains(entry.path.as_str()))?;
     if let Some(cache) = &world.cache {
         let known = same.into_iter().map(|(_, entry)| Known {
             folder: entry.path.clone().unwrap_or_default(),
@@ -360,12 +359,16 @@ fn fetch_one(outlooks: &[&Outlook], registry: &Registry, world: &World<'_>) -> R
 
 /// Of the commits that these skills are at, those from which no way leads to the new one.
 /// Only branches are expected to have one.
-fn rewritten(outlooks: &[&Outlook], registry: &Registry, arrival: &Arrival<'_>) -> Result<BTreeSet<Sha>> {
-    let Pin::Commit(new) = &arrival.resolved.pin else { return Ok(BTreeSet::new()) };
+fn rewritten(
+    outlooks: &[&Outlook],
+    registry: &Registry,
+    source: &PackageSource<'_>,
+) -> Result<BTreeSet<Sha>> {
+    let Pin::Commit(new) = &source.resolved.pin else { return Ok(BTreeSet::new()) };
     let mut commits = BTreeSet::new();
     for entry in outlooks.iter().filter_map(|outlook| registry.skills.get(&outlook.name)) {
         let is_branch = !matches!(entry.reference, Some(ReferenceRecord::Tag(_) | ReferenceRecord::Range(_)));
-        let same = Request::parse(&entry.source)?.source.same(&arrival.resolved.source);
+        let same = Request::parse(&entry.source)?.source.same(&source.resolved.source);
         match entry.pin.to_pin()? {
             Pin::Commit(old) if is_branch && same && old != *new => drop(commits.insert(old)),
             _ => {}
@@ -373,16 +376,21 @@ fn rewritten(outlooks: &[&Outlook], registry: &Registry, arrival: &Arrival<'_>) 
     }
     let mut rewritten = BTreeSet::new();
     for old in commits {
-        if !arrival.descends(&old)? {
+        if !source.descends(&old)? {
             rewritten.insert(old);
         }
     }
     Ok(rewritten)
 }
 
-/// The git id of a skill's folder, when that is the recorded one: then its files are too.
-fn unchanged(entry: &Entry, resolved: &Resolved, tree: &Tree) -> Option<String> {
-    let id = tree.folder_id(entry.path.as_deref().unwrap_or(""))?;
+fn folder_of(entry: &Entry) -> &str {
+    entry.path.as_deref().unwrap_or("")
+}
+
+/// The git id of a skill's folder as it is `now`, when that is the recorded one: then its
+/// files are too.
+fn unchanged(entry: &Entry, resolved: &Resolved, now: Option<String>) -> Option<String> {
+    let id = now?;
     let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.same(&resolved.source));
     (same_source && entry.pin.tree.as_ref() == Some(&id)).then_some(id)
 }
@@ -400,7 +408,7 @@ fn find(name: &SkillName, entry: &Entry, aim: &Aim, moving: &Moving, world: &Wor
         settled => settled,
     };
     let resolved = Resolved { reference, ..moving.resolved.as_ref().clone() };
-    if let Some(id) = unchanged(entry, &resolved, &moving.tree) {
+    if let Some(id) = unchanged(entry, &resolved, moving.tree.folder_id(folder)) {
         let mut pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), Some(id));
         pin.reachable = Some(true);
         return Ok(Content::Noted(Box::new(Entry { pin, ..entry.clone() })));
@@ -431,9 +439,10 @@ pub(crate) fn at_commit(name: &SkillName, entry: &Entry, sha: &Sha, world: &Worl
     let reference = entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
     let pin = Pin::Commit(sha.clone());
     let resolved = Resolved { source: request.source, reference, chosen: None, pin, subdirectory: None };
-    let mut arrival = fetch::pinned(resolved, Extent::Sparse, world)?;
-    gather::bring_again(&mut arrival, &[(name, entry)], world)?;
-    let (resolved, tree) = arrival.into_parts();
+    let remote = Remote::open(&resolved.source, world)?;
+    let mut source = PackageSource::of_commit(remote, resolved, Extent::Partial, world)?;
+    gather::ensure_again(&mut source, &[(name, entry)], world)?;
+    let (resolved, tree) = source.into_tree(&[], |_| false)?;
     let tree = Arc::new(tree);
     let candidate = gather::again(name, entry, &tree, Arc::new(resolved), world)?;
     let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;

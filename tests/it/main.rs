@@ -21,6 +21,7 @@ mod update;
 mod verify;
 
 mod catalogues;
+mod market_http;
 mod market_install;
 mod marketplace;
 mod offline;

@@ -59,6 +59,8 @@ struct Rule {
 struct State {
     seen: Vec<Seen>,
     connections: usize,
+    /// Bytes of all answers.
+    sent: usize,
     rules: Vec<Rule>,
     /// The `Authorization` that git's answers need.
     authorization: Option<String>,
@@ -162,6 +164,12 @@ impl Server {
         self.state.lock().unwrap().connections
     }
 
+    /// Bytes of the bodies of all answers so far.
+    #[allow(dead_code, reason = "for the tests of the program, which share this file")]
+    pub(crate) fn sent(&self) -> usize {
+        self.state.lock().unwrap().sent
+    }
+
     /// All requests so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.state.lock().unwrap().seen.clone()
@@ -210,6 +218,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, stop: &AtomicBool, root: &Pat
             }
             _ => git(&seen, &body, root, &config, old)?,
         };
+        state.lock().unwrap().sent += answer.body.len();
         send(stream, answer, play.as_ref(), stop)?;
     }
     Ok(())

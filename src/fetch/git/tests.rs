@@ -42,7 +42,7 @@ fn seed(repo: &mut Repo) -> Seeded {
 
 /// What stands in `a/SKILL.md` of a reference.
 fn skill(remote: &Remote, reference: &Reference) -> Result<String> {
-    let tree = remote.fetch(&remote.resolve(reference, None, None)?, Extent::Whole)?;
+    let tree = remote.fetch(&remote.resolve(reference, None, None)?, Extent::Full)?;
     let entry = tree.listing.get("a/SKILL.md").expect("a/SKILL.md is listed");
     Ok(String::from_utf8(tree.read(entry)?.into_owned()).unwrap())
 }
@@ -161,13 +161,13 @@ fn what_is_not_there_is_named_with_what_is_near() {
     assert_eq!(error.kind, Kind::NotFound);
     let gone = "1234567890123456789012345678901234567890".parse().unwrap();
     let resolved = remote.resolve(&Reference::Sha(gone), None, None).unwrap();
-    assert_eq!(remote.fetch(&resolved, Extent::Whole).err().unwrap().kind, Kind::NotFound);
+    assert_eq!(remote.fetch(&resolved, Extent::Full).err().unwrap().kind, Kind::NotFound);
     let folder = TreePath::parse(b"a/none").unwrap();
     let resolved = remote.resolve(&Reference::Default, Some(&folder), None).unwrap();
-    assert_eq!(remote.fetch(&resolved, Extent::Whole).err().unwrap().kind, Kind::NotFound);
+    assert_eq!(remote.fetch(&resolved, Extent::Full).err().unwrap().kind, Kind::NotFound);
     let blob = sha(repo.repository.find_commit(ids.main).unwrap().tree_id());
     let resolved = remote.resolve(&Reference::Sha(blob), None, None).unwrap();
-    assert_eq!(remote.fetch(&resolved, Extent::Whole).err().unwrap().kind, Kind::Integrity);
+    assert_eq!(remote.fetch(&resolved, Extent::Full).err().unwrap().kind, Kind::Integrity);
     assert_eq!(Remote::open(&git("file:///nothing/here"), &world).err().unwrap().kind, Kind::NotFound);
     let empty = bench.repository("o/empty.git");
     let remote = Remote::open(&git(empty.file_url()), &world).unwrap();
@@ -284,7 +284,7 @@ fn one_folder_is_listed_with_paths_from_the_top_and_git_ids() {
     let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
     let folder = TreePath::parse(b"a").unwrap();
     let tree = remote
-        .fetch(&remote.resolve(&Reference::Default, Some(&folder), None).unwrap(), Extent::Whole)
+        .fetch(&remote.resolve(&Reference::Default, Some(&folder), None).unwrap(), Extent::Full)
         .unwrap();
     let paths: Vec<_> = tree.listing.entries().iter().map(|e| (e.path.as_str(), e.size)).collect();
     assert_eq!(paths, [("a/SKILL.md", 3), ("a/x/y.txt", 1)]);
@@ -330,8 +330,7 @@ fn no_filter_touches_a_byte() {
     repo.set("refs/heads/main", id);
     let world = bench.world();
     let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
-    let tree =
-        remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Whole).unwrap();
+    let tree = remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Full).unwrap();
     for (path, bytes) in files {
         assert_eq!(&*tree.read(tree.listing.get(path).unwrap()).unwrap(), bytes, "{path}");
     }
@@ -377,7 +376,7 @@ fn hostile_names_are_refused_one_by_one() {
             let world = bench.world();
             let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
             let tree = remote
-                .fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Whole)
+                .fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Full)
                 .unwrap();
             let paths: Vec<_> = tree.listing.entries().iter().map(|e| e.path.as_str()).collect();
             assert_eq!(paths, ["s/ok"], "{number} {mode}");
@@ -416,7 +415,7 @@ fn odd_trees_are_listed_as_they_are_or_refused() {
     let world = bench.world();
     let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
     let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
-    let tree = remote.fetch(&resolved, Extent::Whole).unwrap();
+    let tree = remote.fetch(&resolved, Extent::Full).unwrap();
     let shown: Vec<String> =
         tree.listing.entries().iter().map(|e| format!("{} {}", e.node.mode(), e.path)).collect();
     assert_eq!(
@@ -465,7 +464,7 @@ fn check_refused(repo: &mut Repo, bench: &Bench, tree: Oid, kind: Option<Kind>) 
     repo.set("refs/heads/main", commit);
     let world = bench.world();
     let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
-    let fetched = remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Whole);
+    let fetched = remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Full);
     match kind {
         Some(kind) => assert_eq!(fetched.err().map(|e| e.kind), Some(kind)),
         None => {
@@ -500,14 +499,14 @@ fn below(folder: &'static str) -> impl Fn(&Entry) -> bool {
 }
 
 #[test]
-fn a_sparse_tree_brings_what_is_asked_for_and_no_more() {
+fn of_a_partial_tree_what_is_asked_for_is_fetched_and_no_more() {
     let bench = Bench::new();
     two_skills(&mut bench.repository("o/r.git"));
     let Some(server) = Server::start(&bench.served()) else { return };
     let world = bench.world();
     let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
     let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
-    let mut tree = remote.fetch(&resolved, Extent::Sparse).unwrap();
+    let mut tree = remote.fetch(&resolved, Extent::Partial).unwrap();
     let paths = |tree: &Tree| {
         tree.listing.entries().iter().map(|entry| entry.path.to_string()).collect::<Vec<_>>().join(" ")
     };
@@ -522,8 +521,8 @@ fn a_sparse_tree_brings_what_is_asked_for_and_no_more() {
     assert_eq!(get(&tree, "README.md").unwrap_err().kind, Kind::Integrity, "it was never sent");
 
     let before = server.seen().len();
-    remote.bring(&mut tree, &resolved, &below("skills/first/")).unwrap();
-    remote.bring(&mut tree, &resolved, &below("skills/first/")).unwrap();
+    remote.fetch_files(&mut tree, &resolved, &below("skills/first/")).unwrap();
+    remote.fetch_files(&mut tree, &resolved, &below("skills/first/")).unwrap();
     assert_eq!(server.seen().len(), before + 1, "one request, and none for what is here");
     assert_eq!(get(&tree, "skills/first/SKILL.md").unwrap(), "a");
     let link = tree.listing.get("skills/first/CLAUDE.md").unwrap();
@@ -532,7 +531,7 @@ fn a_sparse_tree_brings_what_is_asked_for_and_no_more() {
     assert_eq!(get(&tree, "skills/second/run.sh").unwrap(), "a");
     assert!(get(&tree, "skills/second/SKILL.md").is_err());
 
-    remote.bring(&mut tree, &resolved, &below("skills/second/")).unwrap();
+    remote.fetch_files(&mut tree, &resolved, &below("skills/second/")).unwrap();
     let again = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
     assert_eq!(again.refs().unwrap().branches.len(), 1);
     assert_eq!(server.connections(), 1, "every answer is read to its end");
@@ -558,9 +557,9 @@ fn a_host_that_cannot_leave_blobs_out_sends_them() {
         let world = bench.world();
         let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
         let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
-        let mut tree = remote.fetch(&resolved, Extent::Sparse).unwrap();
+        let mut tree = remote.fetch(&resolved, Extent::Partial).unwrap();
         let before = server.seen().len();
-        remote.bring(&mut tree, &resolved, &|_| true).unwrap();
+        remote.fetch_files(&mut tree, &resolved, &|_| true).unwrap();
         assert_eq!(server.seen().len(), before, "all was here");
         assert_eq!(tree.read(tree.listing.get("README.md").unwrap()).unwrap().as_ref(), b"b");
     }
@@ -574,10 +573,10 @@ fn a_host_that_gives_no_single_blobs_sends_the_commit() {
     let world = bench.world();
     let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
     let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
-    let mut tree = remote.fetch(&resolved, Extent::Sparse).unwrap();
+    let mut tree = remote.fetch(&resolved, Extent::Partial).unwrap();
     let refusal = b"0032ERR upload-pack: not our ref 0123456789012345\n0000".to_vec();
     server.play_times("/git-upload-pack", 1, Play::Bytes("application/x-git-upload-pack-result", refusal));
-    remote.bring(&mut tree, &resolved, &below("skills/first/")).unwrap();
+    remote.fetch_files(&mut tree, &resolved, &below("skills/first/")).unwrap();
     assert_eq!(tree.read(tree.listing.get("skills/first/SKILL.md").unwrap()).unwrap().as_ref(), b"a");
 }
 
@@ -598,11 +597,11 @@ fn blobs_that_a_host_owes_or_garbles_are_an_error() {
         (Play::Corrupt(60), Kind::Integrity),
         (Play::Truncate(60), Kind::Network),
     ] {
-        let mut tree = remote.fetch(&resolved, Extent::Sparse).unwrap();
+        let mut tree = remote.fetch(&resolved, Extent::Partial).unwrap();
         server.play("/git-upload-pack", play);
-        let brought = remote.bring(&mut tree, &resolved, &below("skills/first/"));
+        let fetched = remote.fetch_files(&mut tree, &resolved, &below("skills/first/"));
         let entry = tree.listing.get("skills/first/SKILL.md").unwrap();
-        let error = brought.and_then(|()| tree.read(entry).map(|_| ())).unwrap_err();
+        let error = fetched.and_then(|()| tree.read(entry).map(|_| ())).unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         server.play_fair();
     }
@@ -629,7 +628,7 @@ fn a_lying_pack_is_an_error_and_leaves_nothing() {
         if let Some(play) = play.clone() {
             server.play("git-upload-pack", play);
         }
-        let error = remote.fetch(&resolved, Extent::Whole).map(|_| ()).unwrap_err();
+        let error = remote.fetch(&resolved, Extent::Full).map(|_| ()).unwrap_err();
         assert!(kinds.contains(&error.kind), "{play:?}: {error:?}");
         server.play_fair();
         assert_eq!(bench.leftovers(), 0);
@@ -667,7 +666,7 @@ fn a_pack_may_not_pass_its_limit() {
     let world = bench.world();
     let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
     let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
-    assert_eq!(remote.fetch(&resolved, Extent::Whole).err().unwrap().kind, Kind::Invalid);
+    assert_eq!(remote.fetch(&resolved, Extent::Full).err().unwrap().kind, Kind::Invalid);
     assert_eq!(bench.leftovers(), 0);
 }
 
@@ -682,8 +681,7 @@ fn many_threads_read_one_tree() {
     let Some(server) = Server::start(&bench.served()) else { return };
     let world = bench.world();
     let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
-    let tree =
-        remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Whole).unwrap();
+    let tree = remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Full).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -773,7 +771,7 @@ fn half_a_loose_object_is_an_error() {
     let world = bench.world();
     let fetch = || {
         let remote = Remote::open(&git(repo.file_url()), &world)?;
-        remote.fetch(&remote.resolve(&Reference::Default, None, None)?, Extent::Whole)
+        remote.fetch(&remote.resolve(&Reference::Default, None, None)?, Extent::Full)
     };
     let cut = |id: Oid, share: usize| {
         let name = id.to_string();

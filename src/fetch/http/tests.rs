@@ -243,7 +243,7 @@ fn a_private_repository_wants_a_token_of_its_own_host() {
     let fetch = |bench: &Bench| {
         let world = bench.world();
         let remote = Remote::open(&source, &world)?;
-        remote.fetch(&remote.resolve(&Reference::Default, None, None)?, Extent::Whole).map(|_| ())
+        remote.fetch(&remote.resolve(&Reference::Default, None, None)?, Extent::Full).map(|_| ())
     };
     let error = fetch(&bench).unwrap_err();
     assert_eq!(error.kind, Kind::Auth);
@@ -288,7 +288,7 @@ fn the_credential_helper_is_asked_once() {
     home.require_basic(BASIC);
     for _ in 0..2 {
         let remote = Remote::open(&source, &world).unwrap();
-        remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Whole).unwrap();
+        remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Full).unwrap();
     }
     assert_eq!(std::fs::read_to_string(note).unwrap(), "get\n");
 }

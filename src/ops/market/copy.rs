@@ -1,17 +1,17 @@
 //! From the place of a marketplace to a copy of its catalogue, with what the search reads.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::entry::plugin_manifest;
+use super::entry::{plugin_manifest, plugin_manifests};
 use crate::digest::Digest;
 use crate::discover;
 use crate::error::{Context as _, Result, error, printable};
 use crate::fetch::marketplace::{self, Place};
-use crate::fetch::{self, Tree, World};
+use crate::fetch::{self, OpenOptions, PackageSource, Tree, World};
 use crate::marketplace::{self as catalogue, Catalogue, Manner, Plugin, Scan, Want, root_of};
 use crate::marketplaces::{Copy, Marketplace};
 use crate::registry::PinRecord;
@@ -135,19 +135,18 @@ fn tree(
     integrity: Option<&Digest>,
     world: &World<'_>,
 ) -> Result<Fetched> {
-    let (resolved, tree) = fetch::open(request, None, integrity, world)?;
-    let base = resolved.subdirectory.as_ref().map_or("", |path| path.as_str());
-    let pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), None);
-    let found = marketplace::find(&tree, base, named)?;
-    let (manifest, text) = match found {
+    let mut source = fetch::open(request, OpenOptions { integrity, ..OpenOptions::default() }, world)?;
+    let base = source.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
+    let pin = PinRecord::of(&source.resolved.pin, source.resolved.chosen.as_deref(), None);
+    let (manifest, text) = match marketplace::find(&mut source, &base, named)? {
         Some((path, text)) => (Some(path), text),
-        None => (None, plain(&tree, base, request, world)?),
+        None => (None, plain(&mut source, &base, request, world)?),
     };
     let file = manifest.as_deref().unwrap_or("marketplace.json");
     let read = Catalogue::parse(&text, file, Manner::of(file, named.is_some()))?;
     let mut warnings = doubts(&read, Some(&request.source));
-    let root = manifest.as_deref().map_or(base, root_of);
-    let documents = documents(&read, Some((&tree, root)), world, &mut warnings);
+    let root = manifest.as_deref().map_or(base.as_str(), root_of);
+    let documents = documents(&read, &mut source, root, world, &mut warnings)?;
     let marketplace = Marketplace { named: named.is_some(), ..record(place, manifest, pin, world.env.now) };
     Ok(fetched(marketplace, read, text, &documents, warnings))
 }
@@ -162,7 +161,8 @@ fn without_tree(
 ) -> Fetched {
     let pin = PinRecord::of(&Pin::Archive(Digest::of(text.as_bytes()).hex().to_owned()), None, None);
     warnings.extend(doubts(&read, None));
-    let documents = documents(&read, None, world, &mut warnings);
+    let documents: Vec<Document<'_>> =
+        read.plugins.iter().filter(|plugin| plugin.source().is_ok()).map(of_entry).collect();
     fetched(record(place, manifest, pin, world.env.now), read, text, &documents, warnings)
 }
 
@@ -203,9 +203,9 @@ fn doubts(catalogue: &Catalogue, source: Option<&Source>) -> Vec<String> {
 }
 
 /// A catalogue for a repository that has none: each skill that it offers is an entry.
-fn plain(tree: &Tree, base: &str, request: &Request, world: &World<'_>) -> Result<String> {
+fn plain(opened: &mut PackageSource<'_>, base: &str, request: &Request, world: &World<'_>) -> Result<String> {
     let source = request.source.display_name();
-    let found = discover::skills(&tree.listing, base);
+    let found = discover::skills(opened.listing(), base);
     let any_offered = found.iter().any(|found| found.offered);
     let found: Vec<_> = found.into_iter().filter(|found| found.offered || !any_offered).collect();
     if found.is_empty() {
@@ -213,6 +213,8 @@ fn plain(tree: &Tree, base: &str, request: &Request, world: &World<'_>) -> Resul
             .hint("a catalogue is looked for in .claude-plugin/, .github/plugin/, .agents/plugins/ and at the top")
             .hint("another one can be named: `SOURCE/.cursor-plugin/marketplace.json`"));
     }
+    let folders = found.iter().map(|found| found.folder.as_str()).collect();
+    let tree = ensure_manifests(opened, &folders)?;
     let fronts: Vec<Frontmatter> =
         found.iter().map(|found| frontmatter(tree, &found.folder, world).unwrap_or_default()).collect();
     let unnamed: Vec<discover::Unnamed<'_>> = found
@@ -238,47 +240,60 @@ fn plain(tree: &Tree, base: &str, request: &Request, world: &World<'_>) -> Resul
     Ok(serde_json::to_string_pretty(&document).unwrap_or_default())
 }
 
-/// What the search reads: each entry, and each skill of an entry whose files are here.
+/// What the search reads: each entry, and each skill of an entry whose files are in the source.
 /// Entries that are known to hold no skill are left out.
 fn documents(
     catalogue: &Catalogue,
-    tree: Option<(&Tree, &str)>,
+    source: &mut PackageSource<'_>,
+    root: &str,
     world: &World<'_>,
     warnings: &mut Vec<String>,
-) -> Vec<Document<'static>> {
+) -> Result<Vec<Document<'static>>> {
+    let inside = |plugin: &Plugin| match plugin.source().ok()?.want(true) {
+        Ok(Want::Inside(path)) => Some((path.is_empty(), below(root, &path))),
+        _ => None,
+    };
+    let roots: Vec<Option<(bool, String)>> = catalogue.plugins.iter().map(inside).collect();
+    let manifests: BTreeSet<String> =
+        roots.iter().flatten().flat_map(|(_, root)| plugin_manifests(root)).collect();
+    let tree = source.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
+    let mut skills: Vec<Option<Result<Vec<String>>>> = Vec::new();
+    for (plugin, root) in catalogue.plugins.iter().zip(&roots) {
+        skills.push(root.as_ref().map(|(is_top, root)| folders_of(plugin, tree, root, *is_top)));
+    }
+    let folders = skills.iter().flatten().flatten().flatten().map(String::as_str).collect();
+    let tree = ensure_manifests(source, &folders)?;
     let mut documents = Vec::new();
-    for plugin in &catalogue.plugins {
-        let Ok(source) = plugin.source() else { continue };
-        let inside = match (tree, source.want(true)) {
-            (Some((tree, root)), Ok(Want::Inside(path))) => {
-                let at = if root.is_empty() {
-                    path.clone()
-                } else {
-                    format!("{root}/{path}").trim_end_matches('/').to_owned()
-                };
-                Some((tree, at, path.is_empty()))
-            }
-            _ => None,
-        };
-        let Some((tree, root, is_marketplace)) = inside else {
-            documents.push(of_entry(plugin));
-            continue;
-        };
-        let skills = of_skills(plugin, tree, &root, is_marketplace, world);
-        match skills {
-            Ok(skills) if skills.is_empty() => {}
-            // A plain repository's entry is its one skill: once is enough.
-            Ok(skills) if skills.len() == 1 && skills[0].name == plugin.name.as_str() => {
-                documents.extend(skills)
-            }
-            Ok(skills) => {
-                documents.push(of_entry(plugin));
+    for (plugin, folders) in catalogue.plugins.iter().zip(skills) {
+        match folders {
+            None if plugin.source().is_ok() => documents.push(of_entry(plugin)),
+            None => {}
+            Some(Err(error)) => warnings.push(error.message),
+            Some(Ok(folders)) => {
+                let skills: Vec<_> =
+                    folders.iter().filter_map(|folder| of_skill(plugin, tree, folder, world)).collect();
+                // A plain repository's entry is its one skill: once is enough.
+                let is_its_skill = skills.len() == 1 && skills[0].name == plugin.name.as_str();
+                if !skills.is_empty() && !is_its_skill {
+                    documents.push(of_entry(plugin));
+                }
                 documents.extend(skills);
             }
-            Err(error) => warnings.push(error.message),
         }
     }
-    documents
+    Ok(documents)
+}
+
+/// A path below a folder; either may be the top.
+fn below(folder: &str, path: &str) -> String {
+    [folder, path].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+}
+
+/// The tree, with the manifests of the skills in these folders at hand.
+fn ensure_manifests<'s>(source: &'s mut PackageSource<'_>, folders: &BTreeSet<&str>) -> Result<&'s Tree> {
+    source.ensure_files(|entry| {
+        matches!(entry.path.name(), MANIFEST | LOWER_MANIFEST) && folders.contains(entry.path.folder())
+    })
 }
 
 fn texts(words: &[String]) -> Vec<Text<'static>> {
@@ -301,31 +316,26 @@ fn of_entry(plugin: &Plugin) -> Document<'static> {
     }
 }
 
-fn of_skills(
-    plugin: &Plugin,
-    tree: &Tree,
-    root: &str,
-    is_marketplace: bool,
-    world: &World<'_>,
-) -> Result<Vec<Document<'static>>> {
+/// The folders of an entry's skills.
+fn folders_of(plugin: &Plugin, tree: &Tree, root: &str, is_marketplace: bool) -> Result<Vec<String>> {
     let manifest = plugin_manifest(tree, root)?;
     let scan = Scan { listing: &tree.listing, root, is_marketplace };
-    let resolution = catalogue::resolve(plugin, manifest.as_ref(), scan)?;
-    let document = |folder: &String| {
-        let front = frontmatter(tree, folder, world)?;
-        let last = folder.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(&plugin.name);
-        Some(Document {
-            name: Cow::Owned(front.name.clone().unwrap_or_else(|| last.to_owned())),
-            description: Cow::Owned(front.description.clone()),
-            tags: texts(&front.tags),
-            triggers: texts(&front.triggers),
-            category: owned(front.category.as_ref().or(plugin.category.as_ref())),
-            version: owned(front.version.as_ref()),
-            plugin: Cow::Owned(plugin.name.clone()),
-            ..Document::default()
-        })
-    };
-    Ok(resolution.folders.iter().filter_map(document).collect())
+    Ok(catalogue::resolve(plugin, manifest.as_ref(), scan)?.folders)
+}
+
+fn of_skill(plugin: &Plugin, tree: &Tree, folder: &str, world: &World<'_>) -> Option<Document<'static>> {
+    let front = frontmatter(tree, folder, world)?;
+    let last = folder.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(&plugin.name);
+    Some(Document {
+        name: Cow::Owned(front.name.clone().unwrap_or_else(|| last.to_owned())),
+        description: Cow::Owned(front.description.clone()),
+        tags: texts(&front.tags),
+        triggers: texts(&front.triggers),
+        category: owned(front.category.as_ref().or(plugin.category.as_ref())),
+        version: owned(front.version.as_ref()),
+        plugin: Cow::Owned(plugin.name.clone()),
+        ..Document::default()
+    })
 }
 
 /// The frontmatter of the skill in a folder, if it can be read.

@@ -1,6 +1,6 @@
 //! From an entry of a marketplace to candidates, and to a view of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -8,20 +8,20 @@ use super::copy::{archive_pin, at_pin, place_of};
 use super::{parse_documents, settle, shelf};
 use crate::error::{Error, Result, error, printable};
 use crate::fetch::marketplace::{Place, text};
-use crate::fetch::{self, Tree, World, npm};
+use crate::fetch::{self, OpenOptions, PackageSource, Tree, World, npm};
 use crate::marketplace::{
     self, Catalogue, PLUGIN_MANIFESTS, Plugin, PluginManifest, Resolution, Scan, Want, root_of,
 };
 use crate::marketplaces::{Marketplace, Marketplaces};
 use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered, Offer};
 use crate::registry::Origin;
-use crate::source::{Request, Resolved, Source};
+use crate::source::{Request, Source};
+use crate::tree::Listing;
 
-/// An entry with its files at hand.
-struct Opened {
-    resolved: Resolved,
-    tree: Tree,
-    /// The plugin's root in the tree.
+/// An entry whose source is open.
+struct Opened<'w> {
+    source: PackageSource<'w>,
+    /// The plugin's root in the source.
     root: String,
     is_marketplace: bool,
 }
@@ -54,15 +54,14 @@ pub(crate) fn gather(
     let (name, skill) =
         settle(entry, &catalogue, &parse_documents(&text)?).map_err(|e| in_marketplace(e, registered))?;
     let plugin = catalogue.find(&name)?;
-    let opened = open_plugin(plugin, known, world)?;
-    let (resolution, manifest) = resolve(plugin, &opened)?;
+    let mut opened = open_plugin(plugin, known, world)?;
+    let (resolution, manifest) = resolve(plugin, &mut opened)?;
     let mut ask = ask.clone();
-    ask.request.source = opened.resolved.source.clone();
+    ask.request.source = opened.source.resolved.source.clone();
     if let (Some(skill), false) = (skill, matches!(ask.choice, Choice::Named(_))) {
         ask.choice = Choice::Named(vec![skill]);
     }
-    let mut gathered =
-        gather::pick(&ask, (opened.resolved, opened.tree), Some(&resolution.folders), world, choose)?;
+    let mut gathered = gather::pick(&ask, opened.source, Some(&resolution.folders), world, choose)?;
     gathered.notes = plugin.notes.iter().map(|note| format!("the entry `{}`: {note}", plugin.name)).collect();
     // A skill that has no version of its own has its plugin's.
     let version = Some(marketplace::version(manifest.as_ref(), plugin, None)).filter(|v| *v != "unknown");
@@ -114,9 +113,7 @@ fn above(folder: &str) -> impl Iterator<Item = &str> {
 
 /// What [`lend_version`] may read for a skill in this folder.
 pub(crate) fn manifests_above(folder: &str) -> Vec<String> {
-    let at =
-        |root: &str, path: &str| if root.is_empty() { path.to_owned() } else { format!("{root}/{path}") };
-    above(folder).flat_map(|root| PLUGIN_MANIFESTS.iter().map(move |path| at(root, path))).collect()
+    above(folder).flat_map(plugin_manifests).collect()
 }
 
 /// Gives a skill that has no version of its own that of its plugin: of the nearest
@@ -128,7 +125,7 @@ pub(crate) fn lend_version(candidate: &mut Candidate, of_entry: Option<&str>) {
     front.version = front.version.take().or(own).or_else(|| of_entry.map(str::to_owned));
 }
 
-fn open_plugin(plugin: &Plugin, known: &Marketplace, world: &World<'_>) -> Result<Opened> {
+fn open_plugin<'w>(plugin: &Plugin, known: &Marketplace, world: &'w World<'w>) -> Result<Opened<'w>> {
     let place = place_of(known)?;
     let want = plugin.source()?.want(place.is_local())?;
     match (want, &place) {
@@ -141,57 +138,63 @@ fn open_plugin(plugin: &Plugin, known: &Marketplace, world: &World<'_>) -> Resul
         )
         .hint("add the repository that holds it as a marketplace, not the URL of the file")),
         (Want::Elsewhere { request, integrity }, _) => {
-            let (resolved, tree) = fetch::open(&request, None, integrity.as_ref(), world)?;
-            Ok(elsewhere(resolved, tree))
+            let options = OpenOptions { integrity: integrity.as_ref(), ..OpenOptions::default() };
+            Ok(elsewhere(fetch::open(&request, options, world)?))
         }
-        (Want::Npm(package), _) => {
-            let (resolved, tree) = npm::open(&package, world)?;
-            Ok(elsewhere(resolved, tree))
-        }
+        (Want::Npm(package), _) => Ok(elsewhere(npm::open(&package, world)?)),
     }
 }
 
 /// A plugin that is a folder of its marketplace, in the state that is recorded.
-fn inside(path: &str, request: &Request, known: &Marketplace, world: &World<'_>) -> Result<Opened> {
-    let pinned = at_pin(request, &known.pin)?;
-    let (mut resolved, tree) = fetch::open(&pinned, None, archive_pin(known).as_ref(), world)?;
+fn inside<'w>(
+    path: &str,
+    request: &Request,
+    known: &Marketplace,
+    world: &'w World<'w>,
+) -> Result<Opened<'w>> {
+    let archive = archive_pin(known);
+    let options = OpenOptions { integrity: archive.as_ref(), ..OpenOptions::default() };
+    let mut source = fetch::open(&at_pin(request, &known.pin)?, options, world)?;
     // What is followed is the marketplace's branch, not the commit it was at.
-    resolved.reference = request.reference.clone();
-    resolved.chosen.clone_from(&known.pin.chosen);
+    source.resolved.reference = request.reference.clone();
+    source.resolved.chosen.clone_from(&known.pin.chosen);
     let base = request.subdirectory.as_ref().map_or("", |path| path.as_str());
     let top = known.manifest.as_deref().map_or(base, root_of);
     let parts: Vec<&str> = [top, path].into_iter().filter(|part| !part.is_empty()).collect();
-    Ok(Opened { resolved, tree, root: parts.join("/"), is_marketplace: path.is_empty() })
+    Ok(Opened { source, root: parts.join("/"), is_marketplace: path.is_empty() })
 }
 
 /// A plugin that is a source of its own: at the folder that was named, or, in an archive, in
 /// the one folder that everything is in.
-fn elsewhere(resolved: Resolved, tree: Tree) -> Opened {
-    let root = match (&resolved.subdirectory, &resolved.source) {
+fn elsewhere(source: PackageSource<'_>) -> Opened<'_> {
+    let root = match (&source.resolved.subdirectory, &source.resolved.source) {
         (Some(folder), _) => folder.to_string(),
-        (None, Source::Archive { .. }) => only_folder(&tree),
+        (None, Source::Archive { .. }) => only_folder(source.listing()),
         (None, _) => String::new(),
     };
-    Opened { resolved, tree, root, is_marketplace: false }
+    Opened { source, root, is_marketplace: false }
 }
 
-fn only_folder(tree: &Tree) -> String {
-    let entries = tree.listing.entries();
+fn only_folder(listing: &Listing) -> String {
+    let entries = listing.entries();
     let first =
         entries.first().and_then(|entry| entry.path.as_str().split_once('/')).map_or("", |(first, _)| first);
-    let all = !first.is_empty() && tree.listing.below(first).len() == entries.len();
+    let all = !first.is_empty() && listing.below(first).len() == entries.len();
     if all { first.to_owned() } else { String::new() }
 }
 
-/// The `plugin.json` of a plugin.
+/// Where the `plugin.json` of a plugin may be.
+pub(super) fn plugin_manifests(root: &str) -> impl Iterator<Item = String> {
+    let root = if root.is_empty() { String::new() } else { format!("{root}/") };
+    PLUGIN_MANIFESTS.iter().map(move |path| format!("{root}{path}"))
+}
+
+/// The `plugin.json` of a plugin; [`plugin_manifests`] must be at hand.
 ///
 /// # Errors
 /// `Invalid` for one that cannot be read.
 pub(super) fn plugin_manifest(tree: &Tree, root: &str) -> Result<Option<PluginManifest>> {
-    let at = |path: &str| if root.is_empty() { path.to_owned() } else { format!("{root}/{path}") };
-    let Some(path) =
-        PLUGIN_MANIFESTS.iter().map(|path| at(path)).find(|path| tree.listing.get(path).is_some())
-    else {
+    let Some(path) = plugin_manifests(root).find(|path| tree.listing.get(path).is_some()) else {
         return Ok(None);
     };
     let Some(text) = text(tree, &path)? else { return Ok(None) };
@@ -204,10 +207,12 @@ pub(super) fn plugin_manifest(tree: &Tree, root: &str) -> Result<Option<PluginMa
     }
 }
 
-fn resolve(plugin: &Plugin, opened: &Opened) -> Result<(Resolution, Option<PluginManifest>)> {
-    let manifest = plugin_manifest(&opened.tree, &opened.root)?;
-    let scan =
-        Scan { listing: &opened.tree.listing, root: &opened.root, is_marketplace: opened.is_marketplace };
+fn resolve(plugin: &Plugin, opened: &mut Opened<'_>) -> Result<(Resolution, Option<PluginManifest>)> {
+    let Opened { source, root, is_marketplace } = opened;
+    let manifests: BTreeSet<String> = plugin_manifests(root).collect();
+    let tree = source.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
+    let manifest = plugin_manifest(tree, root)?;
+    let scan = Scan { listing: &tree.listing, root, is_marketplace: *is_marketplace };
     let resolution = marketplace::resolve(plugin, manifest.as_ref(), scan)?;
     if resolution.folders.is_empty() {
         return Err(resolution.nothing(&plugin.name));
