@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+use crate::agents::Target;
 use crate::cache::Cache;
 use crate::error::{Error, Kind, Result};
 use crate::fetch::World;
@@ -289,6 +290,7 @@ impl Context<'_> {
     /// What fetching needs.
     pub(crate) fn world<'w>(&'w self, place: &'w Place) -> World<'w> {
         World::new(self.env, &place.settings, place.scope.base(), self.globals.offline, self.ui)
+            .with_own(Box::new(|| place.own()))
     }
 
     pub(crate) fn offline(&self) -> bool {
@@ -305,6 +307,21 @@ impl Place {
     /// The file that records the marketplaces of this scope; it stands beside the registry.
     pub(crate) fn marketplaces_file(&self) -> PathBuf {
         self.store.registry_file().with_file_name("skills_marketplaces.json")
+    }
+
+    /// Every file and folder that ba-agent keeps in this scope: skill folders, registry,
+    /// marketplaces, settings.
+    fn own(&self) -> Vec<PathBuf> {
+        let mut targets = vec![Target::default()];
+        let recorded = self.store.overview().unwrap_or_default().skills.into_values();
+        let recorded = recorded.flat_map(|skill| skill.targets);
+        // A target that cannot be understood is told of where it is used.
+        let named = self.settings.agents.iter().cloned().chain(recorded);
+        targets.extend(named.filter_map(|text| Target::parse(&text).ok()));
+        let mut own = self.places.taken(&targets);
+        own.extend([self.store.registry_file().to_path_buf(), self.marketplaces_file()]);
+        own.extend([self.store.lock_file(), self.store.journal_file(), self.scope.own_folder()]);
+        own
     }
 
     /// The marketplaces that a command sees here: the scope's own, then the user's.

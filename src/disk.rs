@@ -150,6 +150,39 @@ pub(crate) fn read_entry(folder: &Path, path: &str, line: &str) -> Result<Vec<u8
     }
 }
 
+/// How a place that a command changes lies to the source of what it puts there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overlap {
+    Apart,
+    /// The folder at the place is the source itself.
+    Same,
+    /// The place lies somewhere inside the source.
+    PlaceInside,
+    /// The source lies somewhere inside the place.
+    SourceInside,
+}
+
+/// Compares a place with a source, both by path without links and by what the system says
+/// that they are: a bind mount or another case of the name is the same folder. A link at the
+/// place is an entry of its own, not what it leads to.
+pub(crate) fn overlap(place: &Path, source: &Path) -> Overlap {
+    let is_link = std::fs::symlink_metadata(place).is_ok_and(|meta| meta.is_symlink());
+    if !is_link && is_same(place, source) {
+        return Overlap::Same;
+    }
+    if !is_link && source.ancestors().skip(1).any(|above| is_same(above, place)) {
+        return Overlap::SourceInside;
+    }
+    if place.ancestors().skip(1).any(|above| is_same(above, source)) {
+        return Overlap::PlaceInside;
+    }
+    Overlap::Apart
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b || identity(a).is_some_and(|one| Some(one) == identity(b))
+}
+
 /// `MODE SHA256` of each file and link below `folder`, without what programs and file
 /// managers leave behind ([`is_litter`]).
 pub(crate) fn hash_folder(folder: &Path) -> Result<BTreeMap<String, String>> {
@@ -255,6 +288,29 @@ mod tests {
     fn litter_that_was_recorded_is_watched() {
         let recorded = map(&[(".DS_Store", "100644 1")]);
         assert_eq!(drift(&recorded, &BTreeMap::new()).len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn places_and_sources_are_compared_as_folders() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().canonicalize().unwrap();
+        std::fs::create_dir_all(top.join("a/b/c")).unwrap();
+        std::fs::create_dir_all(top.join("ab")).unwrap();
+        std::os::unix::fs::symlink("b", top.join("a/link")).unwrap();
+        let check = |place: &str, source: &str, expected| {
+            assert_eq!(overlap(&top.join(place), &top.join(source)), expected, "{place} {source}");
+        };
+        check("a/b", "a/b", Overlap::Same);
+        check("a/b", "a", Overlap::PlaceInside);
+        check("a/new/deep", "a", Overlap::PlaceInside);
+        check("a", "a/b/c", Overlap::SourceInside);
+        check("ab", "a", Overlap::Apart);
+        check("a", "ab", Overlap::Apart);
+        // Replacing a link takes nothing away from what it leads to.
+        check("a/link", "a/b", Overlap::Apart);
+        check("a/link", "a/b/c", Overlap::Apart);
+        check("missing", "also-missing", Overlap::Apart);
     }
 
     #[test]

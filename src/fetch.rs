@@ -62,7 +62,13 @@ pub(crate) struct World<'a> {
     pub(crate) listings: git::Listings,
     /// What was fetched before; `None` where there is no place for it.
     pub(crate) cache: Option<Cache>,
+    /// Files and folders that ba-agent itself keeps in this scope: no part of a skill that
+    /// happens to lie around them. Asked only when a local folder is read.
+    pub(crate) own: Option<Own<'a>>,
 }
+
+/// See [`World::own`].
+pub(crate) type Own<'a> = Box<dyn Fn() -> Vec<PathBuf> + Sync + 'a>;
 
 impl<'a> World<'a> {
     pub(crate) fn new(
@@ -74,7 +80,12 @@ impl<'a> World<'a> {
     ) -> Self {
         let cache = env.cache_dir().ok().map(|folder| Cache::new(&folder, settings.cache_limit));
         let (http, greetings, listings) = Default::default();
-        Self { env, settings, base, offline, progress, http, greetings, listings, cache }
+        Self { env, settings, base, offline, progress, http, greetings, listings, cache, own: None }
+    }
+
+    /// The same world, where these files and folders are ba-agent's own.
+    pub(crate) fn with_own(self, own: Own<'a>) -> Self {
+        Self { own: Some(own), ..self }
     }
 }
 

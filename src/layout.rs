@@ -202,6 +202,14 @@ impl Scope {
         }
     }
 
+    /// The folder that holds the settings, and nothing that is anybody else's.
+    pub(crate) fn own_folder(&self) -> PathBuf {
+        match self {
+            Self::Project { root } => root.join(".ba-agent"),
+            Self::User { config, .. } => config.clone(),
+        }
+    }
+
     /// The registry: where the settings say, from the base of the scope, or the usual file.
     pub(crate) fn registry_file(&self, env: &Env, setting: Option<&str>) -> PathBuf {
         match self {

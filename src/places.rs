@@ -11,6 +11,7 @@ use crate::layout::{Env, Scope};
 use crate::registry::{Entry, Registry};
 use crate::settings::stays_inside;
 use crate::skill::SkillName;
+use crate::source::Source;
 
 /// The skill folders of one scope.
 #[derive(Debug)]
@@ -42,7 +43,13 @@ impl Places {
     /// The folder that holds the skills of a target. A root that is a link is resolved once,
     /// here, so that staging lies on the file system where the skills really are.
     fn root(&self, target: &Target) -> PathBuf {
-        let root = match (target, &self.install_dir) {
+        let root = self.root_as_written(target);
+        let mut known = self.real.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(root).or_insert_with_key(|root| real(root)).clone()
+    }
+
+    fn root_as_written(&self, target: &Target) -> PathBuf {
+        match (target, &self.install_dir) {
             (target, Some(dir)) if *target == Target::default() => dir.clone(),
             (Target::Agent(agent), _) => {
                 self.base.join(if self.is_user { agent.user_dir } else { agent.project_dir })
@@ -51,9 +58,33 @@ impl Places {
                 (Some(rest), Some(home)) => home.join(rest),
                 _ => self.base.join(path),
             },
+        }
+    }
+
+    /// Every folder that these targets take, without links and as it is written: neither is
+    /// part of a source that happens to lie around it.
+    pub(crate) fn taken(&self, targets: &[Target]) -> Vec<PathBuf> {
+        let written = targets.iter().map(|target| self.root_as_written(target));
+        let written = written.map(|root| self.real_base.join(root.strip_prefix(&self.base).unwrap_or(&root)));
+        self.roots(targets).into_iter().chain(written).collect()
+    }
+
+    /// Where a source lies on this machine, without links; `None` for one that does not, or
+    /// that is gone. `folder` is the skill's own in it.
+    pub(crate) fn here(&self, source: &Source, folder: &str) -> Option<PathBuf> {
+        let path = match source {
+            Source::Local { path } => path.as_str(),
+            Source::Archive { location } if !location.contains("://") => location,
+            Source::Archive { location: url } | Source::Git { url } => url.strip_prefix("file://")?,
+            _ => return None,
         };
-        let mut known = self.real.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry(root).or_insert_with_key(|root| real(root)).clone()
+        let path = match (path.strip_prefix("~/"), &self.home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => self.base.join(path),
+        };
+        // Archives and repositories are one thing, whatever is taken out of them.
+        let folder = if matches!(source, Source::Local { .. }) { folder } else { "" };
+        std::fs::canonicalize(if folder.is_empty() { path } else { path.join(folder) }).ok()
     }
 
     /// The folders of several targets, each once, in their order.

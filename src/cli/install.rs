@@ -14,7 +14,8 @@ use crate::marketplaces::Marketplaces;
 use crate::ops::apply::{Done, Report};
 use crate::ops::gather::{self, Ask, Choice, Gathered, Offer};
 use crate::ops::market;
-use crate::ops::plan::{self, Action, Wanted};
+use crate::ops::overlap::{self, InPlace};
+use crate::ops::plan::{self, Action, Plan, Wanted};
 use crate::ops::restore::{self, Due, Supply};
 use crate::registry::{Mode, Registry};
 use crate::source::Request;
@@ -107,6 +108,9 @@ impl Install {
         if self.sources.is_empty() && self.from.is_none() {
             return self.restore(cx, &place);
         }
+        if !self.agents.is_empty() {
+            place.settings.agents.clone_from(&self.agents);
+        }
         let targets = self.targets(&place)?;
         let gathered = match &self.from {
             Some(file) => import::gather(cx, &place, file)?,
@@ -123,11 +127,18 @@ impl Install {
             targets: targets.clone(),
             candidate,
         });
-        let report = self.carry_out(cx, &place, wanted.collect())?;
+        let (report, in_place) = self.carry_out(cx, &place, wanted.collect())?;
+        for one in &in_place {
+            cx.ui.note(&format!(
+                "`{}` is in place: `{}` is its source and stays as it is",
+                one.name, one.place
+            ));
+        }
         tell(cx, &report, self.dry_run);
         if cx.ui.json() {
             cx.ui.data(&serde_json::json!({
-                "skills": report.skills, "skipped": skipped, "warnings": warnings, "dry_run": self.dry_run,
+                "skills": report.skills, "skipped": skipped, "warnings": warnings, "in_place": in_place,
+                "dry_run": self.dry_run,
             }));
         }
         Ok(0)
@@ -240,7 +251,7 @@ impl Install {
     }
 
     fn targets(&self, place: &Place) -> Result<Vec<Target>> {
-        let names = if self.agents.is_empty() { &place.settings.agents } else { &self.agents };
+        let names = &place.settings.agents;
         if names.is_empty() {
             return Ok(vec![Target::default()]);
         }
@@ -263,19 +274,26 @@ impl Install {
         }
     }
 
-    fn carry_out(&self, cx: &Context<'_>, place: &Place, wanted: Vec<Wanted>) -> Result<Report> {
+    fn carry_out(
+        &self,
+        cx: &Context<'_>,
+        place: &Place,
+        wanted: Vec<Wanted>,
+    ) -> Result<(Report, Vec<InPlace>)> {
         if self.dry_run {
             let registry = place.store.read()?;
-            let seen =
-                place.places.see(wanted.iter().map(|w| (&w.candidate.name, &w.targets[..])), &registry)?;
-            let plan = plan::install(wanted, &registry, &seen, self.force)?;
-            return Report::of_plan(plan, &place.places, cx.env.now);
+            let (plan, in_place) = self.plan(wanted, &registry, place)?;
+            return Ok((Report::of_plan(plan, &place.places, cx.env.now)?, in_place));
         }
         let transaction = place.store.begin(&cx.waiting())?;
-        let registry = transaction.registry();
+        let (plan, in_place) = self.plan(wanted, transaction.registry(), place)?;
+        Ok((cx.apply(place, plan, transaction, "install")?, in_place))
+    }
+
+    fn plan(&self, wanted: Vec<Wanted>, registry: &Registry, place: &Place) -> Result<(Plan, Vec<InPlace>)> {
+        let (wanted, in_place) = overlap::leave_in_place(wanted, registry, &place.places);
         let seen = place.places.see(wanted.iter().map(|w| (&w.candidate.name, &w.targets[..])), registry)?;
-        let plan = plan::install(wanted, registry, &seen, self.force)?;
-        cx.apply(place, plan, transaction, "install")
+        Ok((plan::install(wanted, registry, &seen, self.force)?, in_place))
     }
 }
 

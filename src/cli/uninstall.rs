@@ -6,6 +6,7 @@ use clap_complete::engine::ArgValueCandidates;
 use super::completions::installed_names;
 use super::{Context, Place, did_you_mean};
 use crate::error::{Result, error};
+use crate::ops::apply::Done;
 use crate::ops::{market, plan};
 use crate::registry::Registry;
 use crate::skill::SkillName;
@@ -35,13 +36,21 @@ impl Uninstall {
         let plan = plan::uninstall(&names, registry, &seen, self.force)?;
         let report = cx.apply(&place, plan, transaction, "uninstall")?;
         for done in &report.skills {
-            cx.ui.status("Removed", &format!("{} from {}", done.name, done.places.join(", ")));
+            tell_removed(cx, done);
         }
         if cx.ui.json() {
             cx.ui.data(&report);
         }
         Ok(0)
     }
+}
+
+fn tell_removed(cx: &Context<'_>, done: &Done) {
+    if done.untouched.is_empty() {
+        return cx.ui.status("Removed", &format!("{} from {}", done.name, done.places.join(", ")));
+    }
+    cx.ui.status("Removed", &format!("{} from the registry", done.name));
+    cx.ui.note(&format!("`{}` is its source and stays", done.untouched.join("`, `")));
 }
 
 /// The installed skills of these names.

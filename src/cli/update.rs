@@ -128,7 +128,9 @@ impl Update {
                 (_, false) => "Updated",
             };
             let same = if done.action == Action::Keep { " (its files are the same)" } else { "" };
-            cx.ui.status(verb, &format!("{} {before} -> {after}{same}", done.name));
+            // A local folder has no pins that could be told.
+            let pins = if before == after { String::new() } else { format!(" {before} -> {after}") };
+            cx.ui.status(verb, &format!("{}{pins}{same}", done.name));
             for change in changes.get(&done.name).into_iter().flatten() {
                 cx.ui.detail(&format!("{} {}", change.what.letter(), change.path));
             }

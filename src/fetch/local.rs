@@ -2,30 +2,36 @@
 
 use std::ffi::OsStr;
 use std::fs::FileType;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::error::{Context as _, Error, Kind, Result, error, fail, printable};
+use crate::skill::{LOWER_MANIFEST, MANIFEST};
 use crate::source::Source;
 use crate::tree::{Entry, Limits, Listing, Node, TreePath};
 
 use super::{Tree, is_clutter};
 
 /// Lists the files below the folder `root`, whose bytes [`Tree::read`] then takes from
-/// the disk. Left out: every `.git` (folder or file), and what the Finder adds
-/// ([`Tree::skipped`]). Links are kept as links; a name that breaks the path policy is
-/// refused for the skill it stands in.
+/// the disk. Left out: every `.git` (folder or file), what the Finder adds
+/// ([`Tree::skipped`]), and of `own`, which ba-agent itself keeps, whatever a skill lies
+/// around: installed into itself it would grow with each update. Links are kept as links; a
+/// name that breaks the path policy is refused for the skill it stands in.
 ///
 /// # Errors
 /// `NotFound` when `root` is not there or is no folder; `Invalid` when it holds more
 /// than [`Limits::entries`] files and folders; `Failed` when something cannot be read.
-pub(crate) fn open(root: &Path, limits: &Limits) -> Result<Tree> {
+pub(crate) fn open(root: &Path, own: &[PathBuf], limits: &Limits) -> Result<Tree> {
     check_root(root)?;
     let mut walk = Walk::default();
+    let own: Vec<&PathBuf> = own.iter().filter(|path| lies_in_skill(root, path)).collect();
+    let is_part = |entry: &DirEntry| {
+        entry.file_name() != ".git" && !own.iter().any(|path| path.as_path() == entry.path())
+    };
     let found = WalkDir::new(root).min_depth(1).follow_links(false).sort_by_file_name().into_iter();
-    for (number, entry) in found.filter_entry(|entry| entry.file_name() != ".git").enumerate() {
+    for (number, entry) in found.filter_entry(is_part).enumerate() {
         if number >= limits.entries {
             return Err(too_many(root, limits));
         }
@@ -38,6 +44,16 @@ pub(crate) fn open(root: &Path, limits: &Limits) -> Result<Tree> {
     let mut tree = Tree::folder(listing, root.to_owned());
     tree.skipped = walk.skipped;
     Ok(tree)
+}
+
+/// True for a path below `root` with a manifest in `root` or a folder on the way: then it
+/// would be a part of that skill.
+fn lies_in_skill(root: &Path, path: &Path) -> bool {
+    let above = path.ancestors().skip(1).take_while(|above| above.starts_with(root));
+    path != root
+        && above
+            .into_iter()
+            .any(|above| [MANIFEST, LOWER_MANIFEST].iter().any(|name| above.join(name).is_file()))
 }
 
 /// Where the git repository at `root` was cloned from, if it says so and that can be read.
@@ -190,7 +206,7 @@ mod tests {
             "s/._SKILL.md",
         ]);
         fs::create_dir(root.path().join("empty")).unwrap();
-        let tree = open(root.path(), &Limits::default()).unwrap();
+        let tree = open(root.path(), &[], &Limits::default()).unwrap();
         assert_eq!(
             paths(&tree),
             ["100644 s/.gitignore 21", "100644 s/SKILL.md 19", "100644 s/references/a b.md 28"]
@@ -204,7 +220,7 @@ mod tests {
     fn a_folder_that_cannot_be_a_source_is_an_error() {
         let root = folder(&["a", "b", "d/c"]);
         let kind = |path: &Path, entries| {
-            open(path, &Limits { entries, ..Limits::default() }).err().map(|error| error.kind)
+            open(path, &[], &Limits { entries, ..Limits::default() }).err().map(|error| error.kind)
         };
         assert_eq!(kind(root.path(), 4), None);
         assert_eq!(kind(root.path(), 3), Some(Kind::Invalid), "the folder counts too");
@@ -229,7 +245,7 @@ mod tests {
         let _socket = UnixListener::bind(at("s/socket")).unwrap();
         // The folder that is named may itself be reached by a link.
         symlink(root.path(), at("here")).unwrap();
-        let tree = open(&at("here"), &Limits::default()).unwrap();
+        let tree = open(&at("here"), &[], &Limits::default()).unwrap();
         let listing = &tree.listing;
         assert_eq!(listing.get("s/run.sh").unwrap().node, Node::File { executable: true });
         for (path, target) in
@@ -252,7 +268,7 @@ mod tests {
         for name in [&b"a\\b"[..], b"a\nb", b"\xff", b".GIT"] {
             fs::write(root.path().join("bad").join(OsStr::from_bytes(name)), "").unwrap();
         }
-        let listing = open(root.path(), &Limits::default()).unwrap().listing;
+        let listing = open(root.path(), &[], &Limits::default()).unwrap().listing;
         assert_eq!(listing.entries().len(), 2);
         assert_eq!(listing.refused_below("good").count(), 0);
         let reasons: Vec<_> = listing.refused_below("bad").map(|refused| refused.reason).collect();

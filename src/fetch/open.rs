@@ -59,7 +59,8 @@ pub(crate) fn open<'w>(
         }
         Source::Local { .. } => {
             let folder = local_folder(&request.source, world)?;
-            (Pin::Live, local::open(&folder, &world.settings.limits)?)
+            let own = world.own.as_ref().map_or_else(Vec::new, |own| own());
+            (Pin::Live, local::open(&folder, &own, &world.settings.limits)?)
         }
         Source::Builtin { name } => (Pin::Builtin(env!("CARGO_PKG_VERSION").to_owned()), shipped(name)?),
         Source::Marketplace { entry, marketplace } => {

@@ -66,6 +66,7 @@ impl Bench {
             greetings: crate::fetch::git::Greetings::default(),
             listings: crate::fetch::git::Listings::default(),
             cache: None,
+            own: None,
         }
     }
 

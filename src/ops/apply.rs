@@ -19,6 +19,7 @@ use crate::store::{Staged, Transaction, Valid};
 use crate::tree::{Limits, Node};
 
 use super::gather::Candidate;
+use super::overlap::{self, Untouched};
 use super::parallel;
 use super::plan::{Action, Content, Plan, Recorded, Step, Wanted};
 
@@ -42,10 +43,12 @@ impl Report {
     /// What a plan would do, for `--dry-run`.
     ///
     /// # Errors
-    /// `Integrity` or `Failed` where the bytes of a candidate cannot be read.
+    /// `Integrity` or `Failed` where the bytes of a candidate cannot be read; those of
+    /// [`overlap::check`].
     pub(crate) fn of_plan(plan: Plan, places: &Places, now: Timestamp) -> Result<Self> {
+        let untouched = overlap::check(&plan, places)?;
         let mut skills = Vec::new();
-        for step in plan.steps {
+        for (step, untouched) in plan.steps.into_iter().zip(untouched) {
             let entry = match (&step.content, step.before) {
                 (Some(Content::Found(wanted)), before) => {
                     record(wanted, wanted.mode, None, before.as_ref(), now)?
@@ -55,8 +58,10 @@ impl Report {
                 (None, Some(before)) => before,
                 (None, None) => continue,
             };
+            let untouched = shown_each(&untouched, places);
             let places = shown(places, &entry)?;
-            skills.push(Done { name: step.name, action: step.action, places, entry, warnings: Vec::new() });
+            let warnings = Vec::new();
+            skills.push(Done { name: step.name, action: step.action, places, entry, warnings, untouched });
         }
         Ok(Self { skills })
     }
@@ -74,31 +79,39 @@ pub(crate) struct Done {
     /// What the rules say of the files beside the manifest, as they were written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<Finding>,
+    /// Folders at its places that are its own source, and so were neither written nor removed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) untouched: Vec<String>,
 }
 
 fn shown(places: &Places, entry: &Entry) -> Result<Vec<String>> {
     Ok(places.roots_of(entry)?.iter().map(|root| places.shown(root)).collect())
 }
 
+fn shown_each(untouched: &Untouched, places: &Places) -> Vec<String> {
+    untouched.iter().map(|place| places.shown(place)).collect()
+}
+
 /// Does everything that `plan` says in one transaction, or nothing.
 ///
 /// # Errors
 /// `Invalid` for content that breaks the rules as it is written, `Integrity` for content
-/// that is not what was recorded, `Failed` where the disk refuses; the disk is then as it
-/// was before.
+/// that is not what was recorded, `Failed` where the disk refuses; those of
+/// [`overlap::check`]. The disk is then as it was before.
 pub(crate) fn apply(plan: Plan, mut transaction: Transaction, means: &Means<'_>) -> Result<Report> {
+    let untouched = overlap::check(&plan, means.places)?;
     let mut registry = transaction.registry().clone();
-    let staged = stage(&plan, &mut transaction, means)?;
+    let staged = stage(&plan, &untouched, &mut transaction, means)?;
     let mut report = Report::default();
-    for (step, copies) in plan.steps.into_iter().zip(staged) {
+    for ((step, copies), untouched) in plan.steps.into_iter().zip(staged).zip(untouched) {
         if step.gives_up_edits {
             keep_edited(&step, &mut transaction, means.places)?;
         }
         let entry = match (step.action, &step.content) {
-            (Action::Remove, _) => remove(&step, &mut transaction, means.places, &mut registry)?,
+            (Action::Remove, _) => remove(&step, &untouched, &mut transaction, means.places, &mut registry)?,
             (Action::Keep, None) => step.before.clone(),
             (Action::Keep, Some(Content::Noted(entry))) => Some(entry.as_ref().clone()),
-            (_, Some(content)) => Some(place(&step, content, &copies.valid, &mut transaction, means)?),
+            (_, Some(content)) => Some(place(&step, content, &copies, &untouched, &mut transaction, means)?),
             (_, None) => None,
         };
         let Some(entry) = entry else { continue };
@@ -106,8 +119,8 @@ pub(crate) fn apply(plan: Plan, mut transaction: Transaction, means: &Means<'_>)
             registry.skills.insert(step.name.clone(), entry.clone());
         }
         let places = shown(means.places, &entry)?;
-        let warnings = copies.warnings;
-        report.skills.push(Done { name: step.name, action: step.action, places, entry, warnings });
+        let (warnings, untouched) = (copies.warnings, shown_each(&untouched, means.places));
+        report.skills.push(Done { name: step.name, action: step.action, places, entry, warnings, untouched });
     }
     transaction.commit(&registry, means.command, means.now)?;
     Ok(report)
@@ -133,10 +146,10 @@ fn remember(jobs: &[Job<'_>], written: &[(Valid, Vec<Finding>)], means: &Means<'
     }
 }
 
-/// The staged copies of one step: one for each target that holds files.
+/// The staged copies of one step, by the place that each is for.
 #[derive(Debug, Default)]
 struct Copies {
-    valid: Vec<Valid>,
+    valid: BTreeMap<PathBuf, Valid>,
     /// What the rules say of the files beside the manifest.
     warnings: Vec<Finding>,
 }
@@ -145,14 +158,20 @@ struct Copies {
 struct Job<'a> {
     step: usize,
     name: &'a SkillName,
+    place: PathBuf,
     folder: PathBuf,
     content: &'a Content,
 }
 
 /// Writes what is new, several skills at a time.
-fn stage(plan: &Plan, transaction: &mut Transaction, means: &Means<'_>) -> Result<Vec<Copies>> {
+fn stage(
+    plan: &Plan,
+    untouched: &[Untouched],
+    transaction: &mut Transaction,
+    means: &Means<'_>,
+) -> Result<Vec<Copies>> {
     let mut jobs = Vec::new();
-    for (at, step) in plan.steps.iter().enumerate() {
+    for (at, (step, untouched)) in plan.steps.iter().zip(untouched).enumerate() {
         let Some(content) = step.content.as_ref().filter(|_| step.action != Action::Keep) else { continue };
         let Some((targets, mode)) = content.targets()? else { continue };
         let roots = means.places.roots(&targets);
@@ -162,8 +181,11 @@ fn stage(plan: &Plan, transaction: &mut Transaction, means: &Means<'_>) -> Resul
             Mode::Link => 1,
         };
         for root in roots.iter().take(holders) {
-            let folder = transaction.reserve(root)?;
-            jobs.push(Job { step: at, name: &step.name, folder, content });
+            let place = root.join(step.name.as_str());
+            if !untouched.contains(&place) {
+                let folder = transaction.reserve(root)?;
+                jobs.push(Job { step: at, name: &step.name, place, folder, content });
+            }
         }
     }
     let batch = means.cache.batch(jobs.len());
@@ -173,7 +195,7 @@ fn stage(plan: &Plan, transaction: &mut Transaction, means: &Means<'_>) -> Resul
     let mut staged: Vec<Copies> = plan.steps.iter().map(|_| Copies::default()).collect();
     for (job, (valid, warnings)) in jobs.iter().zip(written) {
         if let Some(copies) = staged.get_mut(job.step) {
-            copies.valid.push(valid);
+            copies.valid.insert(job.place.clone(), valid);
             copies.warnings = warnings;
         }
     }
@@ -251,7 +273,8 @@ fn write_tree(
 fn place(
     step: &Step,
     content: &Content,
-    copies: &[Valid],
+    copies: &Copies,
+    untouched: &Untouched,
     transaction: &mut Transaction,
     means: &Means<'_>,
 ) -> Result<Entry> {
@@ -259,19 +282,20 @@ fn place(
         return Err(error!(Failed, "`{}` has nothing to place", step.name));
     };
     let roots = means.places.roots(&targets);
-    for (n, root) in roots.iter().enumerate() {
+    let first = roots.first().map(|first| first.join(step.name.as_str())).unwrap_or_default();
+    for root in &roots {
         let at = root.join(step.name.as_str());
-        match (mode, copies.get(n)) {
+        match (mode, copies.valid.get(&at)) {
+            _ if untouched.contains(&at) => {}
             (Mode::Live, _) => transaction.link(root, at, content.live_folder()?)?,
             (_, Some(valid)) => transaction.put(at, valid)?,
-            (_, None) => {
-                let first = roots.first().map(|first| first.join(step.name.as_str())).unwrap_or_default();
-                link_or_say(transaction, root, at, &first)?;
-            }
+            (_, None) => link_or_say(transaction, root, at, &first)?,
         }
     }
     match content {
-        Content::Found(wanted) => record(wanted, mode, copies.first(), step.before.as_ref(), means.now),
+        Content::Found(wanted) => {
+            record(wanted, mode, copies.valid.values().next(), step.before.as_ref(), means.now)
+        }
         Content::Recorded(recorded) => Ok(recorded.entry.clone()),
         Content::Noted(entry) => Ok(entry.as_ref().clone()),
     }
@@ -329,6 +353,7 @@ fn keep_edited(step: &Step, transaction: &mut Transaction, places: &Places) -> R
 
 fn remove(
     step: &Step,
+    untouched: &Untouched,
     transaction: &mut Transaction,
     places: &Places,
     registry: &mut Registry,
@@ -336,7 +361,7 @@ fn remove(
     let Some(entry) = &step.before else { return Ok(None) };
     for root in places.roots_of(entry)? {
         let at = root.join(step.name.as_str());
-        if fsx::exists(&at) {
+        if fsx::exists(&at) && !untouched.contains(&at) {
             transaction.remove(at)?;
         }
     }

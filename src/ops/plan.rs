@@ -191,7 +191,7 @@ fn first_time(wanted: &Wanted, seen: &[OnDisk], force: bool) -> Result<Action> {
 }
 
 /// Identity is source and folder: a name is only a label.
-fn is_same_skill(entry: &Entry, candidate: &Candidate) -> bool {
+pub(super) fn is_same_skill(entry: &Entry, candidate: &Candidate) -> bool {
     let source: Option<Source> = Request::parse(&entry.source).ok().map(|request| request.source);
     source.is_some_and(|source| source.same(&candidate.resolved.source))
         && entry.path.as_deref().unwrap_or("") == candidate.folder

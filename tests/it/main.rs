@@ -25,6 +25,7 @@ mod market_http;
 mod market_install;
 mod marketplace;
 mod offline;
+mod overlap;
 mod search;
 mod served;
 #[path = "../support/server.rs"]
