@@ -86,7 +86,7 @@ impl Skills {
 
     fn gather(entries: Vec<Entry>, tree: Tree) -> Result<Self> {
         let (env, settings) = (Env::read()?, Settings::default());
-        let world = World::new(&env, &settings, Path::new("/"), true, &Silent);
+        let world = World::new(&env, &settings, Path::new("/"), true, &Silent, None);
         let request = Request::parse("owner/repo")?;
         let resolved = Resolved {
             source: request.source.clone(),

@@ -7,12 +7,11 @@
 //! moment, also while it is used.
 
 mod bundle;
+mod catalog;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-
-use fs_err as fs;
 
 use crate::digest::{self, Digest, Files, sha256_hex};
 use crate::error::Result;
@@ -20,14 +19,35 @@ use crate::fetch::Tree;
 use crate::tree::{Entry, Listing, Node, TreePath};
 pub(crate) use bundle::Batch;
 use bundle::Bundle;
+pub(crate) use catalog::Catalog;
 
 /// The first line of every file; another one is another format, and not read.
 const MAGIC: &str = "ba-agent tree 1";
 /// Room is looked for after one in so many new trees: looking costs a walk.
 const LOOK_EVERY: u8 = 16;
 
-/// Folders beside that of the trees: what is remembered of repositories, evicted like trees.
-const BESIDE: [&str; 2] = ["commits", "refs"];
+/// What is kept beside the trees, each kind in a folder of its own; evicted like trees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// A commit of a repository and what is known of its skills.
+    Commits,
+    /// The refs of a repository as they were last.
+    Refs,
+    /// A marketplace's catalogue with what the search reads.
+    Catalogs,
+}
+
+impl Section {
+    const ALL: [Self; 3] = [Self::Commits, Self::Refs, Self::Catalogs];
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Commits => "commits",
+            Self::Refs => "refs",
+            Self::Catalogs => "catalogs",
+        }
+    }
+}
 
 /// The trees of one cache folder.
 #[derive(Debug, Clone)]
@@ -60,11 +80,11 @@ impl Cache {
         self.limit > 0
     }
 
-    /// The file for what belongs to `key` in another folder of the cache, one of [`BESIDE`].
-    pub(crate) fn beside(&self, folder: &str, key: &str) -> PathBuf {
+    /// The file for what belongs to `key`.
+    pub(crate) fn beside(&self, section: Section, key: &str) -> PathBuf {
         let hex = sha256_hex(key.as_bytes());
         let (first, rest) = hex.split_at(2);
-        self.trees.with_file_name(folder).join(first).join(rest)
+        self.trees.with_file_name(section.folder()).join(first).join(rest)
     }
 
     fn file(&self, digest: &Digest) -> PathBuf {
@@ -111,12 +131,9 @@ impl Cache {
 
     fn write(&self, digest: &Digest, files: &Files, bytes: &[Vec<u8>]) -> Result<()> {
         let file = self.file(digest);
-        let folder = file.parent().unwrap_or(&self.trees);
-        fs::create_dir_all(folder)?;
-        let mut packed = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-        packed.write_all(&head(files, bytes))?;
-        bytes.iter().try_for_each(|bytes| packed.write_all(bytes))?;
-        packed.persist(&file).map_err(|e| e.error)?;
+        let head = head(files, bytes);
+        let parts: Vec<&[u8]> = std::iter::once(&head).chain(bytes).map(|part| &part[..]).collect();
+        write_whole(&file, &parts)?;
         // No clock and no state: the digest itself spreads the looks evenly.
         let last = digest.hex().as_bytes().last().copied().unwrap_or(0);
         if last % LOOK_EVERY == 0 {
@@ -178,7 +195,7 @@ impl Cache {
     /// Path, last use and size of each tree, and of what is kept beside them; files left by
     /// killed commands among them.
     fn list(&self) -> Vec<(PathBuf, std::time::SystemTime, u64)> {
-        let beside = BESIDE.iter().map(|folder| self.trees.with_file_name(folder));
+        let beside = Section::ALL.iter().map(|section| self.trees.with_file_name(section.folder()));
         let folders = std::iter::once(self.trees.clone()).chain(beside);
         let walk = folders.flat_map(|folder| walkdir::WalkDir::new(folder).min_depth(2).max_depth(2));
         let stat = |entry: walkdir::DirEntry| {
@@ -187,6 +204,16 @@ impl Cache {
         };
         walk.flatten().filter_map(stat).collect()
     }
+}
+
+/// Writes a file as a whole: others see all of it or nothing. Not flushed to the disk, since
+/// what a power cut leaves of it is found out when it is read.
+pub(crate) fn write_whole(file: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+    parts.iter().try_for_each(|part| new.write_all(part))?;
+    new.persist(file).map(|_| ()).map_err(|e| e.error)
 }
 
 /// Marks a file as used now: its modification time, since access times are often off.

@@ -289,7 +289,8 @@ impl Context<'_> {
 
     /// What fetching needs.
     pub(crate) fn world<'w>(&'w self, place: &'w Place) -> World<'w> {
-        World::new(self.env, &place.settings, place.scope.base(), self.globals.offline, self.ui)
+        let cache = Some(place.cache.clone());
+        World::new(self.env, &place.settings, place.scope.base(), self.globals.offline, self.ui, cache)
             .with_own(Box::new(|| place.own()))
     }
 
@@ -330,7 +331,7 @@ impl Place {
     /// Those of [`Marketplaces::read`].
     pub(crate) fn marketplaces(&self, env: &Env) -> Result<Marketplaces> {
         let user = env.config_dir().ok().map(|config| config.join("skills_marketplaces.json"));
-        Marketplaces::read(&self.marketplaces_file(), user.as_deref(), env.cache_dir().ok())
+        Marketplaces::read(&self.marketplaces_file(), user.as_deref())
     }
 
     /// The same request with a path that does not depend on the working directory: from the

@@ -20,8 +20,8 @@ pub(crate) mod testing;
 #[path = "../tests/support/server.rs"]
 pub(crate) mod testserver;
 
-pub(crate) use git::{Extent, Known};
-pub(crate) use open::{OpenOptions, local_folder, open};
+pub(crate) use git::{Extent, Known, canonical_url};
+pub(crate) use open::{OpenOptions, local_folder, open, origin_key};
 pub(crate) use package::PackageSource;
 
 use std::borrow::Cow;
@@ -77,8 +77,8 @@ impl<'a> World<'a> {
         base: &'a Path,
         offline: bool,
         progress: &'a dyn Progress,
+        cache: Option<Cache>,
     ) -> Self {
-        let cache = env.cache_dir().ok().map(|folder| Cache::new(&folder, settings.cache_limit));
         let (http, greetings, listings) = Default::default();
         Self { env, settings, base, offline, progress, http, greetings, listings, cache, own: None }
     }

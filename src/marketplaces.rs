@@ -1,9 +1,8 @@
-//! World: the marketplaces of a scope (`skills_marketplaces.json`) and the cached copies of
-//! their catalogues. The file is changed under a lock, as a whole; what the cache holds may
-//! vanish at any time.
+//! World: the marketplaces of a scope (`skills_marketplaces.json`). The file is changed under a
+//! lock, as a whole. The catalogues themselves are in the cache, and may vanish at any time.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use fs_err as fs;
@@ -11,7 +10,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::digest::sha256_hex;
 use crate::error::{Error, Kind, Result, error, printable};
 use crate::fsx;
 use crate::registry::PinRecord;
@@ -66,26 +64,6 @@ fn yes() -> bool {
     true
 }
 
-impl Marketplace {
-    /// What its copy is kept under: the same marketplace in the same state has one copy, in
-    /// however many projects it is registered.
-    fn key(&self) -> String {
-        let pin = self.pin.commit.as_deref().or(self.pin.archive.as_deref()).unwrap_or("live");
-        let manifest = self.manifest.as_deref().unwrap_or("");
-        let hash = sha256_hex(format!("{}\n{manifest}\n{pin}", self.source).as_bytes());
-        hash.get(..32).unwrap_or(&hash).to_owned()
-    }
-}
-
-/// A catalogue as it was fetched, and what the search reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Copy {
-    /// The catalogue's text.
-    pub(crate) catalogue: String,
-    /// JSON of its search documents.
-    pub(crate) documents: String,
-}
-
 /// The registered marketplaces that a command sees: those of its scope, and behind them the
 /// user's, whose names a project may take for others.
 #[derive(Debug, Clone, Default)]
@@ -93,7 +71,6 @@ pub(crate) struct Marketplaces {
     own: BTreeMap<String, Marketplace>,
     /// The user's, as a project sees them.
     behind: BTreeMap<String, Marketplace>,
-    cache: Option<PathBuf>,
 }
 
 impl Marketplaces {
@@ -101,12 +78,12 @@ impl Marketplaces {
     ///
     /// # Errors
     /// `Invalid` for a damaged file, with the line; it is never taken for an empty one.
-    pub(crate) fn read(file: &Path, behind: Option<&Path>, cache: Option<PathBuf>) -> Result<Self> {
+    pub(crate) fn read(file: &Path, behind: Option<&Path>) -> Result<Self> {
         let behind = match behind.filter(|behind| *behind != file) {
             Some(behind) => read(behind)?.marketplaces,
             None => BTreeMap::new(),
         };
-        Ok(Self { own: read(file)?.marketplaces, behind, cache })
+        Ok(Self { own: read(file)?.marketplaces, behind })
     }
 
     /// All of them by name.
@@ -139,38 +116,6 @@ impl Marketplaces {
         match nearest(name, self.all().map(|(name, _)| name.as_str())) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint(format!("register it with `ba-agent marketplace add {shown} SOURCE`")),
-        }
-    }
-
-    fn folder(&self, marketplace: &Marketplace) -> Option<PathBuf> {
-        self.cache.as_ref().map(|cache| cache.join("marketplaces").join(marketplace.key()))
-    }
-
-    /// The cached catalogue, if it is there.
-    pub(crate) fn catalogue(&self, marketplace: &Marketplace) -> Option<String> {
-        std::fs::read_to_string(self.folder(marketplace)?.join("catalogue.json")).ok()
-    }
-
-    /// The cached search documents, if they are there.
-    pub(crate) fn documents(&self, marketplace: &Marketplace) -> Option<String> {
-        std::fs::read_to_string(self.folder(marketplace)?.join("documents.json")).ok()
-    }
-
-    /// Keeps a copy. A cache that cannot be written keeps nothing, which is no failure.
-    pub(crate) fn keep(&self, marketplace: &Marketplace, copy: &Copy) {
-        let Some(folder) = self.folder(marketplace) else { return };
-        let write = || -> Result<()> {
-            fs::create_dir_all(&folder)?;
-            fsx::write_atomic(&folder.join("documents.json"), copy.documents.as_bytes())?;
-            fsx::write_atomic(&folder.join("catalogue.json"), copy.catalogue.as_bytes())
-        };
-        let _ = write();
-    }
-
-    /// Throws a copy away.
-    pub(crate) fn forget(&self, marketplace: &Marketplace) {
-        if let Some(folder) = self.folder(marketplace) {
-            let _ = std::fs::remove_dir_all(folder);
         }
     }
 }
@@ -292,7 +237,7 @@ mod tests {
             [("{", Kind::Invalid), (r#"{"schema_version":"2.0"}"#, Kind::Conflict), ("{}", Kind::Invalid)]
         {
             std::fs::write(&file, text).unwrap();
-            assert_eq!(Marketplaces::read(&file, None, None).unwrap_err().kind, kind, "{text}");
+            assert_eq!(Marketplaces::read(&file, None).unwrap_err().kind, kind, "{text}");
             assert!(put(&file, "x").is_err());
             assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
         }
@@ -305,22 +250,9 @@ mod tests {
         put(&own, "a").unwrap();
         put(&user, "a").unwrap();
         put(&user, "b").unwrap();
-        let all = Marketplaces::read(&own, Some(&user), None).unwrap();
+        let all = Marketplaces::read(&own, Some(&user)).unwrap();
         assert_eq!(all.all().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         assert!(all.is_own("a") && !all.is_own("b"));
         assert_eq!(all.get("c").unwrap_err().kind, Kind::NotFound);
-    }
-
-    #[test]
-    fn a_copy_belongs_to_one_state() {
-        let dir = tempfile::tempdir().unwrap();
-        let all = Marketplaces { cache: Some(dir.path().to_owned()), ..Marketplaces::default() };
-        let (old, mut new) = (marketplace("github:o/r"), marketplace("github:o/r"));
-        new.pin.commit = Some("b".repeat(40));
-        all.keep(&old, &Copy { catalogue: "c".into(), documents: "d".into() });
-        assert_eq!((all.catalogue(&old).as_deref(), all.documents(&old).as_deref()), (Some("c"), Some("d")));
-        assert_eq!(all.catalogue(&new), None);
-        all.forget(&old);
-        assert_eq!(all.catalogue(&old), None);
     }
 }

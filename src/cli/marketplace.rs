@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::{Context, Place};
 use crate::error::{Error, Kind, Result, error, fail, printable};
-use crate::fetch::local;
 use crate::fetch::marketplace::Place as Where;
+use crate::fetch::{World, local};
 use crate::marketplace::{self as catalogue, Catalogue, MANIFESTS, Manner};
 use crate::marketplaces::{self, Marketplace as Known, Marketplaces};
 use crate::ops::market::{self, EntryView, Fetched};
@@ -146,7 +146,7 @@ impl Add {
         self.check_free(&all, &at)?;
         let world = cx.world(&place);
         let fetched = market::fetch(&at, &world)?;
-        all.keep(&fetched.marketplace, &fetched.copy);
+        market::keep(&fetched, &world);
         let record = fetched.marketplace.clone();
         change(cx, &place, |known| {
             known.insert(self.name.clone(), record);
@@ -228,7 +228,7 @@ fn tell_added(cx: &Context<'_>, name: &str, fetched: &Fetched) {
 fn list(cx: &Context<'_>) -> Result<u8> {
     let place = cx.place()?;
     let all = place.marketplaces(cx.env)?;
-    let rows = market::list(&all, place.scope.name());
+    let rows = market::list(&all, place.scope.name(), &cx.world(&place));
     if cx.ui.json() {
         cx.ui.data(&serde_json::json!({ "marketplaces": rows }));
         return Ok(0);
@@ -255,11 +255,11 @@ impl Names {
     fn remove(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
         let all = place.marketplaces(cx.env)?;
-        let removed = change(cx, &place, |known| {
+        change(cx, &place, |known| {
             self.own(&all, known)?;
-            Ok(self.names.iter().filter_map(|name| known.remove(name)).collect::<Vec<_>>())
+            self.names.iter().for_each(|name| drop(known.remove(name)));
+            Ok(())
         })?;
-        removed.iter().for_each(|known| all.forget(known));
         for name in &self.names {
             cx.ui.status("Removed", name);
         }
@@ -324,10 +324,8 @@ impl Update {
             let known = all.get(&name)?;
             match market::fetch_again(known, &world) {
                 Ok(fetched) => {
-                    updated.push(compare(&name, known, &all, &fetched));
-                    // One copy for each: a project that is still at the old state fetches its own again.
-                    all.forget(known);
-                    all.keep(&fetched.marketplace, &fetched.copy);
+                    updated.push(compare(&name, known, &fetched, &world));
+                    market::keep(&fetched, &world);
                     change(cx, &place, |own| {
                         own.insert(name.clone(), fetched.marketplace);
                         Ok(())
@@ -361,8 +359,8 @@ impl Update {
     }
 }
 
-fn compare(name: &str, known: &Known, all: &Marketplaces, now: &Fetched) -> Updated {
-    let before = market::cached(known, all).unwrap_or_default();
+fn compare(name: &str, known: &Known, now: &Fetched, world: &World<'_>) -> Updated {
+    let before = market::cached(known, world).unwrap_or_default();
     let names = |catalogue: &Catalogue| {
         catalogue.plugins.iter().map(|p| p.name.clone()).collect::<std::collections::BTreeSet<_>>()
     };

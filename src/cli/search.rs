@@ -92,7 +92,9 @@ fn give(cx: &Context<'_>, found: &[Found<'_>], total: usize, library: &Library, 
 
 fn tell_age(cx: &Context<'_>, library: &Library) {
     for volume in library.volumes() {
-        let age = cx.env.now.duration_since(volume.fetched_at).as_secs().max(0);
+        // A folder is read as it stands.
+        let Some(fetched_at) = volume.fetched_at else { continue };
+        let age = cx.env.now.duration_since(fetched_at).as_secs().max(0);
         let (days, hours) = (age / 86_400, age / 3_600);
         let old = match (days, hours) {
             (0, 0) => "less than an hour".to_owned(),

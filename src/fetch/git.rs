@@ -41,7 +41,8 @@ use refs::Settled;
 use walk::Listed;
 use wire::{Hello, Pack, RefLine, Wish};
 
-pub(crate) use known::Known;
+pub(crate) use address::url_of;
+pub(crate) use known::{Known, canonical_url};
 pub(crate) use refs::Refs;
 
 /// A commit object is read whole; its message is of no use here.
@@ -62,6 +63,8 @@ pub(crate) fn library_version() -> (u32, u32, u32) {
 pub(crate) struct Remote<'w> {
     world: &'w World<'w>,
     source: Source,
+    /// What the cache knows it by.
+    key: String,
     name: String,
     road: Road,
     refs: OnceCell<Refs>,
@@ -130,7 +133,8 @@ impl<'w> Remote<'w> {
             Address::Local(path) => Road::Local(Arc::new(Objects::local(&path)?)),
         };
         let (refs, history) = (OnceCell::new(), RefCell::new(None));
-        Ok(Self { world, source: source.clone(), name, road, refs, history })
+        let key = known::repository_key(source, &url);
+        Ok(Self { world, source: source.clone(), key, name, road, refs, history })
     }
 
     /// HEAD, branches and tags: asked once, then remembered.
@@ -155,7 +159,7 @@ impl<'w> Remote<'w> {
             Road::Local(objects) => list_local(objects)?,
         };
         let refs = Refs::new(lines);
-        self.world.listings.set(self.source.to_string(), refs.clone());
+        self.world.listings.set(self.key.clone(), refs.clone());
         Ok(self.refs.get_or_init(|| refs))
     }
 
@@ -218,7 +222,10 @@ impl<'w> Remote<'w> {
                 _ => e.wrap(format!("{} at {} cannot be read", self.name, sha.short())),
             })?;
         self.remember_refs();
-        Ok(Tree::git(listing, Blobs { objects, brought: Vec::new(), root, ids, folders, known, is_partial }))
+        let repository = self.key.clone();
+        let brought = Vec::new();
+        let blobs = Blobs { repository, objects, brought, root, ids, folders, known, is_partial };
+        Ok(Tree::git(listing, blobs))
     }
 
     /// Fetches the files of a partial tree that `wanted` says and that are not here yet: one
@@ -384,7 +391,7 @@ impl<'w> Remote<'w> {
     /// What an earlier command has kept of a commit.
     fn known(&self, sha: &Sha) -> Option<(Objects, Vec<Known>)> {
         let cache = self.world.cache.as_ref().filter(|_| !self.is_local())?;
-        known::commit(&self.source, sha, cache)
+        known::commit(&self.key, sha, cache)
     }
 
     fn is_local(&self) -> bool {
@@ -395,7 +402,7 @@ impl<'w> Remote<'w> {
     /// and says when that was.
     pub(crate) fn recall_refs(&self) -> Option<Timestamp> {
         let cache = self.world.cache.as_ref().filter(|_| !self.is_local())?;
-        let (refs, then) = known::recall_refs(&self.source, cache)?;
+        let (refs, then) = known::recall_refs(&self.key, cache)?;
         let _ = self.refs.set(refs);
         Some(then)
     }
@@ -405,8 +412,8 @@ impl<'w> Remote<'w> {
         else {
             return;
         };
-        if let Some(refs) = self.world.listings.get(&self.source.to_string()) {
-            known::remember_refs(&self.source, &refs, self.world.env.now, cache);
+        if let Some(refs) = self.world.listings.get(&self.key) {
+            known::remember_refs(&self.key, &refs, self.world.env.now, cache);
         }
     }
 
@@ -660,6 +667,8 @@ fn peeled(objects: &Objects, id: &Sha) -> Option<Sha> {
 /// The blobs behind a listing; [`Entry::slot`] counts into `ids`.
 #[derive(Debug)]
 pub(crate) struct Blobs {
+    /// What the cache knows the repository by.
+    repository: String,
     objects: Arc<Objects>,
     /// Blobs that came after the trees.
     brought: Vec<Objects>,
@@ -764,7 +773,7 @@ impl Blobs {
             let objects = self.owner(id).ok().flatten().unwrap_or(&self.objects);
             objects.find(id, ObjectType::Blob, LARGEST_MANIFEST).ok().flatten()
         };
-        known::remember(&resolved.source, sha, &self.objects, &Manifests { all, read: &read }, more, cache);
+        known::remember(&self.repository, sha, &self.objects, &Manifests { all, read: &read }, more, cache);
     }
 
     /// Where a blob is that came after the trees.

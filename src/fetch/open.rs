@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use super::git::{Extent, Remote};
-use super::{PackageSource, Tree, World, archive, http, local, served};
+use super::{PackageSource, Tree, World, archive, canonical_url, git, http, local, served};
 use crate::builtin;
 use crate::digest::Digest;
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
@@ -98,6 +98,19 @@ fn repository<'w>(
     let mut source = PackageSource::of_commit(remote, resolved, options.extent, world)?;
     source.as_of = then.filter(|_| !matches!(request.reference, Reference::Sha(_)));
     Ok(source)
+}
+
+/// Where a source is, the same text for everybody who reaches the same place: the settings'
+/// addresses applied, a path as the disk has it.
+pub(crate) fn origin_key(source: &Source, world: &World<'_>) -> String {
+    match source {
+        Source::Archive { location } | Source::Local { path: location } if !location.contains("://") => {
+            let path = from_base(location, world);
+            fs::canonicalize(&path).unwrap_or(path).display().to_string()
+        }
+        Source::Archive { location } | Source::Served { url: location } => canonical_url(location),
+        source => git::url_of(source, world).map_or_else(|| source.to_string(), |url| canonical_url(&url)),
+    }
 }
 
 fn resolved(request: &Request, pin: Pin) -> Resolved {

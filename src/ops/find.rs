@@ -26,7 +26,7 @@ pub(crate) struct Library {
 #[derive(Debug, Serialize)]
 pub(crate) struct Volume {
     pub(crate) name: String,
-    pub(crate) fetched_at: Timestamp,
+    pub(crate) fetched_at: Option<Timestamp>,
     #[serde(skip)]
     documents: String,
 }
@@ -69,11 +69,11 @@ impl Library {
         for (name, known) in
             all.all().filter(|(name, known)| only.map_or(known.enabled, |only| only == *name))
         {
-            match super::market::search_text(known, all, world) {
+            match super::market::search_text(known, world) {
                 Ok(documents) => {
                     library.copies.push(Volume {
                         name: name.clone(),
-                        fetched_at: known.fetched_at,
+                        fetched_at: (!super::market::is_live(known)).then_some(known.fetched_at),
                         documents,
                     });
                 }

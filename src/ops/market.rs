@@ -19,7 +19,7 @@ use crate::search::Document;
 use crate::skill::SkillName;
 use crate::source::{Reference, Request, Source};
 
-pub(crate) use copy::{Fetched, fetch, fetch_again};
+pub(crate) use copy::{Fetched, fetch, fetch_again, is_live, keep};
 pub(crate) use entry::{EntryView, describe, gather, lend_version, manifests_above, want_of};
 
 /// A name as a person writes it: `entry`, `skill` or `entry:skill`. An entry may have a colon
@@ -33,21 +33,25 @@ fn source(entry: &str, marketplace: &str) -> Source {
     Source::Marketplace { entry: entry.to_owned(), marketplace: marketplace.to_owned() }
 }
 
-/// The marketplace's catalogue and the search documents of its copy; fetched in the recorded
-/// state where the cache has lost them.
+/// The marketplace's catalogue in its recorded state, and its search documents; fetched where
+/// the cache has lost them. A folder of this machine has no other state than its present one.
 ///
 /// # Errors
-/// `Network` offline without a copy, else those of fetching and reading.
-fn shelf(marketplace: &Marketplace, all: &Marketplaces, world: &World<'_>) -> Result<(Catalogue, String)> {
-    if let (Some(text), Some(documents)) = (all.catalogue(marketplace), all.documents(marketplace)) {
-        return Ok((copy::read(&text, marketplace)?, documents));
+/// `Network` offline where the cache does not have it, else those of fetching and reading.
+fn load_catalog(marketplace: &Marketplace, world: &World<'_>) -> Result<(Catalogue, String)> {
+    let is_live = copy::is_live(marketplace);
+    if !is_live && let Some(kept) = copy::cached(marketplace, world) {
+        return Ok((copy::read(&kept.text, marketplace)?, kept.documents));
     }
-    if world.offline {
-        return Err(error!(Network, "the copy of `{}` is gone, and this run is offline", marketplace.source)
-            .hint("run `ba-agent marketplace update` once without `--offline`"));
+    if world.offline && !is_live {
+        return Err(error!(
+            Network,
+            "the catalogue of `{}` is not in the cache, and this run is offline", marketplace.source
+        )
+        .hint("run the command once without `--offline`, then the cache has it"));
     }
     let fetched = copy::restore(marketplace, world)?;
-    all.keep(marketplace, &fetched.copy);
+    copy::keep(&fetched, world);
     Ok((fetched.catalogue, fetched.copy.documents))
 }
 
@@ -56,7 +60,11 @@ fn shelf(marketplace: &Marketplace, all: &Marketplaces, world: &World<'_>) -> Re
 ///
 /// # Errors
 /// `NotFound` with the nearest name, `Usage` where several entries have such a skill.
-fn settle(name: &str, catalogue: &Catalogue, documents: &[Document<'_>]) -> Result<(String, Option<String>)> {
+fn resolve_name(
+    name: &str,
+    catalogue: &Catalogue,
+    documents: &[Document<'_>],
+) -> Result<(String, Option<String>)> {
     let missing = match catalogue.find(name) {
         Ok(plugin) => return Ok((plugin.name.clone(), None)),
         Err(error) if error.kind == Kind::NotFound => error,
@@ -133,7 +141,7 @@ fn is_name(text: &str) -> bool {
 /// name of an entry all the same.
 fn check_name(text: &str, marketplace: &str, all: &Marketplaces, world: &World<'_>) -> Result<()> {
     let known = all.get(marketplace)?;
-    if is_name(text) || has(&shelf(known, all, world)?.0, text) {
+    if is_name(text) || has(&load_catalog(known, world)?.0, text) {
         return Ok(());
     }
     Err(error!(
@@ -160,7 +168,7 @@ pub(crate) fn locate(name: &str, all: &Marketplaces, world: &World<'_>) -> Resul
     let mut having = Vec::new();
     let mut unread = None;
     for (marketplace, known) in all.enabled() {
-        match shelf(known, all, world) {
+        match load_catalog(known, world) {
             Ok((catalogue, text)) => {
                 let documents = parse_documents(&text).unwrap_or_default();
                 if has(&catalogue, name) || !owners(name, &documents).is_empty() {
@@ -233,7 +241,11 @@ pub(crate) struct Row<'a> {
 }
 
 /// Every marketplace that the scope sees.
-pub(crate) fn list<'a>(all: &'a Marketplaces, scope: &'static str) -> Vec<Row<'a>> {
+pub(crate) fn list<'a>(all: &'a Marketplaces, scope: &'static str, world: &World<'_>) -> Vec<Row<'a>> {
+    let entries = |known: &Marketplace| match copy::is_live(known) {
+        true => load_catalog(known, world).ok().map(|(catalogue, _)| catalogue.plugins.len()),
+        false => cached(known, world).map(|catalogue| catalogue.plugins.len()),
+    };
     let row = |(name, known): (&'a String, &'a Marketplace)| Row {
         name,
         source: &known.source,
@@ -242,7 +254,7 @@ pub(crate) fn list<'a>(all: &'a Marketplaces, scope: &'static str) -> Vec<Row<'a
         pin: known.pin.short(),
         fetched_at: known.fetched_at,
         scope: if all.is_own(name) { scope } else { "user" },
-        entries: all.catalogue(known).and_then(|text| copy::read(&text, known).ok()).map(|c| c.plugins.len()),
+        entries: entries(known),
     };
     let mut rows: Vec<Row<'a>> = all.all().map(row).collect();
     rows.sort_by_key(|row| row.name);
@@ -253,18 +265,14 @@ pub(crate) fn list<'a>(all: &'a Marketplaces, scope: &'static str) -> Vec<Row<'a
 ///
 /// # Errors
 /// `Network` offline without a copy, else those of fetching it again.
-pub(crate) fn search_text(
-    marketplace: &Marketplace,
-    all: &Marketplaces,
-    world: &World<'_>,
-) -> Result<String> {
-    match all.documents(marketplace) {
-        Some(text) => Ok(text),
-        None => Ok(shelf(marketplace, all, world)?.1),
+pub(crate) fn search_text(marketplace: &Marketplace, world: &World<'_>) -> Result<String> {
+    match copy::cached(marketplace, world).filter(|_| !copy::is_live(marketplace)) {
+        Some(kept) => Ok(kept.documents),
+        None => Ok(load_catalog(marketplace, world)?.1),
     }
 }
 
-/// The catalogue of the cached copy, if there is one that can be read.
-pub(crate) fn cached(marketplace: &Marketplace, all: &Marketplaces) -> Option<Catalogue> {
-    copy::read(&all.catalogue(marketplace)?, marketplace).ok()
+/// The catalogue as the cache has it, if it does and it can be read.
+pub(crate) fn cached(marketplace: &Marketplace, world: &World<'_>) -> Option<Catalogue> {
+    copy::read(&copy::cached(marketplace, world)?.text, marketplace).ok()
 }

@@ -25,6 +25,7 @@ mod market_http;
 mod market_install;
 mod marketplace;
 mod offline;
+mod one_cache;
 mod overlap;
 mod search;
 mod served;

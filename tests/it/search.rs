@@ -82,8 +82,7 @@ fn nothing_found_is_no_failure_and_not_read_is_no_nothing() {
     let run = env.run(&["skill", "search", "warehuose-x"]).ends(0);
     assert!(run.stdout.contains("warehouse") || run.stderr.contains("did you mean warehouse"), "{run:?}");
     env.run(&["skill", "search", "qqqq"]).ends(0).says("nothing was found");
-    // Without a copy, and nothing to make a new one of: that is not "nothing found".
-    std::fs::remove_dir_all(env.path("cache/marketplaces")).unwrap();
+    // Nothing to read: that is not "nothing found".
     std::fs::remove_dir_all(env.path("acme")).unwrap();
     let run =
         env.run(&["skill", "search", "warehouse"]).ends(3).says("the marketplace `acme` could not be read");
@@ -95,11 +94,14 @@ fn nothing_found_is_no_failure_and_not_read_is_no_nothing() {
 #[test]
 fn offline_the_age_of_the_copies_is_said() {
     let mut env = library();
-    std::fs::remove_dir_all(env.path("plain")).unwrap();
+    env.git_repo("far.git", &env.path("plain"));
+    env.run(&["marketplace", "add", "far", &format!("file://{}", env.path("far.git").display())]).ends(0);
+    env.run(&["marketplace", "disable", "plain"]).ends(0);
+    std::fs::remove_dir_all(env.path("far.git")).unwrap();
     env.set("SOURCE_DATE_EPOCH", "1767582245");
-    let run =
-        env.run(&["skill", "search", "sql", "--offline"]).ends(0).says("the copy of plain is 3 days old");
-    assert!(run.stdout.starts_with("sql-analyzer\tsql-analyzer@plain\t"), "{}", run.stdout);
+    let run = env.run(&["skill", "search", "sql", "--offline"]).ends(0).says("the copy of far is 3 days old");
+    assert!(!run.stderr.contains("acme"), "a folder is read as it stands: {}", run.stderr);
+    assert!(run.stdout.starts_with("sql-analyzer\tsql-analyzer@far\t"), "{}", run.stdout);
 }
 
 #[test]

@@ -9,16 +9,16 @@
 //! Only the refs are taken as they stand, and only without a connection.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use git2::{ObjectType, Oid};
 use jiff::Timestamp;
+use url::Url;
 
 use super::objects::{Kept, Objects};
 use super::refs::{Refs, Tag};
 use super::walk;
-use crate::cache::Cache;
+use crate::cache::{Cache, Section, write_whole};
 use crate::digest::Digest;
 use crate::skill::SkillName;
 use crate::source::{Sha, Source};
@@ -41,19 +41,41 @@ pub(crate) struct Known {
     pub(crate) digest: Digest,
 }
 
-fn commit_file(source: &Source, sha: &Sha, cache: &Cache) -> PathBuf {
-    // Not by the commit alone: a repository shall not seem to have what only a fork has.
-    cache.beside("commits", &format!("{source}\n{sha}"))
+/// A repository, whoever names it and however: by where it is, since `github:o/r` is another
+/// one for a project whose settings name another host; and by the name of its only skill,
+/// which hangs on how the source is written.
+pub(super) fn repository_key(source: &Source, url: &str) -> String {
+    format!("{}\n{}", canonical_url(url), source.default_skill_name().unwrap_or_default())
 }
 
-fn refs_file(source: &Source, cache: &Cache) -> PathBuf {
-    cache.beside("refs", &source.to_string())
+/// Different ways to write one address, made equal where that is safe: case of scheme and
+/// host, a default port, a slash or `.git` at the end. A password is left out.
+pub(crate) fn canonical_url(url: &str) -> String {
+    let url = url.strip_prefix("git+").unwrap_or(url);
+    let text = match Url::parse(url) {
+        Ok(mut parsed) if parsed.has_host() => {
+            let _ = parsed.set_password(None);
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    };
+    let text = text.trim_end_matches('/');
+    text.strip_suffix(".git").unwrap_or(text).to_owned()
+}
+
+fn commit_file(repository: &str, sha: &Sha, cache: &Cache) -> PathBuf {
+    // Not by the commit alone: a repository shall not seem to have what only a fork has.
+    cache.beside(Section::Commits, &format!("{repository}\n{sha}"))
+}
+
+fn refs_file(repository: &str, cache: &Cache) -> PathBuf {
+    cache.beside(Section::Refs, repository)
 }
 
 /// The commit with its trees, and what is known of its skills; `None` where it is not, or
 /// where it is not whole.
-pub(super) fn commit(source: &Source, sha: &Sha, cache: &Cache) -> Option<(Objects, Vec<Known>)> {
-    let bytes = std::fs::read(commit_file(source, sha, cache)).ok()?;
+pub(super) fn commit(repository: &str, sha: &Sha, cache: &Cache) -> Option<(Objects, Vec<Known>)> {
+    let bytes = std::fs::read(commit_file(repository, sha, cache)).ok()?;
     let (known, start) = skills(&bytes)?;
     let kept = Kept::read(bytes, start)?;
     let objects = Objects::kept(kept);
@@ -110,7 +132,7 @@ pub(super) struct Manifests<'a> {
 /// Remembers a commit and more of its skills. What cannot be written is not remembered, which
 /// is no failure of the command.
 pub(super) fn remember(
-    source: &Source,
+    repository: &str,
     sha: &Sha,
     objects: &Objects,
     manifests: &Manifests<'_>,
@@ -118,7 +140,7 @@ pub(super) fn remember(
     cache: &Cache,
 ) {
     // As the file stands now: one command remembers what it kept, and before it what stayed.
-    let old = std::fs::read(commit_file(source, sha, cache)).ok();
+    let old = std::fs::read(commit_file(repository, sha, cache)).ok();
     let known = old.and_then(|bytes| skills(&bytes)).map(|(known, _)| known).unwrap_or_default();
     let mut all: Vec<&Known> = known.iter().collect();
     // A name that was given among all is not forgotten for one that was not.
@@ -147,19 +169,11 @@ pub(super) fn remember(
         text.push_str(&format!("{digest} {name} {folder}\n"));
     }
     text.push('\n');
-    let _ = write(&commit_file(source, sha, cache), &[text.as_bytes(), &commit].concat());
-}
-
-fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-    new.write_all(bytes)?;
-    new.persist(file).map(|_| ()).map_err(|e| e.error)
+    let _ = write_whole(&commit_file(repository, sha, cache), &[text.as_bytes(), &commit]);
 }
 
 /// Remembers what the refs are now, as [`remember`] does.
-pub(super) fn remember_refs(source: &Source, refs: &Refs, now: Timestamp, cache: &Cache) {
+pub(super) fn remember_refs(repository: &str, refs: &Refs, now: Timestamp, cache: &Cache) {
     if !cache.keeps() {
         return;
     }
@@ -173,12 +187,12 @@ pub(super) fn remember_refs(source: &Source, refs: &Refs, now: Timestamp, cache:
     for (name, Tag { object, commit }) in &refs.tags {
         text.push_str(&format!("tag {object} {commit} {name}\n"));
     }
-    let _ = write(&refs_file(source, cache), text.as_bytes());
+    let _ = write_whole(&refs_file(repository, cache), &[text.as_bytes()]);
 }
 
 /// What the refs were when they were last asked for, and when that was.
-pub(super) fn recall_refs(source: &Source, cache: &Cache) -> Option<(Refs, Timestamp)> {
-    let text = std::fs::read_to_string(refs_file(source, cache)).ok()?;
+pub(super) fn recall_refs(repository: &str, cache: &Cache) -> Option<(Refs, Timestamp)> {
+    let text = std::fs::read_to_string(refs_file(repository, cache)).ok()?;
     let mut lines = text.lines();
     let then = lines.next()?.strip_prefix(REFS)?.trim().parse().ok()?;
     let mut refs = Refs::default();
@@ -211,8 +225,28 @@ mod tests {
         Manifests { all: Vec::new(), read: &|_| None }
     }
 
-    fn source() -> Source {
-        Source::Git { url: "https://h.example/r.git".into() }
+    const HERE: &str = "https://h.example/r";
+
+    #[test]
+    fn a_repository_is_known_by_where_it_is() {
+        let github = |repo: &str| Source::Github { owner: "o".into(), repo: repo.into() };
+        let key = |source: &Source, url: &str| repository_key(source, url);
+        let one = key(&github("r"), "https://github.com/o/r.git");
+        for url in
+            ["https://GitHub.com/o/r", "https://github.com:443/o/r.git/", "git+https://github.com/o/r.git"]
+        {
+            assert_eq!(key(&github("r"), url), one, "{url}");
+        }
+        for url in [
+            "http://github.com/o/r",
+            "https://github.com:8443/o/r",
+            "https://github.com/o/R",
+            "https://evil.example/o/r",
+        ] {
+            assert_ne!(key(&github("r"), url), one, "{url}");
+        }
+        assert_eq!(canonical_url("https://me:secret@h.example/r.git"), "https://me@h.example/r");
+        assert_eq!(canonical_url("git@h.example:o/r.git"), "git@h.example:o/r");
     }
 
     /// A commit of two folders, out of a repository of its own.
@@ -231,28 +265,27 @@ mod tests {
         let bench = Bench::new();
         let cache = Cache::new(bench.home.path(), 1 << 20);
         let (objects, sha) = objects(&bench);
-        assert!(commit(&source(), &sha, &cache).is_none());
-        remember(&source(), &sha, &objects, &none(), &[known("c", "c"), known("", "top")], &cache);
-        let (kept, skills) = commit(&source(), &sha, &cache).unwrap();
+        assert!(commit(HERE, &sha, &cache).is_none());
+        remember(HERE, &sha, &objects, &none(), &[known("c", "c"), known("", "top")], &cache);
+        let (kept, skills) = commit(HERE, &sha, &cache).unwrap();
         assert_eq!(skills, [known("", "top"), known("c", "c")]);
         let more = [known("a/b", "b")];
-        remember(&source(), &sha, &kept, &none(), &more, &cache);
-        assert_eq!(commit(&source(), &sha, &cache).unwrap().1.len(), 3);
+        remember(HERE, &sha, &kept, &none(), &more, &cache);
+        assert_eq!(commit(HERE, &sha, &cache).unwrap().1.len(), 3);
         // Looked at alone, it keeps the name that it was given among all.
         let alone = |folder| Known { name: None, ..known(folder, "x") };
-        remember(&source(), &sha, &kept, &none(), &[alone("c"), alone("w")], &cache);
-        let skills = commit(&source(), &sha, &cache).unwrap().1;
+        remember(HERE, &sha, &kept, &none(), &[alone("c"), alone("w")], &cache);
+        let skills = commit(HERE, &sha, &cache).unwrap().1;
         assert_eq!(skills[2..], [known("c", "c"), alone("w")]);
         // The manifest of a skill that was not kept stays with the commit.
         let id = Oid::hash_object(ObjectType::Blob, b"x").unwrap();
         let read = |wanted| (wanted == id).then(|| b"x".to_vec());
         let manifests = Manifests { all: vec![("z", id), ("c", Oid::ZERO_SHA1)], read: &read };
-        remember(&source(), &sha, &kept, &manifests, &[known("q", "q")], &cache);
-        let (kept, _) = commit(&source(), &sha, &cache).unwrap();
+        remember(HERE, &sha, &kept, &manifests, &[known("q", "q")], &cache);
+        let (kept, _) = commit(HERE, &sha, &cache).unwrap();
         assert_eq!(kept.find_any(id, 9).unwrap().unwrap().1, b"x");
         // Another source does not have it, though the commit is the same.
-        let other = Source::Git { url: "https://h.example/fork.git".into() };
-        assert!(commit(&other, &sha, &cache).is_none());
+        assert!(commit("https://h.example/fork", &sha, &cache).is_none());
     }
 
     #[test]
@@ -260,19 +293,19 @@ mod tests {
         let bench = Bench::new();
         let cache = Cache::new(bench.home.path(), 1 << 20);
         let (objects, sha) = objects(&bench);
-        remember(&source(), &sha, &objects, &none(), &[known("c", "c")], &cache);
-        let file = commit_file(&source(), &sha, &cache);
+        remember(HERE, &sha, &objects, &none(), &[known("c", "c")], &cache);
+        let file = commit_file(HERE, &sha, &cache);
         let sound = std::fs::read(&file).unwrap();
         let start = sound.windows(2).position(|pair| pair == b"\n\n").unwrap() + 2;
         for at in start..sound.len() {
             let mut broken = sound.clone();
             broken[at] ^= 4;
             std::fs::write(&file, &broken).unwrap();
-            assert!(commit(&source(), &sha, &cache).is_none(), "byte {at}");
+            assert!(commit(HERE, &sha, &cache).is_none(), "byte {at}");
         }
         for length in 0..sound.len() {
             std::fs::write(&file, &sound[..length]).unwrap();
-            assert!(commit(&source(), &sha, &cache).is_none(), "{length} bytes");
+            assert!(commit(HERE, &sha, &cache).is_none(), "{length} bytes");
         }
     }
 
@@ -285,10 +318,10 @@ mod tests {
         let mut refs = Refs { head: Some(sha("a")), default_branch: Some("main".into()), ..Refs::default() };
         refs.branches.insert("feature/x y".into(), sha("b"));
         refs.tags.insert("v1".into(), Tag { object: sha("c"), commit: sha("d") });
-        assert!(recall_refs(&source(), &cache).is_none());
+        assert!(recall_refs(HERE, &cache).is_none());
         for refs in [refs, Refs { head: Some(sha("e")), ..Refs::default() }, Refs::default()] {
-            remember_refs(&source(), &refs, now, &cache);
-            assert_eq!(recall_refs(&source(), &cache), Some((refs, now)));
+            remember_refs(HERE, &refs, now, &cache);
+            assert_eq!(recall_refs(HERE, &cache), Some((refs, now)));
         }
     }
 }

@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::entry::{plugin_manifest, plugin_manifests};
+use crate::cache::Catalog;
 use crate::digest::Digest;
 use crate::discover;
 use crate::error::{Context as _, Result, error, printable};
 use crate::fetch::marketplace::{self, Place};
 use crate::fetch::{self, OpenOptions, PackageSource, Tree, World};
 use crate::marketplace::{self as catalogue, Catalogue, Manner, Plugin, Scan, Want, root_of};
-use crate::marketplaces::{Copy, Marketplace};
+use crate::marketplaces::Marketplace;
 use crate::registry::PinRecord;
 use crate::search::{Document, Text};
 use crate::skill::{self, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile};
@@ -24,7 +25,7 @@ use crate::source::{Pin, Reference, Request, Sha, Source};
 pub(crate) struct Fetched {
     pub(crate) marketplace: Marketplace,
     pub(crate) catalogue: Catalogue,
-    pub(crate) copy: Copy,
+    pub(crate) copy: Catalog,
     /// Skills of the marketplace's own tree; those of other repositories are not known yet.
     pub(crate) skills: usize,
     /// What went on all the same, one sentence each.
@@ -83,7 +84,45 @@ pub(super) fn restore(known: &Marketplace, world: &World<'_>) -> Result<Fetched>
                 world,
             )
         }
-        place => fetch(&place, world),
+        place => {
+            let fetched = fetch(&place, world)?;
+            if fetched.marketplace.pin == known.pin {
+                return Ok(fetched);
+            }
+            Err(error!(Integrity, "the catalogue at `{}` is not the recorded one any more", known.source)
+                .hint("take it as it is now: `ba-agent marketplace update`"))
+        }
+    }
+}
+
+/// True for a folder of this machine, which is read as it stands.
+pub(crate) fn is_live(known: &Marketplace) -> bool {
+    let place = Place::parse(&known.source);
+    matches!(place, Ok(Place::Tree { request, .. }) if matches!(request.source, Source::Local { .. }))
+}
+
+/// What the catalogue is kept under: where it really is and in which state, so that no
+/// project answers for another, and what decides how it is read.
+fn key(known: &Marketplace, world: &World<'_>) -> Option<String> {
+    let at = match Place::parse(&known.source).ok()? {
+        Place::Tree { request, .. } => fetch::origin_key(&request.source, world),
+        Place::File(url) | Place::Served(url) => fetch::canonical_url(url.as_str()),
+    };
+    let pin = known.pin.commit.as_deref().or(known.pin.archive.as_deref()).unwrap_or("live");
+    let manifest = known.manifest.as_deref().unwrap_or("");
+    let how = if known.named { "named" } else { "found" };
+    Some([at.as_str(), &known.source, manifest, how, pin].join("\n"))
+}
+
+/// The catalogue as the cache has it.
+pub(super) fn cached(known: &Marketplace, world: &World<'_>) -> Option<Catalog> {
+    world.cache.as_ref()?.catalog(&key(known, world)?)
+}
+
+/// Keeps a fetched catalogue in the cache, for every project that has it in this state.
+pub(crate) fn keep(fetched: &Fetched, world: &World<'_>) {
+    if let (Some(cache), Some(key)) = (&world.cache, key(&fetched.marketplace, world)) {
+        cache.put_catalog(&key, &fetched.copy);
     }
 }
 
@@ -187,7 +226,7 @@ fn fetched(
 ) -> Fetched {
     let skills = documents.iter().filter(|document| !document.plugin.is_empty()).count();
     let documents = serde_json::to_string(documents).unwrap_or_default();
-    Fetched { marketplace, catalogue, copy: Copy { catalogue: text, documents }, skills, warnings }
+    Fetched { marketplace, catalogue, copy: Catalog { text, documents }, skills, warnings }
 }
 
 /// Entries that cannot be used, and a name that belongs to somebody else.

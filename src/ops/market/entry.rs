@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::copy::{archive_pin, at_pin, place_of};
-use super::{parse_documents, settle, shelf};
+use super::{load_catalog, parse_documents, resolve_name};
 use crate::error::{Error, Result, error, printable};
 use crate::fetch::marketplace::{Place, text};
 use crate::fetch::{self, OpenOptions, PackageSource, Tree, World, npm};
@@ -50,9 +50,9 @@ pub(crate) fn gather(
         .hint("the marketplace itself says what its archives must hash to"));
     }
     let known = all.get(registered)?;
-    let (catalogue, text) = shelf(known, all, world)?;
-    let (name, skill) =
-        settle(entry, &catalogue, &parse_documents(&text)?).map_err(|e| in_marketplace(e, registered))?;
+    let (catalogue, text) = load_catalog(known, world)?;
+    let (name, skill) = resolve_name(entry, &catalogue, &parse_documents(&text)?)
+        .map_err(|e| in_marketplace(e, registered))?;
     let plugin = catalogue.find(&name)?;
     let mut opened = open_plugin(plugin, known, world)?;
     let (resolution, manifest) = resolve(plugin, &mut opened)?;
@@ -91,7 +91,7 @@ pub(crate) fn want_of(
     world: &World<'_>,
 ) -> Result<(Option<Want>, Option<String>)> {
     let known = all.get(&origin.name)?;
-    let (catalogue, _) = shelf(known, all, world)?;
+    let (catalogue, _) = load_catalog(known, world)?;
     let place = place_of(known)?;
     let plugin = catalogue.find(&origin.entry)?;
     let want = match (plugin.source()?.want(place.is_local())?, place) {
@@ -250,13 +250,13 @@ pub(crate) fn describe(
     all: &Marketplaces,
     world: &World<'_>,
 ) -> Result<(Catalogue, Vec<EntryView>)> {
-    let (catalogue, text) = shelf(all.get(marketplace)?, all, world)?;
+    let (catalogue, text) = load_catalog(all.get(marketplace)?, world)?;
     let documents = parse_documents(&text)?;
     let mut skills: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for document in documents.iter().filter(|document| !document.plugin.is_empty()) {
         skills.entry(document.plugin.as_ref()).or_default().push(document.name.to_string());
     }
-    let only = name.map(|name| settle(name, &catalogue, &documents)).transpose()?;
+    let only = name.map(|name| resolve_name(name, &catalogue, &documents)).transpose()?;
     let plugins =
         catalogue.plugins.iter().filter(|plugin| only.as_ref().is_none_or(|(name, _)| plugin.name == *name));
     let views = plugins

@@ -42,7 +42,7 @@ fn shop(bench: &Bench, names: &[&str]) -> Marketplaces {
         })
         .unwrap();
     }
-    Marketplaces::read(&file, None, Some(root.join(".cache"))).unwrap()
+    Marketplaces::read(&file, None).unwrap()
 }
 
 fn ask(text: &str, choice: Choice) -> Ask {
@@ -164,7 +164,7 @@ fn a_plain_catalogue_is_read_back_as_it_was_made() {
     )
     .unwrap();
     let fetched = fetch(&Place::parse("./p").unwrap(), &bench.world()).unwrap();
-    let again = copy::read(&fetched.copy.catalogue, &fetched.marketplace).unwrap();
+    let again = copy::read(&fetched.copy.text, &fetched.marketplace).unwrap();
     assert_eq!(again, fetched.catalogue);
     assert_eq!(again.plugins[0].description.as_deref(), Some("Does x \"well\"."));
 }

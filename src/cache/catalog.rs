@@ -1,0 +1,82 @@
+//! Catalogues of marketplaces in a recorded state: the text, and what the search reads of it.
+//! One file each: a line with the hash of the rest, one with the length of the text, the text,
+//! then the search documents.
+
+use super::{Cache, Section, touch, write_whole};
+use crate::digest::sha256_hex;
+
+/// The first word of every file; another one is another format, and not read.
+const MAGIC: &str = "ba-agent catalog 1";
+/// Bytes in which the first line must end.
+const LONGEST_LINE: usize = 128;
+
+/// A catalogue as it was fetched, and what the search reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Catalog {
+    /// The catalogue's text.
+    pub(crate) text: String,
+    /// JSON of its search documents.
+    pub(crate) documents: String,
+}
+
+impl Cache {
+    /// The catalogue that is kept under `key`; `None` when it is not there or broken.
+    pub(crate) fn catalog(&self, key: &str) -> Option<Catalog> {
+        let file = self.beside(Section::Catalogs, key);
+        let catalog = parse(&std::fs::read(&file).ok()?);
+        match catalog {
+            Some(_) => touch(&file),
+            None => drop(std::fs::remove_file(&file)),
+        }
+        catalog
+    }
+
+    /// Keeps a catalogue. A cache that cannot be written keeps nothing, which is no failure.
+    pub(crate) fn put_catalog(&self, key: &str, catalog: &Catalog) {
+        if !self.keeps() {
+            return;
+        }
+        let body = format!("{}\n{}{}", catalog.text.len(), catalog.text, catalog.documents);
+        let head = format!("{MAGIC} {}\n", sha256_hex(body.as_bytes()));
+        let _ = write_whole(&self.beside(Section::Catalogs, key), &[head.as_bytes(), body.as_bytes()]);
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Catalog> {
+    let end = bytes.iter().take(LONGEST_LINE).position(|byte| *byte == b'\n')?;
+    let hash = std::str::from_utf8(bytes.get(..end)?).ok()?.strip_prefix(MAGIC)?.strip_prefix(' ')?;
+    let body = bytes.get(end + 1..)?;
+    if sha256_hex(body) != hash {
+        return None;
+    }
+    let (length, body) = std::str::from_utf8(body).ok()?.split_once('\n')?;
+    let (text, documents) = body.split_at_checked(length.parse().ok()?)?;
+    Some(Catalog { text: text.to_owned(), documents: documents.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_catalogue_comes_out_as_it_went_in_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::new(dir.path(), 1 << 20);
+        let catalog = Catalog { text: "{\"näme\": 1}\n".into(), documents: "[]".into() };
+        assert_eq!(cache.catalog("k"), None);
+        cache.put_catalog("k", &catalog);
+        assert_eq!(cache.catalog("k"), Some(catalog.clone()));
+        assert_eq!(cache.catalog("other"), None);
+        let file = cache.beside(Section::Catalogs, "k");
+        let sound = std::fs::read(&file).unwrap();
+        for at in 0..sound.len() {
+            let mut broken = sound.clone();
+            broken[at] ^= 1;
+            std::fs::write(&file, &broken).unwrap();
+            let read = cache.catalog("k");
+            assert!(read.is_none() || read == Some(catalog.clone()), "byte {at}");
+            std::fs::write(&file, &sound[..at]).unwrap();
+            assert_eq!(cache.catalog("k"), None, "{at} bytes");
+        }
+    }
+}
