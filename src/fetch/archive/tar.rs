@@ -122,13 +122,19 @@ impl<R: Read> Reader<'_, R> {
         let header = Header::from_byte_slice(block);
         let own_name = header.path_bytes();
         let refuse = |reason: &str| Refusal::entry(&own_name, reason);
-        let known = header.as_ustar().is_some() || header.as_gnu().is_some() || is_zero(&block[257..265]);
-        if !known {
+        let is_posix = header.as_ustar().is_some() || header.as_gnu().is_some();
+        if !is_posix && !is_zero(&block[257..265]) {
             return Err(refuse("has a header of an unknown format"));
         }
         let size =
             octal(&header.as_old().size).ok_or_else(|| refuse("has a size that is no octal number"))?;
-        match header.entry_type() {
+        let kind = header.entry_type();
+        // The format before POSIX has no such types. Some programs read them in its headers all
+        // the same, others take them for entries: the name of what follows would differ.
+        if !is_posix && describes_another(kind) {
+            return Err(refuse("describes another entry in a format that has no such headers"));
+        }
+        match kind {
             EntryType::XHeader => {
                 let pax = Pax::parse(&self.meta(&own_name, size, MAX_PAX)?).map_err(|why| refuse(&why))?;
                 once(&mut self.ahead.pax, pax).ok_or_else(|| refuse("stands behind another pax header"))
@@ -248,6 +254,12 @@ impl<R: Read> Reader<'_, R> {
             }
         }
     }
+}
+
+/// True for the types of headers that say something about the entry behind them.
+fn describes_another(kind: EntryType) -> bool {
+    use EntryType::{GNULongLink, GNULongName, XGlobalHeader, XHeader};
+    matches!(kind, XHeader | XGlobalHeader | GNULongName | GNULongLink)
 }
 
 /// Fills an empty place; `None` when it was taken.

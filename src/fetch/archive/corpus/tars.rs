@@ -210,6 +210,7 @@ fn types() -> Vec<Case> {
 
 fn paxes() -> Vec<Case> {
     let run = || file("skill/run.sh", SCRIPT);
+    let old = |entry| T { magic: Magic::V7, ..entry };
     let ahead = |records: &[(&str, &str)]| with([pax(records), run()]);
     let raw = |data: &[u8]| with([T { kind: b'x', ..file("PaxHeaders/x", data) }, run()]);
     let twice = "has the pax key `path` twice";
@@ -305,6 +306,24 @@ fn paxes() -> Vec<Case> {
             "two pax headers",
             with([pax(&[("path", "skill/a")]), pax(&[("mtime", "1")]), run()]),
             Refuse("stands behind another pax header"),
+        ),
+        case(
+            "t68",
+            "a pax header in the format before POSIX",
+            with([old(pax(&[("path", "skill/a")])), run()]),
+            Refuse("in a format that has no such headers"),
+        ),
+        case(
+            "t68b",
+            "a global pax header in the format before POSIX",
+            with([old(global(&[("comment", "x")])), run()]),
+            Refuse("in a format that has no such headers"),
+        ),
+        case(
+            "t68c",
+            "a GNU long name in the format before POSIX",
+            with([old(long(b'L', b"skill/a\0")), run()]),
+            Refuse("in a format that has no such headers"),
         ),
         case(
             "t73",
