@@ -240,6 +240,23 @@ pub(crate) fn commit(repo: &git2::Repository, reference: &str, files: &Path, mes
     repo.commit(Some(reference), &signature, &signature, message, &tree, &parents).unwrap()
 }
 
+/// Copies a folder with its links and modes.
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            copy_tree(&path, &target);
+        } else if kind.is_symlink() {
+            #[cfg(unix)]
+            std::os::unix::fs::symlink(std::fs::read_link(&path).unwrap(), &target).unwrap();
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
 fn write_tree(repo: &git2::Repository, folder: &Path) -> git2::Oid {
     let mut builder = repo.treebuilder(None).unwrap();
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {

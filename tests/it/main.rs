@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod cache;
+mod dice;
 mod diff;
 mod doctor;
 mod env;
@@ -16,6 +17,7 @@ mod interop;
 mod lock;
 mod readme;
 mod reliability;
+mod sequences;
 mod terminal;
 mod update;
 mod verify;

@@ -6,24 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use crate::dice::{Dice, times};
 use crate::env::{TestEnv, commit, skill_md};
-
-/// The short number, or the long one at night.
-fn times(short: usize, nightly: usize) -> usize {
-    if std::env::var_os("BA_AGENT_NIGHTLY").is_some() { nightly } else { short }
-}
-
-/// A small generator of numbers, so that a failure can be run again: xorshift64*.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33).unwrap() % sides
-    }
-}
 
 const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 
@@ -101,7 +85,7 @@ fn reset(env: &TestEnv, saved: &State) {
 fn killed_at_any_moment_it_is_the_old_state_or_the_new_one() {
     let env = world();
     let old = install_first(&env);
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let mut dice = Dice::new(0x9E37_79B9_7F4A_7C15);
     let commands = attacked(&env);
     // How far each command runs before it ends by itself: steps, and microseconds.
     let mut reach = vec![[120, 20_000]; commands.len()];
@@ -215,7 +199,7 @@ fn a_fault_at_every_step_leaves_the_old_state() {
 fn many_processes_at_once_lose_nothing() {
     let env = world();
     let source = url(&env);
-    let mut dice = Dice(0xD1B5_4A32_D192_ED03);
+    let mut dice = Dice::new(0xD1B5_4A32_D192_ED03);
     let total = times(80, 400);
     let (mut running, mut started, mut done, mut refused) = (Vec::new(), 0, 0, 0);
     let begin = Instant::now();

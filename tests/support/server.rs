@@ -2,6 +2,7 @@
 //! program, and switches for everything a host can do wrong. Plain threads, no crate of
 //! the project, so unit and integration tests include this one file (`#[path]`).
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -46,6 +47,14 @@ pub(crate) enum Play {
     Corrupt(usize),
 }
 
+/// Answers of git, by everything that they depend on. Repositories that never change while a
+/// test runs can be asked the same question a thousand times for the price of one.
+#[derive(Debug, Default)]
+pub(crate) struct AnswerCache(Mutex<BTreeMap<AnswerKey, Answer>>);
+
+/// Path and query, `Git-Protocol`, the body.
+type AnswerKey = (String, String, Vec<u8>);
+
 /// The first rule whose text stands in the target decides.
 #[derive(Debug, Clone)]
 struct Rule {
@@ -68,6 +77,9 @@ struct State {
     config: Vec<String>,
     /// Speaks versions 0 only.
     old: bool,
+    /// Beginnings of paths that stand for others: the last one that fits.
+    aliases: Vec<(String, String)>,
+    cache: Option<Arc<AnswerCache>>,
 }
 
 /// A running server; it stops when it is dropped.
@@ -158,6 +170,27 @@ impl Server {
         self.state.lock().unwrap().old = true;
     }
 
+    /// Serves paths that begin with `from` from `to`, both beginning with a slash: a repository
+    /// that moves on is one path that is pointed at one state of it after the other.
+    #[allow(dead_code, reason = "for the integration tests, which share this file")]
+    pub(crate) fn point(&self, from: &str, to: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.aliases.retain(|(known, _)| known != from);
+        state.aliases.push((from.into(), to.into()));
+    }
+
+    /// Keeps git's answers, for repositories that never change but by [`Server::point`].
+    #[allow(dead_code, reason = "for the integration tests, which share this file")]
+    pub(crate) fn keep_answers(&self, cache: &Arc<AnswerCache>) {
+        self.state.lock().unwrap().cache = Some(Arc::clone(cache));
+    }
+
+    /// Forgets the requests so far.
+    #[allow(dead_code, reason = "for the integration tests, which share this file")]
+    pub(crate) fn forget_requests(&self) {
+        self.state.lock().unwrap().seen.clear();
+    }
+
     /// How many connections were opened.
     #[allow(dead_code, reason = "for the library's own tests, which share this file")]
     pub(crate) fn connections(&self) -> usize {
@@ -191,7 +224,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, stop: &AtomicBool, root: &Pat
     state.lock().unwrap().connections += 1;
     let mut reader = BufReader::new(stream);
     while let Some((seen, body)) = request(&mut reader)? {
-        let (play, allowed, config, old) = {
+        let (play, allowed, backend) = {
             let mut state = state.lock().unwrap();
             state.seen.push(seen.clone());
             let allowed = state.authorization.as_ref().is_none_or(|a| seen.header("authorization") == a);
@@ -200,7 +233,13 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, stop: &AtomicBool, root: &Pat
                 rule.times -= usize::from(rule.times != usize::MAX);
                 rule.play.clone()
             });
-            (play, allowed, state.config.clone(), state.old)
+            let fits = |(from, _): &&(String, String)| seen.target.starts_with(from.as_str());
+            let target = match state.aliases.iter().rev().find(fits) {
+                Some((from, to)) => format!("{to}{}", &seen.target[from.len()..]),
+                None => seen.target.clone(),
+            };
+            let (config, old, cache) = (state.config.clone(), state.old, state.cache.clone());
+            (play, allowed, Backend { root, target, config, old, cache })
         };
         let answer = match &play {
             Some(Play::Status(status)) => Answer::new(*status, "text/plain", b"no".to_vec()),
@@ -216,7 +255,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, stop: &AtomicBool, root: &Pat
                 answer.headers.push(("WWW-Authenticate".into(), "Basic realm=\"test\"".into()));
                 answer
             }
-            _ => git(&seen, &body, root, &config, old)?,
+            _ => backend.answer(&seen, &body)?,
         };
         state.lock().unwrap().sent += answer.body.len();
         send(stream, answer, play.as_ref(), stop)?;
@@ -244,6 +283,7 @@ fn request(reader: &mut impl BufRead) -> std::io::Result<Option<(Seen, Vec<u8>)>
     Ok(Some((seen, body)))
 }
 
+#[derive(Debug, Clone)]
 struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
@@ -291,42 +331,71 @@ fn send(
     Ok(())
 }
 
-/// Runs `git http-backend` as a web server does (CGI).
-fn git(seen: &Seen, body: &[u8], root: &Path, config: &[String], old: bool) -> std::io::Result<Answer> {
-    let (path, query) = seen.target.split_once('?').unwrap_or((&seen.target, ""));
-    let mut command = Command::new("git");
-    for setting in config {
-        command.args(["-c", setting]);
+/// What stands behind the server for one request.
+struct Backend<'a> {
+    root: &'a Path,
+    /// Path and query, aliases resolved.
+    target: String,
+    config: Vec<String>,
+    old: bool,
+    cache: Option<Arc<AnswerCache>>,
+}
+
+impl Backend<'_> {
+    /// Git's answer, out of the cache where there is one that has it.
+    fn answer(&self, seen: &Seen, body: &[u8]) -> std::io::Result<Answer> {
+        let Some(cache) = &self.cache else { return self.run_git(seen, body) };
+        let key = (self.target.clone(), seen.header("git-protocol").to_owned(), body.to_vec());
+        if let Some(answer) = cache.0.lock().unwrap().get(&key) {
+            return Ok(answer.clone());
+        }
+        let answer = self.run_git(seen, body)?;
+        cache.0.lock().unwrap().insert(key, answer.clone());
+        Ok(answer)
     }
-    let nowhere = PathBuf::from("/dev/null");
-    command
-        .arg("http-backend")
-        .env("GIT_PROJECT_ROOT", root)
-        .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", nowhere)
-        .env("REQUEST_METHOD", &seen.method)
-        .env("PATH_INFO", path)
-        .env("QUERY_STRING", query)
-        .env("CONTENT_TYPE", seen.header("content-type"))
-        .env("CONTENT_LENGTH", body.len().to_string())
-        .env("REMOTE_ADDR", "127.0.0.1")
-        .env_remove("GIT_DIR")
-        .env_remove("GIT_PROTOCOL");
-    if !old {
-        command.env("GIT_PROTOCOL", seen.header("git-protocol"));
+
+    /// Runs `git http-backend` as a web server does (CGI).
+    fn run_git(&self, seen: &Seen, body: &[u8]) -> std::io::Result<Answer> {
+        let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
+        let mut command = Command::new("git");
+        for setting in &self.config {
+            command.args(["-c", setting]);
+        }
+        let nowhere = PathBuf::from("/dev/null");
+        command
+            .arg("http-backend")
+            .env("GIT_PROJECT_ROOT", self.root)
+            .env("GIT_HTTP_EXPORT_ALL", "1")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", nowhere)
+            .env("REQUEST_METHOD", &seen.method)
+            .env("PATH_INFO", path)
+            .env("QUERY_STRING", query)
+            .env("CONTENT_TYPE", seen.header("content-type"))
+            .env("CONTENT_LENGTH", body.len().to_string())
+            .env("REMOTE_ADDR", "127.0.0.1")
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_PROTOCOL");
+        if !self.old {
+            command.env("GIT_PROTOCOL", seen.header("git-protocol"));
+        }
+        if !seen.header("content-encoding").is_empty() {
+            command.env("HTTP_CONTENT_ENCODING", seen.header("content-encoding"));
+        }
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut input = child.stdin.take().unwrap();
+        // A request fits into a pipe; git may end without reading it.
+        let _ = input.write_all(body);
+        drop(input);
+        let mut out = Vec::new();
+        child.stdout.take().unwrap().read_to_end(&mut out)?;
+        child.wait()?;
+        Ok(read_cgi(&out))
     }
-    if !seen.header("content-encoding").is_empty() {
-        command.env("HTTP_CONTENT_ENCODING", seen.header("content-encoding"));
-    }
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let mut input = child.stdin.take().unwrap();
-    // A request fits into a pipe; git may end without reading it.
-    let _ = input.write_all(body);
-    drop(input);
-    let mut out = Vec::new();
-    child.stdout.take().unwrap().read_to_end(&mut out)?;
-    child.wait()?;
+}
+
+/// Status, headers and body of what a CGI program printed.
+fn read_cgi(out: &[u8]) -> Answer {
     let end = out.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or(out.len());
     let head = String::from_utf8_lossy(&out[..end]).into_owned();
     let mut answer =
@@ -340,5 +409,5 @@ fn git(seen: &Seen, body: &[u8], root: &Path, config: &[String], old: bool) -> s
             None => {}
         }
     }
-    Ok(answer)
+    answer
 }
