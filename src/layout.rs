@@ -84,6 +84,11 @@ impl Env {
         self.variables.get(std::ffi::OsStr::new(name))?.to_str().filter(|value| !value.is_empty())
     }
 
+    /// A variable that is set, also to nothing, and UTF-8.
+    pub(crate) fn set_var(&self, name: &str) -> Option<&str> {
+        self.variables.get(std::ffi::OsStr::new(name))?.to_str()
+    }
+
     fn path_var(&self, name: &str) -> Option<PathBuf> {
         let value = self.variables.get(std::ffi::OsStr::new(name))?;
         (!value.is_empty()).then(|| self.absolute(Path::new(value)))

@@ -283,9 +283,6 @@ impl Settings {
             let found = variables.iter().find_map(|name| env.var(name)).map(Secret::new);
             *slot = slot.take().or(found).filter(|_| goes);
         }
-        if let Some(path) = env.var("SSL_CERT_FILE") {
-            self.ca_file.get_or_insert_with(|| env.absolute(Path::new(path)));
-        }
     }
 
     fn set_limit(&mut self, name: &str, value: u64) -> Result<()> {

@@ -1,21 +1,30 @@
 //! World: who we are to a host. A [`Login`] carries the origin it belongs to, and
 //! nothing but [`Login::header_for`] gives its secret away, to that origin alone.
+//!
+//! Logins come, in this order, from the address that the user's own `insteadOf` makes, from
+//! the tokens of the settings, after a 401 from `.netrc`, and after another from git's
+//! credential helpers.
+
+mod helper;
+mod netrc;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use base64::Engine as _;
-use git2::CredentialHelper;
+use ureq::http::header::AUTHORIZATION;
+use ureq::http::{HeaderName, HeaderValue};
 use url::Url;
 
 use crate::error::{Error, Result, error};
 use crate::fetch::World;
-use crate::fetch::git::config;
 use crate::fetch::http::is_private_line;
 use crate::settings::Secret;
+use helper::Question;
+use netrc::Found;
 
 /// A name and a secret, bound to one scheme, host and port.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Login {
     origin: String,
     user: String,
@@ -26,6 +35,11 @@ impl Login {
     /// Binds the pair to the origin of `url`.
     pub(crate) fn new(url: &Url, user: impl Into<String>, secret: Secret) -> Self {
         Self { origin: origin(url), user: user.into(), secret }
+    }
+
+    /// The name, where that is all an address says: helpers are asked for the password of it.
+    pub(crate) fn user_alone(&self) -> Option<&str> {
+        self.secret.expose().is_empty().then_some(self.user.as_str())
     }
 
     /// The value of the `Authorization` header for a request to `url`; `None` when
@@ -44,20 +58,31 @@ pub(crate) fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
-/// What the user's credential helpers answered, by origin, so that each is asked once
-/// in a run: a helper may open a window.
+/// What `.netrc` and the user's credential helpers answered, so that each is asked once in a
+/// run: a helper may open a window.
 #[derive(Debug, Default)]
-pub(crate) struct Keyring(Mutex<BTreeMap<String, Option<Login>>>);
+pub(crate) struct Keyring {
+    answers: Mutex<BTreeMap<String, Option<Login>>>,
+    /// Held while a helper is asked, so that two threads do not ask for one host.
+    asking: Mutex<()>,
+}
 
 impl Keyring {
-    fn answer(&self, origin: &str) -> Option<Option<Login>> {
-        let answers = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        answers.get(origin).cloned()
+    fn answer(&self, question: &str) -> Option<Option<Login>> {
+        let answers = self.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        answers.get(question).cloned()
     }
 
-    fn note(&self, origin: String, login: Option<Login>) {
-        let mut answers = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        answers.insert(origin, login);
+    /// The answer that is known, else the one that `ask` gives, which is kept.
+    fn ask(&self, question: String, ask: impl FnOnce() -> Result<Option<Login>>) -> Result<Option<Login>> {
+        let _asking = self.asking.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(known) = self.answer(&question) {
+            return Ok(known);
+        }
+        let login = ask()?;
+        let mut answers = self.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        answers.insert(question, login.clone());
+        Ok(login)
     }
 }
 
@@ -79,39 +104,118 @@ pub(crate) fn variable(world: &World, url: &Url) -> Option<&'static str> {
     own.map(|(.., variable)| *variable)
 }
 
-/// The login that is known without asking anyone: the helpers' earlier answer, else
-/// the token of the settings.
-pub(crate) fn known(world: &World, url: &Url) -> Option<Login> {
-    if let Some(Some(login)) = world.http.keyring.answer(&origin(url)) {
-        return Some(login);
-    }
+/// What the helpers or `.netrc` answered earlier in this run, when the host had refused what
+/// it was sent before.
+pub(crate) fn answered(world: &World, url: &Url, user: Option<&str>) -> Option<Login> {
+    let config = world.http.git_config(world).ok();
+    let question = config.map(|config| Question::of(config, &repository(url), user).key());
+    let keys = question.into_iter().chain([netrc_key(url)]);
+    keys.filter_map(|key| world.http.keyring.answer(&key).flatten()).next()
+}
+
+/// The token of the settings.
+pub(crate) fn token(world: &World, url: &Url) -> Option<Login> {
     known_hosts(world).into_iter().find_map(|(base, user, token, _)| {
         let base = Url::parse(base).ok().filter(|base| origin(base) == origin(url))?;
         Some(Login::new(&base, user, token?.clone()))
     })
 }
 
-/// Asks the credential helpers of the user's git configuration, as git does after a
-/// 401; at most once for each origin. `None` when there is no helper or no answer.
+/// The address of the repository that a request belongs to, which is what git matches its
+/// settings with.
+fn repository(url: &Url) -> Url {
+    let mut base = url.clone();
+    let path = url.path();
+    let path =
+        path.strip_suffix("/info/refs").or_else(|| path.strip_suffix("/git-upload-pack")).unwrap_or(path);
+    base.set_path(path);
+    base.set_query(None);
+    base
+}
+
+fn netrc_key(url: &Url) -> String {
+    format!("netrc {}", origin(url))
+}
+
+/// The ways to ask for a login after a 401, in git's order: curl reads `.netrc`, then git runs
+/// the helpers. `user` is the name that the address says.
 ///
 /// # Errors
-/// `Usage` when the git configuration cannot be read.
-pub(crate) fn ask(world: &World, url: &Url) -> Result<Option<Login>> {
-    let origin = origin(url);
-    if world.offline || !is_private_line(url) || world.http.keyring.answer(&origin).is_some() {
+/// `Usage` when the git configuration cannot be read, `Failed` for a `.netrc` that cannot.
+pub(crate) fn ask(world: &World, url: &Url, user: Option<&str>, way: Way) -> Result<Option<Login>> {
+    if world.offline || !is_private_line(url) {
         return Ok(None);
     }
-    let config = config::load(world.env)?;
-    let answer = CredentialHelper::new(url.as_str()).config(&config).execute();
-    let login = answer.map(|(user, secret)| Login::new(url, user, Secret::new(secret)));
-    world.http.keyring.note(origin, login.clone());
-    Ok(login)
+    match way {
+        Way::Netrc => world.http.keyring.ask(netrc_key(url), || {
+            Ok(match netrc::find(world.env, url.host_str().unwrap_or_default())? {
+                Found::Machine { user, password } => Some(Login::new(url, user, Secret::new(password))),
+                Found::OnlyDefault | Found::Nothing => None,
+            })
+        }),
+        Way::Helpers => {
+            let question = Question::of(world.http.git_config(world)?, &repository(url), user);
+            world.http.keyring.ask(question.key(), || {
+                let answer = question.ask();
+                Ok(answer.map(|answer| Login::new(url, answer.user, Secret::new(answer.password))))
+            })
+        }
+    }
+}
+
+/// Where a login may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Netrc,
+    Helpers,
+}
+
+/// The headers of `http.<url>.extraHeader`, for that URL alone, after redirects too, and only
+/// where nobody can listen. One without a URL is for whatever host a project may name, so it
+/// is not sent ([`wanted`] says so).
+///
+/// # Errors
+/// `Usage` for a line that is not a header.
+pub(crate) fn extra_headers(world: &World, url: &Url) -> Result<Vec<(HeaderName, HeaderValue)>> {
+    let mut headers = Vec::new();
+    if !is_private_line(url) {
+        return Ok(headers);
+    }
+    for one in world.http.git_config(world)?.http("extraheader", &repository(url)) {
+        let Some(line) = one.value.filter(|line| !line.is_empty()) else {
+            headers.clear();
+            continue;
+        };
+        if one.is_for_all {
+            continue;
+        }
+        let header = line.split_once(':').and_then(|(name, value)| {
+            let mut value = HeaderValue::from_str(value.trim()).ok()?;
+            value.set_sensitive(true);
+            Some((HeaderName::from_bytes(name.trim().as_bytes()).ok()?, value))
+        });
+        // The line may hold a token: it is not shown.
+        headers.push(header.ok_or_else(|| {
+            error!(Usage, "an `extraHeader` for {} in your git configuration is not a header", host(url))
+                .hint("write it as `Name: value`, in one line")
+        })?);
+    }
+    Ok(headers)
+}
+
+/// Whether headers of the user's own say who we are.
+pub(crate) fn has_authorization(headers: &[(HeaderName, HeaderValue)]) -> bool {
+    headers.iter().any(|(name, _)| name == AUTHORIZATION)
+}
+
+fn host(url: &Url) -> &str {
+    url.host_str().unwrap_or("the host")
 }
 
 /// The error for a host that wants credentials (`refused`: that did not take the ones
 /// it got). `name` is what the person asked for.
 pub(crate) fn wanted(world: &World, url: &Url, name: &str, status: u16, refused: bool) -> Error {
-    let host = url.host_str().unwrap_or("the host");
+    let host = host(url);
     let variable = variable(world, url);
     if refused {
         let error = error!(Auth, "{host} refused the credentials for `{name}`")
@@ -125,7 +229,30 @@ pub(crate) fn wanted(world: &World, url: &Url, name: &str, status: u16, refused:
     }
     let error =
         error!(Auth, "{host} wants credentials for `{name}`").cause(format!("the remote returned {status}"));
-    private_hint(error, variable, url)
+    private_hint(for_all_hint(world, url, error), variable, url)
+}
+
+/// Says which of the user's own credentials were left unused, because they are for any host.
+fn for_all_hint(world: &World, url: &Url, error: Error) -> Error {
+    let scope = origin(url);
+    let mut error = error;
+    let headers = world.http.git_config(world).map(|config| config.http("extraheader", &repository(url)));
+    if headers
+        .is_ok_and(|all| all.iter().any(|one| one.is_for_all && one.value.is_some_and(|v| !v.is_empty())))
+    {
+        error = error.hint(format!(
+            "`http.extraHeader` is for every host, so it was not sent; write `http.{scope}/.extraHeader`"
+        ));
+    }
+    if netrc::find(world.env, url.host_str().unwrap_or_default())
+        .is_ok_and(|found| found == Found::OnlyDefault)
+    {
+        let host = host(url);
+        error = error.hint(format!(
+            "the `default` of .netrc is for every host, so it was not sent; write `machine {host}`"
+        ));
+    }
+    error
 }
 
 /// The hint for what is private or does not exist: many hosts do not tell the two apart.
@@ -141,4 +268,16 @@ pub(crate) fn private_hint(error: Error, variable: Option<&str>, url: &Url) -> E
         _ => String::new(),
     };
     error.hint(format!("is the name right? is it private? {set}{ssh}"))
+}
+
+/// What the tests of the git configuration need of helpers.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use crate::fetch::git::config::GitConfig;
+
+    /// Asks the helpers for the login of a repository; the password.
+    pub(crate) fn helpers_asked(config: &GitConfig, url: &Url) -> Option<String> {
+        Question::of(config, url, None).ask().map(|answer| answer.password)
+    }
 }

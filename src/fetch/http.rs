@@ -2,20 +2,24 @@
 //! connections, reads proxies out of [`Env`], and follows a redirect only by the rule
 //! written here. Statuses become errors in [`Answer::accept`].
 
+mod proxy;
+mod tls;
+
 use std::io::Read;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use fs_err as fs;
-use ureq::http::{Response, header::AUTHORIZATION};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body, Proxy};
+use ureq::http::{HeaderName, HeaderValue, Method, Request, Response, header::AUTHORIZATION};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, AsSendBody, Body, Proxy};
 use url::{Host, Url};
 
 use crate::error::{Error, Kind, Result, error, fail, printable};
 use crate::fetch::World;
-use crate::fetch::auth::{self, Keyring, Login};
-use crate::layout::Env;
+use crate::fetch::auth::{self, Keyring, Login, Way};
+use crate::fetch::git::config::GitConfig;
+use proxy::Route;
+use tls::Authorities;
 
 /// How many redirects are followed; browsers follow 20, git 20, but nothing honest
 /// needs more than three.
@@ -26,7 +30,8 @@ const SLOWEST: u64 = 1_000;
 /// The client, and what the user's credential helpers said. One for each run.
 #[derive(Debug, Default)]
 pub(crate) struct Http {
-    agent: OnceLock<Agent>,
+    agents: Mutex<Vec<(Trust, Agent)>>,
+    git_config: OnceLock<GitConfig>,
     pub(crate) keyring: Keyring,
     patience: Patience,
 }
@@ -66,52 +71,51 @@ impl Http {
         &self.patience
     }
 
-    fn agent(&self, world: &World) -> Result<&Agent> {
-        if let Some(agent) = self.agent.get() {
-            return Ok(agent);
+    /// The user's git configuration, read once in a run.
+    ///
+    /// # Errors
+    /// As [`GitConfig::load`].
+    pub(crate) fn git_config(&self, world: &World) -> Result<&GitConfig> {
+        if let Some(config) = self.git_config.get() {
+            return Ok(config);
         }
-        let agent = build(world, &self.patience)?;
-        Ok(self.agent.get_or_init(|| agent))
+        let config = GitConfig::load(world.env)?;
+        Ok(self.git_config.get_or_init(|| config))
+    }
+
+    /// The client for a URL: one for each set of trusted authorities, so that connections are
+    /// used again. Without TLS nothing is read for it.
+    fn agent(&self, world: &World, url: &Url, route: Option<&Route>) -> Result<Agent> {
+        let secured = url.scheme() == "https" || route.is_some_and(Route::is_secured);
+        let trust = secured.then(|| Authorities::of(world, url)).transpose()?;
+        let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, agent)) = agents.iter().find(|(known, _)| *known == trust) {
+            return Ok(agent.clone());
+        }
+        let roots = trust.as_ref().map_or(Ok(RootCerts::WebPki), Authorities::read)?;
+        let agent = build(roots, &self.patience);
+        agents.push((trust, agent.clone()));
+        Ok(agent)
     }
 }
 
-fn build(world: &World, patience: &Patience) -> Result<Agent> {
+/// Whom a client trusts; `None` for one that only speaks plain http.
+type Trust = Option<Authorities>;
+
+fn build(roots: RootCerts, patience: &Patience) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .no_delay(true)
         .proxy(None)
-        .tls_config(TlsConfig::builder().root_certs(roots(world)?).build())
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
         .timeout_resolve(Some(patience.connect))
         .timeout_connect(Some(patience.connect))
         .timeout_per_read(Some(patience.idle))
         .timeout_per_write(Some(patience.idle))
         .timeout_recv_response(Some(patience.idle * 2));
-    Ok(config.build().new_agent())
-}
-
-/// The built-in authorities, and those of `ca_file` beside them.
-fn roots(world: &World) -> Result<RootCerts> {
-    let Some(file) = &world.settings.ca_file else { return Ok(RootCerts::WebPki) };
-    let bad = |why: &str| {
-        error!(Usage, "the certificates in `{}` cannot be used: {why}", file.display())
-            .hint("`ca_file` (or SSL_CERT_FILE) names a PEM file of certificate authorities")
-    };
-    let mut certificates: Vec<Certificate<'static>> =
-        webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|der| Certificate::from_der(der)).collect();
-    let built_in = certificates.len();
-    for item in parse_pem(&fs::read(file)?) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
-            Ok(_) => {}
-            Err(e) => return Err(bad(&printable(&e.to_string(), false))),
-        }
-    }
-    if certificates.len() == built_in {
-        return Err(bad("it holds none"));
-    }
-    Ok(RootCerts::new_with_certs(&certificates))
+    config.build().new_agent()
 }
 
 /// What is asked of a host.
@@ -369,30 +373,46 @@ fn check_redirect(world: &World, from: &Url, to: &Url) -> Result<()> {
     check_line(world, to).map_err(|e| Error { kind: Kind::Network, ..e })
 }
 
-/// One request with the login that fits, asking the credential helpers after a 401.
+/// One request with the login that fits; after a 401 with those that are asked for.
 fn send(world: &World, ask: Ask) -> Result<Answer> {
     if world.offline {
         return Err(error!(Network, "{} was not asked: this run is offline", host(ask.url))
             .hint("run it again without `--offline`"));
     }
-    let known = auth::known(world, ask.url);
-    let login = ask.login.or(known.as_ref()).filter(|login| login.header_for(ask.url).is_some());
-    let answer = patiently(world, ask, login)?;
-    if answer.status != 401 {
-        return Ok(answer);
+    let user = ask.login.and_then(Login::user_alone);
+    let answered = auth::answered(world, ask.url, user);
+    // An answer was asked for because the header of the user's own was refused.
+    let own = answered.is_none();
+    let login = answered.or_else(|| ask.login.cloned()).or_else(|| auth::token(world, ask.url));
+    let mut login = login.filter(|login| login.header_for(ask.url).is_some());
+    let mut answer = patiently(world, ask, login.as_ref(), own)?;
+    for way in [Way::Netrc, Way::Helpers] {
+        if answer.status != 401 {
+            break;
+        }
+        let other = auth::ask(world, ask.url, user, way)?.filter(|other| login.as_ref() != Some(other));
+        if let Some(other) = other {
+            answer = patiently(world, ask, Some(&other), false)?;
+            login = Some(other);
+        }
     }
-    match auth::ask(world, ask.url)? {
-        Some(login) => patiently(world, ask, Some(&login)),
-        None => Ok(answer),
-    }
+    Ok(answer)
 }
 
 /// Up to three tries: a host that is busy (429, 5xx) or hangs up is asked again after
 /// a pause; one that refuses the connection or has no address is not.
-fn patiently(world: &World, ask: Ask, login: Option<&Login>) -> Result<Answer> {
+///
+/// `own` is false where a header of the user's own has been refused: then `login` stands alone.
+fn patiently(world: &World, ask: Ask, login: Option<&Login>, own: bool) -> Result<Answer> {
+    let mut headers = auth::extra_headers(world, ask.url)?;
+    headers.retain(|(name, _)| own || *name != AUTHORIZATION);
+    let login = login.filter(|_| !auth::has_authorization(&headers));
+    let route = proxy::find(world, ask.url)?;
+    let agent = world.http.agent(world, ask.url, route.as_ref())?;
+    let proxy = route.as_ref().map(|route| &route.proxy);
     let mut pauses = world.http.patience.pauses.iter();
     loop {
-        let outcome = once(world, ask, login);
+        let outcome = once(&agent, ask, login, &headers, proxy);
         let again = match &outcome {
             Ok(response) => matches!(response.status().as_u16(), 429 | 500 | 502 | 503 | 504),
             Err(ureq::Error::Io(e)) => !matches!(
@@ -400,6 +420,8 @@ fn patiently(world: &World, ask: Ask, login: Option<&Login>) -> Result<Answer> {
                 std::io::ErrorKind::ConnectionRefused
                     | std::io::ErrorKind::TimedOut
                     | std::io::ErrorKind::InvalidData
+                    | std::io::ErrorKind::InvalidInput
+                    | std::io::ErrorKind::PermissionDenied
             ),
             Err(_) => false,
         };
@@ -407,58 +429,60 @@ fn patiently(world: &World, ask: Ask, login: Option<&Login>) -> Result<Answer> {
             std::thread::sleep(*pause);
             continue;
         }
-        let response = outcome.map_err(|e| unreachable(ask.url, &e))?;
+        let response = outcome.map_err(|e| unreachable(world, ask.url, &e, route.as_ref()))?;
         return Ok(Answer {
             url: ask.url.clone(),
             status: response.status().as_u16(),
-            known: login.is_some(),
+            known: login.is_some() || auth::has_authorization(&headers),
             response,
             slow: world.http.patience.slow,
         });
     }
 }
 
-fn once(world: &World, ask: Ask, login: Option<&Login>) -> Result<Response<Body>, ureq::Error> {
-    let agent = world.http.agent(world).map_err(|e| ureq::Error::Other(Box::new(e)))?;
-    let proxy = proxy(world.env, ask.url).map_err(|e| ureq::Error::Other(Box::new(e)))?;
+fn once(
+    agent: &Agent,
+    ask: Ask,
+    login: Option<&Login>,
+    own: &[(HeaderName, HeaderValue)],
+    proxy: Option<&Proxy>,
+) -> Result<Response<Body>, ureq::Error> {
     let authorization = login.and_then(|login| login.header_for(ask.url));
-    let url = ask.url.as_str();
+    let method = if ask.body.is_some() { Method::POST } else { Method::GET };
+    let mut request = Request::builder().method(method).uri(ask.url.as_str());
+    for (name, value) in ask.headers {
+        request = request.header(*name, *value);
+    }
+    for (name, value) in own {
+        request = request.header(name, value);
+    }
+    if let Some(value) = authorization {
+        request = request.header(AUTHORIZATION, value);
+    }
     match ask.body {
-        None => {
-            let mut request = agent.get(url);
-            for (name, value) in ask.headers {
-                request = request.header(*name, *value);
-            }
-            if let Some(value) = authorization {
-                request = request.header(AUTHORIZATION, value);
-            }
-            match proxy {
-                Some(proxy) => request.config().proxy(Some(proxy)).build().call(),
-                None => request.call(),
-            }
-        }
-        Some(body) => {
-            let mut request = agent.post(url);
-            for (name, value) in ask.headers {
-                request = request.header(*name, *value);
-            }
-            if let Some(value) = authorization {
-                request = request.header(AUTHORIZATION, value);
-            }
-            match proxy {
-                Some(proxy) => request.config().proxy(Some(proxy)).build().send(body),
-                None => request.send(body),
-            }
-        }
+        None => run(agent, request.body(())?, proxy),
+        Some(body) => run(agent, request.body(body)?, proxy),
     }
 }
 
-fn unreachable(url: &Url, error: &ureq::Error) -> Error {
+fn run<B: AsSendBody>(
+    agent: &Agent,
+    request: Request<B>,
+    proxy: Option<&Proxy>,
+) -> Result<Response<Body>, ureq::Error> {
+    match proxy {
+        Some(proxy) => agent.run(agent.configure_request(request).proxy(Some(proxy.clone())).build()),
+        None => agent.run(request),
+    }
+}
+
+fn unreachable(world: &World, url: &Url, error: &ureq::Error, route: Option<&Route>) -> Error {
     let host = host(url);
-    if let ureq::Error::Other(inner) = error
-        && let Some(ours) = inner.downcast_ref::<Error>()
-    {
-        return ours.clone();
+    if let Some(ours) = tls::failed(world, url, error) {
+        return ours;
+    }
+    if let Some(ours) = route.and_then(|route| route.failed(error, host)) {
+        return ours;
     }
     let why = match error {
         ureq::Error::HostNotFound => "the name has no address".to_owned(),
@@ -468,36 +492,6 @@ fn unreachable(url: &Url, error: &ureq::Error) -> Error {
     error!(Network, "{host} cannot be reached")
         .cause(why)
         .hint("check the connection, the name and the proxy")
-}
-
-/// The proxy for a URL: `HTTPS_PROXY` or `HTTP_PROXY` by scheme, else `ALL_PROXY`, in
-/// lower or upper case as curl has it; none for this machine and for `NO_PROXY`.
-///
-/// # Errors
-/// `Usage` for a proxy that is no http(s) URL.
-fn proxy(env: &Env, url: &Url) -> Result<Option<Proxy>> {
-    let either = |lower: &str| env.var(lower).or_else(|| env.var(&lower.to_ascii_uppercase()));
-    let own = if url.scheme() == "https" { "https_proxy" } else { "http_proxy" };
-    let Some(text) = either(own).or_else(|| either("all_proxy")) else { return Ok(None) };
-    let host = host(url);
-    if is_loopback(url) || either("no_proxy").is_some_and(|list| is_exempt(list, host)) {
-        return Ok(None);
-    }
-    // The text may hold a password: it is not shown.
-    Proxy::new(text).map(Some).map_err(|_| {
-        error!(Usage, "the proxy in {} cannot be used", own.to_ascii_uppercase())
-            .hint("write it as http://host:port")
-    })
-}
-
-/// Whether `NO_PROXY` names the host: `*`, the host itself, or a domain above it.
-fn is_exempt(list: &str, host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
-    list.split(',').map(str::trim).filter(|name| !name.is_empty()).any(|name| {
-        let name = name.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
-        let name = name.split_once(':').map_or(name.as_str(), |(name, _)| name);
-        name == "*" || host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'))
-    })
 }
 
 #[cfg(test)]

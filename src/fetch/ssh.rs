@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::World;
-use crate::fetch::git::config;
 
 /// Where a repository is, for ssh. Made by [`Target::new`] alone, so always checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,10 +97,10 @@ fn quoted(path: &str) -> String {
 /// # Errors
 /// `Usage` for a command that only a shell could take apart.
 pub(crate) fn program(world: &World) -> Result<Vec<String>> {
-    let config = config::load(world.env)?;
+    let config = world.http.git_config(world)?;
     let variable = world.env.var("GIT_SSH_COMMAND").map(str::to_owned);
     let named = variable.map(|value| ("GIT_SSH_COMMAND", value));
-    let named = named.or_else(|| Some(("core.sshCommand", config::text(&config, "core.sshcommand")?)));
+    let named = named.or_else(|| Some(("core.sshCommand", config.text("core", "sshcommand")?.to_owned())));
     if let Some((name, value)) = named {
         return words(&value).ok_or_else(|| {
             error!(Usage, "{name} needs a shell, and none is used here: `{}`", printable(&value, false))

@@ -26,6 +26,7 @@ mod catalogues;
 mod market_http;
 mod market_install;
 mod marketplace;
+mod networks;
 mod offline;
 mod one_cache;
 mod overlap;

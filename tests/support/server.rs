@@ -85,6 +85,7 @@ struct State {
 /// A running server; it stops when it is dropped.
 pub(crate) struct Server {
     port: u16,
+    scheme: &'static str,
     state: Arc<Mutex<State>>,
     stop: Arc<AtomicBool>,
 }
@@ -108,6 +109,17 @@ impl Server {
 
     /// As [`Server::start`], for tests that need no git behind it.
     pub(crate) fn start_bare(root: &Path) -> Self {
+        Self::listen(root, None)
+    }
+
+    /// As [`Server::start`], over TLS.
+    #[allow(dead_code, reason = "for the integration tests, which share this file")]
+    pub(crate) fn start_tls(root: &Path, tls: Arc<rustls::ServerConfig>) -> Option<Self> {
+        drop(Self::start(root)?);
+        Some(Self::listen(root, Some(tls)))
+    }
+
+    fn listen(root: &Path, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         // Public hosts leave blobs out when they are asked to; git itself has to be told.
@@ -115,6 +127,7 @@ impl Server {
         let state = Arc::new(Mutex::new(State { config, ..State::default() }));
         let stop = Arc::new(AtomicBool::new(false));
         let (shared, stopped, root) = (Arc::clone(&state), Arc::clone(&stop), root.to_owned());
+        let scheme = if tls.is_some() { "https" } else { "http" };
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stopped.load(Ordering::SeqCst) {
@@ -122,22 +135,23 @@ impl Server {
                 }
                 let Ok(stream) = stream else { continue };
                 let (shared, stopped, root) = (Arc::clone(&shared), Arc::clone(&stopped), root.clone());
+                let tls = tls.clone();
                 std::thread::spawn(move || {
-                    let _ = serve(&stream, &shared, &stopped, &root);
+                    let _ = serve(stream, tls, &shared, &stopped, &root);
                 });
             }
         });
-        Self { port, state, stop }
+        Self { port, scheme, state, stop }
     }
 
     /// `http://127.0.0.1:PORT`.
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }
 
     /// The same server under its other name, which is another host to a client.
     pub(crate) fn other_name(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        format!("{}://localhost:{}", self.scheme, self.port)
     }
 
     /// Plays `play` for every request whose target holds `part`.
@@ -218,11 +232,32 @@ impl Drop for Server {
 }
 
 /// Answers the requests of one connection.
-fn serve(stream: &TcpStream, state: &Mutex<State>, stop: &AtomicBool, root: &Path) -> std::io::Result<()> {
+fn serve(
+    stream: TcpStream,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    state: &Mutex<State>,
+    stop: &AtomicBool,
+    root: &Path,
+) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     state.lock().unwrap().connections += 1;
-    let mut reader = BufReader::new(stream);
+    match tls {
+        None => converse(stream, state, stop, root),
+        Some(tls) => {
+            let session = rustls::ServerConnection::new(tls).map_err(std::io::Error::other)?;
+            converse(rustls::StreamOwned::new(session, stream), state, stop, root)
+        }
+    }
+}
+
+fn converse(
+    line: impl Read + Write,
+    state: &Mutex<State>,
+    stop: &AtomicBool,
+    root: &Path,
+) -> std::io::Result<()> {
+    let mut reader = BufReader::new(line);
     while let Some((seen, body)) = request(&mut reader)? {
         let (play, allowed, backend) = {
             let mut state = state.lock().unwrap();
@@ -258,7 +293,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, stop: &AtomicBool, root: &Pat
             _ => backend.answer(&seen, &body)?,
         };
         state.lock().unwrap().sent += answer.body.len();
-        send(stream, answer, play.as_ref(), stop)?;
+        send(reader.get_mut(), answer, play.as_ref(), stop)?;
     }
     Ok(())
 }
@@ -297,7 +332,7 @@ impl Answer {
 }
 
 fn send(
-    mut stream: &TcpStream,
+    stream: &mut impl Write,
     mut answer: Answer,
     play: Option<&Play>,
     stop: &AtomicBool,
@@ -319,13 +354,14 @@ fn send(
     let mut out = head.into_bytes();
     out.extend_from_slice(&answer.body[..length]);
     stream.write_all(&out)?;
+    stream.flush()?;
     if matches!(play, Some(Play::Stall(_))) {
         while !stop.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
     if matches!(play, Some(Play::Truncate(_) | Play::Stall(_))) {
-        stream.shutdown(std::net::Shutdown::Both)?;
+        // Dropping the stream ends the connection.
         return Err(std::io::Error::other("cut on purpose"));
     }
     Ok(())

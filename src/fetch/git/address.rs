@@ -9,7 +9,6 @@ use url::Url;
 use crate::error::{Result, error, fail, printable};
 use crate::fetch::World;
 use crate::fetch::auth::Login;
-use crate::fetch::git::config;
 use crate::fetch::http;
 use crate::fetch::ssh::Target;
 use crate::settings::Secret;
@@ -75,8 +74,7 @@ impl Address {
     /// # Errors
     /// `Usage` for everything else, saying what it is.
     pub(crate) fn find(url: &str, world: &World) -> Result<Self> {
-        let config = config::load(world.env)?;
-        match config::instead_of(&config, url)? {
+        match world.http.git_config(world)?.instead_of(url) {
             Some(other) => Self::parse(&other, world, true),
             None => Self::parse(url, world, false),
         }
@@ -168,6 +166,8 @@ fn ssh_address(rest: &str, shown: &str) -> Result<Address> {
         return Err(error!(Usage, "`{shown}` holds a password").hint("ssh takes none from a URL; use a key"));
     }
     let (host, port) = match place.split_once(':') {
+        // `ssh://host:/path` is what prefixes of `insteadOf` make; git takes it, too.
+        Some((host, "")) => (host, None),
         Some((host, port)) => (host, Some(port.parse().map_err(|_| refused(shown))?)),
         None => (place, None),
     };
@@ -225,6 +225,8 @@ mod tests {
             ("ssh://git@h.example/o/r.git", "ssh git@h.example '/o/r.git'"),
             ("ssh://h.example:2222/o/r%20x", "ssh h.example:2222 '/o/r x'"),
             ("ssh://h.example/~me/r", "ssh h.example '~me/r'"),
+            ("ssh://git@h.example:/o/r.git", "ssh git@h.example '/o/r.git'"),
+            ("https://h.example:/o/r.git", "http https://h.example/o/r.git"),
             ("git+ssh://h.example/r", "ssh h.example '/r'"),
             ("git@h.example:o/r.git", "ssh git@h.example 'o/r.git'"),
             ("h.example:/abs/r", "ssh h.example '/abs/r'"),

@@ -1,0 +1,548 @@
+//! The networks that people sit in: authorities of their own, proxies, and logins out of git's
+//! configuration, each as git itself takes it.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::env::TestEnv;
+use crate::server::{Play, Server};
+
+fn basic(login: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(login)
+}
+
+/// `srv/acme/skills.git` with one skill.
+fn repository(env: &TestEnv) {
+    env.skill("src/skills/pdf");
+    drop(env.git_repo("srv/acme/skills.git", &env.path("src")));
+}
+
+/// Installs the skill of that repository as a plain git source; the exit status and what was
+/// said. The disk is left as it was before.
+fn install(env: &TestEnv, base: &str) -> (i32, String) {
+    let run = env.run(&["skill", "install", &format!("git+{base}/acme/skills.git")]);
+    if run.status == 0 {
+        env.run(&["skill", "uninstall", "pdf"]).ends(0);
+        env.run(&["cache", "clear", "--yes"]).ends(0);
+    }
+    (run.status, run.stderr)
+}
+
+fn git_config(env: &TestEnv, text: &str) {
+    env.write("home/.gitconfig", text);
+}
+
+// --- logins ---------------------------------------------------------------------------------
+
+/// The rows of what people have in their configuration: with each, the repository is installed.
+#[test]
+fn every_login_that_git_finds_is_found() {
+    let mut env = TestEnv::new();
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    repository(&env);
+    server.require_basic(&basic("me:secret"));
+    let (url, host) = (server.url(), server.url().replace("http://", ""));
+    let good = "\"!f() { test \\\"$1\\\" = get && echo username=me && echo password=secret; }; f\"";
+    let wrong = "\"!f() { echo username=me; echo password=wrong; }; f\"";
+    let header = basic("me:secret");
+    let mut cases = vec![
+        (format!("[http \"{url}/\"]\nextraHeader = Authorization: Basic {header}\n"), ""),
+        (
+            format!("[http \"{url}/acme\"]\nextraHeader = AUTHORIZATION: basic {header}\n")
+                .replace("basic", "Basic"),
+            "",
+        ),
+        (String::new(), "machine 127.0.0.1 login me password secret\n"),
+        (format!("[credential]\nhelper = {wrong}\n"), "machine 127.0.0.1 login me password secret\n"),
+    ];
+    if cfg!(unix) {
+        cases.extend([
+            (format!("[credential]\nhelper = {good}\n"), ""),
+            (format!("[credential \"{url}\"]\nhelper = {good}\n"), ""),
+            (format!("[credential \"{url}/acme\"]\nhelper = {good}\n"), ""),
+            (format!("[credential \"{host}\"]\nhelper = {good}\n"), ""),
+            (format!("[credential]\nhelper = {good}\nhelper = \"!f() {{ :; }}; f\"\n"), ""),
+            (format!("[credential]\nhelper = {wrong}\nhelper =\nhelper = {good}\n"), ""),
+            (format!("[credential]\nhelper = {good}\n"), "machine 127.0.0.1 login me password wrong\n"),
+            (
+                format!(
+                    "[http \"{url}\"]\nextraHeader = Authorization: Basic x\n[credential]\nhelper = {good}\n"
+                ),
+                "",
+            ),
+        ]);
+    }
+    for (config, netrc) in &cases {
+        git_config(&env, config);
+        env.write("home/.netrc", netrc);
+        let (status, said) = install(&env, &url);
+        assert_eq!(status, 0, "{config}\n{netrc}\n{said}");
+    }
+    for (config, netrc, words) in [
+        ("", "", "set up a git credential helper"),
+        ("", "default login me password secret\n", "write `machine 127.0.0.1`"),
+        ("", "machine localhost login me password secret\n", "wants credentials"),
+        (&*format!("[http]\nextraHeader = Authorization: Basic {header}\n"), "", "it was not sent; write"),
+        (&*format!("[credential \"{url}/other\"]\nhelper = {good}\n"), "", "wants credentials"),
+        (&*format!("[credential \"http://127.0.0.1\"]\nhelper = {good}\n"), "", "wants credentials"),
+        (&*format!("[credential]\nhelper = {good}\nhelper =\n"), "", "wants credentials"),
+        (&*format!("[credential]\nhelper = {wrong}\n"), "", "refused the credentials"),
+    ] {
+        git_config(&env, config);
+        env.write("home/.netrc", netrc);
+        let (status, said) = install(&env, &url);
+        assert!(status == 4 && said.contains(words), "{config}\n{netrc}\n{status} {said}");
+        assert!(!said.contains("secret") && !said.contains(&header), "{said}");
+    }
+    if cfg!(unix) {
+        let port = host.rsplit(':').next().unwrap();
+        git_config(&env, &format!("[credential \"http://*:{port}\"]\nhelper = {good}\n"));
+        assert_eq!(install(&env, &server.other_name()).0, 0, "a star for the host");
+    }
+    git_config(&env, "");
+    env.set(
+        "NETRC",
+        env.write("elsewhere/netrc", "machine 127.0.0.1 login me password secret").display().to_string(),
+    );
+    assert_eq!(install(&env, &url).0, 0, "NETRC");
+}
+
+/// A header is for its own URL: not for another name of the same machine, not behind a
+/// redirect, not over a line that others can read.
+#[test]
+fn a_header_and_a_netrc_go_to_their_own_host_only() {
+    let env = TestEnv::new();
+    env.skill("src/pdf");
+    let zip = std::fs::read(env.zip("x.zip", &env.path("src"))).unwrap();
+    let server = Server::start_bare(Path::new("/nowhere"));
+    let (own, other) = (server.url(), server.other_name());
+    server.play("/here/", Play::Redirect(format!("{other}/there/x.zip")));
+    server.play("/there/", Play::Bytes("application/zip", zip));
+    git_config(
+        &env,
+        &format!(
+            "[http \"{own}\"]\nextraHeader = X-Canary: one\n[http \"{own}/deeper\"]\nextraHeader = X-Canary: two\n\
+             [http]\nextraHeader = X-Canary: all\n"
+        ),
+    );
+    env.write("home/.netrc", "machine 127.0.0.1 login me password secret\n");
+    env.run(&["skill", "install", &format!("{own}/here/x.zip")]).ends(0);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 2);
+    for one in &seen {
+        let expected = if one.header("host").starts_with("127.") { "one" } else { "" };
+        assert_eq!(one.header("x-canary"), expected, "{one:?}");
+        assert_eq!(one.header("authorization"), "", "nobody asked for it");
+    }
+    git_config(&env, &format!("[http \"{own}\"]\nextraHeader = no header\n"));
+    env.run(&["skill", "install", &format!("{own}/here/x.zip"), "--force"]).ends(2).says("is not a header");
+}
+
+#[test]
+fn instead_of_comes_out_of_the_environment_too() {
+    let mut env = TestEnv::new();
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    repository(&env);
+    env.set("GIT_CONFIG_COUNT", "1");
+    env.set("GIT_CONFIG_KEY_0", format!("url.{}/.insteadOf", server.url()));
+    env.set("GIT_CONFIG_VALUE_0", "https://github.com/");
+    env.run(&["skill", "install", "acme/skills@pdf"]).ends(0);
+    env.run(&["skill", "uninstall", "pdf"]).ends(0);
+    env.set("GIT_CONFIG_COUNT", "x");
+    env.run(&["skill", "install", "acme/skills@pdf"]).ends(2).says("GIT_CONFIG_COUNT is `x`");
+    env.set("GIT_CONFIG_COUNT", "0");
+    let parameters = format!("'url.{}/.insteadOf'='https://github.com/'", server.url());
+    env.set("GIT_CONFIG_PARAMETERS", parameters);
+    env.run(&["skill", "install", "acme/skills@pdf"]).ends(0);
+}
+
+/// What CI writes: the prefix of an ssh address, whose port is empty then.
+#[cfg(unix)]
+#[test]
+fn instead_of_may_leave_an_empty_port() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut env = TestEnv::new();
+    if Server::start(&env.path("srv")).is_none() {
+        return;
+    }
+    repository(&env);
+    let script = "#!/bin/sh\nfor last; do :; done\nexec sh -c \"$(echo \"$last\" | sed \"s#'/#'$SRV/#\")\"\n";
+    let ssh = env.write("ssh", script.replace("$SRV", &env.path("srv").display().to_string()));
+    std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();
+    env.set("GIT_SSH_COMMAND", ssh.display().to_string());
+    git_config(&env, "[url \"ssh://git@github.com:\"]\n\tinsteadOf = https://github.com\n");
+    env.run(&["skill", "install", "acme/skills@pdf"]).ends(0);
+}
+
+// --- certificates ---------------------------------------------------------------------------
+
+/// An authority, and what it has signed.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "the company's own");
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// What a server needs to show a certificate for `localhost`, changed by `change`.
+    fn server(&self, change: impl Fn(&mut CertificateParams)) -> Arc<rustls::ServerConfig> {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        server_config(certificate.der().clone(), key.serialize_der())
+    }
+
+    /// A server that shows the authority's own certificate.
+    fn itself(&self) -> Arc<rustls::ServerConfig> {
+        server_config(self.0.der().clone(), self.0.key().serialize_der())
+    }
+}
+
+fn server_config(certificate: CertificateDer<'static>, key: Vec<u8>) -> Arc<rustls::ServerConfig> {
+    let key = PrivateKeyDer::try_from(key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key);
+    Arc::new(config.unwrap())
+}
+
+#[test]
+fn an_authority_is_found_wherever_people_name_it() {
+    let env = TestEnv::new();
+    let authority = Authority::new();
+    let Some(server) = Server::start_tls(&env.path("srv"), authority.server(|_| {})) else { return };
+    repository(&env);
+    let base = server.other_name();
+    let (status, said) = install(&env, &base);
+    assert_eq!(status, 5, "{said}");
+    assert!(
+        said.contains("the certificate of localhost is signed by an authority that is not known here"),
+        "{said}"
+    );
+    assert!(said.contains("SSL_CERT_FILE") && said.contains("http.sslCAInfo"), "{said}");
+    let file = env.write("certs/ca.pem", authority.pem()).display().to_string();
+    let folder = env.path("certs").display().to_string();
+    for variable in ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "SSL_CERT_DIR", "GIT_SSL_CAPATH"] {
+        let mut env = TestEnv::new();
+        repository(&env);
+        let is_folder = variable.ends_with("DIR") || variable.ends_with("PATH");
+        env.set(variable, if is_folder { &folder } else { &file });
+        let (status, said) = install(&env, &base);
+        assert_eq!(status, 0, "{variable}: {said}");
+        env.set(variable, "/no/such/place");
+        let (status, said) = install(&env, &base);
+        assert!(
+            status == 2 && said.contains(variable) && said.contains("/no/such/place"),
+            "{variable}: {said}"
+        );
+    }
+    for config in [
+        format!("[http]\nsslCAInfo = {file}\n"),
+        format!("[http \"{base}\"]\nsslCAInfo = {file}\n"),
+        format!("[http \"{base}\"]\nsslCAPath = {folder}\n"),
+    ] {
+        git_config(&env, &config);
+        let (status, said) = install(&env, &base);
+        assert_eq!(status, 0, "{config}: {said}");
+    }
+    git_config(&env, &format!("[http \"https://other.example\"]\nsslCAInfo = {file}\n"));
+    assert_eq!(install(&env, &base).0, 5, "another host's authority");
+    git_config(&env, "[http]\nsslVerify = false\n");
+    let (status, said) = install(&env, &base);
+    assert!(status == 5 && said.contains("are not followed"), "{said}");
+    git_config(&env, "");
+    env.write("settings/config.yaml", format!("skills:\n  ca_file: {file}\n"));
+    assert_eq!(install(&env, &base).0, 0, "ca_file");
+}
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_said_in_plain_words() {
+    let authority = Authority::new();
+    let year = |year| rcgen::date_time_ymd(year, 1, 1);
+    let cases: [(_, &str, &str); 5] = [
+        (authority.server(|params| params.not_after = year(2020)), "localhost", "has expired"),
+        (authority.server(|params| params.not_before = year(2900)), "localhost", "is not valid yet"),
+        (authority.server(|_| {}), "127.0.0.1", "is for another name"),
+        (authority.itself(), "localhost", "is that of an authority itself"),
+        (Authority::new().server(|_| {}), "localhost", "an authority that is not known here"),
+    ];
+    for (config, host, words) in cases {
+        let mut env = TestEnv::new();
+        let Some(server) = Server::start_tls(&env.path("srv"), config) else { return };
+        env.set("SSL_CERT_FILE", env.write("ca.pem", authority.pem()).display().to_string());
+        let base = server.url().replace("127.0.0.1", host);
+        let (status, said) = install(&env, &base);
+        assert!(
+            status == 5 && said.contains(&format!("the certificate of {host} {words}"))
+                || said.contains(words),
+            "{words}: {status} {said}"
+        );
+        assert!(!said.contains("Other(") && !said.contains("retry"), "{said}");
+        assert!(server.seen().is_empty(), "a request was sent all the same");
+    }
+    let env = TestEnv::new();
+    let plain = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("https://{}", plain.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in plain.incoming().flatten() {
+            let _ = bytes::<5>(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let (status, said) = install(&env, &url);
+    assert!(status == 5 && said.contains("does not speak TLS on port"), "{said}");
+}
+
+// --- proxies --------------------------------------------------------------------------------
+
+/// A proxy that leads every connection to one port of this machine, and notes what it was
+/// asked: CONNECT, SOCKS 4 and 5.
+struct Proxy {
+    port: u16,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    /// `login`: what SOCKS 5 and CONNECT must bring, as `user:password`.
+    fn start(target: u16, login: Option<&'static str>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let notes = Arc::clone(&notes);
+                std::thread::spawn(move || {
+                    let _ = lead(stream, target, login, &notes);
+                });
+            }
+        });
+        Self { port, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
+fn bytes<const N: usize>(stream: &mut TcpStream) -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    stream.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn text_until(stream: &mut TcpStream, end: &[u8]) -> std::io::Result<String> {
+    let mut text = Vec::new();
+    while !text.ends_with(end) {
+        text.extend(bytes::<1>(stream)?);
+    }
+    text.truncate(text.len() - end.len());
+    Ok(String::from_utf8(text).unwrap())
+}
+
+fn lead(
+    mut stream: TcpStream,
+    target: u16,
+    login: Option<&str>,
+    notes: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
+    let note = |what: String| notes.lock().unwrap().push(what);
+    match bytes::<1>(&mut stream)?[0] {
+        4 => {
+            let [_, a, b, ip @ ..] = bytes::<7>(&mut stream)?;
+            text_until(&mut stream, b"\0")?;
+            let host = match ip {
+                [0, 0, 0, _] => format!("4a {}", text_until(&mut stream, b"\0")?),
+                [a, b, c, d] => format!("4 {a}.{b}.{c}.{d}"),
+            };
+            note(format!("{host}:{}", u16::from_be_bytes([a, b])));
+            stream.write_all(&[0, 90, 0, 0, 0, 0, 0, 0])?;
+        }
+        5 => {
+            let [count] = bytes::<1>(&mut stream)?;
+            let methods: Vec<u8> = (0..count).map(|_| bytes::<1>(&mut stream).unwrap()[0]).collect();
+            if let Some(login) = login {
+                if !methods.contains(&2) {
+                    return stream.write_all(&[5, 0xff]);
+                }
+                stream.write_all(&[5, 2])?;
+                let mut given = Vec::new();
+                bytes::<1>(&mut stream)?;
+                for _ in 0..2 {
+                    let [length] = bytes::<1>(&mut stream)?;
+                    let mut part = vec![0; length.into()];
+                    stream.read_exact(&mut part)?;
+                    given.push(String::from_utf8(part).unwrap());
+                }
+                let fits = given.join(":") == login;
+                stream.write_all(&[1, u8::from(!fits)])?;
+                if !fits {
+                    return Ok(());
+                }
+            } else {
+                stream.write_all(&[5, 0])?;
+            }
+            let [.., kind] = bytes::<4>(&mut stream)?;
+            let host = if kind == 3 {
+                let [length] = bytes::<1>(&mut stream)?;
+                let mut name = vec![0; length.into()];
+                stream.read_exact(&mut name)?;
+                format!("5h {}", String::from_utf8(name).unwrap())
+            } else {
+                let [a, b, c, d] = bytes::<4>(&mut stream)?;
+                format!("5 {a}.{b}.{c}.{d}")
+            };
+            note(format!("{host}:{}", u16::from_be_bytes(bytes(&mut stream)?)));
+            stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0])?;
+        }
+        _ => {
+            let head = text_until(&mut stream, b"\r\n\r\n")?;
+            let expected = login.map(|login| format!("Proxy-Authorization: Basic {}", basic(login)));
+            if expected.is_some_and(|line| !head.contains(&line)) {
+                let refusal =
+                    b"HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n";
+                return stream.write_all(refusal);
+            }
+            note(
+                head.lines().next().unwrap_or_default().replace("ONNECT", "connect").replace(" HTTP/1.1", ""),
+            );
+            stream.write_all(b"HTTP/1.1 200 x\r\n\r\n")?;
+        }
+    }
+    let server = TcpStream::connect(("127.0.0.1", target))?;
+    let (mut back, mut there) = (server.try_clone()?, stream.try_clone()?);
+    let other = std::thread::spawn(move || {
+        let _ = std::io::copy(&mut back, &mut there);
+        let _ = there.shutdown(std::net::Shutdown::Both);
+    });
+    let _ = std::io::copy(&mut stream, &mut &server);
+    let _ = server.shutdown(std::net::Shutdown::Both);
+    let _ = other.join();
+    Ok(())
+}
+
+fn port_of(server: &Server) -> u16 {
+    server.url().rsplit_once(':').unwrap().1.parse().unwrap()
+}
+
+/// A world whose only host can be reached through a proxy alone: its name has no address.
+fn behind(login: Option<&'static str>) -> Option<(TestEnv, Server, Proxy)> {
+    let env = TestEnv::new();
+    let server = Server::start(&env.path("srv"))?;
+    repository(&env);
+    env.write("settings/config.yaml", "skills:\n  allow_http: true\n");
+    let proxy = Proxy::start(port_of(&server), login);
+    Some((env, server, proxy))
+}
+
+#[test]
+fn every_kind_of_proxy_leads_to_the_host() {
+    for (scheme, base, asked) in [
+        ("http", "http://skills.invalid", "connect skills.invalid:80"),
+        ("socks5h", "http://skills.invalid", "5h skills.invalid:80"),
+        ("socks4a", "http://skills.invalid", "4a skills.invalid:80"),
+        ("socks5", "http://192.0.2.1", "5 192.0.2.1:80"),
+        ("socks", "http://192.0.2.1", "5 192.0.2.1:80"),
+        ("socks4", "http://192.0.2.1", "4 192.0.2.1:80"),
+    ] {
+        // One that is found, is found for all kinds.
+        let others =
+            ["http_proxy", "config", "config of the url"].into_iter().filter(|_| scheme == "socks5h");
+        for way in std::iter::once("ALL_PROXY").chain(others) {
+            let Some((mut env, _server, proxy)) = behind(None) else { return };
+            let address = format!("{scheme}://127.0.0.1:{}", proxy.port);
+            match way {
+                "config" => git_config(&env, &format!("[http]\nproxy = {address}\n")),
+                "config of the url" => {
+                    git_config(
+                        &env,
+                        &format!("[http]\nproxy = x://\n[http \"{base}\"]\nproxy = {address}\n"),
+                    );
+                }
+                variable => env.set(variable, address),
+            }
+            let (status, said) = install(&env, base);
+            assert_eq!(status, 0, "{scheme} {way}: {said}");
+            let all = proxy.asked();
+            assert!(!all.is_empty() && all.iter().all(|one| one == asked), "{scheme} {way}: {all:?}");
+        }
+    }
+}
+
+#[test]
+fn a_proxy_that_wants_a_login_says_how_to_write_it() {
+    for scheme in ["http", "socks5h"] {
+        let Some((mut env, _server, proxy)) = behind(Some("me:p@ss:word")) else { return };
+        let at = format!("127.0.0.1:{}", proxy.port);
+        env.set("ALL_PROXY", format!("{scheme}://{at}"));
+        let (status, said) = install(&env, "http://skills.invalid");
+        assert_eq!(status, 4, "{said}");
+        assert!(said.contains(&format!("the proxy {at} wants a login")), "{said}");
+        assert!(said.contains(&format!("write it into ALL_PROXY: {scheme}://user:password@{at}")), "{said}");
+        env.set("ALL_PROXY", format!("{scheme}://me:secret@{at}"));
+        let (status, said) = install(&env, "http://skills.invalid");
+        assert!(status == 4 && said.contains("refused the login") && !said.contains("secret"), "{said}");
+        env.set("ALL_PROXY", format!("{scheme}://me:p%40ss%3Aword@{at}"));
+        let (status, said) = install(&env, "http://skills.invalid");
+        assert_eq!(status, 0, "{said}");
+    }
+}
+
+/// Neither a proxy that is gone nor one that is nonsense ends in anything but a sentence.
+#[test]
+fn a_proxy_that_does_not_work_is_named() {
+    let closed = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    for scheme in ["http", "https", "socks4", "socks4a", "socks5", "socks5h"] {
+        let mut env = TestEnv::new();
+        env.write("settings/config.yaml", "skills:\n  allow_http: true\n");
+        env.set("ALL_PROXY", format!("{scheme}://{closed}"));
+        for source in ["git+http://192.0.2.1/o/r.git", "http://192.0.2.1/x.zip"] {
+            let run =
+                env.run(&["skill", "install", source]).ends(5).says(&format!("through the proxy {closed}"));
+            assert!(run.stderr.contains("ALL_PROXY") && !run.stderr.contains("panic"), "{}", run.stderr);
+        }
+    }
+    for text in
+        ["socks9://x", "http://", "http://[::1", "ftp://h", "http://h:99999", "\u{1b}[31m", "a b", "://"]
+    {
+        let mut env = TestEnv::new();
+        env.set("HTTPS_PROXY", text);
+        let run = env.run(&["skill", "install", "owner/repo"]).ends(2).says("the proxy in HTTPS_PROXY");
+        assert!(
+            run.stderr.contains("socks5h://host:port") && !run.stderr.contains('\u{1b}'),
+            "{}",
+            run.stderr
+        );
+        let run = env.run(&["skill", "install", "owner/repo", "--json"]).ends(2).json();
+        assert_eq!(run["error"]["kind"], "usage");
+    }
+}
+
+#[test]
+fn no_proxy_goes_around_the_proxy_of_the_configuration() {
+    let Some((mut env, server, proxy)) = behind(None) else { return };
+    git_config(&env, &format!("[http]\nproxy = http://127.0.0.1:{}\n", proxy.port));
+    let (status, said) = install(&env, &server.url());
+    assert_eq!((status, proxy.asked().len()), (0, 0), "{said}");
+    env.set("NO_PROXY", "x skills.invalid");
+    let (status, said) = install(&env, "http://skills.invalid");
+    assert_eq!(status, 5, "{said}");
+    assert!(proxy.asked().is_empty() && !said.contains("proxy 127"), "{said}");
+}
