@@ -6,11 +6,11 @@ use clap::{Args, Subcommand};
 
 use super::{Context, Place};
 use crate::error::{Error, Kind, Result, error, fail, printable};
+use crate::fetch::local;
 use crate::fetch::marketplace::Place as Where;
-use crate::fetch::{World, local};
-use crate::marketplace::{self as catalogue, Catalogue, MANIFESTS, Manner};
+use crate::marketplace::{self as catalogue, MANIFESTS, Manner};
 use crate::marketplaces::{self, Marketplace as Known, Marketplaces};
-use crate::ops::market::{self, EntryView, Fetched};
+use crate::ops::market::{self, EntryView, Fetched, Updated};
 use crate::skill::{Finding, Severity, worst};
 use crate::source::Request;
 use crate::words::count;
@@ -299,41 +299,16 @@ impl Names {
     }
 }
 
-/// What became of one marketplace.
-#[derive(Debug, serde::Serialize)]
-struct Updated {
-    name: String,
-    changed: bool,
-    from: Option<String>,
-    to: Option<String>,
-    /// Entries that are new, gone, or point somewhere else.
-    added: Vec<String>,
-    removed: Vec<String>,
-    moved: Vec<String>,
-    warnings: Vec<String>,
-}
-
 impl Update {
     fn run(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
         let all = place.marketplaces(cx.env)?;
         let world = cx.world(&place);
-        let mut updated = Vec::new();
-        let mut failed: Vec<(String, Error)> = Vec::new();
-        for name in self.names(&all, place.scope.name())? {
-            let known = all.get(&name)?;
-            match market::fetch_again(known, &world) {
-                Ok(fetched) => {
-                    updated.push(compare(&name, known, &fetched, &world));
-                    market::keep(&fetched, &world);
-                    change(cx, &place, |own| {
-                        own.insert(name.clone(), fetched.marketplace);
-                        Ok(())
-                    })?;
-                }
-                Err(error) => failed.push((name, error)),
-            }
-        }
+        let names = self.names(&all, place.scope.name())?;
+        let (mut updated, mut failed) = market::refresh(&names, &all, &world);
+        // The new catalogues are in the cache before the records lead to them; the old ones
+        // stay for projects that are still at the old state.
+        failed.extend(change(cx, &place, |own| Ok(market::record(&mut updated, own)))?);
         tell_updated(cx, &updated, &failed);
         match failed.into_iter().next() {
             Some((name, error)) => Err(error.wrap(format!("the marketplace `{name}` was not updated"))),
@@ -356,28 +331,6 @@ impl Update {
         }
         let own = all.all().map(|(name, _)| name).filter(|name| all.is_own(name));
         Ok(if self.names.is_empty() { own.cloned().collect() } else { self.names.clone() })
-    }
-}
-
-fn compare(name: &str, known: &Known, now: &Fetched, world: &World<'_>) -> Updated {
-    let before = market::cached(known, world).unwrap_or_default();
-    let names = |catalogue: &Catalogue| {
-        catalogue.plugins.iter().map(|p| p.name.clone()).collect::<std::collections::BTreeSet<_>>()
-    };
-    let (old, new) = (names(&before), names(&now.catalogue));
-    let moved = now.catalogue.plugins.iter().filter(|plugin| {
-        let was = before.plugins.iter().find(|old| old.name == plugin.name);
-        was.is_some_and(|was| was.source().ok() != plugin.source().ok())
-    });
-    Updated {
-        name: name.to_owned(),
-        changed: known.pin != now.marketplace.pin || old != new,
-        from: known.pin.short(),
-        to: now.marketplace.pin.short(),
-        added: new.difference(&old).cloned().collect(),
-        removed: old.difference(&new).cloned().collect(),
-        moved: moved.map(|plugin| plugin.name.clone()).collect(),
-        warnings: now.warnings.clone(),
     }
 }
 

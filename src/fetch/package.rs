@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::git::{Extent, Remote};
 use super::{Known, Tree, World};
+use crate::cache::Cache;
 use crate::error::{Result, error};
 use crate::source::{Pin, Resolved, Sha};
 use crate::tree::{Entry, Listing, ancestors};
@@ -110,6 +111,12 @@ impl<'w> PackageSource<'w> {
         self.ensure_folders(folders)?;
         self.ensure_files(wanted)?;
         Ok((self.resolved, self.tree))
+    }
+
+    /// Remembers its commit with the manifests that are here, so that what is wanted of it next
+    /// is asked for without its trees.
+    pub(crate) fn remember(&self, cache: &Cache) {
+        self.tree.remember(&self.resolved, &[], cache);
     }
 
     /// Whether its commit came after `old`; true for what has no commits.

@@ -5,6 +5,7 @@ mod copy;
 mod entry;
 #[cfg(test)]
 mod tests;
+mod update;
 
 use std::collections::BTreeSet;
 
@@ -19,8 +20,9 @@ use crate::search::Document;
 use crate::skill::SkillName;
 use crate::source::{Reference, Request, Source};
 
-pub(crate) use copy::{Fetched, fetch, fetch_again, is_live, keep};
+pub(crate) use copy::{Fetched, fetch, is_live, keep};
 pub(crate) use entry::{EntryView, describe, gather, lend_version, manifests_above, want_of};
+pub(crate) use update::{Updated, record, refresh};
 
 /// A name as a person writes it: `entry`, `skill` or `entry:skill`. An entry may have a colon
 /// of its own, a skill has none.
@@ -273,6 +275,6 @@ pub(crate) fn search_text(marketplace: &Marketplace, world: &World<'_>) -> Resul
 }
 
 /// The catalogue as the cache has it, if it does and it can be read.
-pub(crate) fn cached(marketplace: &Marketplace, world: &World<'_>) -> Option<Catalogue> {
+fn cached(marketplace: &Marketplace, world: &World<'_>) -> Option<Catalogue> {
     copy::read(&copy::cached(marketplace, world)?.text, marketplace).ok()
 }

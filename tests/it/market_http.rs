@@ -126,3 +126,65 @@ fn a_catalogue_in_a_repository_that_is_too_large_can_be_added() {
     shop.run(&["marketplace", "update"]).ends(0);
     shop.run(&["skill", "update"]).ends(0).says("Updated sql");
 }
+
+impl Shop {
+    /// The requests of a run: what was asked for, without the repository's name.
+    fn requests(&self, args: &[&str]) -> Vec<String> {
+        let before = self.server.seen().len();
+        self.run(args).ends(0);
+        let seen = self.server.seen().split_off(before);
+        let last = |target: &str| target.split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
+        seen.iter().map(|seen| last(&seen.target)).collect()
+    }
+}
+
+/// Every request of every step, so that none comes in unnoticed.
+#[test]
+fn each_command_asks_as_often_as_it_must() {
+    let Some(shop) = shop() else { return };
+    let count = |args: &[&str], expected: usize| {
+        let requests = shop.requests(args);
+        assert_eq!(requests.len(), expected, "{args:?}: {requests:?}");
+    };
+    // Capabilities, refs, trees, catalogue and plugin manifests, manifests of its skills.
+    count(&["marketplace", "add", "acme", "acme/m"], 5);
+    count(&["marketplace", "show", "acme"], 0);
+    count(&["skill", "search", "sql"], 0);
+    // The commit is known: capabilities, files.
+    count(&["skill", "install", "sql@acme"], 2);
+    let file = shop.env.read("project/config/skills_marketplaces.json");
+    // Nothing moved: capabilities, refs.
+    count(&["marketplace", "update"], 2);
+    assert_eq!(
+        shop.env.read("project/config/skills_marketplaces.json"),
+        file,
+        "nothing moved, nothing is written"
+    );
+    count(&["skill", "outdated"], 2);
+    count(&["skill", "update"], 2);
+    shop.env.write("m/data/skills/sql/SKILL.md", skill_md("sql", "Second edition of it, with more in it."));
+    commit(&shop.repo, "refs/heads/main", &shop.env.path("m"), "second");
+    count(&["marketplace", "update"], 5);
+    // Also where no cache has anything of it.
+    shop.empty_cache();
+    count(&["marketplace", "update"], 2);
+}
+
+/// Several marketplaces are asked at once, and one that fails does not hold back the others.
+#[test]
+fn each_marketplace_is_updated_for_itself() {
+    let Some(shop) = shop() else { return };
+    for name in ["one", "three"] {
+        shop.run(&["marketplace", "add", name, "acme/m"]).ends(0);
+    }
+    let gone = shop.env.git_repo("srv/acme/gone.git", &shop.env.path("m"));
+    shop.run(&["marketplace", "add", "two", "acme/gone"]).ends(0);
+    std::fs::remove_dir_all(gone.path()).unwrap();
+    shop.env.write("m/data/skills/sql/SKILL.md", skill_md("sql", "Second edition of it, with more in it."));
+    let second = commit(&shop.repo, "refs/heads/main", &shop.env.path("m"), "second").to_string();
+    shop.run(&["marketplace", "update"]).ends(3).says("the marketplace `two` was not updated");
+    let text = shop.env.read("project/config/skills_marketplaces.json");
+    assert_eq!(text.matches(&second).count(), 2, "{text}");
+    shop.run(&["skill", "search", "edition"]).ends(0);
+    shop.run(&["marketplace", "update", "one"]).ends(0).says("Unchanged one");
+}

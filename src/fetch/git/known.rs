@@ -141,18 +141,20 @@ pub(super) fn remember(
 ) {
     // As the file stands now: one command remembers what it kept, and before it what stayed.
     let old = std::fs::read(commit_file(repository, sha, cache)).ok();
-    let known = old.and_then(|bytes| skills(&bytes)).map(|(known, _)| known).unwrap_or_default();
+    let old = old.and_then(|bytes| skills(&bytes)).map(|(known, _)| known);
+    let (is_new, known) = (old.is_none(), old.unwrap_or_default());
     let mut all: Vec<&Known> = known.iter().collect();
     // A name that was given among all is not forgotten for one that was not.
-    let is_news = |new: &&Known| {
+    let is_fresh = |new: &&Known| {
         let same = |old: &&Known| old.folder == new.folder && old.digest == new.digest;
         new.name.is_some() || !known.iter().any(|old| same(&old))
     };
-    let more: Vec<&Known> = more.iter().filter(is_news).collect();
+    let more: Vec<&Known> = more.iter().filter(is_fresh).collect();
     all.retain(|old| !more.iter().any(|new| new.folder == old.folder));
     all.extend(more);
     all.sort_by(|a, b| a.folder.cmp(&b.folder));
-    if !cache.keeps() || (all.len() == known.len() && all.iter().copied().eq(&known)) {
+    let is_news = is_new || all.len() != known.len() || !all.iter().copied().eq(&known);
+    if !cache.keeps() || !is_news {
         return;
     }
     let commit = Oid::from_str(sha.as_str()).ok().and_then(|id| collect(objects, id));

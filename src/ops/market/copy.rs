@@ -19,6 +19,7 @@ use crate::registry::PinRecord;
 use crate::search::{Document, Text};
 use crate::skill::{self, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile};
 use crate::source::{Pin, Reference, Request, Sha, Source};
+use crate::tree::Entry;
 
 /// A marketplace as it is now.
 #[derive(Debug)]
@@ -53,18 +54,6 @@ pub(crate) fn fetch(place: &Place, world: &World<'_>) -> Result<Fetched> {
             Ok(without_tree(place, Some(index.to_string()), served.catalogue, text, skipped, world))
         }
     }
-}
-
-/// Fetches a registered marketplace as it is now.
-///
-/// # Errors
-/// Those of [`fetch`].
-pub(crate) fn fetch_again(known: &Marketplace, world: &World<'_>) -> Result<Fetched> {
-    let mut fetched = fetch(&place_of(known)?, world)?;
-    fetched.marketplace.named = known.named;
-    fetched.marketplace.enabled = known.enabled;
-    fetched.marketplace.extra.clone_from(&known.extra);
-    Ok(fetched)
 }
 
 /// Fetches a registered marketplace in the state that is recorded.
@@ -174,9 +163,27 @@ fn tree(
     integrity: Option<&Digest>,
     world: &World<'_>,
 ) -> Result<Fetched> {
-    let mut source = fetch::open(request, OpenOptions { integrity, ..OpenOptions::default() }, world)?;
+    let source = fetch::open(request, OpenOptions { integrity, ..OpenOptions::default() }, world)?;
+    of_source(place, source, request, named, world)
+}
+
+/// Reads the marketplace at a place whose source is open. Of a repository that costs the
+/// catalogue, the plugin manifests and those of the skills that the catalogue names.
+///
+/// # Errors
+/// As [`fetch`].
+pub(super) fn of_source(
+    place: &Place,
+    mut source: PackageSource<'_>,
+    request: &Request,
+    named: Option<&str>,
+    world: &World<'_>,
+) -> Result<Fetched> {
     let base = source.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
     let pin = PinRecord::of(&source.resolved.pin, source.resolved.chosen.as_deref(), None);
+    // In one request, though which of them count is known only when the catalogue is read.
+    let is_manifest = |entry: &Entry| matches!(entry.path.name(), "marketplace.json" | "plugin.json");
+    source.ensure_files(is_manifest)?;
     let (manifest, text) = match marketplace::find(&mut source, &base, named)? {
         Some((path, text)) => (Some(path), text),
         None => (None, plain(&mut source, &base, request, world)?),
@@ -186,6 +193,9 @@ fn tree(
     let mut warnings = doubts(&read, Some(&request.source));
     let root = manifest.as_deref().map_or(base.as_str(), root_of);
     let documents = documents(&read, &mut source, root, world, &mut warnings)?;
+    if let Some(cache) = &world.cache {
+        source.remember(cache);
+    }
     let marketplace = Marketplace { named: named.is_some(), ..record(place, manifest, pin, world.env.now) };
     Ok(fetched(marketplace, read, text, &documents, warnings))
 }

@@ -1,6 +1,7 @@
 //! What other commands ask of marketplaces: sources by bare names, requests for an update,
 //! installed skills by their origin.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -167,4 +168,43 @@ fn a_plain_catalogue_is_read_back_as_it_was_made() {
     let again = copy::read(&fetched.copy.text, &fetched.marketplace).unwrap();
     assert_eq!(again, fetched.catalogue);
     assert_eq!(again.plugins[0].description.as_deref(), Some("Does x \"well\"."));
+}
+
+/// What an update found is in the cache before it is recorded, what it replaces stays there,
+/// and a record that somebody else changed meanwhile is not written over.
+#[test]
+fn an_update_that_is_not_recorded_loses_nothing() {
+    let bench = Bench::new();
+    let mut repo = bench.repository("m.git");
+    let catalogue = |name: &str| json!({ "name": name, "owner": { "name": "o" }, "plugins": [] }).to_string();
+    let first = repo.commit(&[("marketplace.json", catalogue("first").as_bytes())], &[]);
+    repo.set("refs/heads/main", first);
+    let cache = Some(crate::cache::Cache::new(&bench.home.path().join(".cache"), 1 << 20));
+    let world = World { cache: cache.clone(), ..bench.world() };
+    let fetched = fetch(&Place::parse(&repo.file_url()).unwrap(), &world).unwrap();
+    keep(&fetched, &world);
+    let old = fetched.marketplace;
+    let own = |known: &Marketplace| BTreeMap::from([("m".to_owned(), known.clone())]);
+    let file = bench.home.path().join("m.json");
+    let put = |all: &mut BTreeMap<String, Marketplace>| {
+        all.extend(own(&old));
+        Ok(())
+    };
+    crate::marketplaces::change(&file, Duration::ZERO, &|_| (), put).unwrap();
+    let second = repo.commit(&[("marketplace.json", catalogue("second").as_bytes())], &[first]);
+    repo.set("refs/heads/main", second);
+    let all = Marketplaces::read(&file, None).unwrap();
+    let (mut updated, failed) = refresh(&["m".to_owned()], &all, &world);
+    assert!(failed.is_empty() && updated[0].changed);
+    let offline = World { offline: true, cache, ..bench.world() };
+    let name = |known: &Marketplace| load_catalog(known, &offline).unwrap().0.name;
+    assert_eq!(name(&old), Some("first".to_owned()));
+    let mut changed = own(&Marketplace { enabled: false, ..old.clone() });
+    let before = changed.clone();
+    let failed = record(&mut updated, &mut changed);
+    assert_eq!((failed[0].1.kind, changed, updated.len()), (Kind::Conflict, before, 0));
+    let (mut updated, _) = refresh(&["m".to_owned()], &all, &world);
+    let mut recorded = own(&old);
+    assert!(record(&mut updated, &mut recorded).is_empty());
+    assert_eq!(name(&recorded["m"]), Some("second".to_owned()));
 }

@@ -1,0 +1,143 @@
+//! `marketplace update`: each repository is asked what its refs are, several hosts at once, and
+//! fetched only where they moved.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::copy::{self, Fetched, place_of};
+use super::{cached, load_catalog};
+use crate::error::{Error, Result, error};
+use crate::fetch::git::Remote;
+use crate::fetch::marketplace::Place;
+use crate::fetch::{Extent, PackageSource, World};
+use crate::marketplace::Catalogue;
+use crate::marketplaces::{Marketplace, Marketplaces};
+use crate::ops::parallel;
+use crate::registry::PinRecord;
+
+/// What became of one marketplace.
+#[derive(Debug, Serialize)]
+pub(crate) struct Updated {
+    pub(crate) name: String,
+    pub(crate) changed: bool,
+    pub(crate) from: Option<String>,
+    pub(crate) to: Option<String>,
+    /// Entries that are new, gone, or point somewhere else.
+    pub(crate) added: Vec<String>,
+    pub(crate) removed: Vec<String>,
+    pub(crate) moved: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+    /// The record as it was and, where it is another one now, as it is.
+    #[serde(skip)]
+    records: (Marketplace, Option<Marketplace>),
+}
+
+/// Looks what the marketplaces of these names are now, and keeps their new catalogues in the
+/// cache; nothing is recorded yet. One that fails does not hold back the others.
+pub(crate) fn refresh(
+    names: &[String],
+    all: &Marketplaces,
+    world: &World<'_>,
+) -> (Vec<Updated>, Vec<(String, Error)>) {
+    let look = |name: &String| Ok(all.get(name).and_then(|known| refresh_one(name, known, world)));
+    let looked = parallel::run(parallel::HOSTS, names, look).unwrap_or_default();
+    let (mut updated, mut failed) = (Vec::new(), Vec::new());
+    for (name, outcome) in names.iter().zip(looked) {
+        match outcome {
+            Ok(one) => updated.push(one),
+            Err(error) => failed.push((name.clone(), error)),
+        }
+    }
+    (updated, failed)
+}
+
+/// Writes what [`refresh`] found into the records of the scope. One that another command
+/// changed meanwhile is left as it is, and told.
+pub(crate) fn record(
+    updated: &mut Vec<Updated>,
+    own: &mut BTreeMap<String, Marketplace>,
+) -> Vec<(String, Error)> {
+    let mut failed = Vec::new();
+    updated.retain(|one| {
+        let (before, now) = &one.records;
+        let Some(now) = now else { return true };
+        if own.get(&one.name) != Some(before) {
+            let error = error!(Conflict, "another command changed it in the meantime")
+                .hint(format!("run `ba-agent marketplace update {}` again", one.name));
+            failed.push((one.name.clone(), error));
+            return false;
+        }
+        own.insert(one.name.clone(), now.clone());
+        true
+    });
+    failed
+}
+
+fn refresh_one(name: &str, known: &Marketplace, world: &World<'_>) -> Result<Updated> {
+    let place = place_of(known)?;
+    let fetched = match &place {
+        Place::Tree { request, manifest } if request.source.is_git() => {
+            let remote = Remote::open(&request.source, world)?;
+            let resolved = remote.resolve(&request.reference, request.subdirectory.as_ref(), None)?;
+            let pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), None);
+            if pin.commit == known.pin.commit {
+                let record = (pin != known.pin).then(|| Marketplace { pin, ..known.clone() });
+                return Ok(unmoved(name, known, record));
+            }
+            let source = PackageSource::of_commit(remote, resolved, Extent::Partial, world)?;
+            copy::of_source(&place, source, request, manifest.as_deref(), world)?
+        }
+        _ => copy::fetch(&place, world)?,
+    };
+    // A folder has no old state; what was seen of it last may be in the cache.
+    let before = match copy::is_live(known) {
+        true => cached(known, world),
+        false => load_catalog(known, world).map(|(catalogue, _)| catalogue).ok(),
+    };
+    copy::keep(&fetched, world);
+    Ok(compare(name, known, before.as_ref(), fetched))
+}
+
+fn unmoved(name: &str, known: &Marketplace, record: Option<Marketplace>) -> Updated {
+    Updated {
+        name: name.to_owned(),
+        changed: false,
+        from: known.pin.short(),
+        to: known.pin.short(),
+        added: Vec::new(),
+        removed: Vec::new(),
+        moved: Vec::new(),
+        warnings: Vec::new(),
+        records: (known.clone(), record),
+    }
+}
+
+fn compare(name: &str, known: &Marketplace, before: Option<&Catalogue>, now: Fetched) -> Updated {
+    let names = |catalogue: &Catalogue| {
+        catalogue.plugins.iter().map(|plugin| plugin.name.clone()).collect::<BTreeSet<_>>()
+    };
+    let new = names(&now.catalogue);
+    let old = before.map_or_else(|| new.clone(), names);
+    let moved = now.catalogue.plugins.iter().filter(|plugin| {
+        let was = before.and_then(|before| before.plugins.iter().find(|old| old.name == plugin.name));
+        was.is_some_and(|was| was.source().ok() != plugin.source().ok())
+    });
+    let moved = moved.map(|plugin| plugin.name.clone()).collect();
+    let Fetched { marketplace, warnings, .. } = now;
+    let record =
+        Marketplace { named: known.named, enabled: known.enabled, extra: known.extra.clone(), ..marketplace };
+    // What did not move keeps the time at which it was fetched.
+    let same = Marketplace { fetched_at: known.fetched_at, ..record.clone() } == *known;
+    Updated {
+        name: name.to_owned(),
+        changed: known.pin != record.pin || old != new,
+        from: known.pin.short(),
+        to: record.pin.short(),
+        added: new.difference(&old).cloned().collect(),
+        removed: old.difference(&new).cloned().collect(),
+        moved,
+        warnings,
+        records: (known.clone(), (!same).then_some(record)),
+    }
+}
