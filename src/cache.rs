@@ -6,15 +6,16 @@
 //! every time; what fails is removed and was never there. The cache may be deleted at any
 //! moment, also while it is used.
 
+mod account;
 mod bundle;
 mod catalog;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
 use crate::digest::{self, Digest, Files, sha256_hex};
-use crate::error::Result;
 use crate::fetch::Tree;
 use crate::tree::{Entry, Listing, Node, TreePath};
 pub(crate) use bundle::Batch;
@@ -23,9 +24,6 @@ pub(crate) use catalog::Catalog;
 
 /// The first line of every file; another one is another format, and not read.
 const MAGIC: &str = "ba-agent tree 1";
-/// Room is looked for after one in so many new trees: looking costs a walk.
-const LOOK_EVERY: u8 = 16;
-
 /// What is kept beside the trees, each kind in a folder of its own; evicted like trees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
@@ -52,13 +50,14 @@ impl Section {
 /// The trees of one cache folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
+    folder: PathBuf,
     trees: PathBuf,
     limit: u64,
-    /// What was bundled when somebody first looked for it.
+    /// What was bundled when somebody first looked for it; no file of it is held open.
     bundles: Arc<OnceLock<Vec<Bundle>>>,
 }
 
-/// What a cache holds.
+/// What a cache holds: skill trees, and bytes with everything beside them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Size {
     pub(crate) trees: usize,
@@ -68,11 +67,16 @@ pub(crate) struct Size {
 impl Cache {
     /// The cache in `folder`, of at most `limit` bytes.
     pub(crate) fn new(folder: &Path, limit: u64) -> Self {
-        Self { trees: folder.join("trees"), limit, bundles: Arc::default() }
+        Self { folder: folder.to_owned(), trees: folder.join("trees"), limit, bundles: Arc::default() }
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        &self.trees
+        &self.folder
+    }
+
+    /// The largest thing that is worth keeping: of one that fills the cache nothing else is left.
+    fn largest(&self) -> u64 {
+        self.limit - self.limit / 10
     }
 
     /// True unless the settings say that nothing is kept.
@@ -84,7 +88,7 @@ impl Cache {
     pub(crate) fn beside(&self, section: Section, key: &str) -> PathBuf {
         let hex = sha256_hex(key.as_bytes());
         let (first, rest) = hex.split_at(2);
-        self.trees.with_file_name(section.folder()).join(first).join(rest)
+        self.folder.join(section.folder()).join(first).join(rest)
     }
 
     fn file(&self, digest: &Digest) -> PathBuf {
@@ -119,8 +123,11 @@ impl Cache {
     /// Keeps a tree: its record, and the bytes of each file in the order of that. A cache that
     /// cannot be written keeps nothing, which is no failure of the command.
     pub(crate) fn put(&self, digest: &Digest, files: &Files, bytes: &[Vec<u8>]) {
-        if self.limit > 0 && !self.has(digest) {
-            let _ = self.write(digest, files, bytes);
+        let head = head(files, bytes);
+        let parts: Vec<&[u8]> = std::iter::once(&head).chain(bytes).map(|part| &part[..]).collect();
+        let length: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        if length <= self.largest() && !self.has(digest) {
+            let _ = self.write(&self.file(digest), &parts);
         }
     }
 
@@ -129,44 +136,78 @@ impl Cache {
         Batch::new(self, trees)
     }
 
-    fn write(&self, digest: &Digest, files: &Files, bytes: &[Vec<u8>]) -> Result<()> {
-        let file = self.file(digest);
-        let head = head(files, bytes);
-        let parts: Vec<&[u8]> = std::iter::once(&head).chain(bytes).map(|part| &part[..]).collect();
-        write_whole(&file, &parts)?;
-        // No clock and no state: the digest itself spreads the looks evenly.
-        let last = digest.hex().as_bytes().last().copied().unwrap_or(0);
-        if last % LOOK_EVERY == 0 {
-            self.prune(self.limit);
+    /// The bytes of one of its files, which counts as use.
+    pub(crate) fn read(&self, file: &Path) -> Option<Vec<u8>> {
+        let bytes = std::fs::read(file).ok()?;
+        touch(file);
+        Some(bytes)
+    }
+
+    /// Writes a file of the cache as a whole: others see all of it or nothing. Not flushed to
+    /// the disk, since what a power cut leaves of it is found out when it is read.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn write(&self, file: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
+        if !self.keeps() {
+            return Ok(());
         }
+        let folder = file.parent().unwrap_or(&self.folder);
+        std::fs::create_dir_all(folder)?;
+        let mut new = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
+        parts.iter().try_for_each(|part| new.write_all(part))?;
+        new.persist(file).map_err(|e| e.error)?;
+        self.wrote(parts.iter().map(|part| part.len() as u64).sum());
         Ok(())
     }
 
-    /// Removes trees, those unused longest first and the bundled ones together, until at most
-    /// `limit` bytes are left; says what went. A tree that another process is reading is not
-    /// lost to it: it has read it whole, has it open, or opens it no more.
+    /// Removes files, those unused longest first and bundled trees together, until at most
+    /// `limit` bytes are left; says what went. What killed commands left goes first. A file
+    /// that another process is reading is not lost to it: it has it open, or fetches it again.
     pub(crate) fn prune(&self, limit: u64) -> Size {
-        let mut trees = self.list();
-        trees.sort_by_key(|tree| tree.1);
-        let mut total: u64 = trees.iter().map(|tree| tree.2).sum();
+        self.make_room(limit, ABANDONED)
+    }
+
+    /// Removes everything.
+    pub(crate) fn clear(&self) -> Size {
+        let gone = self.make_room(0, FORSAKEN);
+        // A format of old.
+        let _ = std::fs::remove_dir_all(self.folder.join("marketplaces"));
+        gone
+    }
+
+    fn make_room(&self, limit: u64, abandoned: Duration) -> Size {
         let mut gone = Size::default();
-        for (path, _, bytes) in trees {
+        let mut left = Vec::new();
+        for one in self.list() {
+            let is_left_over = one.is_unfinished && older_than(one.used, abandoned);
+            match is_left_over && remove(&one.path) {
+                true => gone.bytes += one.bytes,
+                false => left.push(one),
+            }
+        }
+        left.sort_by_key(|one| one.used);
+        let mut total: u64 = left.iter().map(|one| one.bytes).sum();
+        for one in left.iter().filter(|one| !one.is_unfinished) {
             if total <= limit {
                 break;
             }
-            let count = self.count(&path);
-            if std::fs::remove_file(path).is_ok() {
-                gone.trees += count;
-                gone.bytes += bytes;
+            let trees = self.count(&one.path);
+            if remove(&one.path) {
+                gone.trees += trees;
+                gone.bytes += one.bytes;
             }
-            total = total.saturating_sub(bytes);
+            total = total.saturating_sub(one.bytes);
+        }
+        if self.limit != u64::MAX {
+            self.set_account(total);
         }
         gone
     }
 
     /// Removes the trees that `keep` does not want.
     pub(crate) fn retain(&self, keep: impl Fn(&Digest) -> bool) {
-        for (path, ..) in self.list() {
+        for Held { path, .. } in self.list().into_iter().filter(|one| one.path.starts_with(&self.trees)) {
             let names = path.iter().rev().take(2).filter_map(|name| name.to_str());
             let hex: String = names.collect::<Vec<_>>().into_iter().rev().collect();
             let digest = format!("sha256:{hex}").parse();
@@ -182,9 +223,9 @@ impl Cache {
     }
 
     pub(crate) fn size(&self) -> Size {
-        let trees = self.list();
-        let count = trees.iter().map(|tree| self.count(&tree.0)).sum();
-        Size { trees: count, bytes: trees.iter().map(|tree| tree.2).sum() }
+        let all = self.list();
+        let trees = all.iter().filter(|one| !one.is_unfinished).map(|one| self.count(&one.path)).sum();
+        Size { trees, bytes: all.iter().map(|one| one.bytes).sum() }
     }
 
     /// How many trees a file holds.
@@ -192,35 +233,76 @@ impl Cache {
         if path.starts_with(&self.trees) { bundle::count(path) } else { 0 }
     }
 
-    /// Path, last use and size of each tree, and of what is kept beside them; files left by
-    /// killed commands among them.
-    fn list(&self) -> Vec<(PathBuf, std::time::SystemTime, u64)> {
-        let beside = Section::ALL.iter().map(|section| self.trees.with_file_name(section.folder()));
-        let folders = std::iter::once(self.trees.clone()).chain(beside);
+    /// Everything that it holds, also what is being written and what killed commands left.
+    fn list(&self) -> Vec<Held> {
+        let sections = Section::ALL.iter().map(|section| self.folder.join(section.folder()));
+        let folders = std::iter::once(self.trees.clone()).chain(sections);
         let walk = folders.flat_map(|folder| walkdir::WalkDir::new(folder).min_depth(2).max_depth(2));
-        let stat = |entry: walkdir::DirEntry| {
+        let file = |entry: walkdir::DirEntry| {
             let meta = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
-            Some((entry.into_path(), meta.modified().ok()?, meta.len()))
+            let is_unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+            Some(Held {
+                path: entry.into_path(),
+                used: meta.modified().ok()?,
+                bytes: meta.len(),
+                is_unfinished,
+            })
         };
-        walk.flatten().filter_map(stat).collect()
+        let mut all: Vec<Held> = walk.flatten().filter_map(file).collect();
+        let tmp = std::fs::read_dir(self.folder.join(TMP)).into_iter().flatten().flatten();
+        all.extend(tmp.filter_map(|entry| Held::unfinished(entry.path())));
+        all
     }
 }
 
-/// Writes a file as a whole: others see all of it or nothing. Not flushed to the disk, since
-/// what a power cut leaves of it is found out when it is read.
-pub(crate) fn write_whole(file: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-    parts.iter().try_for_each(|part| new.write_all(part))?;
-    new.persist(file).map(|_| ()).map_err(|e| e.error)
+/// Where packs are unpacked that are too large for the memory.
+const TMP: &str = "tmp";
+/// What every file is called until it is whole.
+const UNFINISHED: &str = ".new-";
+/// Nothing takes so long: what is older than that was left by a command that was killed.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+/// The same for somebody who wants everything to go.
+const FORSAKEN: Duration = Duration::from_secs(60 * 60);
+
+/// A file of the cache, or a folder below `tmp`.
+struct Held {
+    path: PathBuf,
+    used: SystemTime,
+    bytes: u64,
+    is_unfinished: bool,
+}
+
+impl Held {
+    /// A file or folder below `tmp` with everything in it.
+    fn unfinished(path: PathBuf) -> Option<Self> {
+        let metas =
+            walkdir::WalkDir::new(&path).into_iter().flatten().filter_map(|entry| entry.metadata().ok());
+        let (mut used, mut bytes) = (None, 0);
+        for meta in metas {
+            used = used.max(meta.modified().ok());
+            bytes += if meta.is_file() { meta.len() } else { 0 };
+        }
+        Some(Self { path, used: used?, bytes, is_unfinished: true })
+    }
+}
+
+fn older_than(used: SystemTime, age: Duration) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "files have the time of the disk")]
+    SystemTime::now().duration_since(used).is_ok_and(|past| past > age)
+}
+
+fn remove(path: &Path) -> bool {
+    match path.is_dir() {
+        true => std::fs::remove_dir_all(path).is_ok(),
+        false => std::fs::remove_file(path).is_ok(),
+    }
 }
 
 /// Marks a file as used now: its modification time, since access times are often off.
 fn touch(file: &Path) {
     let Ok(file) = std::fs::File::options().append(true).open(file) else { return };
     #[expect(clippy::disallowed_methods, reason = "only the order of eviction hangs on it")]
-    let _ = file.set_modified(std::time::SystemTime::now());
+    let _ = file.set_modified(SystemTime::now());
 }
 
 /// What stands before the bytes of the files.

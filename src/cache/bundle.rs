@@ -6,16 +6,17 @@
 //! Trees that were kept together are unused together: the whole file is evicted, and removed
 //! when one of its trees is broken.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{IoSlice, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 
 use fs_err as fs;
 use tempfile::NamedTempFile;
 
-use super::{Cache, head, touch, verified};
+use super::{Cache, UNFINISHED, head, touch, verified};
 use crate::digest::{Digest, Files};
 use crate::error::Result;
 use crate::fetch::Tree;
@@ -30,11 +31,17 @@ const LARGEST_INDEX: u64 = 64 * 1024 * 1024;
 /// From so many trees on they are bundled; fewer are worth evicting one by one.
 const MANY: usize = 16;
 
+/// A bundle takes no more trees when it has so many bytes, so that not all of a large
+/// repository has to be evicted for a little room; and no more than a tenth of the limit.
+const FULL: u64 = 64 * 1024 * 1024;
+
 /// The trees that one command keeps. Used by many threads.
 pub(crate) struct Batch<'c> {
     cache: &'c Cache,
     /// `None` where each tree gets a file of its own, and after a failure to write.
     open: Mutex<Option<Open>>,
+    /// Bytes of the bundles that were closed.
+    closed: AtomicU64,
 }
 
 /// A bundle that is being written.
@@ -42,12 +49,13 @@ struct Open {
     file: NamedTempFile,
     at: u64,
     index: String,
+    digests: HashSet<Digest>,
 }
 
 impl<'c> Batch<'c> {
     pub(super) fn new(cache: &'c Cache, trees: usize) -> Self {
         let open = if trees >= MANY && cache.limit > 0 { Open::new(&cache.trees).ok() } else { None };
-        Self { cache, open: Mutex::new(open) }
+        Self { cache, open: Mutex::new(open), closed: AtomicU64::new(0) }
     }
 
     /// As [`Cache::put`].
@@ -57,18 +65,40 @@ impl<'c> Batch<'c> {
             drop(open);
             return self.cache.put(digest, files, bytes);
         };
-        if !self.cache.has(digest) && bundle.add(digest, files, bytes).is_err() {
+        if self.cache.has(digest) || bundle.has(digest) {
+            return;
+        }
+        let head = head(files, bytes);
+        let parts: Vec<&[u8]> = std::iter::once(&head).chain(bytes).map(|part| &part[..]).collect();
+        let length: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        if self.closed.load(Ordering::Relaxed) + bundle.at + length > self.cache.largest() {
+            // More than there will be room for: it would drive out what was kept before it.
+            return;
+        }
+        if bundle.add(digest, &parts).is_err() {
             *open = None;
+            return;
+        }
+        if bundle.at >= FULL.min(self.cache.limit / 10) {
+            self.close(&mut open);
         }
     }
 
-    /// Makes what was put findable by others; without it a bundle is lost.
+    /// Closes the bundle that is being written, and begins another one.
+    fn close(&self, open: &mut Option<Open>) {
+        let next = Open::new(&self.cache.trees).ok();
+        if let Some(bundle) = std::mem::replace(open, next) {
+            self.closed.fetch_add(bundle.close().unwrap_or(0), Ordering::Relaxed);
+        }
+    }
+
+    /// Makes what was put findable by others; without it the last bundle is lost.
     pub(crate) fn keep(self) {
         let open = self.open.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bundle) = open
-            && bundle.close().is_ok()
-        {
-            self.cache.prune(self.cache.limit);
+        let last = open.and_then(|bundle| bundle.close().ok()).unwrap_or(0);
+        let written = self.closed.into_inner() + last;
+        if written > 0 {
+            self.cache.wrote(written);
         }
     }
 }
@@ -77,32 +107,37 @@ impl Open {
     fn new(trees: &Path) -> Result<Self> {
         let folder = trees.join(FOLDER);
         fs::create_dir_all(&folder)?;
-        let file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-        Ok(Self { file, at: 0, index: String::new() })
+        let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
+        Ok(Self { file, at: 0, index: String::new(), digests: HashSet::new() })
     }
 
-    fn add(&mut self, digest: &Digest, files: &Files, bytes: &[Vec<u8>]) -> std::io::Result<()> {
-        let head = head(files, bytes);
-        let parts: Vec<&[u8]> = std::iter::once(&head).chain(bytes).map(|part| &part[..]).collect();
-        write_all(self.file.as_file_mut(), &parts)?;
-        let length = head.len() as u64 + bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+    fn has(&self, digest: &Digest) -> bool {
+        self.digests.contains(digest)
+    }
+
+    fn add(&mut self, digest: &Digest, parts: &[&[u8]]) -> std::io::Result<()> {
+        write_all(self.file.as_file_mut(), parts)?;
+        let length = parts.iter().map(|part| part.len() as u64).sum::<u64>();
         self.index.push_str(&format!("{} {} {length}\n", digest.hex(), self.at));
+        self.digests.insert(digest.clone());
         self.at += length;
         Ok(())
     }
 
-    fn close(mut self) -> Result<()> {
+    /// The bytes of the bundle, which may be none.
+    fn close(mut self) -> Result<u64> {
         // The name has nothing to say: it is that of the temporary file.
         let Some(name) = self.file.path().file_name().filter(|_| !self.index.is_empty()) else {
-            return Ok(());
+            return Ok(0);
         };
-        let name = name.to_string_lossy().replace(".new-", "");
+        let name = name.to_string_lossy().replace(UNFINISHED, "");
         let path = self.file.path().with_file_name(name);
         let foot = format!("{FOOT}{:020}\n", self.at);
         self.file.write_all(self.index.as_bytes())?;
         self.file.write_all(foot.as_bytes())?;
+        let bytes = self.at + (self.index.len() + foot.len()) as u64;
         self.file.persist_noclobber(path).map_err(|e| e.error)?;
-        Ok(())
+        Ok(bytes)
     }
 }
 
@@ -118,11 +153,11 @@ fn write_all(file: &mut File, parts: &[&[u8]]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A bundle that can be read, also when somebody removes it meanwhile.
+/// Where the trees of a bundle are. The file is opened for each tree: a cache may have more
+/// bundles than a process may have files.
 #[derive(Debug)]
 pub(super) struct Bundle {
     path: PathBuf,
-    file: Mutex<File>,
     /// Offset and length of each tree.
     index: HashMap<Digest, (u64, u64)>,
     used: Once,
@@ -144,7 +179,7 @@ impl Bundle {
     fn open(path: PathBuf) -> Option<Self> {
         let mut file = File::open(&path).ok()?;
         let index = read_index(&mut file)?;
-        Some(Self { path, file: Mutex::new(file), index, used: Once::new() })
+        Some(Self { path, index, used: Once::new() })
     }
 
     pub(super) fn has(&self, digest: &Digest) -> bool {
@@ -164,7 +199,7 @@ impl Bundle {
 
     fn read(&self, offset: u64, length: u64) -> Option<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(length).ok()?];
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = File::open(&self.path).ok()?;
         file.seek(SeekFrom::Start(offset)).ok()?;
         file.read_exact(&mut bytes).ok()?;
         Some(bytes)
@@ -236,8 +271,27 @@ mod tests {
         assert_eq!(files(dir.path()).len(), 1);
         assert_eq!(cache.prune(0).trees, 20);
         assert!(files(dir.path()).is_empty());
-        // An open bundle outlives its name.
-        assert!(cache.get(&samples[3].0).is_some());
+        assert!(cache.get(&samples[3].0).is_none());
+    }
+
+    /// A command that has more than fits keeps what fits, and what was kept before it is not
+    /// driven out for nothing.
+    #[test]
+    fn more_than_the_limit_is_kept_as_far_as_it_fits() {
+        let dir = tempfile::tempdir().unwrap();
+        let limit = 100_000;
+        let samples: Vec<_> = (0..400).map(|n| sample(&format!("text {n} ").repeat(100))).collect();
+        let cache = Cache::new(dir.path(), limit);
+        for round in samples.chunks(200) {
+            let batch = cache.batch(round.len());
+            round.iter().for_each(|(digest, files, bytes)| batch.put(digest, files, bytes));
+            batch.keep();
+            let held = Cache::new(dir.path(), limit).size();
+            assert!(held.bytes <= limit && held.bytes > limit / 2, "{held:?}");
+        }
+        let fresh = Cache::new(dir.path(), limit);
+        assert!(samples[200..].iter().filter(|(digest, ..)| fresh.has(digest)).count() > 50);
+        assert!(files(dir.path()).len() > 3, "there is something to evict but everything");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! One file each: a line with the hash of the rest, one with the length of the text, the text,
 //! then the search documents.
 
-use super::{Cache, Section, touch, write_whole};
+use super::{Cache, Section};
 use crate::digest::sha256_hex;
 
 /// The first word of every file; another one is another format, and not read.
@@ -23,22 +23,18 @@ impl Cache {
     /// The catalogue that is kept under `key`; `None` when it is not there or broken.
     pub(crate) fn catalog(&self, key: &str) -> Option<Catalog> {
         let file = self.beside(Section::Catalogs, key);
-        let catalog = parse(&std::fs::read(&file).ok()?);
-        match catalog {
-            Some(_) => touch(&file),
-            None => drop(std::fs::remove_file(&file)),
+        let catalog = parse(&self.read(&file)?);
+        if catalog.is_none() {
+            let _ = std::fs::remove_file(&file);
         }
         catalog
     }
 
     /// Keeps a catalogue. A cache that cannot be written keeps nothing, which is no failure.
     pub(crate) fn put_catalog(&self, key: &str, catalog: &Catalog) {
-        if !self.keeps() {
-            return;
-        }
         let body = format!("{}\n{}{}", catalog.text.len(), catalog.text, catalog.documents);
         let head = format!("{MAGIC} {}\n", sha256_hex(body.as_bytes()));
-        let _ = write_whole(&self.beside(Section::Catalogs, key), &[head.as_bytes(), body.as_bytes()]);
+        let _ = self.write(&self.beside(Section::Catalogs, key), &[head.as_bytes(), body.as_bytes()]);
     }
 }
 

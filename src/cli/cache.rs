@@ -78,11 +78,11 @@ fn tell(cx: &Context<'_>, cache: &Cache, limit: u64) {
 
 fn clear(cx: &Context<'_>, cache: &Cache) -> Result<()> {
     let held = cache.size();
-    if held.trees > 0 && !cx.ui.confirm(&clear_question(held))? {
+    if held.bytes > 0 && !cx.ui.confirm(&clear_question(held))? {
         return Err(error!(Usage, "the cache was not cleared: nobody said yes")
             .hint("without a terminal to ask on, say it in advance: `ba-agent cache clear --yes`"));
     }
-    removed(cx, cache, cache.prune(0));
+    removed(cx, cache, cache.clear());
     Ok(())
 }
 

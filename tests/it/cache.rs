@@ -17,7 +17,8 @@ fn filled() -> TestEnv {
 
 /// The files that hold trees.
 fn trees(env: &TestEnv) -> Vec<String> {
-    env.picture("cache").into_iter().filter(|(_, text)| text != "/").map(|(path, _)| path).collect()
+    let files = env.picture("cache").into_iter().filter(|(_, text)| text != "/");
+    files.map(|(path, _)| path).filter(|path| path.starts_with("trees/")).collect()
 }
 
 #[test]
@@ -183,4 +184,90 @@ fn many_skills_are_kept_together() {
     assert_eq!(env.picture("project/.claude/skills"), before);
     assert_eq!(trees(&env).len(), 1, "what is kept is not kept again");
     assert_eq!(env.run(&["cache", "clear", "--yes", "--json"]).ends(0).json()["removed"]["trees"], 40);
+}
+
+/// Whatever is kept, by whatever commands: all of it is counted, and stays below the limit.
+#[test]
+fn the_limit_is_kept_by_every_command() {
+    let mut env = TestEnv::new();
+    let Some(server) = crate::server::Server::start(&env.path("srv")) else { return };
+    env.set("BA_AGENT_GITHUB_URL", server.url());
+    env.write("settings/config.yaml", "skills:\n  cache_limit: 500KiB\n");
+    let limit = 500 * 1024;
+    let in_files = || -> u64 {
+        let all = walkdir::WalkDir::new(env.path("cache")).into_iter().flatten();
+        all.filter_map(|entry| entry.metadata().ok())
+            .filter(std::fs::Metadata::is_file)
+            .map(|meta| meta.len())
+            .sum()
+    };
+    for n in 0..12 {
+        let noise: Vec<u8> =
+            (0..50_000u32).flat_map(|k| (k + n).wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        env.skill(&format!("src-{n}/skills/skill-{n}")).file("data", noise);
+        env.git_repo(&format!("srv/o/r{n}.git"), &env.path(&format!("src-{n}")));
+        env.run(&["skill", "install", &format!("o/r{n}")]).ends(0);
+        env.run(&["marketplace", "add", &format!("m{n}"), &format!("o/r{n}")]).ends(0);
+        let told = env.run(&["cache", "size", "--json"]).ends(0).json();
+        let bytes = told["bytes"].as_u64().unwrap();
+        assert!(bytes <= limit + limit / 10, "{n}: {told}");
+        assert!(in_files() <= bytes + 20_000, "{n}: {} in files, {told}", in_files());
+    }
+    assert!(in_files() > limit / 2, "what fits is kept");
+    env.run(&["cache", "clear", "--yes"]).ends(0);
+    assert!(in_files() < 100, "{:?}", env.picture("cache").keys());
+}
+
+/// What killed commands left is counted, and goes when it is old.
+#[test]
+fn leftovers_of_killed_commands_are_counted_and_go() {
+    let env = filled();
+    let before = env.run(&["cache", "size", "--json"]).ends(0).json()["bytes"].as_u64().unwrap();
+    let left = [
+        env.write("cache/tmp/git-abcdef/pack/tmp_pack", vec![1; 100_000]),
+        env.write("cache/trees/aa/.new-abcdef", vec![1; 50_000]),
+    ];
+    let told = env.run(&["cache", "size", "--json"]).ends(0).json();
+    assert_eq!((told["bytes"].as_u64().unwrap(), &told["trees"]), (before + 150_000, &3.into()));
+    // Somebody may be at it.
+    env.run(&["cache", "prune"]).ends(0);
+    assert!(left.iter().all(|path| path.exists()));
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3 * 24 * 60 * 60);
+    let age = |path: &std::path::Path| std::fs::File::open(path).unwrap().set_modified(long_ago).unwrap();
+    for below in [
+        "cache/tmp/git-abcdef/pack/tmp_pack",
+        "cache/tmp/git-abcdef/pack",
+        "cache/tmp/git-abcdef",
+        "cache/trees/aa/.new-abcdef",
+    ] {
+        age(&env.path(below));
+    }
+    env.run(&["cache", "prune"]).ends(0);
+    assert!(!env.path("cache/tmp/git-abcdef").exists() && !left[1].exists());
+    assert_eq!(env.run(&["cache", "size", "--json"]).ends(0).json()["bytes"], before);
+}
+
+/// A cache may have more bundles than a process may have open files.
+#[cfg(unix)]
+#[test]
+fn many_bundles_need_few_files() {
+    let env = TestEnv::new();
+    for n in 0..20 {
+        env.skill(&format!("src/skill-{n}"));
+    }
+    env.run(&["skill", "install", "../src", "--all"]).ends(0);
+    let bundle = std::fs::read_dir(env.path("cache/trees/bundles")).unwrap().next().unwrap().unwrap().path();
+    for n in 0..200 {
+        std::fs::copy(&bundle, bundle.with_file_name(format!("copy{n}"))).unwrap();
+    }
+    std::fs::remove_dir_all(env.path("src")).unwrap();
+    std::fs::remove_dir_all(env.path("project/.claude/skills")).unwrap();
+    let program = env!("CARGO_BIN_EXE_ba-agent");
+    let mut command = env.command(&[]);
+    let sandboxed = std::mem::replace(&mut command, std::process::Command::new("sh"));
+    command.arg("-c").arg("ulimit -n 40; exec \"$0\" skill install --frozen --offline").arg(program);
+    command.current_dir(env.project()).env_clear();
+    command.envs(sandboxed.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    env.done(command.output().unwrap()).ends(0);
+    env.run(&["skill", "verify"]).ends(0);
 }

@@ -18,7 +18,7 @@ use url::Url;
 use super::objects::{Kept, Objects};
 use super::refs::{Refs, Tag};
 use super::walk;
-use crate::cache::{Cache, Section, write_whole};
+use crate::cache::{Cache, Section};
 use crate::digest::Digest;
 use crate::skill::SkillName;
 use crate::source::{Sha, Source};
@@ -75,7 +75,7 @@ fn refs_file(repository: &str, cache: &Cache) -> PathBuf {
 /// The commit with its trees, and what is known of its skills; `None` where it is not, or
 /// where it is not whole.
 pub(super) fn commit(repository: &str, sha: &Sha, cache: &Cache) -> Option<(Objects, Vec<Known>)> {
-    let bytes = std::fs::read(commit_file(repository, sha, cache)).ok()?;
+    let bytes = cache.read(&commit_file(repository, sha, cache))?;
     let (known, start) = skills(&bytes)?;
     let kept = Kept::read(bytes, start)?;
     let objects = Objects::kept(kept);
@@ -171,7 +171,7 @@ pub(super) fn remember(
         text.push_str(&format!("{digest} {name} {folder}\n"));
     }
     text.push('\n');
-    let _ = write_whole(&commit_file(repository, sha, cache), &[text.as_bytes(), &commit]);
+    let _ = cache.write(&commit_file(repository, sha, cache), &[text.as_bytes(), &commit]);
 }
 
 /// Remembers what the refs are now, as [`remember`] does.
@@ -189,12 +189,12 @@ pub(super) fn remember_refs(repository: &str, refs: &Refs, now: Timestamp, cache
     for (name, Tag { object, commit }) in &refs.tags {
         text.push_str(&format!("tag {object} {commit} {name}\n"));
     }
-    let _ = write_whole(&refs_file(repository, cache), &[text.as_bytes()]);
+    let _ = cache.write(&refs_file(repository, cache), &[text.as_bytes()]);
 }
 
 /// What the refs were when they were last asked for, and when that was.
 pub(super) fn recall_refs(repository: &str, cache: &Cache) -> Option<(Refs, Timestamp)> {
-    let text = std::fs::read_to_string(refs_file(repository, cache)).ok()?;
+    let text = String::from_utf8(cache.read(&refs_file(repository, cache))?).ok()?;
     let mut lines = text.lines();
     let then = lines.next()?.strip_prefix(REFS)?.trim().parse().ok()?;
     let mut refs = Refs::default();
