@@ -9,7 +9,7 @@
 //! but never inside a skill: [`check_portable`] looks at exactly the files of one.
 
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use unicode_normalization::UnicodeNormalization as _;
@@ -357,9 +357,10 @@ pub(crate) fn check_portable(entries: &[Entry], limits: &Limits) -> Result<()> {
         }
         claim(&mut folded, entry.path.as_str())?;
     }
+    let mut links = Links::new(entries, &folders);
     for entry in entries {
         if let Node::Link { target } = &entry.node {
-            check_link(&entry.path, target, entries)?;
+            links.check(&entry.path, target)?;
         }
     }
     Ok(())
@@ -421,43 +422,77 @@ fn windows_fault(name: &str) -> Option<&'static str> {
     device.then_some("is the name of a device on Windows")
 }
 
-/// A link may point at a file or folder of the same skill by a relative path.
-fn check_link(path: &TreePath, target: &str, entries: &[Entry]) -> Result<()> {
-    let mut seen = BTreeSet::new();
-    let mut at = path.as_str().to_owned();
-    let mut target = target.to_owned();
-    loop {
-        if !seen.insert(at.clone()) {
-            fail!(Invalid, "the link `{path}` leads back to itself");
-        }
-        let Some(resolved) = resolve_link(&at, &target) else {
-            fail!(Invalid, "the link `{path}` -> `{}` leaves the skill", printable(&target, false));
+/// The links of one skill. Each is followed once, however many lead to it.
+struct Links<'a> {
+    /// What stands at each path; of a link, what it says.
+    entries: HashMap<&'a str, Option<&'a str>>,
+    folders: &'a BTreeSet<&'a str>,
+    /// Links that are known to lead to something.
+    sound: HashSet<&'a str>,
+    /// Steps from one link to what it says, for the test of how many there are.
+    #[cfg(test)]
+    steps: usize,
+}
+
+impl<'a> Links<'a> {
+    fn new(entries: &'a [Entry], folders: &'a BTreeSet<&'a str>) -> Self {
+        let target = |entry: &'a Entry| match &entry.node {
+            Node::Link { target } => Some(target.as_str()),
+            _ => None,
         };
-        // A link may not pass *through* another link: what stands behind it on one
-        // machine need not on the next.
-        if let Some(through) = entries.iter().find(|e| {
-            matches!(e.node, Node::Link { .. })
-                && resolved.strip_prefix(e.path.as_str()).is_some_and(|rest| rest.starts_with('/'))
-        }) {
-            fail!(Invalid, "the link `{path}` goes through another link, `{}`", through.path);
+        Self {
+            entries: entries.iter().map(|entry| (entry.path.as_str(), target(entry))).collect(),
+            folders,
+            sound: HashSet::new(),
+            #[cfg(test)]
+            steps: 0,
         }
-        let prefix = format!("{resolved}/");
-        match entries.iter().find(|e| e.path.as_str() == resolved || e.path.as_str().starts_with(&prefix)) {
-            Some(Entry { node: Node::Link { target: next }, path: link, .. })
-                if link.as_str() == resolved =>
-            {
-                at = resolved;
-                target = next.clone();
+    }
+
+    /// A link may point at a file or folder of the same skill by a relative path.
+    ///
+    /// # Errors
+    /// `Invalid` for one that leaves, leads nowhere, to itself or through another link.
+    fn check(&mut self, path: &'a TreePath, target: &'a str) -> Result<()> {
+        let (mut at, mut target) = (path.as_str(), target);
+        let mut way = HashSet::new();
+        while !self.sound.contains(at) {
+            if !way.insert(at) {
+                fail!(Invalid, "the link `{path}` leads back to itself");
             }
-            Some(_) => return Ok(()),
-            None => fail!(Invalid, "the link `{path}` -> `{}` points at nothing", printable(&target, false)),
+            #[cfg(test)]
+            {
+                self.steps += 1;
+            }
+            let Some(resolved) = resolve_link(at, target) else {
+                fail!(Invalid, "the link `{path}` -> `{}` leaves the skill", printable(target, false));
+            };
+            // A link may not pass *through* another link: what stands behind it on one
+            // machine need not on the next.
+            if let Some(through) = ancestors(&resolved).find(|above| self.link_at(above).is_some()) {
+                fail!(Invalid, "the link `{path}` goes through another link, `{through}`");
+            }
+            match self.entries.get_key_value(resolved.as_str()) {
+                Some((next, Some(says))) => (at, target) = (next, says),
+                Some((_, None)) => break,
+                None if self.folders.contains(resolved.as_str()) => break,
+                None => {
+                    fail!(Invalid, "the link `{path}` -> `{}` points at nothing", printable(target, false))
+                }
+            }
         }
+        self.sound.extend(way);
+        Ok(())
+    }
+
+    fn link_at(&self, path: &str) -> Option<&'a str> {
+        self.entries.get(path).copied().flatten()
     }
 }
 
 /// `target` seen from the folder of `path`, without `.` and `..`; `None` when it is empty (as
 /// of a link that was not fetched), absolute, leaves, is the top itself or is no sound path.
-fn resolve_link(path: &str, target: &str) -> Option<String> {
+fn resolve_link(path: &str, target: &str) -> Option<TreePath> {
     let mut names: Vec<&str> = path.split('/').collect();
     names.pop();
     if target.is_empty() || target.starts_with('/') || target.contains('\\') {
@@ -473,7 +508,7 @@ fn resolve_link(path: &str, target: &str) -> Option<String> {
         }
     }
     let joined = names.join("/");
-    TreePath::parse(joined.as_bytes()).ok().map(|path| path.0)
+    TreePath::parse(joined.as_bytes()).ok()
 }
 
 #[cfg(test)]
@@ -567,6 +602,29 @@ mod tests {
             vec![file("common"), file("console.md"), file("com10"), file("nullable")],
         ] {
             assert_eq!(check(&good), Ok(()), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn each_link_is_followed_once() {
+        // A chain, its links sorted against its direction or with it.
+        for last in [0, 19_999] {
+            let name = |n: usize| format!("l{n:05}");
+            let next = |n: usize| match (last, n) {
+                (0, 0) | (_, 19_999) if n == last => "file".to_owned(),
+                (0, n) => name(n - 1),
+                (_, n) => name(n + 1),
+            };
+            let mut entries: Vec<Entry> = (0..20_000).map(|n| link(&name(n), &next(n))).collect();
+            entries.push(file("file"));
+            let folders = BTreeSet::new();
+            let mut links = Links::new(&entries, &folders);
+            for entry in &entries {
+                if let Node::Link { target } = &entry.node {
+                    links.check(&entry.path, target).unwrap();
+                }
+            }
+            assert_eq!(links.steps, 20_000);
         }
     }
 
