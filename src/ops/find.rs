@@ -1,7 +1,7 @@
 //! Deeds: search over the cached copies of the marketplaces and the installed skills.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -114,18 +114,25 @@ impl Library {
 
 /// Marks the documents of installed skills, and adds those that have none.
 fn mark_installed<'l>(documents: &mut Vec<Document<'l>>, registry: &'l Registry) {
+    // Of thousands of each, every skill must not look through all documents.
+    let mut known: HashMap<(String, String), Vec<usize>> = HashMap::new();
+    for (at, document) in documents.iter().enumerate() {
+        let key = (document.marketplace.to_string(), document.name.to_string());
+        known.entry(key).or_default().push(at);
+    }
     for (name, entry) in &registry.skills {
         let own = entry.alias_of.as_deref().unwrap_or(name.as_str());
         let origin = entry.marketplace.as_ref();
-        let is = |document: &&mut Document<'_>| {
-            let same_entry = |entry: &str| {
+        let is = |at: &&usize, entry: &str| {
+            documents.get(**at).is_some_and(|document| {
                 document.plugin == entry || (document.plugin.is_empty() && document.name == entry)
-            };
-            document.name == own
-                && origin
-                    .is_some_and(|origin| origin.name == document.marketplace && same_entry(&origin.entry))
+            })
         };
-        if let Some(document) = documents.iter_mut().find(is) {
+        let found = origin.and_then(|origin| {
+            let same_name = known.get(&(origin.name.clone(), own.to_owned()))?;
+            same_name.iter().find(|at| is(at, &origin.entry)).copied()
+        });
+        if let Some(document) = found.and_then(|at| documents.get_mut(at)) {
             document.installed = true;
             continue;
         }
