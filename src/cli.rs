@@ -100,15 +100,32 @@ pub(crate) struct Globals {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Install, list, show, check and remove skills.
-    #[command(subcommand, visible_alias = "skills", arg_required_else_help = true)]
+    #[command(
+        subcommand,
+        visible_alias = "skills",
+        arg_required_else_help = true,
+        after_help = "Examples:\n  ba-agent skill install anthropics/skills --skill pdf\n  \
+            ba-agent skill list\n  ba-agent skill update --dry-run\n  ba-agent skill rollback"
+    )]
     Skill(Skill),
     /// Look at the cache of skills, or make it smaller.
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:\n  ba-agent cache size\n  ba-agent cache prune --to 100MiB"
+    )]
     Cache(cache::Command),
     /// Look for everything that could be wrong here, and mend what is safe to mend.
     Doctor(doctor::Doctor),
     /// Register, list, update and check marketplaces: catalogues of skills.
-    #[command(subcommand, visible_alias = "market", arg_required_else_help = true)]
+    #[command(
+        subcommand,
+        visible_alias = "market",
+        arg_required_else_help = true,
+        after_help = "Examples:\n  ba-agent marketplace add anthropic anthropics/skills\n  \
+            ba-agent marketplace show anthropic\n  ba-agent skill search pdf\n  \
+            ba-agent skill install pdf@anthropic"
+    )]
     Marketplace(marketplace::Marketplace),
     /// Print the completion script of a shell.
     Completions(completions::Completions),

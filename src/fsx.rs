@@ -167,6 +167,32 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Writes a file that a person named: whatever they put there, a link, a pipe, a device,
+/// stays and receives the bytes. A plain file is replaced as a whole, where its folder can be
+/// written.
+///
+/// # Errors
+/// `Failed` where it cannot be written; of a plain file the old bytes are then still there.
+pub(crate) fn write_through(path: &Path, bytes: &[u8]) -> Result<()> {
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    match std::fs::symlink_metadata(&real) {
+        Ok(meta) if meta.is_file() => match write_atomic(&real, bytes) {
+            Err(_) if !can_write_beside(&real) => Ok(fs::write(&real, bytes)?),
+            written => written,
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => write_atomic(&real, bytes),
+        // A link that leads to no file yet is followed by the system, like a device.
+        _ => Ok(fs::OpenOptions::new().write(true).create(true).open(&real)?.write_all(bytes)?),
+    }
+}
+
+fn can_write_beside(path: &Path) -> bool {
+    let new = new_beside(path);
+    let can = std::fs::OpenOptions::new().write(true).create_new(true).open(&new).is_ok();
+    let _ = std::fs::remove_file(new);
+    can
+}
+
 fn write_beside(new: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     fault::step()?;
     // Never through a link that somebody put there.
@@ -287,6 +313,28 @@ mod tests {
         assert!(error.message.contains("disk full"), "{error:?}");
         assert_eq!(std::fs::read(&file).unwrap(), b"two");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_person_put_there_is_written_through() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
+        write_through(&at("new"), b"1").unwrap();
+        write_through(&at("new"), b"2").unwrap();
+        assert_eq!(read("new"), "2");
+        std::fs::create_dir(at("far")).unwrap();
+        symlink("far/file", at("link")).unwrap();
+        for text in ["first, where the link leads to nothing yet", "then shorter"] {
+            write_through(&at("link"), text.as_bytes()).unwrap();
+            assert!(at("link").is_symlink());
+            assert_eq!(read("far/file"), text);
+        }
+        assert!(write_through(&at("far"), b"x").is_err());
+        assert!(write_through(&at("missing/file"), b"x").is_err());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
     }
 
     #[test]

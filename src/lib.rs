@@ -78,21 +78,20 @@ pub fn main() -> ExitCode {
     let env = match Env::read() {
         Ok(env) => env,
         Err(error) => {
-            ui::plain_error(&error);
-            return ExitCode::from(error.kind.exit_status());
+            let ui = Ui::bare(cli.manner());
+            ui.error(&error);
+            return ui.end(error.kind.exit_status());
         }
     };
     if let Some(fault) = env.var("BA_AGENT_FAULT") {
         fsx::fault::arm(fault);
     }
     let ui = Ui::new(cli.manner(), &env);
-    match cli.run(&env, &ui) {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => {
-            ui.error(&error);
-            ExitCode::from(error.kind.exit_status())
-        }
-    }
+    let status = cli.run(&env, &ui).unwrap_or_else(|error| {
+        ui.error(&error);
+        error.kind.exit_status()
+    });
+    ui.end(status)
 }
 
 /// The definition of the command line, for tools that generate documentation of it.

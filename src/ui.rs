@@ -1,7 +1,7 @@
 //! Faces: what a person sees. Data goes to stdout, talk to stderr; quiet, colour and json
 //! are decided once, here. Every untrusted string is escaped on its way out.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
@@ -45,6 +45,8 @@ pub(crate) struct Ui {
     stdout_is_terminal: bool,
     bar: Mutex<Option<ProgressBar>>,
     show_progress: bool,
+    /// Why stdout took no more, once that happened.
+    broken: Mutex<Option<io::Error>>,
 }
 
 const GREEN: Style = AnsiColor::Green.on_default().bold();
@@ -69,6 +71,21 @@ impl Ui {
             stdout_is_terminal: env.stdout_is_terminal,
             bar: Mutex::new(None),
             show_progress: env.stderr_is_terminal && !manner.json && !manner.quiet,
+            broken: Mutex::new(None),
+        }
+    }
+
+    /// For the time before the surroundings are known: no colour, no questions.
+    pub(crate) fn bare(manner: Manner) -> Self {
+        Self {
+            manner,
+            color_out: false,
+            color_err: false,
+            interactive: false,
+            stdout_is_terminal: false,
+            bar: Mutex::new(None),
+            show_progress: false,
+            broken: Mutex::new(None),
         }
     }
 
@@ -143,8 +160,14 @@ impl Ui {
         self.finish_progress();
         if self.manner.json {
             self.data(&serde_json::json!({ "error": error }));
-            return;
+            if self.flush() {
+                return;
+            }
         }
+        self.tell(error);
+    }
+
+    fn tell(&self, error: &Error) {
         let mut text = format!("{} {}\n", self.paint_err(RED, "error:"), printable(&error.message, true));
         for cause in &error.causes {
             text.push_str(&format!("  caused by: {}\n", printable(cause, true).replace('\n', "\n    ")));
@@ -171,10 +194,41 @@ impl Ui {
         self.print("\n");
     }
 
-    /// Raw text on stdout. A reader that went away (`| head`) is no failure.
+    /// Raw text on stdout. What could not be written is told by [`Ui::end`].
     pub(crate) fn print(&self, text: &str) {
+        self.write(text.as_bytes());
+    }
+
+    /// Raw bytes on stdout, for what need not be text.
+    pub(crate) fn write(&self, bytes: &[u8]) {
         self.finish_progress();
-        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        self.note_broken(io::stdout().lock().write_all(bytes));
+    }
+
+    /// Hands over what is still held back; false when stdout did not take everything.
+    fn flush(&self) -> bool {
+        self.note_broken(io::stdout().lock().flush());
+        self.broken.lock().is_ok_and(|broken| broken.is_none())
+    }
+
+    fn note_broken(&self, written: io::Result<()>) {
+        if let (Err(error), Ok(mut broken)) = (written, self.broken.lock()) {
+            broken.get_or_insert(error);
+        }
+    }
+
+    /// The last word: the status of the process, which is no success where stdout did not
+    /// take everything. A reader that went away (`| head`) is no failure.
+    pub(crate) fn end(&self, status: u8) -> ExitCode {
+        self.flush();
+        let broken = self.broken.lock().ok().and_then(|mut broken| broken.take());
+        match broken.as_ref().and_then(unwritten) {
+            Some(error) => {
+                self.tell(&error);
+                ExitCode::from(if status == 0 { error.kind.exit_status() } else { status })
+            }
+            None => ExitCode::from(status),
+        }
     }
 
     fn severity(&self, severity: Severity) -> String {
@@ -363,26 +417,33 @@ fn counted() -> ProgressStyle {
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// A failure before anything is known about how to talk.
-pub(crate) fn plain_error(error: &Error) {
-    let _ = writeln!(std::io::stderr(), "error: {}", printable(&error.message, true));
+/// The error for output that could not be written; none for a reader that went away.
+fn unwritten(error: &io::Error) -> Option<Error> {
+    (error.kind() != io::ErrorKind::BrokenPipe).then(|| {
+        Error::new(Kind::Failed, "the output could not be written to stdout in full")
+            .cause(error)
+            .hint("whatever else the command did is done; where it only reads, run it again")
+    })
 }
 
 /// What the command line's parser says: help and version to stdout, a wrong usage to stderr
 /// with status 2, and as JSON where that was asked for (the flag is looked for by hand, since
 /// the line could not be understood).
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+    let json = error.use_stderr() && std::env::args_os().any(|arg| arg == "--json");
+    let ui = Ui::bare(Manner { json, quiet: false, verbose: false, yes: false, color: ColorChoice::Never });
+    if json {
         let text = error.render().to_string();
         let mut lines = text.trim().lines().filter(|line| !line.trim().is_empty());
         let message = lines.next().unwrap_or("wrong usage").trim_start_matches("error: ").to_owned();
         let mut ours = Error::new(Kind::Usage, message);
         ours.hints.extend(lines.map(|line| line.trim().to_owned()));
-        let document = serde_json::json!({ "error": ours });
-        let _ =
-            writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&document).unwrap_or_default());
+        ui.error(&ours);
     } else {
-        let _ = error.print();
+        let printed = error.print();
+        if !error.use_stderr() {
+            ui.note_broken(printed);
+        }
     }
-    ExitCode::from(if error.use_stderr() { Kind::Usage.exit_status() } else { 0 })
+    ui.end(if error.use_stderr() { Kind::Usage.exit_status() } else { 0 })
 }

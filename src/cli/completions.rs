@@ -36,7 +36,13 @@ pub(crate) enum Shell {
 
 impl Completions {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        cx.ui.print(&script(self.shell)?);
+        let script = script(self.shell)?;
+        if cx.ui.json() {
+            let shell = self.shell.to_possible_value().map(|value| value.get_name().to_owned());
+            cx.ui.data(&serde_json::json!({ "shell": shell, "script": script }));
+        } else {
+            cx.ui.print(&script);
+        }
         Ok(0)
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Export {
     /// Whose format.
     #[arg(long, value_enum, default_value = "skills-lock")]
     format: Format,
-    /// The file to write; without it, stdout.
+    /// The file to write, `-` being stdout; without it, stdout.
     #[arg(long, short, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     output: Option<PathBuf>,
 }
@@ -56,9 +56,9 @@ impl Export {
             cx.ui.warn(&format!("`{}` is left out: {}", one.name, one.reason));
         }
         export.notes.iter().for_each(|note| cx.ui.note(note));
-        match &self.output {
+        match self.output.as_ref().filter(|file| file.as_os_str() != "-") {
             Some(file) => {
-                crate::fsx::write_atomic(&cx.env.absolute(file), export.text.as_bytes())?;
+                crate::fsx::write_through(&cx.env.absolute(file), export.text.as_bytes())?;
                 cx.ui.status("Wrote", &file.display().to_string());
                 if cx.ui.json() {
                     cx.ui.data(&serde_json::json!({ "written": file, "left_out": export.left_out }));

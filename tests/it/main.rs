@@ -29,6 +29,7 @@ mod marketplace;
 mod networks;
 mod offline;
 mod one_cache;
+mod output;
 mod overlap;
 mod search;
 mod served;
