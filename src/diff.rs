@@ -1,9 +1,12 @@
 //! Words: what differs between two trees, file by file and line by line.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::ops::Range;
 
+use git2::{ObjectType, Oid};
 use serde::Serialize;
-use similar::{ChangeTag, TextDiff};
+use similar::{Algorithm, ChangeTag, capture_diff_slices, group_diff_ops};
 
 use crate::digest::Files;
 use crate::error::printable;
@@ -91,26 +94,160 @@ pub(crate) fn unified(path: &str, old: &[u8], new: &[u8]) -> String {
         _ => format!("{letter}/{path}"),
     };
     let mut out = format!("--- {}\n+++ {}\n", side('a', old), side('b', new));
-    // Split here, as git does, at line feeds alone: a lone carriage return ends no line.
-    let (old, new): (Vec<&str>, Vec<&str>) =
-        (old.split_inclusive('\n').collect(), new.split_inclusive('\n').collect());
-    let diff = TextDiff::from_slices(&old, &new);
-    for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
-        out += &format!("{}\n", hunk.header());
-        for change in hunk.iter_changes() {
-            let sign = match change.tag() {
-                ChangeTag::Delete => '-',
-                ChangeTag::Insert => '+',
-                ChangeTag::Equal => ' ',
-            };
-            let line = change.value().strip_suffix('\n');
-            out += &format!("{sign}{}\n", escaped(line.unwrap_or(change.value())));
-            if line.is_none() {
-                out += "\\ No newline at end of file\n";
+    let hunks = hunks(old.as_bytes(), new.as_bytes());
+    for line in String::from_utf8_lossy(&hunks).split_inclusive('\n') {
+        out += &escaped(line.trim_end_matches('\n'));
+        out.push('\n');
+    }
+    out
+}
+
+/// The hunks of a unified diff, as bytes: nothing in them is escaped.
+fn hunks(old: &[u8], new: &[u8]) -> Vec<u8> {
+    // Split as git does, at line feeds alone: a lone carriage return ends no line.
+    let lines = |bytes: &'_ [u8]| bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    let (old, new): (Vec<Vec<u8>>, Vec<Vec<u8>>) = (lines(old), lines(new));
+    let mut out = Vec::new();
+    for group in group_diff_ops(capture_diff_slices(Algorithm::Myers, &old, &new), CONTEXT) {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+        let span = |first: Range<usize>, last: Range<usize>| span(first.start, last.end - first.start);
+        let (from, to) =
+            (span(first.old_range(), last.old_range()), span(first.new_range(), last.new_range()));
+        out.extend(format!("@@ -{from} +{to} @@\n").bytes());
+        for change in group.iter().flat_map(|op| op.iter_changes(&old[..], &new[..])) {
+            out.push(match change.tag() {
+                ChangeTag::Delete => b'-',
+                ChangeTag::Insert => b'+',
+                ChangeTag::Equal => b' ',
+            });
+            let line = change.value_ref();
+            out.extend_from_slice(line);
+            if !line.ends_with(b"\n") {
+                out.extend_from_slice(b"\n\\ No newline at end of file\n");
             }
         }
     }
     out
+}
+
+/// Unchanged lines around each change.
+const CONTEXT: usize = 3;
+
+/// `START,LENGTH` as a hunk's heading has it, counted from 1; from 0 where there is nothing.
+fn span(start: usize, length: usize) -> String {
+    match length {
+        0 => format!("{start},0"),
+        1 => format!("{}", start + 1),
+        _ => format!("{},{length}", start + 1),
+    }
+}
+
+/// One side of a file that differs: its git mode, and its bytes where they are compared.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Side<'a> {
+    pub(crate) mode: &'a str,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl Side<'_> {
+    fn is_link(&self) -> bool {
+        self.mode == "120000"
+    }
+}
+
+/// The change of one file as `git apply` takes it, byte for byte: text of any encoding as
+/// lines, everything else as git's binary patch. For a program, not for a terminal.
+pub(crate) fn patch(path: &str, old: Option<Side<'_>>, new: Option<Side<'_>>) -> Vec<u8> {
+    if let (Some(before), Some(after)) = (old, new)
+        && before.is_link() != after.is_link()
+    {
+        // What becomes a link goes, and a link comes.
+        return [patch(path, old, None), patch(path, None, new)].concat();
+    }
+    let mut out = heading(path, old.map(|side| side.mode), new.map(|side| side.mode)).into_bytes();
+    let bytes = |side: Option<Side<'_>>| side.map_or(Vec::new(), |side| side.bytes.to_vec());
+    let (before, after) = (bytes(old), bytes(new));
+    if before == after {
+        return out;
+    }
+    if before.contains(&0) || after.contains(&0) || before.len() + after.len() > MAX_TEXT {
+        out.extend(binary(&before, &after, old.is_some(), new.is_some()).bytes());
+        return out;
+    }
+    let name = |letter: char, side: Option<Side<'_>>| match side {
+        // The tab ends a name with a space in it.
+        Some(_) if path.contains(' ') => format!("{}\t", quoted(letter, path)),
+        Some(_) => quoted(letter, path),
+        None => "/dev/null".to_owned(),
+    };
+    out.extend(format!("--- {}\n+++ {}\n", name('a', old), name('b', new)).bytes());
+    out.extend(hunks(&before, &after));
+    out
+}
+
+/// The lines with which git begins each file.
+fn heading(path: &str, old: Option<&str>, new: Option<&str>) -> String {
+    let modes = match (old, new) {
+        (None, Some(new)) => format!("new file mode {new}\n"),
+        (Some(old), None) => format!("deleted file mode {old}\n"),
+        (Some(old), Some(new)) if old != new => format!("old mode {old}\nnew mode {new}\n"),
+        _ => String::new(),
+    };
+    format!("diff --git {} {}\n{modes}", quoted('a', path), quoted('b', path))
+}
+
+/// A name as git writes it: in quotes, byte by byte, where it has more than plain characters.
+fn quoted(letter: char, path: &str) -> String {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    if path.bytes().all(is_plain) {
+        return format!("{letter}/{path}");
+    }
+    let escape = |byte: u8| match byte {
+        b'"' | b'\\' => format!("\\{}", char::from(byte)),
+        byte if is_plain(byte) => char::from(byte).to_string(),
+        byte => format!("\\{byte:03o}"),
+    };
+    format!("\"{letter}/{}\"", path.bytes().map(escape).collect::<String>())
+}
+
+/// `GIT binary patch`: both sides in full, so that it can be applied either way. git wants
+/// the ids of both in full then.
+fn binary(old: &[u8], new: &[u8], had: bool, has: bool) -> String {
+    let id = |bytes: &[u8], is_there: bool| match Oid::hash_object(ObjectType::Blob, bytes) {
+        Ok(id) if is_there => id.to_string(),
+        _ => "0".repeat(40),
+    };
+    let (before, after) = (id(old, had), id(new, has));
+    format!("index {before}..{after}\nGIT binary patch\n{}{}", literal(new), literal(old))
+}
+
+/// One side: its length, then 52 bytes a line of what zlib makes of it, in base 85.
+fn literal(bytes: &[u8]) -> String {
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    // Writing into memory cannot fail.
+    let packed = packer.write_all(bytes).and_then(|()| packer.finish()).unwrap_or_default();
+    let mut out = format!("literal {}\n", bytes.len());
+    for line in packed.chunks(52) {
+        let length = u8::try_from(line.len()).unwrap_or_default();
+        out.push(char::from(if length <= 26 { b'A' + length - 1 } else { b'a' + length - 27 }));
+        line.chunks(4).for_each(|four| out.push_str(&base85(four)));
+        out.push('\n');
+    }
+    out.push('\n');
+    out
+}
+
+/// Up to four bytes as five digits, the missing ones being 0.
+fn base85(four: &[u8]) -> String {
+    const DIGITS: &[u8; 85] =
+        b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
+    let mut number = (0..4).fold(0_u32, |sum, at| sum << 8 | u32::from(four.get(at).copied().unwrap_or(0)));
+    let mut digits = [0_u8; 5];
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS[(number % 85) as usize];
+        number /= 85;
+    }
+    digits.iter().map(|digit| char::from(*digit)).collect()
 }
 
 fn text(bytes: &[u8]) -> Option<&str> {

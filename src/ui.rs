@@ -149,6 +149,11 @@ impl Ui {
         self.stdout_is_terminal
     }
 
+    /// True when what is printed is looked at and not processed: on a terminal, or in colour.
+    pub(crate) fn is_for_eyes(&self) -> bool {
+        self.stdout_is_terminal || self.color_out
+    }
+
     /// Text in bold on a coloured stdout.
     pub(crate) fn bold(&self, text: &str) -> String {
         let style = Style::new().bold();

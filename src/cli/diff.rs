@@ -18,7 +18,8 @@ use crate::words::count;
 #[command(
     long_about = "Show the local edits of a skill, line by line.\n\n\
         A unified diff from what was installed to what is there now, on stdout; paths start from \
-        the project, so `git apply -R` takes it back. What was installed comes out of the cache, \
+        the project, so `git apply -R` takes it back, to the last byte: on a terminal control characters \
+        are escaped, in a pipe or file nothing is. What was installed comes out of the cache, \
         else from the source at the recorded pin. As with `git diff` the status is 0 whether or not something \
         differs; `verify` is the command whose status tells.",
     after_help = "Examples:\n  ba-agent skill diff pdf\n  ba-agent skill diff pdf --stat\n  \
@@ -60,8 +61,10 @@ impl Diff {
             cx.ui.note(&format!("`{}` is as it was installed", changes.name));
         } else if self.stat {
             stat(cx, changes);
-        } else {
+        } else if cx.ui.is_for_eyes() {
             changes.files.iter().for_each(|file| cx.ui.diff(&file.diff));
+        } else {
+            changes.files.iter().for_each(|file| cx.ui.write(&file.patch));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::diff::{self, Change};
+use crate::diff::{self, Change, Side};
 use crate::digest::{Digest, Files};
 use crate::disk::{self, OnDisk};
 use crate::error::{Result, error, printable};
@@ -42,8 +42,11 @@ pub(crate) struct Changed {
     /// Lines that are new, and lines that are gone; both 0 for what is no text.
     pub(crate) added: usize,
     pub(crate) removed: usize,
-    /// As git shows it, to be taken back with `git apply -R`.
+    /// As git shows it, safe to print.
     pub(crate) diff: String,
+    /// The same as a program takes it, for instance `git apply -R`: nothing is escaped.
+    #[serde(skip)]
+    pub(crate) patch: Vec<u8>,
 }
 
 /// Compares every folder of `entry` that holds files with what was installed; `supply`
@@ -149,7 +152,15 @@ fn tell(change: Change, old: &[u8], new: &[u8]) -> Changed {
         _ => diff::unified(&change.path, old, new),
     };
     let (added, removed) = lines(&text);
-    Changed { diff: header(&change) + &text, change, added, removed }
+    // From the base of the scope, or the top of the disk, whatever it is called on the way.
+    let path = change.path.trim_start_matches("~/").trim_start_matches('/');
+    let patch =
+        diff::patch(path, side(change.old_mode.as_deref(), old), side(change.new_mode.as_deref(), new));
+    Changed { diff: header(&change) + &text, change, added, removed, patch }
+}
+
+fn side<'a>(mode: Option<&'a str>, bytes: &'a [u8]) -> Option<Side<'a>> {
+    mode.map(|mode| Side { mode, bytes })
 }
 
 /// The lines with which git begins each file.

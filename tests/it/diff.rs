@@ -69,7 +69,7 @@ fn modes_links_bytes_and_removed_files_are_shown() {
     let out = env.run(&["skill", "diff", "pdf"]).ends(0).stdout;
     for words in [
         "old mode 100644\nnew mode 100755\n",
-        "bin/data: binary files differ (3 -> 2 bytes)\n",
+        "GIT binary patch\nliteral 2\n",
         "deleted file mode 100644\n--- a/.claude/skills/pdf/notes.md\n+++ /dev/null\n",
         "new file mode 120000\n--- /dev/null\n+++ b/.claude/skills/pdf/CLAUDE.md\n@@ -0,0 +1 @@\n+SKILL.md\n\\ No newline",
     ] {
@@ -96,9 +96,10 @@ fn colour_comes_only_when_asked_for_and_hidden_text_is_shown() {
     let env = installed();
     env.write("project/.claude/skills/pdf/notes.md", "one\ntwo\u{1b}[2J\nthree\n");
     let plain = env.run(&["skill", "diff", "pdf"]).ends(0).stdout;
-    assert!(!plain.contains('\u{1b}') && plain.contains("+two\\u{1b}[2J\n"), "{plain}");
+    assert!(plain.contains("+two\u{1b}[2J\n"), "a patch is what it is: {plain}");
     let coloured = env.run(&["skill", "diff", "pdf", "--color", "always"]).ends(0).stdout;
     assert!(coloured.contains("\u{1b}[31m-two") && coloured.contains("\u{1b}[32m+two"), "{coloured}");
+    assert!(!coloured.contains("\u{1b}[2J") && coloured.contains("two\\u{1b}[2J"), "{coloured}");
     let told = env.run(&["skill", "diff", "pdf", "--json", "--color", "always"]).ends(0).json();
     let file = &told["files"][0];
     assert_eq!((&file["what"], &file["added"], &file["removed"]), (&"modified".into(), &1.into(), &1.into()));
@@ -163,4 +164,123 @@ fn a_pipe_in_a_skill_is_not_waited_on() {
     env.run(&["skill", "verify"]).ends(6);
     env.run(&["skill", "diff", "pdf"]).ends(7).says("is neither a file nor a link");
     env.run(&["skill", "uninstall", "pdf", "--force"]).ends(7).says("is neither a file nor a link");
+}
+
+/// What a file may be made into: text of several sorts, bytes, nothing, a link.
+#[cfg(unix)]
+fn content(kind: u8, seed: u8) -> Option<Vec<u8>> {
+    let line = |n: u8| format!("line {n}\n");
+    let many = |from: u8, to: u8| (from..to).map(line).collect::<String>();
+    Some(match kind {
+        0 => return None,
+        1 => Vec::new(),
+        2 => many(0, 9).into_bytes(),
+        3 => many(0, 9).replace("line 4", &format!("other {seed}")).into_bytes(),
+        4 => many(0, 9).replace('\n', "\r\n").into_bytes(),
+        5 => [many(0, 4), "\u{feff}\u{1b}[31m\u{200b}\rlone".to_owned(), seed.to_string()]
+            .concat()
+            .into_bytes(),
+        6 => [many(2, 7).as_bytes(), b"caf\xe9 \xff\n", &[seed]].concat(),
+        7 => (0..=255_u8).cycle().take(usize::from(seed) * 9).map(|byte| byte.wrapping_mul(seed)).collect(),
+        8 => vec![0; 30 + usize::from(seed)],
+        _ => b"-- a\n++ b\n--- c\n+++ d\n@@ e\ndiff --git f\n\\ no\n".to_vec(),
+    })
+}
+
+#[cfg(unix)]
+fn make(at: &std::path::Path, kind: u8, seed: u8) {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    if std::fs::symlink_metadata(at).is_ok() {
+        std::fs::remove_file(at).unwrap();
+    }
+    std::fs::create_dir_all(at.parent().unwrap()).unwrap();
+    if kind == 10 {
+        symlink(if seed > 127 { "SKILL.md" } else { "sub" }, at).unwrap();
+    } else if let Some(bytes) = content(kind, seed) {
+        std::fs::write(at, bytes).unwrap();
+        let mode = if seed.is_multiple_of(3) { 0o755 } else { 0o644 };
+        std::fs::set_permissions(at, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+}
+
+#[cfg(unix)]
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 40, max_shrink_iters: 40, ..Default::default() })]
+    #[test]
+    fn what_a_diff_shows_git_takes_back(
+        files in proptest::collection::vec((0..5usize, 1..10u8, 0..11u8, 0..=255u8, 0..=255u8), 1..6),
+    ) {
+        if !std::process::Command::new("git").arg("--version").output().is_ok_and(|out| out.status.success()) {
+            eprintln!("skipped: there is no git");
+            return Ok(());
+        }
+        let env = TestEnv::new();
+        let source = env.skill("src/pdf").file("sub/x", "x").folder();
+        const NAMES: [&str; 5] = ["a", "b c", "sub/d", "t\u{e4}t", "sub/q'$e"];
+        for (name, old, _, seed, _) in &files {
+            make(&source.join(NAMES[*name]), *old, *seed);
+        }
+        env.run(&["skill", "install", "../src/pdf"]).ends(0);
+        let installed = env.path("project/.claude/skills/pdf");
+        let before = bytes_below(&installed);
+        for (name, _, new, _, seed) in &files {
+            make(&installed.join(NAMES[*name]), *new, *seed);
+        }
+        let edited = bytes_below(&installed);
+        let patch = env.command(&["skill", "diff", "pdf"]).output().unwrap();
+        proptest::prop_assert!(patch.status.success(), "{:?}", patch);
+        std::fs::remove_dir(env.path("project/.git")).unwrap();
+        let git = |args: &[&str]| {
+            let mut git = std::process::Command::new("git");
+            git.args(args).current_dir(env.project()).env("GIT_CONFIG_NOSYSTEM", "1").env("HOME", env.home());
+            git.output().unwrap()
+        };
+        git(&["init", "-q"]);
+        env.write("patch", &patch.stdout);
+        if before != edited {
+            let back = git(&["apply", "-R", "../patch"]);
+            let shown = String::from_utf8_lossy(&patch.stdout);
+            proptest::prop_assert!(back.status.success(), "{back:?}\n{shown}");
+            // A deleted file comes back without its bit, also from a patch that git made.
+            let mut expected = before;
+            let is_file = |path: &str| edited.get(path).is_some_and(|(sort, _)| *sort != 'l');
+            expected.iter_mut().filter(|(path, _)| !is_file(path)).for_each(|(_, (sort, _))| {
+                if *sort == 'x' {
+                    *sort = 'f';
+                }
+            });
+            proptest::prop_assert_eq!(bytes_below(&installed), expected);
+            proptest::prop_assert!(git(&["apply", "../patch"]).status.success());
+        }
+        proptest::prop_assert_eq!(bytes_below(&installed), edited);
+    }
+}
+
+/// Sort and bytes of every file and link below a folder.
+#[cfg(unix)]
+fn bytes_below(folder: &std::path::Path) -> std::collections::BTreeMap<String, (char, Vec<u8>)> {
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut all = std::collections::BTreeMap::new();
+    let mut pending = vec![folder.to_owned()];
+    while let Some(folder) = pending.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let meta = std::fs::symlink_metadata(&path).unwrap();
+            if meta.is_dir() {
+                pending.push(path);
+                continue;
+            }
+            let bytes = match meta.is_symlink() {
+                true => std::fs::read_link(&path).unwrap().as_os_str().as_bytes().to_vec(),
+                false => std::fs::read(&path).unwrap(),
+            };
+            let sort = match meta.permissions().mode() & 0o100 {
+                _ if meta.is_symlink() => 'l',
+                0 => 'f',
+                _ => 'x',
+            };
+            all.insert(path.display().to_string(), (sort, bytes));
+        }
+    }
+    all
 }
