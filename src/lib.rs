@@ -12,7 +12,7 @@
 //!   `layout`, `settings`): input and output.
 //! * **Words** (`skill`, `discover`, `source`, `registry`, `tree`, `marketplace`, `search`,
 //!   `interop` …): pure, no IO, no clock.
-//! * **Ground** (`error`, `fsx`).
+//! * **Ground** (`error`, `fsx`, `interrupt`).
 //!
 //! An install goes one way: text to `Request`, resolved and fetched to a tree, looked
 //! through for candidates, planned against the registry, staged, validated, swapped in,
@@ -43,6 +43,7 @@ mod fsx;
 pub mod fuzz;
 mod history;
 mod interop;
+mod interrupt;
 mod json;
 mod layout;
 mod marketplace;
@@ -65,6 +66,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use cli::Cli;
+use error::Kind;
 use layout::Env;
 use ui::Ui;
 
@@ -86,8 +88,13 @@ pub fn main() -> ExitCode {
     if let Some(fault) = env.var("BA_AGENT_FAULT") {
         fsx::fault::arm(fault);
     }
-    let ui = Ui::new(cli.manner(), &env);
+    let manner = cli.manner();
+    let ui = Ui::new(manner, &env);
+    interrupt::watch(move || ui::last_words(manner));
     let status = cli.run(&env, &ui).unwrap_or_else(|error| {
+        // What failed may have failed for that, as an ssh that got the signal too.
+        let stopped = interrupt::is_requested() && error.kind != Kind::Interrupted;
+        let error = if stopped { interrupt::error() } else { error };
         ui.error(&error);
         error.kind.exit_status()
     });

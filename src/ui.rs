@@ -342,47 +342,11 @@ impl Ui {
 /// # Errors
 /// `Interrupted` when the person leaves.
 fn ask<T>(question: impl FnOnce() -> dialoguer::Result<T>) -> Result<T> {
-    let answer = interrupt::held(question);
+    let answer = crate::interrupt::held(question);
     answer.map_err(|error| {
         let _ = dialoguer::console::Term::stderr().show_cursor();
         Error::new(Kind::Interrupted, "stopped before anything was changed").cause(error)
     })
-}
-
-/// The signal that Ctrl-C sends: it ends the process, but for the time of a question.
-#[cfg(unix)]
-mod interrupt {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{Arc, OnceLock};
-
-    use signal_hook::consts::SIGINT;
-    use signal_hook::flag::register_conditional_default;
-
-    /// True while the signal does what it always does.
-    static USUAL: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-
-    /// Runs `question` with the signal held off; the terminal's library sends it to this
-    /// process when it reads the key, and says so to its caller too.
-    pub(super) fn held<T>(question: impl FnOnce() -> T) -> T {
-        let usual = USUAL.get_or_init(|| {
-            let usual = Arc::new(AtomicBool::new(true));
-            // Where it cannot be registered, Ctrl-C ends the process, as without us.
-            let _ = register_conditional_default(SIGINT, Arc::clone(&usual));
-            usual
-        });
-        usual.store(false, Ordering::SeqCst);
-        let answer = question();
-        usual.store(true, Ordering::SeqCst);
-        answer
-    }
-}
-
-#[cfg(not(unix))]
-mod interrupt {
-    /// Runs `question`: where there are no signals, the console takes care of its cursor.
-    pub(super) fn held<T>(question: impl FnOnce() -> T) -> T {
-        question()
-    }
 }
 
 impl Progress for Ui {
@@ -429,6 +393,12 @@ fn unwritten(error: &io::Error) -> Option<Error> {
             .cause(error)
             .hint("whatever else the command did is done; where it only reads, run it again")
     })
+}
+
+/// What is said when a command is ended because it does not end by itself.
+pub(crate) fn last_words(manner: Manner) {
+    let _ = dialoguer::console::Term::stderr().show_cursor();
+    Ui::bare(manner).error(&crate::interrupt::error());
 }
 
 /// What the command line's parser says: help and version to stdout, a wrong usage to stderr

@@ -170,6 +170,11 @@ impl Install {
         };
         let strangers = place.places.strangers(&known)?;
         tell(cx, &report, self.dry_run);
+        for (source, to) in world.http.moves() {
+            cx.ui.note(&format!(
+                "{source} has moved to {to}; `ba-agent skill update NAME --source {to}` records that"
+            ));
+        }
         if !strangers.is_empty() {
             let names: Vec<&str> = strangers.iter().map(String::as_str).collect();
             cx.ui.note(&format!("not in the registry, left alone: {}", some_of(&names, LISTED)));

@@ -113,12 +113,24 @@ pub(crate) fn answered(world: &World, url: &Url, user: Option<&str>) -> Option<L
     keys.filter_map(|key| world.http.keyring.answer(&key).flatten()).next()
 }
 
-/// The token of the settings.
-pub(crate) fn token(world: &World, url: &Url) -> Option<Login> {
-    known_hosts(world).into_iter().find_map(|(base, user, token, _)| {
+/// The token of the settings, without the blanks and line ends that come with it when it is
+/// read out of a file.
+///
+/// # Errors
+/// `Usage` for one with a line end or another control character inside.
+pub(crate) fn token(world: &World, url: &Url) -> Result<Option<Login>> {
+    let own = known_hosts(world).into_iter().find_map(|(base, user, token, variable)| {
         let base = Url::parse(base).ok().filter(|base| origin(base) == origin(url))?;
-        Some(Login::new(&base, user, token?.clone()))
-    })
+        Some((base, user, token?.expose().trim(), variable))
+    });
+    let Some((base, user, token, variable)) = own.filter(|(_, _, token, _)| !token.is_empty()) else {
+        return Ok(None);
+    };
+    if token.chars().any(char::is_control) {
+        return Err(error!(Usage, "the token for {} has a line end or a control character in it", host(url))
+            .hint(format!("{variable}, or `auth` in config.yaml, holds the token alone, in one line")));
+    }
+    Ok(Some(Login::new(&base, user, Secret::new(token))))
 }
 
 /// The address of the repository that a request belongs to, which is what git matches its
@@ -256,18 +268,41 @@ fn for_all_hint(world: &World, url: &Url, error: Error) -> Error {
 }
 
 /// The hint for what is private or does not exist: many hosts do not tell the two apart.
-pub(crate) fn private_hint(error: Error, variable: Option<&str>, url: &Url) -> Error {
+fn private_hint(error: Error, variable: Option<&str>, url: &Url) -> Error {
     let set = variable.map_or_else(
         || "set up a git credential helper for this host".to_owned(),
         |name| format!("set {name}"),
     );
+    error.hint(format!("is the name right? is it private? {set}{}", or_ssh(url)))
+}
+
+/// Another way in, for a repository.
+fn or_ssh(url: &Url) -> String {
     let path = url.path().trim_start_matches('/');
     let repository = path.strip_suffix("/info/refs").or_else(|| path.strip_suffix("/git-upload-pack"));
-    let ssh = match (repository, url.host_str()) {
+    match (repository, url.host_str()) {
         (Some(path), Some(host)) => format!(", or use git@{host}:{path}"),
         _ => String::new(),
+    }
+}
+
+/// The error for what a host does not have, or does not show to whom it was asked for;
+/// `known`: credentials were sent.
+pub(crate) fn not_found(world: &World, url: &Url, name: &str, status: u16, known: bool) -> Error {
+    let error = error!(NotFound, "`{name}` was not found on {}", host(url))
+        .cause(format!("the remote returned {status}"));
+    let variable = variable(world, url);
+    if !known {
+        return private_hint(error, variable, url);
+    }
+    let sent = match variable {
+        Some(variable) => format!("the token of {variable}"),
+        None => "the login of your git configuration or .netrc".to_owned(),
     };
-    error.hint(format!("is the name right? is it private? {set}{ssh}"))
+    error.hint(format!(
+        "is the name right? {sent} was sent: has it the right to read this repository{}?",
+        or_ssh(url)
+    ))
 }
 
 /// What the tests of the git configuration need of helpers.

@@ -8,6 +8,7 @@ pub(crate) mod config;
 pub(crate) mod fuzz;
 mod known;
 mod loose;
+mod moved;
 pub(crate) mod objects;
 mod pack;
 mod refs;
@@ -70,6 +71,8 @@ pub(crate) struct Remote<'w> {
     refs: OnceCell<Refs>,
     /// The whole history of branches and tags, once something needed it.
     history: RefCell<Option<Arc<Objects>>>,
+    /// A repository that moved is followed: see [`Remote::following_moves`].
+    follows_moves: bool,
 }
 
 /// What each repository said first in this run, by the URL that was asked, with the one that
@@ -134,7 +137,13 @@ impl<'w> Remote<'w> {
         };
         let (refs, history) = (OnceCell::new(), RefCell::new(None));
         let key = known::repository_key(source, &url);
-        Ok(Self { world, source: source.clone(), key, name, road, refs, history })
+        Ok(Self { world, source: source.clone(), key, name, road, refs, history, follows_moves: false })
+    }
+
+    /// Follows a repository to wherever its host says that it has moved. For a commit whose
+    /// content is held to a recorded digest, and nothing else.
+    pub(crate) fn following_moves(self) -> Self {
+        Self { follows_moves: true, ..self }
     }
 
     /// HEAD, branches and tags: asked once, then remembered.
@@ -159,7 +168,9 @@ impl<'w> Remote<'w> {
             Road::Local(objects) => list_local(objects)?,
         };
         let refs = Refs::new(lines);
-        self.world.listings.set(self.key.clone(), refs.clone());
+        if !self.follows_moves {
+            self.world.listings.set(self.key.clone(), refs.clone());
+        }
         Ok(self.refs.get_or_init(|| refs))
     }
 
@@ -524,7 +535,8 @@ impl<'w> Remote<'w> {
             return Ok(hello);
         }
         let asked = base.borrow().to_string();
-        if let Some((moved, known)) = self.world.greetings.get(&asked) {
+        let greeting = format!("{asked}{}", if self.follows_moves { " or elsewhere" } else { "" });
+        if let Some((moved, known)) = self.world.greetings.get(&greeting) {
             *base.borrow_mut() = moved;
             return Ok(hello.get_or_init(|| known));
         }
@@ -533,15 +545,13 @@ impl<'w> Remote<'w> {
         url.set_query(Some("service=git-upload-pack"));
         let headers = [("User-Agent", AGENT), ("Git-Protocol", "version=2"), ("Accept", "*/*")];
         let ask = Ask { url: &url, headers: &headers, body: None, login: login.as_ref() };
-        let answer = http::follow(self.world, ask, same_repository)?.accept(self.world, &self.name)?;
+        let rule = if self.follows_moves { moved::any_repository } else { moved::same_repository };
+        let answer = http::follow(self.world, ask, rule)?.accept(self.world, &self.name)?;
         if answer.content_type() != "application/x-git-upload-pack-advertisement" {
-            return Err(error!(
-                NotFound,
-                "`{}` is no git repository",
-                printable(base.borrow().as_str(), false)
-            )
-            .cause(format!("the remote answered with `{}`", printable(answer.content_type(), false)))
-            .hint("take the address that the site shows for cloning"));
+            return Err(not_smart(base.borrow().as_str(), answer));
+        }
+        if moved::same_repository(&url, &answer.url).is_err() {
+            self.world.http.note_move(self.source.to_string(), moved::shown(&answer.url));
         }
         let mut moved = answer.url.clone();
         moved.set_query(None);
@@ -551,7 +561,7 @@ impl<'w> Remote<'w> {
         let read = Hello::read(&mut reader);
         wire::finish(&mut reader);
         let read = read.map_err(|e| self.about(e))?;
-        self.world.greetings.set(asked, (base.borrow().clone(), read.clone()));
+        self.world.greetings.set(greeting, (base.borrow().clone(), read.clone()));
         Ok(hello.get_or_init(|| read))
     }
 
@@ -579,28 +589,24 @@ impl<'w> Remote<'w> {
     }
 }
 
-/// The rule of redirects for repositories: the same host, and the same repository but
-/// for `.git` or a slash at the end. A new name is shown, not followed: whoever holds
-/// the old name later decides where it leads ("repo-jacking").
-fn same_repository(from: &Url, to: &Url) -> Result<()> {
-    let identity = |url: &Url| {
-        let path = url.path().trim_end_matches("/info/refs").trim_end_matches('/');
-        path.strip_suffix(".git").unwrap_or(path).to_lowercase()
-    };
-    let secured =
-        from.scheme() == "http" && to.scheme() == "https" && from.port().is_none() && to.port().is_none();
-    let here =
-        from.host() == to.host() && (from.port_or_known_default() == to.port_or_known_default() || secured);
-    if here && identity(from) == identity(to) {
-        return Ok(());
+/// The error for an answer that is not one of git's smart protocol.
+fn not_smart(base: &str, answer: Answer) -> Error {
+    let shown = printable(base, false);
+    let kind = printable(answer.content_type(), false);
+    let mut start = String::new();
+    let _ = answer.into_reader(u64::MAX).take(4096).read_to_string(&mut start);
+    if wire::is_plain_listing(&start) {
+        return error!(
+            Invalid,
+            "`{shown}` is served as plain files, git's \"dumb\" protocol, which is not supported"
+        )
+        .cause(format!("the remote answered with `{kind}`"))
+        .hint("its host can serve it through `git http-backend`, as all large ones do")
+        .hint("or take it here first: `git clone URL FOLDER`, then install `file:///path/to/FOLDER`");
     }
-    let mut shown = to.clone();
-    shown.set_query(None);
-    shown.set_path(to.path().trim_end_matches("/info/refs"));
-    let shown = printable(shown.as_str(), false);
-    Err(error!(NotFound, "the repository has moved to {shown}")
-        .cause(format!("{} redirects there", printable(from.host_str().unwrap_or("the host"), false)))
-        .hint(format!("check that it is the one you mean, then use {shown}")))
+    error!(NotFound, "`{shown}` is not a git repository")
+        .cause(format!("the remote answered with `{kind}`"))
+        .hint("take the address that the site shows for cloning")
 }
 
 /// A history is walked by libgit2; all else is decoded in memory.

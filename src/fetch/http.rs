@@ -5,6 +5,7 @@
 mod proxy;
 mod tls;
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use crate::error::{Error, Kind, Result, error, fail, printable};
 use crate::fetch::World;
 use crate::fetch::auth::{self, Keyring, Login, Way};
 use crate::fetch::git::config::GitConfig;
+use crate::interrupt;
 use proxy::Route;
 use tls::Authorities;
 
@@ -33,6 +35,8 @@ pub(crate) struct Http {
     agents: Mutex<Vec<(Trust, Agent)>>,
     git_config: OnceLock<GitConfig>,
     pub(crate) keyring: Keyring,
+    /// Sources that were followed to where they have moved.
+    moves: Mutex<BTreeMap<String, String>>,
     patience: Patience,
 }
 
@@ -69,6 +73,16 @@ impl Http {
 
     pub(crate) fn patience(&self) -> &Patience {
         &self.patience
+    }
+
+    /// Remembers that a source was followed to another address.
+    pub(crate) fn note_move(&self, source: String, to: String) {
+        self.moves.lock().unwrap_or_else(PoisonError::into_inner).insert(source, to);
+    }
+
+    /// The sources that were followed in this run, and where they are now.
+    pub(crate) fn moves(&self) -> BTreeMap<String, String> {
+        self.moves.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The user's git configuration, read once in a run.
@@ -137,6 +151,8 @@ pub(crate) struct Answer {
     status: u16,
     /// Whether credentials were sent.
     known: bool,
+    /// `Retry-After`.
+    wait: Option<Duration>,
     response: Response<Body>,
     slow: Duration,
 }
@@ -159,17 +175,28 @@ impl Answer {
         match self.status {
             200..=299 => Ok(self),
             401 | 403 | 407 => Err(auth::wanted(world, &self.url, name, self.status, self.known)),
-            404 | 410 => {
-                let error = error!(NotFound, "`{name}` was not found on {host}")
-                    .cause(format!("the remote returned {}", self.status));
-                Err(auth::private_hint(error, auth::variable(world, &self.url), &self.url))
-            }
-            429 => Err(error!(Network, "{host} has had too many requests from here")
-                .cause("the remote returned 429")
-                .hint("wait a few minutes; with a token the limit is higher")),
-            status => Err(error!(Network, "{host} could not answer for `{name}`")
-                .cause(format!("the remote returned {status}"))
-                .hint("try again later")),
+            404 | 410 => Err(auth::not_found(world, &self.url, name, self.status, self.known)),
+            451 => Err(error!(NotFound, "{host} may not give out `{name}`, for legal reasons")
+                .cause("the remote returned 451")
+                .hint("a copy of it may be found elsewhere: `ba-agent skill search`")),
+            429 => Err(self
+                .later(error!(Network, "{host} has had too many requests from here"))
+                .hint("with a token the limit is higher")),
+            500..=599 => Err(self.later(error!(Network, "{host} could not answer for `{name}`"))),
+            _ => Err(error!(Network, "{host} did not take the request for `{name}`")
+                .cause(format!("the remote returned {}", self.status))
+                .hint(
+                    "is the address right? something between here and the host may have changed the request",
+                )),
+        }
+    }
+
+    /// Says when the host wants to be asked again.
+    fn later(&self, error: Error) -> Error {
+        let error = error.cause(format!("the remote returned {}", self.status));
+        match self.wait {
+            Some(wait) => error.hint(format!("the host asks to wait: try again in {}", spoken(wait))),
+            None => error.hint("try again in a few minutes"),
         }
     }
 
@@ -182,10 +209,38 @@ impl Answer {
             host,
             cap,
             left: cap,
-            window: Instant::now(),
-            in_window: 0,
-            slow: self.slow,
+            speed: Speed::new(self.slow),
         }
+    }
+}
+
+/// How fast bytes come, over the time in which they were waited for.
+#[derive(Debug)]
+pub(crate) struct Speed {
+    slow: Duration,
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Speed {
+    pub(crate) fn new(slow: Duration) -> Self {
+        Self { slow, waited: Duration::ZERO, bytes: 0 }
+    }
+
+    /// Counts what came after a wait.
+    ///
+    /// # Errors
+    /// `Network` for a host that has sent less than it must over the window.
+    pub(crate) fn count(&mut self, host: &str, bytes: u64, waited: Duration) -> Result<()> {
+        self.bytes += bytes;
+        self.waited += waited;
+        if self.waited >= self.slow {
+            if self.bytes < SLOWEST * self.slow.as_secs() {
+                fail!(Network, "{host} sends too slowly");
+            }
+            *self = Self::new(self.slow);
+        }
+        Ok(())
     }
 }
 
@@ -195,14 +250,14 @@ struct Metered<R> {
     host: String,
     cap: u64,
     left: u64,
-    window: Instant,
-    in_window: u64,
-    slow: Duration,
+    speed: Speed,
 }
 
 impl<R: Read> Read for Metered<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        interrupt::check().map_err(std::io::Error::other)?;
         let host = &self.host;
+        let begin = Instant::now();
         let length = self.inner.read(buffer).map_err(|e| std::io::Error::other(broken_off(host, e)))?;
         let read = length as u64;
         if read > self.left {
@@ -212,12 +267,8 @@ impl<R: Read> Read for Metered<R> {
             return Err(std::io::Error::other(error));
         }
         self.left -= read;
-        self.in_window += read;
-        if self.window.elapsed() >= self.slow {
-            if self.in_window < SLOWEST * self.slow.as_secs() && length > 0 {
-                return Err(std::io::Error::other(error!(Network, "{host} sends too slowly")));
-            }
-            (self.window, self.in_window) = (Instant::now(), 0);
+        if length > 0 {
+            self.speed.count(host, read, begin.elapsed()).map_err(std::io::Error::other)?;
         }
         Ok(length)
     }
@@ -284,6 +335,13 @@ fn load(world: &World, url: &str, cap: u64, rule: impl Fn(&Url, &Url) -> Result<
     }
 }
 
+/// Whether bytes are a page of HTML, as sign-in pages are that stand in for anything.
+pub(crate) fn is_web_page(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    let begins = |word: &[u8]| bytes.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    [&b"<!doctype html"[..], b"<html", b"<head", b"<body"].iter().any(|word| begins(word))
+}
+
 const AGENT: &str = concat!("ba-agent/", env!("CARGO_PKG_VERSION"));
 
 /// A URL as messages show it: a query may hold a signature.
@@ -347,6 +405,7 @@ fn is_loopback(url: &Url) -> bool {
 pub(crate) fn follow(world: &World, ask: Ask, rule: impl Fn(&Url, &Url) -> Result<()>) -> Result<Answer> {
     let mut url = ask.url.clone();
     for _ in 0..=REDIRECTS {
+        interrupt::check()?;
         let answer = send(world, Ask { url: &url, ..ask })?;
         if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(answer);
@@ -383,7 +442,10 @@ fn send(world: &World, ask: Ask) -> Result<Answer> {
     let answered = auth::answered(world, ask.url, user);
     // An answer was asked for because the header of the user's own was refused.
     let own = answered.is_none();
-    let login = answered.or_else(|| ask.login.cloned()).or_else(|| auth::token(world, ask.url));
+    let login = match answered.or_else(|| ask.login.cloned()) {
+        Some(login) => Some(login),
+        None => auth::token(world, ask.url)?,
+    };
     let mut login = login.filter(|login| login.header_for(ask.url).is_some());
     let mut answer = patiently(world, ask, login.as_ref(), own)?;
     for way in [Way::Netrc, Way::Helpers] {
@@ -413,20 +475,16 @@ fn patiently(world: &World, ask: Ask, login: Option<&Login>, own: bool) -> Resul
     let mut pauses = world.http.patience.pauses.iter();
     loop {
         let outcome = once(&agent, ask, login, &headers, proxy);
+        let wait = outcome.as_ref().ok().and_then(|response| retry_after(world, response));
         let again = match &outcome {
             Ok(response) => matches!(response.status().as_u16(), 429 | 500 | 502 | 503 | 504),
-            Err(ureq::Error::Io(e)) => !matches!(
-                e.kind(),
-                std::io::ErrorKind::ConnectionRefused
-                    | std::io::ErrorKind::TimedOut
-                    | std::io::ErrorKind::InvalidData
-                    | std::io::ErrorKind::InvalidInput
-                    | std::io::ErrorKind::PermissionDenied
-            ),
-            Err(_) => false,
+            Err(error) => may_pass(error),
         };
-        if again && let Some(pause) = pauses.next() {
-            std::thread::sleep(*pause);
+        if again
+            && wait.is_none_or(|wait| wait <= LONGEST_WAIT)
+            && let Some(pause) = pauses.next()
+        {
+            interrupt::sleep(wait.unwrap_or(*pause))?;
             continue;
         }
         let response = outcome.map_err(|e| unreachable(world, ask.url, &e, route.as_ref()))?;
@@ -434,9 +492,38 @@ fn patiently(world: &World, ask: Ask, login: Option<&Login>, own: bool) -> Resul
             url: ask.url.clone(),
             status: response.status().as_u16(),
             known: login.is_some() || auth::has_authorization(&headers),
+            wait,
             response,
             slow: world.http.patience.slow,
         });
+    }
+}
+
+/// Whether a failure may be gone a moment later. A refusal, a certificate and a proxy that
+/// wants a login stay as they are.
+fn may_pass(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, InvalidData, InvalidInput, PermissionDenied, TimedOut};
+    let lasting = [ConnectionRefused, TimedOut, InvalidData, InvalidInput, PermissionDenied];
+    matches!(error, ureq::Error::Io(e) if !lasting.contains(&e.kind()))
+}
+
+/// A host that wants more patience than this is not asked again in this run.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// What `Retry-After` says: seconds, or a time.
+fn retry_after(world: &World, response: &Response<Body>) -> Option<Duration> {
+    let text = response.headers().get("retry-after")?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let then = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Some(Duration::try_from(then - world.env.now).unwrap_or_default())
+}
+
+fn spoken(wait: Duration) -> String {
+    match wait.as_secs() {
+        seconds @ ..=119 => crate::words::count(usize::try_from(seconds).unwrap_or_default(), "second"),
+        seconds => crate::words::count(usize::try_from(seconds.div_ceil(60)).unwrap_or_default(), "minute"),
     }
 }
 

@@ -197,6 +197,12 @@ fn too_large(what: &str) -> Error {
 pub(crate) fn download(world: &World<'_>, url: &Url) -> Result<String> {
     world.progress.begin(&format!("Fetching {}", url.host_str().unwrap_or("a catalogue")));
     let bytes = http::get(world, url.as_str(), MAX_BYTES)?;
+    if http::is_web_page(&bytes) {
+        let shown = printable(url.as_str(), false);
+        return Err(error!(Invalid, "`{shown}` is a web page, not a catalogue")
+            .hint("a sign-in page of the network may stand in its place: open the address in a browser")
+            .hint("for a repository write `owner/repo`, or its address for cloning"));
+    }
     String::from_utf8(bytes).map_err(|_| error!(Invalid, "`{}` is not UTF-8", printable(url.as_str(), false)))
 }
 

@@ -26,6 +26,9 @@ pub(crate) struct OpenOptions<'a> {
     pub(crate) commit: Option<&'a Sha>,
     /// How much of a repository is fetched at once; the rest comes when it is asked for.
     pub(crate) extent: Extent,
+    /// Follow a repository that has moved: only for a commit whose content is held to a
+    /// recorded digest.
+    pub(crate) follow_moves: bool,
 }
 
 /// Opens what `request` names. The one way to any source but a package of npm.
@@ -79,6 +82,7 @@ fn repository<'w>(
     world: &'w World<'w>,
 ) -> Result<PackageSource<'w>> {
     let remote = Remote::open(&request.source, world)?;
+    let remote = if options.follow_moves { remote.following_moves() } else { remote };
     let then = if world.offline { remote.recall_refs() } else { None };
     let folder = request.subdirectory.as_ref();
     let settled = remote.resolve(&request.reference, folder, options.skill);

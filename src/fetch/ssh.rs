@@ -5,10 +5,11 @@
 use std::io::{self, Read, Write as _};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::World;
+use crate::fetch::http::Speed;
 
 /// Where a repository is, for ssh. Made by [`Target::new`] alone, so always checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,6 +145,9 @@ pub(crate) struct Session {
     chunk: Vec<u8>,
     at: usize,
     idle: Duration,
+    /// Since the first bytes; a person may take long before them.
+    speed: Option<Speed>,
+    slow: Duration,
     talk: Option<Receiver<Vec<u8>>>,
     host: String,
 }
@@ -190,6 +194,8 @@ impl Session {
             at: 0,
             // A person may have to touch a key or type a passphrase.
             idle: if batch { world.http.patience().idle } else { world.http.patience().idle * 10 },
+            speed: None,
+            slow: world.http.patience().slow,
             talk,
             host: target.host.clone(),
         })
@@ -301,8 +307,18 @@ fn explained(host: &str, talk: &str, error: Error) -> Error {
 impl Read for Session {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.at == self.chunk.len() {
+            crate::interrupt::check().map_err(io::Error::other)?;
+            let begin = Instant::now();
             self.chunk = match self.chunks.recv_timeout(self.idle) {
-                Ok(chunk) => chunk?,
+                Ok(chunk) => {
+                    let chunk = chunk?;
+                    if let Some(speed) = self.speed.as_mut().filter(|_| !chunk.is_empty()) {
+                        let counted = speed.count(&self.host, chunk.len() as u64, begin.elapsed());
+                        counted.map_err(io::Error::other)?;
+                    }
+                    self.speed.get_or_insert_with(|| Speed::new(self.slow));
+                    chunk
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     return Err(io::Error::other(error!(Network, "{} stopped sending", self.host)));
                 }

@@ -12,6 +12,7 @@ use crate::cache::{Batch, Cache};
 use crate::error::{Context as _, Result, error};
 use crate::fetch::{Known, Tree};
 use crate::fsx;
+use crate::interrupt;
 use crate::places::Places;
 use crate::registry::{Entry, Mode, Registry};
 use crate::skill::{Finding, Severity, SkillName};
@@ -99,11 +100,13 @@ fn shown_each(untouched: &Untouched, places: &Places) -> Vec<String> {
 /// that is not what was recorded, `Failed` where the disk refuses; those of
 /// [`overlap::check`]. The disk is then as it was before.
 pub(crate) fn apply(plan: Plan, mut transaction: Transaction, means: &Means<'_>) -> Result<Report> {
+    let _change = interrupt::Change::begin();
     let untouched = overlap::check(&plan, means.places)?;
     let mut registry = transaction.registry().clone();
     let staged = stage(&plan, &untouched, &mut transaction, means)?;
     let mut report = Report::default();
     for ((step, copies), untouched) in plan.steps.into_iter().zip(staged).zip(untouched) {
+        interrupt::check()?;
         if step.gives_up_edits {
             keep_edited(&step, &mut transaction, means.places)?;
         }
@@ -122,6 +125,7 @@ pub(crate) fn apply(plan: Plan, mut transaction: Transaction, means: &Means<'_>)
         let (warnings, untouched) = (copies.warnings, shown_each(&untouched, means.places));
         report.skills.push(Done { name: step.name, action: step.action, places, entry, warnings, untouched });
     }
+    interrupt::check()?;
     transaction.commit(&registry, means.command, means.now)?;
     Ok(report)
 }

@@ -156,7 +156,11 @@ pub(crate) fn gather(
     };
     let extent = if is_few(ask) { Extent::Partial } else { Extent::Full };
     let (integrity, commit) = (ask.integrity.as_ref(), ask.commit.as_ref());
-    let source = fetch::open(&ask.request, OpenOptions { skill, integrity, commit, extent }, world)?;
+    let source = fetch::open(
+        &ask.request,
+        OpenOptions { skill, integrity, commit, extent, ..OpenOptions::default() },
+        world,
+    )?;
     pick(ask, source, None, world, choose)
 }
 

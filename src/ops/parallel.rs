@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::Result;
+use crate::interrupt;
 
 /// Threads for work on this machine: one for each core.
 pub(crate) fn cores() -> usize {
@@ -17,13 +18,15 @@ pub(crate) const HOSTS: usize = 8;
 /// Runs `work` over `jobs` on at most `threads` threads, results in the order of the jobs.
 ///
 /// # Errors
-/// The failure of the first job that failed; jobs not yet begun are then left out.
+/// The failure of the first job that failed; jobs not yet begun are then left out, as they are
+/// when the person asks to stop.
 pub(crate) fn run<J: Sync, T: Send>(
     threads: usize,
     jobs: &[J],
     work: impl Fn(&J) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
     let threads = threads.min(jobs.len());
+    let work = |job: &J| interrupt::check().and_then(|()| work(job));
     if threads < 2 {
         return jobs.iter().map(work).collect();
     }

@@ -152,7 +152,8 @@ fn fetch_pinned(entry: &Entry, folders: &BTreeSet<String>, world: &World<'_>) ->
         request.reference = Reference::Sha(sha);
     }
     let integrity = entry.pin.archive.as_deref().map(str::parse).transpose()?;
-    let options = OpenOptions { integrity: integrity.as_ref(), ..OpenOptions::default() };
+    // The commit and the digest decide, whoever sends the bytes.
+    let options = OpenOptions { integrity: integrity.as_ref(), follow_moves: true, ..OpenOptions::default() };
     let source = fetch::open(&request, options, world)?;
     let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
     Ok(source.into_tree(&folders, |_| false)?.1)
@@ -162,9 +163,11 @@ fn fetch_pinned(entry: &Entry, folders: &BTreeSet<String>, world: &World<'_>) ->
 fn gone(name: &SkillName, entry: &Entry, error: Error) -> Error {
     let pin = entry.pin.short().unwrap_or_default();
     match error.kind {
+        // Which of them is missing, repository or commit, the cause says.
         Kind::NotFound if entry.pin.commit.is_some() => error
-            .wrap(format!("`{name}` cannot be had: {} no longer has the commit {pin}", entry.source))
-            .hint(format!("`ba-agent skill update {name}` moves it to what is there now")),
+            .wrap(format!("`{name}` cannot be had at {pin} from {}", entry.source))
+            .hint(format!("to take what is there now: `ba-agent skill update {name}`"))
+            .hint(format!("if it lives elsewhere now: `ba-agent skill update {name} --source SOURCE`")),
         _ => error.wrap(format!("`{name}` of {} cannot be had", entry.source)),
     }
 }

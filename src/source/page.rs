@@ -52,6 +52,7 @@ pub(super) fn parse(url: Url, parts: Parts, git: bool) -> Result<Request> {
         "bitbucket.org" => return bitbucket_page(&url, parts),
         "codeload.github.com" => return archive_at(&url, &parts),
         "skills.sh" => return Err(skills_site(&url)),
+        "clawhub.ai" | "clawhub.com" => return Err(clawhub(&url)),
         "gist.github.com" if !url.path().ends_with(".git") => return Err(gist(&url)),
         _ => {}
     }
@@ -275,6 +276,17 @@ fn gist(url: &Url) -> Error {
     let id = address::last(url.path().trim_end_matches('/'));
     error!(Usage, "the page of a gist is not a repository")
         .hint(format!("its repository is `https://gist.github.com/{}.git`", printable(id, false)))
+}
+
+/// Its skills are files of its own, which it hands out to its own program alone.
+fn clawhub(url: &Url) -> Error {
+    let name = url.path().trim_matches('/').rsplit('/').next().unwrap_or_default();
+    let error = error!(Usage, "the pages of clawhub.ai are not a place to install from")
+        .hint("if the page names the skill's repository, write that: `owner/repo@skill-name`");
+    match name.is_empty() {
+        true => error,
+        false => error.hint(format!("or look for it: `ba-agent skill search {}`", printable(name, false))),
+    }
 }
 
 fn skills_site(url: &Url) -> Error {

@@ -534,6 +534,8 @@ fn addresses_that_lead_nowhere_say_so() {
         ("https://github.com/o/r/archive/main.tar.xz", "are not read"),
         ("https://gist.github.com/me/0a1b2c", "https://gist.github.com/0a1b2c.git"),
         ("https://skills.sh/o/r/pdf", "write `o/r@pdf`"),
+        ("https://clawhub.ai/skills/pdf", "skill search pdf"),
+        ("https://www.clawhub.ai/", "write that: `owner/repo@skill-name`"),
         ("https://gitlab.com/g", "names no project"),
         ("https://gitlab.com/g/r/-/issues", "write `gitlab:g/r`"),
         ("https://bitbucket.org/o", "bitbucket.org/workspace/repo"),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, u8)] = &[
     ("error", 0),
     ("fsx", 0),
+    ("interrupt", 0),
     ("agents", 1),
     ("builtin", 1),
     ("diff", 1),

@@ -147,7 +147,8 @@ fn a_commit_that_is_gone_is_said_to_be() {
     drop(env.git_repo("repo.git", Path::new(&env.path("zipped"))));
     forget_skills(&env);
     forget_cache(&env);
-    env.run(&["skill", "install"]).ends(3).says("no longer has the commit");
+    let run = env.run(&["skill", "install"]).ends(3).says("there is no commit");
+    assert!(run.stderr.contains("`ba-agent skill update docx --source SOURCE`"), "{}", run.stderr);
 }
 
 #[test]

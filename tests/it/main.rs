@@ -23,9 +23,11 @@ mod update;
 mod verify;
 
 mod catalogues;
+mod interrupted;
 mod market_http;
 mod market_install;
 mod marketplace;
+mod moved;
 mod networks;
 mod offline;
 mod one_cache;

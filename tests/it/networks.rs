@@ -546,3 +546,50 @@ fn no_proxy_goes_around_the_proxy_of_the_configuration() {
     assert_eq!(status, 5, "{said}");
     assert!(proxy.asked().is_empty() && !said.contains("proxy 127"), "{said}");
 }
+
+// --- answers --------------------------------------------------------------------------------
+
+/// What stands in the place of a repository or catalogue is told as what it is.
+#[test]
+fn what_answers_instead_is_named() {
+    let env = TestEnv::new();
+    let server = Server::start_bare(Path::new("/nowhere"));
+    let url = server.url();
+    let page = b"\n<!DOCTYPE html><title>Sign in</title>".to_vec();
+    server.play("/page", Play::Bytes("text/html", page.clone()));
+    server.play("/.well-known/", Play::Bytes("text/html", page));
+    let listing = format!("{}\trefs/heads/main\n", "a".repeat(40));
+    server.play("/dumb.git/info/refs", Play::Bytes("text/plain", listing.into_bytes()));
+    server.play("/other.git/info/refs", Play::Bytes("text/plain", b"hello".to_vec()));
+    for (args, status, words) in [
+        (
+            ["marketplace", "add", "m", &*format!("{url}/page/marketplace.json")],
+            8,
+            "is a web page, not a catalogue",
+        ),
+        (["marketplace", "add", "m", &*url], 8, "is a web page, not a catalogue"),
+        (["skill", "install", "--yes", &*format!("{url}/dumb.git")], 8, "is served as plain files"),
+        (["skill", "install", "--yes", &*format!("{url}/other.git")], 3, "is not a git repository"),
+    ] {
+        env.run(&args).ends(status).says(words);
+    }
+}
+
+/// Formats of repositories that libgit2 does not read are named, not taken for folders.
+#[test]
+fn newer_formats_of_repositories_here_are_named() {
+    let env = TestEnv::new();
+    env.skill("src/pdf");
+    for (extension, words) in
+        [("refStorage = reftable", "reftable format"), ("objectFormat = sha256", "SHA-256 object ids")]
+    {
+        let name = format!("{}.git", words.split(' ').next().unwrap());
+        drop(env.git_repo(&name, &env.path("src")));
+        let config = format!("[core]\nrepositoryFormatVersion = 1\nbare = true\n[extensions]\n{extension}\n");
+        env.write(&format!("{name}/config"), config);
+        let source = format!("file://{}", env.path(&name).display());
+        env.run(&["skill", "install", &source]).ends(8).says(words);
+    }
+    let plain = format!("file://{}", env.path("src/pdf").display());
+    env.run(&["skill", "install", &plain]).ends(3).says("is not a git repository");
+}

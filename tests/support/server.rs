@@ -34,6 +34,9 @@ impl Seen {
 pub(crate) enum Play {
     /// Answers with this status and no body worth reading.
     Status(u16),
+    /// As [`Play::Status`], with this `Retry-After`.
+    #[allow(dead_code, reason = "for the library's own tests, which share this file")]
+    Later(u16, &'static str),
     /// Redirects to this URL, the query kept.
     Redirect(String),
     /// Answers with these bytes: content type, body.
@@ -41,7 +44,6 @@ pub(crate) enum Play {
     /// Lets git answer, and cuts the body after so many bytes.
     Truncate(usize),
     /// Lets git answer, and stops sending after so many bytes until the test ends.
-    #[allow(dead_code, reason = "for the library's own tests, which share this file")]
     Stall(usize),
     /// Lets git answer, and turns the byte at this place of the body around.
     Corrupt(usize),
@@ -278,6 +280,11 @@ fn converse(
         };
         let answer = match &play {
             Some(Play::Status(status)) => Answer::new(*status, "text/plain", b"no".to_vec()),
+            Some(Play::Later(status, when)) => {
+                let mut answer = Answer::new(*status, "text/plain", b"no".to_vec());
+                answer.headers.push(("Retry-After".into(), (*when).into()));
+                answer
+            }
             Some(Play::Redirect(to)) => {
                 let query = seen.target.split_once('?').map(|(_, q)| format!("?{q}")).unwrap_or_default();
                 let mut answer = Answer::new(301, "text/plain", Vec::new());

@@ -111,11 +111,7 @@ impl Objects {
         let folder = git_folder(path)?;
         git2::opts::strict_hash_verification(false);
         let objects = Self { handles: Mutex::default(), place: Place::Local(folder) };
-        objects.with(|_| Ok(())).map_err(|e| {
-            error!(NotFound, "`{}` is no git repository", path.display())
-                .cause(e.message)
-                .hint("a plain folder is written ./folder, without file://")
-        })?;
+        objects.with(|_| Ok(())).map_err(|e| not_readable(path, &objects.place, e))?;
         Ok(objects)
     }
 
@@ -279,6 +275,35 @@ impl Kept {
 }
 
 /// The folder that holds `objects` and `refs`, from what a person names.
+/// The error for a folder that libgit2 does not open: no repository, or one of a format that
+/// is newer than it.
+fn not_readable(path: &Path, place: &Place, error: Error) -> Error {
+    let shown = path.display();
+    let format = match place {
+        Place::Local(folder) => newer_format(folder),
+        _ => None,
+    };
+    match format {
+        Some(what) => error!(Invalid, "`{shown}` is a git repository with {what}, which is not supported yet")
+            .hint("served by http it can be read, if it has SHA-1 ids; or write ./folder, without file://, for its files as they are"),
+        None => error!(NotFound, "`{shown}` is not a git repository")
+            .cause(error.message)
+            .hint("a plain folder is written ./folder, without file://"),
+    }
+}
+
+/// Which extension of a repository's format is the reason.
+fn newer_format(folder: &Path) -> Option<&'static str> {
+    let file = folder.join("config");
+    let config = file.is_file().then(|| git2::Config::open(&file).ok()).flatten()?;
+    let has =
+        |name: &str, value: &str| config.get_string(name).is_ok_and(|is| is.eq_ignore_ascii_case(value));
+    if has("extensions.objectformat", "sha256") {
+        return Some("SHA-256 object ids");
+    }
+    has("extensions.refstorage", "reftable").then_some("refs in the reftable format")
+}
+
 fn git_folder(path: &Path) -> Result<PathBuf> {
     let inner = path.join(".git");
     if inner.is_dir() {

@@ -58,6 +58,12 @@ fn packet(reader: &mut impl Read) -> Result<Option<Packet>> {
     }
 }
 
+/// Whether a text is the beginning of `info/refs` as a plain file: `ID<tab>refs/…` lines.
+pub(crate) fn is_plain_listing(text: &str) -> bool {
+    let first = text.lines().next().and_then(|line| line.split_once('\t'));
+    first.is_some_and(|(id, name)| id.parse::<Sha>().is_ok() && name.starts_with("refs/"))
+}
+
 /// A line of text without its line feed; `ERR` lines are errors.
 fn line(data: &[u8]) -> Result<&[u8]> {
     let text = data.strip_suffix(b"\n").unwrap_or(data);
@@ -341,7 +347,12 @@ pub(crate) struct Pack<R> {
     chunk: Vec<u8>,
     at: usize,
     ended: bool,
+    /// Bytes and packets that were no part of the pack.
+    talk: usize,
 }
+
+/// Talk that a remote may send beside a pack: we ask for none, and some warn all the same.
+const MOST_TALK: usize = 1 << 20;
 
 impl<R: Read> Pack<R> {
     /// Reads what stands before the pack.
@@ -363,19 +374,25 @@ impl<R: Read> Pack<R> {
             }
         }
         let banded = matches!(hello, Hello::Capabilities(_)) || hello.can("side-band-64k");
-        Ok(Self { reader, banded, chunk: Vec::new(), at: 0, ended: false })
+        Ok(Self { reader, banded, chunk: Vec::new(), at: 0, ended: false, talk: 0 })
     }
 
     fn next_chunk(&mut self) -> Result<()> {
         while !self.ended {
             match packet(&mut self.reader)? {
                 Some(Packet::Data(data)) => match data.split_first() {
-                    Some((1, _)) => {
+                    Some((1, bytes)) if !bytes.is_empty() => {
                         (self.chunk, self.at) = (data, 1);
                         return Ok(());
                     }
                     Some((3, why)) => return Err(refused(why)),
-                    _ => {}
+                    // Progress, and the empty packets that keep a connection open.
+                    _ => {
+                        self.talk += data.len() + 4;
+                        if self.talk > MOST_TALK {
+                            fail!(Network, "the remote talks instead of sending the pack");
+                        }
+                    }
                 },
                 Some(_) => self.ended = true,
                 None => fail!(Network, "the remote broke off in the middle of a pack"),
@@ -450,6 +467,28 @@ mod tests {
             }
         }
         out
+    }
+
+    fn pack_of(bands: &[u8]) -> Result<Vec<u8>> {
+        let hello = Hello::Capabilities(Vec::new());
+        let mut answer = lines(&["packfile\n"]);
+        answer.extend_from_slice(bands);
+        answer.extend_from_slice(b"0000");
+        let mut pack = Vec::new();
+        let mut reader = Pack::begin(&hello, false, &answer[..])?;
+        reader.read_to_end(&mut pack).map_err(from_reader)?;
+        Ok(pack)
+    }
+
+    /// A host that keeps the line open sends packets of the first band with nothing in them.
+    #[test]
+    fn talk_beside_the_pack_is_passed_over_up_to_a_limit() {
+        assert_eq!(pack_of(&lines(&["\u{1}PA", "\u{1}", "\u{2}counting", "\u{1}CK"])).unwrap(), b"PACK");
+        for talk in ["\u{2}counting", "\u{1}", ""] {
+            let endless = lines(&vec![talk; MOST_TALK / 4 + 1]);
+            let error = pack_of(&endless).unwrap_err();
+            assert!(error.kind == Kind::Network && error.message.contains("talks"), "{error:?}");
+        }
     }
 
     #[test]

@@ -78,6 +78,105 @@ fn a_status_decides_the_kind_and_a_busy_host_is_asked_three_times() {
     assert_eq!(get(&bench.world(), &format!("{}/twice", server.url()), 99).unwrap(), b"at last");
 }
 
+/// What a host says of waiting goes before our own pauses; who asks for long is left alone.
+#[test]
+fn a_host_that_asks_to_wait_is_waited_for() {
+    let bench = Bench::new();
+    let server = server(&bench);
+    for (path, status, when, requests, hint) in [
+        ("/now", 503, "0", 3, "try again in 0 seconds"),
+        ("/minute", 429, "60", 1, "try again in 60 seconds"),
+        ("/hour", 503, "3600", 1, "try again in 60 minutes"),
+        ("/date", 429, "Thu, 01 Jan 1970 00:02:00 GMT", 1, "try again in 2 minutes"),
+        ("/past", 503, "Wed, 31 Dec 1969 00:00:00 GMT", 3, "try again in 0 seconds"),
+        ("/endless", 503, "99999999999999999999", 3, "try again in a few minutes"),
+        ("/words", 503, "soon", 3, "try again in a few minutes"),
+    ] {
+        server.play(path, Play::Later(status, when));
+        let before = server.seen().len();
+        let error = get(&bench.world(), &format!("{}{path}", server.url()), 99).unwrap_err();
+        assert_eq!(error.kind, Kind::Network);
+        assert_eq!(server.seen().len() - before, requests, "{path}: {error:?}");
+        assert!(error.hints.iter().any(|said| said.contains(hint)), "{path}: {error:?}");
+    }
+}
+
+#[test]
+fn a_status_is_told_as_what_it_is() {
+    let bench = Bench::new();
+    let server = server(&bench);
+    for (status, kind, words, not) in [
+        (451, Kind::NotFound, "legal reasons", "again"),
+        (400, Kind::Network, "did not take the request", "again"),
+        (405, Kind::Network, "did not take the request", "again"),
+        (500, Kind::Network, "could not answer", "legal"),
+    ] {
+        server.play(&format!("/{status}"), Play::Status(status));
+        let error = get(&bench.world(), &format!("{}/{status}", server.url()), 99).unwrap_err();
+        assert_eq!(error.kind, kind, "{status}");
+        let said = format!("{error:?}");
+        assert!(said.contains(words) && !said.contains(not) && said.contains(&status.to_string()), "{said}");
+    }
+}
+
+#[test]
+fn a_host_that_drips_is_given_up_by_the_time_it_was_waited_for() {
+    let second = Duration::from_secs(1);
+    let mut speed = Speed::new(60 * second);
+    for _ in 0..200 {
+        speed.count("h", 2 * SLOWEST, second).unwrap();
+    }
+    // A long pause of our own costs the host nothing.
+    speed.count("h", 1, Duration::ZERO).unwrap();
+    let mut speed = Speed::new(60 * second);
+    let drip = (0..).find_map(|at| speed.count("h", 4, 20 * second).err().map(|error| (at, error)));
+    let (at, error) = drip.unwrap();
+    assert_eq!((at, error.kind), (2, Kind::Network));
+}
+
+#[test]
+fn a_token_is_sent_without_the_blanks_around_it() {
+    let mut bench = Bench::new();
+    let server = server(&bench);
+    server.play("/a", text("x"));
+    let url = format!("{}/a", server.url());
+    bench.settings.github_url = server.url();
+    for token in [TOKEN.to_owned(), format!("{TOKEN}\n"), format!(" {TOKEN}\r\n"), format!("\t{TOKEN} ")] {
+        bench.settings.github_token = Some(crate::settings::Secret::new(token));
+        get(&bench.world(), &url, 9).unwrap();
+        assert_eq!(server.seen().last().unwrap().header("authorization"), format!("Basic {BASIC}"));
+    }
+    bench.settings.github_token = Some(crate::settings::Secret::new(" \n"));
+    get(&bench.world(), &url, 9).unwrap();
+    assert_eq!(server.seen().last().unwrap().header("authorization"), "");
+    let before = server.seen().len();
+    for token in ["a\nb", "a\rb", "a\u{1b}b", "a\0b"] {
+        bench.settings.github_token = Some(crate::settings::Secret::new(token));
+        let error = get(&bench.world(), &url, 9).unwrap_err();
+        assert!(error.kind == Kind::Usage && error.hints[0].contains("GITHUB_TOKEN"), "{error:?}");
+    }
+    assert_eq!(server.seen().len(), before, "nothing was sent");
+}
+
+/// Who sent a token need not be told to set one.
+#[test]
+fn a_404_after_a_token_speaks_of_its_rights() {
+    let mut bench = Bench::new();
+    let server = server(&bench);
+    server.play("/", Play::Status(404));
+    let url = format!("{}/a", server.url());
+    bench.settings.github_url = server.url();
+    let error = get(&bench.world(), &url, 9).unwrap_err();
+    assert!(error.hints[0].contains("set GITHUB_TOKEN"), "{error:?}");
+    bench.settings.github_token = Some(crate::settings::Secret::new(TOKEN));
+    let error = get(&bench.world(), &url, 9).unwrap_err();
+    assert!(
+        error.kind == Kind::NotFound && error.hints[0].contains("the token of GITHUB_TOKEN was sent"),
+        "{error:?}"
+    );
+    assert!(!error.hints[0].contains("set GITHUB_TOKEN"), "{error:?}");
+}
+
 #[test]
 fn a_host_that_is_not_there_or_falls_silent_is_a_network_error() {
     let bench = Bench::new();
