@@ -8,12 +8,14 @@ use super::uninstall::find_all;
 use super::{Context, Place};
 use crate::diff::unified;
 use crate::error::{Result, error};
-use crate::fetch::Tree;
+use crate::fetch::{Tree, World};
 use crate::ops::apply::{Done, Report};
 use crate::ops::plan::{Action, Content, Plan};
+use crate::ops::repoint;
 use crate::ops::update::{self, Outlook, State, Update as Planned};
 use crate::registry::Registry;
 use crate::skill::SkillName;
+use crate::source::Request;
 use crate::words::count;
 
 /// Move skills to what their reference is now.
@@ -22,14 +24,20 @@ use crate::words::count;
     long_about = "Move skills to what their reference is now.\n\n\
         Held skills stay; a version range moves inside itself. Each repository is listed once and \
         fetched once. A moved tag, a rewritten branch, and grown grants (more tools, hooks, new \
-        executables or scripts) are pointed out and asked about; without a terminal they need --yes.",
+        executables or scripts) are pointed out and asked about; without a terminal they need --yes.\n\n\
+        With --source a skill whose repository has moved, or that is wanted from a fork, is taken from \
+        there from now on. It keeps its name, its targets, the branch, tag or range that it follows, \
+        and the commit where it is held.",
     after_help = "Examples:\n  ba-agent skill update\n  ba-agent skill update pdf --dry-run\n  \
-        ba-agent skill update --yes --json"
+        ba-agent skill update pdf --source new-owner/repo\n  ba-agent skill update --yes --json"
 )]
 pub(crate) struct Update {
     /// Only these skills.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
     names: Vec<String>,
+    /// Take the named skills from this source from now on.
+    #[arg(long, value_name = "SOURCE", requires = "names")]
+    source: Option<String>,
     /// Show how the files would change, change nothing.
     #[arg(long)]
     dry_run: bool,
@@ -55,6 +63,9 @@ impl Update {
             place.places.roots_of(entry)?;
         }
         let world = cx.world(&place);
+        if let Some(source) = &self.source {
+            return self.repoint(cx, &place, &known, &names, &world, source);
+        }
         let outlooks = update::look(&names, &known, &place.marketplaces(cx.env)?, &world);
         for outlook in &outlooks {
             if let Some(error) = &outlook.error {
@@ -70,6 +81,30 @@ impl Update {
         let report = self.carry_out(cx, &place, &known, planned)?;
         if report.is_empty() && held == 0 {
             cx.ui.status("Checked", &format!("{}: nothing to update", count(names.len(), "skill")));
+        }
+        Ok(0)
+    }
+
+    /// Takes the named skills from another source.
+    fn repoint(
+        &self,
+        cx: &Context<'_>,
+        place: &Place,
+        known: &Registry,
+        names: &[SkillName],
+        world: &World<'_>,
+        source: &str,
+    ) -> Result<u8> {
+        let new = place.anchor(cx.env, Request::parse(source)?);
+        let see = |name: &SkillName| {
+            let mut seen = place.places.see_recorded(std::iter::once(name), known)?;
+            Ok(seen.remove(name).unwrap_or_default())
+        };
+        let planned = repoint::plan(names, known, &new, &see, world, self.force)?;
+        let verb = if self.dry_run { "Would take" } else { "Took" };
+        for done in self.carry_out(cx, place, known, planned)? {
+            let before = known.skills.get(&done.name).map_or("", |entry| entry.source.as_str());
+            cx.ui.status(verb, &format!("{} from {}, before from {before}", done.name, done.entry.source));
         }
         Ok(0)
     }

@@ -498,7 +498,12 @@ fn continuity(
 }
 
 /// What the new version may do that the old one might not.
-fn grown(name: &SkillName, entry: &Entry, candidate: &Candidate, cautions: &mut Vec<Caution>) -> Result<()> {
+pub(super) fn grown(
+    name: &SkillName,
+    entry: &Entry,
+    candidate: &Candidate,
+    cautions: &mut Vec<Caution>,
+) -> Result<()> {
     let mut say = |what, words: Vec<&str>, message: &str| {
         if !words.is_empty() {
             let message = format!("{name} {message} {}", words.join(", "));
