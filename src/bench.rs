@@ -14,7 +14,7 @@ use crate::ops::gather::{self, Ask, Candidate, Choice};
 use crate::ops::plan::{self, Wanted};
 use crate::ops::query;
 use crate::registry::{Mode, Overview, Registry};
-use crate::search::{self, Document, Filter, Query};
+use crate::search::{self, Document, Query};
 use crate::settings::Settings;
 use crate::skill::{self, Profile};
 use crate::source::{Pin, Reference, Request, Resolved};
@@ -149,7 +149,7 @@ pub fn list(registry: &str) -> usize {
     Overview::parse(registry, "registry").map_or(0, |overview| query::list(&overview, None).len())
 }
 
-/// `search::search` for `query` among documents of these names and descriptions; how many match.
+/// `search::rank` of `query` among documents of these names and descriptions; how many match.
 pub fn search(documents: &[(String, String)], query: &str) -> usize {
     let document = |(name, description): &(String, String)| Document {
         name: name.clone().into(),
@@ -157,5 +157,6 @@ pub fn search(documents: &[(String, String)], query: &str) -> usize {
         ..Document::default()
     };
     let documents: Vec<Document<'_>> = documents.iter().map(document).collect();
-    search::search(&documents, &Query::parse(query), &Filter::default()).len()
+    let index = search::index(&documents);
+    search::Index::read(&index).map_or(0, |index| search::rank(&[index], &Query::parse(query)).len())
 }

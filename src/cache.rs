@@ -20,7 +20,7 @@ use crate::fetch::Tree;
 use crate::tree::{Entry, Listing, Node, TreePath};
 pub(crate) use bundle::Batch;
 use bundle::Bundle;
-pub(crate) use catalog::Catalog;
+pub(crate) use catalog::{Catalog, Rows};
 
 /// The first line of every file; another one is another format, and not read.
 const MAGIC: &str = "ba-agent tree 1";
@@ -33,16 +33,19 @@ pub(crate) enum Section {
     Refs,
     /// A marketplace's catalogue with what the search reads.
     Catalogs,
+    /// The index of what the search reads.
+    Indexes,
 }
 
 impl Section {
-    const ALL: [Self; 3] = [Self::Commits, Self::Refs, Self::Catalogs];
+    const ALL: [Self; 4] = [Self::Commits, Self::Refs, Self::Catalogs, Self::Indexes];
 
     fn folder(self) -> &'static str {
         match self {
             Self::Commits => "commits",
             Self::Refs => "refs",
             Self::Catalogs => "catalogs",
+            Self::Indexes => "indexes",
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::fetch::archive::fuzz as archive;
 use crate::fetch::git::fuzz as git;
 use crate::tree::TreePath;
 
-pub use words::{diff, interop, manifest, marketplace, registry, search, source, yaml};
+pub use words::{diff, interop, manifest, marketplace, registry, search, search_index, source, yaml};
 
 /// One target: a name, what it does with bytes, and what a fuzzer may begin with.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "pack_recipe", run: pack_recipe, seeds: git::recipe_seeds },
     Target { name: "registry", run: registry, seeds: seeds::registry },
     Target { name: "search", run: search, seeds: seeds::search },
+    Target { name: "search_index", run: search_index, seeds: seeds::search_index },
     Target { name: "source", run: source, seeds: seeds::source },
     Target { name: "tar", run: tar, seeds: archive::tar_seeds },
     Target { name: "tar_gz", run: tar_gz, seeds: seeds::tar_gz },

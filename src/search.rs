@@ -1,31 +1,31 @@
 //! Words: ranked full-text search over skills and catalogue entries.
 //!
-//! There is no index: the documents are read once, every word of theirs is held against
-//! every word of the query, and what matches is ranked. A library was weighed first.
-//! tantivy 0.27 answers in 1.5 ms, but wants a second store on the disk (180 ms to write
-//! for 10,000 entries, with a version, a lock and damage of its own to repair), adds 112
-//! crates, 4.8 MB to the binary and 190 s of compiling to a program that compiles in 70 s,
-//! and needs a word splitter of our own for Chinese all the same. Without that store, its
-//! index (0.26) made in memory at every search of 10,000 entries, 5.3 MB, it takes 177 to 297 ms
-//! of processor time, of which the answer is 1.4 to 3.8; our whole command takes 39 to 46 (November
-//! 2026, nine runs each on two busy cores). nucleo matches letters in
-//! their order and finds no typing error; fst with levenshtein_automata pays when a
-//! dictionary is kept between runs. Reading 10,000 entries, 4.9 MB of text, for one word takes
-//! 20 ms with all, for six words 50 ms: nobody feels that. Distances between words are strsim's,
-//! normal forms those of unicode-normalization.
+//! The documents of a marketplace are indexed once, when it is added or updated ([`Builder`]);
+//! a search reads the indexes ([`Index`]), ranks ([`rank`]) and then reads the rows that it
+//! shows, and no other text. A library was weighed: tantivy 0.27 adds 112 crates, 4.8 MB to
+//! the binary and 190 s of compiling, wants a store with locks and repairs of its own, and needs
+//! a word splitter of ours for Chinese all the same; untuned it put the right skill among the
+//! first three for 74 % of the queries of `tests/search/` where this does for nine of ten. Stems are
+//! Snowball's, distances between words strsim's, normal forms those of unicode-normalization.
 
+mod index;
+mod rank;
+mod synonyms;
+mod terms;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use words::{Term, for_each_word};
+pub(crate) use index::{Builder, Index, Row, key};
+pub(crate) use rank::{Hit, rank};
+use words::{Strength, Term, for_each_word};
 
 /// What can be found: a skill, or an entry of a catalogue. It borrows from the text that it
 /// was read from.
@@ -51,8 +51,9 @@ pub(crate) struct Document<'a> {
     pub(crate) plugin: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
     pub(crate) version: Cow<'a, str>,
-    #[serde(default)]
-    pub(crate) installed: bool,
+    /// The beginning of the text below the frontmatter.
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    pub(crate) body: Cow<'a, str>,
 }
 
 /// A text of a list, borrowed where it can be.
@@ -68,10 +69,21 @@ impl From<&str> for Text<'static> {
 /// What is looked for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Query {
-    terms: Vec<Term>,
+    asked: Vec<Asked>,
     /// All its words with a blank between them.
     whole: String,
 }
+
+/// A word of a query.
+#[derive(Debug, Clone, PartialEq)]
+struct Asked {
+    word: Term,
+    /// What is looked up: its stem, or the pairs of a run without blanks.
+    terms: Vec<String>,
+}
+
+/// Different terms of a query that are looked for; what stands behind them is left out.
+const TERMS: usize = 256;
 
 /// Which documents count.
 #[derive(Debug, Clone, Default)]
@@ -83,187 +95,118 @@ pub(crate) struct Filter {
     pub(crate) installed: bool,
 }
 
-/// A document that was found.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Hit {
-    /// Its place among the documents.
-    pub(crate) at: usize,
-    /// Higher is better; comparable within one search alone.
-    pub(crate) score: f64,
-}
-
-/// How much a match in a field counts.
-const NAME: f64 = 8.0;
-const LABELS: f64 = 4.0;
-const PLUGIN: f64 = 3.0;
-const CATEGORY: f64 = 2.0;
-const DESCRIPTION: f64 = 1.0;
-/// From this many documents on a second thread pays (measured: a thread costs 0.05 ms, a
-/// document 0.002).
-const MANY: usize = 1_000;
-/// A name that is the query counts this much more.
-const IS_NAME: f64 = 1.5;
-
 impl Query {
-    /// Reads it; without a word in it, everything is found, by name.
+    /// Reads it; without a word in it, everything is found. Words that questions are built
+    /// with count only where there are no others.
     pub(crate) fn parse(text: &str) -> Self {
         let mut query = Self::default();
+        let mut stop_words = Vec::new();
+        let mut terms = HashSet::new();
         for_each_word(text, |_, word| {
             // Folded, a mark without a letter is nothing, which every word begins with.
-            if word.text().is_empty() {
+            if word.text().is_empty() || terms.len() >= TERMS {
                 return;
             }
-            let term = Term::of(word);
             if !query.whole.is_empty() {
                 query.whole.push(' ');
             }
             query.whole.push_str(word.text());
-            if !query.terms.contains(&term) {
-                query.terms.push(term);
+            let mut own = terms::of_word(word);
+            own.retain(|term| terms.insert(term.clone()));
+            if own.is_empty() {
+                return;
             }
+            let asked = Asked { word: Term::of(word), terms: own };
+            if terms::is_stop_word(word.text()) { stop_words.push(asked) } else { query.asked.push(asked) }
         });
+        if query.asked.is_empty() {
+            query.asked = stop_words;
+        }
         query
+    }
+
+    /// True for one without a word, which everything answers.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.asked.is_empty()
     }
 
     /// The parts of `text` that match, in bytes, for highlighting.
     pub(crate) fn ranges(&self, text: &str) -> Vec<Range<usize>> {
         let mut ranges: Vec<Range<usize>> = Vec::new();
         for_each_word(text, |range, word| {
-            if let Some(range) = self
-                .terms
-                .iter()
-                .filter_map(|term| term.part(&text[range.clone()], range.start, word))
-                .max_by_key(Range::len)
-            {
-                ranges.push(range);
+            let original = &text[range.clone()];
+            let found = self.asked.iter().filter_map(|asked| asked.part(original, word));
+            if let Some(part) = found.max_by_key(Range::len) {
+                ranges.push(range.start + part.start..range.start + part.end);
             }
         });
         ranges
     }
 }
 
+impl Asked {
+    /// The part of a word to be shown as a match; `original` is the word as it stands. All of
+    /// it, unless what was asked for stands inside it as it is.
+    fn part(&self, original: &str, word: words::Word<'_>) -> Option<Range<usize>> {
+        let terms = terms::of_word(word);
+        let shared = |term: &String| {
+            self.terms.contains(term)
+                || synonyms::of(term).any(|other| self.terms.iter().any(|own| own == other))
+        };
+        if self.word.strength(word) == Strength::None && !terms.iter().any(shared) {
+            return None;
+        }
+        // Folding can make one letter longer and another shorter, and leave the sum.
+        let same = original.len() == word.text().len();
+        let place = |text: &str| {
+            let at = word.text().find(text).filter(|_| same)?;
+            original.get(at..at + text.len())?;
+            Some(at..at + text.len())
+        };
+        let whole = place(self.word.text());
+        let pairs = || word.is_run().then(|| self.terms.iter().find_map(|term| place(term))).flatten();
+        whole.or_else(pairs).or(Some(0..original.len()))
+    }
+}
+
 impl Filter {
-    fn admits(&self, document: &Document<'_>) -> bool {
+    /// True where it cannot be told without a document's text.
+    pub(crate) fn wants_text(&self) -> bool {
+        self.marketplace.is_some() || self.category.is_some() || !self.tags.is_empty()
+    }
+
+    /// Whether it lets a document through.
+    pub(crate) fn admits(&self, document: &Document<'_>) -> bool {
         let same = |a: &str, b: &str| words::fold(a) == words::fold(b);
         let labels = || document.tags.iter().chain(&document.keywords);
-        (!self.installed || document.installed)
-            && self.marketplace.as_ref().is_none_or(|name| *name == document.marketplace)
+        self.marketplace.as_ref().is_none_or(|name| *name == document.marketplace)
             && self.category.as_ref().is_none_or(|category| same(category, &document.category))
             && self.tags.iter().all(|tag| labels().any(|label| same(tag, &label.0)))
     }
 }
 
-/// How well one document answers each term.
-#[derive(Debug, Clone, Copy, Default)]
-struct Answer {
-    /// By words that are the term, begin with it or hold it.
-    sure: f64,
-    /// By words that the term may be a misspelling of.
-    unsure: f64,
+/// The index of documents that stand in no file; what their rows are, nobody asks.
+pub(crate) fn index(documents: &[Document<'_>]) -> Vec<u8> {
+    let mut builder = Builder::default();
+    documents.iter().for_each(|document| builder.add(document, 0, &[]));
+    builder.finish("")
 }
 
-/// The documents that answer `query`, best first; equal ones by name. At least half of the
-/// words must be answered; a misspelling counts only where no document has the word itself.
-pub(crate) fn search(documents: &[Document<'_>], query: &Query, filter: &Filter) -> Vec<Hit> {
-    let admitted: Vec<usize> = (0..documents.len()).filter(|at| filter.admits(&documents[*at])).collect();
-    let count = query.terms.len();
-    let mut answers = vec![Answer::default(); admitted.len() * count];
-    if count > 0 {
-        weigh_all(documents, &admitted, &query.terms, &mut answers);
+/// Reads bytes as if they stood behind the head of an index with the right checksum, and asks
+/// for everything: nothing panics, whatever they are.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn read_anything(rest: &[u8]) {
+    let bytes = index::sealed(rest);
+    let Some(index) = Index::read(&bytes) else { return };
+    for entry in index.entries() {
+        index.namesakes(&entry).count();
     }
-    let weights = weights(&answers, count, admitted.len());
-    let mut hits = Vec::new();
-    for (n, at) in admitted.into_iter().enumerate() {
-        let row = answers.get(n * count..(n + 1) * count).unwrap_or_default();
-        if let Some(score) = score(row, &weights, query, &documents[at]) {
-            hits.push(Hit { at, score });
+    let indexes = [index];
+    for query in ["pdf", "kuberntes deploy", "数据分析 the", "c++", ""] {
+        for hit in rank(&indexes, &Query::parse(query)) {
+            assert!(hit.score.is_finite() && hit.volume == 0);
         }
     }
-    let name =
-        |hit: &Hit| (&documents[hit.at].name, &documents[hit.at].plugin, &documents[hit.at].marketplace);
-    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| name(a).cmp(&name(b))));
-    hits
-}
-
-/// Fills a row of answers for each admitted document, in two threads where there is much
-/// to read.
-fn weigh_all(documents: &[Document<'_>], admitted: &[usize], terms: &[Term], answers: &mut [Answer]) {
-    let read = |admitted: &[usize], answers: &mut [Answer]| {
-        for (at, row) in admitted.iter().zip(answers.chunks_mut(terms.len())) {
-            weigh(&documents[*at], terms, row);
-        }
-    };
-    if admitted.len() < MANY {
-        return read(admitted, answers);
-    }
-    let (first, second) = admitted.split_at(admitted.len() / 2);
-    let (left, right) = answers.split_at_mut(first.len() * terms.len());
-    std::thread::scope(|scope| {
-        scope.spawn(|| read(first, left));
-        read(second, right);
-    });
-}
-
-/// Holds every word of a document against the terms.
-fn weigh(document: &Document<'_>, terms: &[Term], row: &mut [Answer]) {
-    let mut field = |text: &str, weight: f64| {
-        for_each_word(text, |_, word| {
-            for (term, answer) in terms.iter().zip(row.iter_mut()) {
-                match term.strength(word) {
-                    Strength::Sure(strength) => answer.sure = answer.sure.max(strength * weight),
-                    Strength::Unsure(strength) => answer.unsure = answer.unsure.max(strength * weight),
-                    Strength::None => {}
-                }
-            }
-        });
-    };
-    field(&document.name, NAME);
-    field(&document.plugin, PLUGIN);
-    field(&document.category, CATEGORY);
-    field(&document.description, DESCRIPTION);
-    for label in document.tags.iter().chain(&document.keywords).chain(&document.triggers) {
-        field(&label.0, LABELS);
-    }
-}
-
-/// How well a word answers a term, at most 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Strength {
-    None,
-    Unsure(f64),
-    Sure(f64),
-}
-
-/// Of each term: whether it was met for sure, and how rare it is (the inverse document
-/// frequency of BM25).
-fn weights(answers: &[Answer], terms: usize, documents: usize) -> Vec<(bool, f64)> {
-    let of = |term: usize| {
-        let column = || answers.iter().skip(term).step_by(terms.max(1));
-        let sure = column().any(|answer| answer.sure > 0.0);
-        let met = column().filter(|a| if sure { a.sure > 0.0 } else { a.unsure > 0.0 }).count();
-        #[expect(clippy::cast_precision_loss, reason = "a weight, not a count")]
-        let (met, all) = (met as f64, documents as f64);
-        (sure, (1.0 + (all - met + 0.5) / (met + 0.5)).ln())
-    };
-    (0..terms).map(of).collect()
-}
-
-fn score(row: &[Answer], weights: &[(bool, f64)], query: &Query, document: &Document<'_>) -> Option<f64> {
-    let counted = |(answer, (sure, weight)): (&Answer, &(bool, f64))| {
-        if *sure { answer.sure * weight } else { answer.unsure * weight }
-    };
-    let scores: Vec<f64> = row.iter().zip(weights).map(counted).collect();
-    let met = scores.iter().filter(|score| **score > 0.0).count();
-    if met * 2 < row.len() {
-        return None;
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a few words")]
-    let share = if row.is_empty() { 1.0 } else { met as f64 / row.len() as f64 };
-    let mut total = scores.iter().sum::<f64>() * share * share;
-    if words::joined(&document.name) == query.whole {
-        total *= IS_NAME;
-    }
-    Some((total * 1000.0).round() / 1000.0)
 }
 
 /// Words of the documents' names and labels that a person may have meant who found nothing,
@@ -279,7 +222,11 @@ pub(crate) fn suggest(documents: &[Document<'_>], text: &str) -> Vec<String> {
         }
     }
     let mut asked = Vec::new();
-    for_each_word(text, |_, word| asked.push(word.text().to_owned()));
+    for_each_word(text, |_, word| {
+        if !terms::is_stop_word(word.text()) {
+            asked.push(word.text().to_owned());
+        }
+    });
     let near = asked.iter().filter_map(|word| crate::words::nearest(word, known.iter().map(String::as_str)));
     let mut near: Vec<String> = near.map(str::to_owned).collect();
     near.dedup();

@@ -1,12 +1,16 @@
 //! Catalogues of marketplaces in a recorded state: the text, and what the search reads of it.
 //! One file each: a line with the hash of the rest, one with the length of the text, the text,
-//! then the search documents.
+//! then the search documents. The index of those stands in a file of its own, which knows
+//! itself whether it is whole.
 
-use super::{Cache, Section};
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+
+use super::{Cache, Section, touch};
 use crate::digest::sha256_hex;
 
 /// The first word of every file; another one is another format, and not read.
-const MAGIC: &str = "ba-agent catalog 1";
+const MAGIC: &str = "ba-agent catalog 2";
 /// Bytes in which the first line must end.
 const LONGEST_LINE: usize = 128;
 
@@ -19,7 +23,53 @@ pub(crate) struct Catalog {
     pub(crate) documents: String,
 }
 
+/// The search documents of a catalogue, to read single rows of.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    file: File,
+    start: u64,
+    /// Bytes of the documents' text.
+    pub(crate) length: u64,
+}
+
+impl Rows {
+    /// So many bytes of the documents' text, if they are there. Nothing says that they are
+    /// what was written.
+    pub(crate) fn read(&self, offset: u64, length: u64) -> Option<Vec<u8>> {
+        let mut file = &self.file;
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(self.start.checked_add(offset)?)).ok()?;
+        file.take(length).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+}
+
 impl Cache {
+    /// The search documents of the catalogue that is kept under `key`, unread.
+    pub(crate) fn rows(&self, key: &str) -> Option<Rows> {
+        let path = self.beside(Section::Catalogs, key);
+        let file = File::open(&path).ok()?;
+        let mut head = Vec::new();
+        (&file).take(LONGEST_LINE as u64 * 2).read_to_end(&mut head).ok()?;
+        let mut lines = head.split_inclusive(|byte| *byte == b'\n');
+        let (first, second) = (lines.next()?, lines.next()?);
+        let text: u64 = std::str::from_utf8(second).ok()?.trim_end().parse().ok()?;
+        let start = text.checked_add((first.len() + second.len()) as u64)?;
+        let length = file.metadata().ok()?.len().checked_sub(start)?;
+        touch(&path);
+        Some(Rows { file, start, length })
+    }
+
+    /// The index that is kept under `key`, as it was written or not.
+    pub(crate) fn index(&self, key: &str) -> Option<Vec<u8>> {
+        self.read(&self.beside(Section::Indexes, key))
+    }
+
+    /// Keeps an index. A cache that cannot be written keeps nothing, which is no failure.
+    pub(crate) fn put_index(&self, key: &str, index: &[u8]) {
+        let _ = self.write(&self.beside(Section::Indexes, key), &[index]);
+    }
+
     /// The catalogue that is kept under `key`; `None` when it is not there or broken.
     pub(crate) fn catalog(&self, key: &str) -> Option<Catalog> {
         let file = self.beside(Section::Catalogs, key);

@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::Context;
-use crate::error::{Error, Result, printable};
-use crate::ops::find::{Found, Library, find, not_everything};
-use crate::search::{Filter, Query, suggest};
+use crate::error::{Result, printable};
+use crate::ops::find::{Answer, Found, Library, not_everything};
+use crate::search::{Filter, Query};
 use crate::words::count;
 
 /// Search registered marketplaces and installed skills.
@@ -13,7 +13,8 @@ use crate::words::count;
 #[command(
     long_about = "Search registered marketplaces and installed skills.\n\n\
         The cached copies of the marketplaces are searched, so this works offline too; \
-        `ba-agent marketplace update` renews them. Beginnings of words, endings and typing errors are forgiven.",
+        `ba-agent marketplace update` renews them. Single words or a whole sentence: what many skills say counts little. \
+        Beginnings of words, endings and typing errors are forgiven.",
     after_help = "Examples:\n  ba-agent skill search sql\n  ba-agent skill search \"fill pdf forms\" --limit 5\n  \
         ba-agent skill search 数据 --marketplace anthropic --json"
 )]
@@ -43,30 +44,29 @@ impl Search {
         let place = cx.place()?;
         let registry = place.store.read()?;
         let all = place.marketplaces(cx.env)?;
-        let mut library = Library::open(&all, self.marketplace.as_deref(), &cx.world(&place))?;
+        let world = cx.world(&place);
+        let mut library = Library::open(&all, self.marketplace.as_deref(), &world)?;
         if cx.offline() {
             tell_age(cx, &library);
         }
-        let mut unread = std::mem::take(&mut library.unread);
-        let (documents, damaged) = library.documents(&registry);
-        unread.extend(damaged);
         let text = self.query.join(" ");
         let query = Query::parse(&text);
-        let (found, total) = find(&documents, &query, &self.filter(), self.limit);
-        if let (true, Some(error)) = (found.is_empty(), not_everything(&unread)) {
+        let answer = library.find(&registry, &query, &self.filter(), self.limit, &world);
+        let Answer { found, total } = &answer;
+        if let (true, Some(error)) = (found.is_empty(), not_everything(&library.unread)) {
             return Err(error);
         }
-        for (name, error) in &unread {
+        for (name, error) in &library.unread {
             cx.ui.warn(&format!("the marketplace `{name}` was not searched: {error}"));
         }
         if cx.ui.json() {
-            give(cx, &found, total, &library, &unread);
+            give(cx, &answer, &library);
             return Ok(0);
         }
-        tell(cx, &found, &query);
+        tell(cx, found, &query);
         if found.is_empty() {
-            tell_nothing(cx, &text, suggest(&documents, &text), all.all().next().is_none());
-        } else if total > found.len() {
+            tell_nothing(cx, &text, library.suggest(&text), all.all().next().is_none());
+        } else if *total > found.len() {
             cx.ui.note(&format!("{} more; `--limit {total}` shows all", total - found.len()));
         }
         Ok(0)
@@ -82,15 +82,18 @@ impl Search {
     }
 }
 
-fn give(cx: &Context<'_>, found: &[Found<'_>], total: usize, library: &Library, unread: &[(String, Error)]) {
-    let unread: Vec<_> =
-        unread.iter().map(|(name, error)| serde_json::json!({ "name": name, "error": error })).collect();
+fn give(cx: &Context<'_>, answer: &Answer, library: &Library<'_>) {
+    let unread: Vec<_> = library
+        .unread
+        .iter()
+        .map(|(name, error)| serde_json::json!({ "name": name, "error": error }))
+        .collect();
     cx.ui.data(&serde_json::json!({
-        "results": found, "total": total, "marketplaces": library.volumes(), "unread": unread,
+        "results": answer.found, "total": answer.total, "marketplaces": library.volumes(), "unread": unread,
     }));
 }
 
-fn tell_age(cx: &Context<'_>, library: &Library) {
+fn tell_age(cx: &Context<'_>, library: &Library<'_>) {
     for volume in library.volumes() {
         // A folder is read as it stands.
         let Some(fetched_at) = volume.fetched_at else { continue };
@@ -105,17 +108,17 @@ fn tell_age(cx: &Context<'_>, library: &Library) {
     }
 }
 
-fn tell(cx: &Context<'_>, found: &[Found<'_>], query: &Query) {
+fn tell(cx: &Context<'_>, found: &[Found], query: &Query) {
     if !cx.ui.stdout_is_terminal() {
-        let row = |found: &Found<'_>| {
-            let place = found.install.clone().unwrap_or_else(|| found.name.to_owned());
+        let row = |found: &Found| {
+            let place = found.install.clone().unwrap_or_else(|| found.name.clone());
             let mark = if found.installed { "installed" } else { "" };
             vec![
-                found.name.to_owned(),
+                found.name.clone(),
                 place,
                 mark.to_owned(),
                 format!("{:.3}", found.score),
-                found.description.to_owned(),
+                found.description.clone(),
             ]
         };
         cx.ui.table(
@@ -128,7 +131,7 @@ fn tell(cx: &Context<'_>, found: &[Found<'_>], query: &Query) {
         let place =
             one.install.as_ref().map_or(String::new(), |place| format!("  {}", printable(place, false)));
         let mark = if one.installed { "  (installed)" } else { "" };
-        cx.ui.line(&format!("{}{place}{mark}", marked(cx, one.name, query)));
+        cx.ui.line(&format!("{}{place}{mark}", marked(cx, &one.name, query)));
         let short: String = one.description.chars().take(160).collect();
         let more = if short.len() < one.description.len() { "…" } else { "" };
         cx.ui.line(&format!("    {}{more}", marked(cx, &short, query)));

@@ -53,6 +53,20 @@ pub(super) fn search() -> Vec<Vec<u8>> {
     ])
 }
 
+pub(super) fn search_index() -> Vec<Vec<u8>> {
+    let document = |text: &'static str| crate::search::Document {
+        name: text.into(),
+        description: "Fills forms. 管理技能的工具".into(),
+        ..crate::search::Document::default()
+    };
+    let index = |documents: &[_]| crate::search::index(documents).split_off(16);
+    vec![
+        index(&[]),
+        index(&[document("pdf")]),
+        index(&[document("deploy"), document("kubernetes"), document("c++")]),
+    ]
+}
+
 pub(super) fn manifest() -> Vec<Vec<u8>> {
     let mut all = texts(&[
         "---\nname: folder\ndescription: Does one thing. Use it when asked.\n---\n\nDo it.\n",

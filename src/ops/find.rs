@@ -1,195 +1,427 @@
 //! Deeds: search over the cached copies of the marketplaces and the installed skills.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::market::parse_documents;
+use super::market::{
+    index_of, is_live, keep_search_index, parse_documents, search_index, search_rows, search_text,
+};
+use crate::cache::Rows;
 use crate::error::{Error, Result, error};
 use crate::fetch::World;
-use crate::marketplaces::Marketplaces;
+use crate::marketplaces::{Marketplace, Marketplaces};
 use crate::registry::Registry;
-use crate::search::{self, Document, Filter, Query, Text};
+use crate::search::{self, Document, Filter, Hit, Index, Query, Row};
 use crate::source::Source;
 
-/// The texts that are searched; what is found borrows from them.
-#[derive(Debug, Default)]
-pub(crate) struct Library {
-    copies: Vec<Volume>,
+/// What is searched: of each marketplace its documents and their index.
+#[derive(Debug)]
+pub(crate) struct Library<'m> {
+    volumes: Vec<Volume<'m>>,
     /// Marketplaces that could not be read, and why.
     pub(crate) unread: Vec<(String, Error)>,
 }
 
 /// The search documents of one marketplace.
 #[derive(Debug, Serialize)]
-pub(crate) struct Volume {
-    pub(crate) name: String,
+pub(crate) struct Volume<'m> {
+    pub(crate) name: &'m str,
+    /// Absent for a folder of this machine, which is read as it stands.
     pub(crate) fetched_at: Option<Timestamp>,
     #[serde(skip)]
-    documents: String,
+    known: &'m Marketplace,
+    #[serde(skip)]
+    index: Vec<u8>,
+    #[serde(skip)]
+    documents: Documents,
+    /// Its index was made anew in this run.
+    #[serde(skip)]
+    repaired: bool,
 }
 
-/// What was found.
-#[derive(Debug, Serialize)]
-pub(crate) struct Found<'a> {
-    pub(crate) name: &'a str,
+/// The text of documents.
+#[derive(Debug)]
+enum Documents {
+    /// Of which single rows are read.
+    Kept(Rows),
+    Text(String),
+}
+
+/// What was found, and how much there is of it.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// The best, copies of one another in one row.
+    pub(crate) found: Vec<Found>,
+    /// How many rows there are.
+    pub(crate) total: usize,
+}
+
+/// A row of what was found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Found {
+    pub(crate) name: String,
     /// The entry that it belongs to, for a skill of one.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub(crate) plugin: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) plugin: String,
     /// Empty for a skill that is only installed.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub(crate) marketplace: &'a str,
-    pub(crate) description: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub(crate) version: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub(crate) category: &'a str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub(crate) tags: &'a [Text<'a>],
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) marketplace: String,
+    pub(crate) description: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) category: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tags: Vec<String>,
     pub(crate) installed: bool,
-    pub(crate) score: f64,
+    pub(crate) score: f32,
     /// What `install` takes to install it; absent for what is only installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) install: Option<String>,
+    /// Others with the same description.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) copies: Vec<Copy>,
+}
+
+/// One more with the description of a row.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Copy {
+    pub(crate) name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) marketplace: String,
+    pub(crate) installed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) install: Option<String>,
 }
 
-impl Library {
-    /// Reads the copies of all enabled marketplaces, or of the one that is asked for; a copy
+impl<'m> Library<'m> {
+    /// Opens the copies of all enabled marketplaces, or of the one that is asked for; a copy
     /// that the cache has lost is fetched again.
     ///
     /// # Errors
     /// `NotFound` for a marketplace that is not registered.
-    pub(crate) fn open(all: &Marketplaces, only: Option<&str>, world: &World<'_>) -> Result<Self> {
-        let mut library = Self::default();
+    pub(crate) fn open(all: &'m Marketplaces, only: Option<&str>, world: &World<'_>) -> Result<Self> {
         if let Some(name) = only {
             all.get(name)?;
         }
+        let mut library = Self { volumes: Vec::new(), unread: Vec::new() };
         for (name, known) in
             all.all().filter(|(name, known)| only.map_or(known.enabled, |only| only == *name))
         {
-            match super::market::search_text(known, world) {
-                Ok(documents) => {
-                    library.copies.push(Volume {
-                        name: name.clone(),
-                        fetched_at: (!super::market::is_live(known)).then_some(known.fetched_at),
-                        documents,
-                    });
-                }
-                Err(error) => library.unread.push((name.clone(), error)),
-            }
+            let documents = match search_rows(known, world) {
+                Some(rows) => Documents::Kept(rows),
+                None => match search_text(known, world) {
+                    Ok(text) => Documents::Text(text),
+                    Err(error) => {
+                        library.unread.push((name.clone(), error));
+                        continue;
+                    }
+                },
+            };
+            let index = search_index(known, world).unwrap_or_default();
+            let fetched_at = (!is_live(known)).then_some(known.fetched_at);
+            library.volumes.push(Volume { name, fetched_at, known, index, documents, repaired: false });
         }
         Ok(library)
     }
 
     /// Which copies are searched, and how old they are.
-    pub(crate) fn volumes(&self) -> &[Volume] {
-        &self.copies
+    pub(crate) fn volumes(&self) -> &[Volume<'m>] {
+        &self.volumes
     }
 
-    /// Everything that can be found: what the marketplaces have, the installed ones among it
-    /// marked, and installed skills that no marketplace has. Beside it the copies that are
-    /// damaged.
-    pub(crate) fn documents<'l>(
-        &'l self,
-        registry: &'l Registry,
-    ) -> (Vec<Document<'l>>, Vec<(String, Error)>) {
-        let mut documents = Vec::new();
-        let mut damaged = Vec::new();
-        for volume in &self.copies {
-            match parse_documents(&volume.documents) {
-                Ok(several) => documents.extend(
-                    several
-                        .into_iter()
-                        .map(|document| Document { marketplace: Cow::Borrowed(&volume.name), ..document }),
-                ),
-                Err(error) => damaged.push((volume.name.clone(), error)),
+    /// The best `limit` rows for a query, among what the marketplaces have and installed skills
+    /// that no marketplace has. An index that is missing, old or damaged is made anew; a
+    /// marketplace of which that cannot be done is left out and noted as unread.
+    pub(crate) fn find(
+        &mut self,
+        registry: &Registry,
+        query: &Query,
+        filter: &Filter,
+        limit: usize,
+        world: &World<'_>,
+    ) -> Answer {
+        // Each is made anew once, and is left out if that was of no use.
+        for _ in 0..=self.volumes.len() * 2 {
+            match (Search { volumes: &self.volumes, registry, query, filter }).run(limit) {
+                Ok(answer) => return answer,
+                Err(Stale(at)) => self.repair(at, world),
             }
         }
-        mark_installed(&mut documents, registry);
-        (documents, damaged)
+        Answer::default()
     }
-}
 
-/// Marks the documents of installed skills, and adds those that have none.
-fn mark_installed<'l>(documents: &mut Vec<Document<'l>>, registry: &'l Registry) {
-    // Of thousands of each, every skill must not look through all documents.
-    let mut known: HashMap<(String, String), Vec<usize>> = HashMap::new();
-    for (at, document) in documents.iter().enumerate() {
-        let key = (document.marketplace.to_string(), document.name.to_string());
-        known.entry(key).or_default().push(at);
-    }
-    for (name, entry) in &registry.skills {
-        let own = entry.alias_of.as_deref().unwrap_or(name.as_str());
-        let origin = entry.marketplace.as_ref();
-        let is = |at: &&usize, entry: &str| {
-            documents.get(**at).is_some_and(|document| {
-                document.plugin == entry || (document.plugin.is_empty() && document.name == entry)
-            })
+    /// Makes an index of the documents of a volume, or gives the volume up. The documents are
+    /// read whole and verified, or fetched again.
+    fn repair(&mut self, at: usize, world: &World<'_>) {
+        let Some(volume) = self.volumes.get_mut(at) else { return };
+        let text = match &mut volume.documents {
+            Documents::Text(text) => Ok(std::mem::take(text)),
+            Documents::Kept(_) => search_text(volume.known, world),
         };
-        let found = origin.and_then(|origin| {
-            let same_name = known.get(&(origin.name.clone(), own.to_owned()))?;
-            same_name.iter().find(|at| is(at, &origin.entry)).copied()
-        });
-        if let Some(document) = found.and_then(|at| documents.get_mut(at)) {
-            document.installed = true;
-            continue;
+        match text.and_then(|text| Ok((index_of(&text)?, text))) {
+            Ok((index, text)) if !volume.repaired => {
+                volume.repaired = true;
+                keep_search_index(volume.known, &index, world);
+                volume.index = index;
+                volume.documents = Documents::Text(text);
+            }
+            outcome => {
+                let error =
+                    outcome.err().unwrap_or_else(|| error!(Failed, "its documents cannot be indexed"));
+                let volume = self.volumes.remove(at);
+                self.unread.push((volume.name.to_owned(), error));
+            }
         }
-        documents.push(Document {
-            name: Cow::Borrowed(name.as_str()),
-            description: Cow::Borrowed(entry.description.as_deref().unwrap_or_default()),
-            version: Cow::Borrowed(entry.version.as_deref().unwrap_or_default()),
-            plugin: Cow::Borrowed(origin.map_or("", |origin| origin.entry.as_str())),
-            marketplace: Cow::Borrowed(origin.map_or("", |origin| origin.name.as_str())),
-            installed: true,
-            ..Document::default()
-        });
+    }
+
+    /// Words of the names and labels that a person may have meant who found nothing.
+    pub(crate) fn suggest(&self, text: &str) -> Vec<String> {
+        let texts: Vec<Cow<'_, str>> =
+            self.volumes.iter().filter_map(|volume| volume.documents.text()).collect();
+        let documents: Vec<Document<'_>> =
+            texts.iter().filter_map(|text| parse_documents(text).ok()).flatten().collect();
+        search::suggest(&documents, text)
     }
 }
 
-/// The best `limit` documents for a query.
-pub(crate) fn find<'d>(
-    documents: &'d [Document<'d>],
-    query: &Query,
-    filter: &Filter,
-    limit: usize,
-) -> (Vec<Found<'d>>, usize) {
-    let hits = search::search(documents, query, filter);
-    let all = hits.len();
-    let found = hits.into_iter().take(limit).map(|hit| {
-        let document = &documents[hit.at];
-        Found {
-            name: &document.name,
-            plugin: &document.plugin,
-            marketplace: &document.marketplace,
-            description: &document.description,
-            version: &document.version,
-            category: &document.category,
-            tags: &document.tags,
-            installed: document.installed,
+impl Documents {
+    /// Whether an index can be theirs.
+    fn fit(&self, index: &Index<'_>) -> bool {
+        match self {
+            Self::Kept(rows) => index.length == rows.length,
+            Self::Text(text) => index.is_of(text),
+        }
+    }
+
+    fn text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Kept(rows) => String::from_utf8(rows.read(0, rows.length)?).ok().map(Cow::Owned),
+            Self::Text(text) => Some(Cow::Borrowed(text)),
+        }
+    }
+
+    /// A row, if it is the one that was indexed.
+    fn row(&self, row: &Row) -> Option<String> {
+        let bytes = match self {
+            Self::Kept(rows) => rows.read(u64::from(row.offset), u64::from(row.length))?,
+            Self::Text(text) => {
+                let start = row.offset as usize;
+                text.as_bytes().get(start..start.checked_add(row.length as usize)?)?.to_vec()
+            }
+        };
+        if row.is(&bytes) { String::from_utf8(bytes).ok() } else { None }
+    }
+}
+
+/// The place of a volume whose index is not that of its documents.
+struct Stale(usize);
+
+/// One search through volumes whose indexes are believed as far as their sums are right.
+struct Search<'s> {
+    volumes: &'s [Volume<'s>],
+    registry: &'s Registry,
+    query: &'s Query,
+    filter: &'s Filter,
+}
+
+/// What is searched in a run: the indexes of the volumes, behind them that of skills that are
+/// only installed.
+struct Shelf<'s> {
+    indexes: Vec<Index<'s>>,
+    extras: &'s [Document<'s>],
+    installed: Vec<HashSet<usize>>,
+}
+
+/// A row before its text is read: the first of those that have one description.
+struct Group {
+    first: Hit,
+    others: Vec<Hit>,
+}
+
+impl Search<'_> {
+    fn run(&self, limit: usize) -> Result<Answer, Stale> {
+        let mut indexes = Vec::new();
+        for (at, volume) in self.volumes.iter().enumerate() {
+            let index = Index::read(&volume.index).filter(|index| volume.documents.fit(index));
+            indexes.push(index.ok_or(Stale(at))?);
+        }
+        let (extras, mut installed) = self.installed(&indexes);
+        installed.push((0..extras.len()).collect());
+        let own = search::index(&extras);
+        indexes.extend(Index::read(&own));
+        let shelf = Shelf { indexes, extras: &extras, installed };
+        let mut hits = search::rank(&shelf.indexes, self.query);
+        self.keep_admitted(&shelf, &mut hits)?;
+        let groups = grouped(&shelf.indexes, hits);
+        let total = groups.len();
+        let found =
+            groups.iter().take(limit).map(|group| self.found(&shelf, group)).collect::<Result<_, _>>()?;
+        Ok(Answer { found, total })
+    }
+
+    /// Installed skills that no marketplace has, and the places of those that one has.
+    fn installed(&self, indexes: &[Index<'_>]) -> (Vec<Document<'_>>, Vec<HashSet<usize>>) {
+        let mut installed = vec![HashSet::new(); indexes.len()];
+        let mut extras = Vec::new();
+        let mut keys: HashMap<usize, HashMap<u64, usize>> = HashMap::new();
+        for (name, entry) in &self.registry.skills {
+            let own = entry.alias_of.as_deref().unwrap_or(name.as_str());
+            let origin = entry.marketplace.as_ref();
+            let known = origin.and_then(|origin| {
+                let at = self.volumes.iter().position(|volume| volume.name == origin.name)?;
+                let keys = keys.entry(at).or_insert_with(|| keys_of(indexes.get(at)));
+                let of_entry = keys.get(&search::key(&origin.entry, own));
+                let entry = (own == origin.entry).then(|| keys.get(&search::key("", own))).flatten();
+                Some((at, *of_entry.or(entry)?))
+            });
+            if let Some((volume, at)) = known {
+                installed[volume].insert(at);
+                continue;
+            }
+            extras.push(Document {
+                name: Cow::Borrowed(name.as_str()),
+                description: Cow::Borrowed(entry.description.as_deref().unwrap_or_default()),
+                version: Cow::Borrowed(entry.version.as_deref().unwrap_or_default()),
+                plugin: Cow::Borrowed(origin.map_or("", |origin| origin.entry.as_str())),
+                marketplace: Cow::Borrowed(origin.map_or("", |origin| origin.name.as_str())),
+                ..Document::default()
+            });
+        }
+        (extras, installed)
+    }
+
+    /// Drops what the filter does not let through; without a query sorts the rest by name.
+    fn keep_admitted(&self, shelf: &Shelf<'_>, hits: &mut Vec<Hit>) -> Result<(), Stale> {
+        if self.filter.installed {
+            hits.retain(|hit| shelf.is_installed(*hit));
+        }
+        if !self.query.is_empty() && !self.filter.wants_text() {
+            return Ok(());
+        }
+        let mut named = Vec::new();
+        for hit in hits.drain(..) {
+            let document = self.document(shelf, hit, |document| {
+                let name = || {
+                    (document.name.to_string(), document.plugin.to_string(), document.marketplace.to_string())
+                };
+                self.filter.admits(document).then(name)
+            })?;
+            named.extend(document.map(|name| (name, hit)));
+        }
+        if self.query.is_empty() {
+            named.sort_by(|a, b| a.0.cmp(&b.0));
+        }
+        hits.extend(named.into_iter().map(|(_, hit)| hit));
+        Ok(())
+    }
+
+    /// Reads a document and gives it away.
+    fn document<T>(
+        &self,
+        shelf: &Shelf<'_>,
+        hit: Hit,
+        take: impl FnOnce(&Document<'_>) -> T,
+    ) -> Result<T, Stale> {
+        let Some(volume) = self.volumes.get(hit.volume) else {
+            return shelf.extras.get(hit.at).map(take).ok_or(Stale(usize::MAX));
+        };
+        let stale = || Stale(hit.volume);
+        let entry = shelf.indexes.get(hit.volume).and_then(|index| index.entry(hit.at)).ok_or_else(stale)?;
+        let row = volume.documents.row(&entry.row).ok_or_else(stale)?;
+        let document: Document<'_> = serde_json::from_str(&row).map_err(|_| stale())?;
+        Ok(take(&Document { marketplace: Cow::Borrowed(volume.name), ..document }))
+    }
+
+    fn found(&self, shelf: &Shelf<'_>, group: &Group) -> Result<Found, Stale> {
+        let hit = group.first;
+        let mut found = self.document(shelf, hit, |document| Found {
+            name: document.name.to_string(),
+            plugin: document.plugin.to_string(),
+            marketplace: document.marketplace.to_string(),
+            description: document.description.to_string(),
+            version: document.version.to_string(),
+            category: document.category.to_string(),
+            tags: document.tags.iter().map(|tag| tag.0.to_string()).collect(),
+            installed: shelf.is_installed(hit),
             score: hit.score,
-            install: install_text(document, documents),
+            ..Found::default()
+        })?;
+        found.install = self.install_text(shelf, hit, &found.name, &found.plugin)?;
+        for other in &group.others {
+            let (name, plugin, marketplace) = self.document(shelf, *other, |document| {
+                (document.name.to_string(), document.plugin.to_string(), document.marketplace.to_string())
+            })?;
+            let install = self.install_text(shelf, *other, &name, &plugin)?;
+            found.copies.push(Copy { name, marketplace, installed: shelf.is_installed(*other), install });
         }
-    });
-    (found.collect(), all)
+        Ok(found)
+    }
+
+    /// `name@marketplace`, with the entry before it where the name alone could be another.
+    fn install_text(
+        &self,
+        shelf: &Shelf<'_>,
+        hit: Hit,
+        name: &str,
+        plugin: &str,
+    ) -> Result<Option<String>, Stale> {
+        let (Some(volume), Some(index)) = (self.volumes.get(hit.volume), shelf.indexes.get(hit.volume))
+        else {
+            return Ok(None);
+        };
+        let Some(entry) = index.entry(hit.at) else { return Ok(None) };
+        let mut plugins = BTreeSet::new();
+        for at in index.namesakes(&entry) {
+            plugins.extend(self.document(shelf, Hit { at, ..hit }, |other| {
+                (other.name == name).then(|| other.plugin.to_string())
+            })?);
+        }
+        let entry = match plugin {
+            "" => name.to_owned(),
+            _ if plugins.len() == 1 => name.to_owned(),
+            plugin => format!("{plugin}:{name}"),
+        };
+        Ok(Some(Source::Marketplace { entry, marketplace: volume.name.to_owned() }.to_string()))
+    }
 }
 
-/// `name@marketplace`, with the entry before it where the name alone could be another.
-fn install_text(document: &Document<'_>, documents: &[Document<'_>]) -> Option<String> {
-    if document.marketplace.is_empty() {
-        return None;
+impl Shelf<'_> {
+    fn is_installed(&self, hit: Hit) -> bool {
+        self.installed.get(hit.volume).is_some_and(|places| places.contains(&hit.at))
     }
-    let (name, marketplace) = (&document.name, &document.marketplace);
-    let of_same_name =
-        documents.iter().filter(|other| other.name == *name && other.marketplace == *marketplace);
-    let plugins: BTreeSet<&str> = of_same_name.map(|other| other.plugin.as_ref()).collect();
-    let entry = match document.plugin.as_ref() {
-        "" => name.to_string(),
-        _ if plugins.len() == 1 => name.to_string(),
-        plugin => format!("{plugin}:{name}"),
-    };
-    Some(Source::Marketplace { entry, marketplace: marketplace.to_string() }.to_string())
+}
+
+/// The place of each document by its key; of several the first.
+fn keys_of(index: Option<&Index<'_>>) -> HashMap<u64, usize> {
+    let mut keys = HashMap::new();
+    for (at, entry) in index.into_iter().flat_map(Index::entries).enumerate() {
+        keys.entry(entry.key).or_insert(at);
+    }
+    keys
+}
+
+/// Puts what has one description into one group, in the order of the best of each.
+fn grouped(indexes: &[Index<'_>], hits: Vec<Hit>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut known: HashMap<u64, usize> = HashMap::new();
+    for hit in hits {
+        let entry = indexes.get(hit.volume).and_then(|index| index.entry(hit.at));
+        let description = entry.map_or(0, |entry| entry.description);
+        match known.get(&description).and_then(|at| groups.get_mut(*at)) {
+            Some(group) => group.others.push(hit),
+            None => {
+                if description != 0 {
+                    known.insert(description, groups.len());
+                }
+                groups.push(Group { first: hit, others: Vec::new() });
+            }
+        }
+    }
+    groups
 }
 
 /// The error for a search that found nothing while something could not be read.

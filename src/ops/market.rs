@@ -20,7 +20,9 @@ use crate::search::Document;
 use crate::skill::SkillName;
 use crate::source::{Reference, Request, Source};
 
-pub(crate) use copy::{Fetched, fetch, is_live, keep};
+pub(crate) use copy::{
+    Fetched, fetch, index_of, is_live, keep, keep_search_index, search_index, search_rows,
+};
 pub(crate) use entry::{EntryView, describe, gather, lend_version, manifests_above, want_of};
 pub(crate) use update::{Updated, record, refresh};
 
@@ -220,11 +222,7 @@ pub(crate) fn installed<'r>(name: &str, registry: &'r Registry) -> Option<&'r Sk
 
 /// What the search reads of a copy.
 pub(crate) fn parse_documents(text: &str) -> Result<Vec<Document<'_>>> {
-    serde_json::from_str(text).map_err(|e| {
-        error!(Failed, "the cached copy of a marketplace is damaged")
-            .cause(e)
-            .hint("run `ba-agent marketplace update`")
-    })
+    serde_json::from_str(text).map_err(copy::damaged)
 }
 
 /// A row of `marketplace list`.
@@ -263,7 +261,7 @@ pub(crate) fn list<'a>(all: &'a Marketplaces, scope: &'static str, world: &World
     rows
 }
 
-/// What the search reads of a marketplace.
+/// What the search reads of a marketplace, whole; fetched where the cache has lost it.
 ///
 /// # Errors
 /// `Network` offline without a copy, else those of fetching it again.

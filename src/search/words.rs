@@ -6,8 +6,6 @@ use std::ops::Range;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-use super::Strength;
-
 /// Bytes of a word that are looked at; longer ones are tokens, hashes and addresses.
 const LONGEST: usize = 64;
 
@@ -21,9 +19,29 @@ pub(super) struct Word<'a> {
 }
 
 impl<'a> Word<'a> {
+    /// A word that stands in an index.
+    pub(super) fn of_term(text: &'a str) -> Self {
+        Self { text, mask: mask(text), script: text.chars().next().is_some_and(is_script) }
+    }
+
     pub(super) fn text(&self) -> &'a str {
         self.text
     }
+
+    /// True for writing without blanks, where a word is everything up to the next sign.
+    pub(super) fn is_run(&self) -> bool {
+        self.script
+    }
+}
+
+/// How well a word answers a term, at most 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Strength {
+    None,
+    /// The term may be a misspelling of it.
+    Unsure(f32),
+    /// It is the term, begins with it or holds it.
+    Sure(f32),
 }
 
 /// A word of a query.
@@ -34,8 +52,6 @@ pub(super) struct Term {
     script: bool,
     /// Edits that a misspelling may have: none below four letters, else one, from eight two.
     edits: usize,
-    /// Pairs of neighbouring characters, of scripts without blanks.
-    pairs: Vec<String>,
 }
 
 /// True for scripts that are written without blanks between words (Han, Kana, Hangul,
@@ -151,27 +167,28 @@ fn mask(text: &str) -> u32 {
 }
 
 impl Term {
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(super) fn of(word: Word<'_>) -> Self {
-        let chars: Vec<char> = word.text.chars().collect();
-        let edits = match chars.len() {
+        let edits = match word.text.chars().count() {
             _ if word.script => 0,
             0..=3 => 0,
             4..=7 => 1,
             _ => 2,
         };
-        let pairs = if word.script {
-            chars.windows(2).map(|pair| pair.iter().collect()).collect()
-        } else {
-            Vec::new()
-        };
-        Self { text: word.text.to_owned(), mask: word.mask, script: word.script, edits, pairs }
+        Self { text: word.text.to_owned(), mask: word.mask, script: word.script, edits }
     }
 
     /// How well a word of a document answers this term. Nearly all pairs end at the first
     /// three comparisons.
     pub(super) fn strength(&self, word: Word<'_>) -> Strength {
-        if self.script || word.script {
-            return if self.script && word.script { self.in_script(word.text) } else { Strength::None };
+        if self.script != word.script {
+            return Strength::None;
+        }
+        if self.script {
+            return if word.text.contains(&self.text) { Strength::Sure(0.9) } else { Strength::None };
         }
         let missing = (self.mask & !word.mask).count_ones() as usize;
         if missing == 0
@@ -194,7 +211,7 @@ impl Term {
     }
 
     /// The word is the term, begins with it, or holds it.
-    fn inside(&self, word: &str) -> Option<f64> {
+    fn inside(&self, word: &str) -> Option<f32> {
         let share = part(self.text.len(), word.len());
         if word == self.text {
             Some(1.0)
@@ -209,7 +226,7 @@ impl Term {
     }
 
     /// Both begin alike and differ in their endings: `optimize`, `optimizing`; `база`, `базы`.
-    fn stem(&self, word: &str) -> Option<f64> {
+    fn stem(&self, word: &str) -> Option<f32> {
         let common: usize =
             self.text.chars().zip(word.chars()).take_while(|(a, b)| a == b).map(|(c, _)| c.len_utf8()).sum();
         let longer = self.text.len().max(word.len());
@@ -238,37 +255,15 @@ impl Term {
         }
     }
 
-    /// In a script without blanks: the whole term somewhere, or at least half of its pairs.
-    fn in_script(&self, word: &str) -> Strength {
-        if word.contains(&self.text) {
-            return Strength::Sure(if word == self.text {
-                1.0
-            } else {
-                0.6 + 0.3 * part(self.text.len(), word.len())
-            });
-        }
-        let met = self.pairs.iter().filter(|pair| word.contains(pair.as_str())).count();
-        if met == 0 || met * 2 < self.pairs.len() {
-            return Strength::None;
-        }
-        Strength::Sure(0.5 * part(met, self.pairs.len()))
-    }
-
-    /// The part of a word to be shown as a match; `original` is the word as it stands at
-    /// `start`. All of it, unless the term stands inside it as it is.
-    pub(super) fn part(&self, original: &str, start: usize, word: Word<'_>) -> Option<Range<usize>> {
-        if self.strength(word) == Strength::None {
-            return None;
-        }
-        let same = original.len() == word.text.len();
-        let part = word.text.find(&self.text).filter(|_| same).map(|at| at..at + self.text.len());
-        // Folding can make one letter longer and another shorter, and leave the sum.
-        let part = part.filter(|part| original.get(part.clone()).is_some()).unwrap_or(0..original.len());
-        Some(start + part.start..start + part.end)
+    /// How well a longer word answers that begins with the term or holds it.
+    pub(super) fn within(&self, word: Word<'_>) -> Option<f32> {
+        let missing = (self.mask & !word.mask).count_ones();
+        let longer = missing == 0 && word.text.len() > self.text.len() && self.script == word.script;
+        if longer { self.inside(word.text) } else { None }
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "lengths of words")]
-fn part(some: usize, all: usize) -> f64 {
-    if all == 0 { 0.0 } else { some as f64 / all as f64 }
+fn part(some: usize, all: usize) -> f32 {
+    if all == 0 { 0.0 } else { some as f32 / all as f32 }
 }

@@ -104,6 +104,98 @@ fn offline_the_age_of_the_copies_is_said() {
     assert!(run.stdout.starts_with("sql-analyzer\tsql-analyzer@far\t"), "{}", run.stdout);
 }
 
+/// A home with the marketplace `far`, of which the cache has a copy in a recorded state.
+fn far() -> TestEnv {
+    let env = library();
+    env.git_repo("far.git", &env.path("plain"));
+    env.run(&["marketplace", "remove", "plain", "acme"]).ends(0);
+    for folder in ["plain", "acme", "cache"] {
+        std::fs::remove_dir_all(env.path(folder)).unwrap();
+    }
+    env.run(&["marketplace", "add", "far", &format!("file://{}", env.path("far.git").display())]).ends(0);
+    env
+}
+
+/// The one file below a folder of the cache.
+fn cached(env: &TestEnv, folder: &str) -> std::path::PathBuf {
+    let below = std::fs::read_dir(env.path(&format!("cache/{folder}"))).unwrap();
+    let mut files = below.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
+    let file = files.next().unwrap().unwrap().path();
+    assert!(files.next().is_none(), "one catalogue, one file");
+    file
+}
+
+#[test]
+fn an_index_that_is_gone_cut_old_or_damaged_is_made_anew() {
+    let env = far();
+    let ask = || search(&env, &["数据分析 tables", "--offline"]);
+    assert!(cached(&env, "indexes").exists(), "it is there before the first search");
+    let answer = ask();
+    assert_eq!(names(&answer), ["baobiao", "pdf", "kensaku"]);
+    let file = cached(&env, "indexes");
+    let sound = std::fs::read(&file).unwrap();
+    let mut broken = vec![Vec::new(), b"x".to_vec(), [&sound[..], b"x"].concat()];
+    for at in [0, 8, 12, 20, 30, 60, sound.len() / 2, sound.len() - 1] {
+        broken.push(sound[..at].to_vec());
+        let mut bytes = sound.clone();
+        bytes[at] ^= 0x40;
+        broken.push(bytes);
+    }
+    for bytes in broken {
+        std::fs::write(&file, &bytes).unwrap();
+        assert_eq!(ask(), answer);
+        assert!(std::fs::read(&file).unwrap() == sound, "not made anew out of {} bytes", bytes.len());
+    }
+}
+
+#[test]
+fn documents_that_are_damaged_are_no_answer() {
+    let env = far();
+    let answer = search(&env, &["tables"]);
+    let file = cached(&env, "catalogs");
+    let sound = std::fs::read(&file).unwrap();
+    let damage = |at: usize| {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+    };
+    let text = String::from_utf8(sound.clone()).unwrap();
+    // Within the row that is found, where JSON stays JSON: the copy is fetched again.
+    damage(text.rfind("Fills forms").unwrap());
+    assert_eq!(search(&env, &["tables"]), answer);
+    assert!(std::fs::read(&file).unwrap() == sound);
+    std::fs::rename(env.path("far.git"), env.path("away.git")).unwrap();
+    damage(text.rfind("Fills forms").unwrap());
+    env.run(&["skill", "search", "tables", "--offline"]).ends(5).says("`far` could not be read");
+    // Where a row begins nobody asks a damaged head.
+    std::fs::write(&file, "ba-agent catalog 2 x\n99999999999999999999\n").unwrap();
+    env.run(&["skill", "search", "tables", "--offline"]).ends(5);
+}
+
+#[test]
+fn copies_share_a_row() {
+    let env = TestEnv::new();
+    for (folder, name) in
+        [("one", "sql-writer"), ("two", "sql-writer"), ("two", "sql-fork"), ("two", "other")]
+    {
+        let description =
+            if name == "other" { "Paints fences." } else { "Writes SQL from a question in plain words." };
+        env.write(&format!("{folder}/skills/{name}/SKILL.md"), skill_md(name, description));
+    }
+    for name in ["one", "two"] {
+        env.run(&["marketplace", "add", name, &format!("../{name}")]).ends(0);
+    }
+    let found = search(&env, &["sql"]);
+    assert_eq!((names(&found), &found["total"]), (vec!["sql-writer"], &json!(1)));
+    let copies = &found["results"][0]["copies"];
+    assert_eq!(copies[0]["install"], "sql-fork@two");
+    assert_eq!(
+        copies[1],
+        json!({ "name": "sql-writer", "marketplace": "two", "installed": false, "install": "sql-writer@two" })
+    );
+    assert_eq!(search(&env, &[])["total"], 2);
+}
+
 #[test]
 fn matches_are_marked_and_outside_text_cannot_act() {
     let env = TestEnv::new();

@@ -5,21 +5,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::entry::{plugin_manifest, plugin_manifests};
-use crate::cache::Catalog;
+use crate::cache::{Catalog, Rows};
 use crate::digest::Digest;
 use crate::discover;
-use crate::error::{Context as _, Result, error, printable};
+use crate::error::{Context as _, Error, Result, error, printable};
 use crate::fetch::marketplace::{self, Place};
 use crate::fetch::{self, OpenOptions, PackageSource, Tree, World};
 use crate::marketplace::{self as catalogue, Catalogue, Manner, Plugin, Scan, Want, root_of};
 use crate::marketplaces::Marketplace;
 use crate::registry::PinRecord;
-use crate::search::{Document, Text};
+use crate::search::{Builder, Document, Text};
 use crate::skill::{self, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile};
 use crate::source::{Pin, Reference, Request, Sha, Source};
 use crate::tree::Entry;
+
+/// Characters of a skill's text that the search takes: what it is for stands at its beginning,
+/// and more of it finds no more (`tests/search/`).
+const BODY: usize = 600;
 
 /// A marketplace as it is now.
 #[derive(Debug)]
@@ -108,11 +113,61 @@ pub(super) fn cached(known: &Marketplace, world: &World<'_>) -> Option<Catalog> 
     world.cache.as_ref()?.catalog(&key(known, world)?)
 }
 
+/// The rows that the search reads, where the cache has them and they are not those of a folder
+/// that may be another one now.
+pub(crate) fn search_rows(known: &Marketplace, world: &World<'_>) -> Option<Rows> {
+    if is_live(known) {
+        return None;
+    }
+    world.cache.as_ref()?.rows(&key(known, world)?)
+}
+
+/// The index of those rows, if the cache has one; nothing says that it is sound, or of them.
+pub(crate) fn search_index(known: &Marketplace, world: &World<'_>) -> Option<Vec<u8>> {
+    world.cache.as_ref()?.index(&key(known, world)?)
+}
+
+/// Keeps an index of those rows.
+pub(crate) fn keep_search_index(known: &Marketplace, index: &[u8], world: &World<'_>) {
+    if let (Some(cache), Some(key)) = (&world.cache, key(known, world)) {
+        cache.put_index(&key, index);
+    }
+}
+
 /// Keeps a fetched catalogue in the cache, for every project that has it in this state.
 pub(crate) fn keep(fetched: &Fetched, world: &World<'_>) {
     if let (Some(cache), Some(key)) = (&world.cache, key(&fetched.marketplace, world)) {
         cache.put_catalog(&key, &fetched.copy);
+        // A folder of this machine is another one with the next keystroke; whoever searches it
+        // makes the index.
+        if let (false, Ok(index)) = (is_live(&fetched.marketplace), index_of(&fetched.copy.documents)) {
+            cache.put_index(&key, &index);
+        }
     }
+}
+
+/// The index of search documents.
+///
+/// # Errors
+/// `Failed` for documents that are damaged.
+pub(crate) fn index_of(documents: &str) -> Result<Vec<u8>> {
+    let rows: Vec<&RawValue> = serde_json::from_str(documents).map_err(damaged)?;
+    let mut builder = Builder::default();
+    for row in rows {
+        let row = row.get();
+        let document: Document<'_> = serde_json::from_str(row).map_err(damaged)?;
+        // The row is a part of the text.
+        let offset = (row.as_ptr() as usize).saturating_sub(documents.as_ptr() as usize);
+        builder.add(&document, offset, row.as_bytes());
+    }
+    Ok(builder.finish(documents))
+}
+
+/// The error for search documents that cannot be read.
+pub(super) fn damaged(error: serde_json::Error) -> Error {
+    error!(Failed, "the cached copy of a marketplace is damaged")
+        .cause(error)
+        .hint("run `ba-agent marketplace update`")
 }
 
 /// The same request, held to the recorded commit where there is one.
@@ -373,7 +428,7 @@ fn folders_of(plugin: &Plugin, tree: &Tree, root: &str, is_marketplace: bool) ->
 }
 
 fn of_skill(plugin: &Plugin, tree: &Tree, folder: &str, world: &World<'_>) -> Option<Document<'static>> {
-    let front = frontmatter(tree, folder, world)?;
+    let (front, body) = manifest(tree, folder, world)?;
     let last = folder.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(&plugin.name);
     Some(Document {
         name: Cow::Owned(front.name.clone().unwrap_or_else(|| last.to_owned())),
@@ -383,12 +438,19 @@ fn of_skill(plugin: &Plugin, tree: &Tree, folder: &str, world: &World<'_>) -> Op
         category: owned(front.category.as_ref().or(plugin.category.as_ref())),
         version: owned(front.version.as_ref()),
         plugin: Cow::Owned(plugin.name.clone()),
+        body: Cow::Owned(body),
         ..Document::default()
     })
 }
 
 /// The frontmatter of the skill in a folder, if it can be read.
 fn frontmatter(tree: &Tree, folder: &str, world: &World<'_>) -> Option<Frontmatter> {
+    manifest(tree, folder, world).map(|(front, _)| front)
+}
+
+/// The frontmatter of the skill in a folder, if it can be read, and what the search takes of
+/// the text below it.
+fn manifest(tree: &Tree, folder: &str, world: &World<'_>) -> Option<(Frontmatter, String)> {
     let limits = &world.settings.limits;
     let at = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
     let entry = [MANIFEST, LOWER_MANIFEST].iter().find_map(|name| tree.listing.get(&at(name)))?;
@@ -397,5 +459,9 @@ fn frontmatter(tree: &Tree, folder: &str, world: &World<'_>) -> Option<Frontmatt
     }
     let bytes = tree.read(entry).ok()?;
     let last = folder.rsplit('/').next().filter(|name| !name.is_empty());
-    skill::read(entry.path.name(), last, &bytes, Profile::Install, limits).frontmatter
+    let document = skill::read(entry.path.name(), last, &bytes, Profile::Install, limits);
+    let text = String::from_utf8_lossy(&bytes);
+    let body =
+        text.split_inclusive('\n').skip(document.body_starts_line.saturating_sub(1)).flat_map(str::chars);
+    Some((document.frontmatter?, body.take(BODY).collect()))
 }

@@ -1,0 +1,406 @@
+//! The index of the documents of one marketplace, as bytes: which terms each has, how much
+//! they weigh there, and where its row begins in the text of the documents.
+//!
+//! All numbers are little-endian. `b` is a byte, `w` four bytes, `q` eight, `v` a number in
+//! groups of seven bits, the lowest first, with the eighth bit set in all but the last.
+//!
+//! | part | what |
+//! |---|---|
+//! | head | [`MAGIC`], w version, w CRC-32 of all that follows, q bytes and w CRC-32 of the documents' text, w documents, w terms, w bytes of the vocabulary, w bytes of the spellings, q weight of all documents |
+//! | documents | [`ROW`] bytes each: w offset and w length of its row, w CRC-32 of the row, q key, q description, w CRC-32 of its name, w weight |
+//! | vocabulary | in ascending order, each: b length, its bytes, v bytes of its list |
+//! | spellings | words as they stand in names, labels and descriptions, where that is not their term: b length, its bytes, v place of the term in the vocabulary |
+//! | lists | in the order of the vocabulary, for each document that has the term: v distance to the one before, b weight |
+//!
+//! Nothing of it is believed: what does not fit its own checksum and bounds is no index, and
+//! whoever reads it makes a new one from the documents.
+
+use std::collections::HashMap;
+
+use sha2::{Digest as _, Sha256};
+
+use super::words::{for_each_word, joined};
+use super::{Document, terms};
+
+/// How an index begins; the version is raised with every change of what is written or of how
+/// words become terms.
+const MAGIC: &[u8; 8] = b"ba-index";
+const VERSION: u32 = 1;
+const HEAD: usize = 8 + 4 + 4 + 8 + 4 + 4 + 4 + 4 + 4 + 8;
+const ROW: usize = 4 + 4 + 4 + 8 + 8 + 4 + 4;
+
+/// How much a word weighs by where it stands, in fifths of one in a description.
+const NAME: u32 = 15;
+const LABEL: u32 = 10;
+const TEXT: u32 = 5;
+const BODY: u32 = 2;
+/// Bytes of a field that are indexed: a description has at most 1,024 characters by the
+/// specification, and nobody looks for what stands behind that.
+const MOST: usize = 4_096;
+/// Descriptions shorter than this say too little for equal ones to be copies.
+const TELLING: usize = 24;
+
+/// Where a document's row is in the text of the documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) offset: u32,
+    pub(crate) length: u32,
+    crc: u32,
+}
+
+impl Row {
+    /// True for the bytes that were indexed.
+    pub(crate) fn is(&self, bytes: &[u8]) -> bool {
+        bytes.len() == self.length as usize && crc32fast::hash(bytes) == self.crc
+    }
+}
+
+/// What is known of a document without its text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) row: Row,
+    /// [`key`] of its entry and name.
+    pub(crate) key: u64,
+    /// The same for equal descriptions; 0 for one that says too little.
+    pub(crate) description: u64,
+    pub(super) name: u32,
+    pub(super) weight: u32,
+}
+
+/// What tells the skill `name` of the entry `plugin` from others of its marketplace.
+pub(crate) fn key(plugin: &str, name: &str) -> u64 {
+    digest(&[plugin, "\0", name])
+}
+
+fn digest(texts: &[&str]) -> u64 {
+    let mut hash = Sha256::new();
+    texts.iter().for_each(|text| hash.update(text.as_bytes()));
+    hash.finalize().first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
+}
+
+/// What [`Entry::name`] is for a query that is this name.
+pub(super) fn name_of(words: &str) -> u32 {
+    crc32fast::hash(words.as_bytes())
+}
+
+/// Takes documents, one after the other, and makes an index of them.
+#[derive(Debug, Default)]
+pub(crate) struct Builder {
+    ids: HashMap<String, u32>,
+    /// Words that came before, and their terms.
+    known: HashMap<String, Vec<u32>>,
+    spellings: HashMap<String, u32>,
+    lists: Vec<List>,
+    rows: Vec<u8>,
+    documents: u32,
+    weight: u64,
+    /// Terms of the document at hand.
+    found: Vec<(u32, u32)>,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    bytes: Vec<u8>,
+    /// One more than the last document.
+    next: u32,
+}
+
+impl Builder {
+    /// Adds a document whose row stands at `offset`.
+    pub(crate) fn add(&mut self, document: &Document<'_>, offset: usize, row: &[u8]) {
+        self.found.clear();
+        self.field(&document.name, NAME);
+        for label in document.tags.iter().chain(&document.keywords).chain(&document.triggers) {
+            self.field(&label.0, LABEL);
+        }
+        for text in [&document.plugin, &document.category, &document.description] {
+            self.field(text, TEXT);
+        }
+        self.field(&document.body, BODY);
+        let weight = self.close();
+        let description = document.description.trim();
+        let description = if description.len() < TELLING { 0 } else { digest(&[description]).max(1) };
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        for word in [number(offset), number(row.len()), crc32fast::hash(row)] {
+            self.rows.extend(word.to_le_bytes());
+        }
+        self.rows.extend(key(&document.plugin, &document.name).to_le_bytes());
+        self.rows.extend(description.to_le_bytes());
+        self.rows.extend(name_of(&joined(&document.name)).to_le_bytes());
+        self.rows.extend(weight.to_le_bytes());
+        self.documents += 1;
+        self.weight += u64::from(weight);
+    }
+
+    /// Notes the terms of a field.
+    fn field(&mut self, text: &str, weight: u32) {
+        let text = start(text, MOST);
+        for_each_word(text, |_, word| {
+            if weight <= TEXT && terms::is_stop_word(word.text()) {
+                return;
+            }
+            if !self.known.contains_key(word.text()) {
+                let ids = terms::of_word(word).into_iter().map(|term| self.id(term)).collect();
+                self.known.insert(word.text().to_owned(), ids);
+            }
+            let ids = self.known.get(word.text()).map(Vec::as_slice).unwrap_or_default();
+            self.found.extend(ids.iter().map(|id| (*id, weight)));
+            if let ([id], true) = (ids, weight >= TEXT && !self.spellings.contains_key(word.text())) {
+                self.spellings.insert(word.text().to_owned(), *id);
+            }
+        });
+    }
+
+    fn id(&mut self, term: String) -> u32 {
+        let next = u32::try_from(self.lists.len()).unwrap_or(u32::MAX);
+        let id = *self.ids.entry(term).or_insert(next);
+        if id == next {
+            self.lists.push(List::default());
+        }
+        id
+    }
+
+    /// Writes the terms of a document into their lists; its weight.
+    fn close(&mut self) -> u32 {
+        self.found.sort_unstable();
+        let mut total = 0_u32;
+        for same in self.found.chunk_by(|a, b| a.0 == b.0) {
+            let sum = same.iter().fold(0_u32, |sum, (_, weight)| sum.saturating_add(*weight));
+            total = total.saturating_add(sum);
+            let Some(list) = same.first().and_then(|(id, _)| self.lists.get_mut(*id as usize)) else {
+                continue;
+            };
+            number(&mut list.bytes, u64::from(self.documents - list.next));
+            list.bytes.push(u8::try_from(sum).unwrap_or(u8::MAX));
+            list.next = self.documents + 1;
+        }
+        total
+    }
+
+    /// The index of all that was added, which are the documents of `text`.
+    pub(crate) fn finish(self, text: &str) -> Vec<u8> {
+        let mut terms: Vec<(String, u32)> = self.ids.into_iter().collect();
+        terms.sort_unstable();
+        let (mut vocabulary, mut spellings, mut lists) = (Vec::new(), Vec::new(), Vec::new());
+        let mut places = vec![0_usize; self.lists.len()];
+        for (place, (term, id)) in terms.iter().enumerate() {
+            let (Some(list), Some(own)) = (self.lists.get(*id as usize), places.get_mut(*id as usize)) else {
+                continue;
+            };
+            *own = place;
+            vocabulary.push(u8::try_from(term.len()).unwrap_or(0));
+            vocabulary.extend(term.as_bytes());
+            number(&mut vocabulary, list.bytes.len() as u64);
+            lists.extend(&list.bytes);
+        }
+        let mut words: Vec<(String, u32)> = self.spellings.into_iter().collect();
+        words.sort_unstable();
+        for (text, id) in words.iter().filter(|(text, _)| text.len() <= terms::LONGEST) {
+            let place = places.get(*id as usize).copied().unwrap_or_default();
+            // Most words are their own terms.
+            if terms.get(place).is_some_and(|(term, _)| term != text) {
+                spellings.push(u8::try_from(text.len()).unwrap_or(0));
+                spellings.extend(text.as_bytes());
+                number(&mut spellings, place as u64);
+            }
+        }
+        let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
+        let mut rest = Vec::with_capacity(HEAD + self.rows.len() + vocabulary.len() + lists.len());
+        rest.extend((text.len() as u64).to_le_bytes());
+        rest.extend(crc32fast::hash(text.as_bytes()).to_le_bytes());
+        rest.extend(self.documents.to_le_bytes());
+        rest.extend(word(terms.len()));
+        rest.extend(word(vocabulary.len()));
+        rest.extend(word(spellings.len()));
+        rest.extend(self.weight.to_le_bytes());
+        for part in [&self.rows, &vocabulary, &spellings, &lists] {
+            rest.extend(part.as_slice());
+        }
+        sealed(&rest)
+    }
+}
+
+/// What stands behind the checksum, with it and all before it.
+pub(super) fn sealed(rest: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(rest.len() + MAGIC.len() + 8);
+    bytes.extend(MAGIC);
+    bytes.extend(VERSION.to_le_bytes());
+    bytes.extend(crc32fast::hash(rest).to_le_bytes());
+    bytes.extend(rest);
+    bytes
+}
+
+/// The beginning of a text, of at most `most` bytes.
+fn start(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+fn number(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+/// Bytes that are read from the front.
+#[derive(Debug, Clone, Copy)]
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(n)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn word(&mut self) -> Option<u32> {
+        self.take(4)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+    }
+
+    fn long(&mut self) -> Option<u64> {
+        self.take(8)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        let mut value = 0_u64;
+        for shift in [0, 7, 14, 21, 28] {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return u32::try_from(value).ok();
+            }
+        }
+        None
+    }
+}
+
+/// An index that was read.
+#[derive(Debug)]
+pub(crate) struct Index<'a> {
+    /// Bytes of the documents' text that it was made of.
+    pub(crate) length: u64,
+    crc: u32,
+    rows: &'a [u8],
+    pub(super) vocabulary: Vec<Term<'a>>,
+    spellings: &'a [u8],
+    /// The weight of all documents.
+    pub(super) weight: u64,
+}
+
+/// A term and the documents that have it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Term<'a> {
+    pub(super) text: &'a str,
+    list: &'a [u8],
+}
+
+impl<'a> Index<'a> {
+    /// Reads an index; `None` for bytes that are none: of another version, cut, damaged.
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        if reader.take(MAGIC.len())? != MAGIC || reader.word()? != VERSION {
+            return None;
+        }
+        if reader.word()? != crc32fast::hash(reader.0) {
+            return None;
+        }
+        let (length, crc) = (reader.long()?, reader.word()?);
+        let (documents, count) = (reader.word()?, reader.word()?);
+        let (words, spellings) = (reader.word()?, reader.word()?);
+        let weight = reader.long()?;
+        let rows = reader.take((documents as usize).checked_mul(ROW)?)?;
+        let words = reader.take(words as usize)?;
+        let spellings = reader.take(spellings as usize)?;
+        let vocabulary = vocabulary(words, reader.0, count as usize)?;
+        Some(Self { length, crc, rows, vocabulary, spellings, weight })
+    }
+
+    /// True for the text that it was made of.
+    pub(crate) fn is_of(&self, text: &str) -> bool {
+        self.length == text.len() as u64 && self.crc == crc32fast::hash(text.as_bytes())
+    }
+
+    /// How many documents it has.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len() / ROW
+    }
+
+    /// What is known of a document.
+    pub(crate) fn entry(&self, at: usize) -> Option<Entry> {
+        let start = at.checked_mul(ROW)?;
+        let mut reader = Reader(self.rows.get(start..start + ROW)?);
+        let row = Row { offset: reader.word()?, length: reader.word()?, crc: reader.word()? };
+        let (key, description) = (reader.long()?, reader.long()?);
+        Some(Entry { row, key, description, name: reader.word()?, weight: reader.word()? })
+    }
+
+    /// Everything that is known of its documents.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
+        (0..self.len()).map_while(|at| self.entry(at))
+    }
+
+    /// Words as they are written, where that is not their term, and the term.
+    pub(super) fn spellings(&self) -> impl Iterator<Item = (&'a str, Term<'a>)> {
+        let mut reader = Reader(self.spellings);
+        std::iter::from_fn(move || {
+            let length = reader.byte()?;
+            let text = std::str::from_utf8(reader.take(usize::from(length))?).ok()?;
+            Some((text, *self.vocabulary.get(reader.number()? as usize)?))
+        })
+    }
+
+    /// Documents that have the name of `entry`, but for case and signs.
+    pub(crate) fn namesakes(&self, entry: &Entry) -> impl Iterator<Item = usize> {
+        let name = entry.name.to_le_bytes();
+        let rows = self.rows.chunks_exact(ROW).enumerate();
+        rows.filter(move |(_, row)| row.get(ROW - 8..ROW - 4) == Some(&name)).map(|(at, _)| at)
+    }
+
+    pub(super) fn find(&self, term: &str) -> Option<Term<'a>> {
+        let at = self.vocabulary.binary_search_by(|known| known.text.cmp(term)).ok()?;
+        self.vocabulary.get(at).copied()
+    }
+}
+
+fn vocabulary<'a>(words: &'a [u8], lists: &'a [u8], count: usize) -> Option<Vec<Term<'a>>> {
+    let (mut words, mut lists) = (Reader(words), Reader(lists));
+    // A term takes two bytes or more: a count that cannot be is not believed.
+    if count > words.0.len() / 2 {
+        return None;
+    }
+    let mut vocabulary: Vec<Term<'a>> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let length = words.byte()?;
+        let text = std::str::from_utf8(words.take(usize::from(length))?).ok()?;
+        let size = words.number()?;
+        if vocabulary.last().is_some_and(|last| last.text >= text) {
+            return None;
+        }
+        vocabulary.push(Term { text, list: lists.take(size as usize)? });
+    }
+    (words.0.is_empty() && lists.0.is_empty()).then_some(vocabulary)
+}
+
+impl Term<'_> {
+    /// The documents that have it, and how much it weighs there.
+    pub(super) fn weights(&self) -> impl Iterator<Item = (usize, u8)> {
+        let mut reader = Reader(self.list);
+        let mut next = 0_usize;
+        std::iter::from_fn(move || {
+            let at = next.checked_add(reader.number()? as usize)?;
+            next = at.checked_add(1)?;
+            Some((at, reader.byte()?))
+        })
+    }
+}

@@ -1,0 +1,217 @@
+//! Ranking: BM25F over the indexes of several marketplaces at once, as if they were one.
+//!
+//! A word adds to a document by how rare it is among all of them (its inverse document
+//! frequency) and by its weight in the document, with less and less for each more, and less in a
+//! longer document. The sum is multiplied by the square of the share of the query that the
+//! document answers, weighed by rarity: of a sentence of fourteen words a good document has
+//! the four that matter. Weights, `K1` and `B` were set on one half of the queries of
+//! `tests/search/` and judged by the other; they are flat, a third more or less of any moves
+//! hit@3 by a point.
+
+use super::index::{self, Index};
+use super::words::{Strength, Word};
+use super::{Asked, Query, synonyms, terms};
+
+/// How soon more of a word counts no more.
+const K1: f32 = 1.2;
+/// How much the length of a document counts.
+const B: f32 = 0.6;
+/// A name that is the query counts this much more.
+const IS_NAME: f32 = 1.5;
+/// Words that only begin like one of the query, or hold it, while others are it.
+const LONGER: f32 = 0.3;
+/// A word of the same meaning.
+const SYNONYM: f32 = 0.6;
+/// Up to this many words a query may be one that is still being typed.
+const SHORT: usize = 3;
+/// So many words of a query are looked for under other spellings.
+const MISSPELT: usize = 12;
+
+/// A document that was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Hit {
+    /// Which of the indexes has it.
+    pub(crate) volume: usize,
+    /// Its place among the documents of that.
+    pub(crate) at: usize,
+    /// Higher is better; comparable within one search alone.
+    pub(crate) score: f32,
+}
+
+/// A term of an index that answers a word of the query.
+#[derive(Debug, Clone, Copy)]
+struct Answer<'a> {
+    volume: usize,
+    term: index::Term<'a>,
+    factor: f32,
+    /// Its documents count when the rarity of the word is told.
+    whole: bool,
+}
+
+/// What the documents of one index have earned so far.
+#[derive(Debug, Clone, Default)]
+struct Sums {
+    score: Vec<f32>,
+    /// How much of the query each answers, by rarity.
+    met: Vec<f32>,
+    /// The best that the word at hand adds, and for what share of it.
+    best: Vec<(f32, f32)>,
+    touched: Vec<usize>,
+}
+
+/// The documents that answer a query, best first, equal ones in the order of the indexes.
+/// A query without a word finds everything.
+pub(crate) fn rank(indexes: &[Index<'_>], query: &Query) -> Vec<Hit> {
+    if query.asked.is_empty() {
+        let all = indexes.iter().enumerate();
+        let hits =
+            all.flat_map(|(volume, index)| (0..index.len()).map(move |at| Hit { volume, at, score: 0.0 }));
+        return hits.collect();
+    }
+    let mut sums: Vec<Sums> = indexes.iter().map(Sums::of).collect();
+    let mut total = 0.0;
+    for answers in answers(indexes, query) {
+        total += add(&mut sums, indexes, &answers);
+    }
+    let named = index::name_of(&query.whole);
+    let mut hits = Vec::new();
+    for (volume, (sums, index)) in sums.iter().zip(indexes).enumerate() {
+        for (at, (score, met)) in sums.score.iter().zip(&sums.met).enumerate().filter(|(_, (s, _))| **s > 0.0)
+        {
+            let share = met / total;
+            let is_name = index.entry(at).is_some_and(|entry| entry.name == named);
+            let score = score * share * share * if is_name { IS_NAME } else { 1.0 };
+            hits.push(Hit { volume, at, score: (score * 1_000.0).round() / 1_000.0 });
+        }
+    }
+    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.volume.cmp(&b.volume)).then(a.at.cmp(&b.at)));
+    hits
+}
+
+impl Sums {
+    fn of(index: &Index<'_>) -> Self {
+        let n = index.len();
+        Self { score: vec![0.0; n], met: vec![0.0; n], best: vec![(0.0, 0.0); n], touched: Vec::new() }
+    }
+}
+
+/// Adds what the answers to one word are worth; how rare it is, 0 for one that nothing has.
+#[expect(clippy::cast_precision_loss, reason = "weights, not counts")]
+fn add(sums: &mut [Sums], indexes: &[Index<'_>], answers: &[Answer<'_>]) -> f32 {
+    let all: usize = indexes.iter().map(Index::len).sum();
+    let weight: u64 = indexes.iter().map(|index| index.weight).sum();
+    let average = (weight as f32 / all.max(1) as f32).max(1.0);
+    let mut whole = 0_usize;
+    for answer in answers {
+        let (Some(sums), Some(index)) = (sums.get_mut(answer.volume), indexes.get(answer.volume)) else {
+            continue;
+        };
+        for (at, weight) in answer.term.weights() {
+            let Some(entry) = index.entry(at) else { break };
+            let length = entry.weight as f32 / average;
+            let weight = f32::from(weight) / 5.0;
+            let worth = answer.factor * weight * (K1 + 1.0) / (weight + K1 * (1.0 - B + B * length));
+            let Some(best) = sums.best.get_mut(at) else { break };
+            if *best == (0.0, 0.0) {
+                sums.touched.push(at);
+                whole += usize::from(answer.whole);
+            }
+            *best = (best.0.max(worth), best.1.max(answer.factor));
+        }
+    }
+    let (n, all) = (whole as f32, all as f32);
+    let rarity = if answers.is_empty() { 0.0 } else { (1.0 + (all - n + 0.5).max(0.5) / (n + 0.5)).ln() };
+    for sums in sums {
+        for at in std::mem::take(&mut sums.touched) {
+            let (worth, share) = std::mem::take(&mut sums.best[at]);
+            sums.score[at] += rarity * worth;
+            sums.met[at] += rarity * share.clamp(0.5, 1.0);
+        }
+    }
+    rarity
+}
+
+/// For each term of the query all terms of the indexes that answer it.
+fn answers<'a>(indexes: &[Index<'a>], query: &Query) -> Vec<Vec<Answer<'a>>> {
+    let mut all = Vec::new();
+    let mut lacking: Vec<(usize, &Asked)> = Vec::new();
+    let short = query.asked.len() <= SHORT;
+    let mut longer: Vec<(usize, &Asked)> = Vec::new();
+    for asked in &query.asked {
+        for text in &asked.terms {
+            let mut answers = exact(indexes, text, 1.0);
+            let found = !answers.is_empty();
+            for other in synonyms::of(text) {
+                answers.extend(exact(indexes, other, SYNONYM));
+            }
+            let alone = asked.terms.len() == 1;
+            if answers.is_empty() && alone && lacking.len() < MISSPELT {
+                lacking.push((all.len(), asked));
+            } else if found && alone && short && !terms::is_stop_word(asked.word.text()) {
+                longer.push((all.len(), asked));
+            }
+            all.push(answers);
+        }
+    }
+    for (at, answers) in others(indexes, &lacking, &longer) {
+        if let Some(known) = all.get_mut(at) {
+            known.extend(answers);
+        }
+    }
+    all
+}
+
+fn exact<'a>(indexes: &[Index<'a>], text: &str, factor: f32) -> Vec<Answer<'a>> {
+    let found = indexes.iter().enumerate().filter_map(|(volume, index)| Some((volume, index.find(text)?)));
+    found.map(|(volume, term)| Answer { volume, term, factor, whole: true }).collect()
+}
+
+/// What else answers: for words that no document has all that begin like them, hold them or
+/// may be what was meant; for those that are known the longer ones. A misspelling counts only
+/// where nothing is surer.
+fn others<'a>(
+    indexes: &[Index<'a>],
+    lacking: &[(usize, &Asked)],
+    longer: &[(usize, &Asked)],
+) -> Vec<(usize, Vec<Answer<'a>>)> {
+    let mut sure: Vec<Vec<Answer<'a>>> = vec![Vec::new(); lacking.len() + longer.len()];
+    let mut unsure = sure.clone();
+    if sure.is_empty() {
+        return Vec::new();
+    }
+    for (volume, index) in indexes.iter().enumerate() {
+        let mut hold = |text: &str, term: index::Term<'a>| {
+            let word = Word::of_term(text);
+            for (n, (_, asked)) in lacking.iter().enumerate() {
+                match asked.word.strength(word) {
+                    Strength::Sure(factor) => sure[n].push(Answer { volume, term, factor, whole: true }),
+                    Strength::Unsure(factor) => unsure[n].push(Answer { volume, term, factor, whole: true }),
+                    Strength::None => {}
+                }
+            }
+            for (n, (_, asked)) in longer.iter().enumerate() {
+                if let Some(factor) =
+                    asked.word.within(word).filter(|_| !asked.terms.iter().any(|t| t == text))
+                {
+                    let answer = Answer { volume, term, factor: factor * LONGER, whole: false };
+                    sure[lacking.len() + n].push(answer);
+                }
+            }
+        };
+        index.vocabulary.iter().for_each(|term| hold(term.text, *term));
+        if !lacking.is_empty() {
+            index.spellings().for_each(|(word, term)| hold(word, term));
+        }
+    }
+    let places = lacking.iter().chain(longer).map(|(at, _)| *at);
+    places
+        .zip(sure.into_iter().zip(unsure))
+        .map(|(at, (sure, unsure))| (at, if sure.is_empty() { nearest(unsure) } else { sure }))
+        .collect()
+}
+
+/// Of possible misspellings those with the fewest errors.
+fn nearest(answers: Vec<Answer<'_>>) -> Vec<Answer<'_>> {
+    let best = answers.iter().map(|answer| answer.factor).fold(0.0, f32::max);
+    answers.into_iter().filter(|answer| answer.factor >= best).collect()
+}
