@@ -273,17 +273,15 @@ fn private_hint(error: Error, variable: Option<&str>, url: &Url) -> Error {
         || "set up a git credential helper for this host".to_owned(),
         |name| format!("set {name}"),
     );
-    error.hint(format!("is the name right? is it private? {set}{}", or_ssh(url)))
+    let ssh = ssh_address(url).map(|address| format!(", or use {address}")).unwrap_or_default();
+    error.hint(format!("is the name right? is it private? {set}{ssh}"))
 }
 
 /// Another way in, for a repository.
-fn or_ssh(url: &Url) -> String {
+fn ssh_address(url: &Url) -> Option<String> {
     let path = url.path().trim_start_matches('/');
-    let repository = path.strip_suffix("/info/refs").or_else(|| path.strip_suffix("/git-upload-pack"));
-    match (repository, url.host_str()) {
-        (Some(path), Some(host)) => format!(", or use git@{host}:{path}"),
-        _ => String::new(),
-    }
+    let repository = path.strip_suffix("/info/refs").or_else(|| path.strip_suffix("/git-upload-pack"))?;
+    Some(format!("git@{}:{repository}", url.host_str()?))
 }
 
 /// The error for what a host does not have, or does not show to whom it was asked for;
@@ -299,10 +297,11 @@ pub(crate) fn not_found(world: &World, url: &Url, name: &str, status: u16, known
         Some(variable) => format!("the token of {variable}"),
         None => "the login of your git configuration or .netrc".to_owned(),
     };
-    error.hint(format!(
-        "is the name right? {sent} was sent: has it the right to read this repository{}?",
-        or_ssh(url)
-    ))
+    let error = error.hint(format!("is the name right? {sent} was sent: has it the right to read this?"));
+    match ssh_address(url) {
+        Some(address) => error.hint(format!("or use {address} with your ssh key")),
+        None => error,
+    }
 }
 
 /// What the tests of the git configuration need of helpers.

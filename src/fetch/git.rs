@@ -545,13 +545,14 @@ impl<'w> Remote<'w> {
         url.set_query(Some("service=git-upload-pack"));
         let headers = [("User-Agent", AGENT), ("Git-Protocol", "version=2"), ("Accept", "*/*")];
         let ask = Ask { url: &url, headers: &headers, body: None, login: login.as_ref() };
-        let rule = if self.follows_moves { moved::any_repository } else { moved::same_repository };
-        let answer = http::follow(self.world, ask, rule)?.accept(self.world, &self.name)?;
+        let rule = if self.follows_moves { moved::follow } else { moved::refuse };
+        let answer = http::follow(self.world, ask, |from, to| rule(self.world, from, to))?;
+        let answer = answer.accept(self.world, &self.name)?;
         if answer.content_type() != "application/x-git-upload-pack-advertisement" {
             return Err(not_smart(base.borrow().as_str(), answer));
         }
-        if moved::same_repository(&url, &answer.url).is_err() {
-            self.world.http.note_move(self.source.to_string(), moved::shown(&answer.url));
+        if !moved::is_same(&url, &answer.url) {
+            self.world.http.note_move(self.source.to_string(), moved::source(self.world, &answer.url));
         }
         let mut moved = answer.url.clone();
         moved.set_query(None);

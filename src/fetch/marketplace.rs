@@ -214,14 +214,20 @@ pub(crate) fn served(world: &World<'_>, url: &Url) -> Result<(Url, String)> {
     if url.path().ends_with("index.json") {
         return Ok((url.clone(), download(world, url)?));
     }
+    // Some sites answer for any address with their page for people.
+    let mut page = None;
     for path in WELL_KNOWN {
         let mut index = url.clone();
         index.set_path(path);
         match download(world, &index) {
             Ok(text) => return Ok((index, text)),
             Err(error) if error.kind == Kind::NotFound => {}
+            Err(error) if error.kind == Kind::Invalid => page = page.or(Some(error)),
             Err(error) => return Err(error),
         }
+    }
+    if let Some(page) = page {
+        return Err(page);
     }
     Err(error!(NotFound, "{} serves no index of skills", url.host_str().unwrap_or("the host"))
         .hint(format!("looked for were {}", WELL_KNOWN.join(" and ")))

@@ -300,6 +300,10 @@ fn taken(name: &SkillName, entry: &Entry, candidate: &Candidate) -> crate::error
         .cause(format!("asked for: {}", candidate.described()))
         .hint(format!("install it beside the other one with `--as {}`", candidate.another_name()))
         .hint(format!("or remove the other one first: `ba-agent skill uninstall {name}`"))
+        .hint(format!(
+            "if it is the same skill, at its new place: `ba-agent skill update {name} --source {}`",
+            candidate.resolved.source
+        ))
 }
 
 fn unmanaged(name: &SkillName) -> crate::error::Error {

@@ -38,6 +38,17 @@ fn record(env: &TestEnv) -> Value {
     env.registry()["skills"]["review"].clone()
 }
 
+/// Some sites answer for any address with a page for people; that is no reason not to look at
+/// the next address.
+#[test]
+fn a_page_for_people_in_the_place_of_one_index_does_not_hide_the_other() {
+    let (env, server) = (TestEnv::new(), Server::start_bare(Path::new("/nonexistent")));
+    let page = b"<!doctype html><title>Welcome</title>".to_vec();
+    server.play("/agent-skills/index.json", Play::Bytes("text/html", page));
+    review(&server, "print(1)");
+    env.run(&["marketplace", "add", "acme", &server.url()]).ends(0).says("1 entry");
+}
+
 #[test]
 fn all_files_are_installed_and_the_digest_decides_from_then_on() {
     let (env, server) = (TestEnv::new(), server());

@@ -189,4 +189,18 @@ mod tests {
             assert_eq!(parse(text, "h.example"), Found::Nothing, "{text}");
         }
     }
+
+    proptest::proptest! {
+        /// No file makes it panic, and no file gives a host the login of another.
+        #[test]
+        fn only_an_entry_of_its_own_is_found(
+            words in proptest::collection::vec("(machine|default|login|password|macdef|account|h[.]example|other|\"|\\\\|#|\n\n|\\PC{0,6})", 0..20),
+        ) {
+            let text = words.join(" ");
+            if let Found::Machine { .. } = parse(&text, "h.example") {
+                proptest::prop_assert!(text.contains("machine") && text.contains("h.example"), "{text}");
+            }
+            let _ = parse(&words.join("\n"), "h.example");
+        }
+    }
 }

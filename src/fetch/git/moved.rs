@@ -3,11 +3,11 @@
 use url::Url;
 
 use crate::error::{Result, error, fail, printable};
+use crate::fetch::World;
 
-/// The rule where nothing but the address vouches for what comes: the same host, and the same
-/// repository but for `.git` or a slash at the end. A new name is shown, not followed: whoever
-/// holds the old name later decides where it leads ("repo-jacking").
-pub(super) fn same_repository(from: &Url, to: &Url) -> Result<()> {
+/// Whether a redirect stays with the same host, and the same repository but for `.git` or a
+/// slash at the end.
+pub(super) fn is_same(from: &Url, to: &Url) -> bool {
     let identity = |url: &Url| {
         let path = url.path().trim_end_matches("/info/refs").trim_end_matches('/');
         path.strip_suffix(".git").unwrap_or(path).to_lowercase()
@@ -16,10 +16,19 @@ pub(super) fn same_repository(from: &Url, to: &Url) -> Result<()> {
         from.scheme() == "http" && to.scheme() == "https" && from.port().is_none() && to.port().is_none();
     let here =
         from.host() == to.host() && (from.port_or_known_default() == to.port_or_known_default() || secured);
-    if here && identity(from) == identity(to) {
+    here && identity(from) == identity(to)
+}
+
+/// The rule where nothing but the address vouches for what comes: a new name is shown, not
+/// followed. Whoever holds the old name later decides where it leads ("repo-jacking").
+///
+/// # Errors
+/// `NotFound` for another repository, with its address.
+pub(super) fn refuse(world: &World, from: &Url, to: &Url) -> Result<()> {
+    if is_same(from, to) {
         return Ok(());
     }
-    let shown = shown(to);
+    let shown = source(world, to);
     Err(error!(NotFound, "the repository has moved to {shown}")
         .cause(format!("{} redirects there", printable(from.host_str().unwrap_or("the host"), false)))
         .hint(format!("check that it is the one you mean, then use {shown}"))
@@ -28,18 +37,26 @@ pub(super) fn same_repository(from: &Url, to: &Url) -> Result<()> {
 
 /// The rule where a commit and a digest are recorded, which decide whoever sends the bytes.
 /// Logins stay with their own host all the same.
-pub(super) fn any_repository(from: &Url, to: &Url) -> Result<()> {
+///
+/// # Errors
+/// `NotFound` for what is not a repository.
+pub(super) fn follow(world: &World, from: &Url, to: &Url) -> Result<()> {
     if !to.path().ends_with("/info/refs") {
         let host = printable(from.host_str().unwrap_or("the host"), false);
-        fail!(NotFound, "{host} redirects to `{}`, which is not a repository", shown(to));
+        fail!(NotFound, "{host} redirects to `{}`, which is not a repository", source(world, to));
     }
     Ok(())
 }
 
-/// The repository of a request, as a person writes it.
-pub(super) fn shown(url: &Url) -> String {
+/// The repository of a request, as a person writes it: `owner/repo` where it is on the GitHub
+/// of the settings.
+pub(super) fn source(world: &World, url: &Url) -> String {
     let mut shown = url.clone();
     shown.set_query(None);
     shown.set_path(url.path().trim_end_matches("/info/refs"));
-    printable(shown.as_str(), false)
+    let short = shown.as_str().strip_prefix(world.settings.github_url.as_str());
+    let short =
+        short.and_then(|path| path.strip_prefix('/')).map(|path| path.strip_suffix(".git").unwrap_or(path));
+    let is_name = |path: &&str| path.split('/').filter(|part| !part.is_empty()).count() == 2;
+    printable(short.filter(is_name).unwrap_or(shown.as_str()), false)
 }

@@ -73,11 +73,30 @@ fn line(data: &[u8]) -> Result<&[u8]> {
     }
 }
 
-/// What the remote itself says is wrong. `NotFound`: what can be refused here is what
-/// was asked for.
+/// What the remote itself says is wrong. `NotFound`: what can be refused here is what was asked
+/// for; `Integrity` where it says that its own copy is damaged.
 fn refused(why: &[u8]) -> Error {
     let why = String::from_utf8_lossy(&why[..why.len().min(1_000)]);
-    error!(NotFound, "the remote refused: {}", printable(why.trim(), false))
+    let said = printable(why.trim(), false);
+    if said.to_ascii_lowercase().contains("corrupt") {
+        return error!(Integrity, "the repository is damaged at its host")
+            .cause(said)
+            .hint("whoever keeps the repository has to mend it; nothing was changed here");
+    }
+    error!(NotFound, "the remote refused: {said}")
+}
+
+/// The id at the beginning of a line of refs, and what follows it. Only a *name* may be other
+/// than UTF-8.
+///
+/// # Errors
+/// `Network` for what is no id.
+fn split_id(text: &[u8]) -> Result<(&str, Option<&str>)> {
+    let end = text.iter().position(|b| *b == b' ').unwrap_or(text.len());
+    let (id, rest) = text.split_at(end);
+    let id = std::str::from_utf8(id).ok().filter(|id| id.is_ascii());
+    let id = id.ok_or_else(|| error!(Network, "the remote sent a broken ref"))?;
+    Ok((id, rest.get(1..).and_then(|rest| std::str::from_utf8(rest).ok())))
 }
 
 fn append(out: &mut Vec<u8>, text: &str) {
@@ -200,17 +219,15 @@ fn first_version(first: Vec<u8>, reader: &mut impl Read) -> Result<Hello> {
 /// Takes `ID NAME`, or `ID NAME^{}` for what the tag before it points at. Names that
 /// are not UTF-8 cannot be asked for and are left out.
 fn add_first_version(lines: &mut Vec<RefLine>, text: &[u8]) -> Result<()> {
-    let Ok(text) = std::str::from_utf8(text) else { return Ok(()) };
-    if text.starts_with("shallow ") {
+    let (id, name) = split_id(text)?;
+    if id == "shallow" {
         return Ok(());
     }
-    let Some((id, name)) = text.split_once(' ') else {
+    if !text.contains(&b' ') {
         fail!(Network, "the remote does not speak git's protocol");
-    };
-    let id: Sha = id.parse().map_err(|e| error!(Network, "the remote sent a broken ref").cause(e))?;
-    if name == "capabilities^{}" {
-        return Ok(());
     }
+    let id: Sha = id.parse().map_err(|e| error!(Network, "the remote sent a broken ref").cause(e))?;
+    let Some(name) = name.filter(|name| *name != "capabilities^{}") else { return Ok(()) };
     match (name.strip_suffix("^{}"), lines.last_mut()) {
         (Some(tag), Some(last)) if last.name == tag => last.peeled = Some(id),
         (Some(_), _) => {}
@@ -243,8 +260,7 @@ pub(crate) fn read_listing(reader: &mut impl Read) -> Result<Vec<RefLine>> {
     loop {
         match packet(reader)? {
             Some(Packet::Data(data)) => {
-                let Ok(text) = std::str::from_utf8(line(&data)?) else { continue };
-                lines.extend(second_version(text)?);
+                lines.extend(second_version(line(&data)?)?);
             }
             Some(Packet::Flush) => return Ok(lines),
             _ => fail!(Network, "the remote broke off its listing"),
@@ -252,17 +268,20 @@ pub(crate) fn read_listing(reader: &mut impl Read) -> Result<Vec<RefLine>> {
     }
 }
 
-fn second_version(text: &str) -> Result<Option<RefLine>> {
-    let mut parts = text.split(' ');
-    let (Some(id), Some(name)) = (parts.next(), parts.next()) else {
-        fail!(Network, "the remote does not speak git's protocol");
-    };
+fn second_version(text: &[u8]) -> Result<Option<RefLine>> {
+    let (id, rest) = split_id(text)?;
     if id == "unborn" {
         return Ok(None);
     }
+    if !text.contains(&b' ') {
+        fail!(Network, "the remote does not speak git's protocol");
+    }
     let sha =
         |id: &str| id.parse::<Sha>().map_err(|e| error!(Network, "the remote sent a broken ref").cause(e));
-    let mut line = RefLine { name: name.to_owned(), id: sha(id)?, peeled: None, target: None };
+    let id = sha(id)?;
+    let Some(mut parts) = rest.map(|rest| rest.split(' ')) else { return Ok(None) };
+    let name = parts.next().unwrap_or_default();
+    let mut line = RefLine { name: name.to_owned(), id, peeled: None, target: None };
     for attribute in parts {
         if let Some(target) = attribute.strip_prefix("symref-target:") {
             line.target = Some(target.to_owned());
@@ -489,6 +508,31 @@ mod tests {
             let error = pack_of(&endless).unwrap_err();
             assert!(error.kind == Kind::Network && error.message.contains("talks"), "{error:?}");
         }
+    }
+
+    /// A byte that was turned around on the way is not a name that is not UTF-8.
+    #[test]
+    fn a_broken_id_is_a_broken_answer_and_a_foreign_name_is_left_out() {
+        let line = |id: &[u8], name: &[u8]| [id, b" ", name].concat();
+        let mut bent = A.as_bytes().to_vec();
+        bent[7] ^= 0xff;
+        let name = b"refs/heads/m\xe4rz";
+        for (text, expected) in [
+            (line(A.as_bytes(), b"refs/heads/main"), Ok(1)),
+            (line(A.as_bytes(), name), Ok(0)),
+            (line(&bent, b"HEAD"), Err(Kind::Network)),
+            (line(b"zz", b"HEAD"), Err(Kind::Network)),
+            (A.as_bytes().to_vec(), Err(Kind::Network)),
+        ] {
+            let mut lines = Vec::new();
+            let first = add_first_version(&mut lines, &text).map(|()| lines.len());
+            assert_eq!(first.map_err(|e| e.kind), expected, "{text:?}");
+            let second = second_version(&text).map(|line| line.iter().count());
+            assert_eq!(second.map_err(|e| e.kind), expected, "{text:?}");
+        }
+        assert_eq!(refused(b"upload-pack: not our ref 12").kind, Kind::NotFound);
+        let damaged = refused(b"aborting due to possible repository corruption on the remote side.");
+        assert_eq!(damaged.kind, Kind::Integrity);
     }
 
     #[test]

@@ -281,3 +281,34 @@ fn the_longest_instead_of_wins() {
         assert_eq!(said.trim_end(), expected.unwrap_or(url), "git: {url}");
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 1_000, failure_persistence: None, ..Default::default() })]
+
+    /// Whatever stands in the environment, in the configuration or in a URL: an answer or an
+    /// error, never a panic.
+    #[test]
+    fn no_text_makes_the_readers_panic(
+        text in "([' =\\\\!a-z.%*/:@\\[\\]é-]|\\PC){0,40}",
+        path in "[a-z%0-9A-Fé/.]{0,20}",
+    ) {
+        let _ = parameters(&text);
+        let env = Env::for_test(Path::new("/nowhere"), &[("GIT_CONFIG_PARAMETERS", &text), ("GIT_CONFIG_COUNT", &path)]);
+        let _ = GitConfig::load(&env);
+        if let Ok(url) = Url::parse(&format!("https://h.example/{path}")) {
+            for scope in [text.clone(), format!("https://h.example/{text}"), format!("https://{text}/")] {
+                let _ = urlmatch::rank(&scope, &url, Some("me"));
+                let _ = urlmatch::fits_in_part(&scope, &url, None);
+            }
+        }
+    }
+
+    /// What `git -c` hands on is read back to the letter.
+    #[test]
+    fn quoted_settings_are_read_back(value in "\\PC{0,30}") {
+        let quoted = value.replace('\'', "'\\''").replace('!', "'\\!'");
+        let pairs = parameters(&format!("'a.b'='{quoted}' 'c.d'='e'")).unwrap();
+        proptest::prop_assert_eq!(&pairs[0], &("a.b".to_owned(), Some(value)));
+        proptest::prop_assert_eq!(pairs.len(), 2);
+    }
+}
