@@ -272,6 +272,19 @@ fn an_authority_is_found_wherever_people_name_it() {
     assert_eq!(install(&env, &base).0, 0, "ca_file");
 }
 
+/// Nothing of it is read where nothing is asked by https.
+#[test]
+fn no_certificate_is_read_for_plain_http() {
+    let mut env = TestEnv::new();
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    repository(&env);
+    for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO"] {
+        env.set(variable, "/no/such/place");
+    }
+    assert_eq!(install(&env, &server.url()).0, 0);
+    env.run(&["skill", "install", "builtin:skill-finder"]).ends(0);
+}
+
 #[test]
 fn what_is_wrong_with_a_certificate_is_said_in_plain_words() {
     let authority = Authority::new();

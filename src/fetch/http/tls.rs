@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use rustls::CertificateError;
+use rustls::pki_types::CertificateDer;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 use url::Url;
 
@@ -64,8 +65,7 @@ impl Authorities {
         let mut all: Vec<Certificate<'static>> =
             webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|der| Certificate::from_der(der)).collect();
         // What of the system's store cannot be read is not what the user asked for.
-        let system = rustls_native_certs::load_native_certs().certs;
-        all.extend(system.iter().map(|der| Certificate::from_der(der).to_owned()));
+        all.extend(system_store().iter().map(|der| Certificate::from_der(der).to_owned()));
         for (source, file) in &self.files {
             let found = certificates(file).map_err(|why| refused(source, file, "file", &why))?;
             if found.is_empty() {
@@ -82,6 +82,25 @@ impl Authorities {
         }
         Ok(RootCerts::new_with_certs(&all))
     }
+}
+
+/// Where OpenSSL would look: the bundle, which says the same as the folder beside it in one file
+/// instead of some hundred.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn system_store() -> Vec<CertificateDer<'static>> {
+    let found = openssl_probe::probe();
+    let load =
+        |file: Option<&Path>, dir: Option<&Path>| rustls_native_certs::load_certs_from_paths(file, dir).certs;
+    match &found.cert_file {
+        Some(file) => load(Some(file), None),
+        None => found.cert_dir.iter().flat_map(|dir| load(None, Some(dir))).collect(),
+    }
+}
+
+/// The keychain, or the store of Windows.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn system_store() -> Vec<CertificateDer<'static>> {
+    rustls_native_certs::load_native_certs().certs
 }
 
 fn refused(source: &str, path: &Path, what: &str, why: &str) -> Error {
