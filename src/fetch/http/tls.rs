@@ -53,7 +53,7 @@ impl Authorities {
         let listed = listed.into_iter().flatten().filter(|dir| !dir.as_os_str().is_empty());
         let folders = listed.map(|dir| ("SSL_CERT_DIR", env.absolute(&dir)));
         let folders = folders.chain(git("GIT_SSL_CAPATH", "sslcapath", "http.sslCAPath"));
-        Ok(Self { files: files.into_iter().flatten().collect(), folders: folders.collect() })
+        Ok(Self { files: each_once(files.into_iter().flatten()), folders: each_once(folders) })
     }
 
     /// All that is trusted. Read once for a run, and not before something is asked by https.
@@ -74,12 +74,14 @@ impl Authorities {
             all.extend(found);
         }
         for (source, folder) in &self.folders {
-            let entries = fs::read_dir(folder).map_err(|e| refused(source, folder, "folder", &reason(&e)))?;
-            for entry in entries.flatten() {
-                // A folder may hold keys, lists of revoked ones and readmes beside them.
-                all.extend(certificates(&entry.path()).unwrap_or_default());
-            }
+            fs::read_dir(folder).map_err(|e| refused(source, folder, "folder", &reason(&e)))?;
+            // A folder may hold keys, lists of revoked ones and readmes beside them.
+            let found = rustls_native_certs::load_certs_from_paths(None, Some(folder)).certs;
+            all.extend(found.iter().map(|der| Certificate::from_der(der).to_owned()));
         }
+        // Machines often name one bundle in every way there is.
+        all.sort_unstable_by(|a, b| a.der().cmp(b.der()));
+        all.dedup_by(|a, b| a.der() == b.der());
         Ok(RootCerts::new_with_certs(&all))
     }
 }
@@ -101,6 +103,17 @@ fn system_store() -> Vec<CertificateDer<'static>> {
 #[cfg(not(all(unix, not(target_os = "macos"))))]
 fn system_store() -> Vec<CertificateDer<'static>> {
     rustls_native_certs::load_native_certs().certs
+}
+
+/// The first of those that name the same place.
+fn each_once(named: impl Iterator<Item = (&'static str, PathBuf)>) -> Vec<(&'static str, PathBuf)> {
+    let mut all: Vec<(&'static str, PathBuf)> = Vec::new();
+    for (source, path) in named {
+        if all.iter().all(|(_, known)| *known != path) {
+            all.push((source, path));
+        }
+    }
+    all
 }
 
 fn refused(source: &str, path: &Path, what: &str, why: &str) -> Error {
@@ -227,6 +240,10 @@ mod tests {
         bench.settings.ca_file = Some(file);
         let RootCerts::Specific(all) = authorities(&bench).read().unwrap() else { panic!() };
         assert_eq!(all.len(), known.len() + 1);
+        let again = bench.settings.ca_file.clone().unwrap().display().to_string();
+        let mut named = Bench::with(&[("SSL_CERT_FILE", &again), ("GIT_SSL_CAINFO", &again)]);
+        named.settings.ca_file = bench.settings.ca_file.clone();
+        assert_eq!(authorities(&named).files.len(), 1, "one file under three names");
     }
 
     #[test]
