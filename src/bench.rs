@@ -85,7 +85,7 @@ impl Skills {
     }
 
     fn gather(entries: Vec<Entry>, tree: Tree) -> Result<Self> {
-        let (env, settings) = (Env::read()?, Settings::default());
+        let (env, settings) = (Env::read(None)?, Settings::default());
         let world = World::new(&env, &settings, Path::new("/"), true, &Silent, None);
         let request = Request::parse("owner/repo")?;
         let resolved = Resolved {

@@ -25,6 +25,7 @@ mod validate;
 mod verify;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
@@ -39,7 +40,7 @@ use crate::ops::plan::Plan;
 use crate::places::Places;
 use crate::settings::Settings;
 use crate::source::{Request, Source};
-use crate::store::{LOCK_WAIT, Recovery, Store, Transaction};
+use crate::store::{LOCK_WAIT, Recovery, Store, Transaction, Workspace};
 use crate::ui::{ColorChoice, Manner, Ui};
 
 /// Install, pin, verify, update and remove agent skills.
@@ -184,6 +185,11 @@ impl Cli {
         Self::command()
     }
 
+    /// `--project DIR`.
+    pub(crate) fn project(&self) -> Option<&Path> {
+        self.globals.project.as_deref()
+    }
+
     pub(crate) fn manner(&self) -> Manner {
         let Globals { json, quiet, verbose, yes, color, .. } = self.globals;
         Manner { json, quiet, verbose, yes, color }
@@ -232,31 +238,54 @@ pub(crate) struct Place {
     pub(crate) scope: Scope,
     pub(crate) settings: Settings,
     pub(crate) store: Store,
-    pub(crate) places: Places,
+    pub(crate) places: Arc<Places>,
     pub(crate) cache: Cache,
 }
 
 impl Context<'_> {
     /// Finds the scope, reads its settings, repairs what a killed command left there.
     pub(crate) fn place(&self) -> Result<Place> {
-        let scope = Scope::find(self.env, self.globals.global, self.globals.project.as_deref())?;
-        let settings = self.settings_of(Some(&scope))?;
-        let place = self.as_it_stands(scope, settings)?;
+        let place = self.unrepaired_place()?;
         match place.store.recover() {
-            Recovery::Clean => {}
-            Recovery::Finished => self.ui.note("a command was killed before; its change was complete and has been tidied up"),
-            Recovery::Undone => self.ui.note("a command was killed before; its half change has been turned back"),
-            Recovery::Pending => self.ui.warn("a killed or running command has unfinished changes here; what is shown may be about to change"),
+            Recovery::Clean | Recovery::Running => {}
+            Recovery::Finished => {
+                self.ui.note("a command was killed before; its change was complete and has been tidied up")
+            }
+            Recovery::Undone => {
+                self.ui.note("a command was killed before; its half change has been turned back");
+            }
+            Recovery::Blocked(error) => {
+                let why = std::iter::once(error.message).chain(error.causes).collect::<Vec<_>>().join(": ");
+                self.ui.warn(&format!("a killed command has unfinished changes here: {why}"));
+                error.hints.iter().for_each(|hint| self.ui.note(hint));
+            }
         }
         Ok(place)
+    }
+
+    /// As [`Context::place`], for commands that repair nothing: what a killed command left is
+    /// only reported.
+    pub(crate) fn place_of_frozen(&self) -> Result<Place> {
+        let place = self.unrepaired_place()?;
+        if place.store.needs_recovery() && !place.store.is_busy() {
+            self.ui.warn("a killed command has unfinished changes here; `--frozen` repairs nothing");
+            self.ui.note("`ba-agent doctor --fix` repairs them");
+        }
+        Ok(place)
+    }
+
+    fn unrepaired_place(&self) -> Result<Place> {
+        let scope = Scope::find(self.env, self.globals.global, self.globals.project.as_deref())?;
+        let settings = self.settings_of(Some(&scope))?;
+        self.as_it_stands(scope, settings)
     }
 
     /// The same without repairing anything, with settings that were read already.
     fn as_it_stands(&self, scope: Scope, settings: Settings) -> Result<Place> {
         let registry = scope.registry_file(self.env, settings.registry.as_deref());
-        let data = self.env.data_dir().unwrap_or_else(|_| scope.base().join(".ba-agent"));
-        let store = Store::new(registry, &data, self.lock_wait()?);
-        let places = Places::new(self.env, &scope, settings.install_dir.as_deref());
+        let workspace = Workspace::new(&self.env.data_dir()?, &scope);
+        let places = Arc::new(Places::new(self.env, &scope, settings.install_dir.as_deref()));
+        let store = Store::new(registry, workspace, Arc::clone(&places), self.lock_wait()?);
         let cache = self.cache(&settings)?;
         Ok(Place { scope, settings, store, places, cache })
     }
@@ -274,6 +303,14 @@ impl Context<'_> {
         transaction: Transaction,
         command: &str,
     ) -> Result<Report> {
+        let data = place.store.workspace().folder();
+        if self.env.is_temporary(data) {
+            let data = data.display();
+            self.ui.note(&format!(
+                "there is no home directory that can be written: what `rollback` needs is kept in `{data}`; \
+                 set BA_AGENT_DATA_DIR to keep it elsewhere"
+            ));
+        }
         let means = Means {
             places: &place.places,
             cache: &place.cache,
@@ -338,7 +375,7 @@ impl Place {
         targets.extend(named.filter_map(|text| Target::parse(&text).ok()));
         let mut own = self.places.taken(&targets);
         own.extend([self.store.registry_file().to_path_buf(), self.marketplaces_file()]);
-        own.extend([self.store.lock_file(), self.store.journal_file(), self.scope.own_folder()]);
+        own.extend([self.store.workspace().folder().to_path_buf(), self.scope.own_folder()]);
         own
     }
 

@@ -2,12 +2,19 @@
 //! of, each one a place where a test can make the disk fail or the process die.
 
 use std::ffi::OsStr;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
 
-use crate::error::Result;
+use crate::error::{Result, error};
+
+/// Flag for opening a file: never through a link.
+#[cfg(unix)]
+pub(crate) const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+
+/// The disk itself failed.
+const EIO: i32 = 5;
 
 /// Faults for tests: `BA_AGENT_FAULT=KIND:N` makes the N-th step of a debug build fail
 /// (`full`, `denied`, `io`, `cross`) or kill the process (`kill`). Release builds have none.
@@ -102,6 +109,27 @@ pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     fs::create_dir(folder)
 }
 
+/// As [`create_folders`]; the new ones are for their owner alone.
+pub(crate) fn create_private_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    if folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let missing = folder.ancestors().take_while(|f| !f.as_os_str().is_empty() && !f.exists());
+    let missing: Vec<PathBuf> = missing.map(Path::to_path_buf).collect();
+    fault::step()?;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(folder).map_err(|e| {
+        io::Error::new(e.kind(), format!("the folder `{}` cannot be made: {e}", folder.display()))
+    })?;
+    Ok(missing.into_iter().rev().collect())
+}
+
 /// Removes the folders that are empty, innermost first; others stay.
 pub(crate) fn remove_empty(folders: &[PathBuf]) {
     for folder in folders.iter().rev() {
@@ -113,6 +141,17 @@ pub(crate) fn remove_empty(folders: &[PathBuf]) {
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fault::step()?;
     fs::rename(from, to)
+}
+
+/// Removes a file or a link (not what it points at); nothing there is fine, a folder stays.
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) if !meta.is_dir() => {
+            fault::step()?;
+            fs::remove_file(path)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Removes a file, a link (not what it points at) or a whole folder; nothing there is fine.
@@ -130,7 +169,98 @@ pub(crate) fn exists(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }
 
-/// Writes a new file that must not exist, with the modes of a skill: 0644 or 0755.
+/// True for a folder itself, not a link to one.
+pub(crate) fn is_real_folder(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
+}
+
+/// Says why nothing can be put into `folder`, or into the nearest folder above that is
+/// there. Asks, and writes nothing to find out.
+///
+/// # Errors
+/// The reason, as a sentence.
+pub(crate) fn check_writable(folder: &Path) -> Result<(), String> {
+    let there = folder.ancestors().find(|at| at.symlink_metadata().is_ok()).unwrap_or(folder);
+    let shown = there.display();
+    let meta = std::fs::metadata(there).map_err(|e| format!("`{shown}`: {e}"))?;
+    if !meta.is_dir() {
+        return Err(format!("`{shown}` is not a folder"));
+    }
+    #[cfg(unix)]
+    let denied = rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+        .err()
+        .map(|e| io::Error::from(e).to_string());
+    #[cfg(not(unix))]
+    let denied = meta.permissions().readonly().then(|| "read-only".to_owned());
+    denied.map_or(Ok(()), |why| Err(format!("`{shown}` cannot be written: {why}")))
+}
+
+/// A folder opened to be locked or flushed; nothing is written to it, and a pipe under its
+/// name is not waited for. `None` where there is no folder, or none can be opened.
+pub(crate) fn open_folder(folder: &Path) -> Option<std::fs::File> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::NONBLOCK;
+        std::fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(folder).ok()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
+}
+
+/// Opens what should be a plain file, perhaps behind a link, and says so where it is
+/// something else. Never waits: a pipe or a device under that name is refused.
+///
+/// # Errors
+/// `Conflict` for a folder, pipe, device or socket; `Failed` where it cannot be opened.
+/// `Ok(None)` where there is nothing.
+pub(crate) fn open_plain_file(path: &Path) -> Result<Option<(std::fs::File, u64)>> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use fs_err::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    let not_a_file = || {
+        error!(Conflict, "`{}` is not a plain file", path.display())
+            .hint("move it away; only a file, or a link to one, is read under that name")
+    };
+    let file = match options.open(path) {
+        Ok(file) => file.into_parts().0,
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(_) if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) => return Err(not_a_file()),
+        Err(e) => return Err(e.into()),
+    };
+    let meta = file.metadata()?;
+    if meta.is_file() { Ok(Some((file, meta.len()))) } else { Err(not_a_file()) }
+}
+
+/// The bytes of a plain file of at most `largest` bytes; `None` where there is none.
+///
+/// # Errors
+/// Those of [`open_plain_file`]; `Invalid` for a larger file.
+pub(crate) fn read_plain_file(path: &Path, largest: u64) -> Result<Option<Vec<u8>>> {
+    let Some((file, size)) = open_plain_file(path)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    if size <= largest {
+        file.take(largest + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e| error!(Failed, "`{}` cannot be read", path.display()).cause(e))?;
+    }
+    if size > largest || bytes.len() as u64 > largest {
+        return Err(error!(Invalid, "`{}` has more than {largest} bytes", path.display())
+            .hint("no file of ours is that large: restore it, or move it away"));
+    }
+    Ok(Some(bytes))
+}
+
+/// Writes a new file that must not exist, readable as the user's umask says, executable or not.
 pub(crate) fn write_new(path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
     fault::step()?;
     let mut options = fs::OpenOptions::new();
@@ -138,11 +268,12 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], executable: bool) -> io::Resu
     #[cfg(unix)]
     {
         use fs_err::os::unix::fs::OpenOptionsExt as _;
-        options.mode(if executable { 0o755 } else { 0o644 });
+        options.mode(if executable { 0o777 } else { 0o666 });
     }
     #[cfg(not(unix))]
     let _ = executable;
     let mut file = options.open(path)?;
+    fault::step()?;
     file.write_all(bytes)
 }
 
@@ -163,7 +294,8 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         let _ = std::fs::remove_file(&new);
     }
     written?;
-    sync_folder(path.parent().unwrap_or(Path::new(".")));
+    // The new file is there: that the folder cannot be flushed must not look as if it were not.
+    let _ = flush_folder(path.parent().unwrap_or(Path::new(".")));
     Ok(())
 }
 
@@ -200,18 +332,20 @@ fn write_beside(new: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).open(new)?;
     fault::step()?;
     file.write_all(bytes)?;
+    fault::step()?;
     file.sync_all()?;
     keep_mode(new, path)?;
     fault::step()?;
     fs::rename(new, path)
 }
 
-/// A replaced file keeps the old one's permissions; a new one is readable for everybody.
+/// A replaced file keeps the old one's permissions; a new one has what the umask says.
 fn keep_mode(new: &Path, old: &Path) -> io::Result<()> {
     #[cfg(unix)]
-    {
+    if let Ok(meta) = std::fs::metadata(old) {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(old).map_or(0o644, |meta| meta.permissions().mode() & 0o777);
+        fault::step()?;
+        let mode = meta.permissions().mode() & 0o777;
         std::fs::set_permissions(new, std::fs::Permissions::from_mode(mode))?;
     }
     #[cfg(not(unix))]
@@ -219,14 +353,23 @@ fn keep_mode(new: &Path, old: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes renames in this folder durable. Best effort: not every file system can.
-pub(crate) fn sync_folder(folder: &Path) {
-    #[cfg(unix)]
-    if let Ok(handle) = std::fs::File::open(folder) {
-        let _ = handle.sync_all();
+/// Makes renames in this folder durable, where its file system can.
+///
+/// # Errors
+/// What a disk that fails says.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    fault::step()?;
+    flush_folder(folder)
+}
+
+/// As [`sync_folder`] where nothing more can fail: what is in the folder stands already.
+pub(crate) fn flush_folder(folder: &Path) -> io::Result<()> {
+    let Some(handle) = open_folder(folder) else { return Ok(()) };
+    match handle.sync_all() {
+        Err(e) if e.raw_os_error() == Some(EIO) => Err(e),
+        // Not every file system can flush a folder.
+        _ => Ok(()),
     }
-    #[cfg(not(unix))]
-    let _ = folder;
 }
 
 /// Makes everything below `folder` durable: one flush of its file system on Linux

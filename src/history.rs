@@ -7,18 +7,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 use crate::digest::Digest;
+use crate::error::{Context as _, Result, error};
+use crate::fsx;
 use crate::registry::{Entry, Registry};
 use crate::skill::SkillName;
 
+/// The largest record that is read.
+const LARGEST: u64 = 256 << 20;
 /// So many commands can be turned back.
 const KEPT: usize = 20;
-const PENDING: &str = "pending";
 
 /// The history of one scope.
 #[derive(Debug, Clone)]
@@ -69,12 +71,16 @@ impl History {
         Cache::new(&self.folder, u64::MAX)
     }
 
-    /// The records, newest first. What cannot be read is left out: history is a help.
-    pub(crate) fn records(&self) -> Vec<Record> {
-        let read = |path: PathBuf| serde_json::from_slice(&std::fs::read(path).ok()?).ok();
-        let mut records: Vec<Record> = self.files("json").into_iter().filter_map(read).collect();
+    /// The records, newest first.
+    ///
+    /// # Errors
+    /// `Invalid` for a record that cannot be read: to go on without it would turn back another
+    /// change than the last one.
+    pub(crate) fn records(&self) -> Result<Vec<Record>> {
+        let mut records: Vec<Record> =
+            self.files("json").iter().map(|file| read(file)).collect::<Result<_>>()?;
         records.sort_by_key(|record| std::cmp::Reverse(record.id));
-        records
+        Ok(records)
     }
 
     fn files(&self, ending: &str) -> Vec<PathBuf> {
@@ -83,8 +89,11 @@ impl History {
         paths.filter(|path| path.extension().is_some_and(|found| found == ending)).collect()
     }
 
-    /// Writes what a command is about to change; it counts once [`confirm`] is called. Says
-    /// where, or nothing when nothing changes or the folder cannot be written.
+    /// Writes what a command is about to change, so that it survives a power cut; it counts
+    /// once [`History::confirm`] is called. Its number, or nothing when nothing changes.
+    ///
+    /// # Errors
+    /// `Failed` where it cannot be written: without its record a change cannot be turned back.
     pub(crate) fn prepare(
         &self,
         before: &Registry,
@@ -92,17 +101,45 @@ impl History {
         edited: &BTreeMap<SkillName, Digest>,
         command: &str,
         at: Timestamp,
-    ) -> Option<PathBuf> {
+    ) -> Result<Option<u64>> {
         let changes = changes(before, after, edited);
         if changes.is_empty() {
-            return None;
+            return Ok(None);
         }
         let id = self.ids().max().unwrap_or(0) + 1;
         let record = Record { id, at, command: command.to_owned(), changes };
-        let file = self.folder.join(format!("{id:08}.{PENDING}"));
-        fs::create_dir_all(&self.folder).ok()?;
-        fs::write(&file, serde_json::to_vec(&record).ok()?).ok()?;
-        Some(file)
+        let write = || -> Result<()> {
+            fsx::create_private_folders(&self.folder)?;
+            fsx::write_atomic(&self.pending(id), &serde_json::to_vec(&record).unwrap_or_default())
+        };
+        write()
+            .context(|| format!("the record of this change cannot be kept in `{}`", self.folder.display()))?;
+        Ok(Some(id))
+    }
+
+    fn pending(&self, id: u64) -> PathBuf {
+        self.folder.join(format!("{id:08}.pending"))
+    }
+
+    fn record(&self, id: u64) -> PathBuf {
+        self.folder.join(format!("{id:08}.json"))
+    }
+
+    /// Makes a prepared record count; one that counts already is fine.
+    ///
+    /// # Errors
+    /// `Failed` where the disk refuses.
+    pub(crate) fn confirm(&self, id: u64) -> Result<()> {
+        if fsx::exists(&self.pending(id)) {
+            fsx::rename(&self.pending(id), &self.record(id))?;
+            let _ = fsx::flush_folder(&self.folder);
+        }
+        Ok(())
+    }
+
+    /// Takes a prepared record back.
+    pub(crate) fn forget(&self, id: u64) {
+        let _ = std::fs::remove_file(self.pending(id));
     }
 
     fn ids(&self) -> impl Iterator<Item = u64> {
@@ -116,8 +153,10 @@ impl History {
         ids.sort_unstable_by(|a, b| b.cmp(a));
         let old = ids.get(KEPT..).unwrap_or_default();
         for id in old {
-            let _ = std::fs::remove_file(self.folder.join(format!("{id:08}.json")));
+            let _ = std::fs::remove_file(self.record(*id));
         }
+        // Of changes that never came to be: this is called while the lock is held.
+        self.files("pending").iter().for_each(|file| drop(std::fs::remove_file(file)));
         let trees = self.trees();
         if !old.is_empty() && !trees.is_empty() {
             let named = self.edited();
@@ -134,14 +173,12 @@ impl History {
     }
 }
 
-/// Makes a prepared record count.
-pub(crate) fn confirm(pending: &Path) {
-    let _ = std::fs::rename(pending, pending.with_extension("json"));
-}
-
-/// Takes a prepared record back.
-pub(crate) fn forget(pending: &Path) {
-    let _ = std::fs::remove_file(pending);
+fn read(file: &Path) -> Result<Record> {
+    let unreadable = || format!("the record of a change, `{}`, cannot be read", file.display());
+    let hint = "move it away: what it and the changes before it did can then no longer be turned back";
+    let bytes = fsx::read_plain_file(file, LARGEST).context(unreadable).map_err(|e| e.hint(hint))?;
+    serde_json::from_slice(&bytes.unwrap_or_default())
+        .map_err(|e| error!(Invalid, "{}", unreadable()).cause(e).hint(hint))
 }
 
 fn changes(
@@ -188,12 +225,6 @@ pub(crate) fn state_before(records: &[Record], id: u64) -> BTreeMap<SkillName, C
     state
 }
 
-/// The folder that holds a scope's history.
-pub(crate) fn folder(data: &Path, registry: &Path) -> PathBuf {
-    let hash = crate::digest::sha256_hex(registry.to_string_lossy().as_bytes());
-    data.join("history").join(&hash[..16])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,7 +256,7 @@ mod tests {
             std::fs::write(file, serde_json::to_vec(&record).unwrap()).unwrap();
         }
         history.prune();
-        let ids: Vec<u64> = history.records().iter().map(|record| record.id).collect();
+        let ids: Vec<u64> = history.records().unwrap().iter().map(|record| record.id).collect();
         assert_eq!(ids, (6..=25).rev().collect::<Vec<_>>());
         let left: Vec<u64> =
             given_up.iter().filter(|(_, digest)| history.trees().has(digest)).map(|(n, _)| *n).collect();

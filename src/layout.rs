@@ -11,6 +11,7 @@ use fs_err as fs;
 use jiff::Timestamp;
 
 use crate::error::{Result, error, fail};
+use crate::fsx;
 
 /// What the process was given by its surroundings. The only place that reads the
 /// environment, the clock, the working directory and the terminal.
@@ -29,16 +30,24 @@ pub(crate) struct Env {
 impl Env {
     /// Reads the surroundings.
     ///
+    /// A working directory that was deleted is no hindrance where `project` says by an
+    /// absolute path what the command is about.
+    ///
     /// # Errors
     /// `Failed` when the working directory is gone.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads them")]
-    pub(crate) fn read() -> Result<Self> {
-        let cwd = std::env::current_dir().map_err(|e| {
-            error!(Failed, "the working directory cannot be read")
-                .cause(e)
-                .hint("change to a folder that exists")
-        })?;
+    pub(crate) fn read(project: Option<&Path>) -> Result<Self> {
         let variables: BTreeMap<_, _> = std::env::vars_os().collect();
+        let cwd = std::env::current_dir().or_else(|e| {
+            let was =
+                variables.get(std::ffi::OsStr::new("PWD")).map(PathBuf::from).filter(|p| p.is_absolute());
+            let project = project.filter(|project| project.is_absolute());
+            project.map(|project| was.unwrap_or_else(|| project.to_path_buf())).ok_or_else(|| {
+                error!(Failed, "the working directory cannot be read").cause(e).hint(
+                    "change to a folder that exists, or name the project with `--project` and its whole path",
+                )
+            })
+        })?;
         let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf());
         let mut env = Self {
             cwd,
@@ -117,20 +126,33 @@ impl Env {
         self.place("BA_AGENT_CONFIG_DIR", |dirs| dirs.config_dir().to_path_buf())
     }
 
-    /// `<cache dir>`: shared by all projects, may be deleted at any time.
+    /// `<cache dir>`: shared by all projects, may be deleted at any time. Without a home
+    /// directory it is in a temporary folder of this user's own.
     ///
     /// # Errors
-    /// `Failed` where there is no home directory and `BA_AGENT_CACHE_DIR` is not set.
+    /// `Failed` where there is neither and `BA_AGENT_CACHE_DIR` is not set.
     pub(crate) fn cache_dir(&self) -> Result<PathBuf> {
-        self.place("BA_AGENT_CACHE_DIR", |dirs| dirs.cache_dir().to_path_buf())
+        let usual = self.place("BA_AGENT_CACHE_DIR", |dirs| dirs.cache_dir().to_path_buf());
+        usual.or_else(|e| self.own_temporary_folder().map_or(Err(e), |folder| Ok(folder.join("cache"))))
     }
 
-    /// `<data dir>`: the history that `rollback` reads.
+    /// `<data dir>`: locks, journals, and the history that `rollback` reads. Where the home
+    /// directory is missing or cannot be written, a temporary folder of this user's own.
     ///
     /// # Errors
-    /// `Failed` where there is no home directory and `BA_AGENT_DATA_DIR` is not set.
+    /// `Failed` where there is neither and `BA_AGENT_DATA_DIR` is not set.
     pub(crate) fn data_dir(&self) -> Result<PathBuf> {
-        self.place("BA_AGENT_DATA_DIR", |dirs| dirs.data_local_dir().to_path_buf())
+        let usual = self.place("BA_AGENT_DATA_DIR", |dirs| dirs.data_local_dir().to_path_buf());
+        match usual {
+            Ok(path) if self.path_var("BA_AGENT_DATA_DIR").is_some() => Ok(path),
+            Ok(path) if fsx::check_writable(&path).is_ok() => Ok(path),
+            usual => self.own_temporary_folder().map_or(usual, |folder| Ok(folder.join("data"))),
+        }
+    }
+
+    /// True for a data folder that will not outlive the machine's next clean-up.
+    pub(crate) fn is_temporary(&self, data: &Path) -> bool {
+        self.temporary_folder().is_some_and(|folder| data.starts_with(folder))
     }
 
     fn place(&self, variable: &str, of: impl Fn(&ProjectDirs) -> PathBuf) -> Result<PathBuf> {
@@ -141,6 +163,34 @@ impl Env {
             error!(Failed, "no home directory: there is no place for settings and caches")
                 .hint(format!("set HOME, or {variable} to a folder"))
         })
+    }
+
+    fn temporary_folder(&self) -> Option<PathBuf> {
+        #[cfg(unix)]
+        {
+            let above = self.path_var("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"));
+            Some(above.join(format!("ba-agent-{}", rustix::process::geteuid().as_raw())))
+        }
+        #[cfg(not(unix))]
+        None
+    }
+
+    /// The temporary folder that stands in for a home directory. It is used only where it
+    /// belongs to this user alone: anybody can make one of that name in `/tmp`.
+    fn own_temporary_folder(&self) -> Option<PathBuf> {
+        let folder = self.temporary_folder()?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+            let _ = std::fs::DirBuilder::new().mode(0o700).create(&folder);
+            let meta = std::fs::symlink_metadata(&folder).ok()?;
+            let is_own = meta.is_dir()
+                && meta.uid() == rustix::process::geteuid().as_raw()
+                && meta.mode() & 0o077 == 0;
+            is_own.then_some(folder)
+        }
+        #[cfg(not(unix))]
+        Some(folder)
     }
 }
 

@@ -77,7 +77,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ui::usage(&error),
     };
-    let env = match Env::read() {
+    let env = match Env::read(cli.project()) {
         Ok(env) => env,
         Err(error) => {
             let ui = Ui::bare(cli.manner());

@@ -120,7 +120,7 @@ impl Marketplaces {
     }
 }
 
-/// Changes the file of a scope: reads it under the lock, lets `change` have it, writes it
+/// Changes the file of a scope: reads it under `lock`, lets `change` have it, writes it
 /// back as a whole if it is another one now.
 ///
 /// # Errors
@@ -128,18 +128,18 @@ impl Marketplaces {
 /// a disk that cannot be written.
 pub(crate) fn change<T>(
     file: &Path,
+    lock: &Path,
     wait: Duration,
     waiting: &dyn Fn(&str),
     change: impl FnOnce(&mut BTreeMap<String, Marketplace>) -> Result<T>,
 ) -> Result<T> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    let made = fsx::create_folders(folder)?;
-    let lock = Lock::take(&file.with_file_name(".skills_marketplaces.lock"), wait, waiting)?;
+    let lock = Lock::take(lock, wait, waiting)?;
+    let made = fsx::create_folders(file.parent().unwrap_or(Path::new(".")))?;
     let outcome = rewrite(file, change);
-    lock.release();
     if outcome.is_err() {
         fsx::remove_empty(&made);
     }
+    lock.release();
     outcome
 }
 
@@ -199,8 +199,14 @@ mod tests {
         }
     }
 
+    /// A lock that is not in the folder of the file.
+    fn lock(file: &Path) -> std::path::PathBuf {
+        let hash = crate::digest::sha256_hex(file.as_os_str().as_encoded_bytes());
+        file.ancestors().nth(2).unwrap().join("locks").join(&hash[..8])
+    }
+
     fn put(file: &Path, name: &str) -> Result<()> {
-        change(file, Duration::ZERO, &|_| (), |all| {
+        change(file, &lock(file), Duration::ZERO, &|_| (), |all| {
             all.insert(name.to_owned(), marketplace("github:o/r"));
             Ok(())
         })
@@ -211,7 +217,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("config/skills_marketplaces.json");
         assert!(
-            change(&file, Duration::ZERO, &|_| (), |_| -> Result<()> { Err(error!(Failed, "no")) }).is_err()
+            change(&file, &lock(&file), Duration::ZERO, &|_| (), |_| -> Result<()> {
+                Err(error!(Failed, "no"))
+            })
+            .is_err()
         );
         assert!(!file.parent().unwrap().exists());
         put(&file, "one").unwrap();

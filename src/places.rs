@@ -23,9 +23,17 @@ pub(crate) struct Places {
     install_dir: Option<PathBuf>,
     /// `base` without links.
     real_base: PathBuf,
-    /// Folders and what they are without links. Asked once each: a command on thousands of
-    /// skills asks thousands of times, and must get one answer before and after it makes them.
-    real: Mutex<BTreeMap<PathBuf, PathBuf>>,
+    known: Mutex<Known>,
+}
+
+/// What was asked already. A command on thousands of skills asks thousands of times, and must
+/// get one answer before and after it makes the folders.
+#[derive(Debug, Default)]
+struct Known {
+    /// Folders and what they are without links.
+    real: BTreeMap<PathBuf, PathBuf>,
+    /// The target that first had its skills in a real folder.
+    targets: BTreeMap<PathBuf, Target>,
 }
 
 impl Places {
@@ -36,16 +44,29 @@ impl Places {
             is_user: matches!(scope, Scope::User { .. }),
             install_dir: install_dir.map(|dir| env.from(scope.base(), dir)),
             real_base: real(scope.base()),
-            real: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
     /// The folder that holds the skills of a target. A root that is a link is resolved once,
     /// here, so that staging lies on the file system where the skills really are.
-    fn root(&self, target: &Target) -> PathBuf {
+    pub(crate) fn root(&self, target: &Target) -> PathBuf {
         let root = self.root_as_written(target);
-        let mut known = self.real.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry(root).or_insert_with_key(|root| real(root)).clone()
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let real = known.real.entry(root).or_insert_with_key(|root| real(root)).clone();
+        known.targets.entry(real.clone()).or_insert_with(|| target.clone());
+        real
+    }
+
+    /// The target that has its skills in `root`, a folder that [`Places::roots`] gave.
+    pub(crate) fn target_of(&self, root: &Path) -> Option<Target> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.targets.get(root).cloned()
+    }
+
+    /// `project` or `user`.
+    pub(crate) fn scope(&self) -> &'static str {
+        if self.is_user { "user" } else { "project" }
     }
 
     fn root_as_written(&self, target: &Target) -> PathBuf {

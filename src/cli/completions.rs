@@ -7,7 +7,7 @@ use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 use super::{Context, settings_of};
 use crate::error::Result;
 use crate::layout::{Env, Scope};
-use crate::store::{LOCK_WAIT, Store};
+use crate::store::read_overview;
 
 /// The variable by which a shell's script asks this program for candidates.
 pub(crate) const VARIABLE: &str = "BA_AGENT_COMPLETE";
@@ -68,12 +68,12 @@ pub(crate) fn script(shell: Shell) -> Result<String> {
 /// Names of the skills that are installed here, in the project and for the user. Whatever
 /// goes wrong: a TAB never prints an error.
 pub(crate) fn installed_names() -> Vec<CompletionCandidate> {
-    let Ok(env) = Env::read() else { return Vec::new() };
+    let Ok(env) = Env::read(None) else { return Vec::new() };
     let scopes = [Scope::find(&env, false, None), Scope::find(&env, true, None)];
     let registries = scopes.into_iter().flatten().filter_map(|scope| {
         let settings = settings_of(&env, Some(&scope)).ok()?;
         let file = scope.registry_file(&env, settings.registry.as_deref());
-        Store::new(file, scope.base(), LOCK_WAIT).overview().ok()
+        read_overview(&file).ok()
     });
     registries
         .flat_map(|overview| overview.skills)

@@ -17,7 +17,7 @@ pub(crate) struct History {}
 impl History {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
-        let records = place.store.history().records();
+        let records = place.store.history().records()?;
         if cx.ui.json() {
             cx.ui.data(&serde_json::json!({ "changes": records }));
             return Ok(0);

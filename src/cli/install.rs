@@ -103,7 +103,7 @@ pub(crate) struct Install {
 
 impl Install {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let mut place = cx.place()?;
+        let mut place = if self.frozen { cx.place_of_frozen()? } else { cx.place()? };
         place.settings.require_reachable |= self.require_reachable;
         if self.sources.is_empty() && self.from.is_none() {
             return self.restore(cx, &place);
@@ -163,7 +163,10 @@ impl Install {
             Report::of_plan(plan, &place.places, cx.env.now)?
         } else {
             // Only what is to be changed needs the lock, and under it another look.
-            let transaction = place.store.begin(&cx.waiting())?;
+            let transaction = match self.frozen {
+                true => place.store.begin_unrepaired(&cx.waiting())?,
+                false => place.store.begin(&cx.waiting())?,
+            };
             let registry = transaction.registry();
             let plan = restore::plan(registry, self.due(registry, place, &supply)?, &supply)?;
             cx.apply(place, plan, transaction, "install")?

@@ -205,7 +205,8 @@ fn change<T>(
     place: &Place,
     change: impl FnOnce(&mut std::collections::BTreeMap<String, Known>) -> Result<T>,
 ) -> Result<T> {
-    marketplaces::change(&place.marketplaces_file(), cx.lock_wait()?, &cx.waiting(), change)
+    let lock = place.store.workspace().marketplaces_lock_file();
+    marketplaces::change(&place.marketplaces_file(), &lock, cx.lock_wait()?, &cx.waiting(), change)
 }
 
 fn tell_added(cx: &Context<'_>, name: &str, fetched: &Fetched) {

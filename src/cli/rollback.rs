@@ -45,7 +45,7 @@ impl Rollback {
         let place = cx.place()?;
         let history = place.store.history();
         let name: Option<SkillName> = self.name.as_deref().map(str::parse).transpose()?;
-        let state = rollback::state(&history.records(), name.as_ref(), self.to)?;
+        let state = rollback::state(&history.records()?, name.as_ref(), self.to)?;
         let world = cx.world(&place);
         let supply = Supply::new(&world, vec![place.cache.clone(), history.trees()]);
         let report = if self.dry_run {

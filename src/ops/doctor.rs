@@ -163,8 +163,8 @@ fn twins(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
 /// `Conflict` while another command holds the lock, `Failed` where the disk refuses; what
 /// was done until then stays done, each step being whole in itself.
 pub(crate) fn mend(patient: &Patient<'_>, now: Timestamp) -> Result<()> {
-    if patient.store.recover() == Recovery::Pending {
-        // Held, unwritable or unreadable: what follows needs the lock and would say it worse.
+    if matches!(patient.store.recover(), Recovery::Running | Recovery::Blocked(_)) {
+        // What follows needs the lock, and would say worse what is in the way.
         return Ok(());
     }
     let Ok(registry) = patient.store.read() else { return Ok(()) };

@@ -1,53 +1,89 @@
-//! The journal of a transaction: what was swapped for what, written before the first swap.
+//! The journal of a transaction: what is swapped for what, written before the first swap.
+//!
+//! It holds no path that is obeyed. A swap names a skills folder by its target and a skill by
+//! its name; where they are follows from the scope as it is *now*, and the folders in between
+//! from the transaction's id. What a journal says of places is only compared with that.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use super::{Recovery, Store};
+use crate::agents::Target;
 use crate::digest::sha256_hex;
 use crate::error::{Context as _, Result, error};
 use crate::fsx;
-use crate::history;
+use crate::skill::SkillName;
+
+/// The largest journal that is read: 5,000 skills in 50 targets make less than half of it.
+const LARGEST: u64 = 64 << 20;
 
 /// How far a transaction is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Phase {
+    /// The staging folders are written.
     #[default]
     Staging,
+    /// Folders are swapped; whether the change stands is for the registry file to say.
     Swapping,
+    /// The change stands, although the registry file is what it was before.
+    Committed,
+}
+
+/// A skills folder that takes part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Root {
+    /// The target that has its skills there.
+    pub(super) target: String,
+    /// Where that was when the command ran. Never obeyed: another place now is an error.
+    pub(super) place: PathBuf,
+    /// How many folders, this one and those above it, did not exist before.
+    pub(super) made: usize,
 }
 
 /// One place that gets new content, loses what it has, or both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Swap {
-    pub(super) place: PathBuf,
-    /// Where the new content is staged; `None` to remove.
-    pub(super) new: Option<PathBuf>,
-    /// Where the old content goes; `None` where there was none.
-    pub(super) old: Option<PathBuf>,
+    /// Which of the journal's roots.
+    pub(super) root: usize,
+    pub(super) name: SkillName,
+    /// The number under which the new content is staged; `None` to remove.
+    pub(super) staged: Option<u32>,
+    /// The number under which the old content is kept; `None` where there was none.
+    pub(super) had: Option<u32>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Journal {
+    /// The name of the staging folder in each root.
+    pub(super) staging: String,
     pub(super) phase: Phase,
-    /// Skills folder to the staging folder inside it.
-    pub(super) stagings: BTreeMap<PathBuf, PathBuf>,
-    /// Folders that did not exist before, outermost first.
-    pub(super) made: Vec<PathBuf>,
-    pub(super) swaps: Vec<Swap>,
+    /// The registry file; compared, never obeyed.
+    pub(super) registry: PathBuf,
     pub(super) registry_before: Option<String>,
-    /// The record of this change, written but not yet counting.
-    #[serde(default)]
-    pub(super) history: Option<PathBuf>,
     /// sha256 of the registry file as it will be; `""` while staging.
     pub(super) registry_after: String,
+    /// How many folders above the registry file did not exist before.
+    pub(super) made: usize,
+    pub(super) roots: Vec<Root>,
+    pub(super) swaps: Vec<Swap>,
+    /// The record of this change, written but not yet counting.
+    pub(super) history: Option<u64>,
 }
 
-impl Swap {
+/// The three places of a swap.
+pub(super) struct Paths {
+    pub(super) place: PathBuf,
+    pub(super) new: Option<PathBuf>,
+    pub(super) old: Option<PathBuf>,
+}
+
+impl Paths {
     /// Old content away, new content in: two renames on one file system.
     pub(super) fn make(&self) -> Result<()> {
         if let Some(old) = &self.old {
@@ -59,7 +95,7 @@ impl Swap {
         Ok(())
     }
 
-    /// Turns [`Swap::make`] back, however far it came.
+    /// Turns [`Paths::make`] back, however far it came.
     fn undo(&self) -> Result<()> {
         let new_is_in = self.new.as_ref().is_some_and(|new| !fsx::exists(new));
         match &self.old {
@@ -67,7 +103,7 @@ impl Swap {
                 if new_is_in {
                     self.take_out()?;
                 }
-                Ok(fs::rename(old, &self.place)?)
+                Ok(fsx::rename(old, &self.place)?)
             }
             None if new_is_in => self.take_out(),
             _ => Ok(()),
@@ -77,89 +113,179 @@ impl Swap {
     /// Moves new content back to where it was staged: a rename, as quick as it came.
     fn take_out(&self) -> Result<()> {
         match &self.new {
-            Some(new) if fsx::exists(&self.place) => Ok(fs::rename(&self.place, new)?),
+            Some(new) if fsx::exists(&self.place) => Ok(fsx::rename(&self.place, new)?),
             _ => Ok(()),
-        }
-    }
-
-    fn is_made(&self) -> bool {
-        match (&self.new, &self.old) {
-            (Some(new), _) => !fsx::exists(new),
-            (None, Some(old)) => fsx::exists(old),
-            (None, None) => true,
         }
     }
 }
 
+impl Root {
+    /// The staging folder in it.
+    pub(super) fn staging(&self, name: &str) -> PathBuf {
+        self.place.join(name)
+    }
+}
+
 impl Journal {
+    /// Where a swap happens. The root is one of ours: [`Journal::check`] saw to it.
+    pub(super) fn paths(&self, swap: &Swap) -> Option<Paths> {
+        let root = self.roots.get(swap.root)?;
+        let numbered = |number: u32| root.staging(&self.staging).join(number.to_string());
+        Some(Paths {
+            place: root.place.join(swap.name.as_str()),
+            new: swap.staged.map(numbered),
+            old: swap.had.map(numbered),
+        })
+    }
+
+    pub(super) fn stagings(&self) -> impl Iterator<Item = PathBuf> {
+        self.roots.iter().map(|root| root.staging(&self.staging))
+    }
+
+    /// # Errors
+    /// `Failed` where the disk refuses.
     pub(super) fn write(&self, file: &Path) -> Result<()> {
         let text = serde_json::to_vec_pretty(self).unwrap_or_default();
         fsx::write_atomic(file, &text)
     }
 
     fn read(file: &Path) -> Result<Self> {
-        serde_json::from_slice(&fs::read(file)?).map_err(|e| {
-            error!(Invalid, "the journal `{}` of a killed command cannot be read", file.display())
-                .cause(e)
-                .hint("run `ba-agent doctor`, or check the skills with `ba-agent skill verify` and delete it")
-        })
+        let bytes = fsx::read_plain_file(file, LARGEST)?.unwrap_or_default();
+        Self::parse(&bytes)
+            .context(|| format!("the journal `{}` of a killed command cannot be read", file.display()))
+            .map_err(|e| e.hint("check the skills with `ba-agent skill verify`, then delete that file"))
     }
 
-    /// True when the registry file is already the new one and every swap happened.
+    /// Reads a journal's text.
+    ///
+    /// # Errors
+    /// `Invalid` for anything that no command of ours can have written.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
+        let journal: Self =
+            serde_json::from_slice(bytes).map_err(|e| error!(Invalid, "not a valid journal").cause(e))?;
+        let is_name = journal.staging.strip_prefix(super::STAGING_PREFIX).is_some_and(|rest| {
+            !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        });
+        if !is_name || journal.swaps.iter().any(|swap| swap.root >= journal.roots.len()) {
+            return Err(error!(Invalid, "not a valid journal").cause("its names do not fit together"));
+        }
+        Ok(journal)
+    }
+
+    /// Derives every place anew from the scope as it is now. A place that has moved since,
+    /// or leads out of the project now, is not touched.
+    fn check(&self, store: &Store) -> Result<()> {
+        if self.registry != store.registry {
+            return Err(error!(
+                Conflict,
+                "a killed command worked with another registry, `{}`",
+                self.registry.display()
+            )
+            .hint("set `skills.registry` as it was and run the command again, or `ba-agent doctor`"));
+        }
+        for root in &self.roots {
+            let target = Target::parse(&root.target)?;
+            store.places.check(&target)?;
+            let now = store.places.root(&target);
+            if now != root.place {
+                return Err(error!(Conflict, "the skills folder of `{target}` is `{}` now", now.display())
+                    .cause(format!("a killed command has unfinished changes in `{}`", root.place.display()))
+                    .hint("put the folder, or the setting that names it, back as it was and run the command again"));
+            }
+        }
+        Ok(())
+    }
+
+    /// True when the change stands: the registry file is the new one.
     fn is_complete(&self, registry: &Path) -> bool {
-        let now = std::fs::read(registry).ok().map(|bytes| sha256_hex(&bytes));
-        let after = Some(self.registry_after.clone());
-        self.phase == Phase::Swapping
-            && now == after
-            && (self.registry_before != after || self.swaps.iter().all(Swap::is_made))
+        match self.phase {
+            Phase::Staging => false,
+            Phase::Committed => true,
+            Phase::Swapping => {
+                let now = std::fs::read(registry).ok().map(|bytes| sha256_hex(&bytes));
+                let after = Some(self.registry_after.clone());
+                now == after && self.registry_before != after
+            }
+        }
     }
 }
 
 /// Turns a transaction back: swaps in reverse, staging folders, folders it made.
-pub(super) fn undo(journal: &Journal) -> Result<()> {
-    if let Some(pending) = &journal.history {
-        history::forget(pending);
+///
+/// # Errors
+/// `Failed` for what cannot be put back; the journal must then stay.
+pub(super) fn undo(journal: &Journal, store: &Store) -> Result<()> {
+    if let Some(id) = journal.history {
+        store.history.forget(id);
     }
     if journal.phase == Phase::Swapping {
         for swap in journal.swaps.iter().rev() {
-            swap.undo().context(|| format!("`{}` cannot be put back", swap.place.display()))?;
+            let root = journal.roots.get(swap.root);
+            // Without its staging folder nothing in a root is ours: it was turned back before.
+            let is_ours = root.is_some_and(|root| fsx::is_real_folder(&root.staging(&journal.staging)));
+            if let Some(paths) = journal.paths(swap).filter(|_| is_ours) {
+                paths.undo().context(|| format!("`{}` cannot be put back", paths.place.display()))?;
+            }
         }
-        for root in journal.stagings.keys() {
-            fsx::sync_folder(root);
+        for root in &journal.roots {
+            let _ = fsx::flush_folder(&root.place);
         }
     }
-    tidy(journal)
-}
-
-/// Removes staging folders with what is left in them, and folders made for nothing.
-pub(super) fn tidy(journal: &Journal) -> Result<()> {
-    for staging in journal.stagings.values() {
-        fsx::remove(staging)?;
-    }
-    fsx::remove_empty(&journal.made);
+    tidy(journal)?;
+    remove_made(journal, store);
     Ok(())
 }
 
-/// Repairs what the journal beside the registry tells of; the lock must be held.
-pub(super) fn recover(store: &Store) -> Result<Recovery> {
-    for unfinished in store.unfinished_files() {
-        fsx::remove(&unfinished)?;
+/// Removes staging folders with what is left in them.
+///
+/// # Errors
+/// `Failed` for what cannot be removed.
+pub(super) fn tidy(journal: &Journal) -> Result<()> {
+    for staging in journal.stagings() {
+        fsx::remove(&staging)?;
     }
-    let file = store.journal_file();
+    Ok(())
+}
+
+/// Removes the folders that were made for nothing, where they are empty.
+pub(super) fn remove_made(journal: &Journal, store: &Store) {
+    let above = |folder: &Path, made: usize| -> Vec<PathBuf> {
+        let mut folders: Vec<PathBuf> = folder.ancestors().take(made).map(Path::to_path_buf).collect();
+        folders.reverse();
+        folders
+    };
+    for root in &journal.roots {
+        fsx::remove_empty(&above(&root.place, root.made));
+    }
+    if let Some(folder) = store.registry.parent() {
+        fsx::remove_empty(&above(folder, journal.made));
+    }
+}
+
+/// Repairs what the journal tells of; the lock must be held.
+///
+/// # Errors
+/// `Invalid` for a journal that cannot be read, `Conflict` where the skills folders are no
+/// longer those it was written for, `Failed` where the disk refuses. Nothing is removed then.
+pub(super) fn recover(store: &Store) -> Result<Recovery> {
+    let file = store.workspace.journal_file();
+    fsx::remove_file(&fsx::new_beside(&file))?;
     if !fsx::exists(&file) {
-        return Ok(Recovery::Undone);
+        return Ok(Recovery::Clean);
     }
     let journal = Journal::read(&file)?;
-    let outcome = if journal.is_complete(store.registry_file()) {
-        if let Some(pending) = &journal.history {
-            history::confirm(pending);
+    journal.check(store)?;
+    fsx::remove_file(&fsx::new_beside(&store.registry))?;
+    let outcome = if journal.is_complete(&store.registry) {
+        if let Some(id) = journal.history {
+            store.history.confirm(id)?;
         }
         tidy(&journal)?;
         Recovery::Finished
     } else {
-        undo(&journal)?;
+        undo(&journal, store)?;
         Recovery::Undone
     };
-    fsx::remove(&file)?;
+    fs::remove_file(&file)?;
     Ok(outcome)
 }

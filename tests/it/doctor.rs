@@ -133,7 +133,7 @@ fn killed(step: usize) -> TestEnv {
 #[test]
 fn what_a_killed_command_left_is_found_first_and_then_mended() {
     let mut journals = 0;
-    for step in 3..16 {
+    for step in 5..24 {
         let env = killed(step);
         let before = env.picture("project");
         let run = env.run(&["doctor", "--json"]);
@@ -144,10 +144,7 @@ fn what_a_killed_command_left_is_found_first_and_then_mended() {
         let (fixed, left) = fix(&env, 0);
         assert_eq!((fixed, left), (found, vec![]), "step {step}");
         let rest = env.picture("project");
-        assert!(
-            !rest.keys().any(|path| path.contains(".ba-agent-") || path.ends_with(".journal")),
-            "{rest:?}"
-        );
+        assert!(!rest.keys().any(|path| path.contains(".ba-agent-") || path.ends_with(".new")), "{rest:?}");
         env.run(&["skill", "verify"]).ends(0);
     }
     assert!(journals >= 5, "only {journals} of the kills left a journal");
@@ -160,49 +157,76 @@ fn staging_folders_whose_journal_is_gone_are_removed_those_of_others_are_not() {
         let left = env.picture("project/.claude/skills");
         left.keys().find(|path| path.starts_with(".ba-agent-") && !path.contains('/')).cloned()
     };
-    let (env, folder) = (3..16)
+    let (env, folder) = (5..24)
         .find_map(|step| {
             let env = killed(step);
             let folder = staged(&env)?;
             Some((env, folder))
         })
         .expect("no kill leaves a staging folder");
-    std::fs::remove_file(env.path("project/config/.skills_registry.journal")).unwrap();
+    std::fs::remove_file(env.state().join("journal.json")).unwrap();
     env.write("project/.claude/skills/.ba-agent-00000000-1/1/SKILL.md", "in use by another project");
-    env.write("project/config/.ba-agent-AbCdEf", "half a registry");
-    let told = doctor(&env, 6, &["lock", "staging", "staging", "staging"]);
-    assert!(told["findings"][1]["message"].as_str().unwrap().contains(&folder));
-    assert_eq!(told["findings"][3]["severity"], "info");
-    assert_eq!(
-        fix(&env, 0),
-        (vec!["lock".into(), "staging".into(), "staging".into()], vec!["staging".into()])
-    );
+    env.write("project/config/.skills_registry.json.new", "half a registry");
+    env.write("project/config/.ba-agent-notes", "somebody's");
+    let told = doctor(&env, 6, &["staging", "staging", "staging"]);
+    assert!(told["findings"][0]["message"].as_str().unwrap().contains(&folder));
+    assert_eq!(told["findings"][2]["severity"], "info");
+    assert_eq!(fix(&env, 0), (vec!["staging".into(), "staging".into()], vec!["staging".into()]));
     assert_eq!(staged(&env).as_deref(), Some(".ba-agent-00000000-1"));
-    assert!(!env.path("project/config/.ba-agent-AbCdEf").exists());
-    assert!(!env.path("project/config/.skills_registry.lock").exists() || cfg!(windows));
+    assert!(!env.path("project/config/.skills_registry.json.new").exists());
+    assert_eq!(env.read("project/config/.ba-agent-notes"), "somebody's");
 }
 
 #[test]
 fn while_another_command_runs_nothing_of_it_is_touched() {
-    let env = killed(9);
+    let env = killed(14);
+    assert!(env.state().join("journal.json").exists(), "this step is too early");
     let before = env.picture("project");
-    let lock = env.path("project/config/.skills_registry.lock");
-    let holder = std::fs::File::options().write(true).create(true).truncate(false).open(lock).unwrap();
+    let holder = std::fs::File::options().write(true).open(env.state().join("lock")).unwrap();
     holder.lock().unwrap();
     let told = doctor(&env, 0, &["busy"]);
     assert_eq!(told["healthy"], true);
     env.run(&["doctor", "--fix"]).ends(0).says("Examined");
-    let after = env.picture("project");
+    // What a running command has not finished is nothing to warn of.
+    let run = env.run(&["skill", "list"]).ends(0);
+    assert!(!run.stderr.contains("killed"), "{}", run.stderr);
     drop(holder);
-    assert_eq!(after.keys().collect::<Vec<_>>(), {
-        let mut keys: Vec<_> = before.keys().collect();
-        let lock = "config/.skills_registry.lock".to_owned();
-        if !before.contains_key(&lock) {
-            keys.push(after.get_key_value(&lock).unwrap().0);
-            keys.sort();
-        }
-        keys
-    });
+    assert_eq!(env.picture("project"), before);
+}
+
+#[test]
+fn journals_and_locks_in_a_project_are_named_and_never_obeyed() {
+    let env = installed();
+    let precious = env.write("precious/file", "precious");
+    let journal = format!(
+        r#"{{"phase":"staging","stagings":{{"/x":"{}"}},"made":[],"swaps":[],"registry_before":null,
+            "registry_after":""}}"#,
+        precious.parent().unwrap().display()
+    );
+    env.write("project/config/.skills_registry.journal", journal);
+    #[cfg(unix)]
+    for lock in ["skills_registry", "skills_marketplaces"] {
+        let at = env.path(&format!("project/config/.{lock}.lock"));
+        std::os::unix::fs::symlink(&precious, at).unwrap();
+    }
+    let before = (env.picture("project"), env.picture("precious"));
+    let run = env.run(&["doctor", "--fix", "--json"]).ends(0);
+    assert!(codes(&run, "findings").iter().all(|code| code == "stray"), "{}", run.stdout);
+    env.skill("src/market/skills/x");
+    for args in [
+        &["skill", "list"][..],
+        &["skill", "list", "--offline"],
+        &["skill", "install", "--frozen"],
+        &["skill", "install"],
+        &["skill", "verify"],
+    ] {
+        let run = env.run(args).ends(0);
+        assert!(!run.stderr.contains("killed"), "{args:?} {}", run.stderr);
+        assert_eq!((env.picture("project"), env.picture("precious")), before, "{args:?}");
+    }
+    env.run(&["skill", "uninstall", "docx"]).ends(0);
+    env.run(&["marketplace", "add", "m", "../src/market"]).ends(0);
+    assert_eq!(env.picture("precious"), before.1);
 }
 
 #[test]
@@ -271,9 +295,11 @@ fn a_name_in_both_scopes_a_missing_token_and_a_missing_ssh_are_told() {
 #[test]
 fn a_journal_that_cannot_be_read_is_told_and_left() {
     let env = installed();
-    env.write("project/config/.skills_registry.journal", "not json");
+    let journal = env.state().join("journal.json");
+    std::fs::write(&journal, "not json").unwrap();
     assert_eq!(fix(&env, 6), (vec![], vec!["journal".into()]));
-    assert_eq!(env.read("project/config/.skills_registry.journal"), "not json");
+    assert_eq!(std::fs::read_to_string(journal).unwrap(), "not json");
+    env.run(&["skill", "list"]).ends(0).says("a killed command has unfinished changes here");
 }
 
 #[cfg(unix)]

@@ -56,6 +56,15 @@ impl TestEnv {
         self.root().join(below)
     }
 
+    /// Where the program keeps lock, journal and history of the one scope that was changed.
+    pub(crate) fn state(&self) -> PathBuf {
+        let all = self.home().join(".local/share/ba-agent/workspaces");
+        let mut found = std::fs::read_dir(all).unwrap().map(|entry| entry.unwrap().path());
+        let one = found.next().unwrap();
+        assert_eq!(found.next(), None, "several scopes were changed");
+        one
+    }
+
     /// Sets a variable for every later run.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
         self.variables.insert(name.into(), value.into());

@@ -395,12 +395,11 @@ fn a_full_disk_leaves_everything_as_it_was() {
     let env = three();
     env.run(&["skill", "install", "../src", "-s", "docx"]).ends(0);
     let before = env.picture("project");
-    for step in 1..=60 {
+    for step in 1..=120 {
         let mut command = env.command(&["skill", "install", "../src", "--all"]);
         command.env("BA_AGENT_FAULT", format!("full:{step}"));
         let run = env.done(command.output().unwrap());
-        let mut after = env.picture("project");
-        after.retain(|path, _| !path.ends_with(".lock"));
+        let after = env.picture("project");
         if run.status == 0 {
             assert!(step > 15, "only {step} steps");
             return;

@@ -21,6 +21,7 @@ mod sequences;
 mod terminal;
 mod update;
 mod verify;
+mod workspace;
 
 mod catalogues;
 mod interrupted;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Examination, Finding, Patient, shown};
 use crate::error::Result;
 use crate::fetch::{git, ssh};
+use crate::fsx;
 use crate::layout::Env;
 use crate::registry::Registry;
 use crate::source::{Request, Source};
@@ -35,7 +36,7 @@ pub(super) fn folders(patient: &Patient<'_>, seen: &mut Examination) {
         match place {
             Ok(folder) => {
                 seen.fact(code, &shown(&folder));
-                if let Err(why) = usable(&folder) {
+                if let Err(why) = fsx::check_writable(&folder) {
                     let message = format!("the {code} folder `{}` cannot be used", shown(&folder));
                     seen.add(Finding::wrong(code, message).details(vec![why]).hint(hint));
                 }
@@ -43,23 +44,6 @@ pub(super) fn folders(patient: &Patient<'_>, seen: &mut Examination) {
             Err(error) => seen.add(Finding::of_error(code, &error)),
         }
     }
-}
-
-/// Says why nothing can be put into `folder`, or into the nearest folder above that is
-/// there. Asks, and writes nothing to find out.
-fn usable(folder: &Path) -> Result<(), String> {
-    let there = folder.ancestors().find(|at| at.symlink_metadata().is_ok()).unwrap_or(folder);
-    let meta = std::fs::metadata(there).map_err(|e| format!("{}: {e}", shown(there)))?;
-    if !meta.is_dir() {
-        return Err(format!("`{}` is no folder", shown(there)));
-    }
-    #[cfg(unix)]
-    let denied = rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
-        .err()
-        .map(|e| std::io::Error::from(e).to_string());
-    #[cfg(not(unix))]
-    let denied = meta.permissions().readonly().then(|| "read-only".to_owned());
-    denied.map_or(Ok(()), |why| Err(format!("`{}` cannot be written: {why}", shown(there))))
 }
 
 pub(super) fn versions(seen: &mut Examination) {
@@ -159,10 +143,10 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_used_says_why() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(usable(&dir.path().join("not/yet/there")), Ok(()));
+        assert_eq!(fsx::check_writable(&dir.path().join("not/yet/there")), Ok(()));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was made to find out");
         std::fs::write(dir.path().join("file"), "").unwrap();
-        assert!(usable(&dir.path().join("file/below")).unwrap_err().contains("is no folder"));
+        assert!(fsx::check_writable(&dir.path().join("file/below")).unwrap_err().contains("not a folder"));
     }
 
     #[test]

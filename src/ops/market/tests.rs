@@ -37,7 +37,7 @@ fn shop(bench: &Bench, names: &[&str]) -> Marketplaces {
     for name in names {
         let fetched = fetch(&Place::parse("./m").unwrap(), &bench.world()).unwrap();
         assert_eq!((fetched.skills, fetched.warnings.len()), (4, 0));
-        crate::marketplaces::change(&file, Duration::ZERO, &|_| (), |all| {
+        crate::marketplaces::change(&file, &file.with_extension("lock"), Duration::ZERO, &|_| (), |all| {
             all.insert((*name).to_owned(), fetched.marketplace);
             Ok(())
         })
@@ -190,7 +190,7 @@ fn an_update_that_is_not_recorded_loses_nothing() {
         all.extend(own(&old));
         Ok(())
     };
-    crate::marketplaces::change(&file, Duration::ZERO, &|_| (), put).unwrap();
+    crate::marketplaces::change(&file, &file.with_extension("lock"), Duration::ZERO, &|_| (), put).unwrap();
     let second = repo.commit(&[("marketplace.json", catalogue("second").as_bytes())], &[first]);
     repo.set("refs/heads/main", second);
     let all = Marketplaces::read(&file, None).unwrap();

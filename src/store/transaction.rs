@@ -1,0 +1,268 @@
+//! One change of a scope: everything staged, then everything swapped, or nothing.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use jiff::Timestamp;
+
+use super::journal::{self, Journal, Phase, Root, Swap};
+use super::lock::Lock;
+use super::{Store, Valid};
+use crate::digest::{self, Digest, sha256_hex};
+use crate::disk;
+use crate::error::{Context as _, Error, Result, error, printable};
+use crate::fsx;
+use crate::registry::Registry;
+use crate::skill::SkillName;
+
+/// The right to change one scope. Dropped without [`Transaction::commit`] it leaves the
+/// disk as it was.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    pub(super) store: Store,
+    pub(super) lock: Option<Lock>,
+    pub(super) registry: Registry,
+    before: Option<Vec<u8>>,
+    pub(super) journal: Journal,
+    reserved: u32,
+    /// Trees with edits that this change gives up, kept in the history.
+    edited: BTreeMap<SkillName, Digest>,
+    /// The journal is on the disk, as far as this process knows.
+    has_journal: bool,
+}
+
+/// What tells one transaction from all others, also from those of other machines that see
+/// the same skills folder.
+pub(super) fn new_id() -> String {
+    let chance = RandomState::new().hash_one(std::process::id());
+    format!("{}-{:08x}", std::process::id(), chance & 0xFFFF_FFFF)
+}
+
+impl Transaction {
+    pub(super) fn new(store: Store, lock: Lock, journal: Journal) -> Self {
+        Self {
+            store,
+            lock: Some(lock),
+            registry: Registry::default(),
+            before: None,
+            journal,
+            reserved: 0,
+            edited: BTreeMap::new(),
+            has_journal: false,
+        }
+    }
+
+    pub(super) fn read(mut self) -> Result<Self> {
+        (self.registry, self.before) = self.store.read_bytes()?;
+        Ok(self)
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Keeps a copy of an edited skill's folder in the history before it is replaced.
+    ///
+    /// # Errors
+    /// `Failed` when the copy cannot be made: edits are not given up without one.
+    pub(crate) fn keep_edited(&mut self, name: &SkillName, folder: &Path) -> Result<()> {
+        let (files, bytes) = disk::read_folder(folder)?;
+        let digest = digest::of_files(&files);
+        let trees = self.store.history.trees();
+        trees.put(&digest, &files, &bytes.into_values().collect::<Vec<_>>());
+        if trees.get(&digest).is_none() {
+            return Err(error!(Failed, "the edited files of `{name}` cannot be kept for a rollback")
+                .cause(format!("`{}` cannot be written", trees.folder().display()))
+                .hint("set BA_AGENT_DATA_DIR to a folder that can be written"));
+        }
+        self.edited.insert(name.clone(), digest);
+        Ok(())
+    }
+
+    /// A path inside a staging folder in `root` where nothing stands yet. Makes `root` where
+    /// it is missing.
+    ///
+    /// # Errors
+    /// `Failed` where `root` cannot be made or written, for instance because it is a file;
+    /// `Usage` where it leads out of the project.
+    pub(crate) fn reserve(&mut self, root: &Path) -> Result<PathBuf> {
+        let at = self.stage_in(root)?;
+        let number = self.next_number();
+        Ok(self.staging(at).join(number.to_string()))
+    }
+
+    fn next_number(&mut self) -> u32 {
+        self.reserved += 1;
+        self.reserved
+    }
+
+    fn staging(&self, root: usize) -> PathBuf {
+        self.journal.roots.get(root).map(|root| root.staging(&self.journal.staging)).unwrap_or_default()
+    }
+
+    /// Makes sure that there is a staging folder in `root`; its position in the journal.
+    fn stage_in(&mut self, root: &Path) -> Result<usize> {
+        if let Some(at) = self.journal.roots.iter().position(|known| known.place == root) {
+            return Ok(at);
+        }
+        let unwritable = || format!("skills cannot be put into `{}`", root.display());
+        let target = self.store.places.target_of(root).ok_or_else(|| {
+            error!(
+                Failed,
+                "`{}` is not a skills folder of this {}",
+                root.display(),
+                self.store.places.scope()
+            )
+        })?;
+        self.store.places.check(&target)?;
+        if fsx::exists(root) && !root.is_dir() {
+            return Err(not_a_folder(root));
+        }
+        // The staging folder's name is in the journal before the folder is on the disk, so
+        // that a kill between the two leaves nothing that nobody knows.
+        let made = root.ancestors().take_while(|folder| !folder.exists()).count();
+        self.journal.roots.push(Root { target: target.to_string(), place: root.to_path_buf(), made });
+        let at = self.journal.roots.len() - 1;
+        self.has_journal = true;
+        self.journal.write(&self.store.workspace.journal_file()).context(|| {
+            format!("the journal in `{}` cannot be written", self.store.workspace.folder().display())
+        })?;
+        fsx::create_folders(root).context(unwritable)?;
+        fsx::create_folder(&self.staging(at)).context(unwritable)?;
+        Ok(at)
+    }
+
+    /// Puts a validated skill at `place`, replacing whatever is there.
+    ///
+    /// # Errors
+    /// `Failed` for a place that is not a skill's in a skills folder of this scope.
+    pub(crate) fn put(&mut self, place: PathBuf, valid: &Valid) -> Result<()> {
+        self.swap(&place, Some(valid.folder()))
+    }
+
+    /// Puts a link at `place` that says `target`.
+    ///
+    /// # Errors
+    /// `Failed` where links cannot be made.
+    pub(crate) fn link(&mut self, root: &Path, place: PathBuf, target: &Path) -> Result<()> {
+        let staged = self.reserve(root)?;
+        fsx::symlink(target, &staged, true)
+            .context(|| format!("the link `{}` cannot be made", place.display()))?;
+        self.swap(&place, Some(&staged))
+    }
+
+    /// Takes away what stands at `place`.
+    ///
+    /// # Errors
+    /// Those of [`Transaction::put`].
+    pub(crate) fn remove(&mut self, place: PathBuf) -> Result<()> {
+        self.swap(&place, None)
+    }
+
+    fn swap(&mut self, place: &Path, new: Option<&Path>) -> Result<()> {
+        let not_ours = || error!(Failed, "`{}` is not the place of a skill", place.display());
+        let (root, name) = place.parent().zip(place.file_name()).ok_or_else(not_ours)?;
+        let name: SkillName = name.to_str().ok_or_else(not_ours)?.parse()?;
+        let root = self.stage_in(root)?;
+        let staged = match new {
+            Some(new) if new.parent() == Some(&self.staging(root)) => {
+                let number = new.file_name().and_then(|name| name.to_str()?.parse().ok());
+                Some(number.ok_or_else(not_ours)?)
+            }
+            Some(_) => return Err(not_ours()),
+            None => None,
+        };
+        let had = fsx::exists(place).then(|| self.next_number());
+        self.journal.swaps.push(Swap { root, name, staged, had });
+        Ok(())
+    }
+
+    /// Swaps everything that was put, linked or removed, then writes `registry`. All of it
+    /// or nothing. `command` and `at` are for the history.
+    ///
+    /// # Errors
+    /// `Failed`, with the disk as it was before.
+    pub(crate) fn commit(mut self, registry: &Registry, command: &str, at: Timestamp) -> Result<()> {
+        let history = self.store.history.clone();
+        // Of thousands of skills both are megabytes, and neither needs the other.
+        let (text, record) = thread::scope(|scope| {
+            let prepared =
+                scope.spawn(|| history.prepare(&self.registry, registry, &self.edited, command, at));
+            (registry.to_text().into_bytes(), prepared.join())
+        });
+        self.journal.history =
+            record.map_err(|_| error!(Failed, "the record of this change cannot be written"))??;
+        let same_registry = self.before.as_deref() == Some(&text[..]);
+        if self.journal.swaps.is_empty() && same_registry {
+            self.journal.history.iter().for_each(|id| history.forget(*id));
+            return Ok(());
+        }
+        self.journal.registry_before = self.before.as_deref().map(sha256_hex);
+        self.journal.registry_after = sha256_hex(&text);
+        self.journal.phase = Phase::Swapping;
+        self.has_journal = true;
+        self.swap_all(&text, same_registry)
+            .context(|| "nothing was changed: the last step failed".to_owned())?;
+        // From here on the change stands; a failure to tidy up is repaired by the next command.
+        self.has_journal = false;
+        self.journal.made = 0;
+        let recorded = self.journal.history.map_or(Ok(()), |id| history.confirm(id));
+        history.prune();
+        if recorded.is_ok() && journal::tidy(&self.journal).is_ok() {
+            let _ = fsx::remove_file(&self.store.workspace.journal_file());
+        }
+        Ok(())
+    }
+
+    fn swap_all(&mut self, text: &[u8], same_registry: bool) -> Result<()> {
+        for staging in self.journal.stagings() {
+            fsx::sync_tree(&staging)?;
+        }
+        let file = self.store.workspace.journal_file();
+        self.journal.write(&file)?;
+        for paths in self.journal.swaps.iter().filter_map(|swap| self.journal.paths(swap)) {
+            paths.make()?;
+        }
+        for root in &self.journal.roots {
+            fsx::sync_folder(&root.place)?;
+        }
+        if same_registry {
+            // The registry file cannot tell that the swaps are done, so the journal does.
+            let done = Journal { phase: Phase::Committed, ..self.journal.clone() };
+            return done.write(&file);
+        }
+        fsx::write_atomic(&self.store.registry, text)
+            .context(|| format!("the registry `{}` cannot be written", self.store.registry.display()))
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        // A journal that cannot be carried out now stays for the next command.
+        if self.has_journal && journal::undo(&self.journal, &self.store).is_ok() {
+            let _ = fsx::remove_file(&self.store.workspace.journal_file());
+        }
+        if !self.has_journal && self.journal.made > 0 {
+            journal::remove_made(&self.journal, &self.store);
+        }
+        if let Some(lock) = self.lock.take() {
+            lock.release();
+        }
+    }
+}
+
+fn not_a_folder(root: &Path) -> Error {
+    let choose = "or choose another folder with `--agent` or `skills.install_dir`";
+    match std::fs::read_link(root) {
+        Ok(target) => error!(Conflict, "`{}` is a link that leads nowhere", root.display())
+            .cause(format!(
+                "it says `{}`, where there is nothing",
+                printable(&target.to_string_lossy(), false)
+            ))
+            .hint(format!("make the folder that it leads to, or remove the link, {choose}")),
+        Err(_) => error!(Conflict, "`{}` is a file, not a folder for skills", root.display())
+            .hint(format!("move it away, {choose}")),
+    }
+}
