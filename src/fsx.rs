@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
 
-use crate::error::{Result, error};
+use crate::error::{Error, Result, error, printable};
 
 /// Flag for opening a file: never through a link.
 #[cfg(unix)]
@@ -88,6 +88,11 @@ pub(crate) mod fault {
     pub(crate) fn step() -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// The folder that `path` lies in.
+pub(crate) fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
 }
 
 /// Makes `folder` and what is missing above it; returns the folders it made, outermost
@@ -174,6 +179,29 @@ pub(crate) fn is_real_folder(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
 }
 
+/// `path` without links, also where it is not there (yet): what is missing cannot be a link,
+/// and a link to what is missing is followed as far as it goes.
+pub(crate) fn real_path(path: &Path) -> PathBuf {
+    follow(path, 0)
+}
+
+fn follow(path: &Path, links: usize) -> PathBuf {
+    if let Ok(real) = std::fs::canonicalize(path) {
+        return real;
+    }
+    let above = path.parent().unwrap_or(Path::new("/"));
+    match (std::fs::read_link(path), path.components().next_back()) {
+        (Ok(target), _) if links < 40 => follow(&follow(above, links).join(target), links + 1),
+        (_, Some(Component::Normal(name))) => follow(above, links).join(name),
+        (_, Some(Component::ParentDir)) => {
+            let mut up = follow(above, links);
+            up.pop();
+            up
+        }
+        _ => path.to_path_buf(),
+    }
+}
+
 /// Says why nothing can be put into `folder`, or into the nearest folder above that is
 /// there. Asks, and writes nothing to find out.
 ///
@@ -232,13 +260,23 @@ pub(crate) fn open_plain_file(path: &Path) -> Result<Option<(std::fs::File, u64)
     let file = match options.open(path) {
         Ok(file) => file.into_parts().0,
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
+            return match std::fs::read_link(path) {
+                Ok(target) => Err(leads_nowhere(path, &target)),
+                Err(_) => Ok(None),
+            };
         }
         Err(_) if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) => return Err(not_a_file()),
         Err(e) => return Err(e.into()),
     };
     let meta = file.metadata()?;
     if meta.is_file() { Ok(Some((file, meta.len()))) } else { Err(not_a_file()) }
+}
+
+/// The error for a link to something that is not there.
+pub(crate) fn leads_nowhere(link: &Path, target: &Path) -> Error {
+    error!(Conflict, "`{}` is a link that leads nowhere", link.display())
+        .cause(format!("it says `{}`, where there is nothing", printable(&target.to_string_lossy(), false)))
+        .hint("make what it leads to, or remove the link")
 }
 
 /// The bytes of a plain file of at most `largest` bytes; `None` where there is none.
@@ -478,6 +516,58 @@ mod tests {
         assert!(write_through(&at("far"), b"x").is_err());
         assert!(write_through(&at("missing/file"), b"x").is_err());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_real_path_has_no_links_whether_it_is_there_or_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().canonicalize().unwrap();
+        std::fs::create_dir_all(top.join("there/deep")).unwrap();
+        let link = |target: &str, at: &str| std::os::unix::fs::symlink(target, top.join(at)).unwrap();
+        link("there", "link");
+        link("there/missing/file", "dangling");
+        link("../outside/x", "there/out");
+        link("loop", "loop");
+        for (path, expected) in [
+            ("link/deep", "there/deep"),
+            ("link/new/file", "there/new/file"),
+            ("dangling", "there/missing/file"),
+            ("link/out", "outside/x"),
+            ("link/../x", "x"),
+            ("loop", "loop"),
+            ("none/../x", "x"),
+        ] {
+            assert_eq!(real_path(&top.join(path)), top.join(expected), "{path}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_not_a_plain_file_is_neither_waited_for_nor_read_without_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+        std::os::unix::fs::symlink("/dev/zero", at("zero")).unwrap();
+        std::os::unix::fs::symlink("pipe", at("link")).unwrap();
+        std::os::unix::fs::symlink("gone", at("dangling")).unwrap();
+        std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        std::fs::create_dir(at("folder")).unwrap();
+        for name in ["pipe", "zero", "link", "dangling", "socket", "folder"] {
+            let error = read_plain_file(&at(name), 100).unwrap_err();
+            assert!(
+                error.kind == crate::error::Kind::Conflict && !error.hints.is_empty(),
+                "{name}: {error:?}"
+            );
+        }
+        std::fs::write(at("file"), "text").unwrap();
+        std::os::unix::fs::symlink("file", at("good")).unwrap();
+        assert_eq!(read_plain_file(&at("good"), 4).unwrap().unwrap(), b"text");
+        assert!(read_plain_file(&at("good"), 3).is_err());
+        std::fs::File::create(at("huge")).unwrap().set_len(1 << 40).unwrap();
+        assert!(read_plain_file(&at("huge"), 1 << 20).is_err());
+        assert_eq!(read_plain_file(&at("none"), 3).unwrap(), None);
+        assert_eq!(read_plain_file(&at("file/below"), 3).unwrap(), None);
     }
 
     #[test]

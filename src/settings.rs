@@ -1,13 +1,17 @@
 //! World: `config.yaml`, read strictly: an unknown key is an error that names the line.
 
+mod keys;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
 use serde::Deserialize;
 
-use crate::error::{Result, error, printable};
+use keys::{Key, Project, Value};
+
+use crate::error::{Error, Result, error, printable};
+use crate::fsx;
 use crate::layout::Env;
 use crate::tree::Limits;
 
@@ -60,10 +64,21 @@ pub(crate) struct Settings {
     /// Refuse commits that no branch or tag reaches.
     pub(crate) require_reachable: bool,
     pub(crate) limits: Limits,
-    // False where a project named the host: the user's token is not for it.
-    github_token_goes: bool,
-    gitlab_token_goes: bool,
-    bitbucket_token_goes: bool,
+    /// Folders outside a project that links of it may lead to.
+    pub(crate) allow_links_to: Vec<PathBuf>,
+    /// What a project's file says and does not count, in sentences.
+    pub(crate) ignored: Vec<String>,
+    named_by_user: HostsOfUser,
+}
+
+/// Whether each base URL is the user's own word (or the default). A token is never sent to a
+/// host that only a project names.
+#[derive(Debug, Clone, Copy)]
+struct HostsOfUser {
+    github: bool,
+    gitlab: bool,
+    bitbucket: bool,
+    npm: bool,
 }
 
 impl Default for Settings {
@@ -84,9 +99,9 @@ impl Default for Settings {
             ca_file: None,
             require_reachable: false,
             limits: Limits::default(),
-            github_token_goes: true,
-            gitlab_token_goes: true,
-            bitbucket_token_goes: true,
+            allow_links_to: Vec::new(),
+            ignored: Vec::new(),
+            named_by_user: HostsOfUser { github: true, gitlab: true, bitbucket: true, npm: true },
         }
     }
 }
@@ -104,13 +119,14 @@ struct Section {
     install_dir: Option<String>,
     registry: Option<String>,
     agents: Option<Vec<String>>,
+    allow_links_to: Option<Vec<String>>,
     cache_limit: Option<Size>,
     github_url: Option<String>,
     gitlab_url: Option<String>,
     bitbucket_url: Option<String>,
     npm_url: Option<String>,
     allow_http: Option<bool>,
-    ca_file: Option<PathBuf>,
+    ca_file: Option<String>,
     require_reachable: Option<bool>,
     auth: Auth,
     limits: BTreeMap<String, Size>,
@@ -122,6 +138,53 @@ struct Auth {
     github_token: Option<String>,
     gitlab_token: Option<String>,
     bitbucket_token: Option<String>,
+}
+
+impl Section {
+    /// What is set. Every field is named here: one that is forgotten does not compile.
+    ///
+    /// # Errors
+    /// `Usage` for a limit that there is none of.
+    fn into_values(self) -> Result<Vec<(Key, Value)>> {
+        let Self {
+            install_dir,
+            registry,
+            agents,
+            allow_links_to,
+            cache_limit,
+            github_url,
+            gitlab_url,
+            bitbucket_url,
+            npm_url,
+            allow_http,
+            ca_file,
+            require_reachable,
+            auth: Auth { github_token, gitlab_token, bitbucket_token },
+            limits,
+        } = self;
+        let size = |size: Size| Value::Size(size.0);
+        let mut values = vec![
+            (Key::InstallDir, install_dir.map(Value::Text)),
+            (Key::Registry, registry.map(Value::Text)),
+            (Key::Agents, agents.map(Value::List)),
+            (Key::AllowLinksTo, allow_links_to.map(Value::List)),
+            (Key::CacheLimit, cache_limit.map(size)),
+            (Key::GithubUrl, github_url.map(Value::Text)),
+            (Key::GitlabUrl, gitlab_url.map(Value::Text)),
+            (Key::BitbucketUrl, bitbucket_url.map(Value::Text)),
+            (Key::NpmUrl, npm_url.map(Value::Text)),
+            (Key::AllowHttp, allow_http.map(Value::Flag)),
+            (Key::CaFile, ca_file.map(Value::Text)),
+            (Key::RequireReachable, require_reachable.map(Value::Flag)),
+            (Key::GithubToken, github_token.map(Value::Text)),
+            (Key::GitlabToken, gitlab_token.map(Value::Text)),
+            (Key::BitbucketToken, bitbucket_token.map(Value::Text)),
+        ];
+        for (name, value) in limits {
+            values.push((Key::of_limit(&name)?, Some(size(value))));
+        }
+        Ok(values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
+    }
 }
 
 /// `1GiB`, `64 MiB`, `500kB` or a plain number of bytes.
@@ -165,8 +228,8 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
 impl Settings {
     /// Reads the user's file, then the project's over it, then the environment over both.
     ///
-    /// A project's file comes with the project, from whoever wrote it: it may not lead
-    /// outside of the project, nor a token or a variable to another host.
+    /// A project's file comes with the project, from whoever wrote it: the table in
+    /// [`keys`] says of each key what it may say.
     ///
     /// # Errors
     /// `Usage` for a file that is no YAML, has an unknown key or a wrong type, with the
@@ -174,156 +237,230 @@ impl Settings {
     pub(crate) fn load(env: &Env, user: Option<&Path>, project: Option<&Path>) -> Result<Self> {
         let mut settings = Self::default();
         if let Some(document) = user.map(read).transpose()?.flatten() {
-            settings.merge(document, env)?;
+            for (key, value) in document.skills.into_values()? {
+                let value = if key.rule().expands { value.expanded(env)? } else { value };
+                settings.set(key, value, env);
+            }
         }
-        if let Some(file) = project
-            && let Some(document) = read(file)?
-        {
-            settings.merge_project(document, env, file)?;
+        if let Some(file) = project {
+            settings.load_project(file, env)?;
         }
         settings.merge_environment(env);
         Ok(settings)
     }
 
-    /// The file of a project, which is not the user's own word.
-    fn merge_project(&mut self, document: Document, env: &Env, file: &Path) -> Result<()> {
-        let section = &document.skills;
-        for (key, value) in [("install_dir", &section.install_dir), ("registry", &section.registry)] {
-            if value.as_deref().is_some_and(|path| !stays_inside(path)) {
-                return Err(error!(Usage, "`{key}` in `{}` leads out of the project", file.display())
-                    .hint("write a path inside the project; other folders are for your own settings"));
-            }
+    fn load_project(&mut self, file: &Path, env: &Env) -> Result<()> {
+        if let Some(root) = file.parent().and_then(Path::parent)
+            && let Some(outside) = leads_out(file, root, &self.allow_links_to)
+        {
+            return Err(leads_out_error("settings", file, &outside));
         }
-        for value in [&section.github_url, &section.gitlab_url, &section.bitbucket_url] {
-            if value.as_deref().is_some_and(|url| url.contains("${")) {
-                return Err(error!(Usage, "a URL in `{}` takes a variable's value", file.display())
-                    .hint("a project could send your variables anywhere: write the URL out"));
-            }
+        let Some(document) = read(file)? else { return Ok(()) };
+        let own = self.urls().map(str::to_owned);
+        for (key, value) in document.skills.into_values()? {
+            self.set_from_project(key, value, env, file)?;
         }
-        if section.ca_file.is_some() || section.allow_http.is_some() {
-            return Err(error!(
-                Usage,
-                "`ca_file` and `allow_http` in `{}` are not the project's to say",
-                file.display()
-            )
-            .hint("put them into your own settings"));
-        }
-        let own = (self.github_url.clone(), self.gitlab_url.clone(), self.bitbucket_url.clone());
-        self.merge(document, env)?;
-        for (was, is, token) in [
-            (own.0, &self.github_url, &mut self.github_token_goes),
-            (own.1, &self.gitlab_url, &mut self.gitlab_token_goes),
-            (own.2, &self.bitbucket_url, &mut self.bitbucket_token_goes),
-        ] {
-            *token = was == *is;
+        let named_by_user =
+            self.urls().iter().zip(&own).map(|(is, was)| *is == was.as_str()).collect::<Vec<_>>();
+        if let [github, gitlab, bitbucket, npm] = named_by_user[..] {
+            self.named_by_user = HostsOfUser { github, gitlab, bitbucket, npm };
         }
         Ok(())
     }
 
-    fn merge(&mut self, document: Document, env: &Env) -> Result<()> {
-        let Section { auth, limits, .. } = &document.skills;
-        for (name, size) in limits {
-            self.set_limit(name, size.0)?;
+    fn urls(&self) -> [&str; 4] {
+        [&self.github_url, &self.gitlab_url, &self.bitbucket_url, &self.npm_url]
+    }
+
+    /// One value of a project's file, as far as it is the project's to say.
+    fn set_from_project(&mut self, key: Key, value: Value, env: &Env, file: &Path) -> Result<()> {
+        let refused = |what: &str| error!(Usage, "`{}` in `{}` {what}", key.name(), file.display());
+        if value.texts().any(|text| text.contains("${")) {
+            return Err(refused("takes a variable's value")
+                .hint("a project could send your variables anywhere: write the value out, or set it in your own settings"));
         }
-        for (token, slot) in [
-            (&auth.github_token, &mut self.github_token),
-            (&auth.gitlab_token, &mut self.gitlab_token),
-            (&auth.bitbucket_token, &mut self.bitbucket_token),
-        ] {
-            if let Some(text) = token {
-                let value = expand(text, env)?;
-                *slot = (!value.is_empty()).then(|| Secret::new(value)).or(slot.take());
+        match key.rule().project {
+            Project::May => self.set(key, value, env),
+            Project::Inside => {
+                if value.texts().any(|path| !stays_inside(path)) {
+                    return Err(refused("leads out of the project, or into its `.git`")
+                        .hint("write a path inside the project; other folders are for your own settings"));
+                }
+                self.set(key, value, env);
+            }
+            Project::Narrows => {
+                let (before, wanted) = (self.clone(), value.clone());
+                self.set(key, value, env);
+                if !self.is_narrower(&before) {
+                    *self = before;
+                    self.ignored.push(format!(
+                        "`{}: {wanted}` in `{}` is wider than yours and does not count",
+                        key.name(),
+                        file.display()
+                    ));
+                }
+            }
+            Project::Never => {
+                return Err(refused("is not the project's to say").hint(format!(
+                    "put `{}` into your own settings; `ba-agent doctor --global --verbose` names their folder",
+                    key.name()
+                )));
             }
         }
-        let section = document.skills;
-        for (value, slot) in
-            [(section.install_dir, &mut self.install_dir), (section.registry, &mut self.registry)]
-        {
-            if let Some(text) = value {
-                *slot = Some(expand(&text, env)?);
-            }
-        }
-        for (value, slot) in [
-            (section.github_url, &mut self.github_url),
-            (section.gitlab_url, &mut self.gitlab_url),
-            (section.bitbucket_url, &mut self.bitbucket_url),
-            (section.npm_url, &mut self.npm_url),
-        ] {
-            if let Some(text) = value {
-                *slot = expand(&text, env)?.trim_end_matches('/').to_owned();
-            }
-        }
-        self.agents = section.agents.unwrap_or(std::mem::take(&mut self.agents));
-        self.cache_limit = section.cache_limit.map_or(self.cache_limit, |size| size.0);
-        self.allow_http = section.allow_http.unwrap_or(self.allow_http);
-        self.require_reachable = section.require_reachable.unwrap_or(self.require_reachable);
-        self.ca_file = section.ca_file.map(|path| env.absolute(&path)).or(self.ca_file.take());
         Ok(())
+    }
+
+    /// True when no limit is higher than before and no demand was dropped.
+    fn is_narrower(&self, before: &Self) -> bool {
+        let Limits { download, pack, unpacked, file, entries, skill_files, depth, manifest, frontmatter } =
+            &self.limits;
+        let was = &before.limits;
+        *download <= was.download
+            && *pack <= was.pack
+            && *unpacked <= was.unpacked
+            && *file <= was.file
+            && *entries <= was.entries
+            && *skill_files <= was.skill_files
+            && *depth <= was.depth
+            && *manifest <= was.manifest
+            && *frontmatter <= was.frontmatter
+            && self.require_reachable >= before.require_reachable
+    }
+
+    /// Sets a value of the kind that [`Section::into_values`] gives the key.
+    fn set(&mut self, key: Key, value: Value, env: &Env) {
+        match value {
+            Value::Text(text) => self.set_text(key, text, env),
+            Value::List(list) => match key {
+                Key::AllowLinksTo => {
+                    self.allow_links_to = list.iter().map(|path| env.absolute(Path::new(path))).collect();
+                }
+                _ => self.agents = list,
+            },
+            Value::Size(size) => self.set_size(key, size),
+            Value::Flag(flag) => match key {
+                Key::AllowHttp => self.allow_http = flag,
+                _ => self.require_reachable = flag,
+            },
+        }
+    }
+
+    fn set_text(&mut self, key: Key, text: String, env: &Env) {
+        let url = |text: &str| text.trim_end_matches('/').to_owned();
+        // A variable that is not set is no token.
+        let token = |text: String, slot: &mut Option<Secret>| {
+            if !text.is_empty() {
+                *slot = Some(Secret::new(text));
+            }
+        };
+        match key {
+            Key::InstallDir => self.install_dir = Some(text),
+            Key::Registry => self.registry = Some(text),
+            Key::GithubUrl => self.github_url = url(&text),
+            Key::GitlabUrl => self.gitlab_url = url(&text),
+            Key::BitbucketUrl => self.bitbucket_url = url(&text),
+            Key::NpmUrl => self.npm_url = url(&text),
+            Key::CaFile => self.ca_file = Some(env.absolute(Path::new(&text))),
+            Key::GithubToken => token(text, &mut self.github_token),
+            Key::GitlabToken => token(text, &mut self.gitlab_token),
+            Key::BitbucketToken => token(text, &mut self.bitbucket_token),
+            _ => {}
+        }
+    }
+
+    fn set_size(&mut self, key: Key, size: u64) {
+        let limits = &mut self.limits;
+        let count = usize::try_from(size).unwrap_or(usize::MAX);
+        match key {
+            Key::CacheLimit => self.cache_limit = size,
+            Key::LimitDownload => limits.download = size,
+            Key::LimitPack => limits.pack = size,
+            Key::LimitUnpacked => limits.unpacked = size,
+            Key::LimitFile => limits.file = size,
+            Key::LimitEntries => limits.entries = count,
+            Key::LimitSkillFiles => limits.skill_files = count,
+            Key::LimitDepth => limits.depth = count,
+            Key::LimitManifest => limits.manifest = size,
+            Key::LimitFrontmatter => limits.frontmatter = size,
+            _ => {}
+        }
     }
 
     fn merge_environment(&mut self, env: &Env) {
-        for (variable, slot, goes) in [
-            ("BA_AGENT_GITHUB_URL", &mut self.github_url, &mut self.github_token_goes),
-            ("BA_AGENT_GITLAB_URL", &mut self.gitlab_url, &mut self.gitlab_token_goes),
-            ("BA_AGENT_BITBUCKET_URL", &mut self.bitbucket_url, &mut self.bitbucket_token_goes),
+        let hosts = &mut self.named_by_user;
+        for (variable, slot, named_by_user) in [
+            ("BA_AGENT_GITHUB_URL", &mut self.github_url, &mut hosts.github),
+            ("BA_AGENT_GITLAB_URL", &mut self.gitlab_url, &mut hosts.gitlab),
+            ("BA_AGENT_BITBUCKET_URL", &mut self.bitbucket_url, &mut hosts.bitbucket),
+            ("BA_AGENT_NPM_URL", &mut self.npm_url, &mut hosts.npm),
         ] {
             if let Some(value) = env.var(variable) {
                 *slot = value.trim_end_matches('/').to_owned();
-                *goes = true;
+                *named_by_user = true;
             }
         }
-        if let Some(value) = env.var("BA_AGENT_NPM_URL") {
-            self.npm_url = value.trim_end_matches('/').to_owned();
-        }
-        for (variables, slot, goes) in [
-            (&["GITHUB_TOKEN", "GH_TOKEN"][..], &mut self.github_token, self.github_token_goes),
-            (&["GITLAB_TOKEN"][..], &mut self.gitlab_token, self.gitlab_token_goes),
-            (&["BITBUCKET_TOKEN"][..], &mut self.bitbucket_token, self.bitbucket_token_goes),
+        for (variables, slot, may_send) in [
+            (&["GITHUB_TOKEN", "GH_TOKEN"][..], &mut self.github_token, hosts.github),
+            (&["GITLAB_TOKEN"][..], &mut self.gitlab_token, hosts.gitlab),
+            (&["BITBUCKET_TOKEN"][..], &mut self.bitbucket_token, hosts.bitbucket),
         ] {
             let found = variables.iter().find_map(|name| env.var(name)).map(Secret::new);
-            *slot = slot.take().or(found).filter(|_| goes);
+            *slot = slot.take().or(found).filter(|_| may_send);
         }
     }
 
-    fn set_limit(&mut self, name: &str, value: u64) -> Result<()> {
-        let limits = &mut self.limits;
-        let count = usize::try_from(value).unwrap_or(usize::MAX);
-        match name {
-            "download" => limits.download = value,
-            "pack" => limits.pack = value,
-            "unpacked" => limits.unpacked = value,
-            "file" => limits.file = value,
-            "entries" => limits.entries = count,
-            "skill_files" => limits.skill_files = count,
-            "depth" => limits.depth = count,
-            "manifest" => limits.manifest = value,
-            "frontmatter" => limits.frontmatter = value,
-            _ => {
-                return Err(error!(Usage, "there is no limit named `{name}`").hint(
-                    "the limits are download, pack, unpacked, file, entries, skill_files, depth, manifest, frontmatter",
-                ));
-            }
-        }
-        Ok(())
+    /// The base URLs that only the project names. Their hosts get no credential of the
+    /// user's, whatever else the user has for them.
+    pub(crate) fn urls_of_project(&self) -> Vec<&str> {
+        let HostsOfUser { github, gitlab, bitbucket, npm } = self.named_by_user;
+        let named = self.urls().into_iter().zip([github, gitlab, bitbucket, npm]);
+        named.filter(|(_, by_user)| !by_user).map(|(url, _)| url).collect()
     }
 }
+
+/// The largest settings file that is read.
+const LARGEST: u64 = 1 << 20;
 
 /// The document of a file; nothing where there is none.
 fn read(file: &Path) -> Result<Option<Document>> {
-    match fs::read_to_string(file) {
-        Ok(text) => parse(&text, file).map(Some),
-        Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(e) => Err(e.into()),
-    }
+    let Some(bytes) = fsx::read_plain_file(file, LARGEST)? else { return Ok(None) };
+    let text = String::from_utf8(bytes)
+        .map_err(|e| error!(Usage, "the settings in `{}` are not UTF-8", file.display()).cause(e))?;
+    parse(&text, file).map(Some)
 }
 
-/// True for a relative path that does not climb.
+/// True for a relative path to something below the project that is not its repository.
 pub(crate) fn stays_inside(path: &str) -> bool {
     use std::path::Component;
-    let climbs = Path::new(path).components().any(|c| !matches!(c, Component::Normal(_) | Component::CurDir));
-    !climbs && !path.starts_with('~') && !path.contains(['\\', '$'])
+    let is_below = |c: &Component<'_>| match c {
+        Component::CurDir => true,
+        Component::Normal(name) => !name.eq_ignore_ascii_case(".git"),
+        _ => false,
+    };
+    let mut parts = Path::new(path).components().peekable();
+    parts.clone().any(|c| c != Component::CurDir)
+        && parts.all(|c| is_below(&c))
+        && !path.starts_with('~')
+        && !path.contains(['\\', '$'])
+}
+
+/// Where `path` really is, if that is neither in `root` nor in one of the folders that the
+/// user allows, or in a repository's `.git`, whose hooks are run.
+pub(crate) fn leads_out(path: &Path, root: &Path, allowed: &[PathBuf]) -> Option<PathBuf> {
+    let real = fsx::real_path(path);
+    let is_below = |folder: &Path| {
+        let below = real.strip_prefix(fsx::real_path(folder)).ok();
+        below.is_some_and(|below| !below.iter().any(|name| name.eq_ignore_ascii_case(".git")))
+    };
+    (!is_below(root) && !allowed.iter().any(|folder| is_below(folder))).then_some(real)
+}
+
+/// The error for a file or folder of a project that is somewhere else in truth.
+pub(crate) fn leads_out_error(what: &str, path: &Path, outside: &Path) -> Error {
+    error!(Usage, "the {what} `{}` of the project leads out of it", path.display())
+        .cause(format!("without links it is `{}`", printable(&outside.to_string_lossy(), false)))
+        .hint("a project could have anything of yours changed: remove the link")
+        .hint("if you trust it, name the folder it leads to under `skills: allow_links_to:` in your own settings")
 }
 
 fn parse(text: &str, file: &Path) -> Result<Document> {
@@ -335,23 +472,6 @@ fn parse(text: &str, file: &Path) -> Result<Document> {
             .cause(e)
             .hint("mend the line that is named, or delete it; every key is optional")
     })
-}
-
-/// Replaces each `${VAR}` by the environment's value, nothing where it is not set.
-fn expand(text: &str, env: &Env) -> Result<String> {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        let (name, tail) = after.split_once('}').ok_or_else(|| {
-            error!(Usage, "a setting has `${{` without a closing brace")
-                .hint("write ${NAME} for the value of an environment variable")
-        })?;
-        out.push_str(before);
-        out.push_str(env.var(name).unwrap_or(""));
-        rest = tail;
-    }
-    out.push_str(rest);
-    Ok(out)
 }
 
 #[cfg(test)]
@@ -387,8 +507,6 @@ mod tests {
         let token = [("GITHUB_TOKEN", "canary"), ("SECRET", "canary")];
         let evil = "skills:\n  github_url: https://evil.example\n";
         assert_eq!(load("", evil, &token).unwrap().github_token, None);
-        let with_auth = format!("{evil}  auth:\n    github_token: ${{GITHUB_TOKEN}}\n");
-        assert_eq!(load("", &with_auth, &token).unwrap().github_token, None);
         assert!(load(evil, "", &token).unwrap().github_token.is_some(), "the user's own word");
         assert!(load(evil, evil, &token).unwrap().github_token.is_some(), "the project says the same");
         assert!(load("", "", &token).unwrap().github_token.is_some());
@@ -398,12 +516,92 @@ mod tests {
             "skills:\n  install_dir: /etc\n",
             "skills:\n  install_dir: ~/x\n",
             "skills:\n  install_dir: ${HOME}/x\n",
+            "skills:\n  install_dir: .git/hooks\n",
+            "skills:\n  install_dir: a/.GIT/x\n",
+            "skills:\n  install_dir: ''\n",
+            "skills:\n  install_dir: .\n",
             "skills:\n  registry: ../x.json\n",
+            "skills:\n  registry: .git/hooks/post-checkout\n",
+            "skills:\n  npm_url: https://evil.example/${SECRET}\n",
+            "skills:\n  agents: ['./${SECRET}']\n",
+            "skills:\n  cache_limit: 1\n",
+            "skills:\n  allow_links_to: [/]\n",
+            "skills:\n  auth:\n    github_token: x\n",
+            "skills:\n  auth:\n    github_token: ${GITHUB_TOKEN}\n",
             "skills:\n  allow_http: true\n",
             "skills:\n  ca_file: evil.pem\n",
         ] {
             assert_eq!(load("", project, &token).unwrap_err().kind, Kind::Usage, "{project}");
         }
+    }
+
+    /// Of every key that there is: a project's value counts as the table says, and no variable
+    /// of the user's is in what comes out.
+    #[test]
+    fn a_project_sets_what_the_table_lets_it() {
+        let write = |key: Key, text: &str| match key.name().split_once('.') {
+            Some((group, name)) => format!("skills:\n  {group}:\n    {name}: {text}\n"),
+            None => format!("skills:\n  {}: {text}\n", key.name()),
+        };
+        let values = |key: Key| match key {
+            Key::Agents | Key::AllowLinksTo => ["[./a]", "['./${SECRET}']"],
+            Key::AllowHttp | Key::RequireReachable => ["true", "'${SECRET}'"],
+            key if key.name().starts_with("limits.") || key == Key::CacheLimit => ["1", "'${SECRET}'"],
+            _ => ["./a", "./${SECRET}/a"],
+        };
+        let secret = [("SECRET", "canary"), ("GITHUB_TOKEN", "canary")];
+        for key in Key::ALL {
+            let [plain, variable] = values(*key);
+            let may = key.rule().project != Project::Never;
+            assert_eq!(load("", &write(*key, plain), &secret).is_ok(), may, "{}", key.name());
+            assert!(load("", &write(*key, variable), &secret).is_err(), "{}", key.name());
+            let own = load(&write(*key, variable), "", &secret);
+            if key.rule().expands {
+                assert!(own.is_ok(), "{}", key.name());
+            }
+            if key.rule().project == Project::Narrows && key.name().starts_with("limits.") {
+                let (low, high) = (write(*key, "10"), write(*key, "1000000000"));
+                let limits = |user: &str, project: &str| load(user, project, &[]).unwrap();
+                assert_eq!(limits(&low, &high).limits, limits(&low, "").limits, "{}", key.name());
+                assert_eq!(limits(&low, &high).ignored.len(), 1, "{}", key.name());
+                assert_eq!(limits(&high, &low).limits, limits("", &low).limits, "{}", key.name());
+            }
+        }
+        let reachable = |user: &str, project: &str| load(user, project, &[]).unwrap().require_reachable;
+        let (on, off) = (write(Key::RequireReachable, "true"), write(Key::RequireReachable, "false"));
+        assert!(reachable(&on, &off) && reachable("", &on) && reachable(&off, &on) && !reachable(&off, &off));
+    }
+
+    #[test]
+    fn hosts_of_a_project_are_known() {
+        let evil = "skills:\n  npm_url: https://n.example\n  gitlab_url: https://g.example/\n";
+        let of = |user: &str, project: &str, vars: &[(&str, &str)]| {
+            let settings = load(user, project, vars).unwrap();
+            settings.urls_of_project().into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(of("", evil, &[]), ["https://g.example", "https://n.example"]);
+        assert_eq!(of(evil, evil, &[]), Vec::<String>::new());
+        assert_eq!(of("", evil, &[("BA_AGENT_NPM_URL", "https://x.example")]), ["https://g.example"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn settings_of_a_project_that_lead_out_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = Env::for_test(dir.path(), &[]);
+        let file = dir.path().join("p/.ba-agent/config.yaml");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let outside = dir.path().join("outside.yaml");
+        std::fs::write(&outside, "skills:\n  agents: [cursor]\n").unwrap();
+        std::os::unix::fs::symlink(&outside, &file).unwrap();
+        let error = Settings::load(&env, None, Some(&file)).unwrap_err();
+        assert!(error.kind == Kind::Usage && error.hints[1].contains("allow_links_to"), "{error:?}");
+        let user = dir.path().join("user.yaml");
+        std::fs::write(&user, format!("skills:\n  allow_links_to: ['{}']\n", dir.path().display())).unwrap();
+        assert_eq!(Settings::load(&env, Some(&user), Some(&file)).unwrap().agents, ["cursor"]);
+        std::fs::remove_file(&file).unwrap();
+        std::process::Command::new("mkfifo").arg(&file).status().unwrap();
+        assert_eq!(Settings::load(&env, None, Some(&file)).unwrap_err().kind, Kind::Conflict);
     }
 
     #[test]

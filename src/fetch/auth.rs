@@ -150,12 +150,13 @@ fn netrc_key(url: &Url) -> String {
 }
 
 /// The ways to ask for a login after a 401, in git's order: curl reads `.netrc`, then git runs
-/// the helpers. `user` is the name that the address says.
+/// the helpers. `user` is the name that the address says. For a host that only a project names
+/// nobody is asked.
 ///
 /// # Errors
 /// `Usage` when the git configuration cannot be read, `Failed` for a `.netrc` that cannot.
 pub(crate) fn ask(world: &World, url: &Url, user: Option<&str>, way: Way) -> Result<Option<Login>> {
-    if world.offline || !is_private_line(url) {
+    if world.offline || !is_private_line(url) || is_of_project(world, url) {
         return Ok(None);
     }
     match way {
@@ -173,6 +174,12 @@ pub(crate) fn ask(world: &World, url: &Url, user: Option<&str>, way: Way) -> Res
             })
         }
     }
+}
+
+/// True for a host that only a project's settings name: nothing of the user's is for it.
+fn is_of_project(world: &World, url: &Url) -> bool {
+    let hosts = world.settings.urls_of_project();
+    hosts.iter().any(|base| Url::parse(base).is_ok_and(|base| origin(&base) == origin(url)))
 }
 
 /// Where a login may be asked for.
