@@ -282,10 +282,7 @@ impl Context<'_> {
 
     /// The same without repairing anything, with settings that were read already.
     fn as_it_stands(&self, scope: Scope, settings: Settings) -> Result<Place> {
-        let registry = scope.registry_file(self.env, settings.registry.as_deref());
-        let workspace = Workspace::new(&self.env.data_dir()?, &scope);
-        let places = Arc::new(Places::new(self.env, &scope, settings.install_dir.as_deref()));
-        let store = Store::new(registry, workspace, Arc::clone(&places), self.lock_wait()?);
+        let (store, places) = store_of(self.env, &scope, &settings, self.lock_wait()?)?;
         let cache = self.cache(&settings)?;
         Ok(Place { scope, settings, store, places, cache })
     }
@@ -348,6 +345,17 @@ impl Context<'_> {
             .with_own(Box::new(|| place.own()))
     }
 
+    /// Says which marketplaces of the project stand in front of the user's of the same name,
+    /// of those that `concerns` is true for.
+    pub(crate) fn tell_hidden(&self, all: &Marketplaces, concerns: impl Fn(&str) -> bool) {
+        for (name, own, hidden) in all.hiding().filter(|(name, ..)| concerns(name)) {
+            self.ui.note(&format!(
+                "`{name}` is {} here: this project has a marketplace of that name, and yours ({}) is not asked",
+                own.source, hidden.source
+            ));
+        }
+    }
+
     pub(crate) fn offline(&self) -> bool {
         self.globals.offline
     }
@@ -382,8 +390,9 @@ impl Place {
     /// The marketplaces that a command sees here: the scope's own, then the user's.
     ///
     /// # Errors
-    /// Those of [`Marketplaces::read`].
+    /// Those of [`Marketplaces::read`], and `Usage` where the file leads out of the project.
     pub(crate) fn marketplaces(&self, env: &Env) -> Result<Marketplaces> {
+        self.places.confine("list of marketplaces", &self.marketplaces_file())?;
         let user = env.config_dir().ok().map(|config| config.join("skills_marketplaces.json"));
         Marketplaces::read(&self.marketplaces_file(), user.as_deref())
     }
@@ -404,6 +413,20 @@ impl Place {
         }
         request
     }
+}
+
+/// The store of a scope, and the places of its skills.
+fn store_of(
+    env: &Env,
+    scope: &Scope,
+    settings: &Settings,
+    wait: std::time::Duration,
+) -> Result<(Store, Arc<Places>)> {
+    let registry = scope.registry_file(env, settings.registry.as_deref());
+    let places = Places::new(env, scope, settings.install_dir.as_deref());
+    let places = Arc::new(places.allowing(&settings.allow_links_to));
+    let workspace = Workspace::new(&env.data_dir()?, scope);
+    Ok((Store::new(registry, workspace, Arc::clone(&places), wait), places))
 }
 
 /// The settings of the user, and over them those of the project.

@@ -1,14 +1,17 @@
 //! World: what really stands where a skill should be, and how that differs from the record.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use walkdir::WalkDir;
 
-use crate::digest::{Files, sha256_hex};
+use crate::digest::{self, Files, sha256_hex};
 use crate::error::{Result, error};
+use crate::fsx;
 use crate::skill::SkillName;
 
 /// What was found at the place of a skill.
@@ -79,24 +82,24 @@ impl DriftKind {
 /// # Errors
 /// `Failed` for what cannot be read.
 pub(crate) fn look(place: &Path) -> Result<OnDisk> {
-    let mut looked = look_once(place);
-    for _ in 0..LOOKS {
-        match looked {
-            (Ok(found), true) => return Ok(found),
-            _ => looked = look_once(place),
-        }
-    }
-    looked.0
+    look_again_if_swapped(place, || read_place(place))
 }
 
 /// A swap is two renames, so a second look is nearly always enough.
 const LOOKS: usize = 20;
 
-/// What is there, and whether it was the same folder from beginning to end.
-fn look_once(place: &Path) -> (Result<OnDisk>, bool) {
-    let before = identity(place);
-    let found = read_place(place);
-    (found, identity(place) == before)
+/// Reads until the place was the same folder from beginning to end. What cannot be read though
+/// nobody swapped it will not be readable the next time either.
+fn look_again_if_swapped<T>(place: &Path, mut read: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut looks = 0;
+    loop {
+        let before = identity(place);
+        let found = read();
+        looks += 1;
+        if looks > LOOKS || identity(place) == before {
+            return found;
+        }
+    }
 }
 
 /// Device and inode of what stands at a place; nothing where the system does not tell.
@@ -146,7 +149,10 @@ pub(crate) fn read_entry(folder: &Path, path: &str, line: &str) -> Result<Vec<u8
         Some("120000") => Ok(slashed(&fs::read_link(at)?).into_bytes()),
         Some("000000") => Err(error!(Conflict, "`{}` is neither a file nor a link", at.display())
             .hint("move it out of the skill's folder")),
-        _ => Ok(fs::read(at)?),
+        _ => match fsx::read_plain_file(&at, LARGEST_FILE)? {
+            Some(bytes) => Ok(bytes),
+            None => Err(error!(Failed, "`{}` is there no more", at.display())),
+        },
     }
 }
 
@@ -195,12 +201,34 @@ pub(crate) fn hash_folder(folder: &Path) -> Result<BTreeMap<String, String>> {
             files.insert(path, format!("120000 {}", sha256_hex(target.as_bytes())));
         } else if entry.file_type().is_file() {
             let mode = if is_executable(&entry) { "100755" } else { "100644" };
-            files.insert(path, format!("{mode} {}", sha256_hex(&fs::read(entry.path())?)));
+            files.insert(path, format!("{mode} {}", hash_file(entry.path())?));
         } else if !entry.file_type().is_dir() {
             files.insert(path, "000000 special".to_owned());
         }
     }
     Ok(files)
+}
+
+/// No skill has a file of this size: it is a change without reading it to its end.
+const LARGEST_FILE: u64 = 2 << 30;
+
+/// sha256 of a file, read piece by piece: memory stays small, whatever lies in the folder.
+fn hash_file(path: &Path) -> Result<String> {
+    let Some((mut file, size)) = fsx::open_plain_file(path)? else {
+        return Err(error!(Failed, "`{}` is there no more", path.display()));
+    };
+    if size > LARGEST_FILE {
+        return Ok("larger-than-any-skill".to_owned());
+    }
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut piece);
+        match read.map_err(|e| error!(Failed, "`{}` cannot be read", path.display()).cause(e))? {
+            0 => return Ok(digest::hex(&hash.finalize())),
+            n => hash.update(piece.get(..n).unwrap_or_default()),
+        }
+    }
 }
 
 /// A path with `/` between its names on every system.
@@ -311,6 +339,44 @@ mod tests {
         check("a/link", "a/b", Overlap::Apart);
         check("a/link", "a/b/c", Overlap::Apart);
         check("missing", "also-missing", Overlap::Apart);
+    }
+
+    #[test]
+    fn only_a_place_that_was_swapped_is_looked_at_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("p");
+        std::fs::write(&place, "").unwrap();
+        let mut looks = 0;
+        let denied = look_again_if_swapped(&place, || -> Result<()> {
+            looks += 1;
+            Err(error!(Failed, "denied"))
+        });
+        assert!(denied.is_err() && looks == 1, "{looks}");
+        looks = 0;
+        let found = look_again_if_swapped(&place, || {
+            looks += 1;
+            if looks < 3 {
+                // Both stand until the swap, so the new one cannot be the same file.
+                std::fs::write(dir.path().join("new"), "").unwrap();
+                std::fs::rename(dir.path().join("new"), &place).unwrap();
+                return Err(error!(Failed, "gone"));
+            }
+            Ok(7)
+        });
+        assert_eq!((found.unwrap(), looks), (7, 3));
+    }
+
+    #[test]
+    fn a_hash_by_pieces_is_that_of_the_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        for size in [0, 1, 8_191, 8_192, 100_000] {
+            let bytes = vec![7; size];
+            std::fs::write(&file, &bytes).unwrap();
+            assert_eq!(hash_file(&file).unwrap(), sha256_hex(&bytes), "{size}");
+        }
+        std::fs::File::create(&file).unwrap().set_len(1 << 42).unwrap();
+        assert_eq!(hash_file(&file).unwrap(), "larger-than-any-skill");
     }
 
     #[test]

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use fs_err as fs;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{Error, Kind, Result, error, printable};
+use crate::error::{Context as _, Error, Kind, Result, error, printable};
 use crate::fsx;
 use crate::registry::PinRecord;
 use crate::store::lock::Lock;
@@ -18,6 +17,8 @@ use crate::words::nearest;
 
 /// The version that this program writes; a newer major one is refused.
 const SCHEMA_VERSION: &str = "1.0";
+/// The largest file that is read.
+const LARGEST: u64 = 16 << 20;
 
 /// The document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -102,6 +103,14 @@ impl Marketplaces {
         self.own.contains_key(name)
     }
 
+    /// The names that this scope takes over from the user's, with both sources: whoever wrote
+    /// the project may mean another place than the user who knows the name.
+    pub(crate) fn hiding(&self) -> impl Iterator<Item = (&str, &Marketplace, &Marketplace)> {
+        let both =
+            self.own.iter().filter_map(|(name, own)| Some((name.as_str(), own, self.behind.get(name)?)));
+        both.filter(|(_, own, behind)| own.source != behind.source)
+    }
+
     /// The marketplace of this name.
     ///
     /// # Errors
@@ -134,7 +143,9 @@ pub(crate) fn change<T>(
     change: impl FnOnce(&mut BTreeMap<String, Marketplace>) -> Result<T>,
 ) -> Result<T> {
     let lock = Lock::take(lock, wait, waiting)?;
-    let made = fsx::create_folders(file.parent().unwrap_or(Path::new(".")))?;
+    let folder = fsx::parent(file);
+    let made = fsx::create_folders(folder)
+        .context(|| format!("the folder of the marketplaces, `{}`, cannot be made", folder.display()))?;
     let outcome = rewrite(file, change);
     if outcome.is_err() {
         fsx::remove_empty(&made);
@@ -160,12 +171,8 @@ fn rewrite<T>(
 
 fn read(file: &Path) -> Result<Document> {
     let shown = file.display();
-    let text = match fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Document::default()),
-        Err(e) => return Err(e.into()),
-    };
-    let document: Document = serde_json::from_str(&text).map_err(|e| {
+    let Some(bytes) = fsx::read_plain_file(file, LARGEST)? else { return Ok(Document::default()) };
+    let document: Document = serde_json::from_slice(&bytes).map_err(|e| {
         error!(Invalid, "`{shown}` is no list of marketplaces in line {}, column {}", e.line(), e.column())
             .cause(e)
             .hint("restore it from version control, or move it away and add the marketplaces again; it was not changed")

@@ -7,9 +7,10 @@ use std::sync::{Mutex, PoisonError};
 use crate::agents::Target;
 use crate::disk::{self, Seen, Sight};
 use crate::error::{Result, error, printable};
+use crate::fsx;
 use crate::layout::{Env, Scope};
 use crate::registry::{Entry, Registry};
-use crate::settings::stays_inside;
+use crate::settings::{leads_out, leads_out_error, stays_inside};
 use crate::skill::SkillName;
 use crate::source::Source;
 
@@ -23,6 +24,8 @@ pub(crate) struct Places {
     install_dir: Option<PathBuf>,
     /// `base` without links.
     real_base: PathBuf,
+    /// Folders outside of a project that its links may lead to.
+    allowed: Vec<PathBuf>,
     known: Mutex<Known>,
 }
 
@@ -44,6 +47,7 @@ impl Places {
             is_user: matches!(scope, Scope::User { .. }),
             install_dir: install_dir.map(|dir| env.from(scope.base(), dir)),
             real_base: real(scope.base()),
+            allowed: Vec::new(),
             known: Mutex::default(),
         }
     }
@@ -120,8 +124,39 @@ impl Places {
         roots
     }
 
+    /// The same with the folders that links of a project may lead to.
+    pub(crate) fn allowing(self, allowed: &[PathBuf]) -> Self {
+        Self { allowed: allowed.to_vec(), ..self }
+    }
+
+    /// `path` without links, for something that is read or written under a name that a project
+    /// chooses. In a project it must be inside, or where the user allows; a user's own may be
+    /// anywhere.
+    ///
+    /// # Errors
+    /// `Usage` where a link leads out of the project.
+    pub(crate) fn confine(&self, what: &str, path: &Path) -> Result<PathBuf> {
+        // A name that does not begin in the project is not the project's: the user chose it.
+        let is_of_project = !self.is_user
+            && path.starts_with(&self.base)
+            && !path.components().any(|part| part == std::path::Component::ParentDir);
+        match leads_out(path, &self.real_base, &self.allowed).filter(|_| is_of_project) {
+            Some(outside) => Err(leads_out_error(what, path, &outside)),
+            None => Ok(fsx::real_path(path)),
+        }
+    }
+
+    /// True for what a link in a skills folder may lead to without its user having typed it:
+    /// in a project what is inside of it, what the user allows, and other skills folders.
+    pub(crate) fn may_link_to(&self, path: &Path) -> bool {
+        self.is_user
+            || leads_out(path, &self.real_base, &self.allowed).is_none()
+            || path.parent().is_some_and(|root| self.target_of(root).is_some())
+    }
+
     /// Says whether a target may be used here. A registry comes with its project, from whoever
-    /// wrote it: its folders stay inside the project. The user's own may be anywhere.
+    /// wrote it: its folders stay inside the project, also through links. The user's own may
+    /// be anywhere.
     ///
     /// # Errors
     /// `Usage` for a folder that leads out of the project.
@@ -131,7 +166,7 @@ impl Places {
                 Err(error!(Usage, "the target `{}` leads out of the project", printable(path, false))
                     .hint("skills of a project stay in the project; for other folders add `--global`"))
             }
-            _ => Ok(()),
+            _ => self.confine("skills folder", &self.root_as_written(target)).map(drop),
         }
     }
 
@@ -185,7 +220,11 @@ impl Places {
     /// # Errors
     /// `Usage` for a target in the registry that is none.
     pub(crate) fn strangers(&self, registry: &Registry) -> Result<Vec<String>> {
-        let mut roots = self.roots(&[Target::default()]);
+        let default = Target::default();
+        let mut roots = Vec::new();
+        if self.check(&default).is_ok() {
+            roots.push(self.root(&default));
+        }
         for entry in registry.skills.values() {
             roots.extend(self.roots_of(entry)?);
         }

@@ -18,6 +18,7 @@ mod staged;
 mod transaction;
 mod workspace;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,8 +86,13 @@ impl Store {
         &self.workspace
     }
 
-    fn registry_folder(&self) -> &Path {
-        self.registry.parent().unwrap_or(Path::new("."))
+    /// The registry file without links: what is read, and what is replaced as a whole, so that
+    /// a link to it stays one.
+    ///
+    /// # Errors
+    /// `Usage` where a project's link leads out of it.
+    fn real_registry(&self) -> Result<PathBuf> {
+        self.places.confine("registry", &self.registry)
     }
 
     /// The registry as it is now; an empty one where there is none.
@@ -103,10 +109,15 @@ impl Store {
     /// # Errors
     /// Those of [`Store::read`].
     pub(crate) fn overview(&self) -> Result<Overview> {
-        read_overview(&self.registry)
+        self.real_registry()?;
+        match fsx::read_plain_file(&self.registry, LARGEST_REGISTRY)? {
+            Some(bytes) => Overview::parse(text(&bytes, &self.registry)?, &shown(&self.registry)),
+            None => Ok(Overview::default()),
+        }
     }
 
     fn read_bytes(&self) -> Result<(Registry, Option<Vec<u8>>)> {
+        self.real_registry()?;
         match fsx::read_plain_file(&self.registry, LARGEST_REGISTRY)? {
             Some(bytes) => {
                 let registry = Registry::parse(text(&bytes, &self.registry)?, &shown(&self.registry))?;
@@ -124,14 +135,30 @@ impl Store {
         }
         match Lock::try_take(&self.workspace.lock_file()) {
             Ok(Some(mut lock)) => {
-                let is_free = lock.try_take_folder(self.registry_folder());
-                let repaired = if is_free { journal::recover(self) } else { Ok(Recovery::Running) };
+                let repaired = self.real_registry().and_then(|registry| {
+                    match lock.try_take_folder(fsx::parent(&registry)) {
+                        true => journal::recover(self, &registry),
+                        false => Ok(Recovery::Running),
+                    }
+                });
                 lock.release();
                 repaired.unwrap_or_else(Recovery::Blocked)
             }
             Ok(None) => Recovery::Running,
             Err(error) => Recovery::Blocked(error),
         }
+    }
+
+    /// True where a link in a skills folder may lead to `path`: in a project to what is inside
+    /// of it, and to what its user has once linked to on the command line. A registry comes
+    /// with its project, and could name any folder of the user's.
+    pub(crate) fn may_link_to(&self, path: &Path) -> bool {
+        self.places.may_link_to(path) || self.typed_links().contains(&fsx::real_path(path))
+    }
+
+    fn typed_links(&self) -> BTreeSet<PathBuf> {
+        let bytes = fsx::read_plain_file(&self.workspace.links_file(), LARGEST_REGISTRY).ok().flatten();
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
     /// True while a command changes something here, and when a killed one left something to
@@ -142,7 +169,9 @@ impl Store {
 
     /// True while another command is changing something here.
     pub(crate) fn is_busy(&self) -> bool {
-        lock::is_held(&self.workspace.lock_file(), self.registry_folder())
+        let registry = self.real_registry();
+        let folder = registry.as_deref().map_or(self.workspace.folder(), fsx::parent);
+        lock::is_held(&self.workspace.lock_file(), folder)
     }
 
     /// Takes the lock, repairs what a killed command left, reads the registry.
@@ -155,7 +184,8 @@ impl Store {
     pub(crate) fn begin(&self, waiting: &dyn Fn(&str)) -> Result<Transaction> {
         let transaction = self.lock(waiting)?;
         if self.needs_recovery() {
-            journal::recover(self).context(|| "what a killed command left cannot be repaired".to_owned())?;
+            journal::recover(self, &transaction.registry_file)
+                .context(|| "what a killed command left cannot be repaired".to_owned())?;
         }
         transaction.read()
     }
@@ -179,8 +209,9 @@ impl Store {
                 Kind::Failed => e.hint("locks lie in the data folder; BA_AGENT_DATA_DIR names another one"),
                 _ => e,
             })?;
-        let folder = self.registry_folder();
-        let made = self.make_registry_folder()?;
+        let registry_file = self.real_registry()?;
+        let folder = fsx::parent(&registry_file);
+        let made = self.make_registry_folder(folder)?;
         if let Err(error) = lock.take_folder(folder, self.wait, waiting) {
             fsx::remove_empty(&made);
             return Err(error);
@@ -191,11 +222,10 @@ impl Store {
             made: made.len(),
             ..Journal::default()
         };
-        Ok(Transaction::new(self.clone(), lock, journal))
+        Ok(Transaction::new(self.clone(), registry_file, lock, journal))
     }
 
-    fn make_registry_folder(&self) -> Result<Vec<PathBuf>> {
-        let folder = self.registry_folder();
+    fn make_registry_folder(&self, folder: &Path) -> Result<Vec<PathBuf>> {
         let in_the_way = folder.ancestors().find(|above| fsx::exists(above)).filter(|above| !above.is_dir());
         if let Some(file) = in_the_way {
             return Err(error!(
@@ -208,18 +238,6 @@ impl Store {
         }
         fsx::create_folders(folder)
             .context(|| format!("the folder of the registry, `{}`, cannot be made", folder.display()))
-    }
-}
-
-/// What a registry file says, without the single files of each skill; nothing where there is
-/// no file.
-///
-/// # Errors
-/// Those of [`Store::read`].
-pub(crate) fn read_overview(file: &Path) -> Result<Overview> {
-    match fsx::read_plain_file(file, LARGEST_REGISTRY)? {
-        Some(bytes) => Overview::parse(text(&bytes, file)?, &shown(file)),
-        None => Ok(Overview::default()),
     }
 }
 

@@ -4,10 +4,10 @@ use clap::{Args, ValueEnum};
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 
-use super::{Context, settings_of};
+use super::{Context, settings_of, store_of};
 use crate::error::Result;
 use crate::layout::{Env, Scope};
-use crate::store::read_overview;
+use crate::store::LOCK_WAIT;
 
 /// The variable by which a shell's script asks this program for candidates.
 pub(crate) const VARIABLE: &str = "BA_AGENT_COMPLETE";
@@ -72,8 +72,7 @@ pub(crate) fn installed_names() -> Vec<CompletionCandidate> {
     let scopes = [Scope::find(&env, false, None), Scope::find(&env, true, None)];
     let registries = scopes.into_iter().flatten().filter_map(|scope| {
         let settings = settings_of(&env, Some(&scope)).ok()?;
-        let file = scope.registry_file(&env, settings.registry.as_deref());
-        read_overview(&file).ok()
+        store_of(&env, &scope, &settings, LOCK_WAIT).ok()?.0.overview().ok()
     });
     registries
         .flat_map(|overview| overview.skills)

@@ -147,6 +147,10 @@ impl Install {
     fn gather(&self, cx: &Context<'_>, place: &Place) -> Result<Vec<Gathered>> {
         let world = cx.world(place);
         let all = place.marketplaces(cx.env)?;
+        cx.tell_hidden(&all, |name| {
+            self.marketplace.as_deref() == Some(name)
+                || self.sources.iter().any(|source| source.ends_with(&format!("@{name}")))
+        });
         let asks = self.asks(cx, place, &all, &world)?;
         asks.iter().map(|ask| market::gather(ask, &all, &world, &|offers| choose(cx, ask, offers))).collect()
     }

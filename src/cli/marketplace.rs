@@ -206,7 +206,8 @@ fn change<T>(
     change: impl FnOnce(&mut std::collections::BTreeMap<String, Known>) -> Result<T>,
 ) -> Result<T> {
     let lock = place.store.workspace().marketplaces_lock_file();
-    marketplaces::change(&place.marketplaces_file(), &lock, cx.lock_wait()?, &cx.waiting(), change)
+    let file = place.places.confine("list of marketplaces", &place.marketplaces_file())?;
+    marketplaces::change(&file, &lock, cx.lock_wait()?, &cx.waiting(), change)
 }
 
 fn tell_added(cx: &Context<'_>, name: &str, fetched: &Fetched) {

@@ -44,6 +44,7 @@ impl Search {
         let place = cx.place()?;
         let registry = place.store.read()?;
         let all = place.marketplaces(cx.env)?;
+        cx.tell_hidden(&all, |_| true);
         let world = cx.world(&place);
         let mut library = Library::open(&all, self.marketplace.as_deref(), &world)?;
         if cx.offline() {

@@ -291,6 +291,9 @@ fn place(
         let at = root.join(step.name.as_str());
         match (mode, copies.valid.get(&at)) {
             _ if untouched.contains(&at) => {}
+            (Mode::Live, _) if matches!(content, Content::Found(_)) => {
+                transaction.link_as_typed(root, at, content.live_folder()?)?;
+            }
             (Mode::Live, _) => transaction.link(root, at, content.live_folder()?)?,
             (_, Some(valid)) => transaction.put(at, valid)?,
             (_, None) => link_or_say(transaction, root, at, &first)?,

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use crate::agents::Target;
 use crate::error::{Context as _, Error, Result, printable};
 use crate::fetch::World;
+use crate::fsx;
 use crate::layout::Scope;
 use crate::places::Places;
 use crate::registry::Registry;
@@ -44,6 +45,9 @@ pub(crate) fn examine(patient: &Patient<'_>) -> Examination {
     for error in patient.settings_errors {
         seen.add(Finding::of_error("settings", error));
     }
+    for ignored in &patient.world.settings.ignored {
+        seen.add(Finding::warning("settings", ignored.clone()));
+    }
     let is_at_rest = leftovers::look(patient, &mut seen);
     match patient.store.read() {
         Ok(registry) => {
@@ -52,6 +56,7 @@ pub(crate) fn examine(patient: &Patient<'_>) -> Examination {
                 skills(patient, &registry, &mut seen);
                 strangers(patient, &registry, &mut seen);
             }
+            folders(patient, &registry, &mut seen);
             twins(patient, &registry, &mut seen);
             surroundings::tokens(patient, &registry, &mut seen);
             surroundings::programs(patient, &registry, &mut seen);
@@ -71,7 +76,9 @@ fn skills(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
         Err(error) => return seen.add(Finding::of_error("registry", &error)),
     };
     for one in &verified {
-        let (links, rest): (Vec<_>, Vec<_>) = one.faults.iter().partition(|fault| fault.relink.is_some());
+        let may_link = |link: &Relink| patient.store.may_link_to(&link.root.join(&link.target));
+        let (links, rest): (Vec<_>, Vec<_>) =
+            one.faults.iter().partition(|fault| fault.relink.as_ref().is_some_and(may_link));
         for fault in links {
             let detail = fault.detail.as_deref().unwrap_or_default();
             seen.add(
@@ -113,7 +120,20 @@ fn roots(patient: &Patient<'_>, registry: &Registry) -> Vec<PathBuf> {
     targets.push(Target::default());
     let of_skills = registry.skills.values().flat_map(|entry| &entry.targets);
     targets.extend(of_skills.filter_map(|text| Target::parse(text).ok()));
+    targets.retain(|target| patient.places.check(target).is_ok());
     patient.places.roots(&targets)
+}
+
+/// Skills folders that are links to nothing, or out of the project.
+fn folders(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
+    if let Err(error) = patient.places.check(&Target::default()) {
+        seen.add(Finding::of_error("link", &error));
+    }
+    for root in roots(patient, registry) {
+        if let (Ok(target), false) = (std::fs::read_link(&root), root.exists()) {
+            seen.add(Finding::of_error("link", &fsx::leads_nowhere(&root, &target)));
+        }
+    }
 }
 
 /// What stands in the skill folders that the registry does not know. Somebody put it there:
@@ -179,10 +199,8 @@ fn relink(patient: &Patient<'_>, mut transaction: Transaction, now: Timestamp) -
     let verified = verified(patient, &registry)?;
     let faults = verified.into_iter().flat_map(|one| one.faults);
     let links: Vec<Relink> = faults.filter_map(|fault| fault.relink).collect();
-    if links.is_empty() {
-        return Ok(());
-    }
-    for Relink { root, at, target } in links {
+    let may_link = |link: &Relink| patient.store.may_link_to(&link.root.join(&link.target));
+    for Relink { root, at, target } in links.into_iter().filter(may_link) {
         transaction.link(&root, at, &target)?;
     }
     transaction.commit(&registry, "doctor", now)

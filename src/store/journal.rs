@@ -262,12 +262,13 @@ pub(super) fn remove_made(journal: &Journal, store: &Store) {
     }
 }
 
-/// Repairs what the journal tells of; the lock must be held.
+/// Repairs what the journal tells of; the lock must be held. `registry` is the registry file
+/// without links.
 ///
 /// # Errors
 /// `Invalid` for a journal that cannot be read, `Conflict` where the skills folders are no
 /// longer those it was written for, `Failed` where the disk refuses. Nothing is removed then.
-pub(super) fn recover(store: &Store) -> Result<Recovery> {
+pub(super) fn recover(store: &Store, registry: &Path) -> Result<Recovery> {
     let file = store.workspace.journal_file();
     fsx::remove_file(&fsx::new_beside(&file))?;
     if !fsx::exists(&file) {
@@ -275,8 +276,8 @@ pub(super) fn recover(store: &Store) -> Result<Recovery> {
     }
     let journal = Journal::read(&file)?;
     journal.check(store)?;
-    fsx::remove_file(&fsx::new_beside(&store.registry))?;
-    let outcome = if journal.is_complete(&store.registry) {
+    fsx::remove_file(&fsx::new_beside(registry))?;
+    let outcome = if journal.is_complete(registry) {
         if let Some(id) = journal.history {
             store.history.confirm(id)?;
         }

@@ -1,8 +1,8 @@
 //! One change of a scope: everything staged, then everything swapped, or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::thread;
 
 use jiff::Timestamp;
@@ -22,6 +22,8 @@ use crate::skill::SkillName;
 #[derive(Debug)]
 pub(crate) struct Transaction {
     pub(super) store: Store,
+    /// Without links.
+    pub(super) registry_file: PathBuf,
     pub(super) lock: Option<Lock>,
     pub(super) registry: Registry,
     before: Option<Vec<u8>>,
@@ -29,6 +31,8 @@ pub(crate) struct Transaction {
     reserved: u32,
     /// Trees with edits that this change gives up, kept in the history.
     edited: BTreeMap<SkillName, Digest>,
+    /// Folders that the user has named to be linked to.
+    typed_links: BTreeSet<PathBuf>,
     /// The journal is on the disk, as far as this process knows.
     has_journal: bool,
 }
@@ -41,15 +45,17 @@ pub(super) fn new_id() -> String {
 }
 
 impl Transaction {
-    pub(super) fn new(store: Store, lock: Lock, journal: Journal) -> Self {
+    pub(super) fn new(store: Store, registry_file: PathBuf, lock: Lock, journal: Journal) -> Self {
         Self {
             store,
+            registry_file,
             lock: Some(lock),
             registry: Registry::default(),
             before: None,
             journal,
             reserved: 0,
             edited: BTreeMap::new(),
+            typed_links: BTreeSet::new(),
             has_journal: false,
         }
     }
@@ -142,11 +148,27 @@ impl Transaction {
         self.swap(&place, Some(valid.folder()))
     }
 
-    /// Puts a link at `place` that says `target`.
+    /// Puts a link at `place` that leads to the folder which the user has named.
     ///
     /// # Errors
     /// `Failed` where links cannot be made.
+    pub(crate) fn link_as_typed(&mut self, root: &Path, place: PathBuf, target: &Path) -> Result<()> {
+        if !self.store.places.may_link_to(target) {
+            self.typed_links.insert(fsx::real_path(target));
+        }
+        self.link(root, place, target)
+    }
+
+    /// Puts a link at `place` that says `target`.
+    ///
+    /// # Errors
+    /// `Failed` where links cannot be made; `Usage` for one out of a project whose user has
+    /// not typed it.
     pub(crate) fn link(&mut self, root: &Path, place: PathBuf, target: &Path) -> Result<()> {
+        let to = root.join(target);
+        if !self.typed_links.contains(&fsx::real_path(&to)) && !self.store.may_link_to(&lexical(&to)) {
+            return Err(not_typed(&place, target));
+        }
         let staged = self.reserve(root)?;
         fsx::symlink(target, &staged, true)
             .context(|| format!("the link `{}` cannot be made", place.display()))?;
@@ -202,6 +224,7 @@ impl Transaction {
         self.journal.registry_before = self.before.as_deref().map(sha256_hex);
         self.journal.registry_after = sha256_hex(&text);
         self.journal.phase = Phase::Swapping;
+        self.keep_typed_links()?;
         self.has_journal = true;
         self.swap_all(&text, same_registry)
             .context(|| "nothing was changed: the last step failed".to_owned())?;
@@ -214,6 +237,14 @@ impl Transaction {
             let _ = fsx::remove_file(&self.store.workspace.journal_file());
         }
         Ok(())
+    }
+
+    fn keep_typed_links(&self) -> Result<()> {
+        if self.typed_links.is_empty() {
+            return Ok(());
+        }
+        let all: BTreeSet<PathBuf> = self.store.typed_links().union(&self.typed_links).cloned().collect();
+        fsx::write_atomic(&self.store.workspace.links_file(), &serde_json::to_vec(&all).unwrap_or_default())
     }
 
     fn swap_all(&mut self, text: &[u8], same_registry: bool) -> Result<()> {
@@ -233,7 +264,7 @@ impl Transaction {
             let done = Journal { phase: Phase::Committed, ..self.journal.clone() };
             return done.write(&file);
         }
-        fsx::write_atomic(&self.store.registry, text)
+        fsx::write_atomic(&self.registry_file, text)
             .context(|| format!("the registry `{}` cannot be written", self.store.registry.display()))
     }
 }
@@ -253,15 +284,28 @@ impl Drop for Transaction {
     }
 }
 
+/// A path without `..`, as it is spelled: what the links that we make ourselves need.
+fn lexical(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut out, part| {
+        match part {
+            Component::ParentDir => drop(out.pop()),
+            part => out.push(part),
+        }
+        out
+    })
+}
+
+fn not_typed(place: &Path, target: &Path) -> Error {
+    let target = printable(&target.to_string_lossy(), false);
+    error!(Usage, "`{}` would be a link to `{target}`, outside of the project", place.display())
+        .cause("the registry of a project cannot make such a link: it could lead to anything of yours")
+        .hint(format!("if you trust it: `ba-agent skill install --link {target}`"))
+}
+
 fn not_a_folder(root: &Path) -> Error {
     let choose = "or choose another folder with `--agent` or `skills.install_dir`";
     match std::fs::read_link(root) {
-        Ok(target) => error!(Conflict, "`{}` is a link that leads nowhere", root.display())
-            .cause(format!(
-                "it says `{}`, where there is nothing",
-                printable(&target.to_string_lossy(), false)
-            ))
-            .hint(format!("make the folder that it leads to, or remove the link, {choose}")),
+        Ok(target) => fsx::leads_nowhere(root, &target).hint(choose.to_owned()),
         Err(_) => error!(Conflict, "`{}` is a file, not a folder for skills", root.display())
             .hint(format!("move it away, {choose}")),
     }

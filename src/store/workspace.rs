@@ -49,6 +49,11 @@ impl Workspace {
         self.folder.join("journal.json")
     }
 
+    /// The folders outside a project that its user has linked to by name.
+    pub(crate) fn links_file(&self) -> PathBuf {
+        self.folder.join("links.json")
+    }
+
     /// How every staging folder of this scope begins, in whatever skills folder it lies.
     pub(crate) fn staging_prefix(&self) -> String {
         format!("{STAGING_PREFIX}{}-", &self.key[..8])

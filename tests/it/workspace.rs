@@ -133,3 +133,228 @@ fn a_history_that_cannot_be_written_stops_the_change() {
     env.run(&["skill", "install", "--force"]).ends(1).says("kept");
     assert_eq!(env.picture("project"), before);
 }
+
+/// Links of a project that lead out of it, at every place where something is read or written
+/// by name.
+#[cfg(unix)]
+mod links_of_a_project {
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use crate::env::{Run, TestEnv};
+
+    fn world() -> TestEnv {
+        let env = TestEnv::new();
+        env.skill("src/pdf");
+        env.write("outside/keep", "precious");
+        env
+    }
+
+    fn link(env: &TestEnv, target: &str, at: &str) {
+        let at = env.path(at);
+        std::fs::create_dir_all(at.parent().unwrap()).unwrap();
+        symlink(Path::new(target), at).unwrap();
+    }
+
+    fn refused(env: &TestEnv, args: &[&str]) -> Run {
+        let before = env.picture("outside");
+        let run = env.run(args).ends(2).says("leads out of it");
+        assert!(run.stderr.contains("allow_links_to"), "{}", run.stderr);
+        assert_eq!(env.picture("outside"), before);
+        run
+    }
+
+    #[test]
+    fn skill_folders_are_refused_unless_the_user_allows_it() {
+        for (target, at) in [("../../outside", ".claude/skills"), ("../outside", ".claude")] {
+            let env = world();
+            link(&env, target, &format!("project/{at}"));
+            refused(&env, &["skill", "install", "../src/pdf"]);
+            env.run(&["skill", "list"]).ends(0);
+            let run = env.run(&["doctor"]).ends(6);
+            assert!(run.stdout.contains("leads out of it"), "{}", run.stdout);
+            // The project cannot allow it to itself, the user can.
+            env.write("project/.ba-agent/config.yaml", "skills:\n  allow_links_to: [/]\n");
+            env.run(&["skill", "install", "../src/pdf"]).ends(2).says("not the project's to say");
+            std::fs::remove_file(env.path("project/.ba-agent/config.yaml")).unwrap();
+            let own = format!("skills:\n  allow_links_to: ['{}']\n", env.path("outside").display());
+            env.write("settings/config.yaml", own);
+            env.run(&["skill", "install", "../src/pdf"]).ends(0);
+            env.run(&["skill", "verify"]).ends(0);
+            env.run(&["skill", "uninstall", "pdf"]).ends(0);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_the_repositorys_own_is_refused() {
+        let env = world();
+        env.write("project/.git/hooks/keep", "mine");
+        link(&env, "../.git/hooks", "project/.claude/skills");
+        let before = env.picture("project/.git");
+        env.run(&["skill", "install", "../src/pdf"]).ends(2).says("leads out of it");
+        assert_eq!(env.picture("project/.git"), before);
+        std::fs::remove_file(env.path("project/.claude/skills")).unwrap();
+        env.run(&["skill", "install", "../src/pdf", "--agent", "./.git/hooks"]).ends(2);
+        assert_eq!(env.picture("project/.git"), before);
+    }
+
+    #[test]
+    fn links_that_stay_inside_are_followed_and_stay() {
+        let env = world();
+        std::fs::create_dir(env.path("project/skills")).unwrap();
+        link(&env, "../skills", "project/.claude/skills");
+        link(&env, "../state/r.json", "project/config/skills_registry.json");
+        link(&env, "../state/m.json", "project/config/skills_marketplaces.json");
+        env.write("project/state/r.json", "{\"schema_version\": \"1.0\", \"skills\": {}}\n");
+        env.write("project/state/m.json", "{\"schema_version\": \"1.0\", \"marketplaces\": {}}\n");
+        env.run(&["skill", "install", "../src/pdf"]).ends(0);
+        env.run(&["marketplace", "add", "m", "../src"]).ends(0);
+        for at in ["config/skills_registry.json", "config/skills_marketplaces.json", ".claude/skills"] {
+            assert!(env.path(&format!("project/{at}")).is_symlink(), "{at}");
+        }
+        assert!(env.read("project/state/r.json").contains("pdf"));
+        assert!(env.read("project/state/m.json").contains("\"m\""));
+        assert!(env.path("project/skills/pdf/SKILL.md").exists());
+    }
+
+    #[test]
+    fn a_registry_or_list_of_marketplaces_that_leads_out_is_refused() {
+        let env = world();
+        env.write("outside/r.json", "{\"schema_version\": \"1.0\", \"skills\": {}}\n");
+        for target in ["../../outside/r.json", "../../outside/not-there.json"] {
+            link(&env, target, "project/config/skills_registry.json");
+            refused(&env, &["skill", "install", "../src/pdf"]);
+            refused(&env, &["skill", "list"]);
+            std::fs::remove_file(env.path("project/config/skills_registry.json")).unwrap();
+            link(&env, target, "project/config/skills_marketplaces.json");
+            refused(&env, &["marketplace", "add", "m", "../src"]);
+            refused(&env, &["marketplace", "list"]);
+            std::fs::remove_file(env.path("project/config/skills_marketplaces.json")).unwrap();
+        }
+        std::fs::remove_dir(env.path("project/config")).unwrap();
+        link(&env, "../outside", "project/config");
+        refused(&env, &["skill", "install", "../src/pdf"]);
+        refused(&env, &["marketplace", "add", "m", "../src"]);
+    }
+
+    #[test]
+    fn the_users_own_are_written_through() {
+        let env = world();
+        let pdf = env.path("src/pdf").display().to_string();
+        env.run(&["skill", "install", "--global", &pdf]).ends(0);
+        env.run(&["marketplace", "add", "m", &env.path("src").display().to_string(), "--global"]).ends(0);
+        for name in ["skills_registry.json", "skills_marketplaces.json"] {
+            std::fs::create_dir_all(env.path("dotfiles")).unwrap();
+            let at = env.path("settings").join(name);
+            std::fs::rename(&at, env.path("dotfiles").join(name)).unwrap();
+            symlink(Path::new("../dotfiles").join(name), &at).unwrap();
+        }
+        env.skill("src/docx");
+        env.run(&["skill", "install", "--global", &env.path("src/docx").display().to_string()]).ends(0);
+        env.run(&["marketplace", "add", "n", &env.path("src").display().to_string(), "--global"]).ends(0);
+        for (name, text) in [("skills_registry.json", "docx"), ("skills_marketplaces.json", "\"n\"")] {
+            assert!(env.path("settings").join(name).is_symlink(), "{name}");
+            assert!(env.read(&format!("dotfiles/{name}")).contains(text), "{name}");
+        }
+        // A link to nothing is not an empty registry.
+        std::fs::remove_file(env.path("dotfiles/skills_registry.json")).unwrap();
+        env.run(&["skill", "list", "--global"]).ends(7).says("leads nowhere");
+    }
+
+    #[test]
+    fn a_dangling_skills_folder_is_named_as_such() {
+        let env = world();
+        link(&env, "../not-cloned-yet", "project/.claude/skills");
+        env.run(&["skill", "install", "../src/pdf"]).ends(7).says("is a link that leads nowhere");
+        let run = env.run(&["doctor"]).ends(6);
+        assert!(run.stdout.contains("is a link that leads nowhere"), "{}", run.stdout);
+        std::fs::create_dir(env.path("project/not-cloned-yet")).unwrap();
+        env.run(&["skill", "install", "../src/pdf"]).ends(0);
+    }
+
+    #[test]
+    fn a_live_link_out_of_the_project_is_made_only_where_it_was_typed() {
+        let env = world();
+        env.run(&["skill", "install", "--link", "../src/pdf"]).ends(0);
+        // Its own user gets it back.
+        std::fs::remove_file(env.path("project/.claude/skills/pdf")).unwrap();
+        env.run(&["skill", "install"]).ends(0);
+        // A clone of the project does not make it, whatever is typed but the link itself.
+        let registry = env.read("project/config/skills_registry.json");
+        env.write("clone/config/skills_registry.json", &registry);
+        std::fs::create_dir(env.path("clone/.git")).unwrap();
+        for args in
+            [&["skill", "install"][..], &["skill", "install", "--frozen"], &["skill", "install", "--force"]]
+        {
+            let run = env.run_in("clone", args).ends(2).says("outside of the project");
+            assert!(run.stderr.contains("skill install --link"), "{}", run.stderr);
+        }
+        env.run_in("clone", &["doctor", "--fix"]).ends(6);
+        env.run_in("clone", &["skill", "update"]);
+        assert!(!env.path("clone/.claude").exists());
+        let source = env.path("src/pdf").display().to_string();
+        env.run_in("clone", &["skill", "install", "--link", &source]).ends(0);
+        assert!(env.path("clone/.claude/skills/pdf").is_symlink());
+        // One that stays inside is fine.
+        env.skill("inside/own/pdf");
+        let inside = registry.replace(&source, "./own/pdf");
+        assert_ne!(inside, registry);
+        env.write("inside/config/skills_registry.json", inside);
+        env.run_in("inside", &["skill", "install"]).ends(0);
+        assert!(env.path("inside/.claude/skills/pdf").is_symlink());
+    }
+
+    #[test]
+    fn pipes_devices_and_huge_files_hold_nobody_up() {
+        let places = [
+            ("config/skills_registry.json", &["skill", "list"][..]),
+            ("config/skills_marketplaces.json", &["marketplace", "list"]),
+            (".ba-agent/config.yaml", &["skill", "list"]),
+        ];
+        for (at, args) in places {
+            for what in ["pipe", "zero", "huge", "folder"] {
+                let env = world();
+                let file = env.path("project").join(at);
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                match what {
+                    "pipe" => drop(std::process::Command::new("mkfifo").arg(&file).status().unwrap()),
+                    "zero" => symlink("/dev/zero", &file).unwrap(),
+                    "huge" => std::fs::File::create(&file).unwrap().set_len(1 << 40).unwrap(),
+                    _ => std::fs::create_dir(&file).unwrap(),
+                }
+                let run = env.run(args);
+                assert!([2, 7, 8].contains(&run.status), "{at} {what}: {run:?}");
+                env.run(&["doctor"]);
+                env.run(&["skill", "install", "../src/pdf"]);
+            }
+        }
+        let env = world();
+        env.run(&["skill", "install", "../src/pdf"]).ends(0);
+        let skill = env.path("project/.claude/skills/pdf");
+        std::process::Command::new("mkfifo").arg(skill.join("pipe")).status().unwrap();
+        std::fs::File::create(skill.join("huge")).unwrap().set_len(1 << 40).unwrap();
+        for args in [&["skill", "verify"][..], &["skill", "list"], &["skill", "diff", "pdf"], &["doctor"]] {
+            env.run(args);
+        }
+        std::fs::remove_file(skill.join("SKILL.md")).unwrap();
+        std::process::Command::new("mkfifo").arg(skill.join("SKILL.md")).status().unwrap();
+        for args in [&["skill", "verify"][..], &["skill", "show", "pdf"], &["skill", "search", "pdf"]] {
+            env.run(args);
+        }
+        env.run(&["skill", "validate", ".claude/skills/pdf"]);
+    }
+}
+
+/// A project may take over a name of the user's marketplaces, but not in silence.
+#[test]
+fn a_marketplace_that_hides_the_users_is_told() {
+    let env = TestEnv::new();
+    for name in ["mine", "theirs"] {
+        env.skill(&format!("{name}/skills/pdf"));
+    }
+    env.run(&["marketplace", "add", "acme", &env.path("mine").display().to_string(), "--global"]).ends(0);
+    env.run(&["marketplace", "add", "acme", "../theirs"]).ends(0);
+    env.run(&["skill", "search", "pdf"]).ends(0).says("`acme` is");
+    let run = env.run(&["skill", "install", "pdf@acme"]).ends(0).says("`acme` is");
+    assert!(run.stderr.contains("/theirs") && run.stderr.contains("/mine"), "{}", run.stderr);
+}
