@@ -208,9 +208,15 @@ impl Cache {
         gone
     }
 
-    /// Removes the trees that `keep` does not want.
+    /// Removes the trees that `keep` does not want; of a bundle all or none.
     pub(crate) fn retain(&self, keep: impl Fn(&Digest) -> bool) {
         for Held { path, .. } in self.list().into_iter().filter(|one| one.path.starts_with(&self.trees)) {
+            if bundle::is_one(&path) {
+                if !bundle::any(&path, &keep) {
+                    let _ = std::fs::remove_file(path);
+                }
+                continue;
+            }
             let names = path.iter().rev().take(2).filter_map(|name| name.to_str());
             let hex: String = names.collect::<Vec<_>>().into_iter().rev().collect();
             let digest = format!("sha256:{hex}").parse();

@@ -127,6 +127,13 @@ fn read_place(place: &Path) -> Result<OnDisk> {
     Ok(OnDisk::Folder(hash_folder(place)?))
 }
 
+/// The bytes of all files below `folder`.
+pub(crate) fn bytes_in(folder: &Path) -> u64 {
+    let files = WalkDir::new(folder).follow_links(false).into_iter().flatten();
+    let sizes = files.filter_map(|entry| entry.metadata().ok().filter(std::fs::Metadata::is_file));
+    sizes.fold(0, |sum, meta| sum.saturating_add(meta.len()))
+}
+
 /// [`hash_folder`] with the bytes of each file, and the target of each link, by path.
 pub(crate) fn read_folder(folder: &Path) -> Result<(Files, BTreeMap<String, Vec<u8>>)> {
     let files = hash_folder(folder)?;

@@ -1,8 +1,8 @@
 //! World: what the last commands changed, so that `rollback` can turn it back.
 //!
 //! Kept in the user's data folder, not in the project: a record for each command that
-//! changed something, and the trees of skills whose edits were given up with `--force`.
-//! Everything else that a rollback needs is in the cache or at the recorded pin.
+//! changed something, and the trees that it took away: those that were recorded, and those
+//! that were edited and given up with `--force`. So the cache may be cleared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -51,14 +51,20 @@ pub(crate) struct Change {
 
 /// Of a [`Record`] the trees that it names.
 #[derive(Deserialize)]
-struct Edits {
-    changes: BTreeMap<SkillName, Edited>,
+struct Trees {
+    changes: BTreeMap<SkillName, Before>,
 }
 
 #[derive(Deserialize)]
-struct Edited {
+struct Before {
+    before: Option<Tree>,
     #[serde(default)]
     edited: Option<Digest>,
+}
+
+#[derive(Deserialize)]
+struct Tree {
+    digest: Digest,
 }
 
 impl History {
@@ -66,7 +72,7 @@ impl History {
         Self { folder }
     }
 
-    /// The trees of edited skills.
+    /// The trees that the kept changes took away.
     pub(crate) fn trees(&self) -> Cache {
         Cache::new(&self.folder, u64::MAX)
     }
@@ -159,17 +165,20 @@ impl History {
         self.files("pending").iter().for_each(|file| drop(std::fs::remove_file(file)));
         let trees = self.trees();
         if !old.is_empty() && !trees.is_empty() {
-            let named = self.edited();
+            let named = self.named();
             trees.retain(|digest| named.contains(digest));
         }
     }
 
     /// The trees that the records name. Of each record only those are read: one that changes
     /// thousands of skills has megabytes.
-    fn edited(&self) -> BTreeSet<Digest> {
-        let read = |path: PathBuf| serde_json::from_slice::<Edits>(&std::fs::read(path).ok()?).ok();
+    fn named(&self) -> BTreeSet<Digest> {
+        let read = |path: PathBuf| serde_json::from_slice::<Trees>(&std::fs::read(path).ok()?).ok();
         let records = self.files("json").into_iter().filter_map(read);
-        records.flat_map(|record| record.changes.into_values()).filter_map(|change| change.edited).collect()
+        let changes = records.flat_map(|record| record.changes.into_values());
+        changes
+            .flat_map(|change| change.before.map(|tree| tree.digest).into_iter().chain(change.edited))
+            .collect()
     }
 }
 

@@ -103,8 +103,8 @@ impl Env {
         (!value.is_empty()).then(|| self.absolute(Path::new(value)))
     }
 
-    /// `path` from the working directory, `~` being the home, without `.` and `..`
-    /// as far as that can be said without asking the disk.
+    /// `path` from the working directory, `~` being the home, without `.`. A `..` stays: what
+    /// it leads to is for the disk to say where there are links.
     pub(crate) fn absolute(&self, path: &Path) -> PathBuf {
         let expanded = match (path.strip_prefix("~"), &self.home) {
             (Ok(rest), Some(home)) => home.join(rest),
@@ -115,7 +115,10 @@ impl Env {
 
     /// A path of the settings: `~` is the home, a relative one starts from `base`.
     pub(crate) fn from(&self, base: &Path, path: &str) -> PathBuf {
-        if path.starts_with('~') { self.absolute(Path::new(path)) } else { base.join(path) }
+        if path.starts_with('~') {
+            return self.absolute(Path::new(path));
+        }
+        base.join(path).components().filter(|c| *c != Component::CurDir).collect()
     }
 
     /// `<config dir>`: settings and registry of the user scope.
@@ -285,7 +288,7 @@ impl Scope {
 
 fn nearest_root(cwd: &Path, home: Option<&Path>) -> Option<PathBuf> {
     cwd.ancestors()
-        .take_while(|folder| home != Some(*folder) || *folder == cwd)
+        .take_while(|folder| *folder == cwd || !home.is_some_and(|home| same_folder(home, folder)))
         .find(|folder| MARKERS.iter().any(|marker| folder.join(marker).exists()))
         .map(Path::to_path_buf)
 }

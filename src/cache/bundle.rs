@@ -169,10 +169,19 @@ pub(super) fn all(trees: &Path) -> Vec<Bundle> {
     entries.flatten().filter_map(|entry| Bundle::open(entry.path())).collect()
 }
 
+/// True for the path of a bundle.
+pub(super) fn is_one(path: &Path) -> bool {
+    path.parent().and_then(Path::file_name).is_some_and(|name| name == FOLDER)
+}
+
+/// True when `wanted` is true of one of its trees.
+pub(super) fn any(path: &Path, wanted: impl Fn(&Digest) -> bool) -> bool {
+    Bundle::open(path.to_owned()).is_some_and(|bundle| bundle.index.keys().any(wanted))
+}
+
 /// How many trees the file at `path` of a cache holds: one, unless it is a bundle.
 pub(super) fn count(path: &Path) -> usize {
-    let is_bundle = path.parent().and_then(Path::file_name).is_some_and(|name| name == FOLDER);
-    if is_bundle { Bundle::open(path.to_owned()).map_or(0, |bundle| bundle.index.len()) } else { 1 }
+    if is_one(path) { Bundle::open(path.to_owned()).map_or(0, |bundle| bundle.index.len()) } else { 1 }
 }
 
 impl Bundle {

@@ -5,7 +5,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::completions::installed_names;
 use super::{Context, Place};
-use crate::error::Result;
+use crate::error::{Result, error};
 use crate::history::Change;
 use crate::ops::apply::Report;
 use crate::ops::plan::{Action, Plan};
@@ -15,12 +15,15 @@ use crate::registry::Registry;
 use crate::skill::SkillName;
 use std::collections::BTreeMap;
 
+/// So often a plan is made anew because another command was quicker.
+const TRIES: usize = 10;
+
 /// Go back to the state before the last change, or an earlier one.
 #[derive(Debug, Args)]
 #[command(
     long_about = "Go back to the state before the last change, or an earlier one.\n\n\
-        Works offline from the cache; what is not there is fetched at its recorded pin. Edits \
-        that `--force` gave up come back too. A rollback is a change of its own, and can be \
+        Works offline: what the last 20 changes took away is kept beside their record, whatever \
+        becomes of the cache. Edits that `--force` gave up come back too. A rollback is a change of its own, and can be \
         rolled back.",
     after_help = "Examples:\n  ba-agent skill rollback\n  ba-agent skill rollback pdf\n  \
         ba-agent skill history && ba-agent skill rollback --to 7"
@@ -43,21 +46,43 @@ pub(crate) struct Rollback {
 impl Rollback {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
-        let history = place.store.history();
-        let name: Option<SkillName> = self.name.as_deref().map(str::parse).transpose()?;
-        let state = rollback::state(&history.records()?, name.as_ref(), self.to)?;
         let world = cx.world(&place);
-        let supply = Supply::new(&world, vec![place.cache.clone(), history.trees()]);
+        let supply = Supply::new(&world, vec![place.cache.clone(), place.store.history().trees()]);
+        let mut registry = place.store.read()?;
+        let mut state = self.state(&registry, &place)?;
+        let mut plan = self.plan(&state, &registry, &place, &supply)?;
         let report = if self.dry_run {
-            let registry = place.store.read()?;
-            Report::of_plan(self.plan(&state, &registry, &place, &supply)?, &place.places, cx.env.now)?
+            Report::of_plan(plan, &place.places, cx.env.now)?
         } else {
-            let transaction = place.store.begin(&cx.waiting())?;
-            let plan = self.plan(&state, transaction.registry(), &place, &supply)?;
+            let mut transaction = place.store.begin(&cx.waiting())?;
+            // Nobody waits for a host while the lock is held: what was planned before it was taken
+            // has to be what is planned under it, else it is planned once more without it.
+            let mut tries = 0;
+            while *transaction.registry() != registry || self.state(&registry, &place)? != state {
+                registry = transaction.registry().clone();
+                drop(transaction);
+                tries += 1;
+                if tries > TRIES {
+                    return Err(error!(Conflict, "other commands change these skills all the time")
+                        .hint("wait for them to end, then run the command again"));
+                }
+                state = self.state(&registry, &place)?;
+                plan = self.plan(&state, &registry, &place, &supply)?;
+                transaction = place.store.begin(&cx.waiting())?;
+            }
+            drop(plan);
+            let plan = self.plan(&state, &registry, &place, &supply)?;
             cx.apply(&place, plan, transaction, "rollback")?
         };
         self.tell(cx, &report);
         Ok(0)
+    }
+
+    /// What the skills in question were.
+    fn state(&self, registry: &Registry, place: &Place) -> Result<BTreeMap<SkillName, Change>> {
+        let records = place.store.history().records()?;
+        let name = self.name.as_deref().map(|name| rollback::find_name(name, registry, &records));
+        rollback::state(&records, name.transpose()?.as_ref(), self.to)
     }
 
     fn plan(
@@ -74,6 +99,9 @@ impl Rollback {
     fn tell(&self, cx: &Context<'_>, report: &Report) {
         if cx.ui.json() {
             cx.ui.data(&serde_json::json!({ "skills": report.skills, "dry_run": self.dry_run }));
+        }
+        if report.skills.iter().all(|done| done.action == Action::Keep) {
+            cx.ui.note("nothing to change: the skills are as they were before that change");
         }
         for done in &report.skills {
             let (verb, preposition) = match done.action {

@@ -57,6 +57,7 @@ pub(crate) fn examine(patient: &Patient<'_>) -> Examination {
                 strangers(patient, &registry, &mut seen);
             }
             folders(patient, &registry, &mut seen);
+            surroundings::owners(patient, &roots(patient, &registry), &mut seen);
             twins(patient, &registry, &mut seen);
             surroundings::tokens(patient, &registry, &mut seen);
             surroundings::programs(patient, &registry, &mut seen);

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::disk::{DriftKind, Seen};
-use crate::error::{Result, error};
+use crate::error::{Result, error, printable};
 use crate::history::{Change, Record, state_before};
 use crate::registry::Registry;
 use crate::skill::SkillName;
 
+use super::market;
 use super::plan::{Action, Content, Plan, Step, edited, edits};
 use super::restore::Supply;
 
@@ -41,6 +42,31 @@ pub(crate) fn state(
         state.retain(|known, _| known == name);
     }
     Ok(state)
+}
+
+/// The skill that `text` names: installed now or in one of the changes, by its own name or as
+/// `plugin:skill`.
+///
+/// # Errors
+/// `Usage` for what cannot be a name, `NotFound` for a `plugin:skill` of which nothing is known.
+pub(crate) fn find_name(text: &str, registry: &Registry, records: &[Record]) -> Result<SkillName> {
+    if !text.contains(':') {
+        return text.parse();
+    }
+    let of_records = records.iter().flat_map(|record| &record.changes).flat_map(|(name, change)| {
+        change.before.iter().chain(&change.after).map(|entry| {
+            let mut one = Registry::default();
+            one.skills.insert(name.clone(), entry.clone());
+            one
+        })
+    });
+    let known = market::installed(text, registry).cloned();
+    known
+        .or_else(|| of_records.into_iter().find_map(|one| market::installed(text, &one).cloned()))
+        .ok_or_else(|| {
+            error!(NotFound, "no change of `{}` is known", printable(text, false))
+                .hint("`ba-agent skill history` lists the last 20 changes")
+        })
 }
 
 /// Plans to bring `state` back.

@@ -208,7 +208,8 @@ mod tests {
         for file in walkdir::WalkDir::new(src).into_iter().map(Result::unwrap) {
             let Ok(text) = std::fs::read_to_string(file.path()) else { continue };
             for (at, _) in text.match_indices(concat!("\"BA", "_AGENT_")) {
-                let name = text[at + 1..].split('"').next().unwrap();
+                let is_of_name = |c: char| c.is_ascii_uppercase() || c == '_';
+                let name = text[at + 1..].split(|c| !is_of_name(c)).next().unwrap();
                 // Faults are for tests of debug builds.
                 let is_known = name == "BA_AGENT_FAULT" || VARIABLES.iter().any(|(known, _)| *known == name);
                 assert!(is_known, "{name} of {} is in no table", file.path().display());

@@ -10,12 +10,16 @@ use jiff::Timestamp;
 use super::journal::{self, Journal, Phase, Root, Swap};
 use super::lock::Lock;
 use super::{Store, Valid};
+use crate::cache::Batch;
 use crate::digest::{self, Digest, sha256_hex};
 use crate::disk;
 use crate::error::{Context as _, Error, Result, error, printable};
 use crate::fsx;
-use crate::registry::Registry;
+use crate::registry::{Entry, Mode, Registry};
 use crate::skill::SkillName;
+
+/// An edited folder is kept in memory on its way into the history.
+const LARGEST_EDITED: u64 = 64 << 20;
 
 /// The right to change one scope. Dropped without [`Transaction::commit`] it leaves the
 /// disk as it was.
@@ -74,6 +78,14 @@ impl Transaction {
     /// # Errors
     /// `Failed` when the copy cannot be made: edits are not given up without one.
     pub(crate) fn keep_edited(&mut self, name: &SkillName, folder: &Path) -> Result<()> {
+        if disk::bytes_in(folder) > LARGEST_EDITED {
+            return Err(error!(
+                Conflict,
+                "the edited folder of `{name}` is too large to be kept for a rollback"
+            )
+            .cause(format!("`{}` has more than {} MiB", folder.display(), LARGEST_EDITED >> 20))
+            .hint("move what is large out of it, then run the command again"));
+        }
         let (files, bytes) = disk::read_folder(folder)?;
         let digest = digest::of_files(&files);
         let trees = self.store.history.trees();
@@ -85,6 +97,48 @@ impl Transaction {
         }
         self.edited.insert(name.clone(), digest);
         Ok(())
+    }
+
+    /// Keeps what this change takes away, so that it can be turned back whatever becomes of the
+    /// cache. Only what is as it was recorded: edits were kept before. One that cannot be kept
+    /// is still at its recorded pin.
+    fn keep_replaced(&self, registry: &Registry) {
+        let trees = self.store.history.trees();
+        let is_due = |(name, before): &(&SkillName, &Entry)| {
+            before.mode != Mode::Live
+                && registry.skills.get(*name).is_none_or(|after| after.digest != before.digest)
+                && !self.edited.contains_key(*name)
+                && !trees.has(&before.digest)
+        };
+        let due: Vec<(&SkillName, &Entry)> = self.registry.skills.iter().filter(is_due).collect();
+        let batch = trees.batch(due.len());
+        let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        thread::scope(|scope| {
+            for part in due.chunks(due.len().div_ceil(threads).max(1)) {
+                scope.spawn(|| {
+                    part.iter().for_each(|(name, before)| {
+                        let _ = self.keep_tree(name, before, &batch);
+                    })
+                });
+            }
+        });
+        batch.keep();
+    }
+
+    fn keep_tree(&self, name: &SkillName, before: &Entry, batch: &Batch<'_>) -> Option<()> {
+        let root = self.store.places.roots_of(before).ok()?.into_iter().next()?;
+        let folder = root.join(name.as_str());
+        if !fsx::is_real_folder(&folder) {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        for (path, line) in &before.files {
+            bytes.push(disk::read_entry(&folder, path, line).ok()?);
+        }
+        // What was edited meanwhile is no copy of what was recorded.
+        let is_as_recorded =
+            before.files.values().zip(&bytes).all(|(line, bytes)| line.ends_with(&sha256_hex(bytes)));
+        is_as_recorded.then(|| batch.put(&before.digest, &before.files, &bytes))
     }
 
     /// A path inside a staging folder in `root` where nothing stands yet. Makes `root` where
@@ -208,6 +262,7 @@ impl Transaction {
     /// `Failed`, with the disk as it was before.
     pub(crate) fn commit(mut self, registry: &Registry, command: &str, at: Timestamp) -> Result<()> {
         let history = self.store.history.clone();
+        self.keep_replaced(registry);
         // Of thousands of skills both are megabytes, and neither needs the other.
         let (text, record) = thread::scope(|scope| {
             let prepared =
@@ -231,6 +286,7 @@ impl Transaction {
         // From here on the change stands; a failure to tidy up is repaired by the next command.
         self.has_journal = false;
         self.journal.made = 0;
+        self.store.workspace.note_origin();
         let recorded = self.journal.history.map_or(Ok(()), |id| history.confirm(id));
         history.prune();
         if recorded.is_ok() && journal::tidy(&self.journal).is_ok() {

@@ -6,7 +6,10 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::digest::sha256_hex;
+use crate::fsx;
 use crate::layout::Scope;
 
 /// The state folder of one scope.
@@ -14,6 +17,15 @@ use crate::layout::Scope;
 pub(crate) struct Workspace {
     folder: PathBuf,
     key: String,
+    /// The project's folder without links; `None` for the user scope, which does not move.
+    project: Option<PathBuf>,
+}
+
+/// Which folder a workspace is of.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Origin {
+    path: PathBuf,
+    identity: String,
 }
 
 impl Workspace {
@@ -25,7 +37,47 @@ impl Workspace {
         let mut text = format!("{}\n", scope.name()).into_bytes();
         text.extend_from_slice(real.as_os_str().as_encoded_bytes());
         let key = sha256_hex(&text)[..32].to_owned();
-        Self { folder: data.join("workspaces").join(&key), key }
+        let project = matches!(scope, Scope::Project { .. }).then_some(real);
+        Self { folder: data.join("workspaces").join(&key), key, project }
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        let path = self.project.clone()?;
+        let identity = identity(&path)?;
+        Some(Origin { path, identity })
+    }
+
+    fn origin_file(&self) -> PathBuf {
+        self.folder.join("origin.json")
+    }
+
+    /// Takes over the workspace that this project had before it was moved, so that its history
+    /// comes along. The file system says that it is the same folder: nothing in the project
+    /// does, since a copy or a clone has the same content.
+    pub(crate) fn take_over_moved(&self) {
+        if self.folder.exists() {
+            return;
+        }
+        let Some(own) = self.origin() else { return };
+        let all = std::fs::read_dir(fsx::parent(&self.folder)).into_iter().flatten().flatten();
+        for folder in all.map(|entry| entry.path()) {
+            let origin = fsx::read_plain_file(&folder.join("origin.json"), 1 << 20).ok().flatten();
+            let origin: Option<Origin> = origin.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            if origin.is_some_and(|origin| origin.identity == own.identity && origin.path != own.path) {
+                let _ = std::fs::rename(&folder, &self.folder);
+                return;
+            }
+        }
+    }
+
+    /// Notes which folder this is the workspace of. Without the note a move is not noticed.
+    pub(crate) fn note_origin(&self) {
+        let Some(origin) = self.origin() else { return };
+        let text = serde_json::to_vec(&origin).unwrap_or_default();
+        let is_noted = std::fs::read(self.origin_file()).is_ok_and(|noted| noted == text);
+        if !is_noted && self.folder.is_dir() {
+            let _ = fsx::write_atomic(&self.origin_file(), &text);
+        }
     }
 
     /// The folder itself; made by the first command that changes something.
@@ -57,6 +109,23 @@ impl Workspace {
     /// How every staging folder of this scope begins, in whatever skills folder it lies.
     pub(crate) fn staging_prefix(&self) -> String {
         format!("{STAGING_PREFIX}{}-", &self.key[..8])
+    }
+}
+
+/// What tells a folder from all others, also after it was moved: its number on its disk, and
+/// when it was made, since numbers are used again.
+fn identity(folder: &Path) -> Option<String> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let meta = std::fs::metadata(folder).ok()?;
+        let made = meta.created().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(format!("{}:{}:{}", meta.dev(), meta.ino(), made.as_nanos()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
     }
 }
 

@@ -358,3 +358,128 @@ fn a_marketplace_that_hides_the_users_is_told() {
     let run = env.run(&["skill", "install", "pdf@acme"]).ends(0).says("`acme` is");
     assert!(run.stderr.contains("/theirs") && run.stderr.contains("/mine"), "{}", run.stderr);
 }
+
+/// What the last changes took away is kept beside their record, whatever becomes of the cache.
+#[test]
+fn rollback_needs_neither_cache_nor_host() {
+    let env = TestEnv::new();
+    for name in ["pdf", "docx"] {
+        env.skill(&format!("src/{name}")).file("a/deep/file.txt", name);
+    }
+    drop(env.git_repo("repo.git", &env.path("src")));
+    let url = format!("file://{}", env.path("repo.git").display());
+    for limit in ["", "skills:\n  cache_limit: 0\n"] {
+        env.write("settings/config.yaml", limit);
+        env.run(&["skill", "install", &url, "--all"]).ends(0);
+        let installed = (env.picture("project/.claude"), env.read("project/config/skills_registry.json"));
+        env.write("src/pdf/SKILL.md", crate::env::skill_md("pdf", "The second edition of it, another one."));
+        let repo = git2::Repository::open(env.path("repo.git")).unwrap();
+        crate::env::commit(&repo, "refs/heads/main", &env.path("src"), "second");
+        env.run(&["skill", "update", "--yes"]).ends(0);
+        env.run(&["skill", "uninstall", "pdf", "docx"]).ends(0);
+        env.run(&["cache", "clear", "--yes"]).ends(0);
+        std::fs::rename(env.path("repo.git"), env.path("away.git")).unwrap();
+        let first = env.run(&["skill", "history", "--json"]).json()["changes"].as_array().unwrap().len() - 1;
+        env.run(&["skill", "rollback", "--to", &first.to_string(), "--offline"]).ends(0);
+        assert_eq!(env.picture("project/.claude"), installed.0, "{limit}");
+        assert_eq!(env.read("project/config/skills_registry.json"), installed.1, "{limit}");
+        let run = env.run(&["skill", "rollback", "--to", &first.to_string()]).ends(0);
+        assert!(run.stderr.contains("nothing to change"), "{}", run.stderr);
+        std::fs::rename(env.path("away.git"), env.path("repo.git")).unwrap();
+        env.run(&["skill", "uninstall", "pdf", "docx"]).ends(0);
+        env.skill("src/pdf").file("a/deep/file.txt", "pdf");
+    }
+}
+
+/// Of many skills at once, in one bundle, and only as long as a record names them.
+#[test]
+fn the_history_of_many_skills_is_kept_and_pruned_with_its_records() {
+    let env = TestEnv::new();
+    for n in 0..40 {
+        env.skill(&format!("src/skills/s{n}"));
+    }
+    env.run(&["skill", "install", "../src", "--all", "--quiet"]).ends(0);
+    let names: Vec<String> = (0..40).map(|n| format!("s{n}")).collect();
+    let mut args = vec!["skill", "uninstall", "--quiet"];
+    args.extend(names.iter().map(String::as_str));
+    env.run(&args).ends(0);
+    env.run(&["cache", "clear", "--yes"]).ends(0);
+    std::fs::rename(env.path("src"), env.path("away")).unwrap();
+    env.run(&["skill", "rollback", "--quiet"]).ends(0);
+    env.run(&["skill", "verify"]).ends(0);
+    assert_eq!(std::fs::read_dir(env.path("project/.claude/skills")).unwrap().count(), 40);
+    let trees = || {
+        env.picture(
+            &env.state().strip_prefix(env.root()).unwrap().join("history/trees").display().to_string(),
+        )
+    };
+    assert!(!trees().is_empty());
+    std::fs::rename(env.path("away"), env.path("src")).unwrap();
+    for n in 0..21 {
+        env.run(&["skill", "pin", if n % 2 == 0 { "s1" } else { "s2" }, "--quiet"]);
+        env.run(&["skill", "install", "builtin:skill-finder", "--quiet"]).ends(0);
+        env.run(&["skill", "uninstall", "skill-finder", "--quiet"]).ends(0);
+    }
+    let left = trees().keys().filter(|path| path.contains("bundles/")).count();
+    assert_eq!(left, 0, "the bundle is named by no record any more");
+}
+
+/// The folder is the same though its path is not: the file system says so.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_project_that_was_moved_finds_its_history_and_a_copy_does_not() {
+    let env = TestEnv::new();
+    env.skill("src/pdf");
+    env.run(&["skill", "install", "../src/pdf"]).ends(0);
+    if std::fs::metadata(env.project()).unwrap().created().is_err() {
+        return skipped("this file system does not say when a folder was made");
+    }
+    std::fs::create_dir_all(env.path("copy/config")).unwrap();
+    std::fs::copy(
+        env.path("project/config/skills_registry.json"),
+        env.path("copy/config/skills_registry.json"),
+    )
+    .unwrap();
+    env.run_in("copy", &["skill", "rollback"]).ends(3);
+    std::fs::rename(env.project(), env.path("moved")).unwrap();
+    env.run_in("moved", &["skill", "rollback"]).ends(0);
+    assert!(!env.path("moved/.claude/skills/pdf").exists());
+    std::fs::create_dir_all(env.path("project/.git")).unwrap();
+    env.run(&["skill", "rollback"]).ends(3);
+}
+
+#[test]
+fn rollback_takes_the_name_that_a_marketplace_gives() {
+    let env = TestEnv::new();
+    env.skill("m/plug/skills/pdf");
+    env.skill("m/plug/skills/docx");
+    let catalogue = r#"{"name":"m","owner":{"name":"o"},"plugins":[{"name":"plug","source":"./plug","description":"d"}]}"#;
+    env.write("m/.claude-plugin/marketplace.json", catalogue);
+    env.run(&["marketplace", "add", "m", "../m"]).ends(0);
+    env.run(&["skill", "install", "plug@m", "--all"]).ends(0);
+    env.run(&["skill", "uninstall", "plug:pdf"]).ends(0);
+    env.run(&["skill", "rollback", "plug:pdf"]).ends(0);
+    assert!(env.path("project/.claude/skills/pdf").exists());
+    env.run(&["skill", "rollback", "plug:none"]).ends(3).says("no change of `plug:none` is known");
+}
+
+/// `/home` is a link on some systems, and HOME is spelled through it.
+#[cfg(unix)]
+#[test]
+fn a_home_behind_a_link_is_the_home() {
+    let mut env = TestEnv::new();
+    env.skill("src/pdf");
+    std::fs::create_dir_all(env.path("var/home/u/.claude/skills")).unwrap();
+    std::fs::create_dir_all(env.path("var/home/u/work")).unwrap();
+    std::os::unix::fs::symlink("var/home", env.path("homes")).unwrap();
+    let source = env.path("src/pdf").display().to_string();
+    for home in ["homes/u", "var/home/u"] {
+        env.set("HOME", env.path(home).display().to_string());
+        env.run_in("var/home/u/work", &["skill", "install", &source]).ends(0);
+        assert!(env.path("var/home/u/work/.claude/skills/pdf").exists());
+        env.run_in("var/home/u/work", &["skill", "uninstall", "pdf"]).ends(0);
+        std::fs::remove_dir_all(env.path("var/home/u/work/config")).unwrap();
+        std::fs::remove_dir_all(env.path("var/home/u/work/.claude")).unwrap();
+        env.run_in("var/home/u", &["skill", "list"]).ends(2).says("the home directory is not a project");
+    }
+}

@@ -46,6 +46,44 @@ pub(super) fn folders(patient: &Patient<'_>, seen: &mut Examination) {
     }
 }
 
+/// Folders of ours that another user owns, which mostly means that `sudo` ran here once: what
+/// is written there next fails.
+pub(super) fn owners(patient: &Patient<'_>, roots: &[PathBuf], seen: &mut Examination) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let us = rustix::process::geteuid().as_raw();
+        let base = patient.scope.base();
+        let registry = patient.store.registry_file();
+        let workspace = patient.store.workspace().folder();
+        let mut places: Vec<PathBuf> = roots
+            .iter()
+            .flat_map(|root| {
+                root.ancestors()
+                    .take_while(|at| *at != base && at.starts_with(base))
+                    .map(Path::to_path_buf)
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        places.extend(
+            [registry, fsx::parent(registry), workspace, fsx::parent(workspace)].map(Path::to_path_buf),
+        );
+        places.sort();
+        places.dedup();
+        for place in places {
+            let Ok(meta) = std::fs::metadata(&place) else { continue };
+            if meta.uid() != us && us != 0 && fsx::check_writable(&place).is_err() {
+                let owner = if meta.uid() == 0 { "root".to_owned() } else { format!("user {}", meta.uid()) };
+                let message = format!("`{}` belongs to {owner} and cannot be written", shown(&place));
+                let hint = format!("give it back: `sudo chown -R $(id -un) {}`", shown(&place));
+                seen.add(Finding::wrong("owner", message).hint(hint));
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (patient, roots, seen);
+}
+
 pub(super) fn versions(seen: &mut Examination) {
     seen.fact("version", env!("CARGO_PKG_VERSION"));
     let found = git::library_version();
