@@ -1,10 +1,11 @@
 //! The world of one test: a temporary home, an empty environment, a fixed clock, makers of
 //! skills, repositories and archives, and a way to run the real program in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, OnceLock};
 
 /// 2026-01-02T03:04:05Z.
 const NOW: &str = "1767323045";
@@ -13,6 +14,8 @@ const NOW: &str = "1767323045";
 pub(crate) struct TestEnv {
     dir: tempfile::TempDir,
     variables: BTreeMap<String, String>,
+    /// Registries that the test wrote by hand, which may be as broken as it likes.
+    by_hand: Mutex<BTreeSet<PathBuf>>,
 }
 
 /// What a run printed, with paths of this test replaced: `[ROOT]`, `[HOME]`, `[PROJECT]`.
@@ -31,7 +34,7 @@ pub(crate) struct SkillMaker {
 impl TestEnv {
     pub(crate) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("ba-it-").tempdir().unwrap();
-        let env = Self { dir, variables: BTreeMap::new() };
+        let env = Self { dir, variables: BTreeMap::new(), by_hand: Mutex::default() };
         for folder in ["home", "project", "cache", "settings"] {
             std::fs::create_dir(env.root().join(folder)).unwrap();
         }
@@ -74,7 +77,17 @@ impl TestEnv {
         let path = self.path(below);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, bytes).unwrap();
+        if below.ends_with(REGISTRY) {
+            self.by_hand.lock().unwrap().insert(path.clone());
+        }
         path
+    }
+
+    /// Registries below the root, as far down as a project has one.
+    fn registries(&self) -> Vec<PathBuf> {
+        let walk = walkdir::WalkDir::new(self.root()).max_depth(4).into_iter().filter_map(Result::ok);
+        let found = walk.filter(|entry| entry.file_type().is_file() && entry.file_name() == REGISTRY);
+        found.map(walkdir::DirEntry::into_path).collect()
     }
 
     pub(crate) fn read(&self, below: &str) -> String {
@@ -183,6 +196,38 @@ impl TestEnv {
             builder.append_data(&mut header, path, &bytes[..]).unwrap();
         }
         self.write(below, builder.into_inner().unwrap().finish().unwrap())
+    }
+}
+
+/// Every registry that the program wrote in any test fits the schema.
+impl Drop for TestEnv {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for path in self.registries() {
+            if self.by_hand.lock().unwrap().contains(&path) {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let faults = schema_faults(&text);
+            assert!(faults.is_empty(), "{}: {}\n{text}", path.display(), faults.join("\n"));
+        }
+    }
+}
+
+const REGISTRY: &str = "skills_registry.json";
+
+/// What of a registry does not fit `skills_registry.schema.json`.
+pub(crate) fn schema_faults(text: &str) -> Vec<String> {
+    static VALIDATOR: OnceLock<jsonschema::Validator> = OnceLock::new();
+    let validator = VALIDATOR.get_or_init(|| {
+        let schema = include_str!("../../skills_registry.schema.json");
+        jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap()
+    });
+    match serde_json::from_str(text) {
+        Ok(value) => validator.iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect(),
+        Err(error) => vec![error.to_string()],
     }
 }
 

@@ -1,8 +1,6 @@
 //! What a person at a terminal meets: questions, tables and colour through a
 //! pseudo-terminal, and completion as the scripts of the shells ask for it.
 
-use std::process::{Command, Stdio};
-
 use crate::env::{Run, TestEnv};
 
 /// A world with three skills in `src/`, of which `pdf` and `docx` are installed.
@@ -79,32 +77,6 @@ fn completion_never_fails_over_a_damaged_registry() {
     assert_eq!(env.picture("project"), before);
 }
 
-/// The committed script itself, in a real bash where there is one.
-#[test]
-fn the_bash_script_completes_installed_names() {
-    let env = installed();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/ba-agent.bash");
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_ba-agent")).parent().unwrap();
-    let line = format!(
-        "PATH=\"{}:$PATH\"; source '{script}' || exit 9; COMP_WORDS=(ba-agent skill uninstall p); COMP_CWORD=3; \
-         COMP_TYPE=9; _clap_complete_ba_agent ba-agent p uninstall; printf '<%s>' \"${{COMPREPLY[@]}}\"",
-        program.display()
-    );
-    let mut bash = Command::new("bash");
-    let ours = env.command(&[]);
-    bash.args(["--norc", "--noprofile", "-c", &line]).current_dir(env.project()).env_clear();
-    bash.envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?)))).stdin(Stdio::null());
-    match bash.output() {
-        Ok(output) => assert_eq!(String::from_utf8_lossy(&output.stdout), "<pdf>", "{output:?}"),
-        Err(error) => skipped(&format!("there is no bash here: {error}")),
-    }
-}
-
-#[allow(clippy::print_stderr)]
-fn skipped(why: &str) {
-    eprintln!("skipped: {why}");
-}
-
 #[test]
 fn without_a_terminal_nothing_is_asked_or_coloured() {
     let env = installed();
@@ -118,97 +90,10 @@ fn without_a_terminal_nothing_is_asked_or_coloured() {
 
 #[cfg(unix)]
 mod through_a_pty {
-    use std::fs::File;
-    use std::io::{Read as _, Write as _};
-    use std::os::fd::OwnedFd;
-    use std::process::Child;
-    use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
     use std::time::Duration;
 
-    use rustix::fs::{Mode, OFlags};
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
     use super::*;
-
-    /// A machine that takes longer for one answer is not being waited for.
-    const PATIENCE: Duration = Duration::from_secs(30);
-
-    /// A program at a terminal of 100 columns.
-    struct Terminal {
-        keyboard: File,
-        screen: Receiver<Vec<u8>>,
-        child: Child,
-        seen: String,
-        /// How much of `seen` was waited for already.
-        known: usize,
-    }
-
-    impl Terminal {
-        fn run(mut command: Command) -> Self {
-            let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-            grantpt(&control).unwrap();
-            unlockpt(&control).unwrap();
-            let name = ptsname(&control, Vec::new()).unwrap();
-            let user: OwnedFd =
-                rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-            let size = rustix::termios::Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
-            rustix::termios::tcsetwinsize(&user, size).unwrap();
-            command.stdin(user.try_clone().unwrap()).stdout(user.try_clone().unwrap()).stderr(user);
-            if command.get_envs().all(|(name, _)| name != "TERM") {
-                command.env("TERM", "xterm");
-            }
-            let child = command.spawn().unwrap();
-            // The last of our own copies of the user's side is in `command`.
-            drop(command);
-            let keyboard = File::from(control);
-            let mut reader = keyboard.try_clone().unwrap();
-            let (sender, screen) = channel();
-            std::thread::spawn(move || {
-                let mut buffer = [0; 4096];
-                // Linux says EIO, others the end, when the program has gone.
-                while let Ok(length @ 1..) = reader.read(&mut buffer) {
-                    if sender.send(buffer[..length].to_vec()).is_err() {
-                        return;
-                    }
-                }
-            });
-            Self { keyboard, screen, child, seen: String::new(), known: 0 }
-        }
-
-        /// Reads until `words` have been shown behind those of the last time.
-        #[track_caller]
-        fn wait_for(&mut self, words: &str) {
-            loop {
-                if let Some(at) = self.seen[self.known..].find(words) {
-                    self.known += at + words.len();
-                    return;
-                }
-                match self.screen.recv_timeout(PATIENCE) {
-                    Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
-                    Err(why) => panic!("{why}: no {words:?} in {:?}", self.seen),
-                }
-            }
-        }
-
-        fn press(&mut self, keys: &str) {
-            self.keyboard.write_all(keys.as_bytes()).unwrap();
-        }
-
-        /// The status and everything that was shown.
-        fn end(mut self) -> (std::process::ExitStatus, String) {
-            loop {
-                match self.screen.recv_timeout(PATIENCE) {
-                    Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
-                    Err(RecvTimeoutError::Disconnected) => break,
-                    Err(RecvTimeoutError::Timeout) => {
-                        self.child.kill().unwrap();
-                        panic!("the program did not end: {:?}", self.seen);
-                    }
-                }
-            }
-            (self.child.wait().unwrap(), self.seen)
-        }
-    }
+    use crate::pty::Terminal;
 
     /// Runs to the end without pressing a key.
     fn shown(env: &TestEnv, args: &[&str], variables: &[(&str, &str)]) -> Run {
