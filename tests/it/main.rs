@@ -8,6 +8,7 @@ mod diff;
 mod doctor;
 mod env;
 mod floors;
+mod full_stdout;
 mod generated;
 mod help;
 mod hostile;

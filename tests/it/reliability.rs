@@ -4,6 +4,7 @@
 //!
 //! `cargo test` runs a short form. The nightly form and the figures in `tests/README.md`:
 //! `BA_AGENT_NIGHTLY=1 cargo test --test it reliability -- --nocapture --test-threads 1`.
+#![allow(clippy::print_stdout, reason = "the figures of the long form")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,0 +1,147 @@
+//! A command that could not write all of its output does not end with 0. Every command of the
+//! definition is tried, so that a new one cannot be forgotten.
+#![cfg(unix)]
+
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
+
+use crate::env::{TestEnv, copy_tree};
+
+/// A way to run each command so that it prints data on stdout.
+const PRINTING: [&str; 42] = [
+    "skill install builtin:skill-finder --dry-run --json",
+    "skill install --frozen --json",
+    "skill uninstall docx --json",
+    "skill update --json",
+    "skill outdated --json",
+    "skill outdated --all",
+    "skill pin pdf --json",
+    "skill unpin pdf --json",
+    "skill rollback --json",
+    "skill history",
+    "skill history --json",
+    "skill export",
+    "skill list",
+    "skill list --json",
+    "skill search pdf",
+    "skill search pdf --json",
+    "skill show pdf",
+    "skill show pdf --json",
+    "skill show ../src --json",
+    "skill validate ../src/skills/pdf --json",
+    "skill verify --json",
+    "skill diff docx",
+    "skill diff docx --json",
+    "skill init fresh --json",
+    "marketplace add more ../src --json",
+    "marketplace list",
+    "marketplace list --json",
+    "marketplace remove acme --json",
+    "marketplace update --json",
+    "marketplace show acme",
+    "marketplace show acme --json",
+    "marketplace validate ../shop/.claude-plugin/marketplace.json --json",
+    "marketplace enable acme --json",
+    "marketplace disable acme --json",
+    "cache dir",
+    "cache size --json",
+    "cache prune --json",
+    "cache clear --yes --json",
+    "doctor --json",
+    "completions bash",
+    "completions zsh",
+    "man ../man --json",
+];
+
+/// Two skills of a repository and a marketplace.
+fn world() -> TestEnv {
+    let env = TestEnv::new();
+    env.skill("src/skills/pdf");
+    env.skill("src/skills/docx");
+    env.git_repo("repo.git", &env.path("src"));
+    let url = format!("file://{}", env.path("repo.git").display());
+    env.run(&["skill", "install", &url, "--all"]).ends(0);
+    env.skill("shop/kit/skills/sql");
+    let plugins = serde_json::json!([{ "name": "kit", "source": "./kit" }]);
+    let document = serde_json::json!({ "name": "acme", "owner": { "name": "A" }, "plugins": plugins });
+    env.write("shop/.claude-plugin/marketplace.json", document.to_string());
+    env.run(&["marketplace", "add", "acme", "../shop"]).ends(0);
+    for folder in ["project", "home"] {
+        copy_tree(&env.path(folder), &env.path("saved").join(folder));
+    }
+    env
+}
+
+/// Goes back to the beginning; for `diff` one skill is edited.
+fn reset(env: &TestEnv, line: &str) {
+    for folder in ["project", "home"] {
+        std::fs::remove_dir_all(env.path(folder)).unwrap();
+        copy_tree(&env.path("saved").join(folder), &env.path(folder));
+    }
+    if line.contains("diff") {
+        env.write("project/.claude/skills/docx/mine.md", "mine\n");
+    }
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
+#[test]
+fn every_command_that_prints_is_tried() {
+    let mut known = BTreeSet::new();
+    let mut stack = vec![(String::new(), ba_agent::command())];
+    while let Some((path, command)) = stack.pop() {
+        let below: Vec<_> =
+            command.get_subcommands().filter(|sub| sub.get_name() != "help").cloned().collect();
+        if below.is_empty() {
+            known.insert(path.trim().to_owned());
+        }
+        stack.extend(below.into_iter().map(|sub| (format!("{path} {}", sub.get_name()), sub)));
+    }
+    let tried =
+        |name: &&String| PRINTING.iter().any(|line| format!("{line} ").starts_with(&format!("{name} ")));
+    let missing: Vec<&String> = known.iter().filter(|name| !tried(name)).collect();
+    assert!(missing.is_empty(), "no line of this file runs {missing:?}");
+    assert!(known.len() > 30, "{known:?}");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    // It can be opened by everybody, and every write to it finds the disk full.
+    let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else { return };
+    let (env, mut faults) = (world(), Vec::new());
+    for line in PRINTING {
+        reset(&env, line);
+        let output = env.command(&words(line)).stdout(full.try_clone().unwrap()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.status.code() != Some(1) || !said.contains("error") {
+            faults.push(format!("{line}: {:?} {said}", output.status.code()));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// `ba-agent skill list | head -1`: the reader has seen enough, which is no failure.
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let env = world();
+    for line in PRINTING {
+        reset(&env, line);
+        let expected = env.command(&words(line)).output().unwrap();
+        reset(&env, line);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = env.command(&words(line)).stdout(Stdio::from(writer)).output().unwrap();
+        let ended = (output.status.code(), output.status.signal());
+        assert_eq!(
+            ended,
+            (expected.status.code(), None),
+            "{line}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{line}");
+    }
+}
