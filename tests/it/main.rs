@@ -22,6 +22,7 @@ mod reliability;
 mod sequences;
 mod shells;
 mod terminal;
+mod tour;
 mod update;
 mod verify;
 mod workspace;

@@ -1,10 +1,12 @@
-//! The README says what the program does: its commands are understood, its tour is true.
+//! The README says what the program does: its commands are understood. `tour.rs` types them.
 
-use snapbox::{assert_data_eq, str};
-
-use crate::env::{TestEnv, commit, skill_md};
+use std::sync::Mutex;
 
 const README: &str = include_str!("../../README.md");
+pub(crate) const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+
+/// Held by a test that may write the README.
+pub(crate) static WRITING: Mutex<()> = Mutex::new(());
 
 /// The words of a command line as a shell splits them: blanks, and double quotes.
 fn words(line: &str) -> Vec<String> {
@@ -34,94 +36,37 @@ fn every_command_of_the_readme_is_one() {
     }
 }
 
-#[test]
-fn every_command_stands_in_the_readme() {
-    let definition = ba_agent::command();
-    for group in definition.get_subcommands() {
-        let verbs: Vec<String> = match group.get_name() {
-            "skill" | "marketplace" => group
-                .get_subcommands()
-                .map(|verb| format!("{} {}", group.get_name(), verb.get_name()))
-                .collect(),
-            name => vec![name.to_owned()],
-        };
-        for verb in verbs {
-            let last = verb.rsplit(' ').next().unwrap();
-            let is_there =
-                README.contains(&format!("ba-agent {verb}")) || README.contains(&format!("`{last}"));
-            assert!(is_there, "the README does not know `{verb}`");
+/// `GROUP VERB` and what it does, of every command that can be typed.
+fn commands(path: &str, command: &clap::Command, rows: &mut Vec<String>) {
+    let below = command.get_subcommands().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set());
+    for sub in below {
+        let path = format!("{path} {}", sub.get_name());
+        if sub.has_subcommands() {
+            commands(&path, sub, rows);
+        } else {
+            rows.push(format!("| `{}` | {} |\n", path.trim(), sub.get_about().unwrap()));
         }
     }
 }
 
+/// `UPDATE_GOLDEN=1` writes it anew.
 #[test]
-fn the_tour_reads_as_it_is_told() {
-    let env = TestEnv::new();
-    let about = "Extracts tables from PDF files. Use when a PDF holds tables.";
-    let run = env.run(&["skill", "init", "pdf-tables", "--description", about]).ends(0);
-    assert_data_eq!(
-        run.stderr,
-        str![[r#"
-     Created ./pdf-tables/SKILL.md
-             check it with `ba-agent skill validate ./pdf-tables`
-
-"#]]
-    );
-    let run = env.run(&["skill", "validate", "pdf-tables", "--strict"]).ends(0);
-    assert_data_eq!(
-        run.stderr,
-        str![[r#"
-     Checked 1 skill: valid, 0 findings
-
-"#]]
-    );
-    let run = env.run(&["skill", "install", "./pdf-tables"]).ends(0);
-    assert_data_eq!(
-        run.stderr,
-        str![[r#"
-    Resolved ./pdf-tables
-   Installed pdf-tables in .claude/skills
-
-"#]]
-    );
-    let run = env.run(&["skill", "install", "pdf"]).ends(2);
-    assert_data_eq!(
-        run.stderr,
-        str![[r#"
-error: `pdf` does not say where the skill comes from
-
-hint: for a folder write `./pdf`
-hint: for a repository write `owner/repo`, or `owner/repo@skill-name`
-hint: to look for it by name use `ba-agent skill search pdf`
-
-"#]]
-    );
-}
-
-#[test]
-fn an_update_reads_as_it_is_told() {
-    let env = TestEnv::new();
-    env.skill("src/pdf");
-    let repo = env.git_repo("repo.git", &env.path("src"));
-    let url = format!("file://{}", env.path("repo.git").display());
-    env.run(&["skill", "install", &url]).ends(0);
-    env.write("src/pdf/SKILL.md", skill_md("pdf", "The second edition of it, quite another."));
-    commit(&repo, "refs/heads/main", &env.path("src"), "second");
-    assert_data_eq!(
-        env.run(&["skill", "update"]).ends(0).stderr,
-        str![[r#"
-     Updated pdf [..] -> [..]
-             M SKILL.md
-
-"#]]
-    );
-    assert_data_eq!(
-        env.run(&["skill", "rollback"]).ends(0).stderr,
-        str![[r#"
-    Restored pdf in .claude/skills
-
-"#]]
-    );
+fn the_table_of_commands_is_what_can_be_typed() {
+    let mut rows = Vec::new();
+    commands("", &ba_agent::command(), &mut rows);
+    assert!(rows.len() > 30, "{rows:?}");
+    let head = "## Commands\n\n| command | does |\n|---|---|\n";
+    let _guard = WRITING.lock();
+    let readme = std::fs::read_to_string(PATH).unwrap();
+    let (before, rest) = readme.split_once(head).unwrap();
+    let end = rest.find("\n\n").map_or(0, |at| at + 1);
+    let end = if rest.starts_with('\n') { 0 } else { end };
+    let (now, after) = rest.split_at(end);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(PATH, format!("{before}{head}{}{after}", rows.concat())).unwrap();
+        return;
+    }
+    snapbox::assert_data_eq!(now.to_owned(), snapbox::Data::from(rows.concat()).raw());
 }
 
 /// What the built-in skills tell an agent to type.
