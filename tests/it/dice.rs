@@ -8,6 +8,12 @@ pub(crate) fn times(short: usize, nightly: usize) -> usize {
     if std::env::var_os("BA_AGENT_NIGHTLY").is_some() { nightly } else { short }
 }
 
+/// Prints what an attack has shown; `tests/figures` gathers these lines.
+#[allow(clippy::print_stdout, reason = "it is for people")]
+pub(crate) fn figure(attack: &str, tried: usize, survived: usize, more: &str) {
+    println!("figure: {attack} | {tried} | {survived} | {more}");
+}
+
 /// A small generator of numbers, so that a failure can be run again: xorshift64*.
 pub(crate) struct Dice(u64);
 

@@ -23,6 +23,7 @@ mod sequences;
 mod shells;
 mod terminal;
 mod tour;
+mod two_users;
 mod update;
 mod verify;
 mod workspace;

@@ -2,15 +2,13 @@
 //! attack runs over `file://`, where libgit2 reads the repository, and over http, where packs
 //! are decoded and only what is wanted is fetched.
 //!
-//! `cargo test` runs a short form. The nightly form and the figures in `tests/README.md`:
-//! `BA_AGENT_NIGHTLY=1 cargo test --test it reliability -- --nocapture --test-threads 1`.
-#![allow(clippy::print_stdout, reason = "the figures of the long form")]
+//! `cargo test` runs a short form, `tests/figures` the long one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::dice::{Dice, times};
+use crate::dice::{Dice, figure, times};
 use crate::env::{TestEnv, commit, copy_tree, skill_md};
 use crate::server::Server;
 
@@ -21,6 +19,15 @@ const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 enum Way {
     File,
     Http,
+}
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::File => "file",
+            Self::Http => "http",
+        })
+    }
 }
 
 /// A repository of eight skills in two editions, and a project.
@@ -202,9 +209,8 @@ fn kill(way: Way) {
     }
     assert!(news > 0 && olds > 0, "{news} new, {olds} old");
     assert_cache_heals(env);
-    println!(
-        "kills, {way:?}: {killed} tried, {killed} survived ({olds} old, {news} new; {ended} more had ended before)"
-    );
+    let more = format!("{olds} old, {news} new; {ended} more had ended before");
+    figure(&format!("kills over {way}"), killed, killed, &more);
 }
 
 const CHANGED: [&str; 3] = ["project/.claude", "project/config", "home/.local"];
@@ -300,9 +306,8 @@ fn fault(way: Way) {
             }
         }
     }
-    println!(
-        "faults, {way:?}: {tried} tried, {tried} survived ({tolerated} in steps that the command can do without)"
-    );
+    let more = format!("{tolerated} in steps that the command can do without");
+    figure(&format!("faults over {way}"), tried, tried, &more);
 }
 
 /// How many steps a command takes on the disk: the last at which it can be killed.
@@ -381,10 +386,9 @@ fn crowd(way: Way) {
     assert_eq!(there, recorded, "a skill without a record, or a record without a skill");
     assert_eq!(leftovers(env), Vec::<String>::new());
     assert_eq!(unfinished_in_cache(env), Vec::<String>::new());
-    println!(
-        "concurrency, {way:?}: {total} operations by 16 processes: {done} done, {refused} refused with the reason, 0 lost, {:.1} s",
-        begin.elapsed().as_secs_f32()
-    );
+    let more =
+        format!("{done} done, {refused} refused with the reason, {:.1} s", begin.elapsed().as_secs_f32());
+    figure(&format!("operations by 16 processes over {way}"), total, total, &more);
 }
 
 #[test]
@@ -416,5 +420,5 @@ fn empty_cache(way: Way) {
         assert_eq!(std::fs::read_dir(env.path("project/.claude/skills")).unwrap().count(), NAMES.len());
         std::fs::create_dir_all(env.path("cache/one")).unwrap();
     }
-    println!("cache, {way:?}: {rounds} installs while it was emptied, {rounds} survived");
+    figure(&format!("installs over {way} while the cache was emptied"), rounds, rounds, "");
 }

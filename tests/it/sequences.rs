@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
-use crate::dice::{Dice, on_all_processors, times};
+use crate::dice::{Dice, figure, on_all_processors, times};
 use crate::env::{TestEnv, commit, copy_tree, picture, skill_md};
 use crate::server::{AnswerCache, Play, Server};
 
@@ -20,7 +20,11 @@ use crate::server::{AnswerCache, Play, Server};
 const BEGIN: u64 = 1_767_323_045;
 const EDITIONS: usize = 4;
 const REPOSITORIES: [&str; 3] = ["acme/skills", "acme/market", "solo/one"];
-const PROJECTS: [&str; 2] = ["one", "two"];
+/// The second names another host in its settings. The third is another user's, whose own
+/// settings do; all three share the cache.
+const PROJECTS: [&str; 3] = ["one", "two", "three"];
+/// Home, settings and data of the first user and of the second.
+const USERS: [[&str; 3]; 2] = [["home", "settings", "data"], ["home2", "settings2", "data2"]];
 
 /// Every state that the repositories go through, each in a folder of its own.
 struct Upstream {
@@ -340,7 +344,7 @@ fn sequence(seed: u64, shas: &[String]) -> Vec<Step> {
     }
     let commands = 15 + dice.roll(6);
     while steps.iter().filter(|step: &&Step| step.is_command()).count() < commands {
-        let project = if dice.one_in(4) { PROJECTS[1] } else { PROJECTS[0] };
+        let project = PROJECTS[[0, 0, 0, 0, 0, 0, 1, 1, 2][dice.roll(9)]];
         steps.push(match dice.roll(24) {
             0..=2 => Step::Publish(dice.roll(REPOSITORIES.len())),
             3 => Step::Wipe(project),
@@ -380,14 +384,18 @@ impl<'a> Stage<'a> {
     fn new(upstream: &'a Upstream, server: &'a Server, dir: PathBuf) -> Self {
         let _ = std::fs::remove_dir_all(&dir);
         for side in ["warm", "cold"] {
-            for folder in ["home", "settings", "cache", "one/.git", "two/.git", "two/.ba-agent"] {
+            let write = |below: &str, text: &str| {
+                let path = dir.join(side).join(below);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            };
+            for folder in ["home", "home2", "cache", "one/.git", "two/.git", "three/.git"] {
                 std::fs::create_dir_all(dir.join(side).join(folder)).unwrap();
             }
-            let user = format!("skills:\n  github_url: {}\n", server.url());
-            std::fs::write(dir.join(side).join("settings/config.yaml"), user).unwrap();
-            let mirror = format!("{}/mirror", server.other_name());
-            let project = format!("skills:\n  github_url: {mirror}\n  agents: [codex, claude-code]\n");
-            std::fs::write(dir.join(side).join("two/.ba-agent/config.yaml"), project).unwrap();
+            write("settings/config.yaml", &format!("skills:\n  github_url: {}\n", server.url()));
+            let other = format!("skills:\n  github_url: {}/mirror\n", server.other_name());
+            write("settings2/config.yaml", &other);
+            write("two/.ba-agent/config.yaml", &format!("{other}  agents: [codex, claude-code]\n"));
         }
         for repository in REPOSITORIES {
             server.point(&format!("/{repository}.git"), &format!("/0/{repository}.git"));
@@ -413,12 +421,13 @@ impl<'a> Stage<'a> {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let mut command = self.upstream.env.command(&args);
         command.current_dir(now.join(project)).env("SOURCE_DATE_EPOCH", self.time.to_string());
+        let [home, settings, data] = USERS[usize::from(project == PROJECTS[2])];
         for (variable, folder) in [
-            ("HOME", "home"),
-            ("USERPROFILE", "home"),
+            ("HOME", home),
+            ("USERPROFILE", home),
             ("BA_AGENT_CACHE_DIR", "cache"),
-            ("BA_AGENT_CONFIG_DIR", "settings"),
-            ("BA_AGENT_DATA_DIR", "data"),
+            ("BA_AGENT_CONFIG_DIR", settings),
+            ("BA_AGENT_DATA_DIR", data),
         ] {
             command.env(variable, now.join(folder));
         }
@@ -433,8 +442,8 @@ impl<'a> Stage<'a> {
 
     /// All that the commands may have changed, but for the cache and the history.
     fn disk(&self) -> BTreeMap<String, String> {
-        let folders = ["home", "settings", "one", "two"].into_iter();
-        let pictures = folders.flat_map(|folder| {
+        let users = USERS.iter().flat_map(|[home, settings, _]| [home, settings]);
+        let pictures = PROJECTS.iter().chain(users).flat_map(|folder| {
             let below = picture(&self.now().join(folder)).into_iter();
             below.map(move |(path, content)| (format!("{folder}/{path}"), content))
         });
@@ -595,9 +604,6 @@ fn the_cache_changes_no_answer() {
     if let Err(text) = result {
         panic!("{text}");
     }
-    println!(
-        "sequences: {total} tried, {total} survived ({} commands, {} of them offline, each with a warm and an empty cache)",
-        commands.into_inner(),
-        offline.into_inner()
-    );
+    let more = format!("{} commands, {} of them offline", commands.into_inner(), offline.into_inner());
+    figure("sequences with a warm and with an empty cache", total, total, &more);
 }
