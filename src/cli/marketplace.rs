@@ -219,11 +219,30 @@ fn tell_added(cx: &Context<'_>, name: &str, fetched: &Fetched) {
     let pin = fetched.marketplace.pin.short().map_or(String::new(), |pin| format!(" ({pin})"));
     cx.ui.status("Added", &format!("{name} from {}{pin}", fetched.marketplace.source));
     cx.ui.detail(&format!("{entries}, {} in it", count(fetched.skills, "skill")));
+    tell_left_out(cx, fetched);
     if cx.ui.json() {
         cx.ui.data(&serde_json::json!({
             "name": name, "marketplace": fetched.marketplace, "entries": fetched.catalogue.plugins.len(),
-            "skills": fetched.skills, "warnings": fetched.warnings,
+            "skills": fetched.skills, "warnings": fetched.warnings, "left_out": fetched.left_out,
         }));
+    }
+}
+
+/// What of a marketplace can be neither found nor installed: a line for each reason.
+fn tell_left_out(cx: &Context<'_>, fetched: &Fetched) {
+    const SHOWN: usize = 3;
+    for (why, what) in fetched.left_out.iter() {
+        let (one, several) = why.words();
+        let mut names: Vec<String> = what
+            .iter()
+            .take(SHOWN)
+            .map(|name| if name.is_empty() { "SKILL.md".to_owned() } else { name.clone() })
+            .collect();
+        if what.len() > SHOWN {
+            names.push(format!("… (`--json` names all {})", what.len()));
+        }
+        let counted = if what.len() == 1 { format!("1 {one}") } else { format!("{} {several}", what.len()) };
+        cx.ui.note(&format!("left out: {counted}: {}", names.join(", ")));
     }
 }
 

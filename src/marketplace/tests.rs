@@ -329,7 +329,8 @@ fn folders(entry: Value, own: Option<Value>, scan: (&[&str], &str, bool), expect
     let listing = listing(paths);
     let own = own.as_ref().map(manifest);
     let found =
-        resolve(&plugin(entry), own.as_ref(), Scan { listing: &listing, root, is_marketplace }).unwrap();
+        resolve(&plugin(entry), own.as_ref(), Scan { listing: &listing, root, top: "", is_marketplace })
+            .unwrap();
     assert_eq!(found.folders, expected);
 }
 
@@ -433,8 +434,11 @@ fn an_entry_without_skills_says_what_it_has() {
     let listing = listing(&tree);
     let look = |root: &str, entry: Value, own: Option<Value>| {
         let own = own.as_ref().map(manifest);
-        let found =
-            resolve(&plugin(entry), own.as_ref(), Scan { listing: &listing, root, is_marketplace: false });
+        let found = resolve(
+            &plugin(entry),
+            own.as_ref(),
+            Scan { listing: &listing, root, top: "", is_marketplace: false },
+        );
         found.unwrap().nothing("p")
     };
     let error = look("p", json!({ "skills": ["./none"] }), None);
@@ -460,9 +464,33 @@ fn an_entry_without_skills_says_what_it_has() {
 }
 
 #[test]
+fn what_is_listed_for_another_program_is_taken_from_where_it_lies() {
+    let tree = [
+        "m/p/README.md",
+        "m/p/own/c/SKILL.md",
+        "m/skills/a/SKILL.md",
+        "m/skills/b/SKILL.md",
+        "skills/a/SKILL.md",
+        "m/more/d/SKILL.md",
+    ];
+    let listing = listing(&tree);
+    let look = |entry: Value, skills: Value| {
+        let own = manifest(
+            &json!({ "name": "p", "extensions": { "com.example.build": { "skills": skills }, "x": 1 } }),
+        );
+        let scan = Scan { listing: &listing, root: "m/p", top: "m", is_marketplace: false };
+        resolve(&plugin(entry), Some(&own), scan).unwrap().folders
+    };
+    assert_eq!(look(json!({}), json!(["./skills/a/", "own/c"])), ["m/p/own/c", "m/skills/a"]);
+    assert_eq!(look(json!({}), json!("./more")), ["m/more/d"]);
+    assert_eq!(look(json!({}), json!(["../skills/a", "/skills/b", "", ".", 1, "none"])), [""; 0]);
+    assert_eq!(look(json!({ "strict": false }), json!(["skills/a"])), [""; 0]);
+}
+
+#[test]
 fn an_entry_that_is_not_strict_suffers_no_second_definition() {
     let listing = listing(&["p/skills/a/SKILL.md"]);
-    let scan = Scan { listing: &listing, root: "p", is_marketplace: false };
+    let scan = Scan { listing: &listing, root: "p", top: "", is_marketplace: false };
     let own = manifest(&json!({ "name": "p", "skills": "./skills" }));
     assert_eq!(
         resolve(&plugin(json!({ "strict": false })), Some(&own), scan).unwrap_err().kind,

@@ -3,6 +3,7 @@
 
 mod copy;
 mod entry;
+mod left_out;
 #[cfg(test)]
 mod tests;
 mod update;

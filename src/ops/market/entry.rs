@@ -23,6 +23,8 @@ struct Opened<'w> {
     source: PackageSource<'w>,
     /// The plugin's root in the source.
     root: String,
+    /// The marketplace's root in it, or that of a source of its own.
+    top: String,
     is_marketplace: bool,
 }
 
@@ -158,10 +160,11 @@ fn inside<'w>(
     // What is followed is the marketplace's branch, not the commit it was at.
     source.resolved.reference = request.reference.clone();
     source.resolved.chosen.clone_from(&known.pin.chosen);
-    let base = request.subdirectory.as_ref().map_or("", |path| path.as_str());
-    let top = known.manifest.as_deref().map_or(base, root_of);
-    let parts: Vec<&str> = [top, path].into_iter().filter(|part| !part.is_empty()).collect();
-    Ok(Opened { source, root: parts.join("/"), is_marketplace: path.is_empty() })
+    // Of the address of a page only the opened source knows which part is the folder.
+    let base = source.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
+    let top = known.manifest.as_deref().map_or(base.as_str(), root_of).to_owned();
+    let parts: Vec<&str> = [top.as_str(), path].into_iter().filter(|part| !part.is_empty()).collect();
+    Ok(Opened { source, root: parts.join("/"), top, is_marketplace: path.is_empty() })
 }
 
 /// A plugin that is a source of its own: at the folder that was named, or, in an archive, in
@@ -172,7 +175,7 @@ fn elsewhere(source: PackageSource<'_>) -> Opened<'_> {
         (None, Source::Archive { .. }) => only_folder(source.listing()),
         (None, _) => String::new(),
     };
-    Opened { source, root, is_marketplace: false }
+    Opened { source, top: root.clone(), root, is_marketplace: false }
 }
 
 fn only_folder(listing: &Listing) -> String {
@@ -208,11 +211,11 @@ pub(super) fn plugin_manifest(tree: &Tree, root: &str) -> Result<Option<PluginMa
 }
 
 fn resolve(plugin: &Plugin, opened: &mut Opened<'_>) -> Result<(Resolution, Option<PluginManifest>)> {
-    let Opened { source, root, is_marketplace } = opened;
+    let Opened { source, root, top, is_marketplace } = opened;
     let manifests: BTreeSet<String> = plugin_manifests(root).collect();
     let tree = source.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
     let manifest = plugin_manifest(tree, root)?;
-    let scan = Scan { listing: &tree.listing, root, is_marketplace: *is_marketplace };
+    let scan = Scan { listing: &tree.listing, root, top, is_marketplace: *is_marketplace };
     let resolution = marketplace::resolve(plugin, manifest.as_ref(), scan)?;
     if resolution.folders.is_empty() {
         return Err(resolution.nothing(&plugin.name));
