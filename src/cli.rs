@@ -36,6 +36,7 @@ use crate::fetch::World;
 use crate::layout::{Env, Scope};
 use crate::marketplaces::Marketplaces;
 use crate::ops::apply::{self, Means, Report};
+use crate::ops::market;
 use crate::ops::plan::Plan;
 use crate::places::Places;
 use crate::settings::Settings;
@@ -394,7 +395,11 @@ impl Place {
     pub(crate) fn marketplaces(&self, env: &Env) -> Result<Marketplaces> {
         self.places.confine("list of marketplaces", &self.marketplaces_file())?;
         let user = env.config_dir().ok().map(|config| config.join("skills_marketplaces.json"));
-        Marketplaces::read(&self.marketplaces_file(), user.as_deref())
+        let mut all = Marketplaces::read(&self.marketplaces_file(), user.as_deref())?;
+        // What the user registered is on the user's hosts, whatever hosts the project names.
+        let user = settings_of(env, None)?;
+        all.map_users(|source| market::at_hosts_of(source, &user, &self.settings));
+        Ok(all)
     }
 
     /// The same request with a path that does not depend on the working directory: from the

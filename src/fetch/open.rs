@@ -113,7 +113,9 @@ pub(crate) fn origin_key(source: &Source, world: &World<'_>) -> String {
             fs::canonicalize(&path).unwrap_or(path).display().to_string()
         }
         Source::Archive { location } | Source::Served { url: location } => canonical_url(location),
-        source => git::url_of(source, world).map_or_else(|| source.to_string(), |url| canonical_url(&url)),
+        source => {
+            git::url_of(source, world.settings).map_or_else(|| source.to_string(), |url| canonical_url(&url))
+        }
     }
 }
 

@@ -492,32 +492,94 @@ fn is_reachable(resolved: &Resolved, world: &World<'_>) -> bool {
 pub(crate) fn ensure_again(
     opened: &mut PackageSource<'_>,
     entries: &[(&SkillName, &Entry)],
+    offered: &Offered,
     world: &World<'_>,
 ) -> Result<()> {
     let folder = |entry: &Entry| entry.path.clone().unwrap_or_default();
     let folders: Vec<String> = entries.iter().map(|(_, entry)| folder(entry)).collect();
     opened.ensure_folders(&folders.iter().map(String::as_str).collect::<Vec<_>>())?;
-    if !opened.is_partial() {
-        return Ok(());
-    }
-    let here = |entry: &Entry| skill_at(opened.listing(), &folder(entry)).is_some();
+    let here = |entry: &Entry| is_skill(opened.listing(), &folder(entry));
     let gone: Vec<_> = entries.iter().filter(|(_, entry)| !here(entry)).collect();
-    if gone.is_empty() {
-        return Ok(());
+    let mut went = Vec::new();
+    for (name, entry) in gone {
+        // One that is nowhere is told when it is looked for.
+        went.extend(offered.find(name, entry, opened, &world.settings.limits)?.ok());
     }
-    let offered = discover::skills(opened.listing(), "").into_iter().filter(|found| found.offered);
-    let manifests: BTreeSet<String> = offered.map(|found| found.manifest_path()).collect();
-    let tree = opened.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
-    // One that is nowhere is told when it is looked for.
-    let limits = &world.settings.limits;
-    let went = gone.iter().filter_map(|(name, entry)| moved(name, entry, tree, limits).ok());
-    let went: Vec<String> = went.map(|found| found.folder).collect();
-    opened.ensure_folders(&went.iter().map(String::as_str).collect::<Vec<_>>()).map(|_| ())
+    let went: Vec<&str> = went.iter().map(|found| found.folder.as_str()).collect();
+    opened.ensure_folders(&went).map(|_| ())
+}
+
+/// True when a folder is the root of a skill.
+pub(crate) fn is_skill(listing: &Listing, folder: &str) -> bool {
+    skill_at(listing, folder).is_some()
 }
 
 /// The skill whose root is this folder.
 fn skill_at(listing: &Listing, folder: &str) -> Option<Found> {
     discover::skills(listing, folder).into_iter().find(|found| found.folder == folder)
+}
+
+/// The skills that a source offers now with the name and description that each gives itself:
+/// read once, and only when a recorded skill is not where it was.
+#[derive(Debug, Default)]
+pub(crate) struct Offered(OnceLock<Vec<(Found, Option<String>, String)>>);
+
+impl Offered {
+    /// Where a recorded skill went that is no longer in its folder: the one skill of its own
+    /// name. Else the sentence that says that it is gone, with what may have become of it.
+    ///
+    /// # Errors
+    /// Those of fetching the manifests.
+    pub(crate) fn find(
+        &self,
+        name: &SkillName,
+        entry: &Entry,
+        opened: &mut PackageSource<'_>,
+        limits: &Limits,
+    ) -> Result<Result<Found, String>> {
+        if self.0.get().is_none() {
+            let offered = discover::skills(opened.listing(), "").into_iter().filter(|found| found.offered);
+            let offered: Vec<Found> = offered.collect();
+            let manifests: BTreeSet<String> = offered.iter().map(Found::manifest_path).collect();
+            let tree = opened.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
+            let read = |found: Found| {
+                let front = read_manifest(tree, &found, limits)?.frontmatter;
+                let (name, description) = front.map_or((None, String::new()), |f| (f.name, f.description));
+                Ok((found, name, description))
+            };
+            let _ = self.0.set(offered.into_iter().map(read).collect::<Result<_>>()?);
+        }
+        Ok(self.known(name, entry))
+    }
+
+    /// As [`Offered::find`], once that was asked.
+    fn known(&self, name: &SkillName, entry: &Entry) -> Result<Found, String> {
+        let own = entry.alias_of.as_deref().unwrap_or(name.as_str());
+        let all = self.0.get().map_or(&[][..], Vec::as_slice);
+        let mut same = all.iter().filter(|(_, written, _)| written.as_deref() == Some(own));
+        match (same.next(), same.next()) {
+            (Some((found, ..)), None) => Ok(found.clone()),
+            _ => Err(format!("it is no longer in {}{}", entry.source, self.became(entry))),
+        }
+    }
+
+    /// What is nearly the same as a skill that is gone, for its sentence.
+    fn became(&self, entry: &Entry) -> String {
+        /// Less alike than this are two skills.
+        const ALIKE: f64 = 0.8;
+        let Some(before) = entry.description.as_deref().filter(|text| !text.is_empty()) else {
+            return String::new();
+        };
+        let likeness = |now: &str| strsim::sorensen_dice(before, now);
+        let all = self.0.get().map_or(&[][..], Vec::as_slice).iter();
+        let scored = all.map(|(found, _, now)| (likeness(now), found)).filter(|(score, _)| *score >= ALIKE);
+        match scored.max_by(|a, b| a.0.total_cmp(&b.0)) {
+            Some((_, found)) => {
+                format!("; `{}` describes itself nearly as it did", printable(&found.folder, false))
+            }
+            None => String::new(),
+        }
+    }
 }
 
 /// A recorded skill in a newer tree of its source: in its folder or, when that is gone, where
@@ -528,7 +590,7 @@ fn skill_at(listing: &Listing, folder: &str) -> Option<Found> {
 pub(crate) fn again(
     name: &SkillName,
     entry: &Entry,
-    tree: &Arc<Tree>,
+    (tree, offered): (&Arc<Tree>, &Offered),
     resolved: Arc<Resolved>,
     world: &World<'_>,
 ) -> Result<Candidate> {
@@ -536,7 +598,7 @@ pub(crate) fn again(
     let folder = entry.path.as_deref().unwrap_or("");
     let found = match skill_at(&tree.listing, folder) {
         Some(found) => found,
-        None => moved(name, entry, tree, limits)?,
+        None => offered.known(name, entry).map_err(|gone| error!(NotFound, "{gone}"))?,
     };
     let mut document = read_manifest(tree, &found, limits)?;
     skill::allow(&mut document.findings, &entry.allowed)?;
@@ -558,21 +620,6 @@ pub(crate) fn again(
     };
     candidate.check(limits)?;
     Ok(candidate)
-}
-
-fn moved(name: &SkillName, entry: &Entry, tree: &Tree, limits: &Limits) -> Result<Found> {
-    let own = entry.alias_of.as_deref().unwrap_or(name.as_str());
-    let mut same = Vec::new();
-    for found in discover::skills(&tree.listing, "").into_iter().filter(|found| found.offered) {
-        let document = read_manifest(tree, &found, limits)?;
-        if document.frontmatter.is_some_and(|front| front.name.as_deref() == Some(own)) {
-            same.push(found);
-        }
-    }
-    match <[Found; 1]>::try_from(same) {
-        Ok([found]) => Ok(found),
-        Err(_) => Err(error!(NotFound, "it is no longer in {}", entry.source)),
-    }
 }
 
 fn read_manifest(tree: &Tree, found: &Found, limits: &Limits) -> Result<Document> {

@@ -14,10 +14,13 @@ use serde::Serialize;
 
 use crate::error::{Kind, Result, error, printable};
 use crate::fetch::World;
+use crate::fetch::git::url_of;
+use crate::fetch::marketplace::Place;
 use crate::marketplace::Catalogue;
 use crate::marketplaces::{Marketplace, Marketplaces};
 use crate::registry::Registry;
 use crate::search::Document;
+use crate::settings::Settings;
 use crate::skill::SkillName;
 use crate::source::{Reference, Request, Source};
 
@@ -26,6 +29,18 @@ pub(crate) use copy::{
 };
 pub(crate) use entry::{EntryView, describe, gather, lend_version, manifests_above, want_of};
 pub(crate) use update::{Updated, record, refresh};
+
+/// Where a marketplace of the user is for a project whose settings name another host: the
+/// whole address, which does not hang on settings. `None` where both mean the same.
+pub(crate) fn at_hosts_of(source: &str, user: &Settings, project: &Settings) -> Option<String> {
+    let Ok(Place::Tree { mut request, manifest }) = Place::parse(source) else { return None };
+    let url = url_of(&request.source, user)?;
+    if url_of(&request.source, project).as_ref() == Some(&url) {
+        return None;
+    }
+    request.source = Source::Git { url };
+    Some(Place::Tree { request, manifest }.text())
+}
 
 /// A name as a person writes it: `entry`, `skill` or `entry:skill`. An entry may have a colon
 /// of its own, a skill has none.
