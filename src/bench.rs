@@ -96,8 +96,9 @@ impl Skills {
             subdirectory: None,
         };
         let ask = Ask { choice: Choice::All, ..Ask::of(request) };
-        let gathered =
-            gather::pick(&ask, PackageSource::whole(resolved, tree), None, &world, &|_| Ok(Vec::new()))?;
+        let mut looked = gather::look_in(&ask, PackageSource::whole(resolved, tree), None, &world)?;
+        looked.choose(&|_| Ok(Vec::new()))?;
+        let gathered = looked.gather(&settings.limits)?;
         let (mut registry, mut seen) = (Registry::default(), Seen::new());
         for candidate in &gathered.candidates {
             let (digest, files) = candidate.digest()?.clone();

@@ -152,7 +152,7 @@ impl Install {
                 || self.sources.iter().any(|source| source.ends_with(&format!("@{name}")))
         });
         let asks = self.asks(cx, place, &all, &world)?;
-        asks.iter().map(|ask| market::gather(ask, &all, &world, &|offers| choose(cx, ask, offers))).collect()
+        market::gather_all(&asks, &all, &world, &|ask, offers| choose(cx, ask, offers))
     }
 
     /// `install` without a source: the registry is the lock file.

@@ -761,15 +761,20 @@ impl Blobs {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let shares = wanted.chunks(wanted.len().div_ceil(cores).max(1));
         let (this, seen) = (&*self, &*listing);
-        let found: Vec<(Oid, Vec<u8>)> = thread::scope(|scope| {
-            let take = |share: &[&Known]| -> Vec<_> {
-                share.iter().filter_map(|known| this.kept(seen, known, cache)).flatten().collect()
-            };
-            let threads: Vec<_> = shares.map(|share| scope.spawn(move || take(share))).collect();
-            // One that failed has found nothing: then the host is asked.
-            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+        let found = Mutex::new(Kept::collector(&cache.folder().join("tmp")));
+        thread::scope(|scope| {
+            for share in shares {
+                let found = &found;
+                scope.spawn(move || {
+                    for blobs in share.iter().filter_map(|known| this.kept(seen, known, cache)) {
+                        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                        blobs.iter().for_each(|(id, bytes)| found.add(*id, bytes));
+                    }
+                });
+            }
         });
-        if found.is_empty() { Ok(()) } else { self.add_objects(listing, Objects::kept(Kept::of(found))) }
+        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if found.is_empty() { Ok(()) } else { self.add_objects(listing, Objects::kept(found)) }
     }
 
     /// True when everything below a folder is here.

@@ -150,6 +150,24 @@ pub(crate) fn gather(
     world: &World<'_>,
     choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
 ) -> Result<Gathered> {
+    let mut looked = look(ask, world)?;
+    looked.choose(choose)?;
+    looked.gather(&world.settings.limits)
+}
+
+/// A source whose skills are known. Looking and gathering may be done for several sources at
+/// once; between them a person may be asked, which is one question after the other.
+pub(crate) struct Looked<'w> {
+    ask: Ask,
+    source: Source<'w>,
+    chosen: Vec<usize>,
+}
+
+/// Opens what `ask` names and finds its skills.
+///
+/// # Errors
+/// Those of [`gather`].
+pub(crate) fn look<'w>(ask: &Ask, world: &'w World<'w>) -> Result<Looked<'w>> {
     let skill = match &ask.choice {
         Choice::Named(names) if names.len() == 1 => names.first().map(String::as_str),
         _ => None,
@@ -161,30 +179,47 @@ pub(crate) fn gather(
         OpenOptions { skill, integrity, commit, extent, ..OpenOptions::default() },
         world,
     )?;
-    pick(ask, source, None, world, choose)
+    look_in(ask, source, None, world)
+}
+
+/// Finds the skills of an opened source. With `only`, no others than those in these folders
+/// can be chosen; names are given among all skills of the source all the same, so that they do
+/// not depend on which of its entries was asked for.
+///
+/// # Errors
+/// Those of [`gather`].
+pub(crate) fn look_in<'w>(
+    ask: &Ask,
+    opened: PackageSource<'w>,
+    only: Option<&[String]>,
+    world: &World<'_>,
+) -> Result<Looked<'w>> {
+    let source = Source::look(ask, opened, only, world)?;
+    Ok(Looked { ask: ask.clone(), source, chosen: Vec::new() })
+}
+
+impl Looked<'_> {
+    /// Settles which of its skills are meant.
+    ///
+    /// # Errors
+    /// `NotFound` or `Usage` for names that none or several have, and those of `choose`.
+    pub(crate) fn choose(&mut self, choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>) -> Result<()> {
+        self.chosen = self.source.choose(&self.ask, choose)?;
+        Ok(())
+    }
+
+    /// Fetches the chosen skills and holds them to the rules.
+    ///
+    /// # Errors
+    /// Those of [`gather`].
+    pub(crate) fn gather(self, limits: &Limits) -> Result<Gathered> {
+        self.source.candidates(&self.ask, self.chosen, limits)
+    }
 }
 
 /// True when a part of a repository is probably enough.
 fn is_few(ask: &Ask) -> bool {
     matches!(ask.choice, Choice::Named(_)) || ask.request.subdirectory.is_some()
-}
-
-/// Picks the skills that are meant out of an opened source. With `only`, no others than those
-/// in these folders can be chosen; names are given among all skills of the source all the
-/// same, so that they do not depend on which of its entries was asked for.
-///
-/// # Errors
-/// Those of [`gather`].
-pub(crate) fn pick(
-    ask: &Ask,
-    opened: PackageSource<'_>,
-    only: Option<&[String]>,
-    world: &World<'_>,
-    choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
-) -> Result<Gathered> {
-    let source = Source::look(ask, opened, only, world)?;
-    let chosen = source.choose(ask, choose)?;
-    source.candidates(ask, chosen, &world.settings.limits)
 }
 
 /// A fetched source and the skills in it.

@@ -27,7 +27,7 @@ use crate::source::{Reference, Request, Source};
 pub(crate) use copy::{
     Fetched, fetch, index_of, is_live, keep, keep_search_index, search_index, search_rows,
 };
-pub(crate) use entry::{EntryView, describe, gather, lend_version, manifests_above, want_of};
+pub(crate) use entry::{EntryView, describe, gather, gather_all, lend_version, manifests_above, want_of};
 pub(crate) use update::{Updated, record, refresh};
 
 /// Where a marketplace of the user is for a project whose settings name another host: the

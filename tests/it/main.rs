@@ -39,6 +39,7 @@ mod offline;
 mod one_cache;
 mod output;
 mod overlap;
+mod requests;
 mod search;
 mod served;
 #[path = "../support/server.rs"]
