@@ -738,6 +738,10 @@ impl Blobs {
         self.is_partial
     }
 
+    pub(crate) fn object_id(&self, entry: &Entry) -> Option<String> {
+        self.ids.get(entry.slot).map(Oid::to_string)
+    }
+
     pub(crate) fn known(&self) -> &[Known] {
         &self.known
     }

@@ -119,6 +119,12 @@ impl<'w> PackageSource<'w> {
         self.tree.remember(&self.resolved, &[], cache);
     }
 
+    /// True for a repository that has a branch or tag of this name.
+    pub(crate) fn has_ref(&self, name: &str) -> bool {
+        let refs = self.remote.as_ref().and_then(|remote| remote.refs().ok());
+        refs.is_some_and(|refs| refs.branches.contains_key(name) || refs.tags.contains_key(name))
+    }
+
     /// Of these commits, the one first that is probably the oldest, those that do not lie
     /// behind its own: the branch was rewritten. None for what has no commits.
     ///

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::digest::{self, Digest, Files};
 use crate::discover::{self, Found, Unnamed};
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
-use crate::fetch::{self, Extent, OpenOptions, PackageSource, Tree, World};
+use crate::fetch::{self, Extent, OpenOptions, PackageSource, Tree, World, obstacle};
 use crate::registry::{Entry, Mode, Origin, PinRecord, ReferenceRecord};
 use crate::skill::{self, Document, Finding, Profile, Severity, SkillName};
 use crate::source::{Pin, Reference, Request, Resolved, Sha, Source as Place};
@@ -276,11 +276,13 @@ impl<'w> Source<'w> {
         only: Option<&[String]>,
         world: &World<'_>,
     ) -> Result<Self> {
-        let base = opened.resolved.subdirectory.as_ref().map_or("", |path| path.as_str());
-        let mut found = discover::skills(opened.listing(), base);
+        let base = opened.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
+        let mut found = discover::skills(opened.listing(), &base);
         discover::include(opened.listing(), only.unwrap_or_default(), &mut found);
         if found.is_empty() {
-            return Err(nothing_found(ask, &opened.resolved, opened.listing(), base));
+            let obstacles = obstacle::find(&mut opened, &base, world)?;
+            let error = nothing_found(ask, &opened.resolved, opened.listing(), &base, obstacles.is_empty());
+            return Err(obstacle::explain(error, &obstacles, &opened.resolved, &base));
         }
         found.sort_by(|a, b| a.folder.cmp(&b.folder));
         let meant = |skill: &Skill| only.is_none_or(|only| only.contains(&skill.found.folder));
@@ -351,6 +353,16 @@ impl<'w> Source<'w> {
         let mut error = error!(NotFound, "{} has no skill named `{}`", self.spoken(), printable(word, false));
         if let Some(near) = nearest(word, names.iter().copied()) {
             error = error.hint(format!("did you mean `{near}`?"));
+        }
+        if self.opened.has_ref(word) {
+            let source = match &self.opened.resolved.source {
+                Place::Github { owner, repo } => format!("{owner}/{repo}"),
+                source => source.to_string(),
+            };
+            let word = printable(word, false);
+            error = error.hint(format!(
+                "`{word}` is a branch or tag: its skills are in `ba-agent skill install {source}#{word}`"
+            ));
         }
         let shown = names.iter().take(30).copied().collect::<Vec<_>>().join(", ");
         let more = if names.len() > 30 { format!(" and {} more", names.len() - 30) } else { String::new() };
@@ -691,12 +703,16 @@ fn source_name(resolved: &Resolved, world: &World<'_>) -> String {
     folder.as_deref().or_else(|| resolved.source.default_skill_name()).unwrap_or("skill").to_owned()
 }
 
-/// Why a source has no skill, as well as it can be told.
-fn nothing_found(ask: &Ask, resolved: &Resolved, listing: &Listing, base: &str) -> Error {
+/// Why a source has no skill, as well as it can be told; with `guess` also what may have been
+/// meant instead.
+fn nothing_found(ask: &Ask, resolved: &Resolved, listing: &Listing, base: &str, guess: bool) -> Error {
     let name = resolved.source.display_name();
     if !base.is_empty() && !listing.has_folder(base) {
         let folders: BTreeSet<&str> = listing.entries().iter().flat_map(|e| ancestors(&e.path)).collect();
         let error = error!(NotFound, "{name} has no folder `{base}`");
+        if !guess {
+            return error;
+        }
         return match nearest(base, folders.into_iter()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint(format!("`ba-agent skill show {}` lists its skills", ask.request.source)),
@@ -710,6 +726,7 @@ fn nothing_found(ask: &Ask, resolved: &Resolved, listing: &Listing, base: &str) 
     let place = if base.is_empty() { name } else { format!("{name}, folder `{base}`,") };
     let error = Error::new(kind, format!("{place} has no skill: there is no SKILL.md in it"));
     match discover::near_misses(listing, base).first() {
+        _ if !guess => error,
         Some(near) => {
             error.hint(format!("there is `{near}`, but the file must be called exactly `SKILL.md`"))
         }
