@@ -137,7 +137,7 @@ fn without_the_cache_it_says_what_is_missing() {
     let digest = env.registry()["skills"]["pdf"]["digest"].as_str().unwrap().to_owned();
     env.run(&["skill", "diff", "pdf", "--offline"])
         .ends(3)
-        .says(&format!("missing: {digest} of [ROOT]/src/pdf"));
+        .says(&format!("missing: {digest} of ../src/pdf"));
 }
 
 #[test]

@@ -35,6 +35,7 @@ mod market_install;
 mod marketplace;
 mod moved;
 mod networks;
+mod messages;
 mod offline;
 mod one_cache;
 mod output;
