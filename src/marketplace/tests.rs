@@ -177,6 +177,7 @@ fn everything_is_found_at_once_with_its_place() {
             "4:5 entry-duplicate",
             "4:36 key-unknown",
             "5:1 entry-name",
+            "5:12 source-type",
             "6:5 entry-type",
             "8:46 key-duplicate",
             "8:57 wrong-type",
@@ -248,6 +249,37 @@ fn names_are_found_through_renames_and_doubles_are_not_guessed_at() {
     let mut found = codes(&text.to_string(), CLAUDE);
     found.sort_unstable();
     assert_eq!(found, ["entry-duplicate", "renames-cycle", "renames-cycle", "renames-target"]);
+}
+
+#[test]
+fn what_installs_here_and_nowhere_else_is_warned_of() {
+    for (entry, expected) in [
+        (json!({ "name": "p", "source": "./p", "tags": "one" }), "list-expected"),
+        (json!({ "name": "p", "source": "./p", "keywords": "one" }), "list-expected"),
+        (
+            json!({ "name": "p", "source": { "source": "archive", "url": "http://h/x.zip", "sha256": "0".repeat(64) } }),
+            "source-plain-http",
+        ),
+        (
+            json!({ "name": "p", "source": { "source": "url", "url": "http://h/x.git", "sha": "0".repeat(40) } }),
+            "source-plain-http",
+        ),
+    ] {
+        let text = with(&json!([entry]));
+        assert_eq!(codes(&text, CLAUDE), [expected], "{text}");
+        assert!(Catalogue::parse(&text, "m", CLAUDE).unwrap().plugins[0].fault().is_none());
+    }
+}
+
+#[test]
+fn renames_of_entries_that_are_there_may_lead_in_a_circle_too() {
+    let text = |renames: serde_json::Value| {
+        json!({ "name": "m", "owner": { "name": "o" }, "renames": renames,
+            "plugins": [{ "name": "a", "source": "./a" }, { "name": "b", "source": "./b" }] })
+        .to_string()
+    };
+    assert_eq!(codes(&text(json!({ "a": "b", "b": "a" })), CLAUDE), ["renames-cycle", "renames-cycle"]);
+    assert_eq!(codes(&text(json!({ "old": "a", "a": "b" })), CLAUDE), [""; 0]);
 }
 
 #[test]

@@ -21,11 +21,11 @@ use crate::marketplaces::{Marketplace, Marketplaces};
 use crate::registry::Registry;
 use crate::search::Document;
 use crate::settings::Settings;
-use crate::skill::SkillName;
+use crate::skill::{Finding, SkillName};
 use crate::source::{Reference, Request, Source};
 
 pub(crate) use copy::{
-    Fetched, fetch, index_of, is_live, keep, keep_search_index, search_index, search_rows,
+    Fetched, check, fetch, index_of, is_live, keep, keep_search_index, search_index, search_rows,
 };
 pub(crate) use entry::{EntryView, describe, gather, gather_all, lend_version, manifests_above, want_of};
 pub(crate) use update::{Updated, record, refresh};
@@ -73,6 +73,20 @@ fn load_catalog(marketplace: &Marketplace, world: &World<'_>) -> Result<(Catalog
     let fetched = copy::restore(marketplace, world)?;
     copy::keep(&fetched, world);
     Ok((fetched.catalogue, fetched.copy.documents))
+}
+
+/// Everything that is wrong with the catalogue of a registered marketplace, in its recorded
+/// state; fetched where the cache has lost it.
+///
+/// # Errors
+/// `Network` offline where the cache does not have it, else those of fetching and reading.
+pub(crate) fn check_registered(marketplace: &Marketplace, world: &World<'_>) -> Result<Vec<Finding>> {
+    let is_live = copy::is_live(marketplace);
+    if !is_live && let Some(kept) = copy::cached(marketplace, world) {
+        return Ok(copy::check(marketplace, &kept.text));
+    }
+    let fetched = copy::restore(marketplace, world)?;
+    Ok(copy::check(marketplace, &fetched.copy.text))
 }
 
 /// Entry and skill that `name` means in one marketplace: an entry of that name, else a skill

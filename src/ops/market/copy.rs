@@ -19,7 +19,7 @@ use crate::marketplace::{self as catalogue, Catalogue, Manner, Plugin, Scan, Wan
 use crate::marketplaces::Marketplace;
 use crate::registry::PinRecord;
 use crate::search::{Builder, Document, Text};
-use crate::skill::{self, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile, SkillName};
+use crate::skill::{self, Finding, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile, SkillName};
 use crate::source::{Pin, Reference, Request, Resolved, Sha, Source};
 use crate::tree::{Entry, Listing, Node, TreePath};
 
@@ -237,6 +237,19 @@ pub(super) fn read(text: &str, known: &Marketplace) -> Result<Catalogue> {
         }
         Place::File(url) => Catalogue::parse(text, url.as_str(), Manner::of(url.path(), true)),
         Place::Tree { .. } => Catalogue::parse(text, file, Manner::of(file, known.named)),
+    }
+}
+
+/// Everything that is wrong with the catalogue of a marketplace, by its text; nothing for one
+/// that has no catalogue of its own.
+pub(crate) fn check(known: &Marketplace, text: &str) -> Vec<Finding> {
+    match (place_of(known), known.manifest.as_deref()) {
+        (Ok(Place::File(url)), _) => catalogue::check(text, url.as_str(), Manner::of(url.path(), true), None),
+        (Ok(Place::Tree { request, .. }), Some(file)) => {
+            let official = catalogue::is_official(&request.source);
+            catalogue::check(text, file, Manner { official, ..Manner::of(file, known.named) }, None)
+        }
+        _ => Vec::new(),
     }
 }
 
