@@ -396,8 +396,7 @@ fn tell_sum(cx: &Context<'_>, report: &Report, dry_run: bool) {
     {
         let these: Vec<&Done> = report.skills.iter().filter(|done| done.action == action).collect();
         let Some(first) = these.first() else { continue };
-        let folder = first.places.iter().filter_map(|place| place.rsplit_once('/')).map(|(root, _)| root);
-        let folders: Vec<&str> = folder.collect();
+        let folders: Vec<&str> = first.places.iter().map(String::as_str).collect();
         let verb = if dry_run && action != Action::Keep { "Would put" } else { verb };
         cx.ui.status(verb, &format!("{} in {}", count(these.len(), "skill"), folders.join(", ")));
     }

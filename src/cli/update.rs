@@ -130,7 +130,7 @@ impl Update {
         cx: &Context<'_>,
         place: &Place,
         known: &Registry,
-        planned: Planned,
+        mut planned: Planned,
     ) -> Result<Vec<Done>> {
         for (name, why) in &planned.left {
             cx.ui.warn(&format!("`{name}` stays as it is: {why}"));
@@ -139,13 +139,9 @@ impl Update {
             cx.ui.warn(&caution.message);
         }
         if self.dry_run {
-            self.show(cx, place, known, &planned)?;
-        } else if !planned.cautions.is_empty() && !cx.ui.confirm("Update all the same?")? {
-            let mut error = error!(Conflict, "this update needs a person's consent");
-            for caution in &planned.cautions {
-                error = error.cause(caution.message.clone());
-            }
-            return Err(error.hint("look at it with `--dry-run`, then run it again with `--yes`"));
+            show(cx, place, known, &planned, None)?;
+        } else {
+            ask(cx, place, known, &mut planned)?;
         }
         let Planned { plan, cautions, left, changes, failed } = planned;
         let report = if self.dry_run {
@@ -197,35 +193,75 @@ impl Update {
         crate::ops::plan::still_clean(&plan, &seen, self.force)?;
         cx.apply(place, plan, transaction, "update")
     }
+}
 
-    /// The content diff of `--dry-run`.
-    fn show(&self, cx: &Context<'_>, place: &Place, known: &Registry, planned: &Planned) -> Result<()> {
-        if cx.ui.json() {
-            return Ok(());
-        }
-        for step in &planned.plan.steps {
-            let (Some(Content::Found(wanted)), Some(entry)) = (&step.content, known.skills.get(&step.name))
-            else {
-                continue;
-            };
-            let Some(old) = place.cache.get(&entry.digest).or_else(|| installed(&step.name, entry, place))
-            else {
-                cx.ui.note(&format!(
-                    "the files of `{}` as they were installed are not at hand: no diff",
-                    step.name
-                ));
-                continue;
-            };
-            for change in planned.changes.get(&step.name).into_iter().flatten() {
-                let (old, new) = (
-                    bytes_of(&old, "", &change.path)?,
-                    bytes_of(&wanted.candidate.tree, &wanted.candidate.folder, &change.path)?,
-                );
-                cx.ui.diff(&unified(&format!("{}/{}", step.name, change.path), &old, &new));
+/// Asks about every skill that may do more than before, or whose tag or branch was moved: each
+/// can stay as it is. Without a person it is `--yes` or nothing.
+///
+/// # Errors
+/// `Conflict` where nobody agrees to anything, `Interrupted` when the person leaves.
+fn ask(cx: &Context<'_>, place: &Place, known: &Registry, planned: &mut Planned) -> Result<()> {
+    if planned.cautions.is_empty() || (!cx.ui.interactive() && cx.ui.agrees()) {
+        return Ok(());
+    }
+    let mut error = error!(Conflict, "this update needs a person's consent");
+    for caution in &planned.cautions {
+        error = error.cause(caution.message.clone());
+    }
+    if !cx.ui.interactive() {
+        return Err(error.hint("look at it with `--dry-run`, then run it again with `--yes`"));
+    }
+    let told = planned.left.len();
+    for name in planned.cautioned() {
+        // It may have gone with another of its commit.
+        if planned.plan.steps.iter().any(|step| step.name == name) {
+            let show = || show(cx, place, known, planned, Some(&name));
+            if !cx.ui.consent(&format!("Update `{name}` all the same?"), &show)? {
+                planned.leave_out(&name);
             }
         }
-        Ok(())
     }
+    if planned.plan.steps.is_empty() {
+        return Err(error.hint("nothing was changed"));
+    }
+    for (name, why) in planned.left.iter().skip(told) {
+        cx.ui.note(&format!("`{name}` stays as it is: {why}"));
+    }
+    Ok(())
+}
+
+/// The content diff of all skills, or of one.
+fn show(
+    cx: &Context<'_>,
+    place: &Place,
+    known: &Registry,
+    planned: &Planned,
+    only: Option<&SkillName>,
+) -> Result<()> {
+    if cx.ui.json() {
+        return Ok(());
+    }
+    for step in planned.plan.steps.iter().filter(|step| only.is_none_or(|only| *only == step.name)) {
+        let (Some(Content::Found(wanted)), Some(entry)) = (&step.content, known.skills.get(&step.name))
+        else {
+            continue;
+        };
+        let Some(old) = place.cache.get(&entry.digest).or_else(|| installed(&step.name, entry, place)) else {
+            cx.ui.note(&format!(
+                "the files of `{}` as they were installed are not at hand: no diff",
+                step.name
+            ));
+            continue;
+        };
+        for change in planned.changes.get(&step.name).into_iter().flatten() {
+            let (old, new) = (
+                bytes_of(&old, "", &change.path)?,
+                bytes_of(&wanted.candidate.tree, &wanted.candidate.folder, &change.path)?,
+            );
+            cx.ui.diff(&unified(&format!("{}/{}", step.name, change.path), &old, &new));
+        }
+    }
+    Ok(())
 }
 
 /// The files of a skill as they stand in its first place, if nobody edited them.

@@ -249,6 +249,10 @@ impl Skill {
     /// itself, its folder's name or its whole path.
     fn is_called(&self, word: &str) -> bool {
         let folder = self.found.folder.as_str();
+        // `plugin:skill`, as agents call a skill of a plugin.
+        if let Some((plugin, skill)) = word.rsplit_once(':') {
+            return folder.split('/').rev().skip(1).any(|above| above == plugin) && self.is_called(skill);
+        }
         self.name.as_str() == word
             || self.document.frontmatter.as_ref().is_some_and(|f| f.name.as_deref() == Some(word))
             || folder == word
@@ -797,7 +801,12 @@ impl Candidate {
     /// Findings of the rules about one file, as its bytes are written.
     pub(crate) fn examine(&self, path: &str, bytes: &[u8]) -> Vec<Finding> {
         // The manifest was read whole when the source was looked at.
-        if path == self.manifest { Vec::new() } else { skill::check_text(path, bytes, Profile::Install) }
+        if path == self.manifest {
+            return Vec::new();
+        }
+        let mut findings = skill::check_text(path, bytes, Profile::Install);
+        findings.extend(skill::check_secrets(path, bytes, Profile::Install));
+        findings
     }
 
     /// Says whether the findings of the manifest and `more` let it be installed.
@@ -875,7 +884,9 @@ pub(crate) fn spoken(resolved: &Resolved) -> String {
     let name = resolved.source.display_name();
     let reference = match (&resolved.reference, &resolved.chosen) {
         (Reference::Range(range), Some(tag)) => format!(" {tag} (in {range})"),
-        (_, Some(chosen)) => format!(" {chosen}"),
+        (_, Some(chosen)) | (Reference::Branch(chosen) | Reference::Tag(chosen), None) => {
+            format!(" {chosen}")
+        }
         _ => String::new(),
     };
     match &resolved.pin {

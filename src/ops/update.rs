@@ -42,6 +42,37 @@ pub(crate) struct Update {
     pub(crate) changes: BTreeMap<SkillName, Vec<Change>>,
 }
 
+impl Update {
+    /// The skills that a person has to be asked about, each once.
+    pub(crate) fn cautioned(&self) -> Vec<SkillName> {
+        let mut names: Vec<SkillName> = Vec::new();
+        for caution in &self.cautions {
+            if !names.contains(&caution.name) {
+                names.push(caution.name.clone());
+            }
+        }
+        names
+    }
+
+    /// Takes a skill out of the plan, and where its commit is in doubt every other that would
+    /// move from that commit with it.
+    pub(crate) fn leave_out(&mut self, name: &SkillName) {
+        let of_commit = |caution: &Caution| matches!(caution.what, "moved-tag" | "rewritten");
+        let in_doubt = self.cautions.iter().any(|caution| caution.name == *name && of_commit(caution));
+        let from =
+            |step: &Step| step.before.as_ref().map(|entry| (entry.source.clone(), entry.pin.commit.clone()));
+        let origin = self.plan.steps.iter().find(|step| step.name == *name).and_then(from);
+        let stays = |step: &Step| step.name == *name || (in_doubt && from(step) == origin);
+        let (out, steps) = std::mem::take(&mut self.plan.steps).into_iter().partition(|step| stays(step));
+        self.plan.steps = steps;
+        for step in out {
+            self.cautions.retain(|caution| caution.name != step.name);
+            self.changes.remove(&step.name);
+            self.left.push((step.name, "it was not agreed to".to_owned()));
+        }
+    }
+}
+
 /// Plans to move the skills that are behind; each repository is fetched once. `see` looks at
 /// what is on the disk of one. With `dry_run` nothing is remembered of what stays.
 ///
