@@ -103,7 +103,7 @@ impl Skills {
         for candidate in &gathered.candidates {
             let (digest, files) = candidate.digest()?.clone();
             let on_disk = vec![(String::new(), OnDisk::Folder(files.clone()))];
-            seen.insert(candidate.name.clone(), Sight { recorded: on_disk, further: Vec::new() });
+            seen.insert(candidate.name.clone(), Sight { recorded: on_disk, ..Sight::default() });
             let mut entry = candidate.record(digest, files, env.now);
             entry.targets = vec![Target::default().to_string()];
             registry.skills.insert(candidate.name.clone(), entry);
