@@ -31,7 +31,7 @@ pub(crate) fn find(source: &mut PackageSource<'_>, wanted: &str, world: &World<'
     if entries.is_empty() {
         return Ok(Vec::new());
     }
-    let base = git::url_of(&source.resolved.source, world).unwrap_or_default();
+    let base = git::url_of(&source.resolved.source, world.settings).unwrap_or_default();
     let is_asked = |entry: &Entry| {
         entry.path.as_str() == MODULES || entries.iter().any(|asked| asked.path == entry.path)
     };
