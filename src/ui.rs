@@ -1,6 +1,7 @@
 //! Faces: what a person sees. Data goes to stdout, talk to stderr; quiet, colour and json
 //! are decided once, here. Every untrusted string is escaped on its way out.
 
+use std::borrow::Cow;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -10,7 +11,7 @@ use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::error::{Error, Kind, Result, printable};
+use crate::error::{Error, Kind, Result, is_unprintable, printable};
 use crate::fetch::Progress;
 use crate::layout::Env;
 use crate::skill::{Finding, Severity};
@@ -189,7 +190,7 @@ impl Ui {
     /// One JSON document on stdout.
     pub(crate) fn data(&self, value: &impl Serialize) {
         let text = serde_json::to_string_pretty(value).unwrap_or_default();
-        self.print(&text);
+        self.print(&json_for_terminals(&text));
         self.print("\n");
     }
 
@@ -318,32 +319,6 @@ impl Ui {
         ask(|| dialoguer::Confirm::new().with_prompt(question).default(true).interact())
     }
 
-    /// True where `--yes` has answered every question.
-    pub(crate) fn agrees(&self) -> bool {
-        self.manner.yes
-    }
-
-    /// Asks for something that is not to be agreed to by the way: no is what an empty answer
-    /// means, and `d` shows what it is about.
-    ///
-    /// # Errors
-    /// `Interrupted` when the person leaves; those of `show`.
-    pub(crate) fn consent(&self, question: &str, show: &dyn Fn() -> Result<()>) -> Result<bool> {
-        self.finish_progress();
-        let question = format!("{} (y: yes, n: no, d: show the diff) [n]", printable(question, false));
-        loop {
-            let answer = ask(|| {
-                dialoguer::Input::<String>::new().with_prompt(&question).allow_empty(true).interact_text()
-            })?;
-            match answer.trim().to_ascii_lowercase().as_str() {
-                "y" | "yes" => return Ok(true),
-                "" | "n" | "no" => return Ok(false),
-                "d" | "diff" => show()?,
-                _ => {}
-            }
-        }
-    }
-
     /// Lets the person choose some of `items`; the answer counts into them.
     ///
     /// # Errors
@@ -392,19 +367,11 @@ impl Progress for Ui {
 
     fn advance(&self, done: u64, total: Option<u64>) {
         let Some(bar) = self.bar.lock().ok().and_then(|bar| bar.clone()) else { return };
-        // Several fetches share the bar: what one of them says must not meet another's total.
-        match total.filter(|total| done <= *total) {
-            Some(total) if bar.length() != Some(total) => {
-                bar.set_position(0);
-                bar.set_length(total);
-                bar.set_style(counted());
-            }
-            Some(_) => {}
-            None if bar.length().is_some() => {
-                bar.unset_length();
-                bar.set_style(spinner());
-            }
-            None => {}
+        if let Some(total) = total
+            && bar.length() != Some(total)
+        {
+            bar.set_length(total);
+            bar.set_style(counted());
         }
         bar.set_position(done);
     }
@@ -455,4 +422,41 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         }
     }
     ui.end(if error.use_stderr() { Kind::Usage.exit_status() } else { 0 })
+}
+
+/// The same JSON with `\u` for what acts on a terminal or cannot be seen. Such characters can
+/// only stand inside of strings, where both mean the same; control characters below U+0020
+/// are escaped already.
+fn json_for_terminals(text: &str) -> Cow<'_, str> {
+    let acts = |c: char| c != '\n' && is_unprintable(c);
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 64);
+    let mut units = [0; 2];
+    for c in text.chars() {
+        if acts(c) {
+            c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_means_the_same_and_a_terminal_obeys_none_of_it() {
+        for text in ["plain", "a\u{202e}b", "\u{9b}31m", "\u{e0041}\u{200b}é\u{feff}", "\u{1b}[31m\n\t\u{7f}"]
+        {
+            let value = serde_json::json!({ text: [text] });
+            let shown = serde_json::to_string_pretty(&value).unwrap();
+            let shown = json_for_terminals(&shown);
+            assert!(!shown.contains(|c| c != '\n' && is_unprintable(c)), "{shown}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+        }
+    }
 }

@@ -22,6 +22,9 @@ use crate::tree::TreePath;
 /// The tree that was installed, and the folder of the skill in it (`""` at its top).
 pub(crate) type Installed = (Arc<Tree>, String);
 
+/// The largest file that is compared: both of its sides and the patch are held at once.
+const LARGEST: u64 = 32 << 20;
+
 /// Everything that was changed by hand in one skill.
 #[derive(Debug, Serialize)]
 pub(crate) struct Changes {
@@ -53,8 +56,8 @@ pub(crate) struct Changed {
 /// gives that, and is called at most once.
 ///
 /// # Errors
-/// `NotFound` for a folder that is gone, `Conflict` for what is no folder any more; those of
-/// `supply`; `Failed` for what cannot be read.
+/// `NotFound` for a folder that is gone, `Conflict` for what is no folder any more and for a
+/// file above 32 MiB; those of `supply`; `Failed` for what cannot be read.
 pub(crate) fn of(
     name: &SkillName,
     entry: &Entry,
@@ -85,13 +88,24 @@ fn in_folder(old: &Old<'_>, folder: &Path, shown: &str) -> Result<Vec<Changed>> 
             _ => Vec::new(),
         };
         let after = match now.get(&change.path) {
-            Some(line) if is_other_content(&change) => disk::read_entry(folder, &change.path, line)?,
+            Some(line) if is_other_content(&change) => now_bytes(folder, &change.path, line, shown)?,
             _ => Vec::new(),
         };
         let change = Change { path: format!("{shown}/{}", change.path), ..change };
         changed.push(tell(change, &before, &after));
     }
     Ok(changed)
+}
+
+/// The bytes of a file as it is now.
+fn now_bytes(folder: &Path, path: &str, line: &str, shown: &str) -> Result<Vec<u8>> {
+    let size = std::fs::symlink_metadata(folder.join(path)).map_or(0, |meta| meta.len());
+    if size > LARGEST {
+        let path = printable(path, false);
+        return Err(error!(Conflict, "`{shown}/{path}` has {size} bytes, too many to be compared")
+            .hint("`ba-agent skill verify` names the files that differ without reading them at once"));
+    }
+    disk::read_entry(folder, path, line)
 }
 
 /// True when there are bytes to compare, not only modes.

@@ -9,7 +9,7 @@ use crate::error::{Result, error};
 use crate::fetch::{Tree, local};
 use crate::skill::{self, Finding, Profile, Severity};
 use crate::store::{above, relative_entries};
-use crate::tree::{Limits, Node, check_portable};
+use crate::tree::{Entry, Limits, Node, check_portable};
 
 /// One skill with everything that is to be said about it.
 #[derive(Debug, Serialize)]
@@ -65,7 +65,9 @@ fn check(
     let entries = relative_entries(tree, folder);
     let mut findings = skill::check_files(&entries, profile);
     let mut own_name = None;
-    for entry in entries.iter().filter(|entry| matches!(entry.node, Node::File { .. })) {
+    // What is larger than a file may be is said by `check_portable`, and not read.
+    let is_read = |entry: &&Entry| matches!(entry.node, Node::File { .. }) && entry.size <= limits.file;
+    for entry in entries.iter().filter(is_read) {
         let bytes = tree.read(&above(entry, folder))?;
         if entry.path.as_str() == manifest {
             let document = skill::read(manifest, name, &bytes, profile, limits);
@@ -73,7 +75,6 @@ fn check(
             findings.splice(0..0, document.findings);
         } else {
             findings.extend(skill::check_text(entry.path.as_str(), &bytes, profile));
-            findings.extend(skill::check_secrets(entry.path.as_str(), &bytes, profile));
         }
     }
     let refused = tree.listing.refused_below(folder);

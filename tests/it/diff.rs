@@ -135,7 +135,9 @@ fn without_the_cache_it_says_what_is_missing() {
     assert!(env.run(&["skill", "diff", "pdf"]).ends(0).stdout.contains("+new"));
     env.write("project/.claude/skills/pdf/notes.md", "edited\n");
     let digest = env.registry()["skills"]["pdf"]["digest"].as_str().unwrap().to_owned();
-    env.run(&["skill", "diff", "pdf", "--offline"]).ends(3).says(&format!("missing: {digest} of ../src/pdf"));
+    env.run(&["skill", "diff", "pdf", "--offline"])
+        .ends(3)
+        .says(&format!("missing: {digest} of [ROOT]/src/pdf"));
 }
 
 #[test]
@@ -281,4 +283,18 @@ fn bytes_below(folder: &std::path::Path) -> std::collections::BTreeMap<String, (
         }
     }
     all
+}
+
+/// What somebody put there need not be of a size that fits into memory.
+#[test]
+fn an_enormous_file_is_named_and_not_read() {
+    let env = TestEnv::new();
+    env.skill("src/pdf");
+    env.run(&["skill", "install", "../src/pdf"]).ends(0);
+    let file = env.write("project/.claude/skills/pdf/big.bin", "");
+    std::fs::File::options().write(true).open(file).unwrap().set_len(33 << 20).unwrap();
+    let run = env.run(&["skill", "diff", "pdf"]).ends(7);
+    run.says("`.claude/skills/pdf/big.bin` has 34603008 bytes, too many to be compared");
+    let run = env.run(&["skill", "validate", ".claude/skills/pdf", "--json"]).ends(8);
+    assert!(run.stdout.contains("a file may have"), "{}", run.stdout);
 }
