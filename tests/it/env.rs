@@ -78,9 +78,14 @@ impl TestEnv {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, bytes).unwrap();
         if below.ends_with(REGISTRY) {
-            self.by_hand.lock().unwrap().insert(path.clone());
+            self.leave_to_the_test(below);
         }
         path
+    }
+
+    /// Says that a registry is written by the test, so that it need not fit the schema.
+    pub(crate) fn leave_to_the_test(&self, below: &str) {
+        self.by_hand.lock().unwrap().insert(self.path(below));
     }
 
     /// Registries below the root, as far down as a project has one.

@@ -20,6 +20,8 @@ pub(crate) struct Seen {
     pub(crate) target: String,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
+    #[allow(dead_code, reason = "for the integration tests, which share this file")]
+    pub(crate) body: Vec<u8>,
 }
 
 impl Seen {
@@ -260,7 +262,7 @@ fn converse(
     root: &Path,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(line);
-    while let Some((seen, body)) = request(&mut reader)? {
+    while let Some(seen) = request(&mut reader)? {
         let (play, allowed, backend) = {
             let mut state = state.lock().unwrap();
             state.seen.push(seen.clone());
@@ -297,7 +299,7 @@ fn converse(
                 answer.headers.push(("WWW-Authenticate".into(), "Basic realm=\"test\"".into()));
                 answer
             }
-            _ => backend.answer(&seen, &body)?,
+            _ => backend.answer(&seen)?,
         };
         state.lock().unwrap().sent += answer.body.len();
         send(reader.get_mut(), answer, play.as_ref(), stop)?;
@@ -305,7 +307,7 @@ fn converse(
     Ok(())
 }
 
-fn request(reader: &mut impl BufRead) -> std::io::Result<Option<(Seen, Vec<u8>)>> {
+fn request(reader: &mut impl BufRead) -> std::io::Result<Option<Seen>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -319,10 +321,10 @@ fn request(reader: &mut impl BufRead) -> std::io::Result<Option<(Seen, Vec<u8>)>
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let seen = Seen { method, target, headers };
-    let mut body = vec![0; seen.header("content-length").parse().unwrap_or(0)];
-    reader.read_exact(&mut body)?;
-    Ok(Some((seen, body)))
+    let mut seen = Seen { method, target, headers, body: Vec::new() };
+    seen.body = vec![0; seen.header("content-length").parse().unwrap_or(0)];
+    reader.read_exact(&mut seen.body)?;
+    Ok(Some(seen))
 }
 
 #[derive(Debug, Clone)]
@@ -386,19 +388,19 @@ struct Backend<'a> {
 
 impl Backend<'_> {
     /// Git's answer, out of the cache where there is one that has it.
-    fn answer(&self, seen: &Seen, body: &[u8]) -> std::io::Result<Answer> {
-        let Some(cache) = &self.cache else { return self.run_git(seen, body) };
-        let key = (self.target.clone(), seen.header("git-protocol").to_owned(), body.to_vec());
+    fn answer(&self, seen: &Seen) -> std::io::Result<Answer> {
+        let Some(cache) = &self.cache else { return self.run_git(seen) };
+        let key = (self.target.clone(), seen.header("git-protocol").to_owned(), seen.body.clone());
         if let Some(answer) = cache.0.lock().unwrap().get(&key) {
             return Ok(answer.clone());
         }
-        let answer = self.run_git(seen, body)?;
+        let answer = self.run_git(seen)?;
         cache.0.lock().unwrap().insert(key, answer.clone());
         Ok(answer)
     }
 
     /// Runs `git http-backend` as a web server does (CGI).
-    fn run_git(&self, seen: &Seen, body: &[u8]) -> std::io::Result<Answer> {
+    fn run_git(&self, seen: &Seen) -> std::io::Result<Answer> {
         let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
         let mut command = Command::new("git");
         for setting in &self.config {
@@ -415,7 +417,7 @@ impl Backend<'_> {
             .env("PATH_INFO", path)
             .env("QUERY_STRING", query)
             .env("CONTENT_TYPE", seen.header("content-type"))
-            .env("CONTENT_LENGTH", body.len().to_string())
+            .env("CONTENT_LENGTH", seen.body.len().to_string())
             .env("REMOTE_ADDR", "127.0.0.1")
             .env_remove("GIT_DIR")
             .env_remove("GIT_PROTOCOL");
@@ -428,7 +430,7 @@ impl Backend<'_> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let mut input = child.stdin.take().unwrap();
         // A request fits into a pipe; git may end without reading it.
-        let _ = input.write_all(body);
+        let _ = input.write_all(&seen.body);
         drop(input);
         let mut out = Vec::new();
         child.stdout.take().unwrap().read_to_end(&mut out)?;

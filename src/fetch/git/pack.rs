@@ -10,7 +10,7 @@
 mod body;
 mod delta;
 mod scan;
-pub(crate) mod spill;
+mod spill;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
