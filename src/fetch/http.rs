@@ -218,7 +218,7 @@ fn without_query(url: &Url) -> String {
 /// is not this machine unless the settings allow it.
 pub(crate) fn allowed(world: &World, text: &str) -> Result<Url> {
     let shown = printable(text, false);
-    let url = Url::parse(text).map_err(|e| error!(Usage, "`{shown}` is no URL").cause(e))?;
+    let url = Url::parse(text).map_err(|e| error!(Usage, "`{shown}` is not a valid URL").cause(e))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(error!(Usage, "the URL for {} holds a user name or password", host(&url))
             .hint("write it without; credentials come from GITHUB_TOKEN and its like, or from your git credential helper"));
@@ -238,7 +238,7 @@ pub(crate) fn check_line(world: &World, url: &Url) -> Result<()> {
         "http" if is_private_line(url) || world.settings.allow_http => Ok(()),
         "http" => Err(error!(Usage, "plain http to {} can be read and changed on the way", host(url))
             .hint("write https://, or add `allow_http: true` to config.yaml")),
-        other => fail!(Usage, "`{}:` is no way to reach a host", printable(other, false)),
+        other => fail!(Usage, "expected an https:// address, found one of `{}:`", printable(other, false)),
     }
 }
 

@@ -32,13 +32,13 @@ impl Target {
             !name.is_empty() && !name.starts_with('-') && name.bytes().all(fits)
         };
         if !sound(host) || host.contains('_') {
-            fail!(Usage, "`{}` is no name of an ssh host", printable(host, false));
+            fail!(Usage, "`{}` is not a valid name of an ssh host", printable(host, false));
         }
         if let Some(user) = user.filter(|user| !sound(user)) {
-            fail!(Usage, "`{}` is no user name for ssh", printable(user, false));
+            fail!(Usage, "`{}` is not a valid user name for ssh", printable(user, false));
         }
         if path.is_empty() || path.starts_with('-') || path.chars().any(crate::error::is_unprintable) {
-            fail!(Usage, "`{}` is no path of a repository", printable(path, false));
+            fail!(Usage, "`{}` is not a valid path of a repository", printable(path, false));
         }
         Ok(Self { user: user.map(str::to_owned), host: host.into(), port, path: path.into() })
     }

@@ -116,7 +116,7 @@ impl Address {
 }
 
 fn refused(shown: &str) -> crate::error::Error {
-    error!(Usage, "`{shown}` is no address of a git repository that may be used")
+    error!(Usage, "`{shown}` is not the address of a git repository that may be used")
         .hint("write https://host/path, ssh://host/path, user@host:path or file:///path")
 }
 
@@ -145,7 +145,11 @@ fn http_address(text: &str, world: &World, own: bool) -> Result<Address> {
     }
     let mut base = http::allowed(world, &text)?;
     if base.query().is_some() || base.fragment().is_some() {
-        fail!(Usage, "`{}` is no address of a git repository: it has a query", printable(base.path(), false));
+        fail!(
+            Usage,
+            "`{}` has a query, which the address of a git repository cannot have",
+            printable(base.path(), false)
+        );
     }
     let path = base.path().trim_end_matches('/').to_owned();
     if path.is_empty() {
