@@ -299,6 +299,15 @@ fn place(
             (_, None) => link_or_say(transaction, root, at, &first)?,
         }
     }
+    if let (Content::Recorded(_), Some(before)) = (content, &step.before) {
+        // What is brought back may have been in fewer folders than what it replaces.
+        for root in means.places.roots_of(before)?.iter().filter(|root| !roots.contains(root)) {
+            let at = root.join(step.name.as_str());
+            if fsx::exists(&at) && !untouched.contains(&at) {
+                transaction.remove(at)?;
+            }
+        }
+    }
     match content {
         Content::Found(wanted) => {
             record(wanted, mode, copies.valid.values().next(), step.before.as_ref(), means.now)

@@ -65,6 +65,7 @@ pub(crate) fn examine(patient: &Patient<'_>) -> Examination {
         Err(error) => seen.add(Finding::of_error("registry", &error)),
     }
     surroundings::folders(patient, &mut seen);
+    surroundings::abandoned(patient, &mut seen);
     surroundings::versions(&mut seen);
     seen
 }

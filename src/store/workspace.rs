@@ -51,6 +51,19 @@ impl Workspace {
         self.folder.join("origin.json")
     }
 
+    /// The projects of other workspaces that are no longer where they were, with the folders
+    /// that keep their history.
+    pub(crate) fn abandoned(&self) -> Vec<(PathBuf, PathBuf)> {
+        let all = std::fs::read_dir(fsx::parent(&self.folder)).into_iter().flatten().flatten();
+        let mut abandoned: Vec<(PathBuf, PathBuf)> = all
+            .map(|entry| entry.path())
+            .filter_map(|folder| Some((origin_of(&folder)?.path, folder)))
+            .filter(|(project, _)| !project.exists())
+            .collect();
+        abandoned.sort();
+        abandoned
+    }
+
     /// Takes over the workspace that this project had before it was moved, so that its history
     /// comes along. The file system says that it is the same folder: nothing in the project
     /// does, since a copy or a clone has the same content.
@@ -61,9 +74,9 @@ impl Workspace {
         let Some(own) = self.origin() else { return };
         let all = std::fs::read_dir(fsx::parent(&self.folder)).into_iter().flatten().flatten();
         for folder in all.map(|entry| entry.path()) {
-            let origin = fsx::read_plain_file(&folder.join("origin.json"), 1 << 20).ok().flatten();
-            let origin: Option<Origin> = origin.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-            if origin.is_some_and(|origin| origin.identity == own.identity && origin.path != own.path) {
+            if origin_of(&folder)
+                .is_some_and(|origin| origin.identity == own.identity && origin.path != own.path)
+            {
                 let _ = std::fs::rename(&folder, &self.folder);
                 return;
             }
@@ -110,6 +123,11 @@ impl Workspace {
     pub(crate) fn staging_prefix(&self) -> String {
         format!("{STAGING_PREFIX}{}-", &self.key[..8])
     }
+}
+
+fn origin_of(workspace: &Path) -> Option<Origin> {
+    let bytes = fsx::read_plain_file(&workspace.join("origin.json"), 1 << 20).ok()??;
+    serde_json::from_slice(&bytes).ok()
 }
 
 /// What tells a folder from all others, also after it was moved: its number on its disk, and

@@ -483,3 +483,86 @@ fn a_home_behind_a_link_is_the_home() {
         env.run_in("var/home/u", &["skill", "list"]).ends(2).says("the home directory is not a project");
     }
 }
+
+/// What `sudo` leaves behind it.
+#[cfg(target_os = "linux")]
+#[test]
+fn folders_of_another_user_are_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    let env = TestEnv::new();
+    env.skill("src/pdf");
+    env.run(&["skill", "install", "../src/pdf"]).ends(0);
+    for folder in ["", "home", "project", "cache", "settings"] {
+        std::fs::set_permissions(env.path(folder), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut command = env.command(&["doctor"]);
+    command.env("BA_AGENT_DATA_DIR", env.path("elsewhere")).uid(54321).gid(54321);
+    let Ok(output) = command.output() else {
+        return skipped("only root can run it as somebody else");
+    };
+    let run = env.done(output).ends(6);
+    for place in [".claude/skills", "config", "config/skills_registry.json"] {
+        let said = format!("[PROJECT]/{place}` belongs to root and cannot be written");
+        assert!(run.stdout.contains(&said), "{place}: {}", run.stdout);
+    }
+    assert!(run.stdout.contains("sudo chown"), "{}", run.stdout);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_kept_for_a_project_that_is_gone_is_mentioned() {
+    let env = TestEnv::new();
+    env.skill("src/pdf");
+    std::fs::create_dir_all(env.path("gone/.git")).unwrap();
+    env.run_in("gone", &["skill", "install", "../src/pdf"]).ends(0);
+    std::fs::remove_dir_all(env.path("gone")).unwrap();
+    let run = env.run(&["doctor"]).ends(0);
+    if run.stdout.is_empty() {
+        return assert!(std::fs::metadata(env.project()).unwrap().created().is_err());
+    }
+    assert!(run.stdout.contains("[ROOT]/gone in [HOME]"), "{}", run.stdout);
+    env.run(&["doctor", "--fix"]).ends(0);
+    assert!(env.state().exists(), "it is not removed");
+}
+
+#[test]
+fn a_file_in_the_place_of_the_registrys_folder_points_at_the_setting() {
+    let env = TestEnv::new();
+    env.skill("src/pdf");
+    env.write("project/config", "a file");
+    env.run(&["skill", "list"]).ends(0);
+    env.run(&["skill", "install", "../src/pdf"]).ends(7).says("skills.registry");
+    assert_eq!(env.read("project/config"), "a file");
+    env.write("project/.ba-agent/config.yaml", "skills:\n  registry: lock/skills.json\n");
+    env.run(&["skill", "install", "../src/pdf"]).ends(0);
+}
+
+#[test]
+fn paths_are_shown_without_a_dot_in_them() {
+    let env = TestEnv::new();
+    env.skill("project/own/pdf");
+    env.write("project/.ba-agent/config.yaml", "skills:\n  install_dir: ./skills\n");
+    env.run(&["skill", "install", "./own/pdf"]).ends(0).says("Installed pdf in skills");
+    std::fs::remove_dir_all(env.path("project/own")).unwrap();
+    std::fs::remove_dir_all(env.path("project/skills")).unwrap();
+    std::fs::remove_dir_all(env.path("cache")).unwrap();
+    let run = env.run(&["skill", "install"]).ends(3);
+    assert!(!run.stderr.contains("/./"), "{}", run.stderr);
+}
+
+#[test]
+fn rollback_takes_away_the_links_of_targets_that_were_added() {
+    let env = TestEnv::new();
+    env.skill("src/pdf");
+    env.run(&["skill", "install", "../src/pdf"]).ends(0);
+    let before = (env.picture("project/.claude"), env.read("project/config/skills_registry.json"));
+    env.run(&["skill", "install", "../src/pdf", "--agent", "augment"]).ends(0);
+    assert!(env.path("project/.augment/skills/pdf").exists());
+    env.run(&["skill", "rollback"]).ends(0);
+    assert!(!env.path("project/.augment/skills/pdf").is_symlink());
+    assert_eq!((env.picture("project/.claude"), env.read("project/config/skills_registry.json")), before);
+    env.run(&["skill", "rollback"]).ends(0);
+    env.run(&["skill", "verify"]).ends(0);
+    assert!(env.path("project/.augment/skills/pdf").exists());
+}

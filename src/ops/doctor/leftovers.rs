@@ -83,8 +83,9 @@ fn on_their_way(patient: &Patient<'_>, roots: &[PathBuf]) -> (Vec<PathBuf>, Vec<
         others.extend(foreign);
     }
     // Beside the registry nothing is on its way while its lock is free.
-    let half_written = fsx::new_beside(patient.store.registry_file());
-    ours.extend(std::iter::once(half_written).filter(|file| file.is_file()));
+    let registry = patient.store.registry_file();
+    let files = [registry.to_path_buf(), registry.with_file_name("skills_marketplaces.json")];
+    ours.extend(files.iter().map(|file| fsx::new_beside(file)).filter(|file| file.is_file()));
     (ours, others)
 }
 

@@ -46,6 +46,23 @@ pub(super) fn folders(patient: &Patient<'_>, seen: &mut Examination) {
     }
 }
 
+/// What is kept for projects that are gone. It is not removed here: a project may lie on a
+/// disk that is not there today.
+pub(super) fn abandoned(patient: &Patient<'_>, seen: &mut Examination) {
+    let abandoned = patient.store.workspace().abandoned();
+    if !abandoned.is_empty() {
+        let what =
+            format!("the history of {} that is no longer where it was", count(abandoned.len(), "project"));
+        let details =
+            abandoned.iter().map(|(project, kept)| format!("{} in {}", shown(project), shown(kept)));
+        seen.add(
+            Finding::note("history", what).details(details.collect()).hint(
+                "nothing but `rollback` reads it; remove the folder of a project that will not come back",
+            ),
+        );
+    }
+}
+
 /// Folders of ours that another user owns, which mostly means that `sudo` ran here once: what
 /// is written there next fails.
 pub(super) fn owners(patient: &Patient<'_>, roots: &[PathBuf], seen: &mut Examination) {
