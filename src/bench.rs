@@ -96,13 +96,14 @@ impl Skills {
             subdirectory: None,
         };
         let ask = Ask { choice: Choice::All, ..Ask::of(request) };
-        let gathered =
-            gather::pick(&ask, PackageSource::whole(resolved, tree), None, &world, &|_| Ok(Vec::new()))?;
+        let mut looked = gather::look_in(&ask, PackageSource::whole(resolved, tree), None, &world)?;
+        looked.choose(&|_| Ok(Vec::new()))?;
+        let gathered = looked.gather(&settings.limits)?;
         let (mut registry, mut seen) = (Registry::default(), Seen::new());
         for candidate in &gathered.candidates {
             let (digest, files) = candidate.digest()?.clone();
             let on_disk = vec![(String::new(), OnDisk::Folder(files.clone()))];
-            seen.insert(candidate.name.clone(), Sight { recorded: on_disk, further: Vec::new() });
+            seen.insert(candidate.name.clone(), Sight { recorded: on_disk, ..Sight::default() });
             let mut entry = candidate.record(digest, files, env.now);
             entry.targets = vec![Target::default().to_string()];
             registry.skills.insert(candidate.name.clone(), entry);

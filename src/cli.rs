@@ -27,15 +27,18 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::agents::Target;
 use crate::cache::Cache;
 use crate::error::{Error, Kind, Result};
 use crate::fetch::World;
+use crate::fsx;
 use crate::layout::{Env, Scope};
 use crate::marketplaces::Marketplaces;
 use crate::ops::apply::{self, Means, Report};
+use crate::ops::market;
 use crate::ops::plan::Plan;
 use crate::places::Places;
 use crate::settings::Settings;
@@ -394,23 +397,44 @@ impl Place {
     pub(crate) fn marketplaces(&self, env: &Env) -> Result<Marketplaces> {
         self.places.confine("list of marketplaces", &self.marketplaces_file())?;
         let user = env.config_dir().ok().map(|config| config.join("skills_marketplaces.json"));
-        Marketplaces::read(&self.marketplaces_file(), user.as_deref())
+        let mut all = Marketplaces::read(&self.marketplaces_file(), user.as_deref())?;
+        // What the user registered is on the user's hosts, whatever hosts the project names.
+        let user = settings_of(env, None)?;
+        all.map_users(|source| market::at_hosts_of(source, &user, &self.settings));
+        Ok(all)
     }
 
     /// The same request with a path that does not depend on the working directory: from the
-    /// base of the scope where it lies below, else absolute.
+    /// base of the scope where it lies below or was written relative, else absolute. A source
+    /// that is recorded already keeps the text of its record.
     pub(crate) fn anchor(&self, env: &Env, mut request: Request) -> Request {
-        if let Source::Local { path: text } | Source::Archive { location: text } = &mut request.source
-            && !text.contains("://")
-        {
-            let path = env.absolute(Path::new(text));
-            let path = std::fs::canonicalize(&path).unwrap_or(path);
-            let base = std::fs::canonicalize(self.scope.base()).unwrap_or_else(|_| self.scope.base().into());
-            *text = match path.strip_prefix(base) {
-                Ok(below) => format!("./{}", below.display()),
-                Err(_) => path.display().to_string(),
-            };
+        let (Source::Local { path: text } | Source::Archive { location: text }) = &request.source else {
+            return request;
+        };
+        if text.contains("://") {
+            return request;
         }
+        let path = env.absolute(Path::new(text));
+        let path = std::fs::canonicalize(&path).unwrap_or(path);
+        let base = std::fs::canonicalize(self.scope.base()).unwrap_or_else(|_| self.scope.base().into());
+        let is_relative = Path::new(text).is_relative() && !text.starts_with('~');
+        let from_base = fsx::relative(&base, &path).filter(|_| is_relative || path.starts_with(&base));
+        let written = match from_base {
+            Some(way) if way.starts_with("..") => way.display().to_string(),
+            Some(way) => format!("./{}", way.display()),
+            None => path.display().to_string(),
+        };
+        // A slash tells a folder from an archive, whatever it is called.
+        let is_folder = matches!(request.source, Source::Local { .. }) || path.is_dir();
+        let source = match written.parse() {
+            Ok(Source::Archive { .. }) if is_folder => Source::Local { path: format!("{written}/") },
+            _ if is_folder => Source::Local { path: written },
+            _ => Source::Archive { location: written },
+        };
+        let recorded = self.store.overview().unwrap_or_default().skills.into_values();
+        let same = recorded.filter_map(|skill| Some(Request::parse(&skill.source).ok()?.source));
+        let same = same.into_iter().find(|known| self.places.is_same_source(known, &source));
+        request.source = same.unwrap_or(source);
         request
     }
 }
@@ -440,6 +464,26 @@ fn settings_files(env: &Env, scope: Option<&Scope>) -> (Option<PathBuf>, Option<
     let user = env.config_dir().ok().map(|config| config.join("config.yaml"));
     let project = scope.filter(|scope| matches!(scope, Scope::Project { .. })).map(Scope::settings_file);
     (user, project)
+}
+
+/// `ba-agent install` was meant as `ba-agent skill install`: the nearest word of all is no help.
+pub(crate) fn with_suggestion(mut error: clap::Error) -> clap::Error {
+    let word = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => word.clone(),
+        _ => return error,
+    };
+    let definition = Cli::definition();
+    let groups = definition.get_subcommands().filter(|group| group.get_name() != word);
+    let meant = groups.filter_map(|group| {
+        let verb = group.find_subcommand(&word)?;
+        Some(format!("{} {}", group.get_name(), verb.get_name()))
+    });
+    let meant: Vec<String> = meant.collect();
+    let at_top = definition.get_subcommands().all(|group| group.find_subcommand(&word).is_none());
+    if !at_top && !meant.is_empty() {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(meant));
+    }
+    error
 }
 
 /// Names that the person may have meant, as hints.

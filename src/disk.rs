@@ -1,6 +1,6 @@
 //! World: what really stands where a skill should be, and how that differs from the record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,8 @@ pub(crate) struct Sight {
     pub(crate) recorded: Vec<(String, OnDisk)>,
     /// Folders that it is to have besides.
     pub(crate) further: Vec<OnDisk>,
+    /// Files of the recorded folders that are as recorded but for their line ends.
+    pub(crate) line_ends: BTreeSet<String>,
 }
 
 impl Sight {
@@ -59,6 +61,9 @@ pub(crate) enum DriftKind {
     Added,
     Missing,
     Changed,
+    /// Only the line ends are others, as git changes them with `core.autocrlf`.
+    #[serde(rename = "line_ends")]
+    LineEnds,
     /// The bytes are the same, the executable bit is not.
     Mode,
 }
@@ -69,6 +74,7 @@ impl DriftKind {
             Self::Added => "added",
             Self::Missing => "missing",
             Self::Changed => "changed",
+            Self::LineEnds => "line ends changed",
             Self::Mode => "mode changed",
         }
     }
@@ -161,6 +167,67 @@ pub(crate) fn read_entry(folder: &Path, path: &str, line: &str) -> Result<Vec<u8
             None => Err(error!(Failed, "`{}` is there no more", at.display())),
         },
     }
+}
+
+/// [`drift`] of a folder, where it also tells what is changed in its line ends alone. Of the
+/// files that differ the bytes are looked at once more.
+pub(crate) fn drift_in(folder: &Path, recorded: &Files, found: &Files) -> Vec<Drift> {
+    let mut drifts = drift(recorded, found);
+    for one in drifts.iter_mut().filter(|one| one.change == DriftKind::Changed) {
+        let was = recorded.get(&one.path).map_or("", String::as_str);
+        if is_same_but_line_ends(&folder.join(&one.path), was) {
+            one.change = DriftKind::LineEnds;
+        }
+    }
+    drifts
+}
+
+/// Bytes of a file whose line ends are looked at.
+const MAX_TEXT: u64 = 16 * 1024 * 1024;
+
+/// True for a file that would be what `line` records with other line ends.
+fn is_same_but_line_ends(path: &Path, line: &str) -> bool {
+    let is_text = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= MAX_TEXT);
+    let Some((mode, hash)) = line.split_once(' ').filter(|_| is_text) else { return false };
+    let Ok(bytes) = std::fs::read(path) else { return false };
+    let mut unix = Vec::with_capacity(bytes.len());
+    for (at, byte) in bytes.iter().enumerate() {
+        if *byte != b'\r' || bytes.get(at + 1) != Some(&b'\n') {
+            unix.push(*byte);
+        }
+    }
+    let mut windows = Vec::with_capacity(bytes.len());
+    for byte in &unix {
+        if *byte == b'\n' {
+            windows.push(b'\r');
+        }
+        windows.push(*byte);
+    }
+    mode.starts_with("100") && (sha256_hex(&unix) == hash || sha256_hex(&windows) == hash)
+}
+
+/// Why files may differ in nothing that anybody edited, and what to do; nothing where some
+/// differ in more.
+pub(crate) fn harmless(drifts: &[Drift], skills: &str) -> Vec<String> {
+    let is = |kind| drifts.iter().any(|one| one.change == kind);
+    if drifts.iter().any(|one| !matches!(one.change, DriftKind::LineEnds | DriftKind::Mode)) {
+        return Vec::new();
+    }
+    let mut why = Vec::new();
+    if is(DriftKind::LineEnds) {
+        why.push(format!(
+            "only line ends differ, as git's `core.autocrlf` changes them: keep git from it with the line \
+             `{skills}/** -text` in `.gitattributes`, then put the files back with `ba-agent skill install --force`"
+        ));
+    }
+    if is(DriftKind::Mode) {
+        why.push(
+            "only the executable bit differs, as in a clone with git's `core.fileMode=false` or on a file system \
+             without it: `git update-index --chmod=+x FILE` commits it, `ba-agent skill install --force` puts it back"
+                .to_owned(),
+        );
+    }
+    why
 }
 
 /// How a place that a command changes lies to the source of what it puts there.
@@ -317,6 +384,26 @@ mod tests {
         }
         expected.extend([("l", DriftKind::Changed), ("n", DriftKind::Added)]);
         assert_eq!(seen, expected.into_iter().map(|(p, c)| (p.to_owned(), c)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn line_ends_are_told_from_other_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        for (was, is, expected) in [
+            ("a\nb\n", "a\r\nb\r\n", DriftKind::LineEnds),
+            ("a\r\nb\r\n", "a\nb\n", DriftKind::LineEnds),
+            ("a\r\nb\r\n", "a\r\nb\n", DriftKind::LineEnds),
+            ("a\nb\n", "a\r\nc\r\n", DriftKind::Changed),
+            ("a\rb", "a\nb", DriftKind::Changed),
+            ("a\n", "a", DriftKind::Changed),
+        ] {
+            std::fs::write(dir.path().join("f"), is).unwrap();
+            let line = |text: &str| format!("100644 {}", sha256_hex(text.as_bytes()));
+            let (recorded, found) = (map(&[("f", &line(was))]), map(&[("f", &line(is))]));
+            let drifts = drift_in(dir.path(), &recorded, &found);
+            assert_eq!(drifts[0].change, expected, "{was:?} {is:?}");
+            assert_eq!(harmless(&drifts, "s").is_empty(), expected == DriftKind::Changed);
+        }
     }
 
     #[test]

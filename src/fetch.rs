@@ -8,6 +8,7 @@ pub(crate) mod http;
 pub(crate) mod local;
 pub(crate) mod marketplace;
 pub(crate) mod npm;
+pub(crate) mod obstacle;
 mod open;
 mod package;
 mod served;
@@ -200,6 +201,15 @@ impl Tree {
     pub(crate) fn folder_id(&self, folder: &str) -> Option<String> {
         match &self.blobs {
             Blobs::Git(blobs) => blobs.folder_id(folder),
+            _ => None,
+        }
+    }
+
+    /// The git id of a file, link or submodule, 40 hex digits; `None` for trees that did not
+    /// come out of git.
+    pub(crate) fn object_id(&self, entry: &Entry) -> Option<String> {
+        match &self.blobs {
+            Blobs::Git(blobs) => blobs.object_id(entry),
             _ => None,
         }
     }

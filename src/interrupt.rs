@@ -92,11 +92,15 @@ pub(crate) fn watch(last_words: impl FnOnce() + Send + 'static) {
             }
         }
         STOPPED.store(true, Ordering::SeqCst);
-        let begin = Instant::now();
+        let mut since = Instant::now();
         let mut again = false;
-        while !again && (begin.elapsed() < GRACE || CHANGES.load(Ordering::SeqCst) > 0) {
+        while !again && since.elapsed() < GRACE {
             std::thread::sleep(TICK);
             again = signals.pending().next().is_some();
+            if CHANGES.load(Ordering::SeqCst) > 0 {
+                // After a change that was undone the command has to say so itself.
+                since = Instant::now();
+            }
         }
         last_words();
         std::process::exit(i32::from(Kind::Interrupted.exit_status()));

@@ -277,6 +277,10 @@ impl Scope {
         }
     }
 
+    pub(crate) fn is_project(&self) -> bool {
+        matches!(self, Self::Project { .. })
+    }
+
     /// `project` or `user`, as reports name it.
     pub(crate) fn name(&self) -> &'static str {
         match self {

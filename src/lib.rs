@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
     clap_complete::CompleteEnv::with_factory(command).var(cli::COMPLETION_VARIABLE).complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return ui::usage(&error),
+        Err(error) => return ui::usage(&cli::with_suggestion(error)),
     };
     let env = match Env::read(cli.project()) {
         Ok(env) => env,

@@ -87,6 +87,15 @@ impl Marketplaces {
         Ok(Self { own: read(file)?.marketplaces, behind })
     }
 
+    /// Rewrites where the user's marketplaces are, as a project sees them.
+    pub(crate) fn map_users(&mut self, map: impl Fn(&str) -> Option<String>) {
+        for known in self.behind.values_mut() {
+            if let Some(source) = map(&known.source) {
+                known.source = source;
+            }
+        }
+    }
+
     /// All of them by name.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &Marketplace)> {
         let hidden = |name: &&String| !self.own.contains_key(*name);

@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod find;
 pub(crate) mod gather;
 pub(crate) mod market;
+pub(crate) mod outdated;
 pub(crate) mod overlap;
 pub(crate) mod parallel;
 pub(crate) mod plan;

@@ -1,11 +1,11 @@
 //! World: which folder receives a skill, target by target, and what stands there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::agents::Target;
-use crate::disk::{self, Seen, Sight};
+use crate::disk::{self, DriftKind, OnDisk, Seen, Sight};
 use crate::error::{Result, error, printable};
 use crate::fsx;
 use crate::layout::{Env, Scope};
@@ -92,6 +92,14 @@ impl Places {
         let written = targets.iter().map(|target| self.root_as_written(target));
         let written = written.map(|root| self.real_base.join(root.strip_prefix(&self.base).unwrap_or(&root)));
         self.roots(targets).into_iter().chain(written).collect()
+    }
+
+    /// True for two texts of one folder or archive of this machine.
+    pub(crate) fn is_same_source(&self, one: &Source, other: &Source) -> bool {
+        let is_local = |source: &Source| matches!(source, Source::Local { .. } | Source::Archive { .. });
+        is_local(one)
+            && std::mem::discriminant(one) == std::mem::discriminant(other)
+            && self.here(one, "").is_some_and(|place| Some(place) == self.here(other, ""))
     }
 
     /// Where a source lies on this machine, without links; `None` for one that does not, or
@@ -193,12 +201,20 @@ impl Places {
             let recorded = registry.skills.get(name).map_or(Ok(Vec::new()), |entry| self.roots_of(entry))?;
             let further = self.roots(targets).into_iter().filter(|root| !recorded.contains(root));
             let look = |root: &PathBuf| disk::look(&root.join(name.as_str()));
+            let mut line_ends = BTreeSet::new();
+            let mut look_recorded = |root: &PathBuf| {
+                let found = look(root)?;
+                if let (OnDisk::Folder(files), Some(entry)) = (&found, registry.skills.get(name)) {
+                    let drifts = disk::drift_in(&root.join(name.as_str()), &entry.files, files);
+                    let only = drifts.into_iter().filter(|one| one.change == DriftKind::LineEnds);
+                    line_ends.extend(only.map(|one| one.path));
+                }
+                Ok((self.shown(&root.join(name.as_str())), found))
+            };
             let sight = Sight {
+                recorded: recorded.iter().map(&mut look_recorded).collect::<Result<_>>()?,
+                line_ends,
                 further: further.map(|root| look(&root)).collect::<Result<_>>()?,
-                recorded: recorded
-                    .iter()
-                    .map(|root| Ok((self.shown(&root.join(name.as_str())), look(root)?)))
-                    .collect::<Result<_>>()?,
             };
             seen.insert(name.clone(), sight);
         }

@@ -24,7 +24,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use index::{Builder, Index, Row, key};
-pub(crate) use rank::{Hit, rank};
+pub(crate) use rank::{Hit, rank, unknown};
 use words::{Strength, Term, for_each_word};
 
 /// What can be found: a skill, or an entry of a catalogue. It borrows from the text that it
@@ -51,6 +51,18 @@ pub(crate) struct Document<'a> {
     pub(crate) plugin: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
     pub(crate) version: Cow<'a, str>,
+    /// Where it is: the folder of a skill, seen from the top of its repository.
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    pub(crate) folder: Cow<'a, str>,
+    /// The repository of an entry that is a source of its own.
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    pub(crate) repository: Cow<'a, str>,
+    /// The tools that it wants to use unasked.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) grants: Vec<Text<'a>>,
+    /// It brings files that can be run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) scripts: bool,
     /// The beginning of the text below the frontmatter.
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
     pub(crate) body: Cow<'a, str>,

@@ -17,7 +17,7 @@ mod rules;
 mod tools;
 mod yaml;
 
-pub(crate) use contents::check_files;
+pub(crate) use contents::{check_files, check_secrets};
 pub(crate) use frontmatter::Frontmatter;
 pub(crate) use hidden::check_text;
 pub(crate) use name::SkillName;

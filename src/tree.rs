@@ -492,7 +492,7 @@ impl<'a> Links<'a> {
 
 /// `target` seen from the folder of `path`, without `.` and `..`; `None` when it is empty (as
 /// of a link that was not fetched), absolute, leaves, is the top itself or is no sound path.
-fn resolve_link(path: &str, target: &str) -> Option<TreePath> {
+pub(crate) fn resolve_link(path: &str, target: &str) -> Option<TreePath> {
     let mut names: Vec<&str> = path.split('/').collect();
     names.pop();
     if target.is_empty() || target.starts_with('/') || target.contains('\\') {

@@ -319,6 +319,32 @@ impl Ui {
         ask(|| dialoguer::Confirm::new().with_prompt(question).default(true).interact())
     }
 
+    /// True where `--yes` has answered every question.
+    pub(crate) fn agrees(&self) -> bool {
+        self.manner.yes
+    }
+
+    /// Asks for something that is not to be agreed to by the way: no is what an empty answer
+    /// means, and `d` shows what it is about.
+    ///
+    /// # Errors
+    /// `Interrupted` when the person leaves; those of `show`.
+    pub(crate) fn consent(&self, question: &str, show: &dyn Fn() -> Result<()>) -> Result<bool> {
+        self.finish_progress();
+        let question = format!("{} (y: yes, n: no, d: show the diff) [n]", printable(question, false));
+        loop {
+            let answer = ask(|| {
+                dialoguer::Input::<String>::new().with_prompt(&question).allow_empty(true).interact_text()
+            })?;
+            match answer.trim().to_ascii_lowercase().as_str() {
+                "y" | "yes" => return Ok(true),
+                "" | "n" | "no" => return Ok(false),
+                "d" | "diff" => show()?,
+                _ => {}
+            }
+        }
+    }
+
     /// Lets the person choose some of `items`; the answer counts into them.
     ///
     /// # Errors
@@ -367,11 +393,19 @@ impl Progress for Ui {
 
     fn advance(&self, done: u64, total: Option<u64>) {
         let Some(bar) = self.bar.lock().ok().and_then(|bar| bar.clone()) else { return };
-        if let Some(total) = total
-            && bar.length() != Some(total)
-        {
-            bar.set_length(total);
-            bar.set_style(counted());
+        // Several fetches share the bar: what one of them says must not meet another's total.
+        match total.filter(|total| done <= *total) {
+            Some(total) if bar.length() != Some(total) => {
+                bar.set_position(0);
+                bar.set_length(total);
+                bar.set_style(counted());
+            }
+            Some(_) => {}
+            None if bar.length().is_some() => {
+                bar.unset_length();
+                bar.set_style(spinner());
+            }
+            None => {}
         }
         bar.set_position(done);
     }

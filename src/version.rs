@@ -18,23 +18,38 @@ pub(crate) fn of_tag(tag: &str, skill: Option<&str>) -> Option<Version> {
     Version::parse(version.strip_prefix('v').unwrap_or(version)).ok()
 }
 
-/// The tag with the highest version in `range`. When any tag is `skill`'s own, only those
-/// count; else the repository's plain ones. A pre-release is chosen only when the range
-/// names one of the same version (the rule of semver's ranges, also for `*`).
+/// The tag with the highest version in `range`, among the repository's plain ones and those of
+/// `skill`; without one also those that carry a name, where all carry the same. A pre-release
+/// is chosen only when the range names one of the same version (the rule of semver's ranges,
+/// also for `*`).
 ///
-/// Of two tags for one version (`v1.2.3` and `1.2.3`, or different build metadata) the
-/// one that sorts last by build metadata, then by text, is taken: the same on every run.
+/// Of two tags for one version the skill's own is taken, of two of those (`v1.2.3` and `1.2.3`,
+/// or different build metadata) the one that sorts last by build metadata, then by text: the
+/// same on every run.
 pub(crate) fn best<'a>(
     range: &VersionReq,
     tags: impl IntoIterator<Item = &'a str> + Clone,
     skill: Option<&str>,
 ) -> Option<String> {
-    let own = skill.filter(|name| tags.clone().into_iter().any(|tag| of_tag(tag, Some(name)).is_some()));
-    tags.into_iter()
-        .filter_map(|tag| Some((of_tag(tag, own)?, tag)))
-        .filter(|(version, _)| range.matches(version))
-        .max()
-        .map(|(_, tag)| tag.to_owned())
+    let own = skill.or_else(|| only_name(tags.clone()));
+    let version = |tag: &'a str| {
+        let named = own.and_then(|name| of_tag(tag, Some(name)));
+        let is_own = named.is_some();
+        Some((named.or_else(|| of_tag(tag, None))?, is_own, tag))
+    };
+    let all = tags.into_iter().filter_map(version);
+    all.filter(|(version, ..)| range.matches(version)).max().map(|(.., tag)| tag.to_owned())
+}
+
+/// The one name that tags such as `NAME--v1.2.3` and `NAME@1.2.3` carry.
+fn only_name<'a>(tags: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name = |tag: &'a str| {
+        let ends = tag.match_indices("--").chain(tag.match_indices('@')).map(|(at, _)| &tag[..at]);
+        ends.into_iter().find(|name| of_tag(tag, Some(name)).is_some())
+    };
+    let mut names = tags.into_iter().filter_map(name);
+    let first = names.next()?;
+    names.all(|other| other == first).then_some(first)
 }
 
 #[cfg(test)]
@@ -93,17 +108,26 @@ mod tests {
             ("^3.0.0-beta.1", None, Some("v3.0.0-beta.2")),
             ("^3", None, None),
             ("^4", None, None),
-            ("^1", Some("pdf"), Some("pdf@1.4.0")),
+            ("<1.5, >1.2", Some("pdf"), Some("pdf@1.4.0")),
             ("~1.3", Some("pdf"), Some("pdf--v1.3.0")),
-            // The skill has tags of its own: the repository's are no longer its versions.
-            ("^2", Some("pdf"), None),
+            // The highest of all forms: plain tags are versions of every skill.
+            ("^1.3", Some("pdf"), Some("v1.10.0")),
+            ("^2", Some("pdf"), Some("v2.0.0")),
             ("^2", Some("xlsx"), Some("v2.0.0")),
-            ("^1", Some("docx"), None),
+            ("^1", Some("docx"), Some("v1.10.0")),
+            ("=9.0.0-alpha", Some("docx"), Some("docx--v9.0.0-alpha")),
         ] {
             let range = VersionReq::parse(range).unwrap();
             assert_eq!(best(&range, TAGS, skill).as_deref(), expected, "{range} {skill:?}");
         }
         let range = VersionReq::parse("*").unwrap();
+        // Without a skill named tags count where they all carry one name.
+        assert_eq!(best(&range, ["one@1.2.0", "one--v1.1.0"], None).as_deref(), Some("one@1.2.0"));
+        assert_eq!(best(&range, ["one@1.2.0", "v1.3.0"], None).as_deref(), Some("v1.3.0"));
+        assert_eq!(best(&range, ["one@1.2.0", "two@1.3.0"], None), None);
+        assert_eq!(best(&range, ["a-b--v1.2.0", "a-b@1.3.0"], None).as_deref(), Some("a-b@1.3.0"));
+        // The skill's own tag goes before a plain one of the same version.
+        assert_eq!(best(&range, ["v1.2.0", "pdf@1.2.0"], Some("pdf")).as_deref(), Some("pdf@1.2.0"));
         assert_eq!(best(&range, ["1.0.0", "v1.0.0"], None).as_deref(), Some("v1.0.0"));
         assert_eq!(best(&range, [], Some("pdf")), None);
     }

@@ -1,6 +1,6 @@
 //! `ba-agent skill install SOURCE…`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
@@ -18,7 +18,7 @@ use crate::ops::overlap::{self, InPlace};
 use crate::ops::plan::{self, Action, Plan, Wanted};
 use crate::ops::restore::{self, Due, Supply};
 use crate::registry::{Mode, Registry};
-use crate::source::Request;
+use crate::source::{Request, Source};
 use crate::words::count;
 
 /// Install skills from a source, or what the registry says.
@@ -118,6 +118,7 @@ impl Install {
         };
         for one in &gathered {
             tell_gathered(cx, one);
+            self.warn_of_machine(cx, &place, one);
         }
         let skipped: Vec<_> = gathered.iter().flat_map(|one| one.skipped.clone()).collect();
         let warnings: Vec<_> = gathered.iter().flat_map(Gathered::warnings).collect();
@@ -144,6 +145,19 @@ impl Install {
         Ok(0)
     }
 
+    /// A project's registry is for everybody who has the project; an absolute path is not.
+    fn warn_of_machine(&self, cx: &Context<'_>, place: &Place, gathered: &Gathered) {
+        let (Source::Local { path } | Source::Archive { location: path }) = &gathered.resolved.source else {
+            return;
+        };
+        if place.scope.is_project() && (Path::new(path).is_absolute() || path.starts_with('~')) {
+            cx.ui.warn(&format!(
+                "the registry will name `{path}`, a path of this machine: who else has the project cannot \
+                 restore from it (a relative path, or a repository, can be)"
+            ));
+        }
+    }
+
     fn gather(&self, cx: &Context<'_>, place: &Place) -> Result<Vec<Gathered>> {
         let world = cx.world(place);
         let all = place.marketplaces(cx.env)?;
@@ -152,7 +166,7 @@ impl Install {
                 || self.sources.iter().any(|source| source.ends_with(&format!("@{name}")))
         });
         let asks = self.asks(cx, place, &all, &world)?;
-        asks.iter().map(|ask| market::gather(ask, &all, &world, &|offers| choose(cx, ask, offers))).collect()
+        market::gather_all(&asks, &all, &world, &|ask, offers| choose(cx, ask, offers))
     }
 
     /// `install` without a source: the registry is the lock file.
@@ -382,8 +396,7 @@ fn tell_sum(cx: &Context<'_>, report: &Report, dry_run: bool) {
     {
         let these: Vec<&Done> = report.skills.iter().filter(|done| done.action == action).collect();
         let Some(first) = these.first() else { continue };
-        let folder = first.places.iter().filter_map(|place| place.rsplit_once('/')).map(|(root, _)| root);
-        let folders: Vec<&str> = folder.collect();
+        let folders: Vec<&str> = first.places.iter().map(String::as_str).collect();
         let verb = if dry_run && action != Action::Keep { "Would put" } else { verb };
         cx.ui.status(verb, &format!("{} in {}", count(these.len(), "skill"), folders.join(", ")));
     }

@@ -9,23 +9,28 @@ use crate::ops::query;
 /// List installed skills.
 #[derive(Debug, Args)]
 #[command(
-    long_about = "List installed skills: name, version, source, pin, targets.\n\n\
+    long_about = "List installed skills: name, version, source, pin, targets, state.\n\n\
         On a terminal a table, in a pipe tab-separated rows, with --json one document. \
-        Reads the registry alone; with --check the files too.",
+        The state says which skills were edited or are missing: it is shown on a terminal, elsewhere with \
+        --check, since every file is read for it. Without it the registry alone is read.",
     after_help = "Examples:\n  ba-agent skill list\n  ba-agent skill list --json | jq '.skills[].name'\n  \
-        ba-agent skill list --check"
+        ba-agent skill list --check\n  ba-agent skill list --no-check"
 )]
 pub(crate) struct List {
-    /// Also look at the files and say which skills were edited or are missing.
+    /// Say which skills were edited or are missing, also where no person reads.
     #[arg(long)]
     check: bool,
+    /// Read the registry alone, also on a terminal.
+    #[arg(long, conflicts_with = "check")]
+    no_check: bool,
 }
 
 impl List {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
         let overview = place.store.overview()?;
-        let seen = if self.check {
+        let check = self.check || (cx.ui.stdout_is_terminal() && !cx.ui.json() && !self.no_check);
+        let seen = if check {
             let registry = place.store.read()?;
             let seen = place.places.see_recorded(registry.skills.keys(), &registry)?;
             Some((registry, seen))
@@ -42,10 +47,10 @@ impl List {
             return Ok(0);
         }
         let mut heading = vec!["name", "version", "source", "pin", "targets"];
-        if self.check {
+        if check {
             heading.push("state");
         }
-        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.cells(self.check)).collect();
+        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.cells(check)).collect();
         cx.ui.table(&heading, &rows);
         Ok(0)
     }

@@ -109,12 +109,14 @@ pub(crate) struct Show {
 #[derive(Debug, Args)]
 #[command(
     long_about = "Check a marketplace.json, all findings at once.\n\n\
-        PATH is the file, or a folder in which it is looked for; folders that it names must be there. Each finding is a line \
+        PATH is the file, or a folder in which it is looked for; folders that it names must be there. The name of \
+        a registered marketplace stands for its catalogue as it was fetched. Each finding is a line \
         `file:line:column: severity[code]: what is wrong` on stdout. The status is 8 when there is an error.",
-    after_help = "Examples:\n  ba-agent marketplace validate .\n  ba-agent marketplace validate .claude-plugin/marketplace.json --strict"
+    after_help = "Examples:\n  ba-agent marketplace validate .\n  ba-agent marketplace validate .claude-plugin/marketplace.json --strict\n  \
+        ba-agent marketplace validate anthropic"
 )]
 pub(crate) struct Validate {
-    /// Catalogues, or folders with one.
+    /// Catalogues, folders with one, or names of registered marketplaces.
     #[arg(value_name = "PATH", default_value = ".", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
     /// Warnings count as errors.
@@ -219,11 +221,41 @@ fn tell_added(cx: &Context<'_>, name: &str, fetched: &Fetched) {
     let pin = fetched.marketplace.pin.short().map_or(String::new(), |pin| format!(" ({pin})"));
     cx.ui.status("Added", &format!("{name} from {}{pin}", fetched.marketplace.source));
     cx.ui.detail(&format!("{entries}, {} in it", count(fetched.skills, "skill")));
+    tell_left_out(cx, fetched);
+    let findings = market::check(&fetched.marketplace, &fetched.copy.text);
+    let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
+    if errors + warnings > 0 {
+        cx.ui.warn(&format!(
+            "its catalogue has {} ({}): `ba-agent marketplace validate {name}` lists them",
+            count(errors + warnings, "finding"),
+            count(errors, "error"),
+        ));
+    }
     if cx.ui.json() {
         cx.ui.data(&serde_json::json!({
             "name": name, "marketplace": fetched.marketplace, "entries": fetched.catalogue.plugins.len(),
-            "skills": fetched.skills, "warnings": fetched.warnings,
+            "skills": fetched.skills, "warnings": fetched.warnings, "left_out": fetched.left_out,
+            "findings": errors + warnings,
         }));
+    }
+}
+
+/// What of a marketplace can be neither found nor installed: a line for each reason.
+fn tell_left_out(cx: &Context<'_>, fetched: &Fetched) {
+    const SHOWN: usize = 3;
+    for (why, what) in fetched.left_out.iter() {
+        let (one, several) = why.words();
+        let mut names: Vec<String> = what
+            .iter()
+            .take(SHOWN)
+            .map(|name| if name.is_empty() { "SKILL.md".to_owned() } else { name.clone() })
+            .collect();
+        if what.len() > SHOWN {
+            names.push(format!("… (`--json` names all {})", what.len()));
+        }
+        let counted = if what.len() == 1 { format!("1 {one}") } else { format!("{} {several}", what.len()) };
+        cx.ui.note(&format!("left out: {counted}: {}", names.join(", ")));
     }
 }
 
@@ -237,6 +269,7 @@ fn list(cx: &Context<'_>) -> Result<u8> {
     }
     if rows.is_empty() {
         cx.ui.note("no marketplace is registered: `ba-agent marketplace add NAME SOURCE`");
+        return Ok(0);
     }
     let cells = |row: &market::Row<'_>| {
         vec![
@@ -419,6 +452,10 @@ impl Validate {
     fn run(self, cx: &Context<'_>) -> Result<u8> {
         let mut checked: Vec<(String, Vec<Finding>)> = Vec::new();
         for path in &self.paths {
+            if let Some(findings) = registered(cx, path)? {
+                checked.push((path.display().to_string(), findings));
+                continue;
+            }
             let (file, shown) = manifest_at(&cx.env.absolute(path), path)?;
             let size = std::fs::metadata(&file).map_or(0, |meta| meta.len());
             // One byte more than allowed is enough to say that it is too large.
@@ -435,6 +472,17 @@ impl Validate {
         tell_checked(cx, &checked, invalid, self.strict);
         Ok(if invalid > 0 { Kind::Invalid.exit_status() } else { 0 })
     }
+}
+
+/// The findings about a registered marketplace, where the word is the name of one and of
+/// nothing on the disk.
+fn registered(cx: &Context<'_>, word: &Path) -> Result<Option<Vec<Finding>>> {
+    let name = word.to_str().filter(|name| check_name(name).is_ok());
+    let Some(name) = name.filter(|_| !cx.env.absolute(word).exists()) else { return Ok(None) };
+    let place = cx.place()?;
+    let all = place.marketplaces(cx.env)?;
+    let Ok(known) = all.get(name) else { return Ok(None) };
+    market::check_registered(known, &cx.world(&place)).map(Some)
 }
 
 fn tell_checked(cx: &Context<'_>, checked: &[(String, Vec<Finding>)], invalid: usize, strict: bool) {

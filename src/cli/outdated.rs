@@ -7,15 +7,15 @@ use super::Context;
 use super::completions::installed_names;
 use super::uninstall::find_all;
 use crate::error::Result;
-use crate::ops::update::{self, Outlook, State};
+use crate::ops::outdated::{self, State, UpdateStatus};
 
 /// Say which skills are behind their source; changes nothing.
 #[derive(Debug, Args)]
 #[command(
     long_about = "Say which skills are behind their source; changes nothing.\n\n\
-        One listing for each repository, several at once. A skill is behind when its reference \
-        is another commit now; `update --dry-run` says whether that touches the skill. The status \
-        is 6 when something is behind, 0 when nothing is.",
+        One listing for each repository, several at once, and the trees of a commit that is new. A skill \
+        is behind when its files are others now; `moved` when only its commit is, `gone` when its source \
+        does not have it any more. The status is 6 when something is behind, 0 when nothing is.",
     after_help = "Examples:\n  ba-agent skill outdated\n  ba-agent skill outdated --all --json"
 )]
 pub(crate) struct Outdated {
@@ -36,10 +36,10 @@ impl Outdated {
             false => find_all(&self.names, &registry, &place)?,
         };
         let world = cx.world(&place);
-        let outlooks = update::look(&names, &registry, &place.marketplaces(cx.env)?, &world);
-        let behind = outlooks.iter().filter(|one| one.state == State::Behind).count();
-        self.tell(cx, &outlooks, behind);
-        let failed = outlooks.iter().find_map(|one| one.error.as_ref());
+        let statuses = outdated::look(&names, &registry, &place.marketplaces(cx.env)?, &world).statuses;
+        let behind = statuses.iter().filter(|one| one.state == State::Behind).count();
+        self.tell(cx, &statuses, behind);
+        let failed = statuses.iter().find_map(|one| one.error.as_ref());
         Ok(match failed {
             _ if behind > 0 => 6,
             Some(error) => error.kind.exit_status(),
@@ -47,15 +47,16 @@ impl Outdated {
         })
     }
 
-    fn tell(&self, cx: &Context<'_>, outlooks: &[Outlook], behind: usize) {
+    fn tell(&self, cx: &Context<'_>, statuses: &[UpdateStatus], behind: usize) {
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({ "behind": behind, "skills": outlooks }));
+            cx.ui.data(&serde_json::json!({ "behind": behind, "skills": statuses }));
             return;
         }
-        let is_told =
-            |one: &&Outlook| self.all || matches!(one.state, State::Behind | State::Failed | State::Unknown);
+        let is_told = |one: &&UpdateStatus| {
+            self.all || matches!(one.state, State::Behind | State::Gone | State::Failed | State::Unknown)
+        };
         let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        let cells = |one: &Outlook| {
+        let cells = |one: &UpdateStatus| {
             let state = one.state.word().to_owned();
             vec![
                 one.name.to_string(),
@@ -66,12 +67,17 @@ impl Outdated {
                 one.source.clone(),
             ]
         };
-        let rows: Vec<Vec<String>> = outlooks.iter().filter(is_told).map(cells).collect();
+        let rows: Vec<Vec<String>> = statuses.iter().filter(is_told).map(cells).collect();
         if !rows.is_empty() {
             cx.ui.table(&["name", "state", "installed", "latest", "ref", "source"], &rows);
         }
+        for one in statuses {
+            if let Some(reason) = &one.reason {
+                cx.ui.note(&format!("`{}`: {reason}", one.name));
+            }
+        }
         let mut said = std::collections::BTreeSet::new();
-        for error in outlooks.iter().filter_map(|one| one.error.as_ref()) {
+        for error in statuses.iter().filter_map(|one| one.error.as_ref()) {
             if said.insert(error.message.clone()) {
                 cx.ui.warn(&format!(
                     "{}{}",
@@ -83,7 +89,7 @@ impl Outdated {
         if behind == 0 && said.is_empty() {
             cx.ui.status(
                 "Checked",
-                &format!("{}: nothing is behind", crate::words::count(outlooks.len(), "skill")),
+                &format!("{}: nothing is behind", crate::words::count(statuses.len(), "skill")),
             );
         }
     }

@@ -7,15 +7,18 @@ use super::completions::installed_names;
 use super::uninstall::find_all;
 use super::{Context, Place};
 use crate::diff::unified;
-use crate::error::{Result, error};
-use crate::fetch::{Tree, World};
+use crate::digest;
+use crate::error::{Error, Result, error};
+use crate::fetch::{Tree, World, local};
 use crate::ops::apply::{Done, Report};
+use crate::ops::outdated::{self, State, UpdateStatus};
 use crate::ops::plan::{Action, Content, Plan};
 use crate::ops::repoint;
-use crate::ops::update::{self, Outlook, State, Update as Planned};
-use crate::registry::Registry;
+use crate::ops::update::{self, Update as Planned};
+use crate::registry::{Entry, Registry};
 use crate::skill::SkillName;
 use crate::source::Request;
+use crate::store::files_of;
 use crate::words::count;
 
 /// Move skills to what their reference is now.
@@ -66,23 +69,26 @@ impl Update {
         if let Some(source) = &self.source {
             return self.repoint(cx, &place, &known, &names, &world, source);
         }
-        let outlooks = update::look(&names, &known, &place.marketplaces(cx.env)?, &world);
-        for outlook in &outlooks {
-            if let Some(error) = &outlook.error {
-                return Err(error.clone().wrap(format!("`{}` cannot be updated", outlook.name)));
-            }
-        }
-        let held = self.tell_held(cx, &outlooks);
+        let looked = outdated::look(&names, &known, &place.marketplaces(cx.env)?, &world);
+        let held = self.tell_held(cx, &looked.statuses);
         let see = |name: &SkillName| {
             let mut seen = place.places.see_recorded(std::iter::once(name), &known)?;
             Ok(seen.remove(name).unwrap_or_default())
         };
-        let planned = update::plan(outlooks, &known, &see, &world, self.force)?;
+        let options = update::Options { force: self.force, dry_run: self.dry_run };
+        let planned = update::plan(looked, &known, &see, &world, options)?;
+        let failed = planned.failed.clone();
+        // Where nothing else was to be done, the failure is all that there is to say.
+        if let Some((name, error)) = failed.first().filter(|_| failed.len() == names.len()) {
+            tell_failed(cx, &failed[1..]);
+            return Err(error.clone().wrap(format!("`{name}` cannot be updated")));
+        }
         let report = self.carry_out(cx, &place, &known, planned)?;
-        if report.is_empty() && held == 0 {
+        if report.is_empty() && held == 0 && failed.is_empty() {
             cx.ui.status("Checked", &format!("{}: nothing to update", count(names.len(), "skill")));
         }
-        Ok(0)
+        tell_failed(cx, &failed);
+        Ok(failed.first().map_or(0, |(_, error)| error.kind.exit_status()))
     }
 
     /// Takes the named skills from another source.
@@ -110,8 +116,8 @@ impl Update {
     }
 
     /// Says which of the named skills are held; without names that is no news.
-    fn tell_held(&self, cx: &Context<'_>, outlooks: &[Outlook]) -> usize {
-        let held = outlooks.iter().filter(|one| one.state == State::Held && !self.names.is_empty());
+    fn tell_held(&self, cx: &Context<'_>, statuses: &[UpdateStatus]) -> usize {
+        let held = statuses.iter().filter(|one| one.state == State::Held && !self.names.is_empty());
         held.inspect(|one| {
             cx.ui.note(&format!("`{0}` is held: `ba-agent skill unpin {0}` lets it move", one.name));
         })
@@ -124,7 +130,7 @@ impl Update {
         cx: &Context<'_>,
         place: &Place,
         known: &Registry,
-        planned: Planned,
+        mut planned: Planned,
     ) -> Result<Vec<Done>> {
         for (name, why) in &planned.left {
             cx.ui.warn(&format!("`{name}` stays as it is: {why}"));
@@ -133,15 +139,11 @@ impl Update {
             cx.ui.warn(&caution.message);
         }
         if self.dry_run {
-            self.show(cx, place, known, &planned)?;
-        } else if !planned.cautions.is_empty() && !cx.ui.confirm("Update all the same?")? {
-            let mut error = error!(Conflict, "this update needs a person's consent");
-            for caution in &planned.cautions {
-                error = error.cause(caution.message.clone());
-            }
-            return Err(error.hint("look at it with `--dry-run`, then run it again with `--yes`"));
+            show(cx, place, known, &planned, None)?;
+        } else {
+            ask(cx, place, known, &mut planned)?;
         }
-        let Planned { plan, cautions, left, changes } = planned;
+        let Planned { plan, cautions, left, changes, failed } = planned;
         let report = if self.dry_run {
             Report::of_plan(plan, &place.places, cx.env.now)?
         } else {
@@ -151,6 +153,7 @@ impl Update {
             cx.ui.data(&serde_json::json!({
                 "skills": report.skills, "changes": changes, "cautions": cautions,
                 "left": left.iter().map(|(name, why)| serde_json::json!({"name": name, "reason": why})).collect::<Vec<_>>(),
+                "failed": failed.iter().map(|(name, error)| serde_json::json!({"name": name, "error": error})).collect::<Vec<_>>(),
                 "dry_run": self.dry_run,
             }));
         }
@@ -190,30 +193,100 @@ impl Update {
         crate::ops::plan::still_clean(&plan, &seen, self.force)?;
         cx.apply(place, plan, transaction, "update")
     }
+}
 
-    /// The content diff of `--dry-run`.
-    fn show(&self, cx: &Context<'_>, place: &Place, known: &Registry, planned: &Planned) -> Result<()> {
-        if cx.ui.json() {
-            return Ok(());
-        }
-        for step in &planned.plan.steps {
-            let (Some(Content::Found(wanted)), Some(entry)) = (&step.content, known.skills.get(&step.name))
-            else {
-                continue;
-            };
-            let Some(old) = place.cache.get(&entry.digest) else {
-                cx.ui.note(&format!("the installed files of `{}` are not in the cache: no diff", step.name));
-                continue;
-            };
-            for change in planned.changes.get(&step.name).into_iter().flatten() {
-                let (old, new) = (
-                    bytes_of(&old, "", &change.path)?,
-                    bytes_of(&wanted.candidate.tree, &wanted.candidate.folder, &change.path)?,
-                );
-                cx.ui.diff(&unified(&format!("{}/{}", step.name, change.path), &old, &new));
+/// Asks about every skill that may do more than before, or whose tag or branch was moved: each
+/// can stay as it is. Without a person it is `--yes` or nothing.
+///
+/// # Errors
+/// `Conflict` where nobody agrees to anything, `Interrupted` when the person leaves.
+fn ask(cx: &Context<'_>, place: &Place, known: &Registry, planned: &mut Planned) -> Result<()> {
+    if planned.cautions.is_empty() || (!cx.ui.interactive() && cx.ui.agrees()) {
+        return Ok(());
+    }
+    let mut error = error!(Conflict, "this update needs a person's consent");
+    for caution in &planned.cautions {
+        error = error.cause(caution.message.clone());
+    }
+    if !cx.ui.interactive() {
+        return Err(error.hint("look at it with `--dry-run`, then run it again with `--yes`"));
+    }
+    let told = planned.left.len();
+    for name in planned.cautioned() {
+        // It may have gone with another of its commit.
+        if planned.plan.steps.iter().any(|step| step.name == name) {
+            let show = || show(cx, place, known, planned, Some(&name));
+            if !cx.ui.consent(&format!("Update `{name}` all the same?"), &show)? {
+                planned.leave_out(&name);
             }
         }
-        Ok(())
+    }
+    if planned.plan.steps.is_empty() {
+        return Err(error.hint("nothing was changed"));
+    }
+    for (name, why) in planned.left.iter().skip(told) {
+        cx.ui.note(&format!("`{name}` stays as it is: {why}"));
+    }
+    Ok(())
+}
+
+/// The content diff of all skills, or of one.
+fn show(
+    cx: &Context<'_>,
+    place: &Place,
+    known: &Registry,
+    planned: &Planned,
+    only: Option<&SkillName>,
+) -> Result<()> {
+    if cx.ui.json() {
+        return Ok(());
+    }
+    for step in planned.plan.steps.iter().filter(|step| only.is_none_or(|only| *only == step.name)) {
+        let (Some(Content::Found(wanted)), Some(entry)) = (&step.content, known.skills.get(&step.name))
+        else {
+            continue;
+        };
+        let Some(old) = place.cache.get(&entry.digest).or_else(|| installed(&step.name, entry, place)) else {
+            cx.ui.note(&format!(
+                "the files of `{}` as they were installed are not at hand: no diff",
+                step.name
+            ));
+            continue;
+        };
+        for change in planned.changes.get(&step.name).into_iter().flatten() {
+            let (old, new) = (
+                bytes_of(&old, "", &change.path)?,
+                bytes_of(&wanted.candidate.tree, &wanted.candidate.folder, &change.path)?,
+            );
+            cx.ui.diff(&unified(&format!("{}/{}", step.name, change.path), &old, &new));
+        }
+    }
+    Ok(())
+}
+
+/// The files of a skill as they stand in its first place, if nobody edited them.
+fn installed(name: &SkillName, entry: &Entry, place: &Place) -> Option<Tree> {
+    let root = place.places.roots_of(entry).ok()?.into_iter().next()?;
+    let tree = local::open(&root.join(name.as_str()), &[], &place.settings.limits).ok()?;
+    let files = files_of(&tree, "").ok()?;
+    (digest::of_files(&files) == entry.digest).then_some(tree)
+}
+
+/// Names the skills that could not be updated, those of one failure together.
+fn tell_failed(cx: &Context<'_>, failed: &[(SkillName, Error)]) {
+    let mut told: Vec<(String, Vec<&str>)> = Vec::new();
+    for (name, error) in failed {
+        let why =
+            error.causes.first().map_or_else(|| error.message.clone(), |c| format!("{}: {c}", error.message));
+        match told.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, names)) => names.push(name.as_str()),
+            None => told.push((why, vec![name.as_str()])),
+        }
+    }
+    for (why, names) in told {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let were = if names.len() == 1 { "was" } else { "were" };
+        cx.ui.warn(&format!("{} {were} not updated: {why}", names.join(", ")));
     }
 }
 

@@ -42,6 +42,11 @@ impl Verify {
             }));
         } else {
             tell(cx, &verified, drifted);
+            let targets = crate::agents::Target::default();
+            let skills = place.places.roots(&[targets]).first().map(|root| place.places.shown(root));
+            for why in verify::harmless(&verified, &skills.unwrap_or_default()) {
+                cx.ui.note(&why);
+            }
         }
         Ok(if drifted > 0 { 6 } else { 0 })
     }

@@ -125,7 +125,7 @@ impl<'w> Remote<'w> {
     /// `Usage` for a URL that is not allowed, `NotFound` for a path without a repository.
     pub(crate) fn open(source: &Source, world: &'w World<'w>) -> Result<Self> {
         let name = address::name_of(source);
-        let Some(url) = address::url_of(source, world) else {
+        let Some(url) = address::url_of(source, world.settings) else {
             fail!(Usage, "this source is no git repository");
         };
         let road = match Address::find(&url, world)? {
@@ -153,6 +153,10 @@ impl<'w> Remote<'w> {
     pub(crate) fn refs(&self) -> Result<&Refs> {
         if let Some(refs) = self.refs.get() {
             return Ok(refs);
+        }
+        // Another source of this command may be the same repository.
+        if let Some(refs) = self.world.listings.get(&self.key) {
+            return Ok(self.refs.get_or_init(|| refs));
         }
         let lines = match &self.road {
             Road::Http { .. } => self.list_by_http()?,
@@ -307,34 +311,46 @@ impl<'w> Remote<'w> {
         })
     }
 
-    /// Whether `new` came after `old`, or the branch was rewritten in between. Costs the
-    /// commits between them, without their files where the remote can leave those out.
+    /// Which of the commits `left` do not lie behind `new`: the branch was rewritten since.
+    /// Costs the commits since the first of them, which should be the oldest, without their
+    /// files where the remote can leave those out.
     ///
     /// # Errors
     /// As [`Remote::fetch`].
-    pub(crate) fn descends(&self, new: &Sha, old: &Sha) -> Result<bool> {
-        let objects = match &self.road {
-            Road::Local(objects) => Arc::clone(objects),
-            _ => {
-                let wants = [self.refs.get().map_or_else(|| new.clone(), |refs| refs.want(new))];
-                let wish = Wish { wants: &wants, filter: Some("tree:0"), have: Some(old), ..Wish::default() };
-                Arc::new(self.pack(&wish)?)
+    pub(crate) fn not_behind(&self, new: &Sha, mut left: Vec<Sha>) -> Result<BTreeSet<Sha>> {
+        let mut lost = BTreeSet::new();
+        while let Some(oldest) = left.first().cloned() {
+            let objects = match &self.road {
+                Road::Local(objects) => Arc::clone(objects),
+                _ => {
+                    let wants = [self.refs.get().map_or_else(|| new.clone(), |refs| refs.want(new))];
+                    let filter = Some("tree:0");
+                    Arc::new(self.pack(&Wish {
+                        wants: &wants,
+                        filter,
+                        have: Some(&oldest),
+                        ..Wish::default()
+                    })?)
+                }
+            };
+            let reached = commits_behind(&objects, oid(new)?)?;
+            left.retain(|sha| !oid(sha).is_ok_and(|id| reached.contains(&id)));
+            if self.is_local() {
+                lost.extend(left);
+                break;
             }
-        };
-        let (sought, mut seen) = (oid(old)?, BTreeSet::new());
-        let mut pending = vec![oid(new)?];
-        while let Some(id) = pending.pop() {
-            if id == sought {
-                return Ok(true);
-            }
-            // What the remote did not send lies behind the old commit.
-            if seen.insert(id)
-                && let Some(commit) = objects.find(id, ObjectType::Commit, LARGEST_COMMIT)?
-            {
-                pending.extend(walk::parents_of(&commit));
+            // What was not sent lies behind the oldest: others may be there.
+            if left.first() == Some(&oldest) {
+                lost.insert(left.remove(0));
             }
         }
-        Ok(false)
+        Ok(lost)
+    }
+
+    /// True when a commit costs nothing but the reading: the repository is of this machine, or
+    /// the cache has it.
+    pub(crate) fn is_at_hand(&self, sha: &Sha) -> bool {
+        self.is_local() || self.known(sha).is_some()
     }
 
     /// Puts the repository's name on top of an error.
@@ -405,7 +421,8 @@ impl<'w> Remote<'w> {
         known::commit(&self.key, sha, cache)
     }
 
-    fn is_local(&self) -> bool {
+    /// True for a repository of this machine.
+    pub(crate) fn is_local(&self) -> bool {
         matches!(self.road, Road::Local(_))
     }
 
@@ -625,6 +642,19 @@ fn oid(sha: &Sha) -> Result<Oid> {
         .map_err(|_| error!(Invalid, "`{}` is a SHA-256 commit id, which is not supported yet", sha.short()))
 }
 
+/// A commit and those before it, as far as they are here, and the ids that these name.
+fn commits_behind(objects: &Objects, tip: Oid) -> Result<BTreeSet<Oid>> {
+    let (mut seen, mut pending) = (BTreeSet::new(), vec![tip]);
+    while let Some(id) = pending.pop() {
+        if seen.insert(id)
+            && let Some(commit) = objects.find(id, ObjectType::Commit, LARGEST_COMMIT)?
+        {
+            pending.extend(walk::parents_of(&commit));
+        }
+    }
+    Ok(seen)
+}
+
 /// HEAD, branches and tags of a repository of this machine.
 fn list_local(objects: &Objects) -> Result<Vec<RefLine>> {
     let mut lines = objects.with(|repository| {
@@ -708,6 +738,10 @@ impl Blobs {
         self.is_partial
     }
 
+    pub(crate) fn object_id(&self, entry: &Entry) -> Option<String> {
+        self.ids.get(entry.slot).map(Oid::to_string)
+    }
+
     pub(crate) fn known(&self) -> &[Known] {
         &self.known
     }
@@ -731,15 +765,20 @@ impl Blobs {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let shares = wanted.chunks(wanted.len().div_ceil(cores).max(1));
         let (this, seen) = (&*self, &*listing);
-        let found: Vec<(Oid, Vec<u8>)> = thread::scope(|scope| {
-            let take = |share: &[&Known]| -> Vec<_> {
-                share.iter().filter_map(|known| this.kept(seen, known, cache)).flatten().collect()
-            };
-            let threads: Vec<_> = shares.map(|share| scope.spawn(move || take(share))).collect();
-            // One that failed has found nothing: then the host is asked.
-            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+        let found = Mutex::new(Kept::collector(&cache.folder().join("tmp")));
+        thread::scope(|scope| {
+            for share in shares {
+                let found = &found;
+                scope.spawn(move || {
+                    for blobs in share.iter().filter_map(|known| this.kept(seen, known, cache)) {
+                        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                        blobs.iter().for_each(|(id, bytes)| found.add(*id, bytes));
+                    }
+                });
+            }
         });
-        if found.is_empty() { Ok(()) } else { self.add_objects(listing, Objects::kept(Kept::of(found))) }
+        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if found.is_empty() { Ok(()) } else { self.add_objects(listing, Objects::kept(found)) }
     }
 
     /// True when everything below a folder is here.

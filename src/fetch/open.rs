@@ -1,11 +1,11 @@
 //! One match over the kinds of source.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
 
 use super::git::{Extent, Remote};
-use super::{PackageSource, Tree, World, archive, canonical_url, git, http, local, served};
+use super::{PackageSource, Tree, World, archive, canonical_url, git, http, local, obstacle, served};
 use crate::builtin;
 use crate::digest::Digest;
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
@@ -99,9 +99,28 @@ fn repository<'w>(
             Resolved { pin: Pin::Commit(commit.clone()), ..settled }
         }
     };
-    let mut source = PackageSource::of_commit(remote, resolved, options.extent, world)?;
+    let asked = resolved.clone();
+    let mut source = PackageSource::of_commit(remote, resolved, options.extent, world)
+        .map_err(|error| no_folder(error, asked, world))?;
     source.as_of = then.filter(|_| !matches!(request.reference, Reference::Sha(_)));
     Ok(source)
+}
+
+/// A folder that is not there may be a submodule or a link: then the error says so.
+fn no_folder(error: Error, mut resolved: Resolved, world: &World<'_>) -> Error {
+    let Some(folder) = resolved.subdirectory.take().filter(|_| error.kind == Kind::NotFound) else {
+        return error;
+    };
+    let whole = Remote::open(&resolved.source, world)
+        .and_then(|remote| PackageSource::of_commit(remote, resolved, Extent::Partial, world));
+    let Ok(mut whole) = whole else { return error };
+    match obstacle::find(&mut whole, folder.as_str(), world) {
+        // What is only alike is no help where it is known what it is.
+        Ok(found) if !found.is_empty() => {
+            obstacle::explain(Error { hints: Vec::new(), ..error }, &found, &whole.resolved, folder.as_str())
+        }
+        _ => error,
+    }
 }
 
 /// Where a source is, the same text for everybody who reaches the same place: the settings'
@@ -113,7 +132,9 @@ pub(crate) fn origin_key(source: &Source, world: &World<'_>) -> String {
             fs::canonicalize(&path).unwrap_or(path).display().to_string()
         }
         Source::Archive { location } | Source::Served { url: location } => canonical_url(location),
-        source => git::url_of(source, world).map_or_else(|| source.to_string(), |url| canonical_url(&url)),
+        source => {
+            git::url_of(source, world.settings).map_or_else(|| source.to_string(), |url| canonical_url(&url))
+        }
     }
 }
 
@@ -189,7 +210,8 @@ fn missing(error: std::io::Error, path: &Path, what: &str) -> Error {
 
 /// A path of a source: from the base of the scope, `~` being the home.
 fn from_base(path: &str, world: &World<'_>) -> PathBuf {
-    world.env.from(world.base, path)
+    // Without `.`: it is shown to people.
+    world.env.from(world.base, path).components().filter(|part| *part != Component::CurDir).collect()
 }
 
 /// The real folder of a local source.

@@ -2,7 +2,7 @@
 //! files are fetched when they are asked for, so that one skill out of thousands costs one.
 //! Files can only be read through the functions that fetch what is missing first.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
@@ -119,14 +119,21 @@ impl<'w> PackageSource<'w> {
         self.tree.remember(&self.resolved, &[], cache);
     }
 
-    /// Whether its commit came after `old`; true for what has no commits.
+    /// True for a repository that has a branch or tag of this name.
+    pub(crate) fn has_ref(&self, name: &str) -> bool {
+        let refs = self.remote.as_ref().and_then(|remote| remote.refs().ok());
+        refs.is_some_and(|refs| refs.branches.contains_key(name) || refs.tags.contains_key(name))
+    }
+
+    /// Of these commits, the one first that is probably the oldest, those that do not lie
+    /// behind its own: the branch was rewritten. None for what has no commits.
     ///
     /// # Errors
-    /// Those of [`Remote::descends`].
-    pub(crate) fn descends(&self, old: &Sha) -> Result<bool> {
+    /// Those of [`Remote::not_behind`].
+    pub(crate) fn not_behind(&self, old: Vec<Sha>) -> Result<BTreeSet<Sha>> {
         match (&self.remote, &self.resolved.pin) {
-            (Some(remote), Pin::Commit(new)) => remote.descends(new, old),
-            _ => Ok(true),
+            (Some(remote), Pin::Commit(new)) if !old.is_empty() => remote.not_behind(new, old),
+            _ => Ok(BTreeSet::new()),
         }
     }
 }

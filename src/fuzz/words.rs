@@ -187,7 +187,7 @@ fn assert_skills(plugin: &Plugin, manifest: Option<&PluginManifest>) {
             .into(),
     );
     for root in ["", "skills"] {
-        let scan = Scan { listing: &listing, root, is_marketplace: plugin.strict };
+        let scan = Scan { listing: &listing, root, top: "", is_marketplace: plugin.strict };
         let Ok(found) = market::resolve(plugin, manifest, scan) else { continue };
         for folder in &found.folders {
             assert_inside(folder);

@@ -1,6 +1,7 @@
 //! `plugin.json`: what a plugin says of itself.
 
 use super::read::{PARTS, Reader};
+use super::source::clean_path;
 use super::{Dialect, Manner};
 use crate::json::Json;
 use crate::skill::{Finding, Severity};
@@ -17,9 +18,8 @@ pub(crate) struct PluginManifest {
     pub(crate) skills: Option<Vec<String>>,
     /// What it declares beside skills.
     pub(crate) parts: Vec<&'static str>,
-    /// Skills that stand under `extensions` of another program, where no other client
-    /// finds them: whose, and how many.
-    pub(crate) extensions: Vec<(String, usize)>,
+    /// Skills that stand under `extensions` of another program: whose, and their paths, cleaned.
+    pub(crate) extensions: Vec<(String, Vec<String>)>,
 }
 
 impl PluginManifest {
@@ -49,15 +49,20 @@ impl PluginManifest {
     }
 }
 
-/// `extensions.<program>.skills`, counted.
-fn extensions(value: Option<Json<'_>>) -> Vec<(String, usize)> {
+/// `extensions.<program>.skills`. A path that leads out is none of ours.
+fn extensions(value: Option<Json<'_>>) -> Vec<(String, Vec<String>)> {
     let programs = value.and_then(Json::object).unwrap_or_default();
-    let counted = programs.into_iter().filter_map(|(key, value)| {
+    let named = programs.into_iter().filter_map(|(key, value)| {
         let skills = value.get("skills")?;
-        let count = skills.list().map_or(usize::from(skills.text().is_some()), |list| list.len());
-        (count > 0).then(|| (key.text.into_owned(), count))
+        let texts = skills.list().unwrap_or_else(|| vec![skills]);
+        let paths: Vec<String> = texts
+            .iter()
+            .filter_map(|text| clean_path(&text.text()?).ok())
+            .filter(|path| !path.is_empty())
+            .collect();
+        (!paths.is_empty()).then(|| (key.text.into_owned(), paths))
     });
-    counted.collect()
+    named.collect()
 }
 
 /// The words of [`PARTS`] as a person says them, for one and for several.

@@ -223,6 +223,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn words(&mut self, members: &Members<'a>, name: &str) -> Vec<String> {
+        if let Some(value) = members.get(name).filter(|value| value.text().is_some()) {
+            let message = format!("`{name}` is a text, but should be a list of texts");
+            self.say(rules::LIST_EXPECTED, value.offset(), message, "some clients refuse it: write a list");
+        }
         self.texts(members, name, true).unwrap_or_default().into_iter().map(|(text, _)| text).collect()
     }
 
@@ -490,9 +494,6 @@ fn check_renames<'a>(reader: &mut Reader<'a>, top: &Members<'a>, catalogue: &Cat
     for (key, _) in members {
         let (mut now, mut seen) = (key.text.to_string(), BTreeSet::new());
         let end = loop {
-            if entries.contains(now.as_str()) {
-                break None;
-            }
             if !seen.insert(now.clone()) {
                 break Some((
                     rules::RENAMES_CYCLE,
@@ -502,6 +503,7 @@ fn check_renames<'a>(reader: &mut Reader<'a>, top: &Members<'a>, catalogue: &Cat
             match catalogue.renames.get(&now) {
                 Some(Some(next)) => now.clone_from(next),
                 Some(None) => break None,
+                None if entries.contains(now.as_str()) => break None,
                 None => {
                     break Some((
                         rules::RENAMES_TARGET,
@@ -547,10 +549,11 @@ fn entry<'a>(reader: &mut Reader<'a>, item: Json<'a>, root: Option<&str>) -> Opt
         return None;
     };
     reader.known(&members, &ENTRY_KEYS, "the entry");
-    let name = entry_name(reader, &members)?;
+    // Without a name it can do nothing, but what else is wrong with it is told all the same.
+    let name = entry_name(reader, &members);
     let source = source::read(reader, &members, root);
     let mut plugin = Plugin {
-        name,
+        name: name.clone().unwrap_or_default(),
         description: reader.text(&members, "description"),
         version: reader.text(&members, "version"),
         author: reader.person(&members, "author"),
@@ -568,7 +571,7 @@ fn entry<'a>(reader: &mut Reader<'a>, item: Json<'a>, root: Option<&str>) -> Opt
     plugin.fault = reader.error_since(from);
     plugin.notes = reader.notes_since(from);
     reader.folders(&members, &plugin);
-    Some(plugin)
+    name.map(|_| plugin)
 }
 
 fn entry_name<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Option<String> {

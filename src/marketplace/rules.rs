@@ -31,6 +31,7 @@ rules! {
     PLUGINS_MISSING  "plugins-missing"        Error true
     PLUGINS_TYPE     "plugins-type"           Error true
     WRONG_TYPE       "wrong-type"             Error false
+    LIST_EXPECTED    "list-expected"          Warning false
     KEY_DUPLICATE    "key-duplicate"          Error false
     KEY_UNKNOWN      "key-unknown"            Warning false
     PLUGIN_ROOT      "plugin-root"            Error false
@@ -47,6 +48,7 @@ rules! {
     SOURCE_ADDRESS   "source-address"         Error false
     SOURCE_SHA       "source-sha"             Error false
     SOURCE_SHAPE     "source-undocumented"    Warning false
+    SOURCE_PLAIN     "source-plain-http"      Warning false
     SOURCE_FLOATS    "source-floating"        Info false
     SOURCE_GONE      "source-gone"            Error false
     SKILLS_PATH      "skills-path"            Error false

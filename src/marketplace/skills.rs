@@ -20,6 +20,8 @@ pub(crate) struct Scan<'a> {
     pub(crate) listing: &'a Listing,
     /// The plugin's root in the tree, `""` at the top.
     pub(crate) root: &'a str,
+    /// The root of its marketplace, or of the source that it is alone.
+    pub(crate) top: &'a str,
     /// The plugin is the marketplace itself, so that what it lists is all it has.
     pub(crate) is_marketplace: bool,
 }
@@ -56,7 +58,9 @@ impl Resolution {
 
 /// Finds the skills of an entry by the rules of Claude Code: the folders below `skills/`
 /// and the paths that entry and `plugin.json` list; of a plugin that is the marketplace
-/// itself only the listed ones; a `SKILL.md` at the root where there is neither.
+/// itself only the listed ones; a `SKILL.md` at the root where there is neither. What
+/// `plugin.json` lists for another program, whose build would copy it into the plugin, is
+/// taken from where it lies in the marketplace.
 ///
 /// # Errors
 /// `Invalid` for an entry with `strict: false` whose `plugin.json` declares parts too.
@@ -85,6 +89,8 @@ pub(crate) fn resolve(
     if !(scan.is_marketplace && specific && !found.folders.is_empty()) {
         found.below(&found.at("skills"));
     }
+    let extensions = manifest.filter(|_| plugin.strict).map_or(&[][..], |manifest| &manifest.extensions);
+    extensions.iter().flat_map(|(_, paths)| paths).for_each(|path| found.extension(path));
     if found.folders.is_empty() && listed.is_empty() && !scan.listing.has_folder(&found.at("skills")) {
         found.single(scan.root);
     }
@@ -113,6 +119,16 @@ impl Finder<'_> {
         if !self.single(&path) && !self.below(&path) {
             self.missing.insert(path);
         }
+    }
+
+    /// A path that is listed for another program: in the plugin, or where its build takes it from.
+    fn extension(&mut self, path: &str) {
+        let outside = match self.scan.top {
+            "" => path.to_owned(),
+            top => format!("{top}/{path}"),
+        };
+        let inside = self.at(path);
+        let _ = self.single(&inside) || self.below(&inside) || self.single(&outside) || self.below(&outside);
     }
 
     /// Takes the folder itself, if it is a skill.
@@ -187,11 +203,11 @@ impl Finder<'_> {
         if !self.scan.root.is_empty() && !self.scan.listing.has_folder(self.scan.root) {
             return Some(format!("there is no folder `{}`", self.scan.root));
         }
-        if let Some((program, count)) = manifest.and_then(|manifest| manifest.extensions.first()) {
+        if let Some((program, paths)) = manifest.and_then(|manifest| manifest.extensions.first()) {
             return Some(format!(
                 "its plugin.json keeps {} under `extensions` of `{program}`, to be put in place by its own build; \
                  another branch may have them in place",
-                crate::words::count(*count, "skill")
+                crate::words::count(paths.len(), "skill")
             ));
         }
         let elsewhere = discover::skills(self.scan.listing, self.scan.root);

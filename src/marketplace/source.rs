@@ -62,6 +62,19 @@ pub(crate) enum Want {
     Npm(Package),
 }
 
+impl Want {
+    /// True for an address that anybody on the way can answer for.
+    fn is_plain_http(&self) -> bool {
+        let Self::Elsewhere { request, .. } = self else { return false };
+        match &request.source {
+            Source::Archive { location: url } | Source::Git { url } | Source::Served { url } => {
+                url.starts_with("http://")
+            }
+            _ => false,
+        }
+    }
+}
+
 impl EntrySource {
     /// One word for tables: `relative`, `github`, `git`, `npm`, `archive`, `file`, `served`.
     pub(crate) fn kind(&self) -> &'static str {
@@ -470,7 +483,17 @@ fn sound<'a>(
     source: EntrySource,
 ) -> Option<EntrySource> {
     match source.want(true) {
-        Ok(_) => Some(source),
+        Ok(want) => {
+            if want.is_plain_http() {
+                reader.say(
+                    rules::SOURCE_PLAIN,
+                    members.offset_of(key),
+                    "the source comes over plain http, which anybody on the way can change",
+                    "write `https://`: of a marketplace that is not a local folder this is refused",
+                );
+            }
+            Some(source)
+        }
         Err(error) => {
             let cause = error.causes.first().unwrap_or(&error.message);
             let help = error.hints.first().cloned().unwrap_or_default();

@@ -177,6 +177,7 @@ fn everything_is_found_at_once_with_its_place() {
             "4:5 entry-duplicate",
             "4:36 key-unknown",
             "5:1 entry-name",
+            "5:12 source-type",
             "6:5 entry-type",
             "8:46 key-duplicate",
             "8:57 wrong-type",
@@ -248,6 +249,37 @@ fn names_are_found_through_renames_and_doubles_are_not_guessed_at() {
     let mut found = codes(&text.to_string(), CLAUDE);
     found.sort_unstable();
     assert_eq!(found, ["entry-duplicate", "renames-cycle", "renames-cycle", "renames-target"]);
+}
+
+#[test]
+fn what_installs_here_and_nowhere_else_is_warned_of() {
+    for (entry, expected) in [
+        (json!({ "name": "p", "source": "./p", "tags": "one" }), "list-expected"),
+        (json!({ "name": "p", "source": "./p", "keywords": "one" }), "list-expected"),
+        (
+            json!({ "name": "p", "source": { "source": "archive", "url": "http://h/x.zip", "sha256": "0".repeat(64) } }),
+            "source-plain-http",
+        ),
+        (
+            json!({ "name": "p", "source": { "source": "url", "url": "http://h/x.git", "sha": "0".repeat(40) } }),
+            "source-plain-http",
+        ),
+    ] {
+        let text = with(&json!([entry]));
+        assert_eq!(codes(&text, CLAUDE), [expected], "{text}");
+        assert!(Catalogue::parse(&text, "m", CLAUDE).unwrap().plugins[0].fault().is_none());
+    }
+}
+
+#[test]
+fn renames_of_entries_that_are_there_may_lead_in_a_circle_too() {
+    let text = |renames: serde_json::Value| {
+        json!({ "name": "m", "owner": { "name": "o" }, "renames": renames,
+            "plugins": [{ "name": "a", "source": "./a" }, { "name": "b", "source": "./b" }] })
+        .to_string()
+    };
+    assert_eq!(codes(&text(json!({ "a": "b", "b": "a" })), CLAUDE), ["renames-cycle", "renames-cycle"]);
+    assert_eq!(codes(&text(json!({ "old": "a", "a": "b" })), CLAUDE), [""; 0]);
 }
 
 #[test]
@@ -329,7 +361,8 @@ fn folders(entry: Value, own: Option<Value>, scan: (&[&str], &str, bool), expect
     let listing = listing(paths);
     let own = own.as_ref().map(manifest);
     let found =
-        resolve(&plugin(entry), own.as_ref(), Scan { listing: &listing, root, is_marketplace }).unwrap();
+        resolve(&plugin(entry), own.as_ref(), Scan { listing: &listing, root, top: "", is_marketplace })
+            .unwrap();
     assert_eq!(found.folders, expected);
 }
 
@@ -433,8 +466,11 @@ fn an_entry_without_skills_says_what_it_has() {
     let listing = listing(&tree);
     let look = |root: &str, entry: Value, own: Option<Value>| {
         let own = own.as_ref().map(manifest);
-        let found =
-            resolve(&plugin(entry), own.as_ref(), Scan { listing: &listing, root, is_marketplace: false });
+        let found = resolve(
+            &plugin(entry),
+            own.as_ref(),
+            Scan { listing: &listing, root, top: "", is_marketplace: false },
+        );
         found.unwrap().nothing("p")
     };
     let error = look("p", json!({ "skills": ["./none"] }), None);
@@ -460,9 +496,33 @@ fn an_entry_without_skills_says_what_it_has() {
 }
 
 #[test]
+fn what_is_listed_for_another_program_is_taken_from_where_it_lies() {
+    let tree = [
+        "m/p/README.md",
+        "m/p/own/c/SKILL.md",
+        "m/skills/a/SKILL.md",
+        "m/skills/b/SKILL.md",
+        "skills/a/SKILL.md",
+        "m/more/d/SKILL.md",
+    ];
+    let listing = listing(&tree);
+    let look = |entry: Value, skills: Value| {
+        let own = manifest(
+            &json!({ "name": "p", "extensions": { "com.example.build": { "skills": skills }, "x": 1 } }),
+        );
+        let scan = Scan { listing: &listing, root: "m/p", top: "m", is_marketplace: false };
+        resolve(&plugin(entry), Some(&own), scan).unwrap().folders
+    };
+    assert_eq!(look(json!({}), json!(["./skills/a/", "own/c"])), ["m/p/own/c", "m/skills/a"]);
+    assert_eq!(look(json!({}), json!("./more")), ["m/more/d"]);
+    assert_eq!(look(json!({}), json!(["../skills/a", "/skills/b", "", ".", 1, "none"])), [""; 0]);
+    assert_eq!(look(json!({ "strict": false }), json!(["skills/a"])), [""; 0]);
+}
+
+#[test]
 fn an_entry_that_is_not_strict_suffers_no_second_definition() {
     let listing = listing(&["p/skills/a/SKILL.md"]);
-    let scan = Scan { listing: &listing, root: "p", is_marketplace: false };
+    let scan = Scan { listing: &listing, root: "p", top: "", is_marketplace: false };
     let own = manifest(&json!({ "name": "p", "skills": "./skills" }));
     assert_eq!(
         resolve(&plugin(json!({ "strict": false })), Some(&own), scan).unwrap_err().kind,

@@ -75,6 +75,7 @@ fn check(
             findings.splice(0..0, document.findings);
         } else {
             findings.extend(skill::check_text(entry.path.as_str(), &bytes, profile));
+            findings.extend(skill::check_secrets(entry.path.as_str(), &bytes, profile));
         }
     }
     let refused = tree.listing.refused_below(folder);

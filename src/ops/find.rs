@@ -57,6 +57,8 @@ pub(crate) struct Answer {
     pub(crate) found: Vec<Found>,
     /// How many rows there are.
     pub(crate) total: usize,
+    /// Words of the query that nothing has, nor anything like them.
+    pub(crate) unknown: Vec<String>,
 }
 
 /// A row of what was found.
@@ -77,6 +79,20 @@ pub(crate) struct Found {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tags: Vec<String>,
     pub(crate) installed: bool,
+    /// Where it comes from; empty for a skill that is only installed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) repository: String,
+    /// Its folder there; empty where that is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) folder: String,
+    /// It brings files that can be run; nothing is known of the files of other repositories.
+    pub(crate) scripts: bool,
+    /// Tools that it wants to use unasked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) grants: Vec<String>,
+    /// When what is shown of it was fetched; absent where it is read as it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fetched_at: Option<Timestamp>,
     pub(crate) score: f32,
     /// What `install` takes to install it; absent for what is only installed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -260,7 +276,8 @@ impl Search<'_> {
         let total = groups.len();
         let found =
             groups.iter().take(limit).map(|group| self.found(&shelf, group)).collect::<Result<_, _>>()?;
-        Ok(Answer { found, total })
+        let unknown = search::unknown(&shelf.indexes, self.query);
+        Ok(Answer { found, total, unknown })
     }
 
     /// Installed skills that no marketplace has, and the places of those that one has.
@@ -346,10 +363,20 @@ impl Search<'_> {
             version: document.version.to_string(),
             category: document.category.to_string(),
             tags: document.tags.iter().map(|tag| tag.0.to_string()).collect(),
+            repository: document.repository.to_string(),
+            folder: document.folder.to_string(),
+            scripts: document.scripts,
+            grants: document.grants.iter().map(|tool| tool.0.to_string()).collect(),
             installed: shelf.is_installed(hit),
             score: hit.score,
             ..Found::default()
         })?;
+        if let Some(volume) = self.volumes.get(hit.volume) {
+            found.fetched_at = volume.fetched_at;
+            if found.repository.is_empty() {
+                found.repository.clone_from(&volume.known.source);
+            }
+        }
         found.install = self.install_text(shelf, hit, &found.name, &found.plugin)?;
         for other in &group.others {
             let (name, plugin, marketplace) = self.document(shelf, *other, |document| {

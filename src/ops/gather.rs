@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::digest::{self, Digest, Files};
 use crate::discover::{self, Found, Unnamed};
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
-use crate::fetch::{self, Extent, OpenOptions, PackageSource, Tree, World};
+use crate::fetch::{self, Extent, OpenOptions, PackageSource, Tree, World, obstacle};
 use crate::registry::{Entry, Mode, Origin, PinRecord, ReferenceRecord};
 use crate::skill::{self, Document, Finding, Profile, Severity, SkillName};
 use crate::source::{Pin, Reference, Request, Resolved, Sha, Source as Place};
@@ -150,6 +150,24 @@ pub(crate) fn gather(
     world: &World<'_>,
     choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
 ) -> Result<Gathered> {
+    let mut looked = look(ask, world)?;
+    looked.choose(choose)?;
+    looked.gather(&world.settings.limits)
+}
+
+/// A source whose skills are known. Looking and gathering may be done for several sources at
+/// once; between them a person may be asked, which is one question after the other.
+pub(crate) struct Looked<'w> {
+    ask: Ask,
+    source: Source<'w>,
+    chosen: Vec<usize>,
+}
+
+/// Opens what `ask` names and finds its skills.
+///
+/// # Errors
+/// Those of [`gather`].
+pub(crate) fn look<'w>(ask: &Ask, world: &'w World<'w>) -> Result<Looked<'w>> {
     let skill = match &ask.choice {
         Choice::Named(names) if names.len() == 1 => names.first().map(String::as_str),
         _ => None,
@@ -161,30 +179,47 @@ pub(crate) fn gather(
         OpenOptions { skill, integrity, commit, extent, ..OpenOptions::default() },
         world,
     )?;
-    pick(ask, source, None, world, choose)
+    look_in(ask, source, None, world)
+}
+
+/// Finds the skills of an opened source. With `only`, no others than those in these folders
+/// can be chosen; names are given among all skills of the source all the same, so that they do
+/// not depend on which of its entries was asked for.
+///
+/// # Errors
+/// Those of [`gather`].
+pub(crate) fn look_in<'w>(
+    ask: &Ask,
+    opened: PackageSource<'w>,
+    only: Option<&[String]>,
+    world: &World<'_>,
+) -> Result<Looked<'w>> {
+    let source = Source::look(ask, opened, only, world)?;
+    Ok(Looked { ask: ask.clone(), source, chosen: Vec::new() })
+}
+
+impl Looked<'_> {
+    /// Settles which of its skills are meant.
+    ///
+    /// # Errors
+    /// `NotFound` or `Usage` for names that none or several have, and those of `choose`.
+    pub(crate) fn choose(&mut self, choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>) -> Result<()> {
+        self.chosen = self.source.choose(&self.ask, choose)?;
+        Ok(())
+    }
+
+    /// Fetches the chosen skills and holds them to the rules.
+    ///
+    /// # Errors
+    /// Those of [`gather`].
+    pub(crate) fn gather(self, limits: &Limits) -> Result<Gathered> {
+        self.source.candidates(&self.ask, self.chosen, limits)
+    }
 }
 
 /// True when a part of a repository is probably enough.
 fn is_few(ask: &Ask) -> bool {
     matches!(ask.choice, Choice::Named(_)) || ask.request.subdirectory.is_some()
-}
-
-/// Picks the skills that are meant out of an opened source. With `only`, no others than those
-/// in these folders can be chosen; names are given among all skills of the source all the
-/// same, so that they do not depend on which of its entries was asked for.
-///
-/// # Errors
-/// Those of [`gather`].
-pub(crate) fn pick(
-    ask: &Ask,
-    opened: PackageSource<'_>,
-    only: Option<&[String]>,
-    world: &World<'_>,
-    choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
-) -> Result<Gathered> {
-    let source = Source::look(ask, opened, only, world)?;
-    let chosen = source.choose(ask, choose)?;
-    source.candidates(ask, chosen, &world.settings.limits)
 }
 
 /// A fetched source and the skills in it.
@@ -214,6 +249,10 @@ impl Skill {
     /// itself, its folder's name or its whole path.
     fn is_called(&self, word: &str) -> bool {
         let folder = self.found.folder.as_str();
+        // `plugin:skill`, as agents call a skill of a plugin.
+        if let Some((plugin, skill)) = word.rsplit_once(':') {
+            return folder.split('/').rev().skip(1).any(|above| above == plugin) && self.is_called(skill);
+        }
         self.name.as_str() == word
             || self.document.frontmatter.as_ref().is_some_and(|f| f.name.as_deref() == Some(word))
             || folder == word
@@ -241,11 +280,13 @@ impl<'w> Source<'w> {
         only: Option<&[String]>,
         world: &World<'_>,
     ) -> Result<Self> {
-        let base = opened.resolved.subdirectory.as_ref().map_or("", |path| path.as_str());
-        let mut found = discover::skills(opened.listing(), base);
+        let base = opened.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
+        let mut found = discover::skills(opened.listing(), &base);
         discover::include(opened.listing(), only.unwrap_or_default(), &mut found);
         if found.is_empty() {
-            return Err(nothing_found(ask, &opened.resolved, opened.listing(), base));
+            let obstacles = obstacle::find(&mut opened, &base, world)?;
+            let error = nothing_found(ask, &opened.resolved, opened.listing(), &base, obstacles.is_empty());
+            return Err(obstacle::explain(error, &obstacles, &opened.resolved, &base));
         }
         found.sort_by(|a, b| a.folder.cmp(&b.folder));
         let meant = |skill: &Skill| only.is_none_or(|only| only.contains(&skill.found.folder));
@@ -316,6 +357,16 @@ impl<'w> Source<'w> {
         let mut error = error!(NotFound, "{} has no skill named `{}`", self.spoken(), printable(word, false));
         if let Some(near) = nearest(word, names.iter().copied()) {
             error = error.hint(format!("did you mean `{near}`?"));
+        }
+        if self.opened.has_ref(word) {
+            let source = match &self.opened.resolved.source {
+                Place::Github { owner, repo } => format!("{owner}/{repo}"),
+                source => source.to_string(),
+            };
+            let word = printable(word, false);
+            error = error.hint(format!(
+                "`{word}` is a branch or tag: its skills are in `ba-agent skill install {source}#{word}`"
+            ));
         }
         let shown = names.iter().take(30).copied().collect::<Vec<_>>().join(", ");
         let more = if names.len() > 30 { format!(" and {} more", names.len() - 30) } else { String::new() };
@@ -492,32 +543,94 @@ fn is_reachable(resolved: &Resolved, world: &World<'_>) -> bool {
 pub(crate) fn ensure_again(
     opened: &mut PackageSource<'_>,
     entries: &[(&SkillName, &Entry)],
+    offered: &Offered,
     world: &World<'_>,
 ) -> Result<()> {
     let folder = |entry: &Entry| entry.path.clone().unwrap_or_default();
     let folders: Vec<String> = entries.iter().map(|(_, entry)| folder(entry)).collect();
     opened.ensure_folders(&folders.iter().map(String::as_str).collect::<Vec<_>>())?;
-    if !opened.is_partial() {
-        return Ok(());
-    }
-    let here = |entry: &Entry| skill_at(opened.listing(), &folder(entry)).is_some();
+    let here = |entry: &Entry| is_skill(opened.listing(), &folder(entry));
     let gone: Vec<_> = entries.iter().filter(|(_, entry)| !here(entry)).collect();
-    if gone.is_empty() {
-        return Ok(());
+    let mut went = Vec::new();
+    for (name, entry) in gone {
+        // One that is nowhere is told when it is looked for.
+        went.extend(offered.find(name, entry, opened, &world.settings.limits)?.ok());
     }
-    let offered = discover::skills(opened.listing(), "").into_iter().filter(|found| found.offered);
-    let manifests: BTreeSet<String> = offered.map(|found| found.manifest_path()).collect();
-    let tree = opened.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
-    // One that is nowhere is told when it is looked for.
-    let limits = &world.settings.limits;
-    let went = gone.iter().filter_map(|(name, entry)| moved(name, entry, tree, limits).ok());
-    let went: Vec<String> = went.map(|found| found.folder).collect();
-    opened.ensure_folders(&went.iter().map(String::as_str).collect::<Vec<_>>()).map(|_| ())
+    let went: Vec<&str> = went.iter().map(|found| found.folder.as_str()).collect();
+    opened.ensure_folders(&went).map(|_| ())
+}
+
+/// True when a folder is the root of a skill.
+pub(crate) fn is_skill(listing: &Listing, folder: &str) -> bool {
+    skill_at(listing, folder).is_some()
 }
 
 /// The skill whose root is this folder.
 fn skill_at(listing: &Listing, folder: &str) -> Option<Found> {
     discover::skills(listing, folder).into_iter().find(|found| found.folder == folder)
+}
+
+/// The skills that a source offers now with the name and description that each gives itself:
+/// read once, and only when a recorded skill is not where it was.
+#[derive(Debug, Default)]
+pub(crate) struct Offered(OnceLock<Vec<(Found, Option<String>, String)>>);
+
+impl Offered {
+    /// Where a recorded skill went that is no longer in its folder: the one skill of its own
+    /// name. Else the sentence that says that it is gone, with what may have become of it.
+    ///
+    /// # Errors
+    /// Those of fetching the manifests.
+    pub(crate) fn find(
+        &self,
+        name: &SkillName,
+        entry: &Entry,
+        opened: &mut PackageSource<'_>,
+        limits: &Limits,
+    ) -> Result<Result<Found, String>> {
+        if self.0.get().is_none() {
+            let offered = discover::skills(opened.listing(), "").into_iter().filter(|found| found.offered);
+            let offered: Vec<Found> = offered.collect();
+            let manifests: BTreeSet<String> = offered.iter().map(Found::manifest_path).collect();
+            let tree = opened.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
+            let read = |found: Found| {
+                let front = read_manifest(tree, &found, limits)?.frontmatter;
+                let (name, description) = front.map_or((None, String::new()), |f| (f.name, f.description));
+                Ok((found, name, description))
+            };
+            let _ = self.0.set(offered.into_iter().map(read).collect::<Result<_>>()?);
+        }
+        Ok(self.known(name, entry))
+    }
+
+    /// As [`Offered::find`], once that was asked.
+    fn known(&self, name: &SkillName, entry: &Entry) -> Result<Found, String> {
+        let own = entry.alias_of.as_deref().unwrap_or(name.as_str());
+        let all = self.0.get().map_or(&[][..], Vec::as_slice);
+        let mut same = all.iter().filter(|(_, written, _)| written.as_deref() == Some(own));
+        match (same.next(), same.next()) {
+            (Some((found, ..)), None) => Ok(found.clone()),
+            _ => Err(format!("it is no longer in {}{}", entry.source, self.became(entry))),
+        }
+    }
+
+    /// What is nearly the same as a skill that is gone, for its sentence.
+    fn became(&self, entry: &Entry) -> String {
+        /// Less alike than this are two skills.
+        const ALIKE: f64 = 0.8;
+        let Some(before) = entry.description.as_deref().filter(|text| !text.is_empty()) else {
+            return String::new();
+        };
+        let likeness = |now: &str| strsim::sorensen_dice(before, now);
+        let all = self.0.get().map_or(&[][..], Vec::as_slice).iter();
+        let scored = all.map(|(found, _, now)| (likeness(now), found)).filter(|(score, _)| *score >= ALIKE);
+        match scored.max_by(|a, b| a.0.total_cmp(&b.0)) {
+            Some((_, found)) => {
+                format!("; `{}` describes itself nearly as it did", printable(&found.folder, false))
+            }
+            None => String::new(),
+        }
+    }
 }
 
 /// A recorded skill in a newer tree of its source: in its folder or, when that is gone, where
@@ -528,7 +641,7 @@ fn skill_at(listing: &Listing, folder: &str) -> Option<Found> {
 pub(crate) fn again(
     name: &SkillName,
     entry: &Entry,
-    tree: &Arc<Tree>,
+    (tree, offered): (&Arc<Tree>, &Offered),
     resolved: Arc<Resolved>,
     world: &World<'_>,
 ) -> Result<Candidate> {
@@ -536,7 +649,7 @@ pub(crate) fn again(
     let folder = entry.path.as_deref().unwrap_or("");
     let found = match skill_at(&tree.listing, folder) {
         Some(found) => found,
-        None => moved(name, entry, tree, limits)?,
+        None => offered.known(name, entry).map_err(|gone| error!(NotFound, "{gone}"))?,
     };
     let mut document = read_manifest(tree, &found, limits)?;
     skill::allow(&mut document.findings, &entry.allowed)?;
@@ -558,21 +671,6 @@ pub(crate) fn again(
     };
     candidate.check(limits)?;
     Ok(candidate)
-}
-
-fn moved(name: &SkillName, entry: &Entry, tree: &Tree, limits: &Limits) -> Result<Found> {
-    let own = entry.alias_of.as_deref().unwrap_or(name.as_str());
-    let mut same = Vec::new();
-    for found in discover::skills(&tree.listing, "").into_iter().filter(|found| found.offered) {
-        let document = read_manifest(tree, &found, limits)?;
-        if document.frontmatter.is_some_and(|front| front.name.as_deref() == Some(own)) {
-            same.push(found);
-        }
-    }
-    match <[Found; 1]>::try_from(same) {
-        Ok([found]) => Ok(found),
-        Err(_) => Err(error!(NotFound, "it is no longer in {}", entry.source)),
-    }
 }
 
 fn read_manifest(tree: &Tree, found: &Found, limits: &Limits) -> Result<Document> {
@@ -609,12 +707,16 @@ fn source_name(resolved: &Resolved, world: &World<'_>) -> String {
     folder.as_deref().or_else(|| resolved.source.default_skill_name()).unwrap_or("skill").to_owned()
 }
 
-/// Why a source has no skill, as well as it can be told.
-fn nothing_found(ask: &Ask, resolved: &Resolved, listing: &Listing, base: &str) -> Error {
+/// Why a source has no skill, as well as it can be told; with `guess` also what may have been
+/// meant instead.
+fn nothing_found(ask: &Ask, resolved: &Resolved, listing: &Listing, base: &str, guess: bool) -> Error {
     let name = resolved.source.display_name();
     if !base.is_empty() && !listing.has_folder(base) {
         let folders: BTreeSet<&str> = listing.entries().iter().flat_map(|e| ancestors(&e.path)).collect();
         let error = error!(NotFound, "{name} has no folder `{base}`");
+        if !guess {
+            return error;
+        }
         return match nearest(base, folders.into_iter()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint(format!("`ba-agent skill show {}` lists its skills", ask.request.source)),
@@ -628,6 +730,7 @@ fn nothing_found(ask: &Ask, resolved: &Resolved, listing: &Listing, base: &str) 
     let place = if base.is_empty() { name } else { format!("{name}, folder `{base}`,") };
     let error = Error::new(kind, format!("{place} has no skill: there is no SKILL.md in it"));
     match discover::near_misses(listing, base).first() {
+        _ if !guess => error,
         Some(near) => {
             error.hint(format!("there is `{near}`, but the file must be called exactly `SKILL.md`"))
         }
@@ -698,7 +801,12 @@ impl Candidate {
     /// Findings of the rules about one file, as its bytes are written.
     pub(crate) fn examine(&self, path: &str, bytes: &[u8]) -> Vec<Finding> {
         // The manifest was read whole when the source was looked at.
-        if path == self.manifest { Vec::new() } else { skill::check_text(path, bytes, Profile::Install) }
+        if path == self.manifest {
+            return Vec::new();
+        }
+        let mut findings = skill::check_text(path, bytes, Profile::Install);
+        findings.extend(skill::check_secrets(path, bytes, Profile::Install));
+        findings
     }
 
     /// Says whether the findings of the manifest and `more` let it be installed.
@@ -776,7 +884,9 @@ pub(crate) fn spoken(resolved: &Resolved) -> String {
     let name = resolved.source.display_name();
     let reference = match (&resolved.reference, &resolved.chosen) {
         (Reference::Range(range), Some(tag)) => format!(" {tag} (in {range})"),
-        (_, Some(chosen)) => format!(" {chosen}"),
+        (_, Some(chosen)) | (Reference::Branch(chosen) | Reference::Tag(chosen), None) => {
+            format!(" {chosen}")
+        }
         _ => String::new(),
     };
     match &resolved.pin {

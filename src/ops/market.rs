@@ -3,6 +3,7 @@
 
 mod copy;
 mod entry;
+mod left_out;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -13,18 +14,33 @@ use serde::Serialize;
 
 use crate::error::{Kind, Result, error, printable};
 use crate::fetch::World;
+use crate::fetch::git::url_of;
+use crate::fetch::marketplace::Place;
 use crate::marketplace::Catalogue;
 use crate::marketplaces::{Marketplace, Marketplaces};
 use crate::registry::Registry;
 use crate::search::Document;
-use crate::skill::SkillName;
+use crate::settings::Settings;
+use crate::skill::{Finding, SkillName};
 use crate::source::{Reference, Request, Source};
 
 pub(crate) use copy::{
-    Fetched, fetch, index_of, is_live, keep, keep_search_index, search_index, search_rows,
+    Fetched, check, fetch, index_of, is_live, keep, keep_search_index, search_index, search_rows,
 };
-pub(crate) use entry::{EntryView, describe, gather, lend_version, manifests_above, want_of};
+pub(crate) use entry::{EntryView, describe, gather, gather_all, lend_version, manifests_above, want_of};
 pub(crate) use update::{Updated, record, refresh};
+
+/// Where a marketplace of the user is for a project whose settings name another host: the
+/// whole address, which does not hang on settings. `None` where both mean the same.
+pub(crate) fn at_hosts_of(source: &str, user: &Settings, project: &Settings) -> Option<String> {
+    let Ok(Place::Tree { mut request, manifest }) = Place::parse(source) else { return None };
+    let url = url_of(&request.source, user)?;
+    if url_of(&request.source, project).as_ref() == Some(&url) {
+        return None;
+    }
+    request.source = Source::Git { url };
+    Some(Place::Tree { request, manifest }.text())
+}
 
 /// A name as a person writes it: `entry`, `skill` or `entry:skill`. An entry may have a colon
 /// of its own, a skill has none.
@@ -57,6 +73,20 @@ fn load_catalog(marketplace: &Marketplace, world: &World<'_>) -> Result<(Catalog
     let fetched = copy::restore(marketplace, world)?;
     copy::keep(&fetched, world);
     Ok((fetched.catalogue, fetched.copy.documents))
+}
+
+/// Everything that is wrong with the catalogue of a registered marketplace, in its recorded
+/// state; fetched where the cache has lost it.
+///
+/// # Errors
+/// `Network` offline where the cache does not have it, else those of fetching and reading.
+pub(crate) fn check_registered(marketplace: &Marketplace, world: &World<'_>) -> Result<Vec<Finding>> {
+    let is_live = copy::is_live(marketplace);
+    if !is_live && let Some(kept) = copy::cached(marketplace, world) {
+        return Ok(copy::check(marketplace, &kept.text));
+    }
+    let fetched = copy::restore(marketplace, world)?;
+    Ok(copy::check(marketplace, &fetched.copy.text))
 }
 
 /// Entry and skill that `name` means in one marketplace: an entry of that name, else a skill

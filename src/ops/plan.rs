@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::agents::Target;
 use crate::digest::{self, Digest};
-use crate::disk::{Drift, DriftKind, OnDisk, Seen, Sight, drift};
+use crate::disk::{Drift, DriftKind, OnDisk, Seen, Sight, drift, harmless};
 use crate::error::{Result, error};
 use crate::fetch::Tree;
 use crate::registry::{Entry, Mode, Registry};
@@ -214,7 +214,7 @@ pub(crate) fn edits(entry: &Entry, sight: &Sight) -> Vec<Drift> {
     for (n, (shown, place)) in sight.recorded.iter().enumerate() {
         match place {
             OnDisk::Folder(files) if entry.mode == Mode::Copy || (n == 0 && entry.mode == Mode::Link) => {
-                drifts.extend(drift(&entry.files, files));
+                drifts.extend(drift(&entry.files, files).into_iter().map(|one| told_apart(one, sight)));
             }
             OnDisk::Link(_) if entry.mode == Mode::Live || (n > 0 && entry.mode == Mode::Link) => {}
             OnDisk::Missing => {
@@ -224,6 +224,16 @@ pub(crate) fn edits(entry: &Entry, sight: &Sight) -> Vec<Drift> {
         }
     }
     drifts
+}
+
+/// What is known to be changed in its line ends alone is said to be so.
+fn told_apart(drift: Drift, sight: &Sight) -> Drift {
+    match drift.change {
+        DriftKind::Changed if sight.line_ends.contains(&drift.path) => {
+            Drift { change: DriftKind::LineEnds, ..drift }
+        }
+        _ => drift,
+    }
 }
 
 /// Looks once more, under the lock, for edits that were made since a plan was made.
@@ -278,6 +288,7 @@ pub(crate) fn edited(name: &SkillName, drift: &[Drift], verb: &str) -> crate::er
     if drift.len() > NAMED {
         error = error.cause(format!("and {} more", drift.len() - NAMED));
     }
+    let error = harmless(drift, ".claude/skills").into_iter().fold(error, crate::error::Error::hint);
     error.hint(format!("see what was changed with `ba-agent skill diff {name}`")).hint(format!(
         "to give the edits up, run the {verb} again with `--force`; `rollback` brings them back"
     ))

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::disk::Seen;
-use crate::registry::{Entry, Overview, Registry, Summary};
+use crate::registry::{Entry, Mode, Overview, Registry, Summary};
 use crate::skill::SkillName;
 
 use super::plan::edits;
@@ -26,7 +26,9 @@ impl Row<'_> {
         let pin = match (entry.pin.short(), entry.pinned) {
             (Some(pin), true) => format!("{pin} (held)"),
             (Some(pin), false) => pin,
-            (None, _) => "live".to_owned(),
+            // A folder that was copied is no live link.
+            (None, _) if entry.mode == Mode::Live => "live".to_owned(),
+            (None, _) => "-".to_owned(),
         };
         let mut cells = vec![
             self.name.to_string(),

@@ -13,7 +13,7 @@ use crate::registry::{Entry, Mode, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::{Reference, Request, Resolved, Sha, Source};
 
-use super::gather::{self, Candidate};
+use super::gather::{self, Candidate, Offered};
 use super::plan::{Action, Content, Step, Wanted, edited, edits};
 use super::update::{Update, grown};
 
@@ -45,10 +45,10 @@ pub(crate) fn plan(
     }
     let mut update = Update::default();
     for group in groups.into_values() {
-        let (resolved, tree) = open(&group, new, world)?;
+        let (resolved, tree, offered) = open(&group, new, world)?;
         for (name, sought, _) in &group {
             let Some(entry) = registry.skills.get(*name) else { continue };
-            let candidate = gather::again(name, sought, &tree, Arc::clone(&resolved), world)
+            let candidate = gather::again(name, sought, (&tree, &offered), Arc::clone(&resolved), world)
                 .map_err(|e| not_there(name, sought, new, e))?;
             add(name, entry, candidate, &see(name)?, force, &mut update)?;
         }
@@ -122,7 +122,7 @@ fn open(
     group: &[(&SkillName, Entry, Ask)],
     new: &Request,
     world: &World<'_>,
-) -> Result<(Arc<Resolved>, Arc<Tree>)> {
+) -> Result<(Arc<Resolved>, Arc<Tree>, Offered)> {
     let Some((name, first, ask)) = group.first() else {
         return Err(error!(Failed, "a source without skills was asked for"));
     };
@@ -131,9 +131,10 @@ fn open(
     let options = OpenOptions { skill: Some(own), commit: ask.commit.as_ref(), ..OpenOptions::default() };
     let mut source = fetch::open(&request, options, world)?;
     let wanted: Vec<(&SkillName, &Entry)> = group.iter().map(|(name, sought, _)| (*name, sought)).collect();
-    gather::ensure_again(&mut source, &wanted, world)?;
+    let offered = Offered::default();
+    gather::ensure_again(&mut source, &wanted, &offered, world)?;
     let (resolved, tree) = source.into_tree(&[], |_| false)?;
-    Ok((Arc::new(resolved), Arc::new(tree)))
+    Ok((Arc::new(resolved), Arc::new(tree), offered))
 }
 
 /// Adds the step for one skill: only its record where the files are the same, so that local

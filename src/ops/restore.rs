@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cache::Cache;
 use crate::digest::{self, Digest, Files};
-use crate::disk::{DriftKind, OnDisk, Seen, Sight};
+use crate::disk::{DriftKind, OnDisk, Seen, Sight, harmless};
 use crate::error::{Context as _, Error, Kind, Result, error};
 use crate::fetch::{self, OpenOptions, Tree, World};
 use crate::registry::{Entry, Mode, Registry};
@@ -168,6 +168,10 @@ fn gone(name: &SkillName, entry: &Entry, error: Error) -> Error {
             .wrap(format!("`{name}` cannot be had at {pin} from {}", entry.source))
             .hint(format!("to take what is there now: `ba-agent skill update {name}`"))
             .hint(format!("if it lives elsewhere now: `ba-agent skill update {name} --source SOURCE`")),
+        Kind::NotFound if matches!(entry.kind.as_str(), "local" | "archive") => error
+            .wrap(format!("`{name}` of {} cannot be had", entry.source))
+            .hint("it was installed from this path of another place or time: put it there again")
+            .hint(format!("or take it from where it is now: `ba-agent skill update {name} --source PATH`")),
         _ => error.wrap(format!("`{name}` of {} cannot be had", entry.source)),
     }
 }
@@ -294,6 +298,8 @@ fn all_edited(wrong: &[(&SkillName, Vec<crate::disk::Drift>)], frozen: bool) -> 
                     drift.iter().take(5).map(|one| format!("{} {}", one.change.word(), one.path)).collect();
                 error = error.cause(format!("{name}: {}", paths.join(", ")));
             }
+            let drifts: Vec<_> = wrong.iter().flat_map(|(_, drift)| drift.clone()).collect();
+            let error = harmless(&drifts, ".claude/skills").into_iter().fold(error, Error::hint);
             error
                 .hint("see what was changed with `ba-agent skill verify` and `ba-agent skill diff NAME`")
                 .hint("to give the edits up: `ba-agent skill install --force`")

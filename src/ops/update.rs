@@ -1,221 +1,25 @@
-//! Deeds: what the references of installed skills are now, and the way there.
+//! Deeds: `skill update`: from what the sources are now to a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
 use crate::agents::Target;
 use crate::diff::{self, Change};
-use crate::digest::Digest;
 use crate::disk::{DriftKind, Sight};
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
-use crate::fetch::{self, Extent, Known, OpenOptions, PackageSource, Tree, World, npm};
-use crate::marketplace::{Package, Want};
-use crate::marketplaces::Marketplaces;
-use crate::registry::{Entry, Mode, PinRecord, ReferenceRecord, Registry};
+use crate::fetch::{Extent, Known, PackageSource, Tree, World};
+use crate::registry::{Entry, PinRecord, ReferenceRecord, Registry};
 use crate::skill::SkillName;
-use crate::source::{Pin, Reference, Request, Resolved, Sha, Source};
+use crate::source::{Pin, Reference, Request, Resolved, Sha};
 
-use super::gather::{self, Candidate};
+use super::gather::{self, Candidate, Offered};
 use super::market;
+use super::outdated::{Key, Looked, State, UpdateStatus, UpdateTarget};
 use super::parallel;
 use super::plan::{Action, Content, Plan, Step, Wanted, edited, edits};
-
-/// How an installed skill stands to its source.
-#[derive(Debug, Serialize)]
-pub(crate) struct Outlook {
-    pub(crate) name: SkillName,
-    pub(crate) source: String,
-    /// Commit, archive or version that is installed, shortened.
-    pub(crate) current: Option<String>,
-    /// What the reference is now, shortened.
-    pub(crate) latest: Option<String>,
-    /// The branch or tag that gave it.
-    #[serde(rename = "ref")]
-    pub(crate) chosen: Option<String>,
-    pub(crate) state: State,
-    /// Why the source could not be asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) error: Option<Error>,
-    #[serde(skip)]
-    resolved: Option<Resolved>,
-    #[serde(skip)]
-    aim: Option<Aim>,
-}
-
-/// What a skill follows: its own source and reference or, for one that came out of a
-/// marketplace, what its entry says in the recorded copy of the catalogue.
-#[derive(Debug, Clone)]
-struct Aim {
-    request: Request,
-    integrity: Option<Digest>,
-    /// Of an entry that is a package: its registry says what the request is now.
-    package: Option<Package>,
-    /// The version of that entry.
-    version: Option<String>,
-    is_entry: bool,
-}
-
-impl Aim {
-    /// # Errors
-    /// Those of reading the record, and of an entry that can no longer be used.
-    fn of(entry: &Entry, all: &Marketplaces, world: &World<'_>) -> Result<Self> {
-        // A marketplace that is no longer registered has no say any more.
-        let origin = entry.marketplace.as_ref().filter(|origin| all.get(&origin.name).is_ok());
-        let (want, version) =
-            origin.map_or(Ok((None, None)), |origin| market::want_of(origin, all, world))?;
-        if let Some(Want::Elsewhere { request, integrity }) = want {
-            return Ok(Self { request: *request, integrity, package: None, version, is_entry: true });
-        }
-        let mut request = Request::parse(&entry.source)?;
-        request.reference =
-            entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
-        let package = match want {
-            Some(Want::Npm(package)) => Some(package),
-            _ => None,
-        };
-        let is_entry = package.is_some();
-        Ok(Self { request, integrity: None, package, version, is_entry })
-    }
-
-    /// Fetches it as it is now.
-    fn open<'w>(&self, world: &'w World<'w>) -> Result<PackageSource<'w>> {
-        let options = OpenOptions { integrity: self.integrity.as_ref(), ..OpenOptions::default() };
-        match &self.package {
-            Some(package) => npm::open(package, world),
-            None => fetch::open(&self.request, options, world),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum State {
-    Current,
-    Behind,
-    /// `pin` or `--sha` holds it.
-    Held,
-    /// A live link is always what its author has.
-    Live,
-    /// An archive behind a URL has no listing: only fetching it would tell.
-    Unknown,
-    /// The source could not be asked.
-    Failed,
-}
-
-impl State {
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Current => "current",
-            Self::Behind => "behind",
-            Self::Held => "held",
-            Self::Live => "live",
-            Self::Unknown => "unknown",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// One skill and what it follows.
-struct Followed<'a> {
-    name: &'a SkillName,
-    entry: &'a Entry,
-    aim: Result<Aim>,
-}
-
-/// Asks the sources of `names`: one listing for each repository, several at once. Never
-/// fails as a whole; what could not be asked says so.
-pub(crate) fn look(
-    names: &[SkillName],
-    registry: &Registry,
-    all: &Marketplaces,
-    world: &World<'_>,
-) -> Vec<Outlook> {
-    let mut groups: BTreeMap<String, Vec<Followed<'_>>> = BTreeMap::new();
-    for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
-        let aim = Aim::of(entry, all, world);
-        let source = aim.as_ref().map_or_else(|_| entry.source.clone(), |aim| aim.request.source.to_string());
-        groups.entry(source).or_default().push(Followed { name, entry, aim });
-    }
-    let groups: Vec<_> = groups.into_values().collect();
-    let looked = parallel::run(parallel::HOSTS, &groups, |skills| Ok(look_at(skills, world)));
-    let mut outlooks: Vec<Outlook> = looked.unwrap_or_default().into_iter().flatten().collect();
-    outlooks.sort_by(|a, b| a.name.cmp(&b.name));
-    outlooks
-}
-
-/// All skills of one source.
-fn look_at(skills: &[Followed<'_>], world: &World<'_>) -> Vec<Outlook> {
-    let moving = skills.iter().filter(|skill| !skill.entry.pinned).find_map(|skill| skill.aim.as_ref().ok());
-    let remote =
-        moving.filter(|aim| aim.request.source.is_git()).map(|aim| Remote::open(&aim.request.source, world));
-    let outlook = |skill: &Followed<'_>| {
-        let found = match (&skill.aim, &remote) {
-            _ if skill.entry.mode == Mode::Live => Ok((State::Live, None)),
-            _ if skill.entry.pinned => Ok((State::Held, None)),
-            (Ok(aim), _) if aim.package.is_some() => elsewhere(aim, skill.entry, world),
-            (Err(error), _) | (Ok(_), Some(Err(error))) => Err(error.clone()),
-            (Ok(aim), Some(Ok(remote))) => in_repository(remote, skill, aim),
-            (Ok(aim), None) => elsewhere(aim, skill.entry, world),
-        };
-        told(skill, found)
-    };
-    skills.iter().map(outlook).collect()
-}
-
-type Found = (State, Option<Resolved>);
-
-fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, aim: &Aim) -> Result<Found> {
-    // A commit that a person named stays; one that a catalogue names moves with the catalogue.
-    if matches!(aim.request.reference, Reference::Sha(_)) && !aim.is_entry {
-        return Ok((State::Held, None));
-    }
-    let own = skill.entry.alias_of.as_deref().unwrap_or(skill.name.as_str());
-    let resolved = remote.resolve(&aim.request.reference, None, Some(own))?;
-    let same = skill.entry.pin.to_pin()? == resolved.pin;
-    Ok((if same { State::Current } else { State::Behind }, Some(resolved)))
-}
-
-/// Sources that cost little to look at are looked at.
-fn elsewhere(aim: &Aim, entry: &Entry, world: &World<'_>) -> Result<Found> {
-    if let Some(package) = &aim.package {
-        let found = npm::look(package, &entry.source, world)?;
-        let same = found.as_ref().is_some_and(|now| Ok(&now.pin) == entry.pin.to_pin().as_ref());
-        return Ok((if same { State::Current } else { State::Behind }, found));
-    }
-    if let Some(promised) = &aim.integrity {
-        let same = entry.pin.archive.as_deref() == Some(promised.to_string().as_str());
-        return Ok((if same { State::Current } else { State::Behind }, None));
-    }
-    if matches!(&aim.request.source, Source::Archive { location } if location.contains("://")) {
-        return Ok((State::Unknown, None));
-    }
-    let (resolved, tree) = aim.open(world)?.into_tree(&[""], |_| true)?;
-    let folder = entry.path.as_deref().unwrap_or("");
-    let same = crate::digest::of_files(&crate::store::files_of(&tree, folder)?) == entry.digest;
-    Ok((if same { State::Current } else { State::Behind }, Some(resolved)))
-}
-
-fn told(skill: &Followed<'_>, found: Result<Found>) -> Outlook {
-    let (state, resolved, error) = match found {
-        Ok((state, resolved)) => (state, resolved, None),
-        Err(error) => (State::Failed, None, Some(error)),
-    };
-    let pin = resolved.as_ref().map(|r| PinRecord::of(&r.pin, r.chosen.as_deref(), None));
-    Outlook {
-        name: skill.name.clone(),
-        source: skill.entry.source.clone(),
-        current: skill.entry.pin.short(),
-        latest: pin.as_ref().and_then(PinRecord::short),
-        chosen: pin.and_then(|pin| pin.chosen),
-        state,
-        error,
-        resolved,
-        aim: skill.aim.as_ref().ok().cloned(),
-    }
-}
 
 /// Something about an update that a person should know before it happens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -228,6 +32,8 @@ pub(crate) struct Caution {
 /// What an update will do.
 #[derive(Debug, Default)]
 pub(crate) struct Update {
+    /// Skills whose source could not be asked or fetched. They hold back no other.
+    pub(crate) failed: Vec<(SkillName, Error)>,
     pub(crate) plan: Plan,
     pub(crate) cautions: Vec<Caution>,
     /// Skills that stay where they are although their source moved, and why.
@@ -236,50 +42,96 @@ pub(crate) struct Update {
     pub(crate) changes: BTreeMap<SkillName, Vec<Change>>,
 }
 
+impl Update {
+    /// The skills that a person has to be asked about, each once.
+    pub(crate) fn cautioned(&self) -> Vec<SkillName> {
+        let mut names: Vec<SkillName> = Vec::new();
+        for caution in &self.cautions {
+            if !names.contains(&caution.name) {
+                names.push(caution.name.clone());
+            }
+        }
+        names
+    }
+
+    /// Takes a skill out of the plan, and where its commit is in doubt every other that would
+    /// move from that commit with it.
+    pub(crate) fn leave_out(&mut self, name: &SkillName) {
+        let of_commit = |caution: &Caution| matches!(caution.what, "moved-tag" | "rewritten");
+        let in_doubt = self.cautions.iter().any(|caution| caution.name == *name && of_commit(caution));
+        let from =
+            |step: &Step| step.before.as_ref().map(|entry| (entry.source.clone(), entry.pin.commit.clone()));
+        let origin = self.plan.steps.iter().find(|step| step.name == *name).and_then(from);
+        let stays = |step: &Step| step.name == *name || (in_doubt && from(step) == origin);
+        let (out, steps) = std::mem::take(&mut self.plan.steps).into_iter().partition(|step| stays(step));
+        self.plan.steps = steps;
+        for step in out {
+            self.cautions.retain(|caution| caution.name != step.name);
+            self.changes.remove(&step.name);
+            self.left.push((step.name, "it was not agreed to".to_owned()));
+        }
+    }
+}
+
 /// Plans to move the skills that are behind; each repository is fetched once. `see` looks at
-/// what is on the disk of one.
+/// what is on the disk of one. With `dry_run` nothing is remembered of what stays.
 ///
 /// # Errors
-/// `Conflict` for a skill with local edits (unless `force`); those of fetching.
+/// `Conflict` for a skill with local edits (unless `force`).
 pub(crate) fn plan(
-    outlooks: Vec<Outlook>,
+    looked: Looked<'_>,
     registry: &Registry,
     see: &dyn Fn(&SkillName) -> Result<Sight>,
     world: &World<'_>,
-    force: bool,
+    Options { force, dry_run }: Options,
 ) -> Result<Update> {
     let mut update = Update::default();
-    let outlooks: Vec<Outlook> =
-        outlooks.into_iter().filter(|o| matches!(o.state, State::Behind | State::Unknown)).collect();
-    let sources = fetch_all(&outlooks, registry, world)?;
+    let Looked { mut statuses, sources } = looked;
+    for status in &mut statuses {
+        if let Some(error) = status.error.take() {
+            update.failed.push((status.name.clone(), error));
+        }
+        if let Some(reason) = status.reason.take() {
+            update.left.push((status.name.clone(), reason));
+        }
+    }
+    statuses.retain(|one| matches!(one.state, State::Behind | State::Moved | State::Unknown));
+    let sources = fetch_all(&statuses, sources, registry, world, dry_run);
     let mut cautioned = BTreeSet::new();
-    for outlook in outlooks {
-        let Some(entry) = registry.skills.get(&outlook.name) else { continue };
-        let Some(aim) = outlook.aim.clone() else { continue };
-        let Some(moving) = outlook.key().and_then(|key| sources.get(&key)) else { continue };
-        continuity(&outlook.name, entry, moving, &mut cautioned, &mut update.cautions)?;
-        let content = match find(&outlook.name, entry, &aim, moving, world) {
+    for status in statuses {
+        let Some(entry) = registry.skills.get(&status.name) else { continue };
+        let Some(target) = status.target.clone() else { continue };
+        let moving = match status.key().and_then(|key| sources.get(&key)) {
+            Some(Ok(moving)) => moving,
+            Some(Err(error)) => {
+                update.failed.push((status.name, error.clone()));
+                continue;
+            }
+            None => continue,
+        };
+        continuity(&status.name, entry, moving, &mut cautioned, &mut update.cautions)?;
+        let content = match find(&status.name, entry, &target, moving, world) {
             Ok(content) => content,
             Err(error) => {
-                update.left.push((outlook.name, reason(&error)));
+                update.left.push((status.name, reason(&error)));
                 continue;
             }
         };
         let mut lost = false;
         if let Content::Found(wanted) = &content {
             // Only what will be replaced is looked at: a hundred skills share one commit.
-            let drift = edits(entry, &see(&outlook.name)?);
+            let drift = edits(entry, &see(&status.name)?);
             lost = drift.iter().any(|one| one.change != DriftKind::Missing);
             if lost && !force {
-                return Err(edited(&outlook.name, &drift, "update"));
+                return Err(edited(&status.name, &drift, "update"));
             }
-            grown(&outlook.name, entry, &wanted.candidate, &mut update.cautions)?;
+            grown(&status.name, entry, &wanted.candidate, &mut update.cautions)?;
             let files = &wanted.candidate.digest()?.1;
-            update.changes.insert(outlook.name.clone(), diff::files(&entry.files, files));
+            update.changes.insert(status.name.clone(), diff::files(&entry.files, files));
         }
         let action = if matches!(content, Content::Noted(_)) { Action::Keep } else { Action::Replace };
         update.plan.steps.push(Step {
-            name: outlook.name,
+            name: status.name,
             action,
             content: Some(content),
             before: Some(entry.clone()),
@@ -287,6 +139,15 @@ pub(crate) fn plan(
         });
     }
     Ok(update)
+}
+
+/// How an update is planned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    /// Local edits are given up.
+    pub(crate) force: bool,
+    /// Nothing will be done.
+    pub(crate) dry_run: bool,
 }
 
 fn reason(error: &Error) -> String {
@@ -297,56 +158,69 @@ fn reason(error: &Error) -> String {
 struct Moving {
     resolved: Arc<Resolved>,
     tree: Arc<Tree>,
+    offered: Offered,
     /// Commits that were installed and do not lie behind this one: the branch was rewritten.
     rewritten: BTreeSet<Sha>,
 }
 
-/// A source at a commit.
-type Key = (String, String);
+/// A source that was opened already, if it was, and the skills that move to what it has.
+type Group<'a, 'w> = (Mutex<Option<PackageSource<'w>>>, Vec<&'a UpdateStatus>);
 
-impl Outlook {
-    fn key(&self) -> Option<Key> {
-        let aim = self.aim.as_ref()?;
-        let asked = format!("{} {:?} {:?}", aim.request.source, aim.integrity, aim.package);
-        Some((asked, self.latest.clone().unwrap_or_default()))
-    }
-}
-
-/// Each source at each commit, fetched once, several at a time.
-fn fetch_all(outlooks: &[Outlook], registry: &Registry, world: &World<'_>) -> Result<BTreeMap<Key, Moving>> {
-    let mut groups: BTreeMap<Key, Vec<&Outlook>> = BTreeMap::new();
-    for outlook in outlooks {
-        if let Some(key) = outlook.key() {
-            groups.entry(key).or_default().push(outlook);
+/// Each source at each commit, fetched once, several at a time. One that fails does not hold
+/// back the others.
+fn fetch_all<'w>(
+    statuses: &[UpdateStatus],
+    mut sources: BTreeMap<Key, PackageSource<'w>>,
+    registry: &Registry,
+    world: &'w World<'w>,
+    dry_run: bool,
+) -> BTreeMap<Key, Result<Moving>> {
+    let mut groups: BTreeMap<Key, Vec<&UpdateStatus>> = BTreeMap::new();
+    for status in statuses {
+        if let Some(key) = status.key() {
+            groups.entry(key).or_default().push(status);
         }
     }
-    let (keys, groups): (Vec<Key>, Vec<Vec<&Outlook>>) = groups.into_iter().unzip();
-    let moving = parallel::run(parallel::HOSTS, &groups, |group| fetch_one(group, registry, world))?;
-    Ok(keys.into_iter().zip(moving).collect())
+    let (keys, skills): (Vec<Key>, Vec<Vec<&UpdateStatus>>) = groups.into_iter().unzip();
+    let opened: Vec<_> = keys.iter().map(|key| Mutex::new(sources.remove(key))).collect();
+    let groups: Vec<Group<'_, '_>> = opened.into_iter().zip(skills).collect();
+    let moving = parallel::run(parallel::HOSTS, &groups, |(source, skills)| {
+        let opened = source.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(fetch_one(opened, skills, registry, world, dry_run))
+    });
+    keys.into_iter().zip(moving.unwrap_or_default()).collect()
 }
 
 /// The source of these skills, and of its files those alone that [`find`] will read.
-fn fetch_one(outlooks: &[&Outlook], registry: &Registry, world: &World<'_>) -> Result<Moving> {
-    let first = outlooks.first().and_then(|outlook| Some((outlook, outlook.aim.as_ref()?)));
-    let (first, aim) = first.ok_or_else(|| error!(Failed, "a source without skills was asked for"))?;
-    let mut source = match &first.resolved {
-        Some(resolved) if matches!(resolved.pin, Pin::Commit(_)) => {
+fn fetch_one<'w>(
+    opened: Option<PackageSource<'w>>,
+    statuss: &[&UpdateStatus],
+    registry: &Registry,
+    world: &'w World<'w>,
+    dry_run: bool,
+) -> Result<Moving> {
+    let first = statuss.first().and_then(|status| Some((status, status.target.as_ref()?)));
+    let (first, target) = first.ok_or_else(|| error!(Failed, "a source without skills was asked for"))?;
+    let mut source = match (opened, &first.resolved) {
+        (Some(source), _) => source,
+        (None, Some(resolved)) if matches!(resolved.pin, Pin::Commit(_)) => {
             let remote = Remote::open(&resolved.source, world)?;
             PackageSource::of_commit(remote, resolved.clone(), Extent::Partial, world)?
         }
-        _ => aim.open(world)?,
+        _ => target.open(world)?,
     };
-    let entries = outlooks.iter().filter_map(|outlook| registry.skills.get_key_value(&outlook.name));
+    let offered = Offered::default();
+    let entries = statuss.iter().filter_map(|status| registry.skills.get_key_value(&status.name));
     let (same, changed): (Vec<_>, Vec<_>) = entries.partition(|(_, entry)| {
         unchanged(entry, &source.resolved, source.folder_id(folder_of(entry))).is_some()
     });
-    gather::ensure_again(&mut source, &changed, world)?;
+    gather::ensure_again(&mut source, &changed, &offered, world)?;
     let of_plugins = changed.iter().filter(|(_, entry)| entry.marketplace.is_some());
     let folders = of_plugins.map(|(_, entry)| entry.path.as_deref().unwrap_or(""));
     let manifests: BTreeSet<String> = folders.flat_map(market::manifests_above).collect();
-    let rewritten = rewritten(outlooks, registry, &source)?;
+    let rewritten = rewritten(statuss, registry, &source)?;
     let (resolved, tree) = source.into_tree(&[], |entry| manifests.contains(entry.path.as_str()))?;
-    if let Some(cache) = &world.cache {
+    if let Some(cache) = world.cache.as_ref().filter(|_| !dry_run) {
         let known = same.into_iter().map(|(_, entry)| Known {
             folder: entry.path.clone().unwrap_or_default(),
             name: None,
@@ -354,33 +228,36 @@ fn fetch_one(outlooks: &[&Outlook], registry: &Registry, world: &World<'_>) -> R
         });
         tree.remember(&resolved, &known.collect::<Vec<_>>(), cache);
     }
-    Ok(Moving { resolved: Arc::new(resolved), tree: Arc::new(tree), rewritten })
+    Ok(Moving { resolved: Arc::new(resolved), tree: Arc::new(tree), offered, rewritten })
 }
 
 /// Of the commits that these skills are at, those from which no way leads to the new one.
 /// Only branches are expected to have one.
 fn rewritten(
-    outlooks: &[&Outlook],
+    statuss: &[&UpdateStatus],
     registry: &Registry,
     source: &PackageSource<'_>,
 ) -> Result<BTreeSet<Sha>> {
     let Pin::Commit(new) = &source.resolved.pin else { return Ok(BTreeSet::new()) };
+    // The oldest first: the commits behind it hold the others, mostly.
     let mut commits = BTreeSet::new();
-    for entry in outlooks.iter().filter_map(|outlook| registry.skills.get(&outlook.name)) {
+    for entry in statuss.iter().filter_map(|status| registry.skills.get(&status.name)) {
         let is_branch = !matches!(entry.reference, Some(ReferenceRecord::Tag(_) | ReferenceRecord::Range(_)));
         let same = Request::parse(&entry.source)?.source.same(&source.resolved.source);
         match entry.pin.to_pin()? {
-            Pin::Commit(old) if is_branch && same && old != *new => drop(commits.insert(old)),
+            Pin::Commit(old) if is_branch && same && old != *new => {
+                commits.insert((entry.updated_at.unwrap_or(entry.installed_at), old));
+            }
             _ => {}
         }
     }
-    let mut rewritten = BTreeSet::new();
-    for old in commits {
-        if !source.descends(&old)? {
-            rewritten.insert(old);
+    let mut oldest_first: Vec<Sha> = Vec::new();
+    for (_, commit) in commits {
+        if !oldest_first.contains(&commit) {
+            oldest_first.push(commit);
         }
     }
-    Ok(rewritten)
+    source.not_behind(oldest_first)
 }
 
 fn folder_of(entry: &Entry) -> &str {
@@ -399,10 +276,16 @@ fn unchanged(entry: &Entry, resolved: &Resolved, now: Option<String>) -> Option<
 ///
 /// # Errors
 /// `NotFound` when it is gone, `Invalid` when it breaks the rules now.
-fn find(name: &SkillName, entry: &Entry, aim: &Aim, moving: &Moving, world: &World<'_>) -> Result<Content> {
+fn find(
+    name: &SkillName,
+    entry: &Entry,
+    target: &UpdateTarget,
+    moving: &Moving,
+    world: &World<'_>,
+) -> Result<Content> {
     let folder = entry.path.as_deref().unwrap_or("");
     // Each skill has a reference of its own, though the commit may be shared.
-    let reference = match aim.request.reference.clone() {
+    let reference = match target.request.reference.clone() {
         // Settled when it was resolved: what a catalogue calls a ref may be branch or tag.
         Reference::Named(_) | Reference::Tail(_) => moving.resolved.reference.clone(),
         settled => settled,
@@ -414,9 +297,10 @@ fn find(name: &SkillName, entry: &Entry, aim: &Aim, moving: &Moving, world: &Wor
         return Ok(Content::Noted(Box::new(Entry { pin, ..entry.clone() })));
     }
     let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.same(&resolved.source));
-    let mut candidate = gather::again(name, entry, &moving.tree, Arc::new(resolved), world)?;
+    let mut candidate =
+        gather::again(name, entry, (&moving.tree, &moving.offered), Arc::new(resolved), world)?;
     if entry.marketplace.is_some() {
-        market::lend_version(&mut candidate, aim.version.as_deref());
+        market::lend_version(&mut candidate, target.version.as_deref());
     }
     if same_source && candidate.digest()?.0 == entry.digest && candidate.folder == folder {
         let pin = candidate.pin_record();
@@ -441,10 +325,11 @@ pub(crate) fn at_commit(name: &SkillName, entry: &Entry, sha: &Sha, world: &Worl
     let resolved = Resolved { source: request.source, reference, chosen: None, pin, subdirectory: None };
     let remote = Remote::open(&resolved.source, world)?;
     let mut source = PackageSource::of_commit(remote, resolved, Extent::Partial, world)?;
-    gather::ensure_again(&mut source, &[(name, entry)], world)?;
+    let offered = Offered::default();
+    gather::ensure_again(&mut source, &[(name, entry)], &offered, world)?;
     let (resolved, tree) = source.into_tree(&[], |_| false)?;
     let tree = Arc::new(tree);
-    let candidate = gather::again(name, entry, &tree, Arc::new(resolved), world)?;
+    let candidate = gather::again(name, entry, (&tree, &offered), Arc::new(resolved), world)?;
     let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
     Ok(Wanted { candidate, targets, mode: entry.mode, pinned: true })
 }

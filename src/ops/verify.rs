@@ -25,6 +25,9 @@ pub(crate) enum What {
     Missing,
     /// Other bytes, or something of another sort: a link where a file was.
     Changed,
+    /// Only the line ends are others.
+    #[serde(rename = "line_ends")]
+    LineEnds,
     /// The bytes are the same, the executable bit is not.
     Mode,
     /// A link that leads elsewhere, or nowhere.
@@ -41,6 +44,7 @@ impl What {
             Self::Added => "added",
             Self::Missing => "missing",
             Self::Changed => "changed",
+            Self::LineEnds => "line ends changed",
             Self::Mode => "mode changed",
             Self::Link => "wrong link",
             Self::Record => "wrong record",
@@ -55,6 +59,7 @@ impl From<DriftKind> for What {
             DriftKind::Added => Self::Added,
             DriftKind::Missing => Self::Missing,
             DriftKind::Changed => Self::Changed,
+            DriftKind::LineEnds => Self::LineEnds,
             DriftKind::Mode => Self::Mode,
         }
     }
@@ -168,7 +173,7 @@ fn look(job: &Job<'_>, ground: &Ground<'_>) -> Vec<Fault> {
     match job.entry.mode {
         Mode::Live => live(job, &found, ground).into_iter().collect(),
         Mode::Link if !job.is_first => link(job, &found, &here()).into_iter().collect(),
-        Mode::Copy | Mode::Link => folder(&job.entry.files, found, &here()),
+        Mode::Copy | Mode::Link => folder(job, found, &here()),
     }
 }
 
@@ -177,11 +182,12 @@ fn fault(path: String, what: What, detail: String) -> Fault {
 }
 
 /// A place that holds the files themselves.
-fn folder(recorded: &Files, found: OnDisk, here: &str) -> Vec<Fault> {
+fn folder(job: &Job<'_>, found: OnDisk, here: &str) -> Vec<Fault> {
+    let recorded = &job.entry.files;
     let whole = count(recorded.len(), "file");
     match found {
         OnDisk::Folder(files) => {
-            let drifts = disk::drift(recorded, &files);
+            let drifts = disk::drift_in(&job.at, recorded, &files);
             drifts.iter().map(|drift| file(drift, recorded, &files, here)).collect()
         }
         OnDisk::Missing => vec![fault(here.to_owned(), What::Missing, format!("the whole skill, {whole}"))],
@@ -234,6 +240,9 @@ fn link(job: &Job<'_>, found: &OnDisk, here: &str) -> Option<Fault> {
 fn live(job: &Job<'_>, found: &OnDisk, ground: &Ground<'_>) -> Option<Fault> {
     let author = author(job.entry, ground)?;
     let (what, detail) = match found {
+        OnDisk::Link(_) if !author.exists() => {
+            (What::Link, format!("leads to its author's folder `{}`, which is gone", shown(&author)))
+        }
         OnDisk::Link(to) if !is_same(&job.at, &author) => {
             (What::Link, format!("leads to `{}` instead of `{}`", shown(to), shown(&author)))
         }
@@ -246,6 +255,18 @@ fn live(job: &Job<'_>, found: &OnDisk, ground: &Ground<'_>) -> Option<Fault> {
     let real = std::fs::canonicalize(&author).unwrap_or(author);
     let fault = fault(ground.places.shown(&job.at), what, detail);
     Some(Fault { relink: can.then(|| relink(job, real)), ..fault })
+}
+
+/// What makes all these differences harmless, if something does, and what to do.
+pub(crate) fn harmless(verified: &[Verified], skills: &str) -> Vec<String> {
+    let change = |what| match what {
+        What::LineEnds => DriftKind::LineEnds,
+        What::Mode => DriftKind::Mode,
+        _ => DriftKind::Changed,
+    };
+    let faults = verified.iter().flat_map(|one| &one.faults);
+    let drifts = faults.map(|fault| Drift { path: String::new(), change: change(fault.what) });
+    disk::harmless(&drifts.collect::<Vec<_>>(), skills)
 }
 
 /// The folder that a live link leads to; none where the record names no folder.

@@ -44,6 +44,8 @@ struct Answer<'a> {
     volume: usize,
     term: index::Term<'a>,
     factor: f32,
+    /// It is no guess at a misspelling.
+    sure: bool,
     /// Its documents count when the rarity of the word is told.
     whole: bool,
 }
@@ -86,6 +88,19 @@ pub(crate) fn rank(indexes: &[Index<'_>], query: &Query) -> Vec<Hit> {
     }
     hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.volume.cmp(&b.volume)).then(a.at.cmp(&b.at)));
     hits
+}
+
+/// The words of a query that nothing answers, as they are folded.
+pub(crate) fn unknown(indexes: &[Index<'_>], query: &Query) -> Vec<String> {
+    let mut answers = answers(indexes, query).into_iter();
+    let mut unknown = Vec::new();
+    for asked in &query.asked {
+        let own = answers.by_ref().take(asked.terms.len());
+        if own.filter(|answers| !answers.is_empty()).count() == 0 {
+            unknown.push(asked.word.text().to_owned());
+        }
+    }
+    unknown
 }
 
 impl Sums {
@@ -145,7 +160,7 @@ fn answers<'a>(indexes: &[Index<'a>], query: &Query) -> Vec<Vec<Answer<'a>>> {
                 answers.extend(exact(indexes, other, SYNONYM));
             }
             let alone = asked.terms.len() == 1;
-            if answers.is_empty() && alone && lacking.len() < MISSPELT {
+            if !found && alone && lacking.len() < MISSPELT {
                 lacking.push((all.len(), asked));
             } else if found && alone && short && !terms::is_stop_word(asked.word.text()) {
                 longer.push((all.len(), asked));
@@ -155,7 +170,9 @@ fn answers<'a>(indexes: &[Index<'a>], query: &Query) -> Vec<Vec<Answer<'a>>> {
     }
     for (at, answers) in others(indexes, &lacking, &longer) {
         if let Some(known) = all.get_mut(at) {
-            known.extend(answers);
+            // Where a word of the same meaning is there, it was no misspelling.
+            let is_synonym = !known.is_empty();
+            known.extend(answers.into_iter().filter(|answer| answer.sure || !is_synonym));
         }
     }
     all
@@ -163,7 +180,7 @@ fn answers<'a>(indexes: &[Index<'a>], query: &Query) -> Vec<Vec<Answer<'a>>> {
 
 fn exact<'a>(indexes: &[Index<'a>], text: &str, factor: f32) -> Vec<Answer<'a>> {
     let found = indexes.iter().enumerate().filter_map(|(volume, index)| Some((volume, index.find(text)?)));
-    found.map(|(volume, term)| Answer { volume, term, factor, whole: true }).collect()
+    found.map(|(volume, term)| Answer { volume, term, factor, sure: true, whole: true }).collect()
 }
 
 /// What else answers: for words that no document has all that begin like them, hold them or
@@ -184,8 +201,12 @@ fn others<'a>(
             let word = Word::of_term(text);
             for (n, (_, asked)) in lacking.iter().enumerate() {
                 match asked.word.strength(word) {
-                    Strength::Sure(factor) => sure[n].push(Answer { volume, term, factor, whole: true }),
-                    Strength::Unsure(factor) => unsure[n].push(Answer { volume, term, factor, whole: true }),
+                    Strength::Sure(factor) => {
+                        sure[n].push(Answer { volume, term, factor, sure: true, whole: true })
+                    }
+                    Strength::Unsure(factor) => {
+                        unsure[n].push(Answer { volume, term, factor, sure: false, whole: true })
+                    }
                     Strength::None => {}
                 }
             }
@@ -193,7 +214,7 @@ fn others<'a>(
                 if let Some(factor) =
                     asked.word.within(word).filter(|_| !asked.terms.iter().any(|t| t == text))
                 {
-                    let answer = Answer { volume, term, factor: factor * LONGER, whole: false };
+                    let answer = Answer { volume, term, factor: factor * LONGER, sure: true, whole: false };
                     sure[lacking.len() + n].push(answer);
                 }
             }

@@ -73,6 +73,49 @@ fn is_manifest(name: &str) -> bool {
     name.eq_ignore_ascii_case(MANIFEST)
 }
 
+/// Bytes of a key file; what is longer is something else.
+const MAX_KEY: usize = 256 * 1024;
+
+/// Looks into one file for a private key or the key of a service account, whatever the file
+/// is called. Nothing of it is repeated.
+pub(crate) fn check_secrets(path: &str, bytes: &[u8], profile: Profile) -> Vec<Finding> {
+    let mut findings = Findings::new(profile, path);
+    let known = path.rsplit('/').next().is_some_and(|name| is_secret(&name.to_ascii_lowercase()));
+    if let Some(what) = secret(bytes).filter(|_| !known) {
+        let message = format!("looks like {what}");
+        findings.add(
+            rules::SECRET_FILE,
+            Pos::START,
+            message,
+            "take it out of the skill, and change what it holds if it was ever published",
+        );
+    }
+    findings.into_vec()
+}
+
+/// What a file is that nobody should have published.
+fn secret(bytes: &[u8]) -> Option<&'static str> {
+    let text = std::str::from_utf8(bytes.get(..bytes.len().min(MAX_KEY))?).ok()?;
+    let is_key_head = |line: &str| {
+        let line = line.trim();
+        line.starts_with("-----BEGIN ") && line.ends_with("PRIVATE KEY-----")
+    };
+    let has_key = text.contains("PRIVATE KEY-----");
+    let trimmed = text.trim_start();
+    if has_key && trimmed.starts_with('{') && text.contains("\"service_account\"") {
+        return Some("the key of a service account");
+    }
+    // A document may quote such a line: a key file begins with it, and has lines of base 64.
+    let mut lines = trimmed.lines();
+    let begins = has_key && lines.next().is_some_and(is_key_head);
+    let body = || lines.filter(|line| line.len() >= 40 && line.bytes().all(is_base64)).take(2).count();
+    (begins && body() > 0).then_some("a private key")
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
+}
+
 /// By names under which tools keep keys; samples and templates are none.
 fn is_secret(lower: &str) -> bool {
     let sample = ["example", "sample", "template", "dist", "test"].iter().any(|word| lower.ends_with(word));
@@ -139,6 +182,45 @@ mod tests {
             assert_eq!(codes(path, false), Vec::from_iter(expected), "{path}");
         }
         assert_eq!(codes("run.sh", true), ["executable"]);
+    }
+
+    #[test]
+    fn a_key_is_known_by_what_is_in_it() {
+        let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7";
+        let key = |sort: &str| {
+            format!("-----BEGIN {sort}PRIVATE KEY-----\n{line}\n{line}\n-----END {sort}PRIVATE KEY-----\n")
+        };
+        let account = serde_json::json!({ "type": "service_account", "private_key": key("") }).to_string();
+        for (path, text, expected) in [
+            ("keys/vertex-1a2b.json", account.clone(), true),
+            ("deploy", key("RSA "), true),
+            ("deploy", key("OPENSSH "), true),
+            ("deploy", format!("\n{}", key("")), true),
+            ("references/tls.md", format!("# Keys\n\n```\n{}```\n", key("EC ")), false),
+            (
+                "references/tls.md",
+                "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----\n".into(),
+                false,
+            ),
+            ("public.pem", key("").replace("PRIVATE", "PUBLIC"), false),
+            (
+                "example.json",
+                serde_json::json!({ "type": "service_account", "private_key": "…" }).to_string(),
+                false,
+            ),
+            // Told by its name already.
+            ("service-account.json", account.clone(), false),
+        ] {
+            let found = check_secrets(path, text.as_bytes(), Profile::Install);
+            assert_eq!(!found.is_empty(), expected, "{path} {text}");
+            for finding in found {
+                assert_eq!(
+                    (finding.code, finding.severity),
+                    ("secret-file", crate::skill::Severity::Warning)
+                );
+                assert!(!format!("{finding:?}").contains("MIIE"));
+            }
+        }
     }
 
     #[test]

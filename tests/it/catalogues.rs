@@ -302,6 +302,10 @@ fn an_entry_that_breaks_the_rules_installs_nothing() {
     ] {
         resolves(&env, name, Err((status, words)));
     }
+    let run = env.run(&["marketplace", "add", "copy", "../m"]).ends(0);
+    let run = run.says("findings (").says("`ba-agent marketplace validate copy` lists them");
+    assert!(!run.stderr.contains("(0 errors)"), "{}", run.stderr);
+    env.run(&["marketplace", "validate", "copy"]).ends(8);
     let run = env.run(&["marketplace", "validate", "../m"]).ends(8);
     for code in [
         "renames-cycle",

@@ -113,11 +113,7 @@ fn hostile_zips_are_refused() {
             ("z26", "Windows", named(b"skill/a:b")),
             ("z27", "\\u{202e}", named("skill/a\u{202e}dm.exe".as_bytes())),
             ("z28", "is not UTF-8", named(b"skill/caf\xe9")),
-            (
-                "z31",
-                "the archive `[ROOT]/x.zip` is refused: it ",
-                [b"PREFIX".to_vec(), whole.clone()].concat(),
-            ),
+            ("z31", "the archive `../x.zip` is refused: it ", [b"PREFIX".to_vec(), whole.clone()].concat()),
             (
                 "z32",
                 "its directory is not where its end record says",
@@ -131,7 +127,7 @@ fn hostile_zips_are_refused() {
             ("z34", "deeper than 32", named(format!("skill/{}x", "d/".repeat(40)).as_bytes())),
             ("z36", "spells `.git`", named(b"skill/.GIT/config")),
             ("z38", "hidden bytes", with(vec![Z { hidden: true, ..run() }])),
-            ("z48", "the archive `[ROOT]/x.zip` is refused: it ", whole[..whole.len() / 2].to_vec()),
+            ("z48", "the archive `../x.zip` is refused: it ", whole[..whole.len() / 2].to_vec()),
             (
                 "z53",
                 "its directory has fewer entries than it says",

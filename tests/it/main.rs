@@ -34,12 +34,14 @@ mod interrupted;
 mod market_http;
 mod market_install;
 mod marketplace;
+mod messages;
 mod moved;
 mod networks;
 mod offline;
 mod one_cache;
 mod output;
 mod overlap;
+mod requests;
 mod search;
 mod served;
 #[path = "../support/server.rs"]

@@ -113,3 +113,24 @@ fn a_catalogue_behind_a_url_that_changed_is_not_taken_for_the_recorded_one() {
     let shown = env.run(&["marketplace", "show", "m", "--json"]).ends(0).json();
     assert_eq!(shown["entries"][0]["name"], "second");
 }
+
+/// What the user registered for all projects is on the user's host, in every project, with
+/// whatever the cache holds.
+#[test]
+fn a_marketplace_of_the_user_is_on_the_users_host() {
+    let Some((env, _server)) = two_hosts() else { return };
+    env.run(&["marketplace", "add", "acme", "acme/m", "--global"]).ends(0);
+    for is_warm in [true, false] {
+        if !is_warm {
+            env.run(&["cache", "clear", "--yes"]).ends(0);
+        }
+        let [here, there] =
+            in_both(&env, &["skill", "search", "office", "--json"]).map(|run| run.ends(0).stdout);
+        assert!(here.contains("the user meant") && there.contains("the user meant"), "{there}");
+        env.run_in("second", &["skill", "install", "pdf@acme", "--force"]).ends(0);
+        assert!(env.read("second/.claude/skills/pdf/SKILL.md").contains("the user meant"));
+        std::fs::remove_dir_all(env.path("second/.claude")).unwrap();
+        env.run_in("second", &["skill", "install", "--frozen"]).ends(0);
+        env.run_in("second", &["skill", "outdated"]).ends(0);
+    }
+}

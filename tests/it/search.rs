@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::env::{TestEnv, skill_md};
+use crate::server::Server;
 
 /// Two marketplaces, one of skills in three languages, one catalogue of entries elsewhere.
 fn library() -> TestEnv {
@@ -42,11 +43,12 @@ fn everything_is_searched_and_the_best_goes_first() {
     let scores: Vec<f64> =
         found["results"].as_array().unwrap().iter().map(|one| one["score"].as_f64().unwrap()).collect();
     assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
-    assert_eq!(names(&search(&env, &["数据"])), ["baobiao"]);
+    // `数据` is `data`, too, and `データベース` a database.
+    assert_eq!(names(&search(&env, &["数据"])), ["baobiao", "warehouse"]);
     assert_eq!(names(&search(&env, &["отчеты"])), ["otchet"]);
     assert_eq!(names(&search(&env, &["データベース"])), ["kensaku"]);
     assert_eq!(names(&search(&env, &["検索"])), ["kensaku"]);
-    assert_eq!(names(&search(&env, &["analyser"])), ["sql-analyzer"]);
+    assert_eq!(names(&search(&env, &["analyser"]))[0], "sql-analyzer");
     assert_eq!(names(&search(&env, &["wareh"])), ["warehouse"]);
     assert_eq!(names(&search(&env, &["sql", "--limit", "1"])), ["sql-analyzer"]);
     assert_eq!(search(&env, &["sql", "--limit", "1"])["total"], 3);
@@ -131,7 +133,7 @@ fn an_index_that_is_gone_cut_old_or_damaged_is_made_anew() {
     let ask = || search(&env, &["数据分析 tables", "--offline"]);
     assert!(cached(&env, "indexes").exists(), "it is there before the first search");
     let answer = ask();
-    assert_eq!(names(&answer), ["baobiao", "pdf", "kensaku"]);
+    assert_eq!(names(&answer)[..3], ["baobiao", "pdf", "kensaku"]);
     let file = cached(&env, "indexes");
     let sound = std::fs::read(&file).unwrap();
     let mut broken = vec![Vec::new(), b"x".to_vec(), [&sound[..], b"x"].concat()];
@@ -170,6 +172,162 @@ fn documents_that_are_damaged_are_no_answer() {
     // Where a row begins nobody asks a damaged head.
     std::fs::write(&file, "ba-agent catalog 2 x\n99999999999999999999\n").unwrap();
     env.run(&["skill", "search", "tables", "--offline"]).ends(5);
+}
+
+/// A repository whose plugins name skills for another program's build, and which has more of them.
+fn unbuilt(env: &TestEnv) {
+    let entries = json!([
+        { "name": "built", "source": "./plugins/built", "description": "Things that are built elsewhere" },
+        { "name": "crew", "source": "./plugins/crew", "description": "Agents alone" },
+        { "name": "taken", "source": { "source": "github", "repo": "o/r" }, "description": "Far away" },
+    ]);
+    let catalogue = json!({ "name": "u", "owner": { "name": "o" }, "plugins": entries });
+    env.write("u/.claude-plugin/marketplace.json", catalogue.to_string());
+    let manifest =
+        json!({ "name": "built", "extensions": { "com.example.build": { "skills": ["./skills/anvil/"] } } });
+    env.write("u/plugins/built/plugin.json", manifest.to_string());
+    env.write("u/plugins/crew/agents/boss.md", "x");
+    for (folder, name) in [
+        ("skills/anvil", "anvil"),
+        ("skills/bellows", "bellows"),
+        ("skills/taken", "taken"),
+        ("skills/bellows/inner", "inner"),
+        ("deep/hidden", "hidden"),
+        ("tests/sample", "sample"),
+    ] {
+        env.write(&format!("u/{folder}/SKILL.md"), skill_md(name, &format!("Works with {name} in a forge.")));
+    }
+    env.write("u/skills/broken/SKILL.md", "---\n<<<<<<< ours\n---\n");
+    env.write("u/skills/anvil/scripts/run.py", "print(1)\n");
+}
+
+#[test]
+fn skills_that_a_catalogue_names_for_others_or_not_at_all_are_found_and_installed() {
+    let env = TestEnv::new();
+    unbuilt(&env);
+    let added = env.run(&["marketplace", "add", "u", "../u", "--json"]).ends(0).json();
+    assert_eq!(
+        added["left_out"],
+        json!({
+            "no_skill": ["crew"], "unreadable": ["skills/broken"], "name_taken": ["skills/taken"],
+            "nested": ["skills/bellows/inner"], "sample": ["tests/sample"], "unnamed": ["deep/hidden"],
+        })
+    );
+    env.run(&["marketplace", "update"]).ends(0);
+    let run = env.run(&["marketplace", "add", "u", "../u", "--force"]).ends(0);
+    assert!(
+        run.stderr.contains("left out: 1 skill inside another skill: skills/bellows/inner"),
+        "{}",
+        run.stderr
+    );
+    let found = search(&env, &["forge"]);
+    assert_eq!(names(&found), ["anvil", "bellows"]);
+    let anvil = &found["results"][0];
+    assert_eq!(
+        (&anvil["folder"], &anvil["scripts"], &anvil["plugin"]),
+        (&json!("skills/anvil"), &json!(true), &json!("built"))
+    );
+    for one in ["anvil", "bellows"] {
+        env.run(&["skill", "install", &format!("{one}@u")]).ends(0);
+        assert!(env.path(&format!("project/.claude/skills/{one}/SKILL.md")).exists());
+    }
+    // Whoever names the catalogue gets the catalogue.
+    env.run(&["marketplace", "add", "named", "../u/.claude-plugin/marketplace.json"]).ends(0);
+    env.run(&["marketplace", "disable", "u"]).ends(0);
+    assert_eq!(names(&search(&env, &["forge"])), ["anvil", "bellows"], "the second is installed");
+    assert_eq!(names(&search(&env, &["forge", "--marketplace", "named"])), ["anvil"]);
+}
+
+#[test]
+fn what_is_found_in_the_folder_of_a_page_can_be_installed() {
+    let mut env = TestEnv::new();
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    for name in ["pdf", "docx"] {
+        env.skill(&format!("src/skills/{name}"));
+    }
+    env.git_repo("srv/acme/skills.git", &env.path("src"));
+    env.set("BA_AGENT_GITHUB_URL", server.url());
+    env.run(&["marketplace", "add", "page", "https://github.com/acme/skills/tree/main/skills"]).ends(0);
+    let found = search(&env, &["docx"]);
+    assert_eq!(found["results"][0]["install"], "docx@page");
+    env.run(&["skill", "install", "docx@page"]).ends(0);
+    assert_eq!(env.registry()["skills"]["docx"]["path"], "skills/docx");
+    // A branch with slashes, and a copy that the cache has lost.
+    let repo = git2::Repository::open(env.path("srv/acme/skills.git")).unwrap();
+    let main = repo.refname_to_id("refs/heads/main").unwrap();
+    repo.reference("refs/heads/topic/deep", main, false, "").unwrap();
+    env.run(&["marketplace", "add", "deep", "https://github.com/acme/skills/tree/topic/deep/skills"]).ends(0);
+    std::fs::remove_dir_all(env.path("cache")).unwrap();
+    env.run(&["skill", "install", "pdf@deep"]).ends(0);
+    assert_eq!(env.registry()["skills"]["pdf"]["path"], "skills/pdf");
+    std::fs::remove_dir_all(env.path("cache")).unwrap();
+    assert_eq!(search(&env, &["docx"])["total"], 1);
+}
+
+#[test]
+fn an_entry_that_is_its_one_skill_is_one_row() {
+    let env = TestEnv::new();
+    env.write("plain/skills/folder-name/SKILL.md", skill_md("written-name", "Mends nets in the morning."));
+    env.run(&["marketplace", "add", "plain", "../plain"]).ends(0);
+    let found = search(&env, &["nets"]);
+    assert_eq!((names(&found), &found["results"][0]["copies"]), (vec!["written-name"], &Value::Null));
+    let reference = found["results"][0]["install"].as_str().unwrap();
+    env.run(&["skill", "install", reference]).ends(0);
+}
+
+#[test]
+fn a_row_says_where_it_comes_from_and_what_it_brings() {
+    let env = TestEnv::new();
+    let skill = "---\nname: net-mender\ndescription: Mends nets.\nallowed-tools: Bash(git:*), Read\n---\n\nMend with a shuttle.\n";
+    env.write("plain/skills/net-mender/SKILL.md", skill);
+    env.write("plain/skills/net-mender/mend.sh", "echo\n");
+    env.git_repo("plain.git", &env.path("plain"));
+    let url = format!("file://{}", env.path("plain.git").display());
+    env.run(&["marketplace", "add", "plain", &url]).ends(0);
+    let found = search(&env, &["shuttle"]);
+    let row = &found["results"][0];
+    assert!(row["repository"].as_str().unwrap().ends_with("/plain.git"), "{row}");
+    assert_eq!(row["folder"], "skills/net-mender");
+    assert_eq!((&row["scripts"], &row["grants"]), (&json!(true), &json!(["Bash(git:*)", "Read"])));
+    assert_eq!(row["fetched_at"], "2026-01-02T03:04:05Z");
+    let run = env.run(&["skill", "search", "shuttle"]).ends(0);
+    assert!(run.stdout.contains("skills/net-mender\thas scripts; wants Bash(git:*), Read"), "{}", run.stdout);
+    assert!(run.stderr.contains("install with: ba-agent skill install net-mender@plain"), "{}", run.stderr);
+}
+
+#[test]
+fn references_can_be_pasted() {
+    let env = TestEnv::new();
+    env.write("m/skills/odd/SKILL.md", skill_md("Error Resolver", "Resolves errors of every kind."));
+    let entries = json!([{ "name": "Error Kit", "source": "./", "skills": ["./skills/odd"] }]);
+    let catalogue = json!({ "name": "m", "owner": { "name": "o" }, "plugins": entries });
+    env.write("m/.claude-plugin/marketplace.json", catalogue.to_string());
+    env.run(&["marketplace", "add", "m", "../m"]).ends(0);
+    let run = env.run(&["skill", "search", "resolves errors"]).ends(0);
+    let line = run.stderr.lines().find_map(|line| line.split_once("skill install ")).unwrap().1.to_owned();
+    let words =
+        std::process::Command::new("sh").args(["-c", &format!("printf '%s\\n' {line}")]).output().unwrap();
+    let words = String::from_utf8(words.stdout).unwrap();
+    assert_eq!(words.lines().count(), 1, "{line}");
+    env.run(&["skill", "install", words.trim_end()]).ends(0);
+}
+
+#[test]
+fn who_finds_nothing_learns_why_and_what_to_do() {
+    let env = library();
+    let nothing = search(&env, &["xylophone warehuose-x"]);
+    let nothing = if nothing["results"] == json!([]) { nothing } else { search(&env, &["xylophone"]) };
+    assert_eq!(nothing["unknown_words"][0], "xylophone");
+    assert!(nothing["hints"][0].as_str().unwrap().contains("other words"));
+    env.run(&["skill", "search", "xylophone"])
+        .ends(0)
+        .says("no skill has `xylophone`")
+        .says("marketplace add");
+    let filtered = search(&env, &["sql", "--tag", "none-such"]);
+    assert!(filtered["hints"][0].as_str().unwrap().contains("filters"));
+    assert_eq!(search(&env, &["sql"])["hints"], json!([]));
+    let none = TestEnv::new();
+    none.run(&["skill", "search", "sql"]).ends(0).says("no marketplace is registered");
 }
 
 #[test]

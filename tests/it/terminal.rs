@@ -166,6 +166,43 @@ mod through_a_pty {
     }
 
     #[test]
+    fn grown_grants_are_asked_about_skill_by_skill() {
+        let env = TestEnv::new();
+        let text = |name: &str, tools: &str| {
+            format!(
+                "---\nname: {name}\ndescription: Does {name}. Use it when it is wanted.\nallowed-tools: {tools}\n---\nBody\n"
+            )
+        };
+        for name in ["one", "two"] {
+            env.write(&format!("src/skills/{name}/SKILL.md"), text(name, "Read"));
+        }
+        env.run(&["skill", "install", "../src", "--all"]).ends(0);
+        for name in ["one", "two"] {
+            env.write(&format!("src/skills/{name}/SKILL.md"), text(name, "Read, Bash"));
+        }
+        let mut terminal = Terminal::run(env.command(&["skill", "update"]));
+        terminal.wait_for("Update `one` all the same?");
+        terminal.press("d\r");
+        terminal.wait_for("+allowed-tools: Read, Bash");
+        terminal.wait_for("Update `one` all the same?");
+        terminal.press("\r");
+        terminal.wait_for("Update `two` all the same?");
+        terminal.press("y\r");
+        let (status, seen) = terminal.end();
+        assert_eq!(status.code(), Some(0), "{seen}");
+        assert!(env.read("project/.claude/skills/two/SKILL.md").contains("Bash"));
+        assert!(!env.read("project/.claude/skills/one/SKILL.md").contains("Bash"));
+        // No is what an empty answer means.
+        let mut terminal = Terminal::run(env.command(&["skill", "update"]));
+        terminal.wait_for("Update `one` all the same?");
+        terminal.press("\r");
+        let (status, seen) = terminal.end();
+        assert_eq!(status.code(), Some(7), "{seen}");
+        env.run(&["skill", "update"]).ends(7).says("needs a person's consent");
+        env.run(&["skill", "update", "--yes"]).ends(0);
+    }
+
+    #[test]
     fn json_and_yes_ask_nothing() {
         let env = three();
         for flag in ["--json", "--yes"] {

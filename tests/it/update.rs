@@ -58,7 +58,7 @@ fn outdated_only_reads_and_says_it_by_its_status() {
     let run = world.env.run(&["skill", "outdated"]).ends(6);
     assert!(run.stdout.contains("pdf\tbehind\t"), "{}", run.stdout);
     let json = world.env.run(&["skill", "outdated", "--json"]).ends(6).json();
-    assert_eq!(json["behind"], 2);
+    assert_eq!((&json["behind"], &json["skills"][0]["state"]), (&1.into(), &"moved".into()));
     assert_eq!(json["skills"][1]["latest"], second.to_string()[..7]);
     assert_eq!(world.env.picture("project"), before);
     std::fs::remove_dir_all(world.env.path("repo.git")).unwrap();
@@ -292,4 +292,97 @@ fn a_commit_outside_of_every_branch_is_told_apart() {
     world.env.run(&args).ends(0).says("reachability: not checked");
     let shown = world.env.run(&["skill", "show", "xlsx"]).ends(0).stdout;
     assert!(shown.contains("reachability") && shown.contains("not checked"), "{shown}");
+}
+
+/// A change elsewhere in a repository is no news of a skill.
+#[test]
+fn only_a_skill_whose_files_changed_is_behind() {
+    let world = World::new(&[]);
+    let tip = world.publish("xlsx", "second");
+    let run = world.env.run(&["skill", "outdated", "--all"]).ends(0);
+    assert!(
+        run.stdout.contains("pdf\tmoved\t") && run.stdout.contains(&tip.to_string()[..7]),
+        "{}",
+        run.stdout
+    );
+    world.env.run(&["skill", "outdated"]).ends(0).says("nothing is behind");
+    world.env.run(&["skill", "update"]).ends(0).says("its files are the same");
+}
+
+/// What its source does not have any more is said, and does not count as behind for ever.
+#[test]
+fn a_skill_that_is_gone_is_neither_behind_nor_silent() {
+    let world = World::new(&[]);
+    let sample =
+        |name: &str| skill_md(name, "Reads and writes documents of the old kind, with tables in them.");
+    world.env.write("src/skills/docx/SKILL.md", sample("docx"));
+    commit(&world.repo, "refs/heads/main", &world.env.path("src"), "described");
+    world.env.run(&["skill", "update"]).ends(0);
+    std::fs::remove_dir_all(world.env.path("src/skills/docx")).unwrap();
+    world.env.write("src/skills/words/SKILL.md", sample("words"));
+    commit(&world.repo, "refs/heads/main", &world.env.path("src"), "renamed");
+    for _ in 0..2 {
+        let run = world.env.run(&["skill", "outdated"]).ends(0).says("it is no longer in");
+        assert!(run.stdout.contains("docx\tgone\t"), "{}", run.stdout);
+        assert!(run.stderr.contains("`skills/words` describes itself nearly as it did"), "{}", run.stderr);
+        world.env.run(&["skill", "update"]).ends(0).says("`docx` stays as it is: it is no longer in");
+    }
+    // One that only moved is behind, since an update follows it.
+    std::fs::create_dir_all(world.env.path("src/plugins")).unwrap();
+    std::fs::rename(world.env.path("src/skills/pdf"), world.env.path("src/plugins/pdf")).unwrap();
+    commit(&world.repo, "refs/heads/main", &world.env.path("src"), "moved");
+    let run = world.env.run(&["skill", "outdated"]).ends(6);
+    assert!(run.stdout.contains("pdf\tbehind\t") && run.stdout.contains("docx\tgone\t"), "{}", run.stdout);
+}
+
+#[test]
+fn a_live_link_to_a_folder_that_is_gone_is_mentioned() {
+    let env = TestEnv::new();
+    env.skill("mine");
+    env.run(&["skill", "install", "../mine", "--link"]).ends(0);
+    env.run(&["skill", "outdated"]).ends(0).says("nothing is behind");
+    std::fs::remove_dir_all(env.path("mine")).unwrap();
+    let run = env.run(&["skill", "outdated"]).ends(0).says("live link leads to is gone");
+    assert!(run.stdout.contains("mine\tgone\t"), "{}", run.stdout);
+    env.run(&["skill", "update"]).ends(0).says("`mine` stays as it is");
+}
+
+/// One source that cannot be had does not hold back the others; the command says which, and
+/// does not end with success.
+#[test]
+fn a_dead_source_holds_back_no_other() {
+    let world = World::new(&[]);
+    let other = world.env.git_repo("other.git", &world.env.path("src"));
+    let url = format!("file://{}", world.env.path("other.git").display());
+    world.env.run(&["skill", "install", &url, "-s", "xlsx"]).ends(0);
+    std::fs::remove_dir_all(other.path()).unwrap();
+    world.publish("pdf", "second");
+    let run = world.env.run(&["skill", "update"]).ends(3).says("`xlsx` was not updated");
+    assert!(run.stderr.contains("Updated pdf"), "{}", run.stderr);
+    assert!(world.text("pdf").contains("second") && world.text("xlsx").contains("Does xlsx"));
+    let json = world.env.run(&["skill", "update", "--json"]).ends(3).json();
+    assert_eq!(
+        (&json["failed"][0]["name"], &json["failed"][0]["error"]["kind"]),
+        (&"xlsx".into(), &"not_found".into())
+    );
+    // Asked for by itself it is the failure of the command.
+    let json = world.env.run(&["skill", "update", "xlsx", "--json"]).ends(3).json();
+    assert_eq!(json["error"]["kind"], "not_found");
+}
+
+#[test]
+fn a_tag_is_named_where_the_branch_would_be() {
+    let world = World::new(&["--ref", "v1.0.0"]);
+    let shown = world.env.run(&["skill", "outdated", "--all", "--json"]).ends(0).json();
+    assert_eq!(shown["skills"][0]["ref"], "v1.0.0");
+}
+
+/// The diff of a dry run needs no cache where the installed files are as they were.
+#[test]
+fn a_dry_run_compares_with_what_is_installed() {
+    let world = World::new(&[]);
+    world.publish("pdf", "second");
+    world.env.run(&["cache", "clear", "--yes"]).ends(0);
+    let run = world.env.run(&["skill", "update", "--dry-run"]).ends(0);
+    assert!(run.stdout.contains("-description: Does pdf"), "{}\n{}", run.stdout, run.stderr);
 }

@@ -59,7 +59,16 @@ impl<'a> Harvest<'a> {
     /// it packs the current folder.
     pub(super) fn path(&self, name: &[u8]) -> Result<TreePath, Refusal> {
         let bare = name.strip_prefix(b"./").unwrap_or(name);
-        let path = TreePath::parse(bare).map_err(|reason| Refusal::entry(name, reason))?;
+        let path = TreePath::parse(bare).map_err(|reason| {
+            let refusal = Refusal::entry(name, reason);
+            match std::str::from_utf8(name) {
+                Ok(_) => refusal,
+                Err(_) => refusal.hint(
+                    "its names are written in an older code page: pack it again with UTF-8 names (7-Zip: `-mcu=on`), \
+                     or unpack it and install the folder",
+                ),
+            }
+        })?;
         if path.depth() > self.limits.depth {
             let reason = format!("lies deeper than {} folders", self.limits.depth);
             return Err(Refusal::limit(Refusal::entry(name, reason).reason, "depth"));

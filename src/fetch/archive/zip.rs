@@ -39,9 +39,8 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Tree, Refusal> {
         harvest.count()?;
         harvest.charge(record.name, record.size.into())?;
     }
-    let backslashed = is_backslashed(&directory.records);
     for (record, packed) in local::locate(bytes, &directory)? {
-        let name = match backslashed {
+        let name = match is_backslashed(record) {
             true => Cow::Owned(record.name.iter().map(|b| if *b == b'\\' { b'/' } else { *b }).collect()),
             false => Cow::Borrowed(record.name),
         };
@@ -70,11 +69,11 @@ fn compare(bytes: &[u8], records: &[Record<'_>]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// PowerShell 5.1 and .NET before 4.6.1 write `\` for `/` in every name. Only an
-/// archive that is wholly so, and says it comes from FAT, is taken for one of theirs.
-fn is_backslashed(records: &[Record<'_>]) -> bool {
-    records.iter().all(|r| r.host == 0 && !r.name.contains(&b'/'))
-        && records.iter().any(|r| r.name.contains(&b'\\'))
+/// PowerShell 5.1 and .NET before 4.6.1 write `\` for `/`, of folders some versions write `/`.
+/// Read by the rule of Info-ZIP: an entry that says it comes from FAT and has no `/` in its
+/// name means them. Twins that come of it are refused as any are.
+fn is_backslashed(record: &Record<'_>) -> bool {
+    record.host == 0 && !record.name.contains(&b'/') && record.name.contains(&b'\\')
 }
 
 fn add(harvest: &mut Harvest<'_>, record: &Record<'_>, name: &[u8], packed: &[u8]) -> Result<(), Refusal> {

@@ -11,7 +11,7 @@ use crate::fetch::World;
 use crate::fetch::auth::Login;
 use crate::fetch::http;
 use crate::fetch::ssh::Target;
-use crate::settings::Secret;
+use crate::settings::{Secret, Settings};
 use crate::source::Source;
 
 /// Where a git repository is.
@@ -30,8 +30,7 @@ pub(crate) enum Address {
 
 /// The URL of a git source by the settings, before `insteadOf`; `None` for sources
 /// that are no git repository.
-pub(crate) fn url_of(source: &Source, world: &World) -> Option<String> {
-    let set = world.settings;
+pub(crate) fn url_of(source: &Source, set: &Settings) -> Option<String> {
     match source {
         Source::Github { owner, repo } => Some(format!("{}/{owner}/{repo}.git", set.github_url)),
         Source::Gitlab { project } => Some(format!("{}/{project}.git", set.gitlab_url)),
@@ -356,10 +355,10 @@ mod tests {
         bench.settings.gitlab_url = "https://git.example/base".into();
         let world = bench.world();
         let github = Source::Github { owner: "o".into(), repo: "r".into() };
-        assert_eq!(url_of(&github, &world).as_deref(), Some("https://github.com/o/r.git"));
+        assert_eq!(url_of(&github, world.settings).as_deref(), Some("https://github.com/o/r.git"));
         let gitlab = Source::Gitlab { project: "a/b/c".into() };
-        assert_eq!(url_of(&gitlab, &world).as_deref(), Some("https://git.example/base/a/b/c.git"));
-        assert_eq!(url_of(&Source::Builtin { name: "x".into() }, &world), None);
+        assert_eq!(url_of(&gitlab, world.settings).as_deref(), Some("https://git.example/base/a/b/c.git"));
+        assert_eq!(url_of(&Source::Builtin { name: "x".into() }, world.settings), None);
         for (url, name) in [
             ("https://u:p@h/r", "https://h/r"),
             ("https://tok@h/r", "https://h/r"),

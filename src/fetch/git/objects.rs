@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::World;
 use crate::fetch::git::loose;
+use crate::fetch::git::pack::spill::Spill;
 use crate::fetch::git::pack::{Limits, Pack, Received};
 use crate::fetch::http::from_reader;
 
@@ -219,12 +220,33 @@ impl Objects {
     }
 }
 
-/// Objects in one buffer, each as `KIND LENGTH`, a line feed and its bytes.
+/// Objects in one buffer, each as `KIND LENGTH`, a line feed and its bytes; or collected one by
+/// one, then beyond [`IN_MEMORY`] in a file without a name.
 #[derive(Debug)]
 pub(crate) struct Kept {
     bytes: Vec<u8>,
-    objects: HashMap<Oid, (ObjectType, Range<usize>)>,
+    objects: HashMap<Oid, (ObjectType, Stand)>,
+    spill: Option<Spill>,
 }
+
+/// Where the bytes of an object are.
+#[derive(Debug)]
+enum Stand {
+    Memory(Range<usize>),
+    Spilled { offset: u64, length: usize },
+}
+
+impl Stand {
+    fn length(&self) -> usize {
+        match self {
+            Self::Memory(range) => range.len(),
+            Self::Spilled { length, .. } => *length,
+        }
+    }
+}
+
+/// Bytes that are collected in memory; more go into a file.
+const IN_MEMORY: usize = 8 << 20;
 
 impl Kept {
     /// Adds an object to a buffer.
@@ -245,32 +267,54 @@ impl Kept {
             let range = body..body.checked_add(length.parse().ok()?)?;
             let id = Oid::hash_object(kind, bytes.get(range.clone())?).ok()?;
             at = range.end;
-            objects.insert(id, (kind, range));
+            objects.insert(id, (kind, Stand::Memory(range)));
         }
-        Some(Self { bytes, objects })
+        Some(Self { bytes, objects, spill: None })
     }
 
-    /// Blobs with the ids that they were found to have.
-    pub(crate) fn of(blobs: Vec<(Oid, Vec<u8>)>) -> Self {
-        let (mut bytes, mut objects) = (Vec::new(), HashMap::new());
-        for (id, blob) in blobs {
-            let start = bytes.len();
-            bytes.extend_from_slice(&blob);
-            objects.insert(id, (ObjectType::Blob, start..bytes.len()));
+    /// Room for blobs that come one by one; the file is made in `folder` when it is needed.
+    pub(crate) fn collector(folder: &Path) -> Self {
+        Self { bytes: Vec::new(), objects: HashMap::new(), spill: Some(Spill::new(folder, u64::MAX)) }
+    }
+
+    /// Takes a blob with the id that it was found to have.
+    pub(crate) fn add(&mut self, id: Oid, blob: &[u8]) {
+        if self.objects.contains_key(&id) {
+            return;
         }
-        Self { bytes, objects }
+        let is_full = self.bytes.len() + blob.len() > IN_MEMORY;
+        let spilled = self.spill.as_ref().filter(|_| is_full).and_then(|spill| spill.add(blob));
+        let stand = match spilled {
+            Some(offset) => Stand::Spilled { offset, length: blob.len() },
+            // Also where no file can be written.
+            None => {
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(blob);
+                Stand::Memory(start..self.bytes.len())
+            }
+        };
+        self.objects.insert(id, (ObjectType::Blob, stand));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.objects.is_empty()
     }
 
     fn find(&self, id: Oid, cap: u64) -> Result<Option<(ObjectType, Vec<u8>)>> {
-        let Some((kind, range)) = self.objects.get(&id) else { return Ok(None) };
-        if range.len() as u64 > cap {
-            fail!(Integrity, "the object {id} has {} bytes: {cap} are allowed", range.len());
+        let Some((kind, stand)) = self.objects.get(&id) else { return Ok(None) };
+        if stand.length() as u64 > cap {
+            fail!(Integrity, "the object {id} has {} bytes: {cap} are allowed", stand.length());
         }
-        Ok(self.bytes.get(range.clone()).map(|bytes| (*kind, bytes.to_vec())))
+        let bytes = match (stand, &self.spill) {
+            (Stand::Memory(range), _) => self.bytes.get(range.clone()).map(<[u8]>::to_vec),
+            (Stand::Spilled { offset, length }, Some(spill)) => Some(spill.read(*offset, *length)?),
+            (Stand::Spilled { .. }, None) => None,
+        };
+        Ok(bytes.map(|bytes| (*kind, bytes)))
     }
 
     fn size(&self, id: Oid) -> Option<u64> {
-        self.objects.get(&id).map(|(_, range)| range.len() as u64)
+        self.objects.get(&id).map(|(_, stand)| stand.length() as u64)
     }
 }
 
@@ -383,4 +427,33 @@ fn damaged(error: std::io::Error) -> Error {
 /// An error of libgit2's: at this place always about objects that cannot be read.
 pub(crate) fn failed(error: git2::Error) -> Error {
     error!(Integrity, "git objects cannot be read").cause(printable(error.message(), false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What does not fit into the memory that is meant for it comes back out of the file.
+    #[test]
+    fn many_blobs_need_little_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut kept = Kept::collector(dir.path());
+        let blob = |n: usize| vec![u8::try_from(n % 251).unwrap(); IN_MEMORY / 10 + n];
+        let id = |n: usize| Oid::hash_object(ObjectType::Blob, &blob(n)).unwrap();
+        for n in (0..40).chain(0..40) {
+            kept.add(id(n), &blob(n));
+        }
+        assert!(kept.bytes.len() <= IN_MEMORY);
+        for n in 0..40 {
+            assert_eq!(kept.find(id(n), u64::MAX).unwrap(), Some((ObjectType::Blob, blob(n))));
+            assert_eq!(kept.size(id(n)), Some(blob(n).len() as u64));
+            assert!(kept.find(id(n), 9).is_err());
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the file has no name");
+        // Where none can be made everything stays in memory.
+        let mut kept = Kept::collector(&dir.path().join("file/below"));
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        (0..20).for_each(|n| kept.add(id(n), &blob(n)));
+        assert_eq!(kept.find(id(19), u64::MAX).unwrap(), Some((ObjectType::Blob, blob(19))));
+    }
 }

@@ -10,7 +10,7 @@
 mod body;
 mod delta;
 mod scan;
-mod spill;
+pub(crate) mod spill;
 
 use std::borrow::Cow;
 use std::cell::RefCell;

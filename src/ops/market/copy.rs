@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::entry::{plugin_manifest, plugin_manifests};
+use super::left_out::{LeftOut, Why};
 use crate::cache::{Catalog, Rows};
 use crate::digest::Digest;
 use crate::discover;
@@ -18,9 +19,9 @@ use crate::marketplace::{self as catalogue, Catalogue, Manner, Plugin, Scan, Wan
 use crate::marketplaces::Marketplace;
 use crate::registry::PinRecord;
 use crate::search::{Builder, Document, Text};
-use crate::skill::{self, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile};
-use crate::source::{Pin, Reference, Request, Sha, Source};
-use crate::tree::Entry;
+use crate::skill::{self, Finding, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile, SkillName};
+use crate::source::{Pin, Reference, Request, Resolved, Sha, Source};
+use crate::tree::{Entry, Listing, Node, TreePath};
 
 /// Characters of a skill's text that the search takes: what it is for stands at its beginning,
 /// and more of it finds no more (`tests/search/`).
@@ -36,6 +37,8 @@ pub(crate) struct Fetched {
     pub(crate) skills: usize,
     /// What went on all the same, one sentence each.
     pub(crate) warnings: Vec<String>,
+    /// What of it can be neither found nor installed.
+    pub(crate) left_out: LeftOut,
 }
 
 /// Fetches the marketplace at a place.
@@ -174,9 +177,35 @@ pub(super) fn damaged(error: serde_json::Error) -> Error {
 pub(super) fn at_pin(request: &Request, pin: &PinRecord) -> Result<Request> {
     let mut request = request.clone();
     if let Some(commit) = &pin.commit {
+        if let (Reference::Tail(tail), None) = (&request.reference, &request.subdirectory) {
+            request.subdirectory = folder_of(tail, pin.chosen.as_deref());
+        }
         request.reference = Reference::Sha(commit.parse::<Sha>()?);
     }
     Ok(request)
+}
+
+/// The branch or tag that the address of a page turned out to name: with it recorded, its folder
+/// is known without asking again.
+fn settled<'r>(asked: &Reference, resolved: &'r Resolved) -> Option<&'r str> {
+    match (asked, &resolved.reference) {
+        (Reference::Tail(_), Reference::Branch(name) | Reference::Tag(name) | Reference::Named(name)) => {
+            Some(name)
+        }
+        _ => None,
+    }
+}
+
+/// The folder at the end of a page's address. What stands before it is the branch or tag that
+/// it was settled to, else one word: a commit, or so many digits of one.
+fn folder_of(tail: &str, settled: Option<&str>) -> Option<TreePath> {
+    let short = ["refs/heads/", "refs/tags/"].iter().find_map(|kind| tail.strip_prefix(kind));
+    let tail = short.unwrap_or(tail);
+    let folder = match settled.and_then(|settled| tail.strip_prefix(settled)) {
+        Some(folder) => folder.trim_start_matches('/'),
+        None => tail.split_once('/')?.1,
+    };
+    TreePath::parse(folder.as_bytes()).ok()
 }
 
 /// What a recorded archive must hash to.
@@ -211,6 +240,19 @@ pub(super) fn read(text: &str, known: &Marketplace) -> Result<Catalogue> {
     }
 }
 
+/// Everything that is wrong with the catalogue of a marketplace, by its text; nothing for one
+/// that has no catalogue of its own.
+pub(crate) fn check(known: &Marketplace, text: &str) -> Vec<Finding> {
+    match (place_of(known), known.manifest.as_deref()) {
+        (Ok(Place::File(url)), _) => catalogue::check(text, url.as_str(), Manner::of(url.path(), true), None),
+        (Ok(Place::Tree { request, .. }), Some(file)) => {
+            let official = catalogue::is_official(&request.source);
+            catalogue::check(text, file, Manner { official, ..Manner::of(file, known.named) }, None)
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn tree(
     place: &Place,
     request: &Request,
@@ -235,7 +277,8 @@ pub(super) fn of_source(
     world: &World<'_>,
 ) -> Result<Fetched> {
     let base = source.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
-    let pin = PinRecord::of(&source.resolved.pin, source.resolved.chosen.as_deref(), None);
+    let chosen = source.resolved.chosen.as_deref().or_else(|| settled(&request.reference, &source.resolved));
+    let pin = PinRecord::of(&source.resolved.pin, chosen, None);
     // In one request, though which of them count is known only when the catalogue is read.
     let is_manifest = |entry: &Entry| matches!(entry.path.name(), "marketplace.json" | "plugin.json");
     source.ensure_files(is_manifest)?;
@@ -244,15 +287,28 @@ pub(super) fn of_source(
         None => (None, plain(&mut source, &base, request, world)?),
     };
     let file = manifest.as_deref().unwrap_or("marketplace.json");
-    let read = Catalogue::parse(&text, file, Manner::of(file, named.is_some()))?;
+    let mut text = text;
+    let mut read = Catalogue::parse(&text, file, Manner::of(file, named.is_some()))?;
     let mut warnings = doubts(&read, Some(&request.source));
-    let root = manifest.as_deref().map_or(base.as_str(), root_of);
-    let documents = documents(&read, &mut source, root, world, &mut warnings)?;
+    let root = manifest.as_deref().map_or(base.as_str(), root_of).to_owned();
+    let mut left_out = LeftOut::default();
+    let mut folders = folders(&read, &mut source, &root)?;
+    // Who names one catalogue of several means that and no more.
+    if manifest.is_some() && named.is_none() {
+        let loose = loose(&read, &folders, &mut source, &root, world, &mut left_out)?;
+        if let Some(longer) = with_entries(&text, loose) {
+            read = Catalogue::parse(&longer, file, Manner::of(file, false))?;
+            text = longer;
+            folders = self::folders(&read, &mut source, &root)?;
+        }
+    }
+    let documents = documents(&read, folders, &mut source, world, &mut warnings, &mut left_out)?;
+    left_out.rest(source.listing(), &base, &documents);
     if let Some(cache) = &world.cache {
         source.remember(cache);
     }
     let marketplace = Marketplace { named: named.is_some(), ..record(place, manifest, pin, world.env.now) };
-    Ok(fetched(marketplace, read, text, &documents, warnings))
+    Ok(Fetched { left_out, ..fetched(marketplace, read, text, &documents, warnings) })
 }
 
 fn without_tree(
@@ -291,7 +347,8 @@ fn fetched(
 ) -> Fetched {
     let skills = documents.iter().filter(|document| !document.plugin.is_empty()).count();
     let documents = serde_json::to_string(documents).unwrap_or_default();
-    Fetched { marketplace, catalogue, copy: Catalog { text, documents }, skills, warnings }
+    let copy = Catalog { text, documents };
+    Fetched { marketplace, catalogue, copy, skills, warnings, left_out: LeftOut::default() }
 }
 
 /// Entries that cannot be used, and a name that belongs to somebody else.
@@ -317,6 +374,20 @@ fn plain(opened: &mut PackageSource<'_>, base: &str, request: &Request, world: &
             .hint("a catalogue is looked for in .claude-plugin/, .github/plugin/, .agents/plugins/ and at the top")
             .hint("another one can be named: `SOURCE/.cursor-plugin/marketplace.json`"));
     }
+    let entries = entries_of(opened, base, &found, request.default_skill_name().unwrap_or("skill"), world)?;
+    let name = request.default_skill_name().unwrap_or("skills");
+    let document = json!({ "name": name, "owner": { "name": source }, "plugins": entries });
+    Ok(serde_json::to_string_pretty(&document).unwrap_or_default())
+}
+
+/// An entry for each of these skills; `base` is the folder that their sources are seen from.
+fn entries_of(
+    opened: &mut PackageSource<'_>,
+    base: &str,
+    found: &[discover::Found],
+    default: &str,
+    world: &World<'_>,
+) -> Result<Vec<Value>> {
     let folders = found.iter().map(|found| found.folder.as_str()).collect();
     let tree = ensure_manifests(opened, &folders)?;
     let fronts: Vec<Frontmatter> =
@@ -326,33 +397,63 @@ fn plain(opened: &mut PackageSource<'_>, base: &str, request: &Request, world: &
         .zip(&fronts)
         .map(|(found, front)| discover::Unnamed { folder: &found.folder, written: front.name.as_deref() })
         .collect();
-    let names = discover::name_all(&unnamed, request.default_skill_name().unwrap_or("skill"));
-    let entries: Vec<_> = found
-        .iter()
-        .zip(&fronts)
-        .zip(&names)
-        .map(|((found, front), (name, _))| {
-            let below = found.folder.strip_prefix(base).unwrap_or(&found.folder).trim_start_matches('/');
-            json!({
-                "name": name.as_str(), "source": format!("./{below}"), "skills": ["."],
-                "description": front.description, "version": front.version, "category": front.category, "tags": front.tags,
-            })
+    let names = discover::name_all(&unnamed, default);
+    let entry = |((found, front), (name, _)): ((&discover::Found, &Frontmatter), &(SkillName, _))| {
+        let below = found.folder.strip_prefix(base).unwrap_or(&found.folder).trim_start_matches('/');
+        json!({
+            "name": name.as_str(), "source": format!("./{below}"), "skills": ["."],
+            "description": front.description, "version": front.version, "category": front.category, "tags": front.tags,
         })
-        .collect();
-    let name = request.default_skill_name().unwrap_or("skills");
-    let document = json!({ "name": name, "owner": { "name": source }, "plugins": entries });
-    Ok(serde_json::to_string_pretty(&document).unwrap_or_default())
+    };
+    Ok(found.iter().zip(&fronts).zip(&names).map(entry).collect())
 }
 
-/// What the search reads: each entry, and each skill of an entry whose files are in the source.
-/// Entries that are known to hold no skill are left out.
-fn documents(
+/// Entries for the skills in `skills/` beside the catalogue that no entry of it has.
+fn loose(
     catalogue: &Catalogue,
+    folders: &[Option<Result<Vec<String>>>],
     source: &mut PackageSource<'_>,
     root: &str,
     world: &World<'_>,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<Document<'static>>> {
+    left_out: &mut LeftOut,
+) -> Result<Vec<Value>> {
+    let had: BTreeSet<&String> = folders.iter().flatten().flatten().flatten().collect();
+    let mut found = discover::skills(source.listing(), &below(root, "skills"));
+    found.retain(|found| found.offered && !had.contains(&found.folder));
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Both in one request.
+    let wanted =
+        had.iter().copied().chain(found.iter().map(|found| &found.folder)).map(String::as_str).collect();
+    ensure_manifests(source, &wanted)?;
+    let names: BTreeSet<&str> = catalogue.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
+    let mut entries = entries_of(source, root, &found, "skill", world)?;
+    let mut found = found.iter();
+    entries.retain(|entry| {
+        let folder = found.next().map_or("", |found| found.folder.as_str());
+        let free = !names.contains(entry.get("name").and_then(Value::as_str).unwrap_or_default());
+        if !free {
+            left_out.note(Why::NameTaken, folder);
+        }
+        free
+    });
+    Ok(entries)
+}
+
+/// The text of a catalogue with more entries; `None` where there are none to be had.
+fn with_entries(text: &str, more: Vec<Value>) -> Option<String> {
+    let mut document: Value = serde_json::from_str(text).ok()?;
+    document.get_mut("plugins")?.as_array_mut().filter(|_| !more.is_empty())?.extend(more);
+    serde_json::to_string_pretty(&document).ok()
+}
+
+/// For each entry the folders of its skills, where its files are in the source.
+fn folders(
+    catalogue: &Catalogue,
+    source: &mut PackageSource<'_>,
+    root: &str,
+) -> Result<Vec<Option<Result<Vec<String>>>>> {
     let inside = |plugin: &Plugin| match plugin.source().ok()?.want(true) {
         Ok(Want::Inside(path)) => Some((path.is_empty(), below(root, &path))),
         _ => None,
@@ -361,31 +462,64 @@ fn documents(
     let manifests: BTreeSet<String> =
         roots.iter().flatten().flat_map(|(_, root)| plugin_manifests(root)).collect();
     let tree = source.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
-    let mut skills: Vec<Option<Result<Vec<String>>>> = Vec::new();
-    for (plugin, root) in catalogue.plugins.iter().zip(&roots) {
-        skills.push(root.as_ref().map(|(is_top, root)| folders_of(plugin, tree, root, *is_top)));
-    }
-    let folders = skills.iter().flatten().flatten().flatten().map(String::as_str).collect();
-    let tree = ensure_manifests(source, &folders)?;
+    let folders = catalogue.plugins.iter().zip(&roots).map(|(plugin, own)| {
+        let (is_marketplace, own) = own.as_ref()?;
+        Some(folders_of(plugin, tree, own, root, *is_marketplace))
+    });
+    Ok(folders.collect())
+}
+
+/// What the search reads: each entry, and each skill of an entry whose files are in the source.
+/// Entries that are known to hold no skill are left out; an entry that is its one skill is one
+/// document.
+fn documents(
+    catalogue: &Catalogue,
+    folders: Vec<Option<Result<Vec<String>>>>,
+    source: &mut PackageSource<'_>,
+    world: &World<'_>,
+    warnings: &mut Vec<String>,
+    left_out: &mut LeftOut,
+) -> Result<Vec<Document<'static>>> {
+    let wanted = folders.iter().flatten().flatten().flatten().map(String::as_str).collect();
+    let tree = ensure_manifests(source, &wanted)?;
     let mut documents = Vec::new();
-    for (plugin, folders) in catalogue.plugins.iter().zip(skills) {
-        match folders {
-            None if plugin.source().is_ok() => documents.push(of_entry(plugin)),
-            None => {}
-            Some(Err(error)) => warnings.push(error.message),
-            Some(Ok(folders)) => {
-                let skills: Vec<_> =
-                    folders.iter().filter_map(|folder| of_skill(plugin, tree, folder, world)).collect();
-                // A plain repository's entry is its one skill: once is enough.
-                let is_its_skill = skills.len() == 1 && skills[0].name == plugin.name.as_str();
-                if !skills.is_empty() && !is_its_skill {
-                    documents.push(of_entry(plugin));
-                }
-                documents.extend(skills);
+    for (plugin, folders) in catalogue.plugins.iter().zip(folders) {
+        let folders = match folders {
+            Some(Ok(folders)) => folders,
+            Some(Err(error)) => {
+                warnings.push(error.message);
+                continue;
+            }
+            None => {
+                documents.extend(plugin.source().is_ok().then(|| of_entry(plugin)));
+                continue;
+            }
+        };
+        let mut skills = Vec::new();
+        for folder in &folders {
+            match of_skill(plugin, tree, folder, world) {
+                Some(skill) => skills.push(skill),
+                None => left_out.note(Why::Unreadable, folder),
             }
         }
+        match skills.as_mut_slice() {
+            [] if folders.is_empty() => left_out.note(Why::NoSkill, &plugin.name),
+            [] => {}
+            [skill] if is_its_skill(plugin, skill) => {
+                skill.tags.extend(texts(&plugin.tags));
+                skill.keywords.extend(texts(&plugin.keywords));
+            }
+            _ => documents.push(of_entry(plugin)),
+        }
+        documents.extend(skills);
     }
     Ok(documents)
+}
+
+/// True where nothing tells an entry from its one skill: the name, or the description.
+fn is_its_skill(plugin: &Plugin, skill: &Document<'_>) -> bool {
+    let description = plugin.description.as_deref().unwrap_or_default().trim();
+    skill.name == plugin.name.as_str() || description.is_empty() || description == skill.description.trim()
 }
 
 /// A path below a folder; either may be the top.
@@ -409,7 +543,13 @@ fn owned(text: Option<&String>) -> Cow<'static, str> {
 }
 
 fn of_entry(plugin: &Plugin) -> Document<'static> {
+    let repository = match plugin.source().ok().and_then(|source| source.want(true).ok()) {
+        Some(Want::Elsewhere { request, .. }) => request.source.to_string(),
+        Some(Want::Npm(package)) => format!("npm:{}", package.name),
+        _ => String::new(),
+    };
     Document {
+        repository: Cow::Owned(repository),
         name: Cow::Owned(plugin.name.clone()),
         description: owned(plugin.description.as_ref()),
         tags: texts(&plugin.tags),
@@ -421,9 +561,15 @@ fn of_entry(plugin: &Plugin) -> Document<'static> {
 }
 
 /// The folders of an entry's skills.
-fn folders_of(plugin: &Plugin, tree: &Tree, root: &str, is_marketplace: bool) -> Result<Vec<String>> {
+fn folders_of(
+    plugin: &Plugin,
+    tree: &Tree,
+    root: &str,
+    top: &str,
+    is_marketplace: bool,
+) -> Result<Vec<String>> {
     let manifest = plugin_manifest(tree, root)?;
-    let scan = Scan { listing: &tree.listing, root, is_marketplace };
+    let scan = Scan { listing: &tree.listing, root, top, is_marketplace };
     Ok(catalogue::resolve(plugin, manifest.as_ref(), scan)?.folders)
 }
 
@@ -439,7 +585,24 @@ fn of_skill(plugin: &Plugin, tree: &Tree, folder: &str, world: &World<'_>) -> Op
         version: owned(front.version.as_ref()),
         plugin: Cow::Owned(plugin.name.clone()),
         body: Cow::Owned(body),
+        folder: Cow::Owned(folder.to_owned()),
+        grants: texts(&front.allowed_tools),
+        scripts: has_scripts(&tree.listing, folder),
         ..Document::default()
+    })
+}
+
+/// Ends of files that a shell or an interpreter runs.
+const SCRIPTS: [&str; 16] = [
+    "bash", "bat", "cjs", "cmd", "fish", "js", "lua", "mjs", "php", "pl", "ps1", "py", "rb", "sh", "ts",
+    "zsh",
+];
+
+/// Whether a folder holds what can be run.
+fn has_scripts(listing: &Listing, folder: &str) -> bool {
+    listing.below(folder).iter().any(|entry| {
+        let end = entry.path.name().rsplit_once('.').map_or("", |(_, end)| end);
+        matches!(entry.node, Node::File { executable: true }) || SCRIPTS.contains(&end)
     })
 }
 
@@ -464,4 +627,22 @@ fn manifest(tree: &Tree, folder: &str, world: &World<'_>) -> Option<(Frontmatter
     let body =
         text.split_inclusive('\n').skip(document.body_starts_line.saturating_sub(1)).flat_map(str::chars);
     Some((document.frontmatter?, body.take(BODY).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_of_a_page_is_what_stands_behind_its_reference() {
+        let check = |tail: &str, settled: Option<&str>, expected: Option<&str>| {
+            assert_eq!(folder_of(tail, settled).map(|path| path.to_string()).as_deref(), expected, "{tail}");
+        };
+        check("main/skills", Some("main"), Some("skills"));
+        check("refs/heads/main/skills/x", Some("main"), Some("skills/x"));
+        check("feature/deep/topic/skills", Some("feature/deep/topic"), Some("skills"));
+        check("feature/deep", Some("feature/deep"), None);
+        check("0123abc/skills", None, Some("skills"));
+        check("0123abc", None, None);
+    }
 }

@@ -1,6 +1,7 @@
 //! From an entry of a marketplace to candidates, and to a view of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -14,6 +15,7 @@ use crate::marketplace::{
 };
 use crate::marketplaces::{Marketplace, Marketplaces};
 use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered, Offer};
+use crate::ops::parallel;
 use crate::registry::Origin;
 use crate::source::{Request, Source};
 use crate::tree::Listing;
@@ -23,6 +25,8 @@ struct Opened<'w> {
     source: PackageSource<'w>,
     /// The plugin's root in the source.
     root: String,
+    /// The marketplace's root in it, or that of a source of its own.
+    top: String,
     is_marketplace: bool,
 }
 
@@ -39,8 +43,63 @@ pub(crate) fn gather(
     world: &World<'_>,
     choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
 ) -> Result<Gathered> {
+    let mut looked = look(ask, all, world)?;
+    looked.source.choose(choose)?;
+    looked.gather(world)
+}
+
+/// Says which of several skills of a source are meant, by their positions.
+pub(crate) type Choose<'c> = &'c dyn Fn(&Ask, &[Offer]) -> Result<Vec<usize>>;
+
+/// As [`gather`] for several sources: they are fetched several at a time, those of one
+/// repository one after the other, and questions are asked in the order of `asks`.
+///
+/// # Errors
+/// Those of [`gather`], of the first source that has one.
+pub(crate) fn gather_all(
+    asks: &[Ask],
+    all: &Marketplaces,
+    world: &World<'_>,
+    choose: Choose<'_>,
+) -> Result<Vec<Gathered>> {
+    let mut groups: BTreeMap<String, Vec<(usize, &Ask)>> = BTreeMap::new();
+    for (at, ask) in asks.iter().enumerate() {
+        groups.entry(ask.request.source.to_string()).or_default().push((at, ask));
+    }
+    let groups: Vec<_> = groups.into_values().collect();
+    let looked = parallel::run(parallel::HOSTS, &groups, |group| {
+        Ok(group.iter().map(|(at, ask)| (*at, look(ask, all, world))).collect::<Vec<_>>())
+    })?;
+    let mut looked: Vec<_> = looked.into_iter().flatten().collect();
+    looked.sort_by_key(|(at, _)| *at);
+    let mut chosen = Vec::new();
+    for ((_, looked), ask) in looked.into_iter().zip(asks) {
+        let mut looked = looked?;
+        looked.source.choose(&|offers| choose(ask, offers))?;
+        chosen.push(Mutex::new(Some(looked)));
+    }
+    parallel::run(parallel::HOSTS, &chosen, |looked| {
+        let looked = looked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        looked.ok_or_else(|| error!(Failed, "a source was gathered twice"))?.gather(world)
+    })
+}
+
+/// A source whose skills are known and, if it is that of an entry, what the entry says of them.
+struct Looked<'w> {
+    source: gather::Looked<'w>,
+    entry: Option<Lent>,
+}
+
+/// What the skills of an entry have from it.
+struct Lent {
+    origin: Origin,
+    notes: Vec<String>,
+    version: Option<String>,
+}
+
+fn look<'w>(ask: &Ask, all: &Marketplaces, world: &'w World<'w>) -> Result<Looked<'w>> {
     let Source::Marketplace { entry, marketplace: registered } = &ask.request.source else {
-        return gather::gather(ask, world, choose);
+        return Ok(Looked { source: gather::look(ask, world)?, entry: None });
     };
     if ask.integrity.is_some() {
         return Err(error!(
@@ -61,17 +120,30 @@ pub(crate) fn gather(
     if let (Some(skill), false) = (skill, matches!(ask.choice, Choice::Named(_))) {
         ask.choice = Choice::Named(vec![skill]);
     }
-    let mut gathered = gather::pick(&ask, opened.source, Some(&resolution.folders), world, choose)?;
-    gathered.notes = plugin.notes.iter().map(|note| format!("the entry `{}`: {note}", plugin.name)).collect();
-    // A skill that has no version of its own has its plugin's.
     let version = Some(marketplace::version(manifest.as_ref(), plugin, None)).filter(|v| *v != "unknown");
-    for candidate in &mut gathered.candidates {
-        candidate.marketplace = Some(Origin { name: registered.clone(), entry: plugin.name.clone() });
-        if let Some(front) = &mut candidate.document.frontmatter {
-            front.version = front.version.take().or_else(|| version.map(str::to_owned));
+    let entry = Lent {
+        origin: Origin { name: registered.clone(), entry: plugin.name.clone() },
+        notes: plugin.notes.iter().map(|note| format!("the entry `{}`: {note}", plugin.name)).collect(),
+        version: version.map(str::to_owned),
+    };
+    let source = gather::look_in(&ask, opened.source, Some(&resolution.folders), world)?;
+    Ok(Looked { source, entry: Some(entry) })
+}
+
+impl Looked<'_> {
+    fn gather(self, world: &World<'_>) -> Result<Gathered> {
+        let mut gathered = self.source.gather(&world.settings.limits)?;
+        let Some(Lent { origin, notes, version }) = self.entry else { return Ok(gathered) };
+        gathered.notes = notes;
+        for candidate in &mut gathered.candidates {
+            candidate.marketplace = Some(origin.clone());
+            // A skill that has no version of its own has its plugin's.
+            if let Some(front) = &mut candidate.document.frontmatter {
+                front.version = front.version.take().or_else(|| version.clone());
+            }
         }
+        Ok(gathered)
     }
-    Ok(gathered)
 }
 
 fn in_marketplace(error: Error, marketplace: &str) -> Error {
@@ -158,10 +230,11 @@ fn inside<'w>(
     // What is followed is the marketplace's branch, not the commit it was at.
     source.resolved.reference = request.reference.clone();
     source.resolved.chosen.clone_from(&known.pin.chosen);
-    let base = request.subdirectory.as_ref().map_or("", |path| path.as_str());
-    let top = known.manifest.as_deref().map_or(base, root_of);
-    let parts: Vec<&str> = [top, path].into_iter().filter(|part| !part.is_empty()).collect();
-    Ok(Opened { source, root: parts.join("/"), is_marketplace: path.is_empty() })
+    // Of the address of a page only the opened source knows which part is the folder.
+    let base = source.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
+    let top = known.manifest.as_deref().map_or(base.as_str(), root_of).to_owned();
+    let parts: Vec<&str> = [top.as_str(), path].into_iter().filter(|part| !part.is_empty()).collect();
+    Ok(Opened { source, root: parts.join("/"), top, is_marketplace: path.is_empty() })
 }
 
 /// A plugin that is a source of its own: at the folder that was named, or, in an archive, in
@@ -172,7 +245,7 @@ fn elsewhere(source: PackageSource<'_>) -> Opened<'_> {
         (None, Source::Archive { .. }) => only_folder(source.listing()),
         (None, _) => String::new(),
     };
-    Opened { source, root, is_marketplace: false }
+    Opened { source, top: root.clone(), root, is_marketplace: false }
 }
 
 fn only_folder(listing: &Listing) -> String {
@@ -208,11 +281,11 @@ pub(super) fn plugin_manifest(tree: &Tree, root: &str) -> Result<Option<PluginMa
 }
 
 fn resolve(plugin: &Plugin, opened: &mut Opened<'_>) -> Result<(Resolution, Option<PluginManifest>)> {
-    let Opened { source, root, is_marketplace } = opened;
+    let Opened { source, root, top, is_marketplace } = opened;
     let manifests: BTreeSet<String> = plugin_manifests(root).collect();
     let tree = source.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
     let manifest = plugin_manifest(tree, root)?;
-    let scan = Scan { listing: &tree.listing, root, is_marketplace: *is_marketplace };
+    let scan = Scan { listing: &tree.listing, root, top, is_marketplace: *is_marketplace };
     let resolution = marketplace::resolve(plugin, manifest.as_ref(), scan)?;
     if resolution.folders.is_empty() {
         return Err(resolution.nothing(&plugin.name));

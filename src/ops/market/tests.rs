@@ -9,7 +9,6 @@ use serde_json::json;
 
 use super::*;
 use crate::error::Kind;
-use crate::fetch::marketplace::Place;
 use crate::fetch::testing::Bench;
 use crate::marketplace::Want;
 use crate::ops::gather::{Ask, Choice};
@@ -194,6 +193,8 @@ fn an_update_that_is_not_recorded_loses_nothing() {
     let second = repo.commit(&[("marketplace.json", catalogue("second").as_bytes())], &[first]);
     repo.set("refs/heads/main", second);
     let all = Marketplaces::read(&file, None).unwrap();
+    // Another run: one asks each repository for its refs once.
+    let world = World { cache: cache.clone(), ..bench.world() };
     let (mut updated, failed) = refresh(&["m".to_owned()], &all, &world);
     assert!(failed.is_empty() && updated[0].changed);
     let offline = World { offline: true, cache, ..bench.world() };

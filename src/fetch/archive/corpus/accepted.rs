@@ -26,6 +26,14 @@ pub(super) fn cases() -> Vec<Case> {
         z("a10", "macOS Finder", finder(), Accept(FINDER)),
         t("a11", "macOS bsdtar", mac_tar(), Accept(MODES)),
         z("a12", "PowerShell 5.1", powershell(), Accept(PLAIN)),
+        z("a12b", "PowerShell 5.1, folders with a slash", powershell_folders(), Accept(PLAIN)),
+        z("a12c", "PowerShell 5.1, adding to an archive of Info-ZIP", powershell_update(), Accept(PLAIN)),
+        z(
+            "a12d",
+            ".NET before 4.6.1, without the base folder",
+            dotnet(),
+            Accept(&["100644 SKILL.md", "100644 scripts/run.sh"]),
+        ),
         z("a13", "Windows Explorer", explorer(), Accept(PLAIN)),
         z("a14", "Go archive/zip", go(), Accept(PLAIN)),
         z("a15", "Java", java(), Accept(PLAIN)),
@@ -240,6 +248,29 @@ fn powershell() -> Vec<u8> {
         zip::dos(0, zip::file("skill\\scripts\\run.sh", SCRIPT)),
         zip::dos(0, zip::stored("skill\\empty\\", b"")),
     ])
+}
+
+/// Other versions give folders entries of their own, with the slash of the format.
+fn powershell_folders() -> Vec<u8> {
+    zip::zip(&[
+        zip::dos(0, zip::stored("skill/", b"")),
+        zip::dos(0, zip::file("skill\\SKILL.md", SKILL)),
+        zip::dos(0x10, zip::stored("skill\\scripts\\", b"")),
+        zip::dos(0, zip::file("skill\\scripts\\run.sh", SCRIPT)),
+    ])
+}
+
+/// `Compress-Archive -Update` leaves what is there and writes its own names beside it.
+fn powershell_update() -> Vec<u8> {
+    zip::zip(&[
+        zip::mode(0o100_644, zip::file("skill/SKILL.md", SKILL)),
+        zip::dos(0, zip::file("skill\\scripts\\run.sh", SCRIPT)),
+    ])
+}
+
+/// `ZipFile.CreateFromDirectory`: a file at the top shows no separator at all.
+fn dotnet() -> Vec<u8> {
+    zip::zip(&[zip::dos(0, zip::file("SKILL.md", SKILL)), zip::dos(0, zip::file("scripts\\run.sh", SCRIPT))])
 }
 
 /// Folders have entries only where they are empty; the archive bit.

@@ -18,6 +18,11 @@ fn named(name: impl AsRef<[u8]>) -> Vec<u8> {
     with([file(name, SCRIPT)])
 }
 
+/// As [`named`], from MS-DOS or Windows.
+fn dos_named(name: impl AsRef<[u8]>) -> Vec<u8> {
+    with([dos(0, file(name, SCRIPT))])
+}
+
 fn skill_with(end: End) -> Vec<u8> {
     zip_with(&[file("skill/SKILL.md", SKILL)], &end)
 }
@@ -38,6 +43,25 @@ fn names() -> Vec<Case> {
         case("z03d", "a network share with /", named("//host/share/evil"), Refuse("is absolute")),
         case("z04", "a backslash beside slashes", named("..\\evil"), Refuse("holds a backslash")),
         case("z05", "an inner ..", named("skill/a/../../../evil"), Refuse(out)),
+        case("z05b", "backslashes of DOS that lead out", dos_named("..\\..\\evil"), Refuse(out)),
+        case(
+            "z05c",
+            "backslashes of DOS with a drive",
+            dos_named("C:\\evil"),
+            Refuse("begins with a drive letter"),
+        ),
+        case(
+            "z05d",
+            "backslashes of DOS that make twins",
+            dos_named("skill\\SKILL.md"),
+            Refuse("stands there twice"),
+        ),
+        case(
+            "z05e",
+            "backslashes beside slashes in one name",
+            dos_named("skill/a\\b"),
+            Refuse("holds a backslash"),
+        ),
         case("z23", "an escape sequence", named("skill/\x1b[2Jx"), Refuse(hidden)),
         case("z24", "a device of Windows", named("skill/CON"), SkillRefused("name of a device")),
         case("z25", "a device with an ending", named("skill/NUL.txt"), SkillRefused("name of a device")),

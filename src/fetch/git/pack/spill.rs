@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A file that goes when it is dropped. Used by many threads.
 #[derive(Debug)]
-pub(super) struct Spill {
+pub(crate) struct Spill {
     folder: PathBuf,
     /// Made when it is first needed; `None` where none can be made: then nothing is taken.
     file: OnceLock<Option<File>>,
@@ -19,12 +19,12 @@ pub(super) struct Spill {
 
 impl Spill {
     /// A spill of at most `most` bytes, in `folder`, which is made where it is missing.
-    pub(super) fn new(folder: &Path, most: u64) -> Self {
+    pub(crate) fn new(folder: &Path, most: u64) -> Self {
         Self { folder: folder.to_owned(), file: OnceLock::new(), end: AtomicU64::new(0), most }
     }
 
     /// Takes bytes; where they stand, or `None` where there is no room.
-    pub(super) fn add(&self, bytes: &[u8]) -> Option<u64> {
+    pub(crate) fn add(&self, bytes: &[u8]) -> Option<u64> {
         if self.most == 0 {
             return None;
         }
@@ -41,7 +41,7 @@ impl Spill {
     }
 
     /// The bytes that stand there.
-    pub(super) fn read(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+    pub(crate) fn read(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         match self.file.get().and_then(Option::as_ref) {
             Some(file) => read_at(file, &mut bytes, offset).map(|()| bytes),

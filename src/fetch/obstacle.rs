@@ -1,0 +1,175 @@
+//! What stands in a source where a folder or a skill was looked for in vain: a submodule,
+//! which is never fetched with its repository, or a link, which is never followed.
+
+use super::{PackageSource, World, git};
+use crate::error::{Error, Result, printable};
+use crate::skill::MANIFEST;
+use crate::source::{Request, Resolved};
+use crate::tree::{Entry, Node, TreePath, resolve_link};
+
+/// Where git says what its submodules are.
+const MODULES: &str = ".gitmodules";
+/// Bytes of one that is read.
+const MAX_MODULES: u64 = 256 * 1024;
+/// So many are named in one message.
+const NAMED: usize = 3;
+
+/// Something that is there, but is no folder of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    Submodule { path: TreePath, url: Option<String>, commit: Option<String> },
+    Link { path: TreePath, target: String },
+}
+
+/// What keeps a skill from being found at or below `wanted` (`""` is the whole source).
+///
+/// # Errors
+/// Those of fetching the files that say where submodules and links lead.
+pub(crate) fn find(source: &mut PackageSource<'_>, wanted: &str, world: &World<'_>) -> Result<Vec<Obstacle>> {
+    let entries = source.listing().entries().iter().filter(|entry| is_in_the_way(entry, wanted));
+    let entries: Vec<Entry> = entries.take(NAMED).cloned().collect();
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let base = git::url_of(&source.resolved.source, world.settings).unwrap_or_default();
+    let is_asked = |entry: &Entry| {
+        entry.path.as_str() == MODULES || entries.iter().any(|asked| asked.path == entry.path)
+    };
+    let tree = source.ensure_files(is_asked)?;
+    let modules = match tree.listing.get(MODULES).filter(|entry| entry.size <= MAX_MODULES) {
+        Some(entry) => String::from_utf8_lossy(&tree.read(entry)?).into_owned(),
+        None => String::new(),
+    };
+    let obstacle = |entry: &Entry| {
+        let entry = tree.listing.get(entry.path.as_str())?;
+        let path = entry.path.clone();
+        match &entry.node {
+            Node::Submodule => {
+                let url = module_url(&modules, path.as_str()).map(|url| absolute(url, &base));
+                Some(Obstacle::Submodule { url, commit: tree.object_id(entry), path })
+            }
+            Node::Link { target } => Some(Obstacle::Link { target: target.clone(), path }),
+            _ => None,
+        }
+    };
+    Ok(entries.iter().filter_map(obstacle).collect())
+}
+
+/// True for a submodule or link on the way to `wanted`, a submodule below it, and a manifest
+/// below it that is a link.
+fn is_in_the_way(entry: &Entry, wanted: &str) -> bool {
+    let path = entry.path.as_str();
+    let is_on_the_way = || rest(wanted, path).is_some();
+    let is_below = || wanted.is_empty() || rest(path, wanted).is_some();
+    match entry.node {
+        Node::Submodule => is_on_the_way() || is_below(),
+        Node::Link { .. } => is_on_the_way() || (entry.path.name() == MANIFEST && is_below()),
+        _ => false,
+    }
+}
+
+/// What `path` has behind the folder `above`: `""` for the folder itself.
+fn rest<'p>(path: &'p str, above: &str) -> Option<&'p str> {
+    let rest = path.strip_prefix(above)?;
+    if rest.is_empty() { Some("") } else { rest.strip_prefix('/') }
+}
+
+/// The same error, with what stands in the way and how to have it all the same.
+pub(crate) fn explain(error: Error, obstacles: &[Obstacle], resolved: &Resolved, wanted: &str) -> Error {
+    obstacles.iter().fold(error, |error, obstacle| match obstacle {
+        Obstacle::Submodule { path, url, commit } => {
+            let at = commit.as_ref().map_or_else(String::new, |commit| format!(" at {commit}"));
+            let shown =
+                url.as_ref().map_or_else(String::new, |url| format!(": {}{at}", printable(url, false)));
+            let error = error.cause(format!(
+                "`{path}` is a git submodule, which is never fetched with its repository{shown}"
+            ));
+            let Some(source) = url.as_ref().and_then(|url| Request::parse(url).ok()) else { return error };
+            let below = rest(wanted, path.as_str()).filter(|below| !below.is_empty());
+            let below = below.map_or_else(String::new, |below| format!(" --subdirectory {below}"));
+            let commit = commit.as_ref().filter(|_| source.source.is_git());
+            let sha = commit.map_or_else(String::new, |commit| format!(" --sha {commit}"));
+            error.hint(format!("install from it: `ba-agent skill install {source}{below}{sha}`"))
+        }
+        Obstacle::Link { path, target }
+            if path.name() == MANIFEST && rest(wanted, path.as_str()).is_none() =>
+        {
+            error
+                .cause(format!("`{path}` is a link to `{}`", printable(target, false)))
+                .hint("a manifest must be a file, which agents read without following links")
+        }
+        Obstacle::Link { path, target } => {
+            let error = error.cause(format!("`{path}` is a link to `{}`", printable(target, false)));
+            let Some(leads) = resolve_link(path.as_str(), target) else { return error };
+            let below = match rest(wanted, path.as_str()).filter(|below| !below.is_empty()) {
+                Some(below) => TreePath::parse(format!("{leads}/{below}").as_bytes()).unwrap_or(leads),
+                None => leads,
+            };
+            let source = Request {
+                source: resolved.source.clone(),
+                reference: resolved.reference.clone(),
+                subdirectory: Some(below),
+                skill: None,
+            };
+            error.hint(format!("name what it leads to: `ba-agent skill install {source}`"))
+        }
+    })
+}
+
+/// The `url` of the section of `.gitmodules` whose `path` this is.
+fn module_url<'m>(modules: &'m str, path: &str) -> Option<&'m str> {
+    let value = |line: &'m str, key: &str| {
+        let (name, value) = line.split_once('=')?;
+        (name.trim().eq_ignore_ascii_case(key)).then(|| value.trim().trim_matches('"'))
+    };
+    modules.split('[').find_map(|section| {
+        let of = |key| section.lines().filter_map(|line| value(line, key)).next_back();
+        (of("path")? == path).then(|| of("url"))?
+    })
+}
+
+/// An address that may begin with `./` or `../`, from the address of its repository.
+fn absolute(url: &str, base: &str) -> String {
+    if !url.starts_with("./") && !url.starts_with("../") {
+        return url.to_owned();
+    }
+    let (mut base, mut rest) = (base.trim_end_matches('/'), url);
+    loop {
+        if let Some(below) = rest.strip_prefix("./") {
+            rest = below;
+        } else if let Some(above) = rest.strip_prefix("../") {
+            rest = above;
+            base = base.rsplit_once('/').map_or(base, |(above, _)| above);
+        } else {
+            return format!("{base}/{rest}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_submodule_is_read_as_git_reads_it() {
+        let modules = "[submodule \"a\"]\n\tpath = skills/a\n\turl = https://h/o/a.git\n[submodule \"b c\"]\n\
+                       \tURL = ../b.git\n\tpath = skills/b\n\tbranch = main\n[submodule \"d\"]\n\tpath = d\n";
+        for (path, expected) in [
+            ("skills/a", Some("https://h/o/a.git")),
+            ("skills/b", Some("../b.git")),
+            ("d", None),
+            ("skills", None),
+        ] {
+            assert_eq!(module_url(modules, path), expected, "{path}");
+        }
+        for (url, base, expected) in [
+            ("https://h/x", "https://k/o/r", "https://h/x"),
+            ("../b.git", "https://h/o/r.git", "https://h/o/b.git"),
+            ("../../p/b", "https://h/o/r/", "https://h/p/b"),
+            ("./b", "https://h/o/r", "https://h/o/r/b"),
+            ("../b", "git@h:o/r", "git@h:o/b"),
+        ] {
+            assert_eq!(absolute(url, base), expected, "{url} {base}");
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! Deeds: `skill outdated`, and what `update` begins with: what the references of installed
+//! skills are now, and whether that touches them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::digest::{self, Digest};
+use crate::error::{Error, Kind, Result};
+use crate::fetch::git::Remote;
+use crate::fetch::{self, Extent, OpenOptions, PackageSource, World, npm};
+use crate::marketplace::{Package, Want};
+use crate::marketplaces::Marketplaces;
+use crate::registry::{Entry, Mode, PinRecord, ReferenceRecord, Registry};
+use crate::skill::SkillName;
+use crate::source::{Pin, Reference, Request, Resolved, Source};
+use crate::store::files_of;
+
+use super::gather::{self, Offered};
+use super::market;
+use super::parallel;
+
+/// How an installed skill stands to its source.
+#[derive(Debug, Serialize)]
+pub(crate) struct UpdateStatus {
+    pub(crate) name: SkillName,
+    pub(crate) source: String,
+    /// Commit, archive or version that is installed, shortened.
+    pub(crate) current: Option<String>,
+    /// What the reference is now, shortened.
+    pub(crate) latest: Option<String>,
+    /// The branch or tag that gave it.
+    #[serde(rename = "ref")]
+    pub(crate) chosen: Option<String>,
+    pub(crate) state: State,
+    /// What is to be known of a skill that is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    /// Why the source could not be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<Error>,
+    #[serde(skip)]
+    pub(super) resolved: Option<Resolved>,
+    #[serde(skip)]
+    pub(super) target: Option<UpdateTarget>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
+    Current,
+    /// Its reference is another commit now, in which it has other files.
+    Behind,
+    /// Its reference is another commit now, in which its files are the same.
+    Moved,
+    /// Its source does not have it any more.
+    Gone,
+    /// `pin` or `--sha` holds it.
+    Held,
+    /// A live link is always what its author has.
+    Live,
+    /// An archive behind a URL has no listing: only fetching it would tell.
+    Unknown,
+    /// The source could not be asked.
+    Failed,
+}
+
+impl State {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Behind => "behind",
+            Self::Moved => "moved",
+            Self::Gone => "gone",
+            Self::Held => "held",
+            Self::Live => "live",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A source at a commit.
+pub(super) type Key = (String, String);
+
+impl UpdateStatus {
+    pub(super) fn key(&self) -> Option<Key> {
+        let target = self.target.as_ref()?;
+        let asked = format!("{} {:?} {:?}", target.request.source, target.integrity, target.package);
+        Some((asked, self.latest.clone().unwrap_or_default()))
+    }
+}
+
+/// What a skill follows: its own source and reference or, for one that came out of a
+/// marketplace, what its entry says in the recorded copy of the catalogue.
+#[derive(Debug, Clone)]
+pub(super) struct UpdateTarget {
+    pub(super) request: Request,
+    integrity: Option<Digest>,
+    /// Of an entry that is a package: its registry says what the request is now.
+    package: Option<Package>,
+    /// The version of that entry.
+    pub(super) version: Option<String>,
+    is_entry: bool,
+}
+
+impl UpdateTarget {
+    /// # Errors
+    /// Those of reading the record, and of an entry that can no longer be used.
+    fn of(entry: &Entry, all: &Marketplaces, world: &World<'_>) -> Result<Self> {
+        // A marketplace that is no longer registered has no say any more.
+        let origin = entry.marketplace.as_ref().filter(|origin| all.get(&origin.name).is_ok());
+        let (want, version) =
+            origin.map_or(Ok((None, None)), |origin| market::want_of(origin, all, world))?;
+        if let Some(Want::Elsewhere { request, integrity }) = want {
+            return Ok(Self { request: *request, integrity, package: None, version, is_entry: true });
+        }
+        let mut request = Request::parse(&entry.source)?;
+        request.reference =
+            entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
+        let package = match want {
+            Some(Want::Npm(package)) => Some(package),
+            _ => None,
+        };
+        let is_entry = package.is_some();
+        Ok(Self { request, integrity: None, package, version, is_entry })
+    }
+
+    /// Opens it as it is now.
+    ///
+    /// # Errors
+    /// Those of [`fetch::open`] and [`npm::open`].
+    pub(super) fn open<'w>(&self, world: &'w World<'w>) -> Result<PackageSource<'w>> {
+        let options = OpenOptions { integrity: self.integrity.as_ref(), ..OpenOptions::default() };
+        match &self.package {
+            Some(package) => npm::open(package, world),
+            None => fetch::open(&self.request, options, world),
+        }
+    }
+}
+
+/// What [`look`] found, and the sources that it opened on the way.
+#[derive(Default)]
+pub(crate) struct Looked<'w> {
+    pub(crate) statuses: Vec<UpdateStatus>,
+    pub(super) sources: BTreeMap<Key, PackageSource<'w>>,
+}
+
+/// One skill and what it follows.
+struct Followed<'a> {
+    name: &'a SkillName,
+    entry: &'a Entry,
+    target: Result<UpdateTarget>,
+}
+
+/// Asks the sources of `names`, several at once: one listing for each repository and, where a
+/// commit is another one now, its trees. Never fails as a whole; what could not be asked says
+/// so.
+pub(crate) fn look<'w>(
+    names: &[SkillName],
+    registry: &Registry,
+    all: &Marketplaces,
+    world: &'w World<'w>,
+) -> Looked<'w> {
+    let mut groups: BTreeMap<String, Vec<Followed<'_>>> = BTreeMap::new();
+    for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
+        let target = UpdateTarget::of(entry, all, world);
+        let source =
+            target.as_ref().map_or_else(|_| entry.source.clone(), |target| target.request.source.to_string());
+        groups.entry(source).or_default().push(Followed { name, entry, target });
+    }
+    let groups: Vec<_> = groups.into_values().collect();
+    let looked = parallel::run(parallel::HOSTS, &groups, |skills| Ok(look_at(skills, world)));
+    let mut all = Looked::default();
+    for one in looked.unwrap_or_default() {
+        all.statuses.extend(one.statuses);
+        all.sources.extend(one.sources);
+    }
+    all.statuses.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
+
+/// What was found out of one skill so far.
+struct Found {
+    state: State,
+    resolved: Option<Resolved>,
+    reason: Option<String>,
+}
+
+impl From<State> for Found {
+    fn from(state: State) -> Self {
+        Self { state, resolved: None, reason: None }
+    }
+}
+
+/// All skills of one source: first what their references are, then what these have.
+fn look_at<'w>(skills: &[Followed<'_>], world: &'w World<'w>) -> Looked<'w> {
+    let moving =
+        skills.iter().filter(|skill| !skill.entry.pinned).find_map(|skill| skill.target.as_ref().ok());
+    let mut remote = moving
+        .filter(|target| target.request.source.is_git())
+        .map(|target| Remote::open(&target.request.source, world));
+    let resolve = |skill: &Followed<'_>| match (&skill.target, &remote) {
+        _ if skill.entry.mode == Mode::Live => live(skill.entry, world),
+        _ if skill.entry.pinned => Ok(State::Held.into()),
+        (Err(error), _) | (Ok(_), Some(Err(error))) => Err(error.clone()),
+        (Ok(target), _) if target.package.is_some() => package(target, skill.entry, world),
+        (Ok(target), Some(Ok(remote))) => in_repository(remote, skill, target),
+        (Ok(target), None) => elsewhere(target, skill.entry),
+    };
+    let found: Vec<Result<Found>> = skills.iter().map(resolve).collect();
+    let mut looked = Looked::default();
+    let mut offered: BTreeMap<Key, Offered> = BTreeMap::new();
+    for (skill, found) in skills.iter().zip(found) {
+        let mut status = status(skill, found);
+        if status.state == State::Behind
+            && let Some(key) = status.key()
+        {
+            let offered = offered.entry(key.clone()).or_default();
+            let compared = compare(
+                &status,
+                skill,
+                remote.take_if(|r| r.is_ok()),
+                &mut looked.sources,
+                key,
+                offered,
+                world,
+            );
+            match compared {
+                Ok((state, reason)) => (status.state, status.reason) = (state, reason),
+                Err(error) => (status.state, status.error) = (State::Failed, Some(error)),
+            }
+        }
+        looked.statuses.push(status);
+    }
+    looked
+}
+
+fn live(entry: &Entry, world: &World<'_>) -> Result<Found> {
+    let request = Request::parse(&entry.source)?;
+    match fetch::local_folder(&request.source, world) {
+        Ok(folder) if entry.path.as_ref().is_none_or(|path| folder.join(path).is_dir()) => {
+            Ok(State::Live.into())
+        }
+        Err(error) if error.kind != Kind::NotFound => Err(error),
+        _ => Ok(Found {
+            state: State::Gone,
+            resolved: None,
+            reason: Some(format!("the folder that its live link leads to is gone: {}", entry.source)),
+        }),
+    }
+}
+
+fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, target: &UpdateTarget) -> Result<Found> {
+    // A commit that a person named stays; one that a catalogue names moves with the catalogue.
+    if matches!(target.request.reference, Reference::Sha(_)) && !target.is_entry {
+        return Ok(State::Held.into());
+    }
+    let own = skill.entry.alias_of.as_deref().unwrap_or(skill.name.as_str());
+    let resolved = remote.resolve(&target.request.reference, None, Some(own))?;
+    let same = skill.entry.pin.to_pin()? == resolved.pin;
+    let state = if same { State::Current } else { State::Behind };
+    Ok(Found { resolved: Some(resolved), ..state.into() })
+}
+
+fn package(target: &UpdateTarget, entry: &Entry, world: &World<'_>) -> Result<Found> {
+    let Some(package) = &target.package else { return Ok(State::Unknown.into()) };
+    let resolved = npm::look(package, &entry.source, world)?;
+    let same = resolved.as_ref().is_some_and(|now| Ok(&now.pin) == entry.pin.to_pin().as_ref());
+    let state = if same { State::Current } else { State::Behind };
+    Ok(Found { resolved, ..state.into() })
+}
+
+fn elsewhere(target: &UpdateTarget, entry: &Entry) -> Result<Found> {
+    if let Some(promised) = &target.integrity {
+        let same = entry.pin.archive.as_deref() == Some(promised.to_string().as_str());
+        return Ok(if same { State::Current } else { State::Behind }.into());
+    }
+    if matches!(&target.request.source, Source::Archive { location } if location.contains("://")) {
+        return Ok(State::Unknown.into());
+    }
+    // What costs little to look at is looked at.
+    Ok(State::Behind.into())
+}
+
+/// Whether a skill whose source seems to have moved is another one there.
+fn compare<'w>(
+    status: &UpdateStatus,
+    skill: &Followed<'_>,
+    remote: Option<Result<Remote<'w>>>,
+    sources: &mut BTreeMap<Key, PackageSource<'w>>,
+    key: Key,
+    offered: &Offered,
+    world: &'w World<'w>,
+) -> Result<(State, Option<String>)> {
+    let Ok(target) = &skill.target else { return Ok((status.state, None)) };
+    if target.package.is_some() || target.integrity.is_some() {
+        return Ok((status.state, None));
+    }
+    if !sources.contains_key(&key) {
+        let Some(source) = open(status, target, remote, world)? else { return Ok((status.state, None)) };
+        sources.insert(key.clone(), source);
+    }
+    let Some(source) = sources.get_mut(&key) else { return Ok((status.state, None)) };
+    let is_git = source.resolved.source.is_git();
+    if is_git && !Request::parse(&skill.entry.source)?.source.same(&source.resolved.source) {
+        return Ok((State::Behind, None));
+    }
+    let folder = skill.entry.path.as_deref().unwrap_or("");
+    if !gather::is_skill(source.listing(), folder) {
+        return match offered.find(skill.name, skill.entry, source, &world.settings.limits)? {
+            Ok(_) => Ok((State::Behind, None)),
+            Err(gone) => Ok((State::Gone, Some(gone))),
+        };
+    }
+    let same = match (source.folder_id(folder), &skill.entry.pin.tree) {
+        (Some(now), Some(then)) => now == *then,
+        _ => digest::of_files(&files_of(source.ensure_folders(&[folder])?, folder)?) == skill.entry.digest,
+    };
+    Ok((
+        if !same {
+            State::Behind
+        } else if is_git {
+            State::Moved
+        } else {
+            State::Current
+        },
+        None,
+    ))
+}
+
+/// Opens a source where its listing costs little: not where all of a repository would come
+/// with it. That hangs on the host alone, so that the cache does not decide what is said;
+/// without a connection there is nothing but the cache.
+fn open<'w>(
+    status: &UpdateStatus,
+    target: &UpdateTarget,
+    remote: Option<Result<Remote<'w>>>,
+    world: &'w World<'w>,
+) -> Result<Option<PackageSource<'w>>> {
+    let Some(resolved) = &status.resolved else { return target.open(world).map(Some) };
+    let remote = remote.unwrap_or_else(|| Remote::open(&resolved.source, world))?;
+    let Pin::Commit(sha) = &resolved.pin else { return Ok(None) };
+    let is_cheap = match world.offline {
+        true => remote.is_at_hand(sha),
+        false => remote.is_local() || remote.supports_filter()?,
+    };
+    if !is_cheap {
+        return Ok(None);
+    }
+    let source = PackageSource::of_commit(remote, resolved.clone(), Extent::Partial, world)?;
+    if let Some(cache) = &world.cache {
+        source.remember(cache);
+    }
+    Ok(Some(source))
+}
+
+fn status(skill: &Followed<'_>, found: Result<Found>) -> UpdateStatus {
+    let (Found { state, resolved, reason }, error) = match found {
+        Ok(found) => (found, None),
+        Err(error) => (State::Failed.into(), Some(error)),
+    };
+    let pin = resolved.as_ref().map(|r| PinRecord::of(&r.pin, r.chosen.as_deref(), None));
+    let asked = match &skill.entry.reference {
+        Some(ReferenceRecord::Branch(name) | ReferenceRecord::Tag(name)) => Some(name.clone()),
+        _ => None,
+    };
+    UpdateStatus {
+        name: skill.name.clone(),
+        source: skill.entry.source.clone(),
+        current: skill.entry.pin.short(),
+        latest: pin.as_ref().and_then(PinRecord::short),
+        chosen: pin.and_then(|pin| pin.chosen).or(asked),
+        state,
+        reason,
+        error,
+        resolved,
+        target: skill.target.as_ref().ok().cloned(),
+    }
+}

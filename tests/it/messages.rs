@@ -1,0 +1,201 @@
+//! Refusals that say what is there, why it is not taken, and what to type next.
+
+use crate::env::{TestEnv, commit, skill_md};
+use crate::server::Server;
+
+/// A commit on `main` of the repository at `below` whose tree also has `path` as a submodule at
+/// `id`.
+fn add_submodule(env: &TestEnv, below: &str, path: [&str; 2], id: &str) {
+    let repo = git2::Repository::open_bare(env.path(below)).unwrap();
+    let head = repo.find_reference("refs/heads/main").unwrap().peel_to_commit().unwrap();
+    let [folder, name] = path;
+    let inner = head.tree().unwrap().get_name(folder).map(|entry| repo.find_tree(entry.id()).unwrap());
+    let mut inner = repo.treebuilder(inner.as_ref()).unwrap();
+    inner.insert(name, id.parse().unwrap(), 0o160_000).unwrap();
+    let mut top = repo.treebuilder(Some(&head.tree().unwrap())).unwrap();
+    top.insert(folder, inner.write().unwrap(), 0o040_000).unwrap();
+    let tree = repo.find_tree(top.write().unwrap()).unwrap();
+    let who = git2::Signature::new("T", "t@example.org", &git2::Time::new(1_767_323_045, 0)).unwrap();
+    repo.commit(Some("refs/heads/main"), &who, &who, "submodule", &tree, &[&head]).unwrap();
+}
+
+#[test]
+fn a_submodule_in_the_way_is_named_with_its_address_and_commit() {
+    let mut env = TestEnv::new();
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    env.set("BA_AGENT_GITHUB_URL", server.url());
+    env.skill("team/s");
+    let team = env.git_repo("srv/acme/team.git", &env.path("team"));
+    let at = team.refname_to_id("refs/heads/main").unwrap().to_string();
+    env.write("hub/README.md", "skills come from elsewhere");
+    env.write("hub/.gitmodules", "[submodule \"t\"]\n\tpath = skills/team\n\turl = ../team.git\n");
+    drop(env.git_repo("srv/acme/hub.git", &env.path("hub")));
+    add_submodule(&env, "srv/acme/hub.git", ["skills", "team"], &at);
+    let address = format!("{}/acme/team.git", server.url());
+    for (source, more) in
+        [("acme/hub", ""), ("acme/hub/skills/team", ""), ("acme/hub/skills/team/s", " --subdirectory s")]
+    {
+        let run = env.run(&["skill", "install", source]).ends(3);
+        let run = run.says("`skills/team` is a git submodule").says(&format!("{address} at {at}"));
+        let line = run.stderr.lines().find_map(|line| line.split_once("`ba-agent ")).unwrap().1;
+        assert_eq!(line, format!("skill install {address}{more} --sha {at}`"), "{source}");
+        // What is to be typed works as it stands.
+        let args: Vec<&str> = line.trim_end_matches('`').split(' ').collect();
+        env.run(&args).ends(0);
+        env.run(&["skill", "uninstall", "s"]).ends(0);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_in_the_way_is_named_with_what_it_leads_to() {
+    let mut env = TestEnv::new();
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    env.set("BA_AGENT_GITHUB_URL", server.url());
+    env.skill("ln/vendor/k");
+    std::fs::create_dir(env.path("ln/skills")).unwrap();
+    std::os::unix::fs::symlink("../vendor/k", env.path("ln/skills/k")).unwrap();
+    drop(env.git_repo("srv/acme/ln.git", &env.path("ln")));
+    for source in ["acme/ln/skills/k", "../ln//skills/k"] {
+        let run = env.run(&["skill", "install", source]).ends(3);
+        let run = run.says("`skills/k` is a link to `../vendor/k`");
+        let line = run.stderr.lines().find_map(|line| line.split_once("`ba-agent ")).unwrap().1;
+        assert!(line.contains("vendor/k`"), "{line}");
+        assert!(!run.stderr.contains("did you mean"), "{}", run.stderr);
+        let line = line.replace("[ROOT]", &env.root().display().to_string());
+        let args: Vec<&str> = line.trim_end_matches('`').split(' ').collect();
+        env.run(&args).ends(0);
+        env.run(&["skill", "uninstall", "k"]).ends(0);
+    }
+    env.write("lf/shared/body.md", skill_md("k", "Does k. Use it when k is wanted."));
+    std::fs::create_dir_all(env.path("lf/skills/k")).unwrap();
+    std::os::unix::fs::symlink("../../shared/body.md", env.path("lf/skills/k/SKILL.md")).unwrap();
+    drop(env.git_repo("srv/acme/lf.git", &env.path("lf")));
+    for source in ["acme/lf", "../lf"] {
+        let run = env.run(&["skill", "install", source]).ends(3);
+        let run = run.says("`skills/k/SKILL.md` is a link to `../../shared/body.md`").says("must be a file");
+        assert!(!run.stderr.contains("called exactly"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn line_ends_and_lost_bits_of_a_checkout_are_told_from_edits() {
+    let env = TestEnv::new();
+    env.skill("src/pdf").file("notes.md", "one\ntwo\n");
+    env.skill("src/docx");
+    for skill in ["pdf", "docx"] {
+        env.run(&["skill", "install", &format!("../src/{skill}")]).ends(0);
+        let at = format!("project/.claude/skills/{skill}/SKILL.md");
+        let text = env.read(&at).replace('\n', "\r\n");
+        env.write(&at, text);
+    }
+    let says = "only line ends differ";
+    let line = "`.claude/skills/** -text` in `.gitattributes`";
+    env.run(&["skill", "verify"]).ends(6).says(says).says(line);
+    let told = env.run(&["skill", "verify", "--json"]).ends(6).json();
+    assert_eq!(told["skills"][0]["faults"][0]["what"], "line_ends");
+    env.run(&["skill", "install", "--frozen"]).ends(6).says(says).says(line);
+    env.write("src/pdf/notes.md", "three\n");
+    env.run(&["skill", "update", "pdf"]).ends(7).says(says).says("line ends changed: SKILL.md");
+    env.run(&["skill", "install", "--force"]).ends(0);
+    env.run(&["skill", "verify"]).ends(0);
+    // With a true edit among them it is an edit.
+    env.write("project/.claude/skills/pdf/SKILL.md", "edited\r\n");
+    let run = env.run(&["skill", "verify"]).ends(6);
+    assert!(!run.stderr.contains(says), "{}", run.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_lost_executable_bit_is_told_from_edits() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let env = TestEnv::new();
+    env.skill("src/pdf").executable("run.sh", "#!/bin/sh\n");
+    env.run(&["skill", "install", "../src/pdf"]).ends(0);
+    let at = env.path("project/.claude/skills/pdf/run.sh");
+    std::fs::set_permissions(at, std::fs::Permissions::from_mode(0o644)).unwrap();
+    for args in [&["skill", "verify"][..], &["skill", "uninstall", "pdf"], &["skill", "install", "--frozen"]]
+    {
+        let run = env.run(args);
+        assert!([6, 7].contains(&run.status), "{run:?}");
+        run.says("only the executable bit differs").says("--chmod=+x");
+    }
+}
+
+#[test]
+fn a_local_source_is_recorded_as_others_can_have_it() {
+    let env = TestEnv::new();
+    env.skill("tools/s");
+    env.skill("project/my/t");
+    let quiet = env.run(&["skill", "install", "../tools/s", "./my/t"]).ends(0);
+    assert!(!quiet.stderr.contains("of this machine"), "{}", quiet.stderr);
+    assert_eq!(env.registry()["skills"]["s"]["source"], "../tools/s");
+    assert_eq!(env.registry()["skills"]["t"]["source"], "./my/t");
+    // The same folder under another name is the same source.
+    let absolute = env.path("tools/s").display().to_string();
+    env.run(&["skill", "install", &absolute]).ends(0).says("Unchanged");
+    assert_eq!(env.registry()["skills"]["s"]["source"], "../tools/s");
+    env.run(&["skill", "uninstall", "s"]).ends(0);
+    env.run(&["skill", "install", &absolute]).ends(0).says("a path of this machine");
+    env.run(&["skill", "install", "--global", &absolute]).ends(0);
+    // From any folder below it is the same text.
+    env.run(&["skill", "uninstall", "s"]).ends(0);
+    std::fs::create_dir_all(env.path("project/a/b")).unwrap();
+    env.run_in("project/a/b", &["skill", "install", "../../../tools/s"]).ends(0);
+    assert_eq!(env.registry()["skills"]["s"]["source"], "../tools/s");
+    std::fs::rename(env.path("tools"), env.path("elsewhere")).unwrap();
+    std::fs::remove_dir_all(env.path("project/.claude")).unwrap();
+    env.run(&["cache", "clear", "--yes"]).ends(0);
+    env.run(&["skill", "install", "--frozen"]).ends(3).says("where it is now");
+}
+
+#[test]
+fn a_folder_with_the_name_of_an_archive_is_a_folder() {
+    let env = TestEnv::new();
+    env.write("project/x.zip/SKILL.md", skill_md("s", "Does s. Use it when s is wanted."));
+    for source in ["./x.zip", "./x.zip/"] {
+        env.run(&["skill", "install", source]).ends(0);
+        env.run(&["skill", "update"]).ends(0);
+        std::fs::remove_dir_all(env.path("project/.claude")).unwrap();
+        env.run(&["skill", "install"]).ends(0);
+        env.run(&["skill", "verify"]).ends(0);
+    }
+}
+
+#[test]
+fn a_verb_without_its_group_is_suggested_with_it() {
+    let env = TestEnv::new();
+    env.run(&["install", "acme/skills"]).ends(2).says("'skill install'");
+    env.run(&["search"]).ends(2).says("'skill search'");
+    env.run(&["add"]).ends(2).says("'skill install', 'marketplace add'");
+    env.run(&["skil"]).ends(2).says("'skill'");
+}
+
+#[test]
+fn a_live_link_whose_folder_is_gone_says_so() {
+    let env = TestEnv::new();
+    env.skill("author/s");
+    env.run(&["skill", "install", "../author/s", "--link"]).ends(0);
+    std::fs::remove_dir_all(env.path("author")).unwrap();
+    let run = env.run(&["skill", "verify"]).ends(6);
+    assert!(run.stdout.contains("which is gone") && !run.stdout.contains("instead of"), "{}", run.stdout);
+}
+
+#[test]
+fn a_branch_behind_an_at_sign_is_recognised() {
+    let mut env = TestEnv::new();
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    env.set("BA_AGENT_GITHUB_URL", server.url());
+    env.skill("src/skills/pdf");
+    env.skill("src/skills/docx");
+    let repo = env.git_repo("srv/acme/skills.git", &env.path("src"));
+    env.write("src/README.md", "more");
+    commit(&repo, "refs/heads/next", &env.path("src"), "more");
+    let main = repo.refname_to_id("refs/heads/main").unwrap();
+    repo.reference("refs/tags/stable", main, false, "").unwrap();
+    for reference in ["main", "next", "stable"] {
+        env.run(&["skill", "install", &format!("acme/skills@{reference}")])
+            .ends(3)
+            .says(&format!("install acme/skills#{reference}`"));
+    }
+}

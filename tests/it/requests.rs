@@ -1,0 +1,123 @@
+//! How often each command asks a host: every request of every step, so that none comes in
+//! unnoticed. What an earlier step has kept is not asked for again.
+
+use crate::env::{TestEnv, commit, skill_md};
+use crate::server::Server;
+
+struct Host {
+    env: TestEnv,
+    server: Server,
+    repo: git2::Repository,
+}
+
+/// `acme/skills` with six skills, beside it `acme/other` with one.
+fn host() -> Option<Host> {
+    let mut env = TestEnv::new();
+    let server = Server::start(&env.path("srv"))?;
+    for n in 0..6 {
+        env.skill(&format!("src/skills/s{n}")).file("data", format!("data of {n}"));
+    }
+    env.write("src/README.md", "Six skills.");
+    let repo = env.git_repo("srv/acme/skills.git", &env.path("src"));
+    env.skill("other/skills/far");
+    env.git_repo("srv/acme/other.git", &env.path("other"));
+    env.set("BA_AGENT_GITHUB_URL", server.url());
+    for below in ["second", "third"] {
+        std::fs::create_dir_all(env.path(below).join(".git")).unwrap();
+    }
+    Some(Host { env, server, repo })
+}
+
+impl Host {
+    #[track_caller]
+    fn costs(&self, below: &str, args: &[&str], requests: usize) {
+        let before = self.server.seen().len();
+        let run = self.env.run_in(below, args);
+        assert!(matches!(run.status, 0 | 6), "{}", run.stderr);
+        let seen: Vec<String> =
+            self.server.seen().split_off(before).into_iter().map(|seen| seen.target).collect();
+        assert_eq!(seen.len(), requests, "{args:?}: {seen:?}");
+    }
+
+    /// Another edition of one skill.
+    fn publish(&self, skill: &str, edition: &str) {
+        let text = skill_md(skill, &format!("The {edition} edition of it, with more in it."));
+        self.env.write(&format!("src/skills/{skill}/SKILL.md"), text);
+        commit(&self.repo, "refs/heads/main", &self.env.path("src"), edition);
+    }
+}
+
+#[test]
+fn an_installation_asks_for_what_is_not_here() {
+    let Some(host) = host() else { return };
+    // Capabilities, refs, trees, files.
+    host.costs("project", &["skill", "install", "acme/skills@s0"], 4);
+    // The commit is known: capabilities, refs, files; then no files either.
+    host.costs("second", &["skill", "install", "acme/skills@s1"], 3);
+    host.costs("second", &["skill", "install", "acme/skills@s0"], 2);
+    // Of the others first the manifests: which are valid decides what is fetched.
+    host.costs("second", &["skill", "install", "acme/skills", "--all"], 4);
+    host.costs("third", &["skill", "install", "acme/skills", "--all"], 2);
+    // What is recorded needs no refs, what is cached nobody.
+    std::fs::remove_dir_all(host.env.path("third/.claude")).unwrap();
+    host.costs("third", &["skill", "install", "--frozen"], 0);
+    std::fs::remove_dir_all(host.env.path("third/.claude")).unwrap();
+    host.env.run(&["cache", "clear", "--yes"]).ends(0);
+    host.costs("third", &["skill", "install", "--frozen"], 3);
+    // All of a repository is one pack.
+    host.env.run(&["cache", "clear", "--yes"]).ends(0);
+    std::fs::remove_dir_all(host.env.path("third")).unwrap();
+    std::fs::create_dir_all(host.env.path("third/.git")).unwrap();
+    host.costs("third", &["skill", "install", "acme/skills", "--all"], 3);
+}
+
+/// Several sources of one command: each host is asked for itself, the report is in their order.
+#[test]
+fn several_sources_are_fetched_at_once_and_told_in_order() {
+    let Some(host) = host() else { return };
+    host.costs("project", &["skill", "install", "acme/skills@s0", "acme/other@far"], 8);
+    let run = host
+        .env
+        .run_in("second", &["skill", "install", "acme/other@far", "acme/skills@s0", "--json"])
+        .ends(0);
+    assert_eq!(run.json()["skills"][0]["name"], "far");
+    let run = host
+        .env
+        .run_in("second", &["skill", "install", "acme/skills@s1", "acme/other@far", "--force"])
+        .ends(0);
+    let at = |words: &str| run.stderr.find(words).unwrap_or_else(|| panic!("{words}: {}", run.stderr));
+    assert!(at("acme/skills") < at("acme/other"), "{}", run.stderr);
+    // Two skills of one repository: its refs are asked for once.
+    host.env.run(&["cache", "clear", "--yes"]).ends(0);
+    host.costs("third", &["skill", "install", "acme/skills@s0", "acme/skills@s1"], 6);
+    // The failure that is told is that of the first source that has one; nothing is installed.
+    std::fs::remove_dir_all(host.env.path("second")).unwrap();
+    std::fs::create_dir_all(host.env.path("second/.git")).unwrap();
+    let args = ["skill", "install", "acme/skills@s0", "acme/gone@a", "acme/away@b"];
+    host.env.run_in("second", &args).ends(3).says("acme/gone");
+    assert!(host.env.picture("second/.claude").is_empty());
+}
+
+#[test]
+fn an_update_asks_once_for_everything() {
+    let Some(mut host) = host() else { return };
+    // Each skill at a commit of its own.
+    for n in 0..6 {
+        host.env.set("SOURCE_DATE_EPOCH", (1_767_323_045 + n).to_string());
+        let skill = format!("s{n}");
+        host.env.run(&["skill", "install", &format!("acme/skills@{skill}")]).ends(0);
+        host.publish(&skill, "second");
+    }
+    host.env.run(&["cache", "clear", "--yes"]).ends(0);
+    let registry = host.env.read("project/config/skills_registry.json");
+    // Capabilities, refs, the trees of what is new; these are kept.
+    host.costs("project", &["skill", "outdated"], 3);
+    host.costs("project", &["skill", "outdated"], 2);
+    assert_eq!(host.env.read("project/config/skills_registry.json"), registry);
+    // With the files and, for six commits, one question whether the branch was rewritten.
+    host.env.run(&["cache", "clear", "--yes"]).ends(0);
+    host.costs("project", &["skill", "update", "--yes"], 5);
+    host.costs("project", &["skill", "outdated"], 2);
+    host.costs("project", &["skill", "update"], 2);
+    host.costs("project", &["skill", "verify"], 0);
+}
