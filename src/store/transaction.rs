@@ -167,7 +167,7 @@ impl Transaction {
         if let Some(at) = self.journal.roots.iter().position(|known| known.place == root) {
             return Ok(at);
         }
-        let unwritable = || format!("skills cannot be put into `{}`", root.display());
+        let unwritable = || format!("the skills in `{}` cannot be changed", root.display());
         let target = self.store.places.target_of(root).ok_or_else(|| {
             error!(
                 Failed,

@@ -199,3 +199,22 @@ fn a_branch_behind_an_at_sign_is_recognised() {
             .says(&format!("install acme/skills#{reference}`"));
     }
 }
+
+#[test]
+fn a_full_disk_is_told_in_words_that_fit_the_command() {
+    let mut env = TestEnv::new();
+    env.skill("src/pdf");
+    env.run(&["skill", "install", "../src/pdf"]).ends(0);
+    let mut told = 0;
+    for step in 1..60 {
+        env.set("BA_AGENT_FAULT", format!("full:{step}"));
+        let run = env.run(&["skill", "uninstall", "pdf"]);
+        if run.status == 0 {
+            break;
+        }
+        told += 1;
+        assert_eq!(run.status, 1, "{run:?}");
+        assert!(!run.stderr.contains("put into"), "{run:?}");
+    }
+    assert!(told > 3, "only {told} steps failed");
+}
