@@ -139,11 +139,18 @@ impl UpdateTarget {
     }
 }
 
+/// A source as [`look`] left it, for `update` to go on with.
+pub(super) enum Opened<'w> {
+    Source(PackageSource<'w>),
+    /// A repository of which only the refs are known; over ssh its session is open still.
+    Remote(Remote<'w>),
+}
+
 /// What [`look`] found, and the sources that it opened on the way.
 #[derive(Default)]
 pub(crate) struct Looked<'w> {
     pub(crate) statuses: Vec<UpdateStatus>,
-    pub(super) sources: BTreeMap<Key, PackageSource<'w>>,
+    pub(super) sources: BTreeMap<Key, Opened<'w>>,
 }
 
 /// One skill and what it follows.
@@ -288,7 +295,7 @@ fn compare<'w>(
     status: &UpdateStatus,
     skill: &Followed<'_>,
     remote: Option<Result<Remote<'w>>>,
-    sources: &mut BTreeMap<Key, PackageSource<'w>>,
+    sources: &mut BTreeMap<Key, Opened<'w>>,
     key: Key,
     offered: &Offered,
     world: &'w World<'w>,
@@ -298,10 +305,9 @@ fn compare<'w>(
         return Ok((status.state, None));
     }
     if !sources.contains_key(&key) {
-        let Some(source) = open(status, target, remote, world)? else { return Ok((status.state, None)) };
-        sources.insert(key.clone(), source);
+        sources.insert(key.clone(), open(status, target, remote, world)?);
     }
-    let Some(source) = sources.get_mut(&key) else { return Ok((status.state, None)) };
+    let Some(Opened::Source(source)) = sources.get_mut(&key) else { return Ok((status.state, None)) };
     let is_git = source.resolved.source.is_git();
     if is_git && !Request::parse(&skill.entry.source)?.source.same(&source.resolved.source) {
         return Ok((State::Behind, None));
@@ -337,22 +343,22 @@ fn open<'w>(
     target: &UpdateTarget,
     remote: Option<Result<Remote<'w>>>,
     world: &'w World<'w>,
-) -> Result<Option<PackageSource<'w>>> {
-    let Some(resolved) = &status.resolved else { return target.open(world).map(Some) };
+) -> Result<Opened<'w>> {
+    let Some(resolved) = &status.resolved else { return target.open(world).map(Opened::Source) };
     let remote = remote.unwrap_or_else(|| Remote::open(&resolved.source, world))?;
-    let Pin::Commit(sha) = &resolved.pin else { return Ok(None) };
+    let Pin::Commit(sha) = &resolved.pin else { return Ok(Opened::Remote(remote)) };
     let is_cheap = match world.offline {
         true => remote.is_at_hand(sha),
         false => remote.is_local() || remote.supports_filter()?,
     };
     if !is_cheap {
-        return Ok(None);
+        return Ok(Opened::Remote(remote));
     }
     let source = PackageSource::of_commit(remote, resolved.clone(), Extent::Partial, world)?;
     if let Some(cache) = &world.cache {
         source.remember(cache);
     }
-    Ok(Some(source))
+    Ok(Opened::Source(source))
 }
 
 fn status(skill: &Followed<'_>, found: Result<Found>) -> UpdateStatus {

@@ -17,7 +17,7 @@ use crate::source::{Pin, Reference, Request, Resolved, Sha};
 
 use super::gather::{self, Candidate, Offered};
 use super::market;
-use super::outdated::{Key, Looked, State, UpdateStatus, UpdateTarget};
+use super::outdated::{Key, Looked, Opened, State, UpdateStatus, UpdateTarget};
 use super::parallel;
 use super::plan::{Action, Content, Plan, Step, Wanted, edited, edits};
 
@@ -164,13 +164,13 @@ struct Moving {
 }
 
 /// A source that was opened already, if it was, and the skills that move to what it has.
-type Group<'a, 'w> = (Mutex<Option<PackageSource<'w>>>, Vec<&'a UpdateStatus>);
+type Group<'a, 'w> = (Mutex<Option<Opened<'w>>>, Vec<&'a UpdateStatus>);
 
 /// Each source at each commit, fetched once, several at a time. One that fails does not hold
 /// back the others.
 fn fetch_all<'w>(
     statuses: &[UpdateStatus],
-    mut sources: BTreeMap<Key, PackageSource<'w>>,
+    mut sources: BTreeMap<Key, Opened<'w>>,
     registry: &Registry,
     world: &'w World<'w>,
     dry_run: bool,
@@ -193,7 +193,7 @@ fn fetch_all<'w>(
 
 /// The source of these skills, and of its files those alone that [`find`] will read.
 fn fetch_one<'w>(
-    opened: Option<PackageSource<'w>>,
+    opened: Option<Opened<'w>>,
     statuss: &[&UpdateStatus],
     registry: &Registry,
     world: &'w World<'w>,
@@ -202,9 +202,12 @@ fn fetch_one<'w>(
     let first = statuss.first().and_then(|status| Some((status, status.target.as_ref()?)));
     let (first, target) = first.ok_or_else(|| error!(Failed, "a source without skills was asked for"))?;
     let mut source = match (opened, &first.resolved) {
-        (Some(source), _) => source,
-        (None, Some(resolved)) if matches!(resolved.pin, Pin::Commit(_)) => {
-            let remote = Remote::open(&resolved.source, world)?;
+        (Some(Opened::Source(source)), _) => source,
+        (opened, Some(resolved)) if matches!(resolved.pin, Pin::Commit(_)) => {
+            let remote = match opened {
+                Some(Opened::Remote(remote)) => remote,
+                _ => Remote::open(&resolved.source, world)?,
+            };
             PackageSource::of_commit(remote, resolved.clone(), Extent::Partial, world)?
         }
         _ => target.open(world)?,

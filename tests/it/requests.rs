@@ -121,3 +121,30 @@ fn an_update_asks_once_for_everything() {
     host.costs("project", &["skill", "update"], 2);
     host.costs("project", &["skill", "verify"], 0);
 }
+
+/// Over ssh each request is a login: the session that listed the refs goes on with the files.
+#[cfg(unix)]
+#[test]
+fn an_update_over_ssh_logs_in_as_often_as_it_must() {
+    let Some(host) = host() else { return };
+    let Host { mut env, repo, .. } = host;
+    // Stands in for ssh: runs what it is told to run on the host, here.
+    let log = env.path("logins");
+    let script =
+        format!("#!/bin/sh\necho login >> '{}'\nfor last; do :; done\nexec sh -c \"$last\"\n", log.display());
+    let ssh = env.write("bin/ssh", script);
+    std::fs::set_permissions(&ssh, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    env.set("GIT_SSH_COMMAND", ssh.display().to_string());
+    let url = format!("ssh://host.example{}", env.path("srv/acme/skills.git").display());
+    let logins = |args: &[&str]| {
+        let _ = std::fs::remove_file(&log);
+        env.run(args).ends(0);
+        std::fs::read_to_string(&log).unwrap_or_default().lines().count()
+    };
+    assert_eq!(logins(&["skill", "install", &url, "--skill", "s0"]), 1);
+    assert_eq!(logins(&["skill", "outdated"]), 1);
+    env.write("src/skills/s0/SKILL.md", skill_md("s0", "The second edition of it, with more in it."));
+    commit(&repo, "refs/heads/main", &env.path("src"), "second");
+    // The second one asks whether the branch was rewritten.
+    assert_eq!(logins(&["skill", "update"]), 2);
+}
