@@ -371,7 +371,7 @@ fn broken_git_objects_are_an_error_and_leave_nothing() {
             let run = env.run(&["skill", "install", &format!("{url}#{name}"), "--skill", "skill"]);
             if over_http && !is_packed {
                 // The host's git sees it first, and says so.
-                run.ends(3).says("repository corruption on the remote side");
+                run.ends(6).says("repository corruption on the remote side");
             } else {
                 run.ends(6).says(words);
             }

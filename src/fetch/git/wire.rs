@@ -43,7 +43,7 @@ fn packet(reader: &mut impl Read) -> Result<Option<Packet>> {
     }
     let digits = std::str::from_utf8(&head).ok().filter(|s| s.bytes().all(|b| b.is_ascii_hexdigit()));
     let Some(length) = digits.and_then(|s| usize::from_str_radix(s, 16).ok()) else {
-        fail!(Network, "the remote does not speak git's protocol");
+        return Err(not_git("expected a line of git's protocol"));
     };
     match length {
         0 => Ok(Some(Packet::Flush)),
@@ -54,7 +54,7 @@ fn packet(reader: &mut impl Read) -> Result<Option<Packet>> {
             reader.read_exact(&mut data).map_err(from_reader)?;
             Ok(Some(Packet::Data(data)))
         }
-        _ => fail!(Network, "the remote sent a broken pkt-line"),
+        _ => Err(not_git("a pkt-line has a length that none can have")),
     }
 }
 
@@ -95,8 +95,15 @@ fn split_id(text: &[u8]) -> Result<(&str, Option<&str>)> {
     let end = text.iter().position(|b| *b == b' ').unwrap_or(text.len());
     let (id, rest) = text.split_at(end);
     let id = std::str::from_utf8(id).ok().filter(|id| id.is_ascii());
-    let id = id.ok_or_else(|| error!(Network, "the remote sent a broken ref"))?;
+    let id = id.ok_or_else(|| not_git("a ref has an id that is not one"))?;
     Ok((id, rest.get(1..).and_then(|rest| std::str::from_utf8(rest).ok())))
+}
+
+/// The error for an answer that is not made as git makes them.
+fn not_git(why: &str) -> Error {
+    error!(Network, "the remote does not speak git's protocol")
+        .cause(why)
+        .hint("something between here and the host may have changed its answer: try again, or see what `git ls-remote` says")
 }
 
 fn append(out: &mut Vec<u8>, text: &str) {
@@ -137,7 +144,7 @@ impl Hello {
         let mut first = data(reader)?;
         if line(&first)?.starts_with(b"# service=") {
             if packet(reader)? != Some(Packet::Flush) {
-                fail!(Network, "the remote does not speak git's protocol");
+                return Err(not_git("expected a line of git's protocol"));
             }
             first = data(reader)?;
         }
@@ -224,9 +231,9 @@ fn add_first_version(lines: &mut Vec<RefLine>, text: &[u8]) -> Result<()> {
         return Ok(());
     }
     if !text.contains(&b' ') {
-        fail!(Network, "the remote does not speak git's protocol");
+        return Err(not_git("expected a line of git's protocol"));
     }
-    let id: Sha = id.parse().map_err(|e| error!(Network, "the remote sent a broken ref").cause(e))?;
+    let id: Sha = id.parse().map_err(|_| not_git("a ref has an id that is not one"))?;
     let Some(name) = name.filter(|name| *name != "capabilities^{}") else { return Ok(()) };
     match (name.strip_suffix("^{}"), lines.last_mut()) {
         (Some(tag), Some(last)) if last.name == tag => last.peeled = Some(id),
@@ -274,10 +281,9 @@ fn second_version(text: &[u8]) -> Result<Option<RefLine>> {
         return Ok(None);
     }
     if !text.contains(&b' ') {
-        fail!(Network, "the remote does not speak git's protocol");
+        return Err(not_git("expected a line of git's protocol"));
     }
-    let sha =
-        |id: &str| id.parse::<Sha>().map_err(|e| error!(Network, "the remote sent a broken ref").cause(e));
+    let sha = |id: &str| id.parse::<Sha>().map_err(|_| not_git("a ref has an id that is not one"));
     let id = sha(id)?;
     let Some(mut parts) = rest.map(|rest| rest.split(' ')) else { return Ok(None) };
     let name = parts.next().unwrap_or_default();
@@ -388,7 +394,7 @@ impl<R: Read> Pack<R> {
                 }
                 let answer = data(&mut reader)?;
                 if !matches!(line(&answer)?.get(..3), Some(b"NAK" | b"ACK")) {
-                    fail!(Network, "the remote does not speak git's protocol");
+                    return Err(not_git("expected a line of git's protocol"));
                 }
             }
         }
