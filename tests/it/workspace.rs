@@ -297,7 +297,7 @@ mod links_of_a_project {
         assert!(env.path("clone/.claude/skills/pdf").is_symlink());
         // One that stays inside is fine.
         env.skill("inside/own/pdf");
-        let inside = registry.replace(&source, "./own/pdf");
+        let inside = registry.replace("../src/pdf", "./own/pdf");
         assert_ne!(inside, registry);
         env.write("inside/config/skills_registry.json", inside);
         env.run_in("inside", &["skill", "install"]).ends(0);
