@@ -322,6 +322,12 @@ pub(crate) fn new_beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{}.new", name.trim_start_matches('.')))
 }
 
+/// True for a name that [`new_beside`] gives.
+pub(crate) fn is_new_beside(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "new")
+        && path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
 /// Replaces a file as a whole: a new one beside it, flushed, renamed over it, the folder
 /// flushed. A crash leaves the old bytes or the new ones. The caller holds a lock: two
 /// writers of one file would share the new one.

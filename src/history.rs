@@ -162,12 +162,21 @@ impl History {
             let _ = std::fs::remove_file(self.record(*id));
         }
         // Of changes that never came to be: this is called while the lock is held.
-        self.files("pending").iter().for_each(|file| drop(std::fs::remove_file(file)));
+        self.unfinished_files().iter().for_each(|file| drop(std::fs::remove_file(file)));
         let trees = self.trees();
         if !old.is_empty() && !trees.is_empty() {
             let named = self.named();
             trees.retain(|digest| named.contains(digest));
         }
+    }
+
+    /// Records that do not count, and those that are being written.
+    pub(crate) fn unfinished_files(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let is_unfinished = |path: &PathBuf| {
+            fsx::is_new_beside(path) || path.extension().is_some_and(|found| found == "pending")
+        };
+        entries.map(|entry| entry.path()).filter(is_unfinished).collect()
     }
 
     /// The trees that the records name. Of each record only those are read: one that changes

@@ -131,7 +131,7 @@ impl Store {
     /// where there is nothing to repair.
     pub(crate) fn recover(&self) -> Recovery {
         self.workspace.take_over_moved();
-        if !self.needs_recovery() {
+        if !self.needs_recovery() && self.unfinished_files().is_empty() {
             return Recovery::Clean;
         }
         match Lock::try_take(&self.workspace.lock_file()) {
@@ -166,6 +166,15 @@ impl Store {
     /// repair.
     pub(crate) fn needs_recovery(&self) -> bool {
         fsx::exists(&self.workspace.journal_file())
+    }
+
+    /// Files of the workspace that a command was writing, or had written for a change that
+    /// did not begin: unless one is running, they are what a killed one left.
+    fn unfinished_files(&self) -> Vec<PathBuf> {
+        let mut files = self.history.unfinished_files();
+        let entries = std::fs::read_dir(self.workspace.folder()).into_iter().flatten().flatten();
+        files.extend(entries.map(|entry| entry.path()).filter(|path| fsx::is_new_beside(path)));
+        files
     }
 
     /// True while another command is changing something here.

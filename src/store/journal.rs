@@ -270,11 +270,16 @@ pub(super) fn remove_made(journal: &Journal, store: &Store) {
 /// longer those it was written for, `Failed` where the disk refuses. Nothing is removed then.
 pub(super) fn recover(store: &Store, registry: &Path) -> Result<Recovery> {
     let file = store.workspace.journal_file();
-    fsx::remove_file(&fsx::new_beside(&file))?;
-    if !fsx::exists(&file) {
-        return Ok(Recovery::Clean);
-    }
-    let journal = Journal::read(&file)?;
+    let outcome = match fsx::exists(&file) {
+        true => carry_out(&file, store, registry)?,
+        false => Recovery::Clean,
+    };
+    store.unfinished_files().iter().try_for_each(|unfinished| fsx::remove_file(unfinished))?;
+    Ok(outcome)
+}
+
+fn carry_out(file: &Path, store: &Store, registry: &Path) -> Result<Recovery> {
+    let journal = Journal::read(file)?;
     journal.check(store)?;
     fsx::remove_file(&fsx::new_beside(registry))?;
     let outcome = if journal.is_complete(registry) {
@@ -287,6 +292,6 @@ pub(super) fn recover(store: &Store, registry: &Path) -> Result<Recovery> {
         undo(&journal, store)?;
         Recovery::Undone
     };
-    fs::remove_file(&file)?;
+    fs::remove_file(file)?;
     Ok(outcome)
 }

@@ -117,14 +117,21 @@ impl Lock {
             let _ = std::fs::remove_file(&self.path);
             fsx::remove_empty(&self.made);
         }
+        // Said and not left to the closing of the file: a program that is being started just
+        // now has a copy of it, until it is the other program.
+        let _ = self.file.unlock();
+        self.folder.iter().for_each(|folder| drop(folder.unlock()));
     }
 }
 
 /// True while somebody holds the lock `path` or the one on `folder`. Looks without taking
 /// them and without writing anything.
 pub(crate) fn is_held(path: &Path, folder: &Path) -> bool {
-    let is_held =
-        |file: &std::fs::File| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock));
+    let is_held = |file: &std::fs::File| {
+        let free = file.try_lock_shared();
+        let _ = file.unlock();
+        matches!(free, Err(std::fs::TryLockError::WouldBlock))
+    };
     std::fs::File::open(path).is_ok_and(|file| is_held(&file))
         || fsx::open_folder(folder).is_some_and(|folder| is_held(&folder))
 }

@@ -319,3 +319,20 @@ fn what_lies_in_the_project_is_not_obeyed() {
     drop(place.store.begin(&|_| ()).unwrap());
     assert_eq!(place.picture(), before);
 }
+
+/// Killed before its journal was one, a command has changed nothing; what it was writing goes.
+#[test]
+fn half_written_files_of_the_workspace_are_removed_in_silence() {
+    let place = Place::new();
+    place.change("one").unwrap();
+    let before = place.picture();
+    let folder = place.store.workspace.folder().to_path_buf();
+    std::fs::create_dir_all(folder.join("history")).unwrap();
+    let clean = picture(&folder);
+    for name in [".journal.json.new", "history/.00000002.pending.new", "history/00000002.pending"] {
+        std::fs::write(folder.join(name), "half").unwrap();
+        assert_eq!(place.store.recover(), Recovery::Clean, "{name}");
+        assert_eq!(picture(&folder), clean, "{name}");
+    }
+    assert_eq!(place.picture(), before);
+}

@@ -288,7 +288,9 @@ impl Transaction {
         self.journal.made = 0;
         self.store.workspace.note_origin();
         let recorded = self.journal.history.map_or(Ok(()), |id| history.confirm(id));
-        history.prune();
+        if recorded.is_ok() {
+            history.prune();
+        }
         if recorded.is_ok() && journal::tidy(&self.journal).is_ok() {
             let _ = fsx::remove_file(&self.store.workspace.journal_file());
         }

@@ -326,6 +326,7 @@ mod links_of_a_project {
                 assert!([2, 7, 8].contains(&run.status), "{at} {what}: {run:?}");
                 env.run(&["doctor"]);
                 env.run(&["skill", "install", "../src/pdf"]);
+                let _ = std::fs::remove_file(&file);
             }
         }
         let env = world();
