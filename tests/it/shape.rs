@@ -1,0 +1,319 @@
+//! The shape of the code, measured: circles between files, names that mean several things,
+//! functions that do not fit a screen. What is not as it should be yet stands in a list here
+//! that may only get shorter.
+//!
+//! The figures: `cargo test --test it shape -- --nocapture`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use syn::visit::{self, Visit};
+
+use crate::floors::sources;
+
+/// Files that use each other, directly or around others; a file and the files below it count
+/// as one, as a module and its parts are read together.
+const CIRCLES: &[&[&str]] = &[
+    &["cache", "fetch"],
+    &["fetch/auth", "fetch/http"],
+    &["fetch/git/objects", "fetch/git/pack"],
+    &["marketplace/read", "marketplace/source"],
+    &["ops/market/copy", "ops/market/entry"],
+    &["source/address", "source/page", "source/reference", "source/request"],
+];
+
+/// A type name stands in one file. These still stand in several.
+const TYPES_IN_SEVERAL_FILES: usize = 0;
+
+/// Share of function names that are one word, in percent; a name that is used elsewhere says
+/// what is done to what.
+const ONE_WORD_NAMES: usize = 0;
+
+/// Lines of the longest function.
+const LONGEST_FUNCTION: usize = 70;
+
+type Module = Vec<String>;
+
+/// What one file of the program, without its tests, defines and uses.
+#[derive(Default)]
+struct File {
+    module: Module,
+    uses: BTreeSet<Module>,
+    types: BTreeSet<String>,
+    functions: Vec<Function>,
+    /// Public items, and how many of them have a description.
+    public: usize,
+    described: usize,
+}
+
+struct Function {
+    name: String,
+    lines: usize,
+}
+
+/// The program's files; files that exist for tests, benchmarks and fuzzers are left out.
+fn files() -> Vec<File> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let aside = ["tests", "testing", "testserver", "corpus", "fuzz", "bench", "laws", "mutations"];
+    let mut files = Vec::new();
+    for path in sources() {
+        let below = path.strip_prefix(&root).unwrap().with_extension("");
+        let mut module: Module = below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        if module.iter().any(|part| aside.contains(&part.as_str())) {
+            continue;
+        }
+        if module == ["lib"] || module == ["main"] {
+            module.clear();
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let parsed = syn::parse_file(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let mut file = File { module, ..File::default() };
+        file.visit_file(&parsed);
+        files.push(file);
+    }
+    files
+}
+
+impl File {
+    /// Notes a path as a file uses it: from the top, from above, or from here.
+    fn note(&mut self, path: &[String]) {
+        let (mut at, mut rest) = (self.module.clone(), path);
+        match rest.split_first() {
+            Some((first, tail)) if first == "crate" => (at, rest) = (Module::new(), tail),
+            Some((first, tail)) if first == "self" => rest = tail,
+            _ => {}
+        }
+        while let Some((first, tail)) = rest.split_first()
+            && first == "super"
+        {
+            at.pop();
+            rest = tail;
+        }
+        at.extend(rest.iter().cloned());
+        self.uses.insert(at);
+    }
+
+    fn note_tree(&mut self, before: &[String], tree: &syn::UseTree) {
+        let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
+        match tree {
+            syn::UseTree::Path(path) => self.note_tree(&with(&path.ident), &path.tree),
+            syn::UseTree::Name(name) => self.note(&with(&name.ident)),
+            syn::UseTree::Rename(rename) => self.note(&with(&rename.ident)),
+            syn::UseTree::Glob(_) => self.note(before),
+            syn::UseTree::Group(group) => group.items.iter().for_each(|item| self.note_tree(before, item)),
+        }
+    }
+
+    fn function(&mut self, signature: &syn::Signature, end: proc_macro2::Span) {
+        let lines = end.end().line - signature.fn_token.span.start().line + 1;
+        self.functions.push(Function { name: signature.ident.to_string(), lines });
+    }
+
+    fn item(&mut self, visibility: &syn::Visibility, attributes: &[syn::Attribute]) {
+        if !matches!(visibility, syn::Visibility::Inherited) {
+            self.public += 1;
+            self.described += usize::from(attributes.iter().any(|a| a.path().is_ident("doc")));
+        }
+    }
+}
+
+/// True for what is compiled for tests alone.
+fn is_test(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        let syn::Meta::List(list) = &attribute.meta else { return attribute.path().is_ident("test") };
+        let condition = list.tokens.to_string();
+        list.path.is_ident("cfg")
+            && (condition == "test" || condition.starts_with("all (test") || condition.starts_with("any (test"))
+    })
+}
+
+impl<'ast> Visit<'ast> for File {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        let attributes = match item {
+            syn::Item::Mod(item) => &item.attrs,
+            syn::Item::Fn(item) => &item.attrs,
+            syn::Item::Impl(item) => &item.attrs,
+            syn::Item::Use(item) => &item.attrs,
+            syn::Item::Struct(item) => &item.attrs,
+            syn::Item::Enum(item) => &item.attrs,
+            syn::Item::Trait(item) => &item.attrs,
+            syn::Item::Macro(item) => &item.attrs,
+            _ => return visit::visit_item(self, item),
+        };
+        if !is_test(attributes) {
+            visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.note_tree(&[], &item.tree);
+    }
+
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        self.types.insert(item.ident.to_string());
+        self.item(&item.vis, &item.attrs);
+        visit::visit_item_struct(self, item);
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
+        self.types.insert(item.ident.to_string());
+        self.item(&item.vis, &item.attrs);
+        visit::visit_item_enum(self, item);
+    }
+
+    fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
+        self.types.insert(item.ident.to_string());
+        self.item(&item.vis, &item.attrs);
+        visit::visit_item_trait(self, item);
+    }
+
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        self.function(&item.sig, item.block.brace_token.span.close());
+        self.item(&item.vis, &item.attrs);
+        visit::visit_item_fn(self, item);
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        if is_test(&item.attrs) {
+            return;
+        }
+        self.function(&item.sig, item.block.brace_token.span.close());
+        self.item(&item.vis, &item.attrs);
+        visit::visit_impl_item_fn(self, item);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.note(&names);
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        self.note_tokens(call.tokens.clone());
+        visit::visit_macro(self, call);
+    }
+}
+
+impl File {
+    /// Notes the paths that stand in the arguments of a macro, which is not parsed as code.
+    fn note_tokens(&mut self, tokens: proc_macro2::TokenStream) {
+        let mut path = Module::new();
+        let mut joined = true;
+        for token in tokens {
+            match token {
+                proc_macro2::TokenTree::Ident(name) => {
+                    if !joined {
+                        self.note(&std::mem::take(&mut path));
+                    }
+                    path.push(name.to_string());
+                    joined = false;
+                }
+                proc_macro2::TokenTree::Punct(mark) if mark.as_char() == ':' => joined = true,
+                proc_macro2::TokenTree::Group(group) => {
+                    self.note(&std::mem::take(&mut path));
+                    self.note_tokens(group.stream());
+                }
+                _ => self.note(&std::mem::take(&mut path)),
+            }
+        }
+        self.note(&path);
+    }
+}
+
+type Graph = BTreeMap<Module, BTreeSet<Module>>;
+
+/// Which file uses which; a path belongs to the deepest file that it goes through.
+fn graph(files: &[File]) -> Graph {
+    let known: BTreeSet<&Module> = files.iter().map(|file| &file.module).collect();
+    let owner = |path: &Module| {
+        (1..=path.len()).rev().map(|length| path[..length].to_vec()).find(|part| known.contains(part))
+    };
+    let edges = |file: &File| {
+        let mut edges: BTreeSet<Module> = file.uses.iter().filter_map(owner).collect();
+        edges.remove(&file.module);
+        edges
+    };
+    files.iter().map(|file| (file.module.clone(), edges(file))).collect()
+}
+
+/// Everything that `start` leads to, itself only over others.
+fn reachable(graph: &Graph, start: &Module) -> BTreeSet<Module> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![start];
+    while let Some(module) = open.pop() {
+        for next in graph.get(module).into_iter().flatten() {
+            if seen.insert(next.clone()) {
+                open.push(next);
+            }
+        }
+    }
+    seen
+}
+
+/// The groups of files that lead to each other.
+fn circles(graph: &Graph) -> Vec<BTreeSet<Module>> {
+    let reach: BTreeMap<&Module, _> = graph.keys().map(|module| (module, reachable(graph, module))).collect();
+    let mut found: Vec<BTreeSet<Module>> = Vec::new();
+    for (module, ahead) in &reach {
+        if !ahead.contains(*module) || found.iter().any(|circle| circle.contains(*module)) {
+            continue;
+        }
+        let both = ahead.iter().filter(|other| reach.get(other).is_some_and(|back| back.contains(*module)));
+        found.push(both.cloned().collect());
+    }
+    found
+}
+
+fn without_kin(graph: &Graph) -> Graph {
+    let is_kin = |a: &Module, b: &Module| a.starts_with(b) || b.starts_with(a);
+    let edges = |(module, edges): (&Module, &BTreeSet<Module>)| {
+        (module.clone(), edges.iter().filter(|other| !is_kin(module, other)).cloned().collect())
+    };
+    graph.iter().map(edges).collect()
+}
+
+fn in_several(files: &[File]) -> Vec<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in files.iter().flat_map(|file| &file.types) {
+        *counts.entry(name).or_default() += 1;
+    }
+    counts.into_iter().filter(|(_, count)| *count > 1).map(|(name, count)| format!("{name} {count}")).collect()
+}
+
+#[test]
+fn no_new_circle_of_files() {
+    let files = files();
+    let graph = graph(&files);
+    assert!(graph.values().map(BTreeSet::len).sum::<usize>() > 400, "does this test still read the code?");
+    let found = circles(&without_kin(&graph));
+    let shown = |circle: &BTreeSet<Module>| circle.iter().map(|module| module.join("/")).collect::<Vec<_>>();
+    for circle in found.iter().map(shown) {
+        println!("circle: {}", circle.join(" "));
+        let is_known =
+            CIRCLES.iter().any(|known| circle.iter().all(|module| known.contains(&module.as_str())));
+        assert!(is_known, "these files use each other: {}", circle.join(", "));
+    }
+    assert_eq!(found.len(), CIRCLES.len(), "a circle is gone: take it out of the list");
+    let all = circles(&graph);
+    println!("files on a circle, with parents: {}", all.iter().map(BTreeSet::len).sum::<usize>());
+    println!("largest: {}", all.iter().map(BTreeSet::len).max().unwrap_or(0));
+}
+
+#[test]
+fn names_and_lengths_do_not_get_worse() {
+    let files = files();
+    let several = in_several(&files);
+    let functions: Vec<&Function> = files.iter().flat_map(|file| &file.functions).collect();
+    let names: BTreeSet<&str> = functions.iter().map(|function| function.name.as_str()).collect();
+    let letters: usize = names.iter().map(|name| name.len()).sum();
+    let one_word = names.iter().filter(|name| !name.contains('_')).count() * 100 / names.len();
+    let sum = |of: fn(&File) -> usize| files.iter().map(of).sum::<usize>();
+    let (public, described) = (sum(|file| file.public), sum(|file| file.described));
+    println!("types in several files: {} of {}", several.len(), sum(|file| file.types.len()));
+    println!("one-word function names: {one_word} %, mean {:.1} letters", letters as f64 / names.len() as f64);
+    println!("public items with a description: {} %", described * 100 / public);
+    assert!(several.len() <= TYPES_IN_SEVERAL_FILES, "{} types stand in several files: {several:?}", several.len());
+    assert!(one_word <= ONE_WORD_NAMES, "{one_word} % of the function names are one word");
+    let longest = functions.iter().max_by_key(|function| function.lines).unwrap();
+    assert!(longest.lines <= LONGEST_FUNCTION, "`{}` has {} lines", longest.name, longest.lines);
+}
