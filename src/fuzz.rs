@@ -32,15 +32,21 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "cache", run: cache, seeds: seeds::cache },
     Target { name: "diff", run: diff, seeds: seeds::diff },
+    Target { name: "git_parameters", run: git_parameters, seeds: seeds::git_parameters },
     Target { name: "interop", run: interop, seeds: seeds::interop },
+    Target { name: "journal", run: journal, seeds: seeds::journal },
     Target { name: "loose", run: loose, seeds: git::loose_seeds },
     Target { name: "manifest", run: manifest, seeds: seeds::manifest },
     Target { name: "marketplace", run: marketplace, seeds: seeds::marketplace },
+    Target { name: "marketplaces", run: marketplaces, seeds: seeds::marketplaces },
+    Target { name: "netrc", run: netrc, seeds: seeds::netrc },
+    Target { name: "npm", run: npm, seeds: seeds::npm },
     Target { name: "pack", run: pack, seeds: git::pack_seeds },
     Target { name: "pack_recipe", run: pack_recipe, seeds: git::recipe_seeds },
     Target { name: "registry", run: registry, seeds: seeds::registry },
     Target { name: "search", run: search, seeds: seeds::search },
     Target { name: "search_index", run: search_index, seeds: seeds::search_index },
+    Target { name: "settings", run: settings, seeds: seeds::settings },
     Target { name: "source", run: source, seeds: seeds::source },
     Target { name: "tar", run: tar, seeds: archive::tar_seeds },
     Target { name: "tar_gz", run: tar_gz, seeds: seeds::tar_gz },
@@ -88,6 +94,36 @@ pub fn tree(data: &[u8]) {
 /// A loose git object: id and size.
 pub fn loose(data: &[u8]) {
     git::loose(data);
+}
+
+/// The journal of a killed command: it names nothing but places of its own.
+pub fn journal(data: &[u8]) {
+    crate::store::check_any_journal(data);
+}
+
+/// A project's settings: they take nothing of the user's and widen nothing.
+pub fn settings(data: &[u8]) {
+    crate::settings::check_any(data);
+}
+
+/// The file of registered marketplaces: read and written alike.
+pub fn marketplaces(data: &[u8]) {
+    crate::marketplaces::check_any(data);
+}
+
+/// A wanted version, and what an npm registry answers.
+pub fn npm(data: &[u8]) {
+    crate::fetch::npm::check_any(data);
+}
+
+/// A `.netrc` file.
+pub fn netrc(data: &[u8]) {
+    crate::fetch::auth::check_any_netrc(data);
+}
+
+/// `GIT_CONFIG_PARAMETERS`, as `git -c` hands it on.
+pub fn git_parameters(data: &[u8]) {
+    crate::fetch::git::config::check_any_parameters(data);
 }
 
 /// A file of the cache, as it is and with its hashes set right: each path once and checked,

@@ -69,7 +69,7 @@ impl Env {
 
     /// Surroundings of a test: nothing of this machine in them but the temporary `home`,
     /// which is the working directory too.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(crate) fn for_test(home: &Path, variables: &[(&str, &str)]) -> Self {
         let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let mut variables: BTreeMap<_, _> = variables.collect();

@@ -179,9 +179,15 @@ fn rewrite<T>(
 }
 
 fn read(file: &Path) -> Result<Document> {
+    match fsx::read_plain_file(file, LARGEST)? {
+        Some(bytes) => parse(&bytes, file),
+        None => Ok(Document::default()),
+    }
+}
+
+fn parse(bytes: &[u8], file: &Path) -> Result<Document> {
     let shown = file.display();
-    let Some(bytes) = fsx::read_plain_file(file, LARGEST)? else { return Ok(Document::default()) };
-    let document: Document = serde_json::from_slice(&bytes).map_err(|e| {
+    let document: Document = serde_json::from_slice(bytes).map_err(|e| {
         error!(Invalid, "`{shown}` is no list of marketplaces in line {}, column {}", e.line(), e.column())
             .cause(e)
             .hint("restore it from version control, or move it away and add the marketplaces again; it was not changed")
@@ -197,6 +203,19 @@ fn read(file: &Path) -> Result<Document> {
         )
         .hint("update ba-agent; the file was not changed")),
     }
+}
+
+/// Whatever the bytes: what is read is written and read alike.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn check_any(data: &[u8]) {
+    let file = Path::new("skills_marketplaces.json");
+    let Ok(document) = parse(data, file) else { return };
+    let text = serde_json::to_vec_pretty(&document).unwrap_or_default();
+    let again = parse(&text, file).expect("what was written can be read");
+    assert_eq!(again, document);
+    let all = Marketplaces { own: document.marketplaces.clone(), behind: document.marketplaces };
+    assert_eq!(all.hiding().count(), 0);
+    assert!(all.all().all(|(name, _)| all.get(name).is_ok()));
 }
 
 #[cfg(test)]

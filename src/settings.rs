@@ -474,6 +474,34 @@ fn parse(text: &str, file: &Path) -> Result<Document> {
     })
 }
 
+/// Any text as the settings of a project: no variable of the user is expanded, nothing is
+/// wider than before, and nothing that is the user's alone is set.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn check_any(data: &[u8]) {
+    const SECRET: &str = "value-of-the-users-variable";
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let env = Env::for_test(Path::new("/nowhere"), &[("TOKEN", SECRET), ("HOME", SECRET)]);
+    let file = Path::new("/nowhere/project/.ba-agent/config.yaml");
+    let Ok(values) = parse(text, file).and_then(|document| document.skills.into_values()) else { return };
+    let before = Settings::default();
+    let mut settings = before.clone();
+    for (key, value) in values {
+        if settings.set_from_project(key, value, &env, file).is_err() {
+            return;
+        }
+    }
+    assert!(settings.is_narrower(&before));
+    assert!(!format!("{settings:?}").contains(SECRET) || text.contains(SECRET));
+    assert_eq!(settings.cache_limit, before.cache_limit);
+    assert!(settings.allow_links_to.is_empty() && settings.ca_file.is_none() && !settings.allow_http);
+    for token in [&settings.github_token, &settings.gitlab_token, &settings.bitbucket_token] {
+        assert!(token.is_none());
+    }
+    for path in settings.install_dir.iter().chain(&settings.registry) {
+        assert!(stays_inside(path));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,8 @@
 //! the journal names no path that is obeyed: a cloned project is as hostile as a source.
 
 mod journal;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use journal::check_any as check_any_journal;
 pub(crate) mod lock;
 mod staged;
 mod transaction;

@@ -7,6 +7,8 @@
 
 mod helper;
 mod netrc;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use netrc::check_any as check_any_netrc;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -110,13 +110,18 @@ fn release(wanted: &Package, base: &str, world: &World<'_>) -> Result<Dist> {
         return Ok(get::<Release>(&format!("{base}/{name}/{version}"), wanted, world)?.dist);
     };
     let package: Releases = get(&format!("{base}/{name}"), wanted, world)?;
+    best_in_range(package, &range)
+        .map(|(_, release)| release.dist)
+        .ok_or_else(|| error!(NotFound, "no version of `{}` is in {range}", printable(&wanted.name, false)))
+}
+
+/// The highest version of a package that a range allows; what is not a version is passed over.
+fn best_in_range(package: Releases, range: &VersionReq) -> Option<(Version, Release)> {
     let versions = package
         .versions
         .into_iter()
         .filter_map(|(text, release)| Some((Version::parse(&text).ok()?, release)));
-    let best = versions.filter(|(version, _)| range.matches(version)).max_by(|a, b| a.0.cmp(&b.0));
-    best.map(|(_, release)| release.dist)
-        .ok_or_else(|| error!(NotFound, "no version of `{}` is in {range}", printable(&wanted.name, false)))
+    versions.filter(|(version, _)| range.matches(version)).max_by(|a, b| a.0.cmp(&b.0))
 }
 
 /// A range as npm writes it, as far as it is one here too: blanks between comparators are
@@ -127,9 +132,12 @@ fn range(text: &str) -> Option<VersionReq> {
 
 fn get<T: for<'de> Deserialize<'de>>(url: &str, wanted: &Package, world: &World<'_>) -> Result<T> {
     let bytes = http::get(world, url, MAX_METADATA)?;
-    serde_json::from_slice(&bytes).map_err(|e| {
-        error!(Invalid, "what the registry says of `{}` cannot be read", printable(&wanted.name, false))
-            .cause(e)
+    parse(&bytes, &wanted.name)
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(answer: &[u8], package: &str) -> Result<T> {
+    serde_json::from_slice(answer).map_err(|e| {
+        error!(Invalid, "what the registry says of `{}` cannot be read", printable(package, false)).cause(e)
     })
 }
 
@@ -171,6 +179,28 @@ fn check(package: &str, promise: &str, bytes: &[u8]) -> Result<()> {
         .cause(format!("promised: {}", printable(promise, false)))
         .cause(format!("received: {received}"))
         .hint("nothing was changed; ask whoever publishes it which one is right"))
+}
+
+/// A line with the wanted version, and behind it what a registry answers: the version that is
+/// taken is in the range, and a promise that is kept names the hash of the bytes.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn check_any(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == b'\n');
+    let (first, answer) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let wanted = String::from_utf8_lossy(first);
+    if let (Some(range), Ok(package)) = (range(&wanted), parse::<Releases>(answer, "p"))
+        && let Some((version, _)) = best_in_range(package, &range)
+    {
+        assert!(range.matches(&version));
+    }
+    if let Ok(Release { dist }) = parse::<Release>(answer, "p")
+        && let Some(promise) = dist.integrity
+        && check("p", &promise, b"abc").is_ok()
+    {
+        assert!(
+            ["sha512-3a81oZNherrMQXNJriBBMRLm", "sha256-ungWv48Bz"].iter().any(|hash| promise.contains(hash))
+        );
+    }
 }
 
 #[cfg(test)]

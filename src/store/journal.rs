@@ -210,6 +210,28 @@ impl Journal {
     }
 }
 
+/// Whatever the bytes: what is read is written and read alike, and everything that it names
+/// lies directly in its own skills folders or in a staging folder there.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn check_any(data: &[u8]) {
+    let Ok(journal) = Journal::parse(data) else { return };
+    let text = serde_json::to_vec_pretty(&journal).unwrap_or_default();
+    assert_eq!(Journal::parse(&text).as_ref().ok(), Some(&journal));
+    for (root, staging) in journal.roots.iter().zip(journal.stagings()) {
+        assert_eq!(staging, root.place.join(&journal.staging));
+        assert_eq!(Path::new(&journal.staging).components().count(), 1);
+    }
+    for swap in &journal.swaps {
+        let (Some(root), Some(paths)) = (journal.roots.get(swap.root), journal.paths(swap)) else {
+            panic!("a swap without a root was taken");
+        };
+        assert_eq!(paths.place, root.place.join(swap.name.as_str()));
+        for staged in paths.new.iter().chain(&paths.old) {
+            assert_eq!(staged.parent(), Some(root.staging(&journal.staging).as_path()));
+        }
+    }
+}
+
 /// Turns a transaction back: swaps in reverse, staging folders, folders it made.
 ///
 /// # Errors

@@ -154,6 +154,20 @@ impl Words<'_> {
     }
 }
 
+/// Whatever the text: a login has a password, and one that is found for a host is found in a
+/// file that names that host.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn check_any(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for host in ["h.example", "127.0.0.1", ""] {
+        if let Found::Machine { password, .. } = parse(&text, host) {
+            assert!(!password.is_empty());
+            let names = text.to_ascii_lowercase().contains(host);
+            assert!(names || text.contains('\\'), "{host} stands nowhere in the file");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

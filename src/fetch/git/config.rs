@@ -285,5 +285,18 @@ fn unquote(text: &str) -> Option<(String, &str)> {
     }
 }
 
+/// Whatever the text: pairs that are read can be quoted as git does, and are read alike.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn check_any_parameters(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Some(pairs) = parameters(text) else { return };
+    let quote = |word: &str| format!("'{}'", word.replace('\'', "'\\''").replace('!', "'\\!'"));
+    let written = |(key, value): &(String, Option<String>)| {
+        format!("{}={}", quote(key), value.as_deref().map(quote).unwrap_or_default())
+    };
+    let line = pairs.iter().map(written).collect::<Vec<_>>().join(" ");
+    assert_eq!(parameters(&line), Some(pairs), "{line}");
+}
+
 #[cfg(test)]
 mod tests;
