@@ -44,6 +44,6 @@ mod overlap;
 mod requests;
 mod search;
 mod served;
-mod shape;
 #[path = "../support/server.rs"]
 mod server;
+mod shape;

@@ -23,11 +23,70 @@ const CIRCLES: &[&[&str]] = &[
 ];
 
 /// A type name stands in one file. These still stand in several.
-const TYPES_IN_SEVERAL_FILES: usize = 0;
+const TYPES_IN_SEVERAL_FILES: &[&str] = &[
+    "Answer",
+    "Ask",
+    "Blobs",
+    "Builder",
+    "Change",
+    "Command",
+    "Content",
+    "Context",
+    "Document",
+    "Entry",
+    "Export",
+    "Fault",
+    "Fetched",
+    "Finding",
+    "Format",
+    "Found",
+    "Ground",
+    "Head",
+    "History",
+    "Index",
+    "Job",
+    "Known",
+    "LeftOut",
+    "Limits",
+    "Line",
+    "List",
+    "Locked",
+    "Looked",
+    "Manner",
+    "Marketplace",
+    "Members",
+    "Open",
+    "Opened",
+    "Origin",
+    "Pack",
+    "Package",
+    "Parts",
+    "Pin",
+    "Place",
+    "Reader",
+    "Record",
+    "Row",
+    "Rule",
+    "Scan",
+    "Search",
+    "Section",
+    "Show",
+    "Size",
+    "Skill",
+    "Source",
+    "Target",
+    "Term",
+    "Text",
+    "Tree",
+    "Update",
+    "Validate",
+    "Walk",
+    "What",
+];
 
 /// Share of function names that are one word, in percent; a name that is used elsewhere says
 /// what is done to what.
-const ONE_WORD_NAMES: usize = 0;
+const ONE_WORD_NAMES: usize = 47;
 
 /// Lines of the longest function.
 const LONGEST_FUNCTION: usize = 70;
@@ -123,7 +182,9 @@ fn is_test(attributes: &[syn::Attribute]) -> bool {
         let syn::Meta::List(list) = &attribute.meta else { return attribute.path().is_ident("test") };
         let condition = list.tokens.to_string();
         list.path.is_ident("cfg")
-            && (condition == "test" || condition.starts_with("all (test") || condition.starts_with("any (test"))
+            && (condition == "test"
+                || condition.starts_with("all (test")
+                || condition.starts_with("any (test"))
     })
 }
 
@@ -277,7 +338,7 @@ fn in_several(files: &[File]) -> Vec<String> {
     for name in files.iter().flat_map(|file| &file.types) {
         *counts.entry(name).or_default() += 1;
     }
-    counts.into_iter().filter(|(_, count)| *count > 1).map(|(name, count)| format!("{name} {count}")).collect()
+    counts.into_iter().filter(|(_, count)| *count > 1).map(|(name, _)| name.to_owned()).collect()
 }
 
 #[test]
@@ -310,9 +371,16 @@ fn names_and_lengths_do_not_get_worse() {
     let sum = |of: fn(&File) -> usize| files.iter().map(of).sum::<usize>();
     let (public, described) = (sum(|file| file.public), sum(|file| file.described));
     println!("types in several files: {} of {}", several.len(), sum(|file| file.types.len()));
-    println!("one-word function names: {one_word} %, mean {:.1} letters", letters as f64 / names.len() as f64);
+    println!(
+        "one-word function names: {one_word} %, mean {:.1} letters",
+        letters as f64 / names.len() as f64
+    );
     println!("public items with a description: {} %", described * 100 / public);
-    assert!(several.len() <= TYPES_IN_SEVERAL_FILES, "{} types stand in several files: {several:?}", several.len());
+    let is_known = |name: &String| TYPES_IN_SEVERAL_FILES.contains(&name.as_str());
+    let new: Vec<_> = several.iter().filter(|name| !is_known(name)).collect();
+    assert!(new.is_empty(), "these types stand in several files: {new:?}");
+    let gone = TYPES_IN_SEVERAL_FILES.iter().filter(|known| !several.iter().any(|name| name == *known));
+    assert_eq!(gone.collect::<Vec<_>>(), [&""; 0], "one file each now: take them out of the list");
     assert!(one_word <= ONE_WORD_NAMES, "{one_word} % of the function names are one word");
     let longest = functions.iter().max_by_key(|function| function.lines).unwrap();
     assert!(longest.lines <= LONGEST_FUNCTION, "`{}` has {} lines", longest.name, longest.lines);
