@@ -29,10 +29,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
-
 use crate::cache::Cache;
 use crate::error::{Result, error};
+use crate::fsx;
 use crate::layout::Env;
 use crate::settings::Settings;
 use crate::source::Resolved;
@@ -102,7 +101,8 @@ pub(crate) struct Tree {
 enum Blobs {
     Memory(Vec<Vec<u8>>),
     Embedded(Vec<&'static [u8]>),
-    Folder(PathBuf),
+    /// The folder, and how many bytes a file of it may have.
+    Folder(PathBuf, u64),
     /// One buffer, and where each blob is in it.
     Packed(Vec<u8>, Vec<std::ops::Range<usize>>),
     Git(git::Blobs),
@@ -131,9 +131,10 @@ impl Tree {
         Self { listing, skipped: 0, blobs: Blobs::Packed(bytes, ranges) }
     }
 
-    /// A tree on the disk below `root`.
-    pub(crate) fn folder(listing: Listing, root: PathBuf) -> Self {
-        Self { listing, skipped: 0, blobs: Blobs::Folder(root) }
+    /// A tree on the disk below `root`, whose files are read up to a size of `largest`: who
+    /// knows what lies there.
+    pub(crate) fn folder(listing: Listing, root: PathBuf, largest: u64) -> Self {
+        Self { listing, skipped: 0, blobs: Blobs::Folder(root, largest) }
     }
 
     /// A tree out of a git repository.
@@ -229,7 +230,13 @@ impl Tree {
                 range.and_then(|range| bytes.get(range)).map(Cow::Borrowed).ok_or_else(gone)
             }
             Blobs::Git(blobs) => Ok(Cow::Owned(blobs.read(entry)?)),
-            Blobs::Folder(root) => Ok(Cow::Owned(fs::read(root.join(entry.path.as_str()))?)),
+            Blobs::Folder(_, largest) if entry.size > *largest => {
+                Err(error!(Invalid, "`{}` has {} bytes: a file may have {largest}", entry.path, entry.size))
+            }
+            Blobs::Folder(root, largest) => {
+                let bytes = fsx::read_plain_file(&root.join(entry.path.as_str()), *largest)?;
+                bytes.map(Cow::Owned).ok_or_else(gone)
+            }
         }
     }
 }

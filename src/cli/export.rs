@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use fs_err as fs;
 
 use super::Context;
-use crate::error::Result;
+use crate::error::{Result, error};
+use crate::fsx;
 use crate::interop::{self, Hosts};
 use crate::skill::SkillName;
 
@@ -49,7 +49,9 @@ impl Export {
             let roots =
                 registry.skills.get(name).map_or(Ok(Vec::new()), |entry| place.places.roots_of(entry))?;
             let root = roots.into_iter().next().unwrap_or_default();
-            Ok(fs::read(root.join(name.as_str()).join(path))?)
+            let file = root.join(name.as_str()).join(path);
+            fsx::read_plain_file(&file, settings.limits.file)?
+                .ok_or_else(|| error!(NotFound, "`{}` is not there", place.places.shown(&file)))
         };
         let export = interop::export(&registry, &hosts, &mut read)?;
         for one in &export.left_out {

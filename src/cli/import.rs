@@ -1,5 +1,6 @@
 //! `ba-agent skill install --from FILE`: what another tool's lock file names.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -10,6 +11,19 @@ use crate::interop::{self, Content, Imported, Promise};
 use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered};
 use crate::source::Source;
 
+/// The largest lock file that is read: thousands of skills make a few MB.
+const LARGEST: u64 = 64 << 20;
+
+/// The text of the file that was named, which may be a pipe.
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    fs::File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        return Err(std::io::Error::other(format!("`{}` has more than {LARGEST} bytes", path.display())));
+    }
+    Ok(text)
+}
+
 /// Reads the file and gathers the skills that it names, each at the recorded commit where
 /// there is one, else as its source is now.
 ///
@@ -18,7 +32,7 @@ use crate::source::Source;
 /// not what the file promised of that very commit or digest.
 pub(super) fn gather(cx: &Context<'_>, place: &Place, file: &Path) -> Result<Vec<Gathered>> {
     let path = cx.env.absolute(file);
-    let text = fs::read_to_string(&path).map_err(|e| match e.kind() {
+    let text = read(&path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => error!(NotFound, "the lock file `{}` does not exist", file.display()),
         _ => e.into(),
     })?;

@@ -41,7 +41,7 @@ pub(crate) fn open(root: &Path, own: &[PathBuf], limits: &Limits) -> Result<Tree
     for (raw, reason) in walk.refused {
         listing.refuse(&raw, reason);
     }
-    let mut tree = Tree::folder(listing, root.to_owned());
+    let mut tree = Tree::folder(listing, root.to_owned(), limits.file);
     tree.skipped = walk.skipped;
     Ok(tree)
 }

@@ -734,12 +734,20 @@ fn control_character(text: &[u8]) -> Option<char> {
     text.chars().find(obeyed)
 }
 
-/// Runs one command in one hostile project; what it broke.
+/// Runs one command in a project with these ingredients; what it broke.
 fn attack(world: &World, ingredients: &[(usize, u64)], args: &[&str]) -> Result<u64, String> {
+    let prepare = || {
+        for (which, seed) in ingredients {
+            INGREDIENTS[*which].1(world, &mut Dice::new(*seed));
+        }
+    };
+    attack_in(world, prepare, args)
+}
+
+/// Runs one command in one hostile project; what it broke, or the memory that it took.
+fn attack_in(world: &World, prepare: impl FnOnce(), args: &[&str]) -> Result<u64, String> {
     world.reset();
-    for (which, seed) in ingredients {
-        INGREDIENTS[*which].1(world, &mut Dice::new(*seed));
-    }
+    prepare();
     let links = links_out(world);
     let ended = run(world, args)?;
     let printed = String::from_utf8_lossy(&[&ended.stdout[..], &ended.stderr].concat()).into_owned();
@@ -834,4 +842,29 @@ fn no_command_in_a_hostile_project_harms_its_user() {
         most.into_inner() >> 20
     );
     figure("commands in hostile projects", total, total, &more);
+}
+
+/// Whatever a command reads of a project, it looks at the size first.
+#[test]
+fn no_command_reads_an_enormous_file_whole() {
+    let files = [
+        "local/pdf/SKILL.md",
+        "local/pdf/references/more.md",
+        ".claude/skills/pdf/SKILL.md",
+        ".claude/skills/pdf/references/more.md",
+        ".claude/skills/pdf/new.bin",
+        "local/.claude-plugin/marketplace.json",
+        "skills-lock.json",
+    ];
+    let result = on_all_processors(files.len() * COMMANDS.len(), World::new, |world, number| {
+        let (file, line) = (files[number / COMMANDS.len()], COMMANDS[number % COMMANDS.len()]);
+        let args: Vec<&str> = line.split(' ').collect();
+        // A hole of a terabyte: no room on the disk, and more than any memory.
+        let prepare = || std::fs::File::create(world.clear(file)).unwrap().set_len(1 << 40).unwrap();
+        let result = attack_in(world, prepare, &args);
+        result.map(|_| ()).map_err(|text| format!("`{line}` with an enormous {file}\n{text}"))
+    });
+    if let Err(text) = result {
+        panic!("{text}");
+    }
 }
