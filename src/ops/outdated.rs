@@ -141,9 +141,9 @@ impl UpdateTarget {
 
 /// A source as [`look`] left it, for `update` to go on with.
 pub(super) enum Opened<'w> {
-    Source(PackageSource<'w>),
+    Source(Box<PackageSource<'w>>),
     /// A repository of which only the refs are known; over ssh its session is open still.
-    Remote(Remote<'w>),
+    Remote(Box<Remote<'w>>),
 }
 
 /// What [`look`] found, and the sources that it opened on the way.
@@ -344,21 +344,23 @@ fn open<'w>(
     remote: Option<Result<Remote<'w>>>,
     world: &'w World<'w>,
 ) -> Result<Opened<'w>> {
-    let Some(resolved) = &status.resolved else { return target.open(world).map(Opened::Source) };
+    let Some(resolved) = &status.resolved else {
+        return target.open(world).map(|source| Opened::Source(Box::new(source)));
+    };
     let remote = remote.unwrap_or_else(|| Remote::open(&resolved.source, world))?;
-    let Pin::Commit(sha) = &resolved.pin else { return Ok(Opened::Remote(remote)) };
+    let Pin::Commit(sha) = &resolved.pin else { return Ok(Opened::Remote(Box::new(remote))) };
     let is_cheap = match world.offline {
         true => remote.is_at_hand(sha),
         false => remote.is_local() || remote.supports_filter()?,
     };
     if !is_cheap {
-        return Ok(Opened::Remote(remote));
+        return Ok(Opened::Remote(Box::new(remote)));
     }
     let source = PackageSource::of_commit(remote, resolved.clone(), Extent::Partial, world)?;
     if let Some(cache) = &world.cache {
         source.remember(cache);
     }
-    Ok(Opened::Source(source))
+    Ok(Opened::Source(Box::new(source)))
 }
 
 fn status(skill: &Followed<'_>, found: Result<Found>) -> UpdateStatus {

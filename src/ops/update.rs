@@ -202,10 +202,10 @@ fn fetch_one<'w>(
     let first = statuss.first().and_then(|status| Some((status, status.target.as_ref()?)));
     let (first, target) = first.ok_or_else(|| error!(Failed, "a source without skills was asked for"))?;
     let mut source = match (opened, &first.resolved) {
-        (Some(Opened::Source(source)), _) => source,
+        (Some(Opened::Source(source)), _) => *source,
         (opened, Some(resolved)) if matches!(resolved.pin, Pin::Commit(_)) => {
             let remote = match opened {
-                Some(Opened::Remote(remote)) => remote,
+                Some(Opened::Remote(remote)) => *remote,
                 _ => Remote::open(&resolved.source, world)?,
             };
             PackageSource::of_commit(remote, resolved.clone(), Extent::Partial, world)?
