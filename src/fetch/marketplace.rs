@@ -46,9 +46,9 @@ impl Place {
                 return Ok(Self::Served(url));
             }
         }
-        let Some((base, manifest)) = split_manifest(body) else {
-            return Ok(Self::Tree { request: Box::new(Request::parse(text)?), manifest: None });
-        };
+        let whole = || Ok(Self::Tree { request: Box::new(Request::parse(text)?), manifest: None });
+        // A slash at the end is no part of what is named; a canonical text has none.
+        let Some((base, manifest)) = split_manifest(body.trim_end_matches('/')) else { return whole() };
         if web && !is_page(body) {
             return Url::parse(body)
                 .map(Self::File)
@@ -59,7 +59,11 @@ impl Place {
             Some(reference) => format!("{base}#{reference}"),
             None => base,
         };
-        Ok(Self::Tree { request: Box::new(Request::parse(&base)?), manifest: Some(manifest) })
+        match Request::parse(&base) {
+            Ok(request) => Ok(Self::Tree { request: Box::new(request), manifest: Some(manifest) }),
+            // The repository itself may have the name of a catalogue: `owner/marketplace.json`.
+            Err(error) => whole().map_err(|_: Error| error),
+        }
     }
 
     /// The canonical text, which [`Place::parse`] reads to the same place but for the
@@ -258,6 +262,8 @@ mod tests {
             "owner/repo/.agents/plugins/marketplace.json",
             "github:owner/repo .agents/plugins/marketplace.json",
         );
+        check("owner/marketplace.json", "github:owner/marketplace.json");
+        check("owner/repo/marketplace.json/", "github:owner/repo marketplace.json");
         check(
             "owner/repo/.agents/plugins/marketplace.json#v1",
             "github:owner/repo#v1 .agents/plugins/marketplace.json",
@@ -314,6 +320,8 @@ mod tests {
             "https://x.example/marketplace.json",
             "./m",
             "./p.zip",
+            "o/marketplace.json",
+            "o/marketplace.json/",
         ] {
             let place = Place::parse(text).unwrap();
             assert_eq!(Place::parse(&place.text()).unwrap(), place, "{text}");
