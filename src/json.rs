@@ -161,25 +161,50 @@ fn fault(text: &str, error: &serde_json::Error) -> Fault {
     Fault { line, column: String::from_utf8_lossy(before).chars().count() + 1, message }
 }
 
-/// Where the lines of a text begin.
+/// Where the lines of a text begin, and how many code points stand before some of its bytes:
+/// a catalogue may be one line of 30 MB.
 #[derive(Debug)]
 pub(crate) struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
+    /// Code points that begin before each whole [`BLOCK`] of bytes.
+    counts: Vec<usize>,
+}
+
+/// Bytes of which the code points are counted at once.
+const BLOCK: usize = 4_096;
+
+/// Code points that begin in these bytes.
+fn beginnings(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
 impl<'a> Lines<'a> {
     pub(crate) fn of(text: &'a str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { text, starts }
+        let mut before = 0;
+        let mut counts = Vec::with_capacity(text.len() / BLOCK + 1);
+        for block in text.as_bytes().chunks(BLOCK) {
+            counts.push(before);
+            before += beginnings(block);
+        }
+        Self { text, starts, counts }
     }
 
     /// Line and column of a byte, both 1-based, the column in code points.
     pub(crate) fn at(&self, offset: usize) -> (usize, usize) {
         let line = self.starts.partition_point(|start| *start <= offset).max(1);
         let start = self.starts.get(line - 1).copied().unwrap_or(0);
-        let before = self.text.get(start..offset).unwrap_or_default();
-        (line, before.trim_start_matches('\u{feff}').chars().count() + 1)
+        let Some(before) = self.text.get(start..offset) else { return (line, 1) };
+        let marks = before.chars().take_while(|c| *c == '\u{feff}').count();
+        (line, self.before(offset) - self.before(start) - marks + 1)
+    }
+
+    /// Code points before a byte.
+    fn before(&self, offset: usize) -> usize {
+        let block = (offset / BLOCK).min(self.counts.len().saturating_sub(1));
+        let rest = self.text.as_bytes().get(block * BLOCK..offset).unwrap_or_default();
+        self.counts.get(block).copied().unwrap_or(0) + beginnings(rest)
     }
 }
 
@@ -204,6 +229,21 @@ mod tests {
         );
         assert!(Json::parse(text).unwrap().get("é").unwrap().is_null());
         assert!(item.list().is_none() && value.object().is_none() && item.text().is_none());
+    }
+
+    #[test]
+    fn a_place_in_a_long_line_is_counted_from_its_beginning() {
+        let text = "\u{feff}é漢a\n".repeat(3) + &"é漢a🦀".repeat(BLOCK) + "\n" + &"x".repeat(BLOCK * 2);
+        let lines = Lines::of(&text);
+        let slow = |offset: usize| {
+            let line = text[..offset].matches('\n').count();
+            let start = text[..offset].rfind('\n').map_or(0, |at| at + 1);
+            (line + 1, text[start..offset].trim_start_matches('\u{feff}').chars().count() + 1)
+        };
+        for (at, _) in text.char_indices().step_by(97).chain([(text.len(), 'x')]) {
+            assert_eq!(lines.at(at), slow(at), "byte {at}");
+        }
+        assert_eq!(Lines::of("").at(0), (1, 1));
     }
 
     #[test]

@@ -189,7 +189,7 @@ impl Catalogue {
     /// `Invalid`, with every finding that stops it, for what is no catalogue: no JSON, no
     /// `name`, `owner` or `plugins`, or one of a wrong type. Entries never stop it.
     pub(crate) fn parse(text: &str, file: &str, manner: Manner) -> Result<Self> {
-        let (catalogue, findings) = read::catalogue(text, file, manner, None);
+        let (catalogue, findings) = read::to_use(text, file, manner);
         let fatal: Vec<&Finding> =
             findings.iter().filter(|f| f.severity == Severity::Error && rules::is_fatal(f.code)).collect();
         match catalogue {
@@ -263,7 +263,7 @@ pub(crate) fn check(
     manner: Manner,
     is_folder: Option<&dyn Fn(&str) -> bool>,
 ) -> Vec<Finding> {
-    read::catalogue(text, file, manner, is_folder).1
+    read::check(text, file, manner, is_folder)
 }
 
 /// The version of a plugin: its own, else the entry's, else what it is pinned to.

@@ -443,8 +443,11 @@ fn loose(
 
 /// The text of a catalogue with more entries; `None` where there are none to be had.
 fn with_entries(text: &str, more: Vec<Value>) -> Option<String> {
+    if more.is_empty() {
+        return None;
+    }
     let mut document: Value = serde_json::from_str(text).ok()?;
-    document.get_mut("plugins")?.as_array_mut().filter(|_| !more.is_empty())?.extend(more);
+    document.get_mut("plugins")?.as_array_mut()?.extend(more);
     serde_json::to_string_pretty(&document).ok()
 }
 
