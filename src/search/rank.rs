@@ -2,8 +2,8 @@
 //!
 //! A word adds to a document by how rare it is among all of them (its inverse document
 //! frequency) and by its weight in the document, with less and less for each more, and less in a
-//! longer document. The sum is multiplied by the square of the share of the query that the
-//! document answers, weighed by rarity: of a sentence of fourteen words a good document has
+//! longer document. The sum is multiplied by the share of the query that the document answers,
+//! weighed by rarity: of a sentence of fourteen words a good document has
 //! the four that matter. Weights, `K1` and `B` were set on one half of the queries of
 //! `tests/search/` and judged by the other; they are flat, a third more or less of any moves
 //! hit@3 by a point.
@@ -82,7 +82,7 @@ pub(crate) fn rank(indexes: &[Index<'_>], query: &Query) -> Vec<Hit> {
         {
             let share = met / total;
             let is_name = index.entry(at).is_some_and(|entry| entry.name == named);
-            let score = score * share * share * if is_name { IS_NAME } else { 1.0 };
+            let score = score * share * if is_name { IS_NAME } else { 1.0 };
             hits.push(Hit { volume, at, score: (score * 1_000.0).round() / 1_000.0 });
         }
     }

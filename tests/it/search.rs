@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::env::{TestEnv, skill_md};
+use crate::env::{TestEnv, commit, skill_md};
 use crate::server::Server;
 
 /// Two marketplaces, one of skills in three languages, one catalogue of entries elsewhere.
@@ -148,6 +148,39 @@ fn an_index_that_is_gone_cut_old_or_damaged_is_made_anew() {
         assert_eq!(ask(), answer);
         assert!(std::fs::read(&file).unwrap() == sound, "not made anew out of {} bytes", bytes.len());
     }
+}
+
+#[test]
+fn who_searches_while_a_copy_is_renewed_gets_the_old_one_or_the_new() {
+    let env = far();
+    std::fs::create_dir_all(env.path("next")).unwrap();
+    let repo = git2::Repository::open(env.path("far.git")).unwrap();
+    std::thread::scope(|scope| {
+        let searcher = scope.spawn(|| {
+            for _ in 0..12 {
+                let found = search(&env, &["nets"]);
+                let texts: Vec<&str> = found["results"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|row| row["description"].as_str().unwrap())
+                    .collect();
+                assert!(
+                    texts.is_empty() || texts.len() == 1 && texts[0].starts_with("Mends nets, edition "),
+                    "{texts:?}"
+                );
+                assert_eq!(found["unread"], json!([]));
+            }
+        });
+        for edition in 0..5 {
+            let text = format!("Mends nets, edition {}.", edition * 1_000);
+            env.write("next/skills/nets/SKILL.md", skill_md("nets", &text));
+            commit(&repo, "refs/heads/main", &env.path("next"), "next");
+            env.run(&["marketplace", "update", "far"]).ends(0);
+        }
+        searcher.join().unwrap();
+    });
+    assert_eq!(search(&env, &["nets"])["results"][0]["description"], "Mends nets, edition 4000.");
 }
 
 #[test]
