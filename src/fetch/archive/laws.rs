@@ -18,6 +18,22 @@ static ACCEPTED: LazyLock<Vec<(&'static str, Vec<u8>)>> = LazyLock::new(|| {
 });
 
 #[test]
+fn the_size_of_the_corpus_is_what_the_read_me_says() {
+    let all = corpus::all();
+    let count = |is: fn(&Expect) -> bool| all.iter().filter(|case| is(&case.expect)).count();
+    let figures = format!(
+        "{}: {} refused, {} refused as a skill, {} accepted",
+        all.len(),
+        count(|expect| matches!(expect, Expect::Refuse(_))),
+        count(|expect| matches!(expect, Expect::SkillRefused(_))),
+        count(|expect| matches!(expect, Expect::Accept(_))),
+    );
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/README.md");
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains(&figures), "tests/README.md should say `{figures}`");
+}
+
+#[test]
 fn the_crates_find_the_same_files_in_what_is_accepted() {
     for (name, bytes) in &*ACCEPTED {
         assert!(second_opinion(bytes).is_some(), "{name}");
