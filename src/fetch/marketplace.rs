@@ -46,9 +46,10 @@ impl Place {
                 return Ok(Self::Served(url));
             }
         }
-        let whole = || Ok(Self::Tree { request: Box::new(Request::parse(text)?), manifest: None });
         // A slash at the end is no part of what is named; a canonical text has none.
-        let Some((base, manifest)) = split_manifest(body.trim_end_matches('/')) else { return whole() };
+        let Some((base, manifest)) = split_manifest(body.trim_end_matches('/')) else {
+            return Ok(Self::Tree { request: Box::new(Request::parse(text)?), manifest: None });
+        };
         if web && !is_page(body) {
             return Url::parse(body)
                 .map(Self::File)
@@ -62,7 +63,12 @@ impl Place {
         match Request::parse(&base) {
             Ok(request) => Ok(Self::Tree { request: Box::new(request), manifest: Some(manifest) }),
             // The repository itself may have the name of a catalogue: `owner/marketplace.json`.
-            Err(error) => whole().map_err(|_: Error| error),
+            Err(error) => match Request::parse(text) {
+                Ok(request) if request.subdirectory.is_none() => {
+                    Ok(Self::Tree { request: Box::new(request), manifest: None })
+                }
+                _ => Err(error),
+            },
         }
     }
 
@@ -263,6 +269,7 @@ mod tests {
             "github:owner/repo .agents/plugins/marketplace.json",
         );
         check("owner/marketplace.json", "github:owner/marketplace.json");
+        check("owner/repo/a@b@c/marketplace.json", "Usage");
         check("owner/repo/marketplace.json/", "github:owner/repo marketplace.json");
         check(
             "owner/repo/.agents/plugins/marketplace.json#v1",
