@@ -35,8 +35,25 @@ impl Place {
     /// Reads what a person writes behind `marketplace add NAME`.
     ///
     /// # Errors
-    /// Those of [`Request::parse`].
+    /// Those of [`Request::parse`], and `Usage` for a catalogue below one.
     pub(crate) fn parse(text: &str) -> Result<Self> {
+        let place = Self::understand(text)?;
+        if let Self::Tree { request, manifest: Some(_) } = &place {
+            // The recorded text names the tree alone, and must lead to it again.
+            let again = Self::understand(&request.to_string());
+            if !matches!(again, Ok(Self::Tree { request: again, .. }) if again == *request) {
+                return Err(error!(
+                    Usage,
+                    "expected a catalogue in a folder, found one below another: `{}`",
+                    printable(text, false)
+                )
+                .hint("a folder that is called `marketplace.json` cannot hold a marketplace; rename it"));
+            }
+        }
+        Ok(place)
+    }
+
+    fn understand(text: &str) -> Result<Self> {
         let text = text.trim_ascii();
         let (body, fragment) = text.split_once('#').map_or((text, None), |(body, rest)| (body, Some(rest)));
         let web = body.starts_with("https://") || body.starts_with("http://");
@@ -270,6 +287,8 @@ mod tests {
         );
         check("owner/marketplace.json", "github:owner/marketplace.json");
         check("owner/repo/a@b@c/marketplace.json", "Usage");
+        check("/.claude-plugin/marketplace.json/marketplace.json", "Usage");
+        check("owner/marketplace.json/marketplace.json", "github:owner/marketplace.json marketplace.json");
         check("owner/repo/marketplace.json/", "github:owner/repo marketplace.json");
         check(
             "owner/repo/.agents/plugins/marketplace.json#v1",
