@@ -159,5 +159,5 @@ pub fn search(documents: &[(String, String)], query: &str) -> usize {
     };
     let documents: Vec<Document<'_>> = documents.iter().map(document).collect();
     let index = search::index(&documents);
-    search::Index::read(&index).map_or(0, |index| search::rank(&[index], &Query::parse(query)).len())
+    search::Index::read(&index).map_or(0, |index| search::rank(&[index], &Query::parse(query)).hits.len())
 }

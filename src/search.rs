@@ -24,7 +24,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use index::{Builder, Index, Row, key};
-pub(crate) use rank::{Hit, rank, unknown};
+pub(crate) use rank::{Hit, Ranking, rank};
 use words::{Strength, Term, for_each_word};
 
 /// What can be found: a skill, or an entry of a catalogue. It borrows from the text that it
@@ -91,7 +91,20 @@ pub(crate) struct Query {
 struct Asked {
     word: Term,
     /// What is looked up: its stem, or the pairs of a run without blanks.
-    terms: Vec<String>,
+    terms: Vec<Wanted>,
+}
+
+/// A term that is looked up, and others that mean the same.
+#[derive(Debug, Clone, PartialEq)]
+struct Wanted {
+    term: String,
+    synonyms: Vec<String>,
+}
+
+impl Wanted {
+    fn is(&self, term: &str) -> bool {
+        self.term == term || self.synonyms.iter().any(|other| other == term)
+    }
 }
 
 /// Different terms of a query that are looked for; what stands behind them is left out.
@@ -128,7 +141,8 @@ impl Query {
             if own.is_empty() {
                 return;
             }
-            let asked = Asked { word: Term::of(word), terms: own };
+            let wanted = |term: String| Wanted { synonyms: synonyms::of(&term), term };
+            let asked = Asked { word: Term::of(word), terms: own.into_iter().map(wanted).collect() };
             if terms::is_stop_word(word.text()) { stop_words.push(asked) } else { query.asked.push(asked) }
         });
         if query.asked.is_empty() {
@@ -161,10 +175,7 @@ impl Asked {
     /// it, unless what was asked for stands inside it as it is.
     fn part(&self, original: &str, word: words::Word<'_>) -> Option<Range<usize>> {
         let terms = terms::of_word(word);
-        let shared = |term: &String| {
-            self.terms.contains(term)
-                || synonyms::of(term).any(|other| self.terms.iter().any(|own| own == other))
-        };
+        let shared = |term: &String| self.terms.iter().any(|wanted| wanted.is(term));
         if self.word.strength(word) == Strength::None && !terms.iter().any(shared) {
             return None;
         }
@@ -176,7 +187,8 @@ impl Asked {
             Some(at..at + text.len())
         };
         let whole = place(self.word.text());
-        let pairs = || word.is_run().then(|| self.terms.iter().find_map(|term| place(term))).flatten();
+        let pairs =
+            || word.is_run().then(|| self.terms.iter().find_map(|wanted| place(&wanted.term))).flatten();
         whole.or_else(pairs).or(Some(0..original.len()))
     }
 }
@@ -215,7 +227,7 @@ pub(crate) fn read_anything(rest: &[u8]) {
     }
     let indexes = [index];
     for query in ["pdf", "kuberntes deploy", "数据分析 the", "c++", ""] {
-        for hit in rank(&indexes, &Query::parse(query)) {
+        for hit in rank(&indexes, &Query::parse(query)).hits {
             assert!(hit.score.is_finite() && hit.volume == 0);
         }
     }

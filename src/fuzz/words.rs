@@ -220,7 +220,7 @@ pub fn search(data: &[u8]) {
     let documents: Vec<Document<'_>> = texts.lines().map(document).collect();
     let index = find::index(&documents);
     let Some(index) = find::Index::read(&index) else { panic!("a new index cannot be read") };
-    for hit in find::rank(&[index], &query) {
+    for hit in find::rank(&[index], &query).hits {
         assert!(hit.score.is_finite() && hit.at < documents.len());
     }
     for range in query.ranges(texts) {

@@ -14,7 +14,7 @@ use crate::error::{Error, Result, error};
 use crate::fetch::World;
 use crate::marketplaces::{Marketplace, Marketplaces};
 use crate::registry::Registry;
-use crate::search::{self, Document, Filter, Hit, Index, Query, Row};
+use crate::search::{self, Document, Filter, Hit, Index, Query, Ranking, Row};
 use crate::source::Source;
 
 /// What is searched: of each marketplace its documents and their index.
@@ -270,13 +270,12 @@ impl Search<'_> {
         let own = search::index(&extras);
         indexes.extend(Index::read(&own));
         let shelf = Shelf { indexes, extras: &extras, installed };
-        let mut hits = search::rank(&shelf.indexes, self.query);
+        let Ranking { mut hits, unknown } = search::rank(&shelf.indexes, self.query);
         self.keep_admitted(&shelf, &mut hits)?;
         let groups = grouped(&shelf.indexes, hits);
         let total = groups.len();
         let found =
             groups.iter().take(limit).map(|group| self.found(&shelf, group)).collect::<Result<_, _>>()?;
-        let unknown = search::unknown(&shelf.indexes, self.query);
         Ok(Answer { found, total, unknown })
     }
 

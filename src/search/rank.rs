@@ -10,7 +10,7 @@
 
 use super::index::{self, Index};
 use super::words::{Strength, Word};
-use super::{Asked, Query, synonyms, terms};
+use super::{Asked, Query, terms};
 
 /// How soon more of a word counts no more.
 const K1: f32 = 1.2;
@@ -61,19 +61,28 @@ struct Sums {
     touched: Vec<usize>,
 }
 
+/// What a search found.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ranking {
+    pub(crate) hits: Vec<Hit>,
+    /// Words of the query that nothing answers, as they are folded.
+    pub(crate) unknown: Vec<String>,
+}
+
 /// The documents that answer a query, best first, equal ones in the order of the indexes.
 /// A query without a word finds everything.
-pub(crate) fn rank(indexes: &[Index<'_>], query: &Query) -> Vec<Hit> {
+pub(crate) fn rank(indexes: &[Index<'_>], query: &Query) -> Ranking {
     if query.asked.is_empty() {
         let all = indexes.iter().enumerate();
         let hits =
             all.flat_map(|(volume, index)| (0..index.len()).map(move |at| Hit { volume, at, score: 0.0 }));
-        return hits.collect();
+        return Ranking { hits: hits.collect(), unknown: Vec::new() };
     }
     let mut sums: Vec<Sums> = indexes.iter().map(Sums::of).collect();
     let mut total = 0.0;
-    for answers in answers(indexes, query) {
-        total += add(&mut sums, indexes, &answers);
+    let answers = answers(indexes, query);
+    for answers in &answers {
+        total += add(&mut sums, indexes, answers);
     }
     let named = index::name_of(&query.whole);
     let mut hits = Vec::new();
@@ -87,12 +96,12 @@ pub(crate) fn rank(indexes: &[Index<'_>], query: &Query) -> Vec<Hit> {
         }
     }
     hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.volume.cmp(&b.volume)).then(a.at.cmp(&b.at)));
-    hits
+    Ranking { hits, unknown: unknown(query, &answers) }
 }
 
-/// The words of a query that nothing answers, as they are folded.
-pub(crate) fn unknown(indexes: &[Index<'_>], query: &Query) -> Vec<String> {
-    let mut answers = answers(indexes, query).into_iter();
+/// The words of a query of whose terms none has an answer.
+fn unknown(query: &Query, answers: &[Vec<Answer<'_>>]) -> Vec<String> {
+    let mut answers = answers.iter();
     let mut unknown = Vec::new();
     for asked in &query.asked {
         let own = answers.by_ref().take(asked.terms.len());
@@ -153,10 +162,10 @@ fn answers<'a>(indexes: &[Index<'a>], query: &Query) -> Vec<Vec<Answer<'a>>> {
     let short = query.asked.len() <= SHORT;
     let mut longer: Vec<(usize, &Asked)> = Vec::new();
     for asked in &query.asked {
-        for text in &asked.terms {
-            let mut answers = exact(indexes, text, 1.0);
+        for wanted in &asked.terms {
+            let mut answers = exact(indexes, &wanted.term, 1.0);
             let found = !answers.is_empty();
-            for other in synonyms::of(text) {
+            for other in &wanted.synonyms {
                 answers.extend(exact(indexes, other, SYNONYM));
             }
             let alone = asked.terms.len() == 1;
@@ -212,7 +221,7 @@ fn others<'a>(
             }
             for (n, (_, asked)) in longer.iter().enumerate() {
                 if let Some(factor) =
-                    asked.word.within(word).filter(|_| !asked.terms.iter().any(|t| t == text))
+                    asked.word.within(word).filter(|_| !asked.terms.iter().any(|wanted| wanted.term == text))
                 {
                     let answer = Answer { volume, term, factor: factor * LONGER, sure: true, whole: false };
                     sure[lacking.len() + n].push(answer);

@@ -1,33 +1,61 @@
 //! Words of the same meaning, out of a table.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::terms;
-use super::words::for_each_word;
+use super::words::{fold, for_each_word};
 
-/// From a term to the others of its groups.
-static GROUPS: LazyLock<HashMap<String, Vec<String>>> = LazyLock::new(|| read(include_str!("synonyms.txt")));
+/// The table as its words are compared.
+static TABLE: LazyLock<String> = LazyLock::new(|| fold(include_str!("synonyms.txt")));
 
-fn read(text: &str) -> HashMap<String, Vec<String>> {
-    let mut all: HashMap<String, Vec<String>> = HashMap::new();
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let mut group: Vec<String> = Vec::new();
-        for_each_word(line, |_, word| {
-            // A word of a script without blanks is one pair here, or it would be several terms.
-            if let [term] = terms::of_word(word).as_slice() {
-                group.push(term.clone());
-            }
-        });
-        for term in &group {
-            let others = group.iter().filter(|other| *other != term).cloned();
-            all.entry(term.clone()).or_default().extend(others);
+/// Terms that mean what `term` means. A run asks for a few words: stems are made only of lines that
+/// have the beginning of one, not of the whole table.
+pub(super) fn of(term: &str) -> Vec<String> {
+    let start = term.char_indices().nth(3).map_or(term.len(), |(at, _)| at);
+    // A stem may end in another letter than its word: `queri`.
+    let start =
+        if start == term.len() { term.trim_end_matches('i') } else { term.get(..start).unwrap_or(term) };
+    let mut others: Vec<String> = Vec::new();
+    for line in TABLE.lines().filter(|line| !line.starts_with('#') && line.contains(start)) {
+        let group = group(line);
+        if group.iter().any(|word| word == term) {
+            others.extend(group);
         }
     }
-    all
+    others.sort_unstable();
+    others.dedup();
+    others.retain(|other| other != term);
+    others
 }
 
-/// Terms that mean what `term` means.
-pub(super) fn of(term: &str) -> impl Iterator<Item = &'static str> {
-    GROUPS.get(term).into_iter().flatten().map(String::as_str)
+fn group(line: &str) -> Vec<String> {
+    let mut group = Vec::new();
+    for_each_word(line, |_, word| {
+        // A longer word of a script without blanks is several terms, which would mean less.
+        if let [term] = terms::of_word(word).as_slice() {
+            group.push(term.clone());
+        }
+    });
+    group
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_of_a_group_leads_to_the_others() {
+        for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
+            let group = group(line);
+            for word in &group {
+                let others = of(word);
+                assert!(
+                    group.iter().all(|other| other == word || others.contains(other)),
+                    "{word} of {line}"
+                );
+            }
+        }
+        assert_eq!(of("zebra"), [""; 0]);
+        assert_eq!(of(""), [""; 0]);
+    }
 }

@@ -33,7 +33,7 @@ fn shelf() -> Vec<Document<'static>> {
 fn search(documents: &[Document<'_>], query: &Query, filter: &Filter) -> Vec<Hit> {
     let bytes = index(documents);
     let index = Index::read(&bytes).unwrap();
-    rank(&[index], query).into_iter().filter(|hit| filter.admits(&documents[hit.at])).collect()
+    rank(&[index], query).hits.into_iter().filter(|hit| filter.admits(&documents[hit.at])).collect()
 }
 
 fn found(query: &str) -> Vec<&'static str> {
@@ -145,10 +145,13 @@ fn several_indexes_rank_as_one() {
         ["pdf", "database deploy", "数据分析", "kuberntes", "slow queries of web applications", "zebra"]
     {
         let query = Query::parse(query);
-        let mut one: Vec<_> =
-            rank(&[Index::read(&whole).unwrap()], &query).iter().map(|hit| (hit.at, hit.score)).collect();
+        let mut one: Vec<_> = rank(&[Index::read(&whole).unwrap()], &query)
+            .hits
+            .iter()
+            .map(|hit| (hit.at, hit.score))
+            .collect();
         let mut two: Vec<_> =
-            rank(&halves, &query).iter().map(|hit| (hit.volume * 4 + hit.at, hit.score)).collect();
+            rank(&halves, &query).hits.iter().map(|hit| (hit.volume * 4 + hit.at, hit.score)).collect();
         one.sort_by_key(|hit| hit.0);
         two.sort_by_key(|hit| hit.0);
         assert_eq!(one, two, "{query:?}");

@@ -42,7 +42,7 @@ fn score(documents: &[Document<'_>], questions: &[Question<'_>]) -> BTreeMap<Str
     let indexes = [Index::read(&bytes).unwrap()];
     let mut scores: BTreeMap<String, [usize; 4]> = BTreeMap::new();
     for question in questions {
-        let hits = rank(&indexes, &Query::parse(question.text));
+        let hits = rank(&indexes, &Query::parse(question.text)).hits;
         let is = |hit: &Hit| documents[hit.at].description == documents[question.of].description;
         let place = hits.iter().position(is);
         if place.is_none_or(|place| place >= 3) {
