@@ -91,17 +91,17 @@ pub(crate) struct Query {
 struct Asked {
     word: Term,
     /// What is looked up: its stem, or the pairs of a run without blanks.
-    terms: Vec<Wanted>,
+    terms: Vec<WantedTerm>,
 }
 
 /// A term that is looked up, and others that mean the same.
 #[derive(Debug, Clone, PartialEq)]
-struct Wanted {
+struct WantedTerm {
     term: String,
     synonyms: Vec<String>,
 }
 
-impl Wanted {
+impl WantedTerm {
     fn is(&self, term: &str) -> bool {
         self.term == term || self.synonyms.iter().any(|other| other == term)
     }
@@ -141,7 +141,7 @@ impl Query {
             if own.is_empty() {
                 return;
             }
-            let wanted = |term: String| Wanted { synonyms: synonyms::of(&term), term };
+            let wanted = |term: String| WantedTerm { synonyms: synonyms::of(&term), term };
             let asked = Asked { word: Term::of(word), terms: own.into_iter().map(wanted).collect() };
             if terms::is_stop_word(word.text()) { stop_words.push(asked) } else { query.asked.push(asked) }
         });
