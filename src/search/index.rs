@@ -8,6 +8,7 @@
 //! |---|---|
 //! | head | [`MAGIC`], w version, w CRC-32 of all that follows, q bytes and w CRC-32 of the documents' text, w documents, w terms, w bytes of the vocabulary, w bytes of the spellings, q weight of all documents |
 //! | documents | [`ROW`] bytes each: w offset and w length of its row, w CRC-32 of the row, q key, q description, w CRC-32 of its name, w weight |
+//! | blocks | for every [`BLOCK`]th term: w its place in the vocabulary, w that of its list in the lists |
 //! | vocabulary | in ascending order, each: b length, its bytes, v bytes of its list |
 //! | spellings | words as they stand in names, labels and descriptions, where that is not their term: b length, its bytes, v place of the term in the vocabulary |
 //! | lists | in the order of the vocabulary, for each document that has the term: v distance to the one before, b weight |
@@ -25,10 +26,12 @@ use super::{Document, terms};
 /// How an index begins; the version is raised with every change of what is written or of how
 /// words become terms.
 const MAGIC: &[u8; 8] = b"ba-index";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEAD: usize = 8 + 4 + 4 + 8 + 4 + 4 + 4 + 4 + 4 + 8;
 const ROW: usize = 4 + 4 + 4 + 8 + 8 + 4 + 4;
 
+/// Terms that are found by walking from the first of them.
+const BLOCK: usize = 32;
 /// How much a word weighs by where it stands, in fifths of one in a description.
 const NAME: u32 = 15;
 const LABEL: u32 = 10;
@@ -63,8 +66,7 @@ pub(crate) struct Entry {
     pub(crate) key: u64,
     /// The same for equal descriptions; 0 for one that says too little.
     pub(crate) description: u64,
-    pub(super) name: u32,
-    pub(super) weight: u32,
+    name: u32,
 }
 
 /// What tells the skill `name` of the entry `plugin` from others of its marketplace.
@@ -181,13 +183,18 @@ impl Builder {
     pub(crate) fn finish(self, text: &str) -> Vec<u8> {
         let mut terms: Vec<(String, u32)> = self.ids.into_iter().collect();
         terms.sort_unstable();
-        let (mut vocabulary, mut spellings, mut lists) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut blocks, mut vocabulary) = (Vec::new(), Vec::new());
+        let (mut spellings, mut lists) = (Vec::new(), Vec::new());
+        let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
         let mut places = vec![0_usize; self.lists.len()];
         for (place, (term, id)) in terms.iter().enumerate() {
             let (Some(list), Some(own)) = (self.lists.get(*id as usize), places.get_mut(*id as usize)) else {
                 continue;
             };
             *own = place;
+            if place.is_multiple_of(BLOCK) {
+                blocks.extend([word(vocabulary.len()), word(lists.len())].as_flattened());
+            }
             vocabulary.push(u8::try_from(term.len()).unwrap_or(0));
             vocabulary.extend(term.as_bytes());
             number(&mut vocabulary, list.bytes.len() as u64);
@@ -204,7 +211,6 @@ impl Builder {
                 number(&mut spellings, place as u64);
             }
         }
-        let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
         let mut rest = Vec::with_capacity(HEAD + self.rows.len() + vocabulary.len() + lists.len());
         rest.extend((text.len() as u64).to_le_bytes());
         rest.extend(crc32fast::hash(text.as_bytes()).to_le_bytes());
@@ -213,7 +219,7 @@ impl Builder {
         rest.extend(word(vocabulary.len()));
         rest.extend(word(spellings.len()));
         rest.extend(self.weight.to_le_bytes());
-        for part in [&self.rows, &vocabulary, &spellings, &lists] {
+        for part in [&self.rows, &blocks, &vocabulary, &spellings, &lists] {
             rest.extend(part.as_slice());
         }
         sealed(&rest)
@@ -292,7 +298,9 @@ pub(crate) struct Index<'a> {
     pub(crate) length: u64,
     crc: u32,
     rows: &'a [u8],
-    pub(super) vocabulary: Vec<Term<'a>>,
+    blocks: &'a [u8],
+    vocabulary: &'a [u8],
+    lists: &'a [u8],
     spellings: &'a [u8],
     /// The weight of all documents.
     pub(super) weight: u64,
@@ -320,10 +328,10 @@ impl<'a> Index<'a> {
         let (words, spellings) = (reader.word()?, reader.word()?);
         let weight = reader.long()?;
         let rows = reader.take((documents as usize).checked_mul(ROW)?)?;
-        let words = reader.take(words as usize)?;
+        let blocks = reader.take((count as usize).div_ceil(BLOCK).checked_mul(8)?)?;
+        let vocabulary = reader.take(words as usize)?;
         let spellings = reader.take(spellings as usize)?;
-        let vocabulary = vocabulary(words, reader.0, count as usize)?;
-        Some(Self { length, crc, rows, vocabulary, spellings, weight })
+        Some(Self { length, crc, rows, blocks, vocabulary, lists: reader.0, spellings, weight })
     }
 
     /// True for the text that it was made of.
@@ -342,7 +350,7 @@ impl<'a> Index<'a> {
         let mut reader = Reader(self.rows.get(start..start + ROW)?);
         let row = Row { offset: reader.word()?, length: reader.word()?, crc: reader.word()? };
         let (key, description) = (reader.long()?, reader.long()?);
-        Some(Entry { row, key, description, name: reader.word()?, weight: reader.word()? })
+        Some(Entry { row, key, description, name: reader.word()? })
     }
 
     /// Everything that is known of its documents.
@@ -350,14 +358,47 @@ impl<'a> Index<'a> {
         (0..self.len()).map_while(|at| self.entry(at))
     }
 
-    /// Words as they are written, where that is not their term, and the term.
-    pub(super) fn spellings(&self) -> impl Iterator<Item = (&'a str, Term<'a>)> {
+    /// What a document weighs.
+    pub(super) fn weight_of(&self, at: usize) -> Option<u32> {
+        self.number_of(at, ROW - 4)
+    }
+
+    /// What [`name_of`] is of its name.
+    pub(super) fn name_of(&self, at: usize) -> Option<u32> {
+        self.number_of(at, ROW - 8)
+    }
+
+    /// A number of a document's row.
+    fn number_of(&self, at: usize, place: usize) -> Option<u32> {
+        let bytes = self.rows.get(at.checked_mul(ROW)?..)?.get(place..)?;
+        bytes.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+    }
+
+    /// All terms, in ascending order.
+    pub(super) fn terms(&self) -> impl Iterator<Item = Term<'a>> {
+        self.walk(0).into_iter().flatten()
+    }
+
+    /// Words as they are written, where that is not their term, and the place of that.
+    pub(super) fn spellings(&self) -> impl Iterator<Item = (&'a str, usize)> {
         let mut reader = Reader(self.spellings);
         std::iter::from_fn(move || {
             let length = reader.byte()?;
             let text = std::str::from_utf8(reader.take(usize::from(length))?).ok()?;
-            Some((text, *self.vocabulary.get(reader.number()? as usize)?))
+            Some((text, reader.number()? as usize))
         })
+    }
+
+    /// The term at a place of the vocabulary.
+    pub(super) fn term(&self, place: usize) -> Option<Term<'a>> {
+        self.walk(place / BLOCK)?.nth(place % BLOCK)
+    }
+
+    /// The terms from the first of a block.
+    fn walk(&self, block: usize) -> Option<Walk<'a>> {
+        let mut reader = Reader(self.blocks.get(block.checked_mul(8)?..)?);
+        let (word, list) = (reader.word()? as usize, reader.word()? as usize);
+        Some(Walk { words: Reader(self.vocabulary.get(word..)?), lists: Reader(self.lists.get(list..)?) })
     }
 
     /// Documents that have the name of `entry`, but for case and signs.
@@ -368,28 +409,33 @@ impl<'a> Index<'a> {
     }
 
     pub(super) fn find(&self, term: &str) -> Option<Term<'a>> {
-        let at = self.vocabulary.binary_search_by(|known| known.text.cmp(term)).ok()?;
-        self.vocabulary.get(at).copied()
+        let first = |block: usize| self.walk(block).and_then(|mut walk| walk.next());
+        let (mut low, mut high) = (0, self.blocks.len() / 8);
+        while low < high {
+            let middle = low.midpoint(high);
+            if first(middle)?.text <= term { low = middle + 1 } else { high = middle }
+        }
+        let mut near = self.walk(low.checked_sub(1)?)?.take(BLOCK);
+        near.find(|known| known.text >= term).filter(|known| known.text == term)
     }
 }
 
-fn vocabulary<'a>(words: &'a [u8], lists: &'a [u8], count: usize) -> Option<Vec<Term<'a>>> {
-    let (mut words, mut lists) = (Reader(words), Reader(lists));
-    // A term takes two bytes or more: a count that cannot be is not believed.
-    if count > words.0.len() / 2 {
-        return None;
+/// Goes through the terms of an index.
+#[derive(Debug)]
+struct Walk<'a> {
+    words: Reader<'a>,
+    lists: Reader<'a>,
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = Term<'a>;
+
+    fn next(&mut self) -> Option<Term<'a>> {
+        let length = self.words.byte()?;
+        let text = std::str::from_utf8(self.words.take(usize::from(length))?).ok()?;
+        let size = self.words.number()?;
+        Some(Term { text, list: self.lists.take(size as usize)? })
     }
-    let mut vocabulary: Vec<Term<'a>> = Vec::with_capacity(count);
-    for _ in 0..count {
-        let length = words.byte()?;
-        let text = std::str::from_utf8(words.take(usize::from(length))?).ok()?;
-        let size = words.number()?;
-        if vocabulary.last().is_some_and(|last| last.text >= text) {
-            return None;
-        }
-        vocabulary.push(Term { text, list: lists.take(size as usize)? });
-    }
-    (words.0.is_empty() && lists.0.is_empty()).then_some(vocabulary)
 }
 
 impl Term<'_> {

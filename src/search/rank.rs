@@ -90,7 +90,7 @@ pub(crate) fn rank(indexes: &[Index<'_>], query: &Query) -> Ranking {
         for (at, (score, met)) in sums.score.iter().zip(&sums.met).enumerate().filter(|(_, (s, _))| **s > 0.0)
         {
             let share = met / total;
-            let is_name = index.entry(at).is_some_and(|entry| entry.name == named);
+            let is_name = index.name_of(at) == Some(named);
             let score = score * share * if is_name { IS_NAME } else { 1.0 };
             hits.push(Hit { volume, at, score: (score * 1_000.0).round() / 1_000.0 });
         }
@@ -131,8 +131,8 @@ fn add(sums: &mut [Sums], indexes: &[Index<'_>], answers: &[Answer<'_>]) -> f32 
             continue;
         };
         for (at, weight) in answer.term.weights() {
-            let Some(entry) = index.entry(at) else { break };
-            let length = entry.weight as f32 / average;
+            let Some(own) = index.weight_of(at) else { break };
+            let length = own as f32 / average;
             let weight = f32::from(weight) / 5.0;
             let worth = answer.factor * weight * (K1 + 1.0) / (weight + K1 * (1.0 - B + B * length));
             let Some(best) = sums.best.get_mut(at) else { break };
@@ -206,31 +206,29 @@ fn others<'a>(
         return Vec::new();
     }
     for (volume, index) in indexes.iter().enumerate() {
-        let mut hold = |text: &str, term: index::Term<'a>| {
+        let mut hold = |text: &str, term: &dyn Fn() -> Option<index::Term<'a>>| {
             let word = Word::of_term(text);
             for (n, (_, asked)) in lacking.iter().enumerate() {
-                match asked.word.strength(word) {
-                    Strength::Sure(factor) => {
-                        sure[n].push(Answer { volume, term, factor, sure: true, whole: true })
-                    }
-                    Strength::Unsure(factor) => {
-                        unsure[n].push(Answer { volume, term, factor, sure: false, whole: true })
-                    }
-                    Strength::None => {}
-                }
+                let (list, factor, is_sure) = match asked.word.strength(word) {
+                    Strength::Sure(factor) => (&mut sure[n], factor, true),
+                    Strength::Unsure(factor) => (&mut unsure[n], factor, false),
+                    Strength::None => continue,
+                };
+                list.extend(term().map(|term| Answer { volume, term, factor, sure: is_sure, whole: true }));
             }
             for (n, (_, asked)) in longer.iter().enumerate() {
                 if let Some(factor) =
                     asked.word.within(word).filter(|_| !asked.terms.iter().any(|wanted| wanted.term == text))
                 {
-                    let answer = Answer { volume, term, factor: factor * LONGER, sure: true, whole: false };
-                    sure[lacking.len() + n].push(answer);
+                    let factor = factor * LONGER;
+                    let answer = term().map(|term| Answer { volume, term, factor, sure: true, whole: false });
+                    sure[lacking.len() + n].extend(answer);
                 }
             }
         };
-        index.vocabulary.iter().for_each(|term| hold(term.text, *term));
+        index.terms().for_each(|term| hold(term.text, &|| Some(term)));
         if !lacking.is_empty() {
-            index.spellings().for_each(|(word, term)| hold(word, term));
+            index.spellings().for_each(|(word, place)| hold(word, &|| index.term(place)));
         }
     }
     let places = lacking.iter().chain(longer).map(|(at, _)| *at);

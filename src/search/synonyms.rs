@@ -1,12 +1,10 @@
 //! Words of the same meaning, out of a table.
 
-use std::sync::LazyLock;
-
 use super::terms;
-use super::words::{fold, for_each_word};
+use super::words::for_each_word;
 
-/// The table as its words are compared.
-static TABLE: LazyLock<String> = LazyLock::new(|| fold(include_str!("synonyms.txt")));
+/// The table; its words are folded.
+const TABLE: &str = include_str!("synonyms.txt");
 
 /// Terms that mean what `term` means. A run asks for a few words: stems are made only of lines that
 /// have the beginning of one, not of the whole table.
@@ -42,6 +40,13 @@ fn group(line: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_is_folded() {
+        for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
+            assert_eq!(crate::search::words::fold(line), line);
+        }
+    }
 
     #[test]
     fn every_word_of_a_group_leads_to_the_others() {
