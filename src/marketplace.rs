@@ -8,6 +8,7 @@
 
 mod plugin;
 mod read;
+mod reader;
 mod rules;
 mod skills;
 mod source;

@@ -10,6 +10,7 @@ use crate::error::{Error, Result, error, fail};
 use crate::tree::TreePath;
 
 mod address;
+mod names;
 mod page;
 mod reference;
 mod request;
@@ -140,13 +141,6 @@ pub(crate) struct Resolved {
     pub(crate) subdirectory: Option<TreePath>,
 }
 
-/// Words that follow `owner/repo` in the address of a page, not in a repository. A
-/// folder of such a name is written behind `//`.
-const PAGE_WORDS: [&str; 12] = [
-    "tree", "blob", "raw", "blame", "edit", "commit", "commits", "releases", "archive", "src", "pull",
-    "issues",
-];
-
 impl Source {
     /// One word for tables and `--json`.
     pub(crate) fn kind(&self) -> &'static str {
@@ -207,12 +201,12 @@ impl Source {
     pub(crate) fn default_skill_name(&self) -> Option<&str> {
         let name = match self {
             Self::Github { repo, .. } | Self::Bitbucket { repo, .. } => repo,
-            Self::Gitlab { project } => address::last(project),
-            Self::Git { url } => address::without_git(address::last(url)),
-            Self::Archive { location } => address::archive_stem(address::file_name(location)),
-            Self::Served { url } => address::last(url),
-            Self::Local { path } => address::last(path.trim_end_matches(['/', '\\'])),
-            Self::Marketplace { entry: name, .. } | Self::Builtin { name } => address::last_word(name),
+            Self::Gitlab { project } => names::last(project),
+            Self::Git { url } => names::without_git(names::last(url)),
+            Self::Archive { location } => names::archive_stem(address::file_name(location)),
+            Self::Served { url } => names::last(url),
+            Self::Local { path } => names::last(path.trim_end_matches(['/', '\\'])),
+            Self::Marketplace { entry: name, .. } | Self::Builtin { name } => names::last_word(name),
         };
         (!matches!(name, "" | "." | ".." | "~")).then_some(name)
     }
@@ -228,7 +222,7 @@ impl fmt::Display for Source {
             Self::Archive { location: text } | Self::Served { url: text } | Self::Local { path: text } => {
                 f.write_str(text)
             }
-            Self::Marketplace { entry, marketplace } => f.write_str(&request::entry_text(entry, marketplace)),
+            Self::Marketplace { entry, marketplace } => f.write_str(&names::entry_text(entry, marketplace)),
             Self::Builtin { name } => write!(f, "builtin:{name}"),
         }
     }
@@ -258,13 +252,13 @@ impl fmt::Display for Request {
             (None, _) => f.write_str(&source)?,
             (Some(folder), Source::Github { .. } | Source::Bitbucket { .. }) => {
                 let first = folder.as_str().split('/').next().unwrap_or_default();
-                let separator = if PAGE_WORDS.contains(&first) { "//" } else { "/" };
-                write!(f, "{source}{separator}{}", address::encode(folder.as_str()))?;
+                let separator = if names::PAGE_WORDS.contains(&first) { "//" } else { "/" };
+                write!(f, "{source}{separator}{}", names::encode(folder.as_str()))?;
             }
             (Some(folder), _) => f.write_str(&address::join_folder(&source, folder))?,
         }
         if self.reference != Reference::Default {
-            write!(f, "#{}", reference::in_source(&self.reference))?;
+            write!(f, "#{}", names::in_source(&self.reference))?;
         }
         self.skill.iter().try_for_each(|skill| write!(f, "@{skill}"))
     }

@@ -1,7 +1,6 @@
 //! `plugin.json`: what a plugin says of itself.
 
-use super::read::{PARTS, Reader};
-use super::source::clean_path;
+use super::reader::{PARTS, Reader, clean_path};
 use super::{Dialect, Manner};
 use crate::json::Json;
 use crate::skill::{Finding, Severity};

@@ -1,13 +1,12 @@
 //! Where an entry's files are: what is written, and what it asks of [`fetch`](crate::fetch).
 
 use super::Dialect;
-use super::read::{Members, Reader};
+use super::reader::{Members, Reader, clean_path};
 use super::rules;
 use crate::digest::Digest;
 use crate::error::{Error, Result, error, printable};
 use crate::json::Json;
 use crate::source::{Reference, Request, Sha, Source};
-use crate::tree::TreePath;
 
 /// Keys that pin something in other tools. To ignore one would unpin the entry.
 const PINS: [&str; 10] =
@@ -190,23 +189,6 @@ fn check_reach(source: &Source, local: bool) -> Result<()> {
 /// `git@host:path`.
 fn is_scp(address: &str) -> bool {
     !address.contains("://") && address.split_once(':').is_some_and(|(host, _)| host.contains('@'))
-}
-
-/// A path of a catalogue: below its root, without `./` in front and `/` behind; `""` for
-/// the root itself. The error is the reason alone.
-pub(super) fn clean_path(text: &str) -> Result<String, &'static str> {
-    let mut path = text.trim();
-    while let Some(rest) = path.strip_prefix("./") {
-        path = rest.trim_start_matches('/');
-    }
-    let path = path.trim_end_matches('/');
-    if path.is_empty() && text.trim().starts_with('/') {
-        return Err("is absolute");
-    }
-    if path.is_empty() || path == "." {
-        return if text.trim().is_empty() { Err("is empty") } else { Ok(String::new()) };
-    }
-    TreePath::parse(path.as_bytes()).map(|path| path.as_str().to_owned())
 }
 
 /// Reads the `source` of an entry, with `ref` and `sha` beside it; `root` is `pluginRoot`.

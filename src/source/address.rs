@@ -1,19 +1,15 @@
 //! Addresses: everything with a scheme (`https://`, `ssh://`, `file://`, `git+…`) and
 //! git's short form `user@host:path`, taken apart and put together.
 
-use percent_encoding::percent_decode_str;
 use url::Url;
 
+use super::names::{
+    decode, encode, folder, is_archive, is_drive, is_skill, last, refuse_foreign_archive, without_git,
+};
 use super::reference::looks_like_reference;
-use super::{Reference, Request, Source, page};
+use super::{Reference, Request, Source};
 use crate::error::{Error, Result, error, fail, printable};
 use crate::tree::TreePath;
-
-/// Endings of archives that are read, longest first.
-const ARCHIVES: [&str; 5] = [".tar.gz", ".skill", ".zip", ".tgz", ".tar"];
-/// Endings of archives that are not, so that the message can say so.
-const FOREIGN_ARCHIVES: [&str; 10] =
-    [".tar.xz", ".tar.bz2", ".tar.zst", ".tar.lz", ".txz", ".tbz2", ".7z", ".rar", ".gz", ".xz"];
 
 /// A text in its parts, before anything is decoded: `address//folder#reference@skill`.
 #[derive(Debug, Default, Clone, Copy)]
@@ -109,101 +105,7 @@ pub(super) fn fragment(text: &str) -> Result<(Reference, Option<&str>)> {
     Ok((Reference::parse(&decode(reference)?)?, skill))
 }
 
-/// True for what may stand behind `@`: a name, as lenient as names in the wild are, that
-/// cannot be taken for a version.
-pub(super) fn is_skill(text: &str) -> bool {
-    let edge = |c: char| c.is_alphanumeric() || c == '_';
-    text.chars().count() <= 64
-        && text.starts_with(edge)
-        && text.ends_with(edge)
-        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | ' '))
-        && !looks_like_reference(text)
-}
-
-/// `%20` and the like, as browsers write them.
-pub(super) fn decode(text: &str) -> Result<String> {
-    match percent_decode_str(text).decode_utf8() {
-        Ok(text) if !text.chars().any(crate::error::is_unprintable) => Ok(text.into_owned()),
-        _ => fail!(Usage, "`{}` hides characters behind `%` that no name has", printable(text, false)),
-    }
-}
-
-/// A folder of a source, decoded; a closing `SKILL.md` means the folder that holds it.
-pub(super) fn folder(text: &str) -> Result<Option<TreePath>> {
-    let text = decode(text)?;
-    let text = without_manifest(text.trim_end_matches('/'));
-    if text.is_empty() {
-        return Ok(None);
-    }
-    TreePath::parse(text.as_bytes()).map(Some).map_err(|reason| {
-        error!(Usage, "the folder `{}` cannot be used: it {reason}", printable(text, false))
-            .hint("name the folder from the top of the source, like `skills/pdf`")
-    })
-}
-
-/// `a/b/SKILL.md` is `a/b`.
-pub(super) fn without_manifest(mut path: &str) -> &str {
-    loop {
-        let (parent, name) = path.rsplit_once(['/', '\\']).unwrap_or(("", path));
-        if !name.eq_ignore_ascii_case("SKILL.md") {
-            return path;
-        }
-        path = parent;
-    }
-}
-
-/// Whether a path or address ends like an archive that is read here.
-pub(super) fn is_archive(path: &str) -> bool {
-    archive_stem(path).len() < path.len()
-}
-
-/// The name without the ending of an archive.
-pub(super) fn archive_stem(name: &str) -> &str {
-    ARCHIVES.iter().find_map(|ending| strip_ending(name, ending)).unwrap_or(name)
-}
-
-/// # Errors
-/// `Usage` for archives of a kind that is not read.
-pub(super) fn refuse_foreign_archive(path: &str) -> Result<()> {
-    match FOREIGN_ARCHIVES.iter().find(|ending| strip_ending(path, ending).is_some() && !is_archive(path)) {
-        Some(ending) => Err(error!(Usage, "archives that end in `{ending}` are not read")
-            .hint("pack the skill as .zip, .skill, .tar.gz, .tgz or .tar")),
-        None => Ok(()),
-    }
-}
-
-fn strip_ending<'a>(text: &'a str, ending: &str) -> Option<&'a str> {
-    let at = text.len().checked_sub(ending.len()).filter(|at| text.is_char_boundary(*at))?;
-    let (stem, end) = text.split_at(at);
-    (end.eq_ignore_ascii_case(ending) && !stem.is_empty() && !stem.ends_with(['/', '\\'])).then_some(stem)
-}
-
-/// Reads `scheme://…`, also behind `git+`.
-///
-/// # Errors
-/// `Usage` for schemes that are refused, passwords, `..`, and what the pages of the known
-/// hosts do not lead to.
-pub(super) fn parse(text: &str) -> Result<Request> {
-    let (plain, git) = match text.get(..4) {
-        Some(start) if start.eq_ignore_ascii_case("git+") => (&text[4..], true),
-        _ => (text, false),
-    };
-    let scheme = plain.split(':').next().unwrap_or_default().to_ascii_lowercase();
-    check_scheme(&scheme)?;
-    if plain.contains(char::is_whitespace) {
-        return Err(error!(Usage, "the address holds a blank").hint("write `%20` for a blank in a URL"));
-    }
-    let host_at = scheme.len() + 3;
-    let path_at = plain[host_at..].find(['/', '?', '#']).map_or(plain.len(), |at| host_at + at);
-    let parts = Parts::of(plain, path_at, true);
-    match scheme.as_str() {
-        "file" => file(parts),
-        "ssh" => git_remote(check_url(&parts)?, parts),
-        _ => page::parse(check_url(&parts)?, parts, git),
-    }
-}
-
-fn check_scheme(scheme: &str) -> Result<()> {
+pub(super) fn check_scheme(scheme: &str) -> Result<()> {
     let refused = |reason: &str| error!(Usage, "`{scheme}://` is refused: {reason}");
     Err(match scheme {
         "https" | "http" | "ssh" | "file" => return Ok(()),
@@ -218,7 +120,7 @@ fn check_scheme(scheme: &str) -> Result<()> {
 }
 
 /// Checks an address and gives it without query, fragment and folder.
-fn check_url(parts: &Parts) -> Result<Url> {
+pub(super) fn check_url(parts: &Parts) -> Result<Url> {
     let hint = "write it like `https://host/owner/repo.git`";
     let url = Url::parse(parts.address)
         .map_err(|cause| error!(Usage, "the address cannot be read").cause(cause).hint(hint))?;
@@ -326,7 +228,7 @@ pub(super) fn assemble(
 }
 
 /// `file:///path`: a git repository, or an archive by its ending.
-fn file(mut parts: Parts) -> Result<Request> {
+pub(super) fn file(mut parts: Parts) -> Result<Request> {
     let hint = "write three slashes: `file:///home/me/repo`";
     check_path(&decode(parts.address)?)?;
     let url = Url::parse(parts.address)
@@ -436,50 +338,6 @@ pub(super) fn join_folder(text: &str, folder: &TreePath) -> String {
     let (text, query) = if text.contains("://") { cut(text, '?') } else { (text, None) };
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     format!("{text}//{}{query}", encode(folder.as_str()))
-}
-
-/// `C:\` or `C:/`.
-pub(super) fn is_drive(text: &str) -> bool {
-    let mut chars = text.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic())
-        && chars.next() == Some(':')
-        && matches!(chars.next(), Some('/' | '\\'))
-}
-
-/// Hides the characters of a folder that mean something in a source.
-pub(super) fn encode(text: &str) -> String {
-    escape(text, &['%', '#', '@', '?', ' '])
-}
-
-/// The same for a reference, where `@` means something only before what can be a skill.
-pub(super) fn encode_reference(text: &str) -> String {
-    let skill = text.rsplit_once('@').is_some_and(|(_, skill)| is_skill(skill));
-    escape(text, if skill { &['%', '@', ' '] } else { &['%', ' '] })
-}
-
-fn escape(text: &str, special: &[char]) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match special.contains(&c) {
-            true => out.push_str(&format!("%{:02X}", u32::from(c))),
-            false => out.push(c),
-        }
-    }
-    out
-}
-
-/// The last part of a path or address.
-pub(super) fn last(text: &str) -> &str {
-    text.rsplit(['/', '\\', ':']).next().unwrap_or(text)
-}
-
-/// What stands behind the last colon: the skill of `entry:skill`.
-pub(super) fn last_word(name: &str) -> &str {
-    name.rsplit(':').next().unwrap_or(name)
-}
-
-pub(super) fn without_git(text: &str) -> &str {
-    text.strip_suffix(".git").filter(|stem| !stem.is_empty()).unwrap_or(text)
 }
 
 /// The last part of an archive's place, without a query.

@@ -3,12 +3,11 @@
 
 use url::Url;
 
-use super::address::{
-    self, Parts, archive, assemble, check_query, decode, git_remote, is_archive, refuse_foreign_archive,
-    without_git,
+use super::address::{Parts, archive, assemble, check_query, git_remote};
+use super::names::{
+    self, bitbucket, decode, github, gitlab, is_archive, refuse_foreign_archive, without_git,
 };
 use super::reference::looks_like_reference;
-use super::request::{bitbucket, github, gitlab};
 use super::{Reference, Request, Sha, Source};
 use crate::error::{Error, Result, error, fail, printable};
 use crate::tree::TreePath;
@@ -273,7 +272,7 @@ fn archive_at(url: &Url, parts: &Parts) -> Result<Request> {
 }
 
 fn gist(url: &Url) -> Error {
-    let id = address::last(url.path().trim_end_matches('/'));
+    let id = names::last(url.path().trim_end_matches('/'));
     error!(Usage, "the page of a gist is not a repository")
         .hint(format!("its repository is `https://gist.github.com/{}.git`", printable(id, false)))
 }
@@ -429,7 +428,7 @@ fn azure(mut url: Url, mut parts: Parts) -> Result<Request> {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let value = decode(value)?;
         match (key, value.get(..2), value.get(2..)) {
-            ("path", ..) => folder = address::folder(value.trim_start_matches('/'))?,
+            ("path", ..) => folder = names::folder(value.trim_start_matches('/'))?,
             ("version", Some("GB"), Some(name)) => reference = parse_below("refs/heads/", name)?,
             ("version", Some("GT"), Some(name)) => reference = parse_below("refs/tags/", name)?,
             ("version", Some("GC"), Some(sha)) => reference = Reference::parse(sha)?,

@@ -1,4 +1,4 @@
-//! Text of a reference: what stands behind `#` in a source, and what `--ref` takes.
+//! The text of a reference: what stands behind `#` in a source, and what `--ref` takes.
 //!
 //! A range is told from a name by its first character or a `*`: `^`, `~` and `*` cannot
 //! stand in a git reference (git-check-ref-format, rules 4 and 5), `<`, `>` and `=` do not
@@ -9,7 +9,6 @@ use std::fmt;
 
 use semver::VersionReq;
 
-use super::address::encode_reference;
 use super::{Reference, Sha};
 use crate::error::{Result, error, fail, printable};
 use crate::tree::TreePath;
@@ -79,11 +78,6 @@ impl fmt::Display for Reference {
             Self::Tail(tail) => write!(f, "tree:{tail}"),
         }
     }
-}
-
-/// The text of a reference behind `#`, where an `@` would begin the name of a skill.
-pub(super) fn in_source(reference: &Reference) -> String {
-    encode_reference(&reference.to_string())
 }
 
 /// True for text that can only be a reference: a version, a sha, a range.

@@ -18,17 +18,18 @@
 //! taken as it stands, `#`, `@` and `%` included. What could mean two things is an error
 //! that says how to write either.
 
-use super::address::{self, Parts, assemble, folder, is_archive, is_drive, without_git};
+use super::address::{self, Parts, assemble};
+use super::names::{
+    self, PAGE_WORDS, PREFIXES, bitbucket, folder, github, gitlab, is_archive, is_drive, is_entry, is_name,
+    without_git,
+};
 use super::reference::looks_like_reference;
-use super::{PAGE_WORDS, Reference, Request, Sha, Source};
+use super::{Reference, Request, Sha, Source, page};
 use crate::error::{Error, Result, error, fail, is_unprintable, printable};
 use crate::tree::TreePath;
 
 /// Bytes of a source; the longest address that browsers agree on.
 const MAX_TEXT: usize = 2_048;
-/// The words before a `:` that mean something here.
-const PREFIXES: [&str; 8] =
-    ["github:", "gitlab:", "bitbucket:", "builtin:", "https://", "ssh://", "file://", "git+https://"];
 
 impl Request {
     /// Reads one SOURCE argument.
@@ -110,7 +111,7 @@ impl Request {
                 return Err(error!(Usage, "`{flag} {reference}` contradicts `{tail}` in the address")
                     .hint(format!("write `{}` with `{flag}` and `--subdirectory`", self.source)));
             };
-            self.subdirectory = folder(&address::encode(rest.trim_matches('/')))?;
+            self.subdirectory = folder(&names::encode(rest.trim_matches('/')))?;
         } else if self.reference != Reference::Default && self.reference != reference {
             return Err(error!(
                 Usage,
@@ -134,7 +135,7 @@ impl Request {
         let text = text.strip_prefix("./").unwrap_or(&text);
         let wanted = match text.trim_end_matches('/') {
             "" | "." => None,
-            text => folder(&address::encode(text))?,
+            text => folder(&names::encode(text))?,
         };
         if self.subdirectory.is_some() && self.subdirectory != wanted {
             let here = self.subdirectory.as_ref().map_or("", TreePath::as_str);
@@ -205,7 +206,7 @@ fn local(text: &str) -> Result<Option<Request>> {
     }
     let (path, below) = split_path(text);
     let subdirectory = match below {
-        Some(below) => folder(&address::encode(below))?,
+        Some(below) => folder(&names::encode(below))?,
         None => None,
     };
     if !is_archive(path) {
@@ -236,7 +237,7 @@ fn folder_path(path: &str) -> String {
     let mut folder = path;
     loop {
         let trimmed = folder.trim_end_matches(|c: char| c == '/' || c.is_ascii_whitespace());
-        let shorter = address::without_manifest(trimmed);
+        let shorter = names::without_manifest(trimmed);
         // `\\SKILL.md` names a server, whose root no text of ours says.
         if shorter.len() == folder.len() || shorter == "\\" {
             break;
@@ -258,8 +259,8 @@ fn archive_with_more(path: &str) -> Result<()> {
     if path.ends_with('/') {
         return Ok(());
     }
-    address::refuse_foreign_archive(path)?;
-    let name = address::last(path);
+    names::refuse_foreign_archive(path)?;
+    let name = names::last(path);
     let Some(at) = name.find(['#', '@']).filter(|at| is_archive(&name[..*at])) else { return Ok(()) };
     let (archive, more) = (&path[..path.len() - name.len() + at], &name[at + 1..]);
     let error = error!(Usage, "`{path}`: nothing can be chosen behind an archive's name");
@@ -280,7 +281,7 @@ fn prefixed(text: &str, word: &str, rest: &str) -> Result<Request> {
         .hint("write the address of the repository itself, with `https://` or `ssh://`"));
     }
     if rest.starts_with("//") {
-        return address::parse(text);
+        return parse_url(text);
     }
     let lower = word.to_ascii_lowercase();
     match lower.as_str() {
@@ -293,6 +294,31 @@ fn prefixed(text: &str, word: &str, rest: &str) -> Result<Request> {
         _ if word.contains('.') => address::scp(text),
         _ if is_entry_skill(word, rest) => with_at_entry(word, rest),
         _ => Err(unknown_prefix(&lower)),
+    }
+}
+
+/// Reads `scheme://…`, also behind `git+`.
+///
+/// # Errors
+/// `Usage` for schemes that are refused, passwords, `..`, and what the pages of the known
+/// hosts do not lead to.
+fn parse_url(text: &str) -> Result<Request> {
+    let (plain, git) = match text.get(..4) {
+        Some(start) if start.eq_ignore_ascii_case("git+") => (&text[4..], true),
+        _ => (text, false),
+    };
+    let scheme = plain.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    address::check_scheme(&scheme)?;
+    if plain.contains(char::is_whitespace) {
+        return Err(error!(Usage, "the address holds a blank").hint("write `%20` for a blank in a URL"));
+    }
+    let host_at = scheme.len() + 3;
+    let path_at = plain[host_at..].find(['/', '?', '#']).map_or(plain.len(), |at| host_at + at);
+    let parts = Parts::of(plain, path_at, true);
+    match scheme.as_str() {
+        "file" => address::file(parts),
+        "ssh" => address::git_remote(address::check_url(&parts)?, parts),
+        _ => page::parse(address::check_url(&parts)?, parts, git),
     }
 }
 
@@ -347,24 +373,6 @@ fn of_marketplace(entry: String, marketplace: &str) -> Request {
     Request { source, reference: Reference::Default, subdirectory: None, skill: None }
 }
 
-/// What is printed for an entry of a marketplace: in quotes where the name alone would be
-/// read as something else.
-pub(super) fn entry_text(entry: &str, marketplace: &str) -> String {
-    let plain = match entry.split_once(':') {
-        None => is_entry(entry),
-        Some((entry, skill)) => {
-            let prefix = format!("{}:", entry.to_ascii_lowercase());
-            let means_more = PREFIXES.iter().any(|known| known.starts_with(&prefix)) || prefix == "http:";
-            is_entry(entry) && is_entry(skill) && !entry.contains('.') && !means_more
-        }
-    };
-    if plain && !looks_like_reference(marketplace) {
-        format!("{entry}@{marketplace}")
-    } else {
-        format!("\"{entry}\"@{marketplace}")
-    }
-}
-
 /// `entry@marketplace`, `user@host:path`.
 fn with_at(text: &str, word: &str, rest: &str) -> Result<Request> {
     if word.is_empty() {
@@ -398,23 +406,6 @@ fn malformed_at() -> Error {
         .hint("a repository over ssh is `git@host:owner/repo.git`")
 }
 
-/// What an entry may be called without quotes: no sign that means something in a source, and
-/// not the name of a file that would be an archive.
-fn is_entry(text: &str) -> bool {
-    let sound = |c: char| !matches!(c, '/' | '\\' | ':' | '@' | '#' | '"') && !is_unprintable(c);
-    (1..=128).contains(&text.chars().count())
-        && text.trim() == text
-        && !text.starts_with(['-', '~'])
-        && text.chars().all(sound)
-        && !is_archive(text)
-}
-
-/// Names of marketplaces and of what is built in: letters, digits, `-`, `_`, not beginning with `-`.
-fn is_name(text: &str) -> bool {
-    let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    (1..=128).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(sound)
-}
-
 /// `owner/repo…` without a prefix.
 fn shorthand(text: &str) -> Result<Request> {
     let first = text.split('/').next().unwrap_or_default();
@@ -422,7 +413,7 @@ fn shorthand(text: &str) -> Result<Request> {
         let known =
             ["github.com", "www.github.com", "gitlab.com", "bitbucket.org", "raw.githubusercontent.com"];
         if known.contains(&first.to_ascii_lowercase().as_str()) {
-            return address::parse(&format!("https://{text}"));
+            return parse_url(&format!("https://{text}"));
         }
         return Err(error!(Usage, "`{}` can be a host or a folder", printable(first, false))
             .hint(format!("for a host write `https://{}`", printable(text, false)))
@@ -506,7 +497,7 @@ fn bare(text: &str) -> Result<Request> {
         let source = Source::Archive { location: format!("./{text}") };
         return Ok(Request { source, reference: Reference::Default, subdirectory: None, skill: None });
     }
-    address::refuse_foreign_archive(text)?;
+    names::refuse_foreign_archive(text)?;
     if name.eq_ignore_ascii_case("SKILL.md") {
         return Err(error!(Usage, "`{shown}` is a file; a skill is the folder that holds it")
             .hint("for this folder write `.`"));
@@ -519,52 +510,4 @@ fn bare(text: &str) -> Result<Request> {
     } else {
         error
     })
-}
-
-/// Checks the names of a GitHub repository: an account has at most 39 letters, digits and
-/// `-` (or `_`, for accounts that a company manages), a repository at most 100 with `.`.
-pub(super) fn github(owner: &str, repo: &str) -> Result<Source> {
-    check_word(owner, 39, "-_", "the name of an account")?;
-    check_repo(repo)?;
-    Ok(Source::Github { owner: owner.to_owned(), repo: repo.to_owned() })
-}
-
-/// Checks the names of a Bitbucket repository; a workspace has at most 62 characters.
-pub(super) fn bitbucket(workspace: &str, repo: &str) -> Result<Source> {
-    check_word(workspace, 62, "-_", "the name of a workspace")?;
-    check_repo(repo)?;
-    Ok(Source::Bitbucket { workspace: workspace.to_owned(), repo: repo.to_owned() })
-}
-
-/// Checks the path of a GitLab project: at least one group, each part at most 255 long.
-pub(super) fn gitlab(project: &str) -> Result<Source> {
-    if !project.contains('/') {
-        fail!(Usage, "`{}` names no project: a group and a repository are needed", printable(project, false));
-    }
-    for word in project.split('/') {
-        check_word(word, 255, "-_.", "a part of a project's path")?;
-    }
-    check_repo(address::last(project))?;
-    Ok(Source::Gitlab { project: project.to_owned() })
-}
-
-/// No host lets a name end in `.git`, and one ending was taken off already.
-fn check_repo(repo: &str) -> Result<()> {
-    if repo.ends_with(".git") {
-        fail!(Usage, "`{}` cannot be the name of a repository: it ends in `.git`", printable(repo, false));
-    }
-    check_word(repo, 100, "-_.", "the name of a repository")
-}
-
-fn check_word(word: &str, longest: usize, others: &str, what: &str) -> Result<()> {
-    let sound = word.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c));
-    if sound
-        && !word.is_empty()
-        && word.len() <= longest
-        && !word.starts_with('-')
-        && !matches!(word, "." | "..")
-    {
-        return Ok(());
-    }
-    fail!(Usage, "`{}` cannot be {what}", printable(word, false))
 }

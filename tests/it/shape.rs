@@ -17,9 +17,7 @@ const CIRCLES: &[&[&str]] = &[
     &["cache", "fetch"],
     &["fetch/auth", "fetch/http"],
     &["fetch/git/objects", "fetch/git/pack"],
-    &["marketplace/read", "marketplace/source"],
     &["ops/market/copy", "ops/market/entry"],
-    &["source/address", "source/page", "source/reference", "source/request"],
 ];
 
 /// A type name stands in one file. These still stand in several.
