@@ -13,6 +13,7 @@ pub(crate) mod overlap;
 pub(crate) mod parallel;
 pub(crate) mod plan;
 pub(crate) mod query;
+pub(crate) mod recorded;
 pub(crate) mod repoint;
 pub(crate) mod restore;
 pub(crate) mod rollback;

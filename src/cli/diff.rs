@@ -99,6 +99,5 @@ fn installed(cx: &Context<'_>, place: &Place, name: &SkillName, entry: &Entry) -
     }
     let world = cx.world(place);
     let supply = Supply::new(&world, vec![place.cache.clone()]);
-    let recorded = supply.recorded(name, entry, &entry.digest)?;
-    Ok((recorded.tree, recorded.folder))
+    supply.fetch(name, entry)
 }

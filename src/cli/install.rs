@@ -16,7 +16,7 @@ use crate::ops::gather::{self, Ask, Choice, Gathered, Offer};
 use crate::ops::market;
 use crate::ops::overlap::{self, InPlace};
 use crate::ops::plan::{self, Action, Plan, Wanted};
-use crate::ops::restore::{self, Due, Supply};
+use crate::ops::restore::{self, Due, Supply, TRIES};
 use crate::registry::{Mode, Registry};
 use crate::source::{Request, Source};
 use crate::words::count;
@@ -175,20 +175,7 @@ impl Install {
         let world = cx.world(place);
         let supply = Supply::new(&world, vec![place.cache.clone()]);
         let known = place.store.read()?;
-        let due = self.due(&known, place, &supply)?;
-        let report = if self.dry_run || due.is_empty() {
-            let plan = restore::plan(&known, due, &supply)?;
-            Report::of_plan(plan, &place.places, cx.env.now)?
-        } else {
-            // Only what is to be changed needs the lock, and under it another look.
-            let transaction = match self.frozen {
-                true => place.store.begin_unrepaired(&cx.waiting())?,
-                false => place.store.begin(&cx.waiting())?,
-            };
-            let registry = transaction.registry();
-            let plan = restore::plan(registry, self.due(registry, place, &supply)?, &supply)?;
-            cx.apply(place, plan, transaction, "install")?
-        };
+        let report = self.put_back(cx, place, &supply)?;
         let strangers = place.places.strangers(&known)?;
         tell(cx, &report, self.dry_run);
         for (source, to) in world.http.moves() {
@@ -209,6 +196,46 @@ impl Install {
             }));
         }
         Ok(0)
+    }
+
+    /// Brings the disk to what the registry says. Where another command changes the registry, or
+    /// the cache loses files, between the look and the change, it begins anew.
+    fn put_back(&self, cx: &Context<'_>, place: &Place, supply: &Supply<'_>) -> Result<Report> {
+        for _ in 0..TRIES {
+            let lost = supply.lost();
+            match self.attempt(cx, place, supply) {
+                Ok(Some(report)) => return Ok(report),
+                Ok(None) => {}
+                Err(_) if supply.lost() > lost => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(error!(Conflict, "other commands change these skills all the time")
+            .hint("wait for them to end, then run the command again"))
+    }
+
+    /// Plans and does it; `None` where a host has to be asked for more than before the lock was
+    /// taken: nobody waits for a host while it is held.
+    fn attempt(&self, cx: &Context<'_>, place: &Place, supply: &Supply<'_>) -> Result<Option<Report>> {
+        let known = place.store.read()?;
+        let due = self.due(&known, place, supply)?;
+        supply.prepare(&restore::wanted(&due))?;
+        if self.dry_run || due.is_empty() {
+            let plan = restore::plan(&known, due, supply)?;
+            plan.check_recorded()?;
+            return Report::of_plan(plan, &place.places, cx.env.now).map(Some);
+        }
+        // Only what is to be changed needs the lock, and under it another look.
+        let transaction = match self.frozen {
+            true => place.store.begin_unrepaired(&cx.waiting())?,
+            false => place.store.begin(&cx.waiting())?,
+        };
+        let due = self.due(transaction.registry(), place, supply)?;
+        if supply.lacks(&restore::wanted(&due)) {
+            return Ok(None);
+        }
+        let plan = restore::plan(transaction.registry(), due, supply)?;
+        cx.apply(place, plan, transaction, "install").map(Some)
     }
 
     fn due<'r>(&self, registry: &'r Registry, place: &Place, supply: &Supply<'_>) -> Result<Vec<Due<'r>>> {

@@ -9,14 +9,11 @@ use crate::error::{Result, error};
 use crate::history::Change;
 use crate::ops::apply::Report;
 use crate::ops::plan::{Action, Plan};
-use crate::ops::restore::Supply;
+use crate::ops::restore::{Supply, TRIES};
 use crate::ops::rollback;
 use crate::registry::Registry;
 use crate::skill::SkillName;
 use std::collections::BTreeMap;
-
-/// So often a plan is made anew because another command was quicker.
-const TRIES: usize = 10;
 
 /// Go back to the state before the last change, or an earlier one.
 #[derive(Debug, Args)]
@@ -48,34 +45,42 @@ impl Rollback {
         let place = cx.place()?;
         let world = cx.world(&place);
         let supply = Supply::new(&world, vec![place.cache.clone(), place.store.history().trees()]);
-        let mut registry = place.store.read()?;
-        let mut state = self.state(&registry, &place)?;
-        let mut plan = self.plan(&state, &registry, &place, &supply)?;
-        let report = if self.dry_run {
-            Report::of_plan(plan, &place.places, cx.env.now)?
-        } else {
-            let mut transaction = place.store.begin(&cx.waiting())?;
-            // Nobody waits for a host while the lock is held: what was planned before it was taken
-            // has to be what is planned under it, else it is planned once more without it.
-            let mut tries = 0;
-            while *transaction.registry() != registry || self.state(&registry, &place)? != state {
-                registry = transaction.registry().clone();
-                drop(transaction);
-                tries += 1;
-                if tries > TRIES {
-                    return Err(error!(Conflict, "other commands change these skills all the time")
-                        .hint("wait for them to end, then run the command again"));
+        for _ in 0..TRIES {
+            let lost = supply.lost();
+            match self.attempt(cx, &place, &supply) {
+                Ok(Some(report)) => {
+                    self.tell(cx, &report);
+                    return Ok(0);
                 }
-                state = self.state(&registry, &place)?;
-                plan = self.plan(&state, &registry, &place, &supply)?;
-                transaction = place.store.begin(&cx.waiting())?;
+                Ok(None) => {}
+                Err(_) if supply.lost() > lost => {}
+                Err(error) => return Err(error),
             }
-            drop(plan);
-            let plan = self.plan(&state, &registry, &place, &supply)?;
-            cx.apply(&place, plan, transaction, "rollback")?
-        };
-        self.tell(cx, &report);
-        Ok(0)
+        }
+        Err(error!(Conflict, "other commands change these skills all the time")
+            .hint("wait for them to end, then run the command again"))
+    }
+
+    /// Plans and does it; `None` where another command changed something between. Nobody waits
+    /// for a host while the lock is held: what was planned before it was taken has to be what is
+    /// planned under it.
+    fn attempt(&self, cx: &Context<'_>, place: &Place, supply: &Supply<'_>) -> Result<Option<Report>> {
+        let registry = place.store.read()?;
+        let state = self.state(&registry, place)?;
+        let wanted = rollback::wanted(&state, &registry);
+        supply.prepare(&wanted)?;
+        let plan = self.plan(&state, &registry, place, supply)?;
+        if self.dry_run {
+            plan.check_recorded()?;
+            return Report::of_plan(plan, &place.places, cx.env.now).map(Some);
+        }
+        let transaction = place.store.begin(&cx.waiting())?;
+        let is_same = *transaction.registry() == registry && self.state(&registry, place)? == state;
+        if !is_same || supply.lacks(&wanted) {
+            return Ok(None);
+        }
+        let plan = self.plan(&state, &registry, place, supply)?;
+        cx.apply(place, plan, transaction, "rollback").map(Some)
     }
 
     /// What the skills in question were.

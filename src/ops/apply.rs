@@ -1,5 +1,6 @@
 //! Deeds: a plan, done. The one place that changes skills and registry.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,12 +18,13 @@ use crate::places::Places;
 use crate::registry::{Entry, Mode, Registry};
 use crate::skill::{Finding, Severity, SkillName};
 use crate::store::{Staged, Transaction, Valid};
-use crate::tree::{Limits, Node};
+use crate::tree::{self, Limits, Node};
 
 use super::gather::Candidate;
 use super::overlap::{self, Untouched};
 use super::parallel;
-use super::plan::{Action, Content, Plan, Recorded, Step, Wanted};
+use super::plan::{Action, Content, Plan, Step, Wanted};
+use super::recorded::Recorded;
 
 /// What a plan is applied with.
 pub(crate) struct Means<'a> {
@@ -222,20 +224,33 @@ fn write_found(
     batch: &Batch<'_>,
 ) -> Result<(Valid, Vec<Finding>)> {
     let mut findings = Vec::new();
-    let valid = write_tree(&candidate.tree, &candidate.folder, job, means, |path, bytes| {
-        findings.extend(candidate.examine(path, bytes));
+    let mut kept = Vec::new();
+    let staged = write_tree(&candidate.tree, &candidate.folder, job, means, |entry, bytes| {
+        if matches!(entry.node, Node::File { .. }) {
+            findings.extend(candidate.examine(entry.path.as_str(), &bytes));
+        }
+        kept.push(bytes.into_owned());
     })
     .context(|| format!("`{}` of {} cannot be installed", candidate.name, candidate.described()))?;
-    let (staged, bytes) = valid;
     let valid = staged.validate(candidate.judge(&findings))?;
-    batch.put(valid.digest(), valid.files(), &bytes);
+    batch.put(valid.digest(), valid.files(), &kept);
     findings.retain(|finding| finding.severity == Severity::Warning);
     Ok((valid, findings))
 }
 
 /// Writes a skill as it was recorded: it must be that to the last byte.
 fn write_recorded(recorded: &Recorded, job: &Job<'_>, means: &Means<'_>, batch: &Batch<'_>) -> Result<Valid> {
-    let (staged, bytes) = write_tree(&recorded.tree, &recorded.folder, job, means, |_, _| {})
+    let is_cached = means.cache.has(&recorded.digest);
+    let mut kept = Vec::new();
+    let staged = recorded
+        .open()
+        .and_then(|(tree, folder)| {
+            write_tree(&tree, folder, job, means, |_, bytes| {
+                if !is_cached {
+                    kept.push(bytes.into_owned());
+                }
+            })
+        })
         .context(|| format!("`{}` cannot be put back", job.name))?;
     let valid = staged.validate(Ok(()))?;
     if *valid.digest() != recorded.digest {
@@ -243,7 +258,9 @@ fn write_recorded(recorded: &Recorded, job: &Job<'_>, means: &Means<'_>, batch: 
             .cause(format!("recorded: {}", recorded.digest))
             .cause(format!("received: {}", valid.digest())));
     }
-    batch.put(valid.digest(), valid.files(), &bytes);
+    if !is_cached {
+        batch.put(valid.digest(), valid.files(), &kept);
+    }
     Ok(valid)
 }
 
@@ -259,17 +276,12 @@ fn write_tree(
     folder: &str,
     job: &Job<'_>,
     means: &Means<'_>,
-    mut look: impl FnMut(&str, &[u8]),
-) -> Result<(Staged, Vec<Vec<u8>>)> {
-    let mut kept = Vec::new();
-    let staged = Staged::write(tree, folder, job.folder.clone(), means.limits, |entry, bytes| {
-        if matches!(entry.node, Node::File { .. }) {
-            look(entry.path.as_str(), &bytes);
-        }
-        kept.push(bytes.into_owned());
+    mut look: impl FnMut(&tree::Entry, Cow<'_, [u8]>),
+) -> Result<Staged> {
+    Staged::write(tree, folder, job.folder.clone(), means.limits, |entry, bytes| {
+        look(entry, bytes);
         Ok(())
-    })?;
-    Ok((staged, kept))
+    })
 }
 
 /// Puts the files into the folders that hold them and links into the others; the record

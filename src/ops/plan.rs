@@ -2,19 +2,19 @@
 //! comes out, nothing is changed. `--dry-run` prints it, `apply` does it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use crate::agents::Target;
-use crate::digest::{self, Digest};
+use crate::digest;
 use crate::disk::{Drift, DriftKind, OnDisk, Seen, Sight, drift, harmless};
 use crate::error::{Result, error};
-use crate::fetch::Tree;
 use crate::registry::{Entry, Mode, Registry};
 use crate::skill::SkillName;
 use crate::source::{Request, Source};
 
 use super::gather::Candidate;
+use super::parallel;
+use super::recorded::Recorded;
 
 /// What happens to one skill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -37,19 +37,6 @@ pub(crate) struct Wanted {
     pub(crate) mode: Mode,
     /// `--sha`: hold it at this commit.
     pub(crate) pinned: bool,
-}
-
-/// A skill as the registry records it, with the tree that belongs to it.
-#[derive(Debug)]
-pub(crate) struct Recorded {
-    pub(crate) entry: Entry,
-    pub(crate) tree: Arc<Tree>,
-    /// Its folder in the tree, `""` at the top.
-    pub(crate) folder: String,
-    /// What the bytes must be: the record's digest, or that of edits which a rollback brings back.
-    pub(crate) digest: Digest,
-    /// The author's folder of a live link.
-    pub(crate) live: Option<PathBuf>,
 }
 
 /// Where the content of a step comes from, and with it the record.
@@ -87,7 +74,7 @@ impl Content {
     pub(crate) fn live_folder(&self) -> Result<&Path> {
         let recorded = match self {
             Self::Found(wanted) => return wanted.candidate.live_folder(),
-            Self::Recorded(recorded) => recorded.live.as_deref(),
+            Self::Recorded(recorded) => recorded.live_folder(),
             Self::Noted(_) => None,
         };
         recorded.ok_or_else(|| error!(Usage, "a live link needs a local folder"))
@@ -111,6 +98,21 @@ pub(crate) struct Step {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
+}
+
+impl Plan {
+    /// Opens the files of every recorded skill once, as writing them would: a dry run must not
+    /// promise what cannot be done.
+    ///
+    /// # Errors
+    /// `Failed` for files that the cache has lost.
+    pub(crate) fn check_recorded(&self) -> Result<()> {
+        parallel::run(parallel::cores(), &self.steps, |step| match &step.content {
+            Some(Content::Recorded(recorded)) if recorded.is_kept() => recorded.open().map(drop),
+            _ => Ok(()),
+        })
+        .map(drop)
+    }
 }
 
 /// Plans the installation of `wanted`.

@@ -14,18 +14,20 @@ use crate::registry::{Entry, Mode, Registry};
 use crate::skill::SkillName;
 use crate::source::{Pin, Reference, Request, Source};
 use crate::store::files_of;
-use crate::tree::Listing;
 use crate::words::count;
 
 use super::apply::other_bytes;
 use super::parallel;
-use super::plan::{Action, Content, Plan, Recorded, Step, edited, edits};
+use super::plan::{Action, Content, Plan, Step, edited, edits};
+use super::recorded::{KeptTrees, Recorded, RecordedFiles};
+
+/// How often a plan is made anew because another command was quicker.
+pub(crate) const TRIES: usize = 10;
 
 /// Where the trees of recorded skills come from.
 pub(crate) struct Supply<'w> {
     world: &'w World<'w>,
-    /// Looked through in this order.
-    caches: Vec<Cache>,
+    kept: Arc<KeptTrees>,
     fetched: Mutex<BTreeMap<Key, Fetched>>,
 }
 
@@ -33,7 +35,6 @@ pub(crate) struct Supply<'w> {
 type Key = (String, String);
 
 /// A source, and the folders of it whose files are here.
-#[derive(Clone)]
 struct Fetched {
     tree: Arc<Tree>,
     folders: BTreeSet<String>,
@@ -44,39 +45,60 @@ type Group<'a> = (Key, Vec<(&'a SkillName, &'a Entry)>);
 
 impl<'w> Supply<'w> {
     pub(crate) fn new(world: &'w World<'w>, caches: Vec<Cache>) -> Self {
-        Self { world, caches, fetched: Mutex::default() }
+        Self { world, kept: Arc::new(KeptTrees::new(caches)), fetched: Mutex::default() }
     }
 
-    /// True when the tree of this digest can be had without asking anybody.
-    pub(crate) fn has(&self, digest: &Digest) -> bool {
-        self.caches.iter().any(|cache| cache.has(digest))
+    /// How many trees the caches were to have and did not: see [`KeptTrees::lost`].
+    pub(crate) fn lost(&self) -> usize {
+        self.kept.lost()
     }
 
     /// The content of a recorded skill; `digest` is what it must be, which differs from the
-    /// record only for edits that a rollback brings back.
+    /// record only for edits that a rollback brings back. Asks no host: what no cache has, and
+    /// was not fetched by [`Supply::prepare`], is an error.
     ///
     /// # Errors
-    /// `Integrity` where the source has other bytes at the same pin; those of fetching.
+    /// `Integrity` where the source has other bytes at the same pin; `Failed` for what was not
+    /// prepared.
     pub(crate) fn recorded(&self, name: &SkillName, entry: &Entry, digest: &Digest) -> Result<Recorded> {
-        let (entry, digest) = (entry.clone(), digest.clone());
+        let files = self.files(name, entry, digest)?;
+        Ok(Recorded { entry: entry.clone(), digest: digest.clone(), files })
+    }
+
+    fn files(&self, name: &SkillName, entry: &Entry, digest: &Digest) -> Result<RecordedFiles> {
         if entry.mode == Mode::Live {
-            let live = Some(self.live_folder(name, &entry)?);
-            let tree = Arc::new(Tree::in_memory(Listing::default(), Vec::new()));
-            return Ok(Recorded { entry, tree, folder: String::new(), digest, live });
+            return Ok(RecordedFiles::Live(self.live_folder(name, entry)?));
         }
-        if let Some(tree) = self.caches.iter().find_map(|cache| cache.get(&digest)) {
-            return Ok(Recorded { entry, tree: Arc::new(tree), folder: String::new(), digest, live: None });
+        if self.kept.has(digest) {
+            return Ok(RecordedFiles::Kept(Arc::clone(&self.kept)));
         }
-        if digest != entry.digest {
+        if *digest != entry.digest {
             return Err(error!(NotFound, "the edited files of `{name}` are no longer kept"));
         }
-        let tree = self.fetch(name, &entry)?;
+        let Some(tree) = self.fetched(entry) else {
+            return Err(error!(Failed, "the files of `{name}` have vanished from the cache")
+                .hint("run the command again"));
+        };
         let folder = entry.path.clone().unwrap_or_default();
         let files = files_of(&tree, &folder)?;
-        if digest::of_files(&files) != digest {
-            return Err(differs(name, &entry, &files));
+        if digest::of_files(&files) != *digest {
+            return Err(differs(name, entry, &files));
         }
-        Ok(Recorded { entry, tree, folder, digest, live: None })
+        Ok(RecordedFiles::Fetched(tree, folder))
+    }
+
+    /// Fetches a recorded skill where no cache has it, and opens it.
+    ///
+    /// # Errors
+    /// Those of [`Supply::prepare`] and [`Supply::recorded`].
+    pub(crate) fn fetch(&self, name: &SkillName, entry: &Entry) -> Result<(Arc<Tree>, String)> {
+        let open = || {
+            self.prepare(&[(name, entry)])?;
+            let recorded = self.recorded(name, entry, &entry.digest)?;
+            recorded.open().map(|(tree, folder)| (tree, folder.to_owned()))
+        };
+        let lost = self.lost();
+        open().or_else(|error| if self.lost() > lost { open() } else { Err(error) })
     }
 
     fn live_folder(&self, name: &SkillName, entry: &Entry) -> Result<PathBuf> {
@@ -86,21 +108,33 @@ impl<'w> Supply<'w> {
         Ok(entry.path.as_ref().map_or_else(|| folder.clone(), |path| folder.join(path)))
     }
 
+    /// True where a host has to be asked for one of these skills.
+    pub(crate) fn lacks(&self, wanted: &[(&SkillName, &Entry)]) -> bool {
+        wanted.iter().any(|(_, entry)| self.is_missing(entry))
+    }
+
+    fn is_missing(&self, entry: &Entry) -> bool {
+        entry.mode != Mode::Live && !self.kept.has(&entry.digest) && self.fetched(entry).is_none()
+    }
+
+    /// The tree that was fetched for a skill.
+    fn fetched(&self, entry: &Entry) -> Option<Arc<Tree>> {
+        let known = self.known();
+        let fetched = known.get(&key_of(entry))?;
+        let is_here = fetched.folders.contains(entry.path.as_deref().unwrap_or(""));
+        is_here.then(|| Arc::clone(&fetched.tree))
+    }
+
     /// Fetches what is in no cache of these skills: each source once, several at a time, and
-    /// of a repository only what is wanted. Not needed before [`Supply::recorded`], but one
-    /// request instead of many. What is here already is not asked for again.
+    /// of a repository only what is wanted. What is here already is not asked for again. Not to
+    /// be done while the lock is held: a slow host would block every other command.
     ///
     /// # Errors
     /// Those of fetching.
     pub(crate) fn prepare(&self, wanted: &[(&SkillName, &Entry)]) -> Result<()> {
         let mut groups: BTreeMap<Key, Vec<_>> = BTreeMap::new();
         for (name, entry) in wanted {
-            let folder = entry.path.as_deref().unwrap_or("");
-            let is_here = |known: &Fetched| known.folders.contains(folder);
-            if entry.mode != Mode::Live
-                && !self.has(&entry.digest)
-                && !self.known().get(&key_of(entry)).is_some_and(is_here)
-            {
+            if self.is_missing(entry) {
                 groups.entry(key_of(entry)).or_default().push((*name, *entry));
             }
         }
@@ -114,19 +148,6 @@ impl<'w> Supply<'w> {
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<Key, Fetched>> {
         self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn fetch(&self, name: &SkillName, entry: &Entry) -> Result<Arc<Tree>> {
-        let key = key_of(entry);
-        let folder = entry.path.as_deref().unwrap_or("");
-        let known = self.known().get(&key).filter(|known| known.folders.contains(folder)).cloned();
-        let fetched = match known {
-            Some(known) => known,
-            None => fetch_group(&[(name, entry)], self.world)?,
-        };
-        let tree = fetched.tree.clone();
-        self.known().insert(key, fetched);
-        Ok(tree)
     }
 }
 
@@ -195,8 +216,7 @@ fn differs(name: &SkillName, entry: &Entry, files: &Files) -> Error {
 /// A recorded skill that is not on the disk as it was recorded, and what is there.
 pub(crate) type Due<'r> = (&'r SkillName, &'r Entry, Sight);
 
-/// Which skills have to be written so that the disk is what the registry says; whatever no
-/// cache has of them is fetched. So that it can be done before the lock is taken.
+/// Which skills have to be written so that the disk is what the registry says.
 ///
 /// `frozen` turns edits into a failure of integrity; `force` gives them up.
 ///
@@ -228,20 +248,25 @@ pub(crate) fn due<'r>(
     }
     let missing: Vec<&SkillName> = due
         .iter()
-        .filter(|(_, entry, _)| supply.world.offline && needs_host(entry) && !supply.has(&entry.digest))
+        .filter(|(_, entry, _)| supply.world.offline && needs_host(entry) && !supply.kept.has(&entry.digest))
         .map(|(name, ..)| *name)
         .collect();
     if !missing.is_empty() {
         return Err(not_cached(&missing));
     }
-    supply.prepare(&due.iter().map(|(name, entry, _)| (*name, *entry)).collect::<Vec<_>>())?;
     Ok(due)
 }
 
-/// Plans to bring the disk to what the registry says; `due` is what [`due`] found.
+/// The skills of what is due, as the supply takes them.
+pub(crate) fn wanted<'r>(due: &[Due<'r>]) -> Vec<(&'r SkillName, &'r Entry)> {
+    due.iter().map(|(name, entry, _)| (*name, *entry)).collect()
+}
+
+/// Plans to bring the disk to what the registry says; `due` is what [`due`] found, and the
+/// supply has it.
 ///
 /// # Errors
-/// Those of fetching.
+/// Those of [`Supply::recorded`].
 pub(crate) fn plan(registry: &Registry, due: Vec<Due<'_>>, supply: &Supply<'_>) -> Result<Plan> {
     let mut steps: BTreeMap<&SkillName, Step> = BTreeMap::new();
     for (name, entry) in &registry.skills {

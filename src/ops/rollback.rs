@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::disk::{DriftKind, Seen};
 use crate::error::{Result, error, printable};
 use crate::history::{Change, Record, state_before};
-use crate::registry::Registry;
+use crate::registry::{Entry, Registry};
 use crate::skill::SkillName;
 
 use super::market;
@@ -69,7 +69,17 @@ pub(crate) fn find_name(text: &str, registry: &Registry, records: &[Record]) -> 
         })
 }
 
-/// Plans to bring `state` back.
+/// The skills whose recorded files it takes to bring `state` back.
+pub(crate) fn wanted<'s>(
+    state: &'s BTreeMap<SkillName, Change>,
+    registry: &Registry,
+) -> Vec<(&'s SkillName, &'s Entry)> {
+    let unedited = state.iter().filter(|(_, change)| change.edited.is_none());
+    let back = unedited.filter_map(|(name, change)| Some((name, change.before.as_ref()?)));
+    back.filter(|(name, entry)| registry.skills.get(*name) != Some(*entry)).collect()
+}
+
+/// Plans to bring `state` back; the supply has what is [`wanted`].
 ///
 /// # Errors
 /// `Conflict` for a skill that was edited since (unless `force`); those of the supply.
@@ -80,10 +90,6 @@ pub(crate) fn plan(
     supply: &Supply<'_>,
     force: bool,
 ) -> Result<Plan> {
-    let unedited = state.iter().filter(|(_, change)| change.edited.is_none());
-    let back = unedited.filter_map(|(name, change)| Some((name, change.before.as_ref()?)));
-    let moved = back.filter(|(name, entry)| registry.skills.get(*name) != Some(*entry));
-    supply.prepare(&moved.collect::<Vec<_>>())?;
     let mut steps = Vec::new();
     for (name, change) in state {
         let now = registry.skills.get(name).cloned();

@@ -166,6 +166,55 @@ fn a_broken_cache_is_detected_and_fetched_anew() {
     assert_eq!(env.picture("project"), before);
 }
 
+/// A cache that is found broken only when its files are written is fetched anew, without the
+/// lock; what cannot be fetched is named as it is with an empty cache.
+#[test]
+fn a_broken_cache_is_that_of_nothing() {
+    let env = installed();
+    let spoil = || {
+        for path in env.picture("cache").keys().filter(|path| path.starts_with("trees/") && path.len() > 60) {
+            let file = env.path(&format!("cache/{path}"));
+            let length = std::fs::metadata(&file).unwrap().len();
+            std::fs::File::options().write(true).open(&file).unwrap().set_len(length - 1).unwrap();
+        }
+    };
+    spoil();
+    forget_skills(&env);
+    env.run(&["skill", "install", "--frozen", "--dry-run"]).ends(0);
+    spoil();
+    std::fs::remove_file(env.path("x.zip")).unwrap();
+    env.run(&["skill", "install", "--frozen"]).ends(3).says("`xlsx`");
+    env.run(&["skill", "install", "--frozen", "--dry-run"]).ends(3).says("`xlsx`");
+    assert!(!env.path("project/.claude/skills/pdf").exists());
+    let before = env.picture("project");
+    env.run(&["skill", "rollback", "pdf", "--dry-run"]).ends(0);
+    assert_eq!(env.picture("project"), before);
+}
+
+/// What is opened is closed after it was written: memory does not grow with what is recorded.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_restore_takes_the_memory_of_a_few_skills() {
+    let env = TestEnv::new();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (skills, limit) = (64 + 16 * cores, 10 + 3 * cores);
+    for n in 0..skills {
+        let bytes = vec![u8::try_from(n % 256).unwrap(); 1 << 18];
+        env.skill(&format!("src/skill-{n}")).file("data.bin", bytes);
+    }
+    env.run(&["skill", "install", "../src", "--all"]).ends(0);
+    std::fs::remove_dir_all(env.path("src")).unwrap();
+    std::fs::remove_dir_all(env.path("project/.claude/skills")).unwrap();
+    let program = env!("CARGO_BIN_EXE_ba-agent");
+    let sandboxed = env.command(&[]);
+    let mut command = std::process::Command::new("sh");
+    let line = format!("ulimit -d {}; exec \"$0\" skill install --frozen --offline", limit << 10);
+    command.args(["-c", &line]).arg(program).current_dir(env.project()).env_clear();
+    command.envs(sandboxed.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    env.done(command.output().unwrap()).ends(0);
+    env.run(&["skill", "verify"]).ends(0);
+}
+
 #[test]
 fn flags_that_choose_need_a_source() {
     let env = installed();
