@@ -4,6 +4,8 @@
 mod copy;
 mod entry;
 mod left_out;
+mod plugin_manifest;
+mod recorded;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -24,10 +26,9 @@ use crate::settings::Settings;
 use crate::skill::{Finding, SkillName};
 use crate::source::{Reference, Request, Source};
 
-pub(crate) use copy::{
-    Fetched, check, fetch, index_of, is_live, keep, keep_search_index, search_index, search_rows,
-};
+pub(crate) use copy::{Fetched, check, fetch, index_of, keep, keep_search_index, search_index, search_rows};
 pub(crate) use entry::{EntryView, describe, gather, gather_all, lend_version, manifests_above, want_of};
+pub(crate) use recorded::is_live;
 pub(crate) use update::{Updated, record, refresh};
 
 /// Where a marketplace of the user is for a project whose settings name another host: the
@@ -59,7 +60,7 @@ fn source(entry: &str, marketplace: &str) -> Source {
 /// # Errors
 /// `Network` offline where the cache does not have it, else those of fetching and reading.
 fn load_catalog(marketplace: &Marketplace, world: &World<'_>) -> Result<(Catalogue, String)> {
-    let is_live = copy::is_live(marketplace);
+    let is_live = recorded::is_live(marketplace);
     if !is_live && let Some(kept) = copy::cached(marketplace, world) {
         return Ok((copy::read(&kept.text, marketplace)?, kept.documents));
     }
@@ -81,7 +82,7 @@ fn load_catalog(marketplace: &Marketplace, world: &World<'_>) -> Result<(Catalog
 /// # Errors
 /// `Network` offline where the cache does not have it, else those of fetching and reading.
 pub(crate) fn check_registered(marketplace: &Marketplace, world: &World<'_>) -> Result<Vec<Finding>> {
-    let is_live = copy::is_live(marketplace);
+    let is_live = recorded::is_live(marketplace);
     if !is_live && let Some(kept) = copy::cached(marketplace, world) {
         return Ok(copy::check(marketplace, &kept.text));
     }
@@ -272,7 +273,7 @@ pub(crate) struct Row<'a> {
 
 /// Every marketplace that the scope sees.
 pub(crate) fn list<'a>(all: &'a Marketplaces, scope: &'static str, world: &World<'_>) -> Vec<Row<'a>> {
-    let entries = |known: &Marketplace| match copy::is_live(known) {
+    let entries = |known: &Marketplace| match is_live(known) {
         true => load_catalog(known, world).ok().map(|(catalogue, _)| catalogue.plugins.len()),
         false => cached(known, world).map(|catalogue| catalogue.plugins.len()),
     };
@@ -296,7 +297,7 @@ pub(crate) fn list<'a>(all: &'a Marketplaces, scope: &'static str, world: &World
 /// # Errors
 /// `Network` offline without a copy, else those of fetching it again.
 pub(crate) fn search_text(marketplace: &Marketplace, world: &World<'_>) -> Result<String> {
-    match copy::cached(marketplace, world).filter(|_| !copy::is_live(marketplace)) {
+    match copy::cached(marketplace, world).filter(|_| !is_live(marketplace)) {
         Some(kept) => Ok(kept.documents),
         None => Ok(load_catalog(marketplace, world)?.1),
     }

@@ -17,7 +17,6 @@ const CIRCLES: &[&[&str]] = &[
     &["cache", "fetch"],
     &["fetch/auth", "fetch/http"],
     &["fetch/git/objects", "fetch/git/pack"],
-    &["ops/market/copy", "ops/market/entry"],
 ];
 
 /// A type name stands in one file. These still stand in several.

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::entry::{plugin_manifest, plugin_manifests};
 use super::left_out::{LeftOut, Why};
+use super::plugin_manifest::{plugin_manifest, plugin_manifests};
+use super::recorded::{archive_pin, at_pin, is_live, place_of, settled};
 use crate::cache::{Catalog, Rows};
 use crate::digest::Digest;
 use crate::discover;
-use crate::error::{Context as _, Error, Result, error, printable};
+use crate::error::{Error, Result, error};
 use crate::fetch::marketplace::{self, Place};
 use crate::fetch::{self, OpenOptions, PackageSource, Tree, World};
 use crate::marketplace::{self as catalogue, Catalogue, Manner, Plugin, Scan, Want, root_of};
@@ -20,8 +21,8 @@ use crate::marketplaces::Marketplace;
 use crate::registry::PinRecord;
 use crate::search::{Builder, Document, Text};
 use crate::skill::{self, Finding, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile, SkillName};
-use crate::source::{Pin, Reference, Request, Resolved, Sha, Source};
-use crate::tree::{Entry, Listing, Node, TreePath};
+use crate::source::{Pin, Request, Source};
+use crate::tree::{Entry, Listing, Node};
 
 /// Characters of a skill's text that the search takes: what it is for stands at its beginning,
 /// and more of it finds no more (`tests/search/`).
@@ -90,12 +91,6 @@ pub(super) fn restore(known: &Marketplace, world: &World<'_>) -> Result<Fetched>
                 .hint("take it as it is now: `ba-agent marketplace update`"))
         }
     }
-}
-
-/// True for a folder of this machine, which is read as it stands.
-pub(crate) fn is_live(known: &Marketplace) -> bool {
-    let place = Place::parse(&known.source);
-    matches!(place, Ok(Place::Tree { request, .. }) if matches!(request.source, Source::Local { .. }))
 }
 
 /// What the catalogue is kept under: where it really is and in which state, so that no
@@ -171,60 +166,6 @@ pub(super) fn damaged(error: serde_json::Error) -> Error {
     error!(Failed, "the cached copy of a marketplace is damaged")
         .cause(error)
         .hint("run `ba-agent marketplace update`")
-}
-
-/// The same request, held to the recorded commit where there is one.
-pub(super) fn at_pin(request: &Request, pin: &PinRecord) -> Result<Request> {
-    let mut request = request.clone();
-    if let Some(commit) = &pin.commit {
-        if let (Reference::Tail(tail), None) = (&request.reference, &request.subdirectory) {
-            request.subdirectory = folder_of(tail, pin.chosen.as_deref());
-        }
-        request.reference = Reference::Sha(commit.parse::<Sha>()?);
-    }
-    Ok(request)
-}
-
-/// The branch or tag that the address of a page turned out to name: with it recorded, its folder
-/// is known without asking again.
-fn settled<'r>(asked: &Reference, resolved: &'r Resolved) -> Option<&'r str> {
-    match (asked, &resolved.reference) {
-        (Reference::Tail(_), Reference::Branch(name) | Reference::Tag(name) | Reference::Named(name)) => {
-            Some(name)
-        }
-        _ => None,
-    }
-}
-
-/// The folder at the end of a page's address. What stands before it is the branch or tag that
-/// it was settled to, else one word: a commit, or so many digits of one.
-fn folder_of(tail: &str, settled: Option<&str>) -> Option<TreePath> {
-    let short = ["refs/heads/", "refs/tags/"].iter().find_map(|kind| tail.strip_prefix(kind));
-    let tail = short.unwrap_or(tail);
-    let folder = match settled.and_then(|settled| tail.strip_prefix(settled)) {
-        Some(folder) => folder.trim_start_matches('/'),
-        None => tail.split_once('/')?.1,
-    };
-    TreePath::parse(folder.as_bytes()).ok()
-}
-
-/// What a recorded archive must hash to.
-pub(super) fn archive_pin(known: &Marketplace) -> Option<Digest> {
-    known.pin.archive.as_ref().and_then(|archive| archive.parse().ok())
-}
-
-/// Where a registered marketplace is.
-pub(super) fn place_of(known: &Marketplace) -> Result<Place> {
-    let mut place = Place::parse(&known.source).context(|| {
-        format!("the source of the marketplace `{}` cannot be read", printable(&known.source, false))
-    })?;
-    if let (Place::Tree { request, manifest }, Some(recorded), true) =
-        (&mut place, &known.manifest, known.named)
-    {
-        let base = request.subdirectory.as_ref().map_or("", |path| path.as_str());
-        *manifest = Some(recorded.strip_prefix(base).unwrap_or(recorded).trim_start_matches('/').to_owned());
-    }
-    Ok(place)
 }
 
 /// The catalogue of a copy.
@@ -630,22 +571,4 @@ fn manifest(tree: &Tree, folder: &str, world: &World<'_>) -> Option<(Frontmatter
     let body =
         text.split_inclusive('\n').skip(document.body_starts_line.saturating_sub(1)).flat_map(str::chars);
     Some((document.frontmatter?, body.take(BODY).collect()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_folder_of_a_page_is_what_stands_behind_its_reference() {
-        let check = |tail: &str, settled: Option<&str>, expected: Option<&str>| {
-            assert_eq!(folder_of(tail, settled).map(|path| path.to_string()).as_deref(), expected, "{tail}");
-        };
-        check("main/skills", Some("main"), Some("skills"));
-        check("refs/heads/main/skills/x", Some("main"), Some("skills/x"));
-        check("feature/deep/topic/skills", Some("feature/deep/topic"), Some("skills"));
-        check("feature/deep", Some("feature/deep"), None);
-        check("0123abc/skills", None, Some("skills"));
-        check("0123abc", None, None);
-    }
 }

@@ -5,14 +5,13 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::copy::{archive_pin, at_pin, place_of};
+use super::plugin_manifest::{plugin_manifest, plugin_manifests};
+use super::recorded::{archive_pin, at_pin, place_of};
 use super::{load_catalog, parse_documents, resolve_name};
 use crate::error::{Error, Result, error, printable};
-use crate::fetch::marketplace::{Place, text};
-use crate::fetch::{self, OpenOptions, PackageSource, Tree, World, npm};
-use crate::marketplace::{
-    self, Catalogue, PLUGIN_MANIFESTS, Plugin, PluginManifest, Resolution, Scan, Want, root_of,
-};
+use crate::fetch::marketplace::Place;
+use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
+use crate::marketplace::{self, Catalogue, Plugin, PluginManifest, Resolution, Scan, Want, root_of};
 use crate::marketplaces::{Marketplace, Marketplaces};
 use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered, Offer};
 use crate::ops::parallel;
@@ -254,30 +253,6 @@ fn only_folder(listing: &Listing) -> String {
         entries.first().and_then(|entry| entry.path.as_str().split_once('/')).map_or("", |(first, _)| first);
     let all = !first.is_empty() && listing.below(first).len() == entries.len();
     if all { first.to_owned() } else { String::new() }
-}
-
-/// Where the `plugin.json` of a plugin may be.
-pub(super) fn plugin_manifests(root: &str) -> impl Iterator<Item = String> {
-    let root = if root.is_empty() { String::new() } else { format!("{root}/") };
-    PLUGIN_MANIFESTS.iter().map(move |path| format!("{root}{path}"))
-}
-
-/// The `plugin.json` of a plugin; [`plugin_manifests`] must be at hand.
-///
-/// # Errors
-/// `Invalid` for one that cannot be read.
-pub(super) fn plugin_manifest(tree: &Tree, root: &str) -> Result<Option<PluginManifest>> {
-    let Some(path) = plugin_manifests(root).find(|path| tree.listing.get(path).is_some()) else {
-        return Ok(None);
-    };
-    let Some(text) = text(tree, &path)? else { return Ok(None) };
-    match PluginManifest::read(&text, &path) {
-        (Some(manifest), _) => Ok(Some(manifest)),
-        (None, findings) => {
-            let error = error!(Invalid, "`{}` cannot be used", printable(&path, false));
-            Err(findings.iter().fold(error, |error, finding| error.cause(finding)))
-        }
-    }
 }
 
 fn resolve(plugin: &Plugin, opened: &mut Opened<'_>) -> Result<(Resolution, Option<PluginManifest>)> {

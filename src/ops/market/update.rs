@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::copy::{self, Fetched, place_of};
+use super::copy::{self, Fetched};
+use super::recorded::{is_live, place_of};
 use super::{cached, load_catalog};
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
@@ -91,7 +92,7 @@ fn refresh_one(name: &str, known: &Marketplace, world: &World<'_>) -> Result<Upd
         _ => copy::fetch(&place, world)?,
     };
     // A folder has no old state; what was seen of it last may be in the cache.
-    let before = match copy::is_live(known) {
+    let before = match is_live(known) {
         true => cached(known, world),
         false => load_catalog(known, world).map(|(catalogue, _)| catalogue).ok(),
     };

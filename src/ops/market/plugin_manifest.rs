@@ -1,0 +1,30 @@
+//! The `plugin.json` of a plugin: where it may be in a source, and what it says.
+
+use crate::error::{Result, error, printable};
+use crate::fetch::Tree;
+use crate::fetch::marketplace::text;
+use crate::marketplace::{PLUGIN_MANIFESTS, PluginManifest};
+
+/// Where the `plugin.json` of a plugin may be.
+pub(super) fn plugin_manifests(root: &str) -> impl Iterator<Item = String> {
+    let root = if root.is_empty() { String::new() } else { format!("{root}/") };
+    PLUGIN_MANIFESTS.iter().map(move |path| format!("{root}{path}"))
+}
+
+/// The `plugin.json` of a plugin; [`plugin_manifests`] must be at hand.
+///
+/// # Errors
+/// `Invalid` for one that cannot be read.
+pub(super) fn plugin_manifest(tree: &Tree, root: &str) -> Result<Option<PluginManifest>> {
+    let Some(path) = plugin_manifests(root).find(|path| tree.listing.get(path).is_some()) else {
+        return Ok(None);
+    };
+    let Some(text) = text(tree, &path)? else { return Ok(None) };
+    match PluginManifest::read(&text, &path) {
+        (Some(manifest), _) => Ok(Some(manifest)),
+        (None, findings) => {
+            let error = error!(Invalid, "`{}` cannot be used", printable(&path, false));
+            Err(findings.iter().fold(error, |error, finding| error.cause(finding)))
+        }
+    }
+}
