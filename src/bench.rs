@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::fetch::{PackageSource, Progress, Tree, World};
 use crate::layout::Env;
 use crate::ops::gather::{self, Ask, Candidate, Choice};
+use crate::ops::list;
 use crate::ops::plan::{self, Wanted};
-use crate::ops::query;
 use crate::registry::{Mode, Overview, Registry};
 use crate::search::{self, Document, Query};
 use crate::settings::Settings;
@@ -147,7 +147,7 @@ pub struct Wanting(Vec<Wanted>);
 
 /// `Overview::parse` and the rows of `list`; how many.
 pub fn list(registry: &str) -> usize {
-    Overview::parse(registry, "registry").map_or(0, |overview| query::list(&overview, None).len())
+    Overview::parse(registry, "registry").map_or(0, |overview| list::list(&overview, None).len())
 }
 
 /// `search::rank` of `query` among documents of these names and descriptions; how many match.

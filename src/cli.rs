@@ -38,7 +38,6 @@ use crate::fsx;
 use crate::layout::{Env, Scope};
 use crate::marketplaces::Marketplaces;
 use crate::ops::apply::{self, Means, Report};
-use crate::ops::market;
 use crate::ops::plan::Plan;
 use crate::places::Places;
 use crate::settings::Settings;
@@ -400,7 +399,7 @@ impl Place {
         let mut all = Marketplaces::read(&self.marketplaces_file(), user.as_deref())?;
         // What the user registered is on the user's hosts, whatever hosts the project names.
         let user = settings_of(env, None)?;
-        all.map_users(|source| market::at_hosts_of(source, &user, &self.settings));
+        all.map_users(|source| crate::ops::marketplace::at_hosts_of(source, &user, &self.settings));
         Ok(all)
     }
 

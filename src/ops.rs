@@ -2,21 +2,23 @@
 //! candidates, planned against the registry, and applied in one transaction.
 
 pub(crate) mod apply;
-pub(crate) mod changes;
-pub(crate) mod check;
+pub(crate) mod diff;
 pub(crate) mod doctor;
-pub(crate) mod find;
 pub(crate) mod gather;
-pub(crate) mod market;
+pub(crate) mod installed;
+pub(crate) mod list;
+pub(crate) mod marketplace;
 pub(crate) mod outdated;
 pub(crate) mod overlap;
 pub(crate) mod parallel;
+pub(crate) mod pin;
 pub(crate) mod plan;
-pub(crate) mod query;
 pub(crate) mod recorded;
 pub(crate) mod repoint;
 pub(crate) mod restore;
 pub(crate) mod rollback;
+pub(crate) mod search;
+pub(crate) mod show;
 pub(crate) mod update;
+pub(crate) mod validate;
 pub(crate) mod verify;
-pub(crate) mod view;

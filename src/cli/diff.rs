@@ -4,10 +4,10 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::completions::installed_names;
-use super::uninstall::find_all;
 use super::{Context, Place};
 use crate::error::{Result, error};
-use crate::ops::changes::{self, Changes, Installed};
+use crate::ops::diff::{self, Changes, Installed};
+use crate::ops::installed::find_installed;
 use crate::ops::restore::Supply;
 use crate::registry::Entry;
 use crate::skill::SkillName;
@@ -38,10 +38,10 @@ impl Diff {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
         let registry = place.store.read()?;
-        let names = find_all(std::slice::from_ref(&self.name), &registry, &place)?;
+        let names = find_installed(std::slice::from_ref(&self.name), &registry, place.scope.name())?;
         for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
             let supply = |name: &SkillName, entry: &Entry| installed(cx, &place, name, entry);
-            let changes = changes::of(name, entry, &place.places, &supply)?;
+            let changes = diff::of(name, entry, &place.places, &supply)?;
             self.tell(cx, &changes, entry);
         }
         Ok(0)
@@ -70,13 +70,13 @@ impl Diff {
 }
 
 fn stat(cx: &Context<'_>, changes: &Changes) {
-    let row = |file: &changes::Changed| {
+    let row = |file: &diff::Changed| {
         let change = &file.change;
         let (added, removed) = (format!("+{}", file.added), format!("-{}", file.removed));
         vec![change.what.letter().to_string(), added, removed, change.path.clone()]
     };
     cx.ui.table(&["", "added", "removed", "file"], &changes.files.iter().map(row).collect::<Vec<_>>());
-    let sum = |of: fn(&changes::Changed) -> usize| changes.files.iter().map(of).sum::<usize>();
+    let sum = |of: fn(&diff::Changed) -> usize| changes.files.iter().map(of).sum::<usize>();
     let files = count(changes.files.len(), "file");
     let (added, removed) = (sum(|file| file.added), sum(|file| file.removed));
     cx.ui.status(

@@ -13,7 +13,7 @@ use crate::fetch::World;
 use crate::marketplaces::Marketplaces;
 use crate::ops::apply::{Done, Report};
 use crate::ops::gather::{self, Ask, Choice, Gathered, Offer};
-use crate::ops::market;
+use crate::ops::marketplace;
 use crate::ops::overlap::{self, InPlace};
 use crate::ops::plan::{self, Action, Plan, Wanted};
 use crate::ops::restore::{self, Due, Supply, TRIES};
@@ -166,7 +166,7 @@ impl Install {
                 || self.sources.iter().any(|source| source.ends_with(&format!("@{name}")))
         });
         let asks = self.asks(cx, place, &all, &world)?;
-        market::gather_all(&asks, &all, &world, &|ask, offers| choose(cx, ask, offers))
+        marketplace::gather_all(&asks, &all, &world, &|ask, offers| choose(cx, ask, offers))
     }
 
     /// `install` without a source: the registry is the lock file.
@@ -275,7 +275,7 @@ impl Install {
             fail!(Usage, "`--as` names one skill; choose one with `--skill NAME`");
         }
         let ask = |source: &String| {
-            self.ask(cx, place, market::request(source, self.marketplace.as_deref(), all, world)?)
+            self.ask(cx, place, marketplace::request(source, self.marketplace.as_deref(), all, world)?)
         };
         self.sources.iter().map(ask).collect()
     }

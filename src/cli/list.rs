@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::Context;
 use crate::error::Result;
-use crate::ops::query;
+use crate::ops::list;
 
 /// List installed skills.
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ impl List {
         } else {
             None
         };
-        let rows = query::list(&overview, seen.as_ref().map(|(registry, seen)| (registry, seen)));
+        let rows = list::list(&overview, seen.as_ref().map(|(registry, seen)| (registry, seen)));
         if cx.ui.json() {
             cx.ui.data(&serde_json::json!({ "scope": place.scope.name(), "skills": rows }));
             return Ok(0);

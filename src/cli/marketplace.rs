@@ -10,7 +10,7 @@ use crate::fetch::local;
 use crate::fetch::marketplace::Place as Where;
 use crate::marketplace::{self as catalogue, MANIFESTS, Manner};
 use crate::marketplaces::{self, Marketplace as Known, Marketplaces};
-use crate::ops::market::{self, EntryView, Fetched, Updated};
+use crate::ops::marketplace::{self, EntryView, Fetched, Updated};
 use crate::skill::{Finding, Severity, worst};
 use crate::source::Request;
 use crate::words::count;
@@ -147,8 +147,8 @@ impl Add {
         let at = self.place(cx, &place)?;
         self.check_free(&all, &at)?;
         let world = cx.world(&place);
-        let fetched = market::fetch(&at, &world)?;
-        market::keep(&fetched, &world);
+        let fetched = marketplace::fetch(&at, &world)?;
+        marketplace::keep(&fetched, &world);
         let record = fetched.marketplace.clone();
         change(cx, &place, |known| {
             known.insert(self.name.clone(), record);
@@ -222,7 +222,7 @@ fn tell_added(cx: &Context<'_>, name: &str, fetched: &Fetched) {
     cx.ui.status("Added", &format!("{name} from {}{pin}", fetched.marketplace.source));
     cx.ui.detail(&format!("{entries}, {} in it", count(fetched.skills, "skill")));
     tell_left_out(cx, fetched);
-    let findings = market::check(&fetched.marketplace, &fetched.copy.text);
+    let findings = marketplace::check(&fetched.marketplace, &fetched.copy.text);
     let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     if errors + warnings > 0 {
@@ -262,7 +262,7 @@ fn tell_left_out(cx: &Context<'_>, fetched: &Fetched) {
 fn list(cx: &Context<'_>) -> Result<u8> {
     let place = cx.place()?;
     let all = place.marketplaces(cx.env)?;
-    let rows = market::list(&all, place.scope.name(), &cx.world(&place));
+    let rows = marketplace::list(&all, place.scope.name(), &cx.world(&place));
     if cx.ui.json() {
         cx.ui.data(&serde_json::json!({ "marketplaces": rows }));
         return Ok(0);
@@ -271,7 +271,7 @@ fn list(cx: &Context<'_>) -> Result<u8> {
         cx.ui.note("no marketplace is registered: `ba-agent marketplace add NAME SOURCE`");
         return Ok(0);
     }
-    let cells = |row: &market::Row<'_>| {
+    let cells = |row: &marketplace::Row<'_>| {
         vec![
             row.name.to_owned(),
             row.source.to_owned(),
@@ -340,10 +340,10 @@ impl Update {
         let all = place.marketplaces(cx.env)?;
         let world = cx.world(&place);
         let names = self.names(&all, place.scope.name())?;
-        let (mut updated, mut failed) = market::refresh(&names, &all, &world);
+        let (mut updated, mut failed) = marketplace::refresh(&names, &all, &world);
         // The new catalogues are in the cache before the records lead to them; the old ones
         // stay for projects that are still at the old state.
-        failed.extend(change(cx, &place, |own| Ok(market::record(&mut updated, own)))?);
+        failed.extend(change(cx, &place, |own| Ok(marketplace::record(&mut updated, own)))?);
         tell_updated(cx, &updated, &failed);
         match failed.into_iter().next() {
             Some((name, error)) => Err(error.wrap(format!("the marketplace `{name}` was not updated"))),
@@ -397,7 +397,7 @@ impl Show {
         let place = cx.place()?;
         let all = place.marketplaces(cx.env)?;
         let world = cx.world(&place);
-        let (catalogue, entries) = market::describe(&self.name, self.entry.as_deref(), &all, &world)?;
+        let (catalogue, entries) = marketplace::describe(&self.name, self.entry.as_deref(), &all, &world)?;
         if cx.ui.json() {
             cx.ui.data(&serde_json::json!({
                 "name": self.name, "title": catalogue.name, "owner": catalogue.owner,
@@ -482,7 +482,7 @@ fn registered(cx: &Context<'_>, word: &Path) -> Result<Option<Vec<Finding>>> {
     let place = cx.place()?;
     let all = place.marketplaces(cx.env)?;
     let Ok(known) = all.get(name) else { return Ok(None) };
-    market::check_registered(known, &cx.world(&place)).map(Some)
+    marketplace::check_registered(known, &cx.world(&place)).map(Some)
 }
 
 fn tell_checked(cx: &Context<'_>, checked: &[(String, Vec<Finding>)], invalid: usize, strict: bool) {

@@ -5,8 +5,8 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::Context;
 use super::completions::installed_names;
-use super::uninstall::find_all;
 use crate::error::Result;
+use crate::ops::installed::find_installed;
 use crate::ops::outdated::{self, State, UpdateStatus};
 
 /// Say which skills are behind their source; changes nothing.
@@ -33,7 +33,7 @@ impl Outdated {
         let registry = place.store.read()?;
         let names = match self.names.is_empty() {
             true => registry.skills.keys().cloned().collect(),
-            false => find_all(&self.names, &registry, &place)?,
+            false => find_installed(&self.names, &registry, place.scope.name())?,
         };
         let world = cx.world(&place);
         let statuses = outdated::look(&names, &registry, &place.marketplaces(cx.env)?, &world).statuses;

@@ -5,10 +5,10 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::Context;
 use super::completions::installed_names;
-use super::uninstall::find;
 use crate::error::{Result, error};
+use crate::ops::installed::find_one_installed;
+use crate::ops::pin;
 use crate::ops::plan::{Action, Content, Plan, Step, edited, edits};
-use crate::ops::update;
 use crate::registry::{Entry, ReferenceRecord};
 use crate::skill::SkillName;
 use crate::source::Sha;
@@ -42,7 +42,7 @@ impl Pin {
         let place = cx.place()?;
         let transaction = place.store.begin(&cx.waiting())?;
         let registry = transaction.registry();
-        let name = find(&self.name, registry, &place)?;
+        let name = find_one_installed(&self.name, registry, place.scope.name())?;
         let entry = registry.skills[&name].clone();
         let sha: Option<Sha> = self.sha.as_deref().map(str::parse).transpose()?;
         let step = match sha {
@@ -53,7 +53,7 @@ impl Pin {
                     return Err(edited(&name, &drift, "pin"));
                 }
                 let world = cx.world(&place);
-                let wanted = update::at_commit(&name, &entry, &sha, &world)?;
+                let wanted = pin::at_commit(&name, &entry, &sha, &world)?;
                 let (before, gives_up_edits) = (Some(entry), !drift.is_empty());
                 Step {
                     name,
@@ -77,7 +77,7 @@ impl Unpin {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
         let transaction = place.store.begin(&cx.waiting())?;
-        let name = find(&self.name, transaction.registry(), &place)?;
+        let name = find_one_installed(&self.name, transaction.registry(), place.scope.name())?;
         let entry = transaction.registry().skills[&name].clone();
         // A commit does not move: what was asked for by sha follows the default branch now.
         let reference = entry.reference.clone().filter(|asked| !matches!(asked, ReferenceRecord::Sha(_)));

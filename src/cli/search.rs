@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::Context;
 use crate::error::{Result, printable};
-use crate::ops::find::{Answer, Found, Library, not_everything};
+use crate::ops::search::{Answer, Found, Library, not_everything};
 use crate::search::{Filter, Query};
 use crate::words::count;
 

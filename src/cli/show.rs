@@ -7,8 +7,9 @@ use super::completions::installed_names;
 use super::{Context, Place, did_you_mean};
 use crate::error::{Error, Kind, Result, error, printable};
 use crate::ops::gather::{Ask, Choice};
-use crate::ops::market;
-use crate::ops::view::{self, Files, View};
+use crate::ops::installed::match_installed;
+use crate::ops::marketplace;
+use crate::ops::show::{self, Files, View};
 use crate::skill::SkillName;
 use crate::source::Request;
 use crate::words::{count, size};
@@ -33,14 +34,14 @@ impl Show {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
         let registry = place.store.read()?;
-        let installed = market::installed(&self.what, &registry).cloned();
+        let installed = match_installed(&self.what, &registry).cloned();
         if let Some(name) = installed.filter(|_| self.skill.is_none() && self.reference.is_none()) {
             let seen = place.places.see_recorded(std::iter::once(&name), &registry)?;
-            let view = view::installed(&name, &registry.skills[&name], &seen);
+            let view = show::installed(&name, &registry.skills[&name], &seen);
             return Ok(tell(cx, &[view]));
         }
         let all = place.marketplaces(cx.env)?;
-        let request = market::request(&self.what, None, &all, &cx.world(&place)).map_err(|error| {
+        let request = marketplace::request(&self.what, None, &all, &cx.world(&place)).map_err(|error| {
             let is_ambiguous = error.kind != Kind::NotFound && all.enabled().next().is_some();
             if is_ambiguous {
                 error
@@ -73,7 +74,7 @@ impl Show {
             ..Ask::of(request)
         };
         let world = cx.world(place);
-        let gathered = market::gather(&ask, &place.marketplaces(cx.env)?, &world, &|_| Ok(Vec::new()))?;
+        let gathered = marketplace::gather(&ask, &place.marketplaces(cx.env)?, &world, &|_| Ok(Vec::new()))?;
         for note in &gathered.notes {
             cx.ui.warn(note);
         }
@@ -81,7 +82,7 @@ impl Show {
             cx.ui.warn(&format!("{} is not valid: {}", skipped.path, skipped.reason));
         }
         let views: Vec<View> =
-            gathered.candidates.iter().map(|c| view::candidate(c, cx.env.now)).collect::<Result<_>>()?;
+            gathered.candidates.iter().map(|c| show::candidate(c, cx.env.now)).collect::<Result<_>>()?;
         if views.is_empty() {
             return Err(Error::new(Kind::NotFound, "there is nothing to show"));
         }

@@ -3,13 +3,12 @@
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
+use super::Context;
 use super::completions::installed_names;
-use super::{Context, Place, did_you_mean};
-use crate::error::{Result, error};
+use crate::error::Result;
 use crate::ops::apply::Done;
-use crate::ops::{market, plan};
-use crate::registry::Registry;
-use crate::skill::SkillName;
+use crate::ops::installed::find_installed;
+use crate::ops::plan;
 
 /// Remove skills from every target and from the registry.
 #[derive(Debug, Args)]
@@ -29,7 +28,7 @@ impl Uninstall {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
         let known = place.store.read()?;
-        let names = find_all(&self.names, &known, &place)?;
+        let names = find_installed(&self.names, &known, place.scope.name())?;
         let transaction = place.store.begin(&cx.waiting())?;
         let registry = transaction.registry();
         let seen = place.places.see_recorded(names.iter(), registry)?;
@@ -51,25 +50,4 @@ fn tell_removed(cx: &Context<'_>, done: &Done) {
     }
     cx.ui.status("Removed", &format!("{} from the registry", done.name));
     cx.ui.note(&format!("`{}` is its source and stays", done.untouched.join("`, `")));
-}
-
-/// The installed skills of these names.
-///
-/// # Errors
-/// `NotFound` for the first that is not installed, with the nearest name.
-pub(crate) fn find_all(names: &[String], registry: &Registry, place: &Place) -> Result<Vec<SkillName>> {
-    names.iter().map(|name| find(name, registry, place)).collect()
-}
-
-pub(crate) fn find(name: &str, registry: &Registry, place: &Place) -> Result<SkillName> {
-    if let Some(known) = market::installed(name, registry) {
-        return Ok(known.clone());
-    }
-    let mut error = error!(NotFound, "no skill named `{name}` is installed in this {}", place.scope.name());
-    if let Some(hint) = did_you_mean(name, registry.skills.keys().map(SkillName::as_str)) {
-        error = error.hint(hint);
-    }
-    Err(error.hint(
-        "`ba-agent skill list` shows what is installed; `--global` is for the skills of your user account",
-    ))
 }

@@ -4,13 +4,13 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::completions::installed_names;
-use super::uninstall::find_all;
 use super::{Context, Place};
 use crate::diff::unified;
 use crate::digest;
 use crate::error::{Error, Result, error};
 use crate::fetch::{Tree, World, local};
 use crate::ops::apply::{Done, Report};
+use crate::ops::installed::find_installed;
 use crate::ops::outdated::{self, State, UpdateStatus};
 use crate::ops::plan::{Action, Content, Plan};
 use crate::ops::repoint;
@@ -59,7 +59,7 @@ impl Update {
         let known = place.store.read()?;
         let names = match self.names.is_empty() {
             true => known.skills.keys().cloned().collect(),
-            false => find_all(&self.names, &known, &place)?,
+            false => find_installed(&self.names, &known, place.scope.name())?,
         };
         // A registry that leads out of its project is refused, whether something moves or not.
         for entry in names.iter().filter_map(|name| known.skills.get(name)) {

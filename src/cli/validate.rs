@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::Context;
 use crate::error::{Result, error};
-use crate::ops::check::{self, Checked};
+use crate::ops::validate::{self, Checked};
 use crate::skill::{Profile, Severity};
 use crate::words::count;
 
@@ -49,7 +49,7 @@ impl Validate {
         let mut checked = Vec::new();
         for path in &self.paths {
             let folder = folder_of(&cx.env.absolute(path))?;
-            checked.extend(check::folder(&folder, &path_shown(path), profile, &settings.limits)?);
+            checked.extend(validate::folder(&folder, &path_shown(path), profile, &settings.limits)?);
         }
         let limit = if self.strict { Severity::Warning } else { Severity::Error };
         let invalid = checked.iter().filter(|one| one.worst() >= Some(limit)).count();

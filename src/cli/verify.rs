@@ -4,9 +4,9 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::completions::installed_names;
-use super::uninstall::find_all;
 use super::{Context, Place};
 use crate::error::Result;
+use crate::ops::installed::find_installed;
 use crate::ops::verify::{self, Ground, Verified};
 use crate::registry::Registry;
 use crate::words::count;
@@ -71,7 +71,7 @@ impl Verify {
     fn look(&self, cx: &Context<'_>, place: &Place, registry: &Registry) -> Result<Vec<Verified>> {
         let names = match &self.names[..] {
             [] => registry.skills.keys().cloned().collect(),
-            names => find_all(names, registry, place)?,
+            names => find_installed(names, registry, place.scope.name())?,
         };
         let ground = Ground { env: cx.env, base: place.scope.base(), places: &place.places };
         verify::verify(&names, registry, &ground)

@@ -17,7 +17,7 @@ use crate::source::{Pin, Reference, Request, Resolved, Source};
 use crate::store::files_of;
 
 use super::gather::{self, Offered};
-use super::market;
+use super::marketplace;
 use super::parallel;
 
 /// How an installed skill stands to its source.
@@ -111,7 +111,7 @@ impl UpdateTarget {
         // A marketplace that is no longer registered has no say any more.
         let origin = entry.marketplace.as_ref().filter(|origin| all.get(&origin.name).is_ok());
         let (want, version) =
-            origin.map_or(Ok((None, None)), |origin| market::want_of(origin, all, world))?;
+            origin.map_or(Ok((None, None)), |origin| marketplace::want_of(origin, all, world))?;
         if let Some(Want::Elsewhere { request, integrity }) = want {
             return Ok(Self { request: *request, integrity, package: None, version, is_entry: true });
         }

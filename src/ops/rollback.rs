@@ -8,7 +8,7 @@ use crate::history::{Change, Record, state_before};
 use crate::registry::{Entry, Registry};
 use crate::skill::SkillName;
 
-use super::market;
+use super::installed::match_installed;
 use super::plan::{Action, Content, Plan, Step, edited, edits};
 use super::restore::Supply;
 
@@ -60,13 +60,13 @@ pub(crate) fn find_name(text: &str, registry: &Registry, records: &[Record]) -> 
             one
         })
     });
-    let known = market::installed(text, registry).cloned();
-    known
-        .or_else(|| of_records.into_iter().find_map(|one| market::installed(text, &one).cloned()))
-        .ok_or_else(|| {
+    let known = match_installed(text, registry).cloned();
+    known.or_else(|| of_records.into_iter().find_map(|one| match_installed(text, &one).cloned())).ok_or_else(
+        || {
             error!(NotFound, "no change of `{}` is known", printable(text, false))
                 .hint("`ba-agent skill history` lists the last 20 changes")
-        })
+        },
+    )
 }
 
 /// The skills whose recorded files it takes to bring `state` back.

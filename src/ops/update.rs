@@ -16,7 +16,7 @@ use crate::skill::SkillName;
 use crate::source::{Pin, Reference, Request, Resolved, Sha};
 
 use super::gather::{self, Candidate, Offered};
-use super::market;
+use super::marketplace;
 use super::outdated::{Key, Looked, Opened, State, UpdateStatus, UpdateTarget};
 use super::parallel;
 use super::plan::{Action, Content, Plan, Step, Wanted, edited, edits};
@@ -220,7 +220,7 @@ fn fetch_one<'w>(
     gather::ensure_again(&mut source, &changed, &offered, world)?;
     let of_plugins = changed.iter().filter(|(_, entry)| entry.marketplace.is_some());
     let folders = of_plugins.map(|(_, entry)| entry.path.as_deref().unwrap_or(""));
-    let manifests: BTreeSet<String> = folders.flat_map(market::manifests_above).collect();
+    let manifests: BTreeSet<String> = folders.flat_map(marketplace::manifests_above).collect();
     let rewritten = rewritten(statuss, registry, &source)?;
     let (resolved, tree) = source.into_tree(&[], |entry| manifests.contains(entry.path.as_str()))?;
     if let Some(cache) = world.cache.as_ref().filter(|_| !dry_run) {
@@ -303,7 +303,7 @@ fn find(
     let mut candidate =
         gather::again(name, entry, (&moving.tree, &moving.offered), Arc::new(resolved), world)?;
     if entry.marketplace.is_some() {
-        market::lend_version(&mut candidate, target.version.as_deref());
+        marketplace::lend_version(&mut candidate, target.version.as_deref());
     }
     if same_source && candidate.digest()?.0 == entry.digest && candidate.folder == folder {
         let pin = candidate.pin_record();
@@ -311,30 +311,6 @@ fn find(
     }
     let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
     Ok(Content::Found(Box::new(Wanted { candidate, targets, mode: entry.mode, pinned: false })))
-}
-
-/// A skill at a commit that a person names, held there.
-///
-/// # Errors
-/// `NotFound` when the repository or the skill is not there, `Invalid` when it breaks the rules.
-pub(crate) fn at_commit(name: &SkillName, entry: &Entry, sha: &Sha, world: &World<'_>) -> Result<Wanted> {
-    let request = Request::parse(&entry.source)?;
-    if !request.source.is_git() {
-        return Err(error!(Usage, "`{name}` comes from {}, which has no commits", entry.source));
-    }
-    // What was asked for stays recorded, so that `unpin` follows it again.
-    let reference = entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
-    let pin = Pin::Commit(sha.clone());
-    let resolved = Resolved { source: request.source, reference, chosen: None, pin, subdirectory: None };
-    let remote = Remote::open(&resolved.source, world)?;
-    let mut source = PackageSource::of_commit(remote, resolved, Extent::Partial, world)?;
-    let offered = Offered::default();
-    gather::ensure_again(&mut source, &[(name, entry)], &offered, world)?;
-    let (resolved, tree) = source.into_tree(&[], |_| false)?;
-    let tree = Arc::new(tree);
-    let candidate = gather::again(name, entry, (&tree, &offered), Arc::new(resolved), world)?;
-    let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
-    Ok(Wanted { candidate, targets, mode: entry.mode, pinned: true })
 }
 
 /// A tag that moved, a branch that was rewritten: each commit is looked at once.

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::plugin_manifest::{plugin_manifest, plugin_manifests};
 use super::recorded::{archive_pin, at_pin, place_of};
-use super::{load_catalog, parse_documents, resolve_name};
+use super::resolve::resolve_name;
+use super::{load_catalog, parse_documents};
 use crate::error::{Error, Result, error, printable};
 use crate::fetch::marketplace::Place;
 use crate::fetch::{self, OpenOptions, PackageSource, World, npm};

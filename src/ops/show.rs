@@ -9,7 +9,7 @@ use crate::registry::Entry;
 use crate::skill::{Finding, SkillName};
 
 use super::gather::Candidate;
-use super::query::state;
+use super::list::state;
 
 /// What `show` shows.
 #[derive(Debug, Serialize)]

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::copy::{self, Fetched};
+use super::cached::keep;
+use super::fetch::{self, Fetched};
 use super::recorded::{is_live, place_of};
 use super::{cached, load_catalog};
 use crate::error::{Error, Result, error};
@@ -87,16 +88,16 @@ fn refresh_one(name: &str, known: &Marketplace, world: &World<'_>) -> Result<Upd
                 return Ok(unmoved(name, known, record));
             }
             let source = PackageSource::of_commit(remote, resolved, Extent::Partial, world)?;
-            copy::of_source(&place, source, request, manifest.as_deref(), world)?
+            fetch::of_source(&place, source, request, manifest.as_deref(), world)?
         }
-        _ => copy::fetch(&place, world)?,
+        _ => fetch::fetch(&place, world)?,
     };
     // A folder has no old state; what was seen of it last may be in the cache.
     let before = match is_live(known) {
         true => cached(known, world),
         false => load_catalog(known, world).map(|(catalogue, _)| catalogue).ok(),
     };
-    copy::keep(&fetched, world);
+    keep(&fetched, world);
     Ok(compare(name, known, before.as_ref(), fetched))
 }
 

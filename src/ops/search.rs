@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::market::{
+use super::marketplace::{
     index_of, is_live, keep_search_index, parse_documents, search_index, search_rows, search_text,
 };
 use crate::cache::Rows;

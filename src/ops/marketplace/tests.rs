@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::resolve::locate;
 use super::*;
 use crate::error::Kind;
 use crate::fetch::testing::Bench;
 use crate::marketplace::Want;
 use crate::ops::gather::{Ask, Choice};
-use crate::registry::Origin;
+use crate::ops::installed::match_installed;
+use crate::registry::{Origin, Registry};
+use crate::source::Request;
 
 /// Writes a marketplace of two plugins, and registers it under each of `names`.
 fn shop(bench: &Bench, names: &[&str]) -> Marketplaces {
@@ -147,7 +150,7 @@ fn an_installed_skill_is_found_by_its_origin() {
         let (digest, files) = candidate.digest().unwrap().clone();
         registry.skills.insert(candidate.name.clone(), candidate.record(digest, files, bench.env.now));
     }
-    let name = |text: &str| installed(text, &registry).map(|name| name.as_str());
+    let name = |text: &str| match_installed(text, &registry).map(|name| name.as_str());
     assert_eq!(name("office:pdf"), Some("office-pdf"));
     assert_eq!(name("data:pdf"), Some("data-pdf"));
     assert_eq!(name("data-pdf"), Some("data-pdf"));
@@ -164,7 +167,7 @@ fn a_plain_catalogue_is_read_back_as_it_was_made() {
     )
     .unwrap();
     let fetched = fetch(&Place::parse("./p").unwrap(), &bench.world()).unwrap();
-    let again = copy::read(&fetched.copy.text, &fetched.marketplace).unwrap();
+    let again = cached::read(&fetched.copy.text, &fetched.marketplace).unwrap();
     assert_eq!(again, fetched.catalogue);
     assert_eq!(again.plugins[0].description.as_deref(), Some("Does x \"well\"."));
 }

@@ -1,0 +1,52 @@
+//! Names to installed skills.
+
+use super::marketplace::parts;
+use crate::error::{Result, error};
+use crate::registry::Registry;
+use crate::skill::SkillName;
+
+/// The installed skill that `name` means: its name, or `entry:skill` by where it came from.
+/// `None` when there is no such skill, or several.
+pub(crate) fn match_installed<'r>(name: &str, registry: &'r Registry) -> Option<&'r SkillName> {
+    if let Some(known) = registry.skills.keys().find(|known| known.as_str() == name) {
+        return Some(known);
+    }
+    let (entry, skill) = parts(name);
+    let skill = skill?;
+    let mut called = registry.skills.iter().filter(|(known, record)| {
+        let own = record.alias_of.as_deref().unwrap_or(known.as_str());
+        record.marketplace.as_ref().is_some_and(|origin| origin.entry == entry)
+            && (own == skill
+                || known.as_str() == skill
+                || record.path.as_deref().is_some_and(|path| path.ends_with(&format!("/{skill}"))))
+    });
+    match (called.next(), called.next()) {
+        (Some((known, _)), None) => Some(known),
+        _ => None,
+    }
+}
+
+/// The installed skills of these names; `scope` is how the scope is called in a message.
+///
+/// # Errors
+/// `NotFound` for the first that is not installed, with the nearest name.
+pub(crate) fn find_installed(names: &[String], registry: &Registry, scope: &str) -> Result<Vec<SkillName>> {
+    names.iter().map(|name| find_one_installed(name, registry, scope)).collect()
+}
+
+/// As [`find_installed`], for one name.
+///
+/// # Errors
+/// `NotFound` where it is not installed, with the nearest name.
+pub(crate) fn find_one_installed(name: &str, registry: &Registry, scope: &str) -> Result<SkillName> {
+    if let Some(known) = match_installed(name, registry) {
+        return Ok(known.clone());
+    }
+    let mut error = error!(NotFound, "no skill named `{name}` is installed in this {scope}");
+    if let Some(near) = crate::words::nearest(name, registry.skills.keys().map(SkillName::as_str)) {
+        error = error.hint(format!("did you mean `{near}`?"));
+    }
+    Err(error.hint(
+        "`ba-agent skill list` shows what is installed; `--global` is for the skills of your user account",
+    ))
+}

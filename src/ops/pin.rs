@@ -1,0 +1,38 @@
+//! `skill pin`: a skill held at a commit.
+
+use std::sync::Arc;
+
+use crate::agents::Target;
+use crate::error::{Result, error};
+use crate::fetch::git::Remote;
+use crate::fetch::{Extent, PackageSource, World};
+use crate::registry::{Entry, ReferenceRecord};
+use crate::skill::SkillName;
+use crate::source::{Pin, Reference, Request, Resolved, Sha};
+
+use super::gather::{self, Offered};
+use super::plan::Wanted;
+
+/// A skill at a commit that a person names, held there.
+///
+/// # Errors
+/// `NotFound` when the repository or the skill is not there, `Invalid` when it breaks the rules.
+pub(crate) fn at_commit(name: &SkillName, entry: &Entry, sha: &Sha, world: &World<'_>) -> Result<Wanted> {
+    let request = Request::parse(&entry.source)?;
+    if !request.source.is_git() {
+        return Err(error!(Usage, "`{name}` comes from {}, which has no commits", entry.source));
+    }
+    // What was asked for stays recorded, so that `unpin` follows it again.
+    let reference = entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
+    let pin = Pin::Commit(sha.clone());
+    let resolved = Resolved { source: request.source, reference, chosen: None, pin, subdirectory: None };
+    let remote = Remote::open(&resolved.source, world)?;
+    let mut source = PackageSource::of_commit(remote, resolved, Extent::Partial, world)?;
+    let offered = Offered::default();
+    gather::ensure_again(&mut source, &[(name, entry)], &offered, world)?;
+    let (resolved, tree) = source.into_tree(&[], |_| false)?;
+    let tree = Arc::new(tree);
+    let candidate = gather::again(name, entry, (&tree, &offered), Arc::new(resolved), world)?;
+    let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
+    Ok(Wanted { candidate, targets, mode: entry.mode, pinned: true })
+}
