@@ -217,7 +217,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::tree::TreePath;
+    use crate::path::RelPath;
 
     #[test]
     fn the_table_is_sound() {
@@ -233,7 +233,7 @@ mod tests {
             let id = agent.id;
             assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{id}");
             for path in [agent.project_dir, agent.user_dir].iter().chain(agent.marks) {
-                assert!(TreePath::parse(path.as_bytes()).is_ok(), "{id}: {path}");
+                assert!(RelPath::parse(path.as_bytes()).is_ok(), "{id}: {path}");
             }
             for folder in [agent.project_dir, agent.user_dir] {
                 assert!(folder == "skills" || folder.ends_with("/skills"), "{id}: {folder}");

@@ -10,15 +10,16 @@ use crate::disk::{OnDisk, Seen, Sight};
 use crate::error::Result;
 use crate::fetch::{PackageSource, Progress, Tree, World};
 use crate::layout::Env;
+use crate::listing::{FileEntry, Limits, Listing, Node, check_portable};
 use crate::ops::gather::{self, Ask, Candidate, Choice};
 use crate::ops::list;
 use crate::ops::plan::{self, Wanted};
+use crate::path::RelPath;
 use crate::registry::{Mode, Overview, Registry};
 use crate::search::{self, Document, Query};
 use crate::settings::Settings;
 use crate::skill::{self, Profile};
 use crate::source::{Pin, Reference, Request, Resolved};
-use crate::tree::{Entry, Limits, Listing, Node, TreePath, check_portable};
 
 /// `skill::read` of a manifest; the number of findings.
 pub fn read_manifest(bytes: &[u8]) -> usize {
@@ -37,7 +38,7 @@ pub fn check_text(bytes: &[u8]) -> usize {
 pub fn digest(files: &[(String, Vec<u8>)]) -> String {
     let mut digest = TreeDigest::default();
     for (path, bytes) in files {
-        let path = TreePath::parse(path.as_bytes()).expect("a sound path");
+        let path = RelPath::parse(path.as_bytes()).expect("a sound path");
         digest.add(&path, "100644", &sha256_hex(bytes)).expect("each path once");
     }
     digest.finish().to_string()
@@ -53,7 +54,7 @@ pub fn name_all(skills: &[(String, String)]) -> usize {
 /// Skills of one source that are to be installed.
 #[derive(Debug)]
 pub struct Skills {
-    entries: Vec<Entry>,
+    entries: Vec<FileEntry>,
     candidates: Vec<Candidate>,
     registry: Registry,
     seen: Seen,
@@ -72,19 +73,19 @@ impl Skills {
     /// # Panics
     /// Where they are no skills.
     pub fn of(files: &[(String, Vec<u8>)]) -> Self {
-        let entry = |(slot, (path, bytes)): (usize, &(String, Vec<u8>))| Entry {
-            path: TreePath::parse(path.as_bytes()).expect("a sound path"),
+        let entry = |(slot, (path, bytes)): (usize, &(String, Vec<u8>))| FileEntry {
+            path: RelPath::parse(path.as_bytes()).expect("a sound path"),
             node: Node::File { executable: false },
             size: bytes.len() as u64,
             slot,
         };
-        let entries: Vec<Entry> = files.iter().enumerate().map(entry).collect();
+        let entries: Vec<FileEntry> = files.iter().enumerate().map(entry).collect();
         let blobs = files.iter().map(|(_, bytes)| bytes.clone()).collect();
         let tree = Tree::in_memory(Listing::new(entries.clone()), blobs);
         Self::gather(entries, tree).expect("skills that can be installed")
     }
 
-    fn gather(entries: Vec<Entry>, tree: Tree) -> Result<Self> {
+    fn gather(entries: Vec<FileEntry>, tree: Tree) -> Result<Self> {
         let (env, settings) = (Env::read(None)?, Settings::default());
         let world = World::new(&env, &settings, Path::new("/"), true, &Silent, None);
         let request = Request::parse("owner/repo")?;

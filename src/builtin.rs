@@ -33,12 +33,13 @@ pub(crate) fn all() -> &'static [Builtin] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::listing::{FileEntry, Limits, Node, check_portable};
+    use crate::path::RelPath;
     use crate::skill::{Profile, check_files, check_text, read};
-    use crate::tree::{Entry, Limits, Node, TreePath, check_portable};
 
-    fn entries(builtin: &Builtin) -> Vec<Entry> {
-        let entry = |(slot, (path, bytes)): (usize, &(&str, &[u8]))| Entry {
-            path: TreePath::parse(path.as_bytes()).unwrap(),
+    fn entries(builtin: &Builtin) -> Vec<FileEntry> {
+        let entry = |(slot, (path, bytes)): (usize, &(&str, &[u8]))| FileEntry {
+            path: RelPath::parse(path.as_bytes()).unwrap(),
             node: Node::File { executable: false },
             size: bytes.len() as u64,
             slot,

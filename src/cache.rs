@@ -17,7 +17,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::digest::{self, Digest, Files, sha256_hex};
 use crate::fetch::Tree;
-use crate::tree::{Entry, Listing, Node, TreePath};
+use crate::listing::{FileEntry, Listing, Node};
+use crate::path::RelPath;
 pub(crate) use bundle::Batch;
 use bundle::Bundle;
 pub(crate) use catalog::{Catalog, Rows};
@@ -343,7 +344,7 @@ pub(crate) fn unpack(bytes: Vec<u8>) -> Option<(Tree, Files)> {
     for line in lines {
         let mut words = line.splitn(4, ' ');
         let (mode, hash, size) = (words.next()?, words.next()?, words.next()?.parse::<usize>().ok()?);
-        let path = TreePath::parse(words.next()?.as_bytes()).ok()?;
+        let path = RelPath::parse(words.next()?.as_bytes()).ok()?;
         let range = at..at.checked_add(size)?;
         let content = bytes.get(range.clone())?;
         if sha256_hex(content) != hash {
@@ -360,7 +361,7 @@ pub(crate) fn unpack(bytes: Vec<u8>) -> Option<(Tree, Files)> {
         if files.insert(path.to_string(), format!("{mode} {hash}")).is_some() {
             return None;
         }
-        entries.push(Entry { path, node, size: size as u64, slot: ranges.len() });
+        entries.push(FileEntry { path, node, size: size as u64, slot: ranges.len() });
         ranges.push(range);
     }
     (at == bytes.len()).then(|| (Tree::packed(Listing::new(entries), bytes, ranges), files))

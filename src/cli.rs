@@ -36,12 +36,12 @@ use crate::error::{Error, Kind, Result};
 use crate::fetch::World;
 use crate::fsx;
 use crate::layout::{Env, Scope};
-use crate::marketplaces::Marketplaces;
 use crate::ops::apply::{self, Means, Report};
 use crate::ops::plan::Plan;
 use crate::places::Places;
 use crate::settings::Settings;
 use crate::source::{Request, Source};
+use crate::store::marketplaces::Marketplaces;
 use crate::store::{LOCK_WAIT, Recovery, Store, Transaction, Workspace};
 use crate::ui::{ColorChoice, Manner, Ui};
 
@@ -487,5 +487,5 @@ pub(crate) fn with_suggestion(mut error: clap::Error) -> clap::Error {
 
 /// Names that the person may have meant, as hints.
 pub(crate) fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    crate::words::nearest(word, known).map(|near| format!("did you mean `{near}`?"))
+    crate::text::find_nearest(word, known).map(|near| format!("did you mean `{near}`?"))
 }

@@ -3,7 +3,7 @@
 //! For each entry in byte order of its path the line `MODE SHA256 PATH\n`; the digest is
 //! the sha256 of those lines. MODE is git's (`100644`, `100755`, `120000`); SHA256 is that
 //! of the bytes, for a link of its target. No path holds a line feed
-//! ([`TreePath`] refuses control characters), so two trees never give one text.
+//! ([`RelPath`] refuses control characters), so two trees never give one text.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result, error, fail, printable};
-use crate::tree::TreePath;
+use crate::path::RelPath;
 
 /// The sha256 of bytes as 64 lower-case hex digits.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
@@ -107,7 +107,7 @@ impl TreeDigest {
     /// # Errors
     /// `Integrity` for a mode that is not installed, for what is no sha256, and for a path
     /// that is there already.
-    pub(crate) fn add(&mut self, path: &TreePath, mode: &str, sha256: &str) -> Result<()> {
+    pub(crate) fn add(&mut self, path: &RelPath, mode: &str, sha256: &str) -> Result<()> {
         if !matches!(mode, "100644" | "100755" | "120000") {
             fail!(Integrity, "`{path}` has the mode `{}`, which is never installed", printable(mode, false));
         }
@@ -139,7 +139,7 @@ mod tests {
     fn digest(files: &[(&str, &str, &[u8])]) -> Digest {
         let mut tree = TreeDigest::default();
         for (path, mode, bytes) in files {
-            tree.add(&TreePath::parse(path.as_bytes()).unwrap(), mode, &sha256_hex(bytes)).unwrap();
+            tree.add(&RelPath::parse(path.as_bytes()).unwrap(), mode, &sha256_hex(bytes)).unwrap();
         }
         tree.finish()
     }
@@ -176,7 +176,7 @@ mod tests {
         let mut tree = TreeDigest::default();
         let sha = sha256_hex(b"x");
         for path in ["b", "a/z", "a-b", "a.c", "A"] {
-            tree.add(&TreePath::parse(path.as_bytes()).unwrap(), "100644", &sha).unwrap();
+            tree.add(&RelPath::parse(path.as_bytes()).unwrap(), "100644", &sha).unwrap();
         }
         let paths: Vec<_> = tree.files.keys().collect();
         assert_eq!(paths, ["A", "a-b", "a.c", "a/z", "b"]);
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_no_tree_has_is_refused() {
-        let path = TreePath::parse(b"a").unwrap();
+        let path = RelPath::parse(b"a").unwrap();
         let sha = sha256_hex(b"x");
         let mut tree = TreeDigest::default();
         for (mode, sha) in

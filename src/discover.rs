@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::listing::{FileEntry, Listing, Node};
 use crate::skill::{Finding, LOWER_MANIFEST, MANIFEST, SkillName, clash, given_name};
-use crate::tree::{Entry, Listing, Node};
 
 /// Folders above a manifest. The open specification's client guide says 4 to 6; the
 /// deepest layout in the measured repositories has 5.
@@ -107,7 +107,7 @@ pub(crate) fn include(listing: &Listing, folders: &[String], found: &mut Vec<Fou
 }
 
 /// Everything called `SKILL.md` in any case, with its folder seen from `base`.
-fn candidates<'a>(listing: &'a Listing, base: &str) -> impl Iterator<Item = (&'a str, &'a Entry)> {
+fn candidates<'a>(listing: &'a Listing, base: &str) -> impl Iterator<Item = (&'a str, &'a FileEntry)> {
     let skip = if base.is_empty() { 0 } else { base.len() + 1 };
     listing.below(base).iter().filter_map(move |entry| {
         let rest = entry.path.as_str().get(skip..)?;
@@ -289,7 +289,7 @@ fn number(skills: &[Unnamed<'_>], names: &mut [SkillName]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::TreePath;
+    use crate::path::RelPath;
     use proptest::prelude::*;
 
     fn listing(paths: &[&str]) -> Listing {
@@ -298,7 +298,7 @@ mod tests {
                 Some((path, target)) => (path, Node::Link { target: target.to_owned() }),
                 None => (*path, Node::File { executable: false }),
             };
-            Entry { path: TreePath::parse(path.as_bytes()).unwrap(), node, size: 1, slot: 0 }
+            FileEntry { path: RelPath::parse(path.as_bytes()).unwrap(), node, size: 1, slot: 0 }
         };
         Listing::new(paths.iter().map(entry).collect())
     }

@@ -33,9 +33,10 @@ use crate::cache::Cache;
 use crate::error::{Result, error};
 use crate::fsx;
 use crate::layout::Env;
+use crate::listing::{FileEntry, Listing};
+use crate::path::RelPath;
 use crate::settings::Settings;
 use crate::source::Resolved;
-use crate::tree::{Entry, Listing, TreePath};
 
 /// What a face gives to see how a fetch goes.
 pub(crate) trait Progress: Sync {
@@ -97,7 +98,7 @@ pub(crate) struct Tree {
     blobs: Blobs,
 }
 
-/// Where the bytes of a tree are; [`Entry::slot`] counts into it.
+/// Where the bytes of a tree are; [`FileEntry::slot`] counts into it.
 enum Blobs {
     Memory(Vec<Vec<u8>>),
     Embedded(Vec<&'static [u8]>),
@@ -147,7 +148,7 @@ impl Tree {
     ///
     /// # Errors
     /// `Integrity` for objects that are broken.
-    pub(crate) fn absent(&self, wanted: &dyn Fn(&Entry) -> bool) -> Result<Option<git::Absent>> {
+    pub(crate) fn absent(&self, wanted: &dyn Fn(&FileEntry) -> bool) -> Result<Option<git::Absent>> {
         match &self.blobs {
             Blobs::Git(blobs) => blobs.absent(&self.listing, wanted).map(Some),
             _ => Ok(None),
@@ -208,7 +209,7 @@ impl Tree {
 
     /// The git id of a file, link or submodule, 40 hex digits; `None` for trees that did not
     /// come out of git.
-    pub(crate) fn object_id(&self, entry: &Entry) -> Option<String> {
+    pub(crate) fn object_id(&self, entry: &FileEntry) -> Option<String> {
         match &self.blobs {
             Blobs::Git(blobs) => blobs.object_id(entry),
             _ => None,
@@ -220,7 +221,7 @@ impl Tree {
     /// # Errors
     /// `Integrity` when the bytes are not what the listing says, `Failed` when the disk
     /// cannot give them.
-    pub(crate) fn read(&self, entry: &Entry) -> Result<Cow<'_, [u8]>> {
+    pub(crate) fn read(&self, entry: &FileEntry) -> Result<Cow<'_, [u8]>> {
         let gone = || error!(Integrity, "the bytes of `{}` are missing", entry.path);
         match &self.blobs {
             Blobs::Memory(blobs) => blobs.get(entry.slot).map(|b| Cow::Borrowed(&b[..])).ok_or_else(gone),
@@ -244,6 +245,6 @@ impl Tree {
 /// What the Finder and macOS' archivers add beside the files: `__MACOSX/`, `._x` (the
 /// AppleDouble form of `x`) and `.DS_Store`. It is never part of a skill, so that the
 /// same skill packed on another system has the same digest.
-pub(crate) fn is_clutter(path: &TreePath) -> bool {
+pub(crate) fn is_clutter(path: &RelPath) -> bool {
     path.as_str().split('/').any(|name| name == "__MACOSX" || name == ".DS_Store" || name.starts_with("._"))
 }

@@ -13,7 +13,7 @@ use crate::cache;
 use crate::digest::{self, sha256_hex};
 use crate::fetch::archive::fuzz as archive;
 use crate::fetch::git::fuzz as git;
-use crate::tree::TreePath;
+use crate::path::RelPath;
 
 pub use words::{diff, interop, manifest, marketplace, registry, search, search_index, source, yaml};
 
@@ -108,7 +108,7 @@ pub fn settings(data: &[u8]) {
 
 /// The file of registered marketplaces: read and written alike.
 pub fn marketplaces(data: &[u8]) {
-    crate::marketplaces::check_any(data);
+    crate::store::marketplaces::check_any(data);
 }
 
 /// A wanted version, and what an npm registry answers.
@@ -134,7 +134,7 @@ pub fn cache(data: &[u8]) {
         let entries = tree.listing.entries();
         assert_eq!(entries.len(), files.len(), "what is digested is what is there");
         for entry in entries {
-            assert_eq!(TreePath::parse(entry.path.as_str().as_bytes()).as_ref(), Ok(&entry.path));
+            assert_eq!(RelPath::parse(entry.path.as_str().as_bytes()).as_ref(), Ok(&entry.path));
             let bytes = tree.read(entry).expect("a listed file has its bytes");
             assert_eq!(bytes.len() as u64, entry.size);
             let line = format!("{} {}", entry.node.mode(), sha256_hex(&bytes));

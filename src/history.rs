@@ -14,7 +14,7 @@ use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::error::{Context as _, Result, error};
 use crate::fsx;
-use crate::registry::{Entry, Registry};
+use crate::registry::{LockEntry, Registry};
 use crate::skill::SkillName;
 
 /// The largest record that is read.
@@ -42,8 +42,8 @@ pub(crate) struct Record {
 /// A skill's record before and after; `None` where it was not installed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Change {
-    pub(crate) before: Option<Entry>,
-    pub(crate) after: Option<Entry>,
+    pub(crate) before: Option<LockEntry>,
+    pub(crate) after: Option<LockEntry>,
     /// The tree that stood there, where it was not the recorded one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) edited: Option<Digest>,

@@ -16,9 +16,9 @@ mod skills;
 use serde::Serialize;
 
 use crate::error::{Error, Result, error, printable};
+use crate::path::RelPath;
 use crate::registry::conflict_marker;
 use crate::source::{Request, Sha, Source};
-use crate::tree::TreePath;
 
 pub(crate) use export::{Hosts, export};
 pub(crate) use promise::{Content, Promise};
@@ -124,7 +124,7 @@ fn request(source: &str, reference: Option<&str>, path: &str) -> Result<Request>
         _ => path,
     };
     if !matches!(folder, "" | ".") {
-        let folder = TreePath::parse(folder.as_bytes()).map_err(|reason| {
+        let folder = RelPath::parse(folder.as_bytes()).map_err(|reason| {
             error!(Usage, "the path `{}` cannot be used: it {reason}", printable(path, false))
         })?;
         request.subdirectory = Some(match &request.subdirectory {

@@ -8,9 +8,9 @@
 //! * **Faces** (`cli`, `ui`): the only floor that prints, prompts or knows clap.
 //! * **Deeds** (`ops`): values in, values out; `ops::apply` alone changes skills and registry,
 //!   but for `doctor --fix`.
-//! * **World** (`fetch`, `store`, `cache`, `history`, `places`, `disk`, `marketplaces`,
+//! * **World** (`fetch`, `store`, `cache`, `history`, `places`, `disk`,
 //!   `layout`, `settings`): input and output.
-//! * **Words** (`skill`, `discover`, `source`, `registry`, `tree`, `marketplace`, `search`,
+//! * **Words** (`skill`, `discover`, `source`, `registry`, `path`, `listing`, `catalog`, `search`,
 //!   `interop` …): pure, no IO, no clock.
 //! * **Ground** (`error`, `fsx`, `interrupt`).
 //!
@@ -30,6 +30,7 @@ mod agents;
 pub mod bench;
 mod builtin;
 mod cache;
+mod catalog;
 mod cli;
 mod diff;
 mod digest;
@@ -46,9 +47,9 @@ mod interop;
 mod interrupt;
 mod json;
 mod layout;
-mod marketplace;
-mod marketplaces;
+mod listing;
 mod ops;
+mod path;
 mod places;
 mod registry;
 mod search;
@@ -56,10 +57,9 @@ mod settings;
 mod skill;
 mod source;
 mod store;
-mod tree;
+mod text;
 mod ui;
 mod version;
-mod words;
 
 use std::process::ExitCode;
 

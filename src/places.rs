@@ -9,7 +9,7 @@ use crate::disk::{self, DriftKind, OnDisk, Seen, Sight};
 use crate::error::{Result, error, printable};
 use crate::fsx;
 use crate::layout::{Env, Scope};
-use crate::registry::{Entry, Registry};
+use crate::registry::{LockEntry, Registry};
 use crate::settings::{leads_out, leads_out_error, stays_inside};
 use crate::skill::SkillName;
 use crate::source::Source;
@@ -182,7 +182,7 @@ impl Places {
     ///
     /// # Errors
     /// `Usage` for a target in the registry that is none, or leads out of the project.
-    pub(crate) fn roots_of(&self, entry: &Entry) -> Result<Vec<PathBuf>> {
+    pub(crate) fn roots_of(&self, entry: &LockEntry) -> Result<Vec<PathBuf>> {
         let targets: Vec<Target> =
             entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
         targets.iter().try_for_each(|target| self.check(target))?;

@@ -29,7 +29,7 @@ const MAJOR: u64 = 1;
 pub(crate) struct Registry {
     schema_version: String,
     #[serde(default)]
-    pub(crate) skills: BTreeMap<SkillName, Entry>,
+    pub(crate) skills: BTreeMap<SkillName, LockEntry>,
     #[serde(flatten)]
     extra: BTreeMap<String, Value>,
 }
@@ -42,7 +42,7 @@ impl Default for Registry {
 
 /// One installed skill.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Entry {
+pub(crate) struct LockEntry {
     /// Canonical text of the source, as `install` takes it, without reference and path.
     pub(crate) source: String,
     /// `github`, `gitlab`, `bitbucket`, `git`, `archive`, `served`, `local`, `builtin`.
@@ -161,7 +161,7 @@ impl std::fmt::Display for ReferenceRecord {
     }
 }
 
-impl Entry {
+impl LockEntry {
     /// The files that carry the executable bit.
     pub(crate) fn executables(&self) -> impl Iterator<Item = &str> {
         self.files.iter().filter(|(_, mode)| mode.starts_with("100755")).map(|(path, _)| path.as_str())

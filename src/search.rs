@@ -251,7 +251,8 @@ pub(crate) fn suggest(documents: &[Document<'_>], text: &str) -> Vec<String> {
             asked.push(word.text().to_owned());
         }
     });
-    let near = asked.iter().filter_map(|word| crate::words::nearest(word, known.iter().map(String::as_str)));
+    let near =
+        asked.iter().filter_map(|word| crate::text::find_nearest(word, known.iter().map(String::as_str)));
     let mut near: Vec<String> = near.map(str::to_owned).collect();
     near.dedup();
     near.truncate(3);

@@ -13,7 +13,7 @@ use keys::{Key, Project, Value};
 use crate::error::{Error, Result, error, printable};
 use crate::fsx;
 use crate::layout::Env;
-use crate::tree::Limits;
+use crate::listing::Limits;
 
 /// A token or password. It has no `Display`, and its `Debug` says nothing, so that it
 /// cannot come into a message, a log or a file by accident.

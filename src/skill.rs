@@ -24,7 +24,7 @@ pub(crate) use name::SkillName;
 pub(crate) use rules::{Finding, Profile, Severity, allow, can_be_allowed, unfit, worst};
 
 use crate::error::is_unprintable;
-use crate::tree::Limits;
+use crate::listing::Limits;
 
 use rules::{Findings, Pos, excerpt};
 use yaml::{Data, Yaml};

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use semver::VersionReq;
 
 use crate::error::{Error, Result, error, fail};
-use crate::tree::TreePath;
+use crate::path::RelPath;
 
 mod address;
 mod names;
@@ -110,7 +110,7 @@ pub(crate) struct Request {
     pub(crate) source: Source,
     pub(crate) reference: Reference,
     /// The folder of the source to look into.
-    pub(crate) subdirectory: Option<TreePath>,
+    pub(crate) subdirectory: Option<RelPath>,
     /// The one skill that `owner/repo@name` asks for.
     pub(crate) skill: Option<String>,
 }
@@ -138,7 +138,7 @@ pub(crate) struct Resolved {
     /// The tag that a range chose, or the branch that HEAD names.
     pub(crate) chosen: Option<String>,
     pub(crate) pin: Pin,
-    pub(crate) subdirectory: Option<TreePath>,
+    pub(crate) subdirectory: Option<RelPath>,
 }
 
 impl Source {

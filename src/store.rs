@@ -16,6 +16,7 @@ mod journal;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) use journal::check_any as check_any_journal;
 pub(crate) mod lock;
+pub(crate) mod marketplaces;
 mod staged;
 mod transaction;
 mod workspace;

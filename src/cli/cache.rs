@@ -6,7 +6,7 @@ use super::Context;
 use crate::cache::{Cache, Size};
 use crate::error::{Result, error};
 use crate::settings::bytes;
-use crate::words::{count, size};
+use crate::text::{count_noun, format_bytes};
 
 /// Look at the cache of skills, or make it smaller.
 #[derive(Debug, Subcommand)]
@@ -69,9 +69,9 @@ fn tell(cx: &Context<'_>, cache: &Cache, limit: u64) {
     } else {
         cx.ui.line(&format!(
             "{}, {} of at most {}",
-            count(held.trees, "skill"),
-            size(held.bytes),
-            size(limit)
+            count_noun(held.trees, "skill"),
+            format_bytes(held.bytes),
+            format_bytes(limit)
         ));
     }
 }
@@ -87,7 +87,7 @@ fn clear(cx: &Context<'_>, cache: &Cache) -> Result<()> {
 }
 
 fn clear_question(held: Size) -> String {
-    format!("Remove {} ({}) from the cache?", count(held.trees, "skill"), size(held.bytes))
+    format!("Remove {} ({}) from the cache?", count_noun(held.trees, "skill"), format_bytes(held.bytes))
 }
 
 fn removed(cx: &Context<'_>, cache: &Cache, gone: Size) {
@@ -96,6 +96,6 @@ fn removed(cx: &Context<'_>, cache: &Cache, gone: Size) {
         cx.ui.data(&serde_json::json!({ "removed": gone, "left": left }));
         return;
     }
-    let words = |what: Size| format!("{} ({})", count(what.trees, "skill"), size(what.bytes));
+    let words = |what: Size| format!("{} ({})", count_noun(what.trees, "skill"), format_bytes(what.bytes));
     cx.ui.status("Removed", &format!("{} from the cache, {} left", words(gone), words(left)));
 }

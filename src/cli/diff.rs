@@ -9,9 +9,9 @@ use crate::error::{Result, error};
 use crate::ops::diff::{self, Changes, Installed};
 use crate::ops::installed::find_installed;
 use crate::ops::restore::Supply;
-use crate::registry::Entry;
+use crate::registry::LockEntry;
 use crate::skill::SkillName;
-use crate::words::count;
+use crate::text::count_noun;
 
 /// Show the local edits of a skill, line by line.
 #[derive(Debug, Args)]
@@ -40,14 +40,14 @@ impl Diff {
         let registry = place.store.read()?;
         let names = find_installed(std::slice::from_ref(&self.name), &registry, place.scope.name())?;
         for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
-            let supply = |name: &SkillName, entry: &Entry| installed(cx, &place, name, entry);
+            let supply = |name: &SkillName, entry: &LockEntry| installed(cx, &place, name, entry);
             let changes = diff::of(name, entry, &place.places, &supply)?;
             self.tell(cx, &changes, entry);
         }
         Ok(0)
     }
 
-    fn tell(&self, cx: &Context<'_>, changes: &Changes, entry: &Entry) {
+    fn tell(&self, cx: &Context<'_>, changes: &Changes, entry: &LockEntry) {
         if cx.ui.json() {
             cx.ui.data(changes);
             return;
@@ -77,16 +77,20 @@ fn stat(cx: &Context<'_>, changes: &Changes) {
     };
     cx.ui.table(&["", "added", "removed", "file"], &changes.files.iter().map(row).collect::<Vec<_>>());
     let sum = |of: fn(&diff::Changed) -> usize| changes.files.iter().map(of).sum::<usize>();
-    let files = count(changes.files.len(), "file");
+    let files = count_noun(changes.files.len(), "file");
     let (added, removed) = (sum(|file| file.added), sum(|file| file.removed));
     cx.ui.status(
         "Compared",
-        &format!("{files} changed, {} added, {} removed", count(added, "line"), count(removed, "line")),
+        &format!(
+            "{files} changed, {} added, {} removed",
+            count_noun(added, "line"),
+            count_noun(removed, "line")
+        ),
     );
 }
 
 /// What was installed: out of the cache, else from the source at the recorded pin.
-fn installed(cx: &Context<'_>, place: &Place, name: &SkillName, entry: &Entry) -> Result<Installed> {
+fn installed(cx: &Context<'_>, place: &Place, name: &SkillName, entry: &LockEntry) -> Result<Installed> {
     if cx.offline() && !place.cache.has(&entry.digest) {
         let pin = entry.pin.short().map_or_else(String::new, |pin| format!(" at {pin}"));
         return Err(error!(

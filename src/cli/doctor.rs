@@ -10,7 +10,7 @@ use crate::layout::Scope;
 use crate::ops::doctor::{self, Examination, Finding, Patient};
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::words::count;
+use crate::text::count_noun;
 
 /// At most this many files or names are printed below a finding; `--json` has all.
 const NAMED: usize = 10;
@@ -114,10 +114,10 @@ fn tell(cx: &Context<'_>, place: &Place, seen: &Examination, mended: &[Finding])
     seen.findings.iter().for_each(|finding| one(cx, finding));
     let verdict = match wrong {
         0 => "nothing is wrong".to_owned(),
-        n => format!("{} wrong", count(n, "thing")),
+        n => format!("{} wrong", count_noun(n, "thing")),
     };
     let notes = seen.findings.len() - wrong;
-    let notes = if notes > 0 { format!(", {} to know", count(notes, "thing")) } else { String::new() };
+    let notes = if notes > 0 { format!(", {} to know", count_noun(notes, "thing")) } else { String::new() };
     cx.ui.status("Examined", &format!("this {}: {verdict}{notes}", place.scope.name()));
     if !mended.is_empty() || !seen.findings.iter().any(|finding| finding.fix.is_some()) {
         return;

@@ -10,7 +10,6 @@ use super::{Context, Place, import};
 use crate::agents::Target;
 use crate::error::{Result, error, fail};
 use crate::fetch::World;
-use crate::marketplaces::Marketplaces;
 use crate::ops::apply::{Done, Report};
 use crate::ops::gather::{self, Ask, Choice, Gathered, Offer};
 use crate::ops::marketplace;
@@ -19,7 +18,8 @@ use crate::ops::plan::{self, Action, Plan, Wanted};
 use crate::ops::restore::{self, Due, Supply, TRIES};
 use crate::registry::{Mode, Registry};
 use crate::source::{Request, Source};
-use crate::words::count;
+use crate::store::marketplaces::Marketplaces;
+use crate::text::count_noun;
 
 /// Install skills from a source, or what the registry says.
 #[derive(Debug, Args)]
@@ -355,13 +355,13 @@ fn choose(cx: &Context<'_>, ask: &Ask, offers: &[Offer]) -> Result<Vec<usize>> {
     let source = ask.request.source.display_name();
     if !cx.ui.interactive() {
         let names: Vec<&str> = offers.iter().map(|offer| offer.name.as_str()).collect();
-        let error = error!(Usage, "{source} has {}: say which", count(offers.len(), "skill"))
+        let error = error!(Usage, "{source} has {}: say which", count_noun(offers.len(), "skill"))
             .hint(format!("it has {}", some_of(&names, LISTED)));
         return Err(error.hint("choose with `--skill NAME` (repeatable), or take them all with `--all`"));
     }
     let lines: Vec<String> = offers.iter().map(Offer::line).collect();
     let chosen =
-        cx.ui.choose(&format!("{source} has {}. Which ones?", count(offers.len(), "skill")), &lines)?;
+        cx.ui.choose(&format!("{source} has {}. Which ones?", count_noun(offers.len(), "skill")), &lines)?;
     if chosen.is_empty() {
         fail!(Usage, "no skill was chosen; nothing was changed");
     }
@@ -378,8 +378,10 @@ const NAMED: usize = 6;
 fn tell_gathered(cx: &Context<'_>, gathered: &Gathered) {
     cx.ui.status("Resolved", &gather::spoken(&gathered.resolved));
     if gathered.found > 1 {
-        cx.ui
-            .status("Chose", &format!("{} of {}", gathered.candidates.len(), count(gathered.found, "skill")));
+        cx.ui.status(
+            "Chose",
+            &format!("{} of {}", gathered.candidates.len(), count_noun(gathered.found, "skill")),
+        );
     }
     let left_out = gathered.skipped.iter().map(|one| format!("left out {}: {}", one.path, one.reason));
     warn_some(cx, left_out.collect(), "left out");
@@ -425,13 +427,13 @@ fn tell_sum(cx: &Context<'_>, report: &Report, dry_run: bool) {
         let Some(first) = these.first() else { continue };
         let folders: Vec<&str> = first.places.iter().map(String::as_str).collect();
         let verb = if dry_run && action != Action::Keep { "Would put" } else { verb };
-        cx.ui.status(verb, &format!("{} in {}", count(these.len(), "skill"), folders.join(", ")));
+        cx.ui.status(verb, &format!("{} in {}", count_noun(these.len(), "skill"), folders.join(", ")));
     }
     let with_grants = report.skills.iter().filter(|done| !done.entry.grants.is_empty()).count();
     if with_grants > 0 {
         cx.ui.detail(&format!(
             "{} ask for grants: `ba-agent skill show NAME` says which",
-            count(with_grants, "skill")
+            count_noun(with_grants, "skill")
         ));
     }
 }
@@ -457,6 +459,6 @@ fn tell_contents(cx: &Context<'_>, done: &Done) {
         cx.ui.detail("reachability: not checked (`--require-reachable` checks it)");
     }
     if cx.ui.verbose() {
-        cx.ui.detail(&format!("{}, {}", count(done.entry.files.len(), "file"), done.entry.digest));
+        cx.ui.detail(&format!("{}, {}", count_noun(done.entry.files.len(), "file"), done.entry.digest));
     }
 }

@@ -30,8 +30,10 @@ impl Man {
                 &serde_json::json!({ "written": pages.iter().map(|(name, _)| name).collect::<Vec<_>>() }),
             );
         }
-        cx.ui
-            .status("Wrote", &format!("{} into {}", crate::words::count(pages.len(), "page"), dir.display()));
+        cx.ui.status(
+            "Wrote",
+            &format!("{} into {}", crate::text::count_noun(pages.len(), "page"), dir.display()),
+        );
         Ok(0)
     }
 }

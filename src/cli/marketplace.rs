@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::{Context, Place};
+use crate::catalog::{self as catalogue, MANIFESTS, Manner};
 use crate::error::{Error, Kind, Result, error, fail, printable};
 use crate::fetch::local;
 use crate::fetch::marketplace::Place as Where;
-use crate::marketplace::{self as catalogue, MANIFESTS, Manner};
-use crate::marketplaces::{self, Marketplace as Known, Marketplaces};
 use crate::ops::marketplace::{self, EntryView, Fetched, Updated};
 use crate::skill::{Finding, Severity, worst};
 use crate::source::Request;
-use crate::words::count;
+use crate::store::marketplaces::{self, Marketplace as Known, Marketplaces};
+use crate::text::count_noun;
 
 /// Register, list, update and check marketplaces: catalogues of skills.
 #[derive(Debug, Subcommand)]
@@ -220,7 +220,7 @@ fn tell_added(cx: &Context<'_>, name: &str, fetched: &Fetched) {
     let entries = if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") };
     let pin = fetched.marketplace.pin.short().map_or(String::new(), |pin| format!(" ({pin})"));
     cx.ui.status("Added", &format!("{name} from {}{pin}", fetched.marketplace.source));
-    cx.ui.detail(&format!("{entries}, {} in it", count(fetched.skills, "skill")));
+    cx.ui.detail(&format!("{entries}, {} in it", count_noun(fetched.skills, "skill")));
     tell_left_out(cx, fetched);
     let findings = marketplace::check(&fetched.marketplace, &fetched.copy.text);
     let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
@@ -228,8 +228,8 @@ fn tell_added(cx: &Context<'_>, name: &str, fetched: &Fetched) {
     if errors + warnings > 0 {
         cx.ui.warn(&format!(
             "its catalogue has {} ({}): `ba-agent marketplace validate {name}` lists them",
-            count(errors + warnings, "finding"),
-            count(errors, "error"),
+            count_noun(errors + warnings, "finding"),
+            count_noun(errors, "error"),
         ));
     }
     if cx.ui.json() {
@@ -501,7 +501,11 @@ fn tell_checked(cx: &Context<'_>, checked: &[(String, Vec<Finding>)], invalid: u
     let verdict = if invalid == 0 { "valid".to_owned() } else { format!("{invalid} invalid") };
     cx.ui.status(
         "Checked",
-        &format!("{}: {verdict}, {}", count(checked.len(), "catalogue"), count(findings, "finding")),
+        &format!(
+            "{}: {verdict}, {}",
+            count_noun(checked.len(), "catalogue"),
+            count_noun(findings, "finding")
+        ),
     );
 }
 

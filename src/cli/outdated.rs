@@ -89,7 +89,7 @@ impl Outdated {
         if behind == 0 && said.is_empty() {
             cx.ui.status(
                 "Checked",
-                &format!("{}: nothing is behind", crate::words::count(statuses.len(), "skill")),
+                &format!("{}: nothing is behind", crate::text::count_noun(statuses.len(), "skill")),
             );
         }
     }

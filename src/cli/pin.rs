@@ -9,7 +9,7 @@ use crate::error::{Result, error};
 use crate::ops::installed::find_one_installed;
 use crate::ops::pin;
 use crate::ops::plan::{Action, Content, Plan, Step, edited, edits};
-use crate::registry::{Entry, ReferenceRecord};
+use crate::registry::{LockEntry, ReferenceRecord};
 use crate::skill::SkillName;
 use crate::source::Sha;
 
@@ -67,7 +67,7 @@ impl Pin {
                 return Err(error!(Usage, "`{name}` comes from {}, which has no commits", entry.source)
                     .hint("only skills from git and archives can be held"));
             }
-            _ => noted(name, &entry, Entry { pinned: true, ..entry.clone() }),
+            _ => noted(name, &entry, LockEntry { pinned: true, ..entry.clone() }),
         };
         finish(cx, &place, transaction, step, "pin")
     }
@@ -81,12 +81,12 @@ impl Unpin {
         let entry = transaction.registry().skills[&name].clone();
         // A commit does not move: what was asked for by sha follows the default branch now.
         let reference = entry.reference.clone().filter(|asked| !matches!(asked, ReferenceRecord::Sha(_)));
-        let step = noted(name, &entry, Entry { pinned: false, reference, ..entry.clone() });
+        let step = noted(name, &entry, LockEntry { pinned: false, reference, ..entry.clone() });
         finish(cx, &place, transaction, step, "unpin")
     }
 }
 
-fn noted(name: SkillName, before: &Entry, after: Entry) -> Step {
+fn noted(name: SkillName, before: &LockEntry, after: LockEntry) -> Step {
     Step {
         name,
         action: Action::Keep,

@@ -6,7 +6,7 @@ use super::Context;
 use crate::error::{Result, printable};
 use crate::ops::search::{Answer, Found, Library, not_everything};
 use crate::search::{Filter, Query};
-use crate::words::count;
+use crate::text::count_noun;
 
 /// Search registered marketplaces and installed skills.
 #[derive(Debug, Args)]
@@ -110,11 +110,11 @@ fn tell_age(cx: &Context<'_>, library: &Library<'_>) {
     let (days, hours) = (age / 86_400, age / 3_600);
     let old = match (days, hours) {
         (0, 0) => "less than an hour".to_owned(),
-        (0, hours) => count(usize::try_from(hours).unwrap_or(0), "hour"),
-        (days, _) => count(usize::try_from(days).unwrap_or(0), "day"),
+        (0, hours) => count_noun(usize::try_from(hours).unwrap_or(0), "hour"),
+        (days, _) => count_noun(usize::try_from(days).unwrap_or(0), "day"),
     };
     let others = library.volumes().iter().filter(|volume| volume.fetched_at.is_some()).count() - 1;
-    let newer = if others == 0 { String::new() } else { format!(", {} newer", count(others, "other")) };
+    let newer = if others == 0 { String::new() } else { format!(", {} newer", count_noun(others, "other")) };
     if cx.offline() {
         cx.ui.note(&format!("offline: the copy of {name} is {old} old{newer}"));
     } else if days >= OLD {

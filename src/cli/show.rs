@@ -12,7 +12,7 @@ use crate::ops::marketplace;
 use crate::ops::show::{self, Files, View};
 use crate::skill::SkillName;
 use crate::source::Request;
-use crate::words::{count, size};
+use crate::text::{count_noun, format_bytes};
 
 /// Show everything about a skill, installed or not, without installing it.
 #[derive(Debug, Args)]
@@ -98,7 +98,7 @@ fn tell(cx: &Context<'_>, views: &[View]) -> u8 {
     } else {
         let cells = |view: &View| {
             let text: String = view.entry.description.as_deref().unwrap_or("").chars().take(60).collect();
-            vec![view.name.to_string(), count(view.entry.files.len(), "file"), text]
+            vec![view.name.to_string(), count_noun(view.entry.files.len(), "file"), text]
         };
         cx.ui.table(&["name", "files", "description"], &views.iter().map(cells).collect::<Vec<_>>());
     }
@@ -150,8 +150,8 @@ fn tell_one(cx: &Context<'_>, view: &View) {
 
 fn tell_files(cx: &Context<'_>, view: &View, line: &dyn Fn(&str, &str)) {
     let Files { count: files, bytes } = view.size();
-    let total = bytes.map_or(String::new(), |bytes| format!(", {}", size(bytes)));
-    line("files", &format!("{}{total}", count(files, "file")));
+    let total = bytes.map_or(String::new(), |bytes| format!(", {}", format_bytes(bytes)));
+    line("files", &format!("{}{total}", count_noun(files, "file")));
     for (path, mode) in &view.entry.files {
         let mark = match mode.get(..6) {
             Some("100755") => " (executable)",

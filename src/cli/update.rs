@@ -15,11 +15,11 @@ use crate::ops::outdated::{self, State, UpdateStatus};
 use crate::ops::plan::{Action, Content, Plan};
 use crate::ops::repoint;
 use crate::ops::update::{self, Update as Planned};
-use crate::registry::{Entry, Registry};
+use crate::registry::{LockEntry, Registry};
 use crate::skill::SkillName;
 use crate::source::Request;
 use crate::store::files_of;
-use crate::words::count;
+use crate::text::count_noun;
 
 /// Move skills to what their reference is now.
 #[derive(Debug, Args)]
@@ -85,7 +85,7 @@ impl Update {
         }
         let report = self.carry_out(cx, &place, &known, planned)?;
         if report.is_empty() && held == 0 && failed.is_empty() {
-            cx.ui.status("Checked", &format!("{}: nothing to update", count(names.len(), "skill")));
+            cx.ui.status("Checked", &format!("{}: nothing to update", count_noun(names.len(), "skill")));
         }
         tell_failed(cx, &failed);
         Ok(failed.first().map_or(0, |(_, error)| error.kind.exit_status()))
@@ -265,7 +265,7 @@ fn show(
 }
 
 /// The files of a skill as they stand in its first place, if nobody edited them.
-fn installed(name: &SkillName, entry: &Entry, place: &Place) -> Option<Tree> {
+fn installed(name: &SkillName, entry: &LockEntry, place: &Place) -> Option<Tree> {
     let root = place.places.roots_of(entry).ok()?.into_iter().next()?;
     let tree = local::open(&root.join(name.as_str()), &[], &place.settings.limits).ok()?;
     let files = files_of(&tree, "").ok()?;

@@ -8,7 +8,7 @@ use super::Context;
 use crate::error::{Result, error};
 use crate::ops::validate::{self, Checked};
 use crate::skill::{Profile, Severity};
-use crate::words::count;
+use crate::text::count_noun;
 
 /// Check skills against the rules, all findings at once.
 #[derive(Debug, Args)]
@@ -73,7 +73,11 @@ impl Validate {
         let verdict = if invalid == 0 { "valid".to_owned() } else { format!("{invalid} invalid") };
         cx.ui.status(
             "Checked",
-            &format!("{}: {verdict}, {}", count(checked.len(), "skill"), count(findings, "finding")),
+            &format!(
+                "{}: {verdict}, {}",
+                count_noun(checked.len(), "skill"),
+                count_noun(findings, "finding")
+            ),
         );
     }
 }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::ops::installed::find_installed;
 use crate::ops::verify::{self, Ground, Verified};
 use crate::registry::Registry;
-use crate::words::count;
+use crate::text::count_noun;
 
 /// Hold what is on the disk against the registry, to the last byte.
 #[derive(Debug, Args)]
@@ -91,9 +91,9 @@ fn tell(cx: &Context<'_>, verified: &[Verified], drifted: usize) {
     }
     let verdict = match drifted {
         0 => "as recorded".to_owned(),
-        n => format!("{n} not as recorded, {}", count(rows.len(), "difference")),
+        n => format!("{n} not as recorded, {}", count_noun(rows.len(), "difference")),
     };
-    cx.ui.status("Verified", &format!("{}: {verdict}", count(verified.len(), "skill")));
+    cx.ui.status("Verified", &format!("{}: {verdict}", count_noun(verified.len(), "skill")));
     let is_edited = |one: &&Verified| one.faults.iter().any(|fault| !fault.is_whole());
     if let Some(one) = verified.iter().find(is_edited) {
         cx.ui.note(&format!("`ba-agent skill diff {}` shows the edits line by line", one.name));

@@ -4,7 +4,7 @@
 //! A hostile or ambiguous archive is refused as a whole, before anything is written:
 //! two programs must never see two different trees in the same bytes. What is only
 //! wrong for some file system (links, Windows' names, twins) becomes an entry that
-//! [`check_portable`](crate::tree::check_portable) judges for the skill it stands in.
+//! [`check_portable`](crate::listing::check_portable) judges for the skill it stands in.
 //!
 //! Nothing inside an archive is opened as an archive again, and no link is followed.
 
@@ -23,7 +23,7 @@ pub(crate) mod fuzz;
 mod laws;
 
 use crate::error::{Error, Result, error, printable};
-use crate::tree::Limits;
+use crate::listing::Limits;
 
 use super::Tree;
 use sniff::Format;

@@ -31,10 +31,11 @@ use crate::fetch::auth::Login;
 use crate::fetch::http::{self, Answer, Ask};
 use crate::fetch::ssh::{Session, Target};
 use crate::fetch::{Tree, World};
+use crate::listing::{FileEntry, Listing, Node};
+use crate::path::RelPath;
 use crate::skill::{LOWER_MANIFEST, MANIFEST};
 use crate::source::{Pin, Reference, Resolved, Sha, Source};
-use crate::tree::{Entry, Listing, Node, TreePath};
-use crate::words::count;
+use crate::text::count_noun;
 use address::Address;
 use known::Manifests;
 use objects::{Kept, Objects};
@@ -186,7 +187,7 @@ impl<'w> Remote<'w> {
     pub(crate) fn resolve(
         &self,
         reference: &Reference,
-        subdirectory: Option<&TreePath>,
+        subdirectory: Option<&RelPath>,
         skill: Option<&str>,
     ) -> Result<Resolved> {
         let settled = match reference {
@@ -253,7 +254,7 @@ impl<'w> Remote<'w> {
         &self,
         tree: &mut Tree,
         resolved: &Resolved,
-        wanted: &dyn Fn(&Entry) -> bool,
+        wanted: &dyn Fn(&FileEntry) -> bool,
     ) -> Result<()> {
         let (Pin::Commit(sha), Some(absent)) = (&resolved.pin, tree.absent(wanted)?) else { return Ok(()) };
         if absent.wanted.is_empty() {
@@ -263,7 +264,7 @@ impl<'w> Remote<'w> {
             return Err(error!(
                 NotFound,
                 "{} of {} {} not in the cache",
-                count(absent.wanted.len(), "file"),
+                count_noun(absent.wanted.len(), "file"),
                 self.name,
                 if absent.wanted.len() == 1 { "is" } else { "are" }
             )
@@ -701,7 +702,7 @@ fn peeled(objects: &Objects, id: &Sha) -> Option<Sha> {
     at.to_string().parse().ok().filter(|found| found != id)
 }
 
-/// The blobs behind a listing; [`Entry::slot`] counts into `ids`.
+/// The blobs behind a listing; [`FileEntry::slot`] counts into `ids`.
 #[derive(Debug)]
 pub(crate) struct Blobs {
     /// What the cache knows the repository by.
@@ -721,7 +722,7 @@ pub(crate) struct Blobs {
 
 impl Blobs {
     /// The bytes of a file or the target of a link, as they stand in the repository.
-    pub(crate) fn read(&self, entry: &Entry) -> Result<Vec<u8>> {
+    pub(crate) fn read(&self, entry: &FileEntry) -> Result<Vec<u8>> {
         let Some(id) = self.ids.get(entry.slot) else {
             fail!(Integrity, "the bytes of `{}` are missing", entry.path);
         };
@@ -738,7 +739,7 @@ impl Blobs {
         self.is_partial
     }
 
-    pub(crate) fn object_id(&self, entry: &Entry) -> Option<String> {
+    pub(crate) fn object_id(&self, entry: &FileEntry) -> Option<String> {
         self.ids.get(entry.slot).map(Oid::to_string)
     }
 
@@ -800,7 +801,7 @@ impl Blobs {
             blobs.push((Oid::hash_object(ObjectType::Blob, &bytes).ok()?, bytes));
         }
         let ids: HashSet<Oid> = blobs.iter().map(|(id, _)| *id).collect();
-        let is_there = |entry: &Entry| self.ids.get(entry.slot).is_some_and(|id| ids.contains(id));
+        let is_there = |entry: &FileEntry| self.ids.get(entry.slot).is_some_and(|id| ids.contains(id));
         listing.below(&known.folder).iter().all(is_there).then_some(blobs)
     }
 
@@ -813,7 +814,7 @@ impl Blobs {
         let manifests = listing.entries().iter().filter(|entry| {
             matches!(entry.node, Node::File { .. }) && matches!(entry.path.name(), MANIFEST | LOWER_MANIFEST)
         });
-        let of = |entry: &'_ Entry| self.ids.get(entry.slot).copied();
+        let of = |entry: &'_ FileEntry| self.ids.get(entry.slot).copied();
         let all = manifests.filter_map(|entry| Some((entry.path.folder(), of(entry)?))).collect();
         let read = |id| {
             let objects = self.owner(id).ok().flatten().unwrap_or(&self.objects);
@@ -836,7 +837,7 @@ impl Blobs {
     ///
     /// # Errors
     /// `Integrity` for objects that are broken.
-    pub(crate) fn absent(&self, listing: &Listing, wanted: &dyn Fn(&Entry) -> bool) -> Result<Absent> {
+    pub(crate) fn absent(&self, listing: &Listing, wanted: &dyn Fn(&FileEntry) -> bool) -> Result<Absent> {
         let mut absent = Absent { wanted: BTreeSet::new(), all: 0 };
         for entry in listing.entries() {
             let Some(id) = self.ids.get(entry.slot) else { continue };

@@ -8,9 +8,10 @@ use fs_err as fs;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::error::{Context as _, Error, Kind, Result, error, fail, printable};
+use crate::listing::{FileEntry, Limits, Listing, Node};
+use crate::path::RelPath;
 use crate::skill::{LOWER_MANIFEST, MANIFEST};
 use crate::source::Source;
-use crate::tree::{Entry, Limits, Listing, Node, TreePath};
 
 use super::{Tree, is_clutter};
 
@@ -88,7 +89,7 @@ fn unreadable(error: walkdir::Error) -> Error {
 
 #[derive(Default)]
 struct Walk {
-    entries: Vec<Entry>,
+    entries: Vec<FileEntry>,
     refused: Vec<(Vec<u8>, &'static str)>,
     skipped: usize,
 }
@@ -99,7 +100,7 @@ impl Walk {
             return Ok(());
         }
         let raw = raw_path(root, found.path());
-        let path = match TreePath::parse(&raw) {
+        let path = match RelPath::parse(&raw) {
             Ok(path) => path,
             Err(reason) => {
                 self.refused.push((raw, reason));
@@ -111,7 +112,7 @@ impl Walk {
             return Ok(());
         }
         let (node, size) = look(found)?;
-        self.entries.push(Entry { path, node, size, slot: 0 });
+        self.entries.push(FileEntry { path, node, size, slot: 0 });
         Ok(())
     }
 }
@@ -189,7 +190,7 @@ mod tests {
     }
 
     fn paths(tree: &Tree) -> Vec<String> {
-        let line = |entry: &Entry| format!("{} {} {}", entry.node.mode(), entry.path, entry.size);
+        let line = |entry: &FileEntry| format!("{} {} {}", entry.node.mode(), entry.path, entry.size);
         tree.listing.entries().iter().map(line).collect()
     }
 

@@ -4,10 +4,10 @@
 use url::{Host, Url};
 
 use super::{PackageSource, Tree, World, http};
+use crate::catalog::{MANIFESTS, MAX_BYTES, WELL_KNOWN};
 use crate::error::{Error, Kind, Result, error, printable};
-use crate::marketplace::{MANIFESTS, MAX_BYTES, WELL_KNOWN};
+use crate::listing::Node;
 use crate::source::{Request, Source};
-use crate::tree::Node;
 
 /// Where a marketplace is, understood.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use super::{PackageSource, Tree, World, archive, http};
+use crate::catalog::Package;
 use crate::digest::Digest;
 use crate::error::{Result, error, fail, printable};
-use crate::marketplace::Package;
 use crate::source::{Pin, Reference, Resolved, Source};
 
 /// Bytes of what a registry says of a package; the largest packages have some ten MB.

@@ -3,9 +3,10 @@
 
 use super::{PackageSource, World, git};
 use crate::error::{Error, Result, printable};
+use crate::listing::{FileEntry, Node};
+use crate::path::{RelPath, resolve_link};
 use crate::skill::MANIFEST;
 use crate::source::{Request, Resolved};
-use crate::tree::{Entry, Node, TreePath, resolve_link};
 
 /// Where git says what its submodules are.
 const MODULES: &str = ".gitmodules";
@@ -17,8 +18,8 @@ const NAMED: usize = 3;
 /// Something that is there, but is no folder of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Obstacle {
-    Submodule { path: TreePath, url: Option<String>, commit: Option<String> },
-    Link { path: TreePath, target: String },
+    Submodule { path: RelPath, url: Option<String>, commit: Option<String> },
+    Link { path: RelPath, target: String },
 }
 
 /// What keeps a skill from being found at or below `wanted` (`""` is the whole source).
@@ -27,12 +28,12 @@ pub(crate) enum Obstacle {
 /// Those of fetching the files that say where submodules and links lead.
 pub(crate) fn find(source: &mut PackageSource<'_>, wanted: &str, world: &World<'_>) -> Result<Vec<Obstacle>> {
     let entries = source.listing().entries().iter().filter(|entry| is_in_the_way(entry, wanted));
-    let entries: Vec<Entry> = entries.take(NAMED).cloned().collect();
+    let entries: Vec<FileEntry> = entries.take(NAMED).cloned().collect();
     if entries.is_empty() {
         return Ok(Vec::new());
     }
     let base = git::url_of(&source.resolved.source, world.settings).unwrap_or_default();
-    let is_asked = |entry: &Entry| {
+    let is_asked = |entry: &FileEntry| {
         entry.path.as_str() == MODULES || entries.iter().any(|asked| asked.path == entry.path)
     };
     let tree = source.ensure_files(is_asked)?;
@@ -40,7 +41,7 @@ pub(crate) fn find(source: &mut PackageSource<'_>, wanted: &str, world: &World<'
         Some(entry) => String::from_utf8_lossy(&tree.read(entry)?).into_owned(),
         None => String::new(),
     };
-    let obstacle = |entry: &Entry| {
+    let obstacle = |entry: &FileEntry| {
         let entry = tree.listing.get(entry.path.as_str())?;
         let path = entry.path.clone();
         match &entry.node {
@@ -57,7 +58,7 @@ pub(crate) fn find(source: &mut PackageSource<'_>, wanted: &str, world: &World<'
 
 /// True for a submodule or link on the way to `wanted`, a submodule below it, and a manifest
 /// below it that is a link.
-fn is_in_the_way(entry: &Entry, wanted: &str) -> bool {
+fn is_in_the_way(entry: &FileEntry, wanted: &str) -> bool {
     let path = entry.path.as_str();
     let is_on_the_way = || rest(wanted, path).is_some();
     let is_below = || wanted.is_empty() || rest(path, wanted).is_some();
@@ -102,7 +103,7 @@ pub(crate) fn explain(error: Error, obstacles: &[Obstacle], resolved: &Resolved,
             let error = error.cause(format!("`{path}` is a link to `{}`", printable(target, false)));
             let Some(leads) = resolve_link(path.as_str(), target) else { return error };
             let below = match rest(wanted, path.as_str()).filter(|below| !below.is_empty()) {
-                Some(below) => TreePath::parse(format!("{leads}/{below}").as_bytes()).unwrap_or(leads),
+                Some(below) => RelPath::parse(format!("{leads}/{below}").as_bytes()).unwrap_or(leads),
                 None => leads,
             };
             let source = Request {

@@ -9,10 +9,11 @@ use super::{PackageSource, Tree, World, archive, canonical_url, git, http, local
 use crate::builtin;
 use crate::digest::Digest;
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
+use crate::listing::{FileEntry, Listing, Node};
+use crate::path::RelPath;
 use crate::skill::MANIFEST;
 use crate::source::{Pin, Reference, Request, Resolved, Sha, Source};
-use crate::tree::{Entry, Listing, Node, TreePath};
-use crate::words::nearest;
+use crate::text::find_nearest;
 
 /// How a source is opened.
 #[derive(Debug, Clone, Copy, Default)]
@@ -181,8 +182,8 @@ fn check(request: &Request, promised: Option<&Digest>, received: &Digest) -> Res
 
 /// A skill that is one file, as hosts serve it for discovery.
 fn single(bytes: Vec<u8>) -> Result<Tree> {
-    let path = TreePath::parse(MANIFEST.as_bytes()).map_err(|e| error!(Failed, "{MANIFEST}: {e}"))?;
-    let entry = Entry { path, node: Node::File { executable: false }, size: bytes.len() as u64, slot: 0 };
+    let path = RelPath::parse(MANIFEST.as_bytes()).map_err(|e| error!(Failed, "{MANIFEST}: {e}"))?;
+    let entry = FileEntry { path, node: Node::File { executable: false }, size: bytes.len() as u64, slot: 0 };
     Ok(Tree::in_memory(Listing::new(vec![entry]), vec![bytes]))
 }
 
@@ -237,7 +238,7 @@ fn shipped(name: &str) -> Result<Tree> {
     let Some(found) = all.iter().find(|one| one.name == name) else {
         let names: Vec<&str> = all.iter().map(|one| one.name).collect();
         let error = error!(NotFound, "no skill named `{}` is built in", printable(name, false));
-        let error = match nearest(name, names.iter().copied()) {
+        let error = match find_nearest(name, names.iter().copied()) {
             Some(near) => error.hint(format!("did you mean `builtin:{near}`?")),
             None => error,
         };
@@ -245,8 +246,8 @@ fn shipped(name: &str) -> Result<Tree> {
     };
     let entry = |(slot, (path, bytes)): (usize, &(&str, &'static [u8]))| {
         let path =
-            TreePath::parse(path.as_bytes()).map_err(|e| error!(Invalid, "built-in path {path}: {e}"))?;
-        Ok(Entry { path, node: Node::File { executable: false }, size: bytes.len() as u64, slot })
+            RelPath::parse(path.as_bytes()).map_err(|e| error!(Invalid, "built-in path {path}: {e}"))?;
+        Ok(FileEntry { path, node: Node::File { executable: false }, size: bytes.len() as u64, slot })
     };
     let entries = found.files.iter().enumerate().map(entry).collect::<Result<Vec<_>>>()?;
     Ok(Tree::embedded(Listing::new(entries), found.files.iter().map(|(_, bytes)| *bytes).collect()))

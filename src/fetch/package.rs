@@ -10,8 +10,9 @@ use super::git::{Extent, Remote};
 use super::{Known, Tree, World};
 use crate::cache::Cache;
 use crate::error::{Result, error};
+use crate::listing::{FileEntry, Listing};
+use crate::path::ancestors;
 use crate::source::{Pin, Resolved, Sha};
-use crate::tree::{Entry, Listing, ancestors};
 
 /// An opened source.
 pub(crate) struct PackageSource<'w> {
@@ -69,7 +70,7 @@ impl<'w> PackageSource<'w> {
     ///
     /// # Errors
     /// Those of fetching; `NotFound` offline for what the cache does not have.
-    pub(crate) fn ensure_files(&mut self, wanted: impl Fn(&Entry) -> bool) -> Result<&Tree> {
+    pub(crate) fn ensure_files(&mut self, wanted: impl Fn(&FileEntry) -> bool) -> Result<&Tree> {
         if let Some(remote) = self.remote.as_ref().filter(|_| self.tree.is_partial()) {
             remote.fetch_files(&mut self.tree, &self.resolved, &wanted)?;
         }
@@ -106,7 +107,7 @@ impl<'w> PackageSource<'w> {
     pub(crate) fn into_tree(
         mut self,
         folders: &[&str],
-        wanted: impl Fn(&Entry) -> bool,
+        wanted: impl Fn(&FileEntry) -> bool,
     ) -> Result<(Resolved, Tree)> {
         self.ensure_folders(folders)?;
         self.ensure_files(wanted)?;

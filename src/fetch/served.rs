@@ -4,11 +4,12 @@
 use url::Url;
 
 use super::{Tree, World, http};
+use crate::catalog::{MAX_BYTES, served_files};
 use crate::digest::{self, Digest};
 use crate::error::{Result, error, printable};
-use crate::marketplace::{MAX_BYTES, served_files};
+use crate::listing::{FileEntry, Listing, Node};
+use crate::path::RelPath;
 use crate::store::files_of;
-use crate::tree::{Entry, Listing, Node, TreePath};
 
 /// Fetches the index beside the folder, then each file that it lists. A file that is served
 /// has no mode: none of them is executable.
@@ -27,14 +28,14 @@ pub(crate) fn open(url: &str, world: &World<'_>) -> Result<(Digest, Tree)> {
         let bytes = http::get_there(world, url.as_str(), left.min(world.settings.limits.file))?;
         let size = bytes.len() as u64;
         left = left.saturating_sub(size);
-        entries.push(Entry { path, node: Node::File { executable: false }, size, slot: blobs.len() });
+        entries.push(FileEntry { path, node: Node::File { executable: false }, size, slot: blobs.len() });
         blobs.push(bytes);
     }
     let tree = Tree::in_memory(Listing::new(entries), blobs);
     Ok((digest::of_files(&files_of(&tree, "")?), tree))
 }
 
-fn list(folder: &Url, world: &World<'_>) -> Result<Vec<(TreePath, Url)>> {
+fn list(folder: &Url, world: &World<'_>) -> Result<Vec<(RelPath, Url)>> {
     let unreadable =
         |cause: String| error!(Invalid, "the index beside `{folder}` cannot be read").cause(cause);
     let index = folder.join("index.json").map_err(|e| unreadable(e.to_string()))?;

@@ -5,23 +5,24 @@ use std::borrow::Cow;
 
 use url::Url;
 
+use crate::catalog::{
+    self as market, Catalogue, Dialect, EntrySource, Manner, Plugin, PluginManifest, Scan, Want,
+};
 use crate::diff as lines;
 use crate::discover;
 use crate::error::is_unprintable;
 use crate::fetch::marketplace::Place;
 use crate::interop as locks;
-use crate::marketplace::{
-    self as market, Catalogue, Dialect, EntrySource, Manner, Plugin, PluginManifest, Scan, Want,
-};
+use crate::listing::{FileEntry, Limits, Listing, Node};
+use crate::path::RelPath;
 use crate::registry::{Overview, Registry};
 use crate::search::{self as find, Document, Query};
 use crate::skill::{self, Finding, Profile, SkillName};
 use crate::source::{Reference, Request, Source};
-use crate::tree::{Entry, Limits, Listing, Node, TreePath};
 
 /// A path of a tree, or `""` for its top.
 fn assert_inside(path: &str) {
-    assert!(path.is_empty() || TreePath::parse(path.as_bytes()).is_ok(), "`{path}` is no path of a tree");
+    assert!(path.is_empty() || RelPath::parse(path.as_bytes()).is_ok(), "`{path}` is no path of a tree");
 }
 
 /// Findings can be printed, and stand in the text.
@@ -178,8 +179,8 @@ fn assert_elsewhere(request: &Request) {
 fn assert_skills(plugin: &Plugin, manifest: Option<&PluginManifest>) {
     let listing = Listing::new(
         ["SKILL.md", "a/SKILL.md", "skills/b/SKILL.md", "skills/c/skill.md"]
-            .map(|path| Entry {
-                path: TreePath::parse(path.as_bytes()).expect("a sound path"),
+            .map(|path| FileEntry {
+                path: RelPath::parse(path.as_bytes()).expect("a sound path"),
                 node: Node::File { executable: false },
                 size: 1,
                 slot: 0,

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use super::{Format, Import, Imported, LeftOut, Promise, request, sha, unknown_version};
 use crate::digest::Digest;
 use crate::error::{Result, error, printable};
+use crate::path::RelPath;
 use crate::source::{Request, Source};
-use crate::tree::TreePath;
 
 #[derive(Deserialize)]
 struct Document {
@@ -102,7 +102,7 @@ impl Package {
         };
         let integrity = self.promise(&request)?;
         // A package's folder may be the skill itself or hold several.
-        let itself = request.subdirectory.as_ref().map(TreePath::name);
+        let itself = request.subdirectory.as_ref().map(RelPath::name);
         let one = |name: String| Imported {
             choice: Some(name.clone()).filter(|name| itself != Some(name.as_str())),
             name,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{LeftOut, collate, promise};
 use crate::digest::sha256_hex;
 use crate::error::{Result, error};
-use crate::registry::{Entry, Mode, ReferenceRecord, Registry};
+use crate::registry::{LockEntry, Mode, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::Source;
 
@@ -96,7 +96,7 @@ pub(crate) fn export(
 /// `source`, `sourceUrl`, `sourceType`.
 struct Place(String, Option<String>, &'static str);
 
-fn place(entry: &Entry, hosts: &Hosts<'_>) -> std::result::Result<Place, String> {
+fn place(entry: &LockEntry, hosts: &Hosts<'_>) -> std::result::Result<Place, String> {
     let on = |base: &str, path: &str| format!("{}/{path}.git", base.trim_end_matches('/'));
     let git = |url: String| Place(url.clone(), Some(url), "git");
     let source: Source = entry.source.parse().map_err(|e: crate::error::Error| e.message)?;
@@ -121,7 +121,7 @@ fn place(entry: &Entry, hosts: &Hosts<'_>) -> std::result::Result<Place, String>
 
 fn locked(
     name: &SkillName,
-    entry: &Entry,
+    entry: &LockEntry,
     Place(source, source_url, source_type): Place,
     read: &mut dyn FnMut(&SkillName, &str) -> Result<Vec<u8>>,
 ) -> Result<Locked> {
@@ -145,7 +145,7 @@ fn locked(
 }
 
 /// The author of a live link edits as he likes; everything else must be as recorded.
-fn check(name: &SkillName, entry: &Entry, path: &str, bytes: &[u8]) -> Result<()> {
+fn check(name: &SkillName, entry: &LockEntry, path: &str, bytes: &[u8]) -> Result<()> {
     let recorded = entry.files.get(path).and_then(|line| line.split(' ').nth(1));
     if entry.mode == Mode::Live || recorded == Some(sha256_hex(bytes).as_str()) {
         return Ok(());
@@ -156,7 +156,7 @@ fn check(name: &SkillName, entry: &Entry, path: &str, bytes: &[u8]) -> Result<()
 }
 
 /// A ref that `skills` can fetch: it knows no ranges and no pins beside it.
-fn reference(entry: &Entry) -> Option<String> {
+fn reference(entry: &LockEntry) -> Option<String> {
     if entry.pinned && entry.pin.commit.is_some() {
         return entry.pin.commit.clone();
     }
@@ -170,7 +170,7 @@ fn reference(entry: &Entry) -> Option<String> {
 }
 
 /// The manifest seen from the top of the source. `skills` writes none for local folders.
-fn skill_path(entry: &Entry) -> Option<String> {
+fn skill_path(entry: &LockEntry) -> Option<String> {
     let manifest = entry.files.keys().find(|path| path.eq_ignore_ascii_case("SKILL.md"))?;
     match &entry.path {
         Some(folder) => Some(format!("{folder}/{manifest}")),
@@ -179,7 +179,7 @@ fn skill_path(entry: &Entry) -> Option<String> {
     }
 }
 
-fn note(name: &SkillName, own: &str, entry: &Entry, notes: &mut Vec<String>) {
+fn note(name: &SkillName, own: &str, entry: &LockEntry, notes: &mut Vec<String>) {
     // Under a name that only differs in how it is written, theirs lands in the same folder.
     if SkillName::slug(own).as_ref() != Some(name) {
         notes.push(format!("`{name}` will be called `{own}`, which is its own name: there are no aliases"));

@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::Kind;
-use crate::registry::{Entry, Mode, PinRecord, ReferenceRecord, Registry};
+use crate::registry::{LockEntry, Mode, PinRecord, ReferenceRecord, Registry};
 
 const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
 const HASH: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -202,14 +202,14 @@ fn packages_of_apm_become_the_skills_that_they_installed() {
 }
 
 /// An entry of two files with the bytes `one` and `two`.
-fn installed(source: &str, kind: &str, path: Option<&str>) -> Entry {
+fn installed(source: &str, kind: &str, path: Option<&str>) -> LockEntry {
     let mut files = crate::digest::Files::new();
     for (path, mode, bytes) in
         [("SKILL.md", "100644", "one"), ("b/run.sh", "100755", "two"), ("L", "120000", "SKILL.md")]
     {
         files.insert(path.into(), format!("{mode} {}", crate::digest::sha256_hex(bytes.as_bytes())));
     }
-    Entry {
+    LockEntry {
         source: source.into(),
         kind: kind.into(),
         path: path.map(str::to_owned),
@@ -236,7 +236,7 @@ fn installed(source: &str, kind: &str, path: Option<&str>) -> Entry {
 const HOSTS: Hosts<'static> =
     Hosts { github: "https://github.com", gitlab: "https://gitlab.com", bitbucket: "https://bitbucket.org" };
 
-fn exported(skills: &[(&str, Entry)]) -> export::Export {
+fn exported(skills: &[(&str, LockEntry)]) -> export::Export {
     let mut registry = Registry::default();
     registry.skills.extend(skills.iter().map(|(name, entry)| (name.parse().unwrap(), entry.clone())));
     export(&registry, &HOSTS, &mut |_, path| {
@@ -306,7 +306,7 @@ fn what_was_exported_is_imported_as_it_was() {
     for ((name, entry), found) in skills.iter().zip(&import.skills) {
         assert_eq!(found.name, *name);
         assert_eq!(found.request.source.to_string(), entry.source);
-        assert_eq!(found.request.subdirectory.as_ref().map(TreePath::as_str), entry.path.as_deref());
+        assert_eq!(found.request.subdirectory.as_ref().map(RelPath::as_str), entry.path.as_deref());
         assert_eq!(found.commit.as_ref().map(Sha::as_str), Some(SHA));
         assert_eq!(found.integrity, Some(Promise::Digest(entry.digest.clone())));
     }

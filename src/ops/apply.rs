@@ -14,11 +14,11 @@ use crate::error::{Context as _, Result, error};
 use crate::fetch::{Known, Tree};
 use crate::fsx;
 use crate::interrupt;
+use crate::listing::{FileEntry, Limits, Node};
 use crate::places::Places;
-use crate::registry::{Entry, Mode, Registry};
+use crate::registry::{LockEntry, Mode, Registry};
 use crate::skill::{Finding, Severity, SkillName};
 use crate::store::{Staged, Transaction, Valid};
-use crate::tree::{self, Limits, Node};
 
 use super::gather::Candidate;
 use super::overlap::{self, Untouched};
@@ -78,7 +78,7 @@ pub(crate) struct Done {
     /// The folders that have it, as a person names them; the first holds the files.
     pub(crate) places: Vec<String>,
     /// The record as it is now, or as it was for a removed skill.
-    pub(crate) entry: Entry,
+    pub(crate) entry: LockEntry,
     /// What the rules say of the files beside the manifest, as they were written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<Finding>,
@@ -87,7 +87,7 @@ pub(crate) struct Done {
     pub(crate) untouched: Vec<String>,
 }
 
-fn shown(places: &Places, entry: &Entry) -> Result<Vec<String>> {
+fn shown(places: &Places, entry: &LockEntry) -> Result<Vec<String>> {
     Ok(places.roots_of(entry)?.iter().map(|root| places.shown(root)).collect())
 }
 
@@ -276,7 +276,7 @@ fn write_tree(
     folder: &str,
     job: &Job<'_>,
     means: &Means<'_>,
-    mut look: impl FnMut(&tree::Entry, Cow<'_, [u8]>),
+    mut look: impl FnMut(&FileEntry, Cow<'_, [u8]>),
 ) -> Result<Staged> {
     Staged::write(tree, folder, job.folder.clone(), means.limits, |entry, bytes| {
         look(entry, bytes);
@@ -293,7 +293,7 @@ fn place(
     untouched: &Untouched,
     transaction: &mut Transaction,
     means: &Means<'_>,
-) -> Result<Entry> {
+) -> Result<LockEntry> {
     let Some((targets, mode)) = content.targets()? else {
         return Err(error!(Failed, "`{}` has nothing to place", step.name));
     };
@@ -341,9 +341,9 @@ fn record(
     wanted: &Wanted,
     mode: Mode,
     valid: Option<&Valid>,
-    before: Option<&Entry>,
+    before: Option<&LockEntry>,
     now: Timestamp,
-) -> Result<Entry> {
+) -> Result<LockEntry> {
     let (digest, files) = match valid {
         Some(valid) => (valid.digest().clone(), valid.files().clone()),
         None => wanted.candidate.digest()?.clone(),
@@ -385,7 +385,7 @@ fn remove(
     transaction: &mut Transaction,
     places: &Places,
     registry: &mut Registry,
-) -> Result<Option<Entry>> {
+) -> Result<Option<LockEntry>> {
     let Some(entry) = &step.before else { return Ok(None) };
     for root in places.roots_of(entry)? {
         let at = root.join(step.name.as_str());

@@ -13,11 +13,11 @@ use crate::digest::{Digest, Files};
 use crate::disk::{self, OnDisk};
 use crate::error::{Result, error, printable};
 use crate::fetch::Tree;
+use crate::path::RelPath;
 use crate::places::Places;
-use crate::registry::{Entry, Mode};
+use crate::registry::{LockEntry, Mode};
 use crate::skill::SkillName;
 use crate::store::above;
-use crate::tree::TreePath;
 
 /// The tree that was installed, and the folder of the skill in it (`""` at its top).
 pub(crate) type Installed = (Arc<Tree>, String);
@@ -60,9 +60,9 @@ pub(crate) struct Changed {
 /// file above 32 MiB; those of `supply`; `Failed` for what cannot be read.
 pub(crate) fn of(
     name: &SkillName,
-    entry: &Entry,
+    entry: &LockEntry,
     places: &Places,
-    supply: &dyn Fn(&SkillName, &Entry) -> Result<Installed>,
+    supply: &dyn Fn(&SkillName, &LockEntry) -> Result<Installed>,
 ) -> Result<Changes> {
     let holders = match entry.mode {
         Mode::Live => 0,
@@ -114,7 +114,7 @@ fn is_other_content(change: &Change) -> bool {
 }
 
 /// What is in the folder now, as far as it can be an edit.
-fn present(name: &SkillName, entry: &Entry, folder: &Path, shown: &str) -> Result<Files> {
+fn present(name: &SkillName, entry: &LockEntry, folder: &Path, shown: &str) -> Result<Files> {
     let mut files = match disk::look(folder)? {
         OnDisk::Folder(files) => files,
         OnDisk::Missing => {
@@ -138,8 +138,8 @@ fn present(name: &SkillName, entry: &Entry, folder: &Path, shown: &str) -> Resul
 /// What was installed, fetched when it is first asked for.
 struct Old<'a> {
     name: &'a SkillName,
-    entry: &'a Entry,
-    supply: &'a dyn Fn(&SkillName, &Entry) -> Result<Installed>,
+    entry: &'a LockEntry,
+    supply: &'a dyn Fn(&SkillName, &LockEntry) -> Result<Installed>,
     tree: OnceCell<Installed>,
 }
 
@@ -150,11 +150,11 @@ impl Old<'_> {
         }
         let lacking = || error!(Integrity, "what was installed as `{}` has no `{path}`", self.name);
         let (tree, folder) = self.tree.get().ok_or_else(lacking)?;
-        let relative = TreePath::parse(path.as_bytes()).map_err(|_| lacking())?;
+        let relative = RelPath::parse(path.as_bytes()).map_err(|_| lacking())?;
         let whole = if folder.is_empty() { relative } else { relative.above(folder) };
         let found = tree.listing.get(whole.as_str()).ok_or_else(lacking)?;
         Ok(match &found.node {
-            crate::tree::Node::Link { target } => target.clone().into_bytes(),
+            crate::listing::Node::Link { target } => target.clone().into_bytes(),
             _ => tree.read(&above(found, ""))?.into_owned(),
         })
     }

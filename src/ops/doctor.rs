@@ -22,7 +22,7 @@ use crate::places::Places;
 use crate::registry::Registry;
 use crate::skill::SkillName;
 use crate::store::{Recovery, Store, Transaction};
-use crate::words::count;
+use crate::text::count_noun;
 
 use super::verify::{self, Ground, Relink, Verified};
 pub(crate) use findings::{Examination, Finding};
@@ -157,7 +157,7 @@ fn strangers(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination)
         if !names.is_empty() {
             let shown = patient.places.shown(&root);
             let what =
-                format!("{} in `{shown}` that the registry does not know", count(names.len(), "folder"));
+                format!("{} in `{shown}` that the registry does not know", count_noun(names.len(), "folder"));
             seen.add(Finding::note("orphan", what).details(names).hint("they are left alone"));
         }
     }
@@ -169,7 +169,7 @@ fn twins(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
     let both: BTreeSet<&SkillName> =
         registry.skills.keys().filter(|name| user.skills.contains_key(*name)).collect();
     if !both.is_empty() {
-        let what = format!("{} installed for the project and for the user", count(both.len(), "skill"));
+        let what = format!("{} installed for the project and for the user", count_noun(both.len(), "skill"));
         let names = both.iter().map(|name| name.to_string()).collect();
         seen.add(
             Finding::warning("twice", what)

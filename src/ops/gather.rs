@@ -12,12 +12,13 @@ use crate::digest::{self, Digest, Files};
 use crate::discover::{self, Found, Unnamed};
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
 use crate::fetch::{self, Extent, OpenOptions, PackageSource, Tree, World, obstacle};
-use crate::registry::{Entry, Mode, Origin, PinRecord, ReferenceRecord};
+use crate::listing::{Limits, Listing, check_portable};
+use crate::path::ancestors;
+use crate::registry::{LockEntry, Mode, Origin, PinRecord, ReferenceRecord};
 use crate::skill::{self, Document, Finding, Profile, Severity, SkillName};
 use crate::source::{Pin, Reference, Request, Resolved, Sha, Source as Place};
 use crate::store::{files_of, relative_entries};
-use crate::tree::{Limits, Listing, ancestors, check_portable};
-use crate::words::{count, nearest};
+use crate::text::{count_noun, find_nearest};
 
 use super::parallel;
 
@@ -355,7 +356,7 @@ impl<'w> Source<'w> {
     fn unknown(&self, word: &str) -> Error {
         let names: Vec<&str> = self.skills.iter().map(|skill| skill.name.as_str()).collect();
         let mut error = error!(NotFound, "{} has no skill named `{}`", self.spoken(), printable(word, false));
-        if let Some(near) = nearest(word, names.iter().copied()) {
+        if let Some(near) = find_nearest(word, names.iter().copied()) {
             error = error.hint(format!("did you mean `{near}`?"));
         }
         if self.opened.has_ref(word) {
@@ -370,7 +371,7 @@ impl<'w> Source<'w> {
         }
         let shown = names.iter().take(30).copied().collect::<Vec<_>>().join(", ");
         let more = if names.len() > 30 { format!(" and {} more", names.len() - 30) } else { String::new() };
-        error.hint(format!("it has {}: {shown}{more}", count(names.len(), "skill")))
+        error.hint(format!("it has {}: {shown}{more}", count_noun(names.len(), "skill")))
     }
 
     fn spoken(&self) -> String {
@@ -542,14 +543,14 @@ fn is_reachable(resolved: &Resolved, world: &World<'_>) -> bool {
 /// Those of fetching.
 pub(crate) fn ensure_again(
     opened: &mut PackageSource<'_>,
-    entries: &[(&SkillName, &Entry)],
+    entries: &[(&SkillName, &LockEntry)],
     offered: &Offered,
     world: &World<'_>,
 ) -> Result<()> {
-    let folder = |entry: &Entry| entry.path.clone().unwrap_or_default();
+    let folder = |entry: &LockEntry| entry.path.clone().unwrap_or_default();
     let folders: Vec<String> = entries.iter().map(|(_, entry)| folder(entry)).collect();
     opened.ensure_folders(&folders.iter().map(String::as_str).collect::<Vec<_>>())?;
-    let here = |entry: &Entry| is_skill(opened.listing(), &folder(entry));
+    let here = |entry: &LockEntry| is_skill(opened.listing(), &folder(entry));
     let gone: Vec<_> = entries.iter().filter(|(_, entry)| !here(entry)).collect();
     let mut went = Vec::new();
     for (name, entry) in gone {
@@ -584,7 +585,7 @@ impl Offered {
     pub(crate) fn find(
         &self,
         name: &SkillName,
-        entry: &Entry,
+        entry: &LockEntry,
         opened: &mut PackageSource<'_>,
         limits: &Limits,
     ) -> Result<Result<Found, String>> {
@@ -604,7 +605,7 @@ impl Offered {
     }
 
     /// As [`Offered::find`], once that was asked.
-    fn known(&self, name: &SkillName, entry: &Entry) -> Result<Found, String> {
+    fn known(&self, name: &SkillName, entry: &LockEntry) -> Result<Found, String> {
         let own = entry.alias_of.as_deref().unwrap_or(name.as_str());
         let all = self.0.get().map_or(&[][..], Vec::as_slice);
         let mut same = all.iter().filter(|(_, written, _)| written.as_deref() == Some(own));
@@ -615,7 +616,7 @@ impl Offered {
     }
 
     /// What is nearly the same as a skill that is gone, for its sentence.
-    fn became(&self, entry: &Entry) -> String {
+    fn became(&self, entry: &LockEntry) -> String {
         /// Less alike than this are two skills.
         const ALIKE: f64 = 0.8;
         let Some(before) = entry.description.as_deref().filter(|text| !text.is_empty()) else {
@@ -640,7 +641,7 @@ impl Offered {
 /// `NotFound` when it is nowhere, `Invalid` when it breaks the rules now.
 pub(crate) fn again(
     name: &SkillName,
-    entry: &Entry,
+    entry: &LockEntry,
     (tree, offered): (&Arc<Tree>, &Offered),
     resolved: Arc<Resolved>,
     world: &World<'_>,
@@ -717,7 +718,7 @@ fn nothing_found(ask: &Ask, resolved: &Resolved, listing: &Listing, base: &str, 
         if !guess {
             return error;
         }
-        return match nearest(base, folders.into_iter()) {
+        return match find_nearest(base, folders.into_iter()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint(format!("`ba-agent skill show {}` lists its skills", ask.request.source)),
         };
@@ -780,7 +781,7 @@ impl Candidate {
     }
 
     /// Its files by path, relative to it.
-    pub(crate) fn entries(&self) -> Vec<crate::tree::Entry> {
+    pub(crate) fn entries(&self) -> Vec<crate::listing::FileEntry> {
         relative_entries(&self.tree, &self.folder)
     }
 
@@ -852,9 +853,9 @@ impl Candidate {
     }
 
     /// The registry entry of a tree with these files, but for targets and mode.
-    pub(crate) fn record(&self, digest: Digest, files: Files, now: Timestamp) -> Entry {
+    pub(crate) fn record(&self, digest: Digest, files: Files, now: Timestamp) -> LockEntry {
         let front = self.document.frontmatter.clone().unwrap_or_default();
-        Entry {
+        LockEntry {
             source: self.resolved.source.to_string(),
             kind: self.resolved.source.kind().to_owned(),
             path: Some(self.folder.clone()).filter(|folder| !folder.is_empty()),

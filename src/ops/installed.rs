@@ -43,7 +43,7 @@ pub(crate) fn find_one_installed(name: &str, registry: &Registry, scope: &str) -
         return Ok(known.clone());
     }
     let mut error = error!(NotFound, "no skill named `{name}` is installed in this {scope}");
-    if let Some(near) = crate::words::nearest(name, registry.skills.keys().map(SkillName::as_str)) {
+    if let Some(near) = crate::text::find_nearest(name, registry.skills.keys().map(SkillName::as_str)) {
         error = error.hint(format!("did you mean `{near}`?"));
     }
     Err(error.hint(

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::disk::Seen;
-use crate::registry::{Entry, Mode, Overview, Registry, Summary};
+use crate::registry::{LockEntry, Mode, Overview, Registry, Summary};
 use crate::skill::SkillName;
 
 use super::plan::edits;
@@ -55,7 +55,7 @@ pub(crate) fn list<'a>(overview: &'a Overview, seen: Option<(&Registry, &Seen)>)
 }
 
 /// How a skill stands on the disk: `ok`, `edited` or `missing`.
-pub(crate) fn state(name: &SkillName, entry: &Entry, seen: &Seen) -> &'static str {
+pub(crate) fn state(name: &SkillName, entry: &LockEntry, seen: &Seen) -> &'static str {
     let sight = seen.get(name).cloned().unwrap_or_default();
     if sight.is_gone() {
         "missing"

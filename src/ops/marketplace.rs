@@ -14,16 +14,16 @@ mod update;
 
 use serde::Serialize;
 
+use crate::catalog::Catalogue;
 use crate::error::{Result, error};
 use crate::fetch::World;
 use crate::fetch::git::url_of;
 use crate::fetch::marketplace::Place;
-use crate::marketplace::Catalogue;
-use crate::marketplaces::{Marketplace, Marketplaces};
 use crate::search::Document;
 use crate::settings::Settings;
 use crate::skill::Finding;
 use crate::source::Source;
+use crate::store::marketplaces::{Marketplace, Marketplaces};
 
 pub(crate) use cached::{index_of, keep, keep_search_index, search_index, search_rows};
 pub(crate) use entry::{EntryView, describe, gather, gather_all, lend_version, manifests_above, want_of};

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::catalog::{Package, Want};
 use crate::digest::{self, Digest};
 use crate::error::{Error, Kind, Result};
 use crate::fetch::git::Remote;
 use crate::fetch::{self, Extent, OpenOptions, PackageSource, World, npm};
-use crate::marketplace::{Package, Want};
-use crate::marketplaces::Marketplaces;
-use crate::registry::{Entry, Mode, PinRecord, ReferenceRecord, Registry};
+use crate::registry::{LockEntry, Mode, PinRecord, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::{Pin, Reference, Request, Resolved, Source};
 use crate::store::files_of;
+use crate::store::marketplaces::Marketplaces;
 
 use super::gather::{self, Offered};
 use super::marketplace;
@@ -107,7 +107,7 @@ pub(super) struct UpdateTarget {
 impl UpdateTarget {
     /// # Errors
     /// Those of reading the record, and of an entry that can no longer be used.
-    fn of(entry: &Entry, all: &Marketplaces, world: &World<'_>) -> Result<Self> {
+    fn of(entry: &LockEntry, all: &Marketplaces, world: &World<'_>) -> Result<Self> {
         // A marketplace that is no longer registered has no say any more.
         let origin = entry.marketplace.as_ref().filter(|origin| all.get(&origin.name).is_ok());
         let (want, version) =
@@ -156,7 +156,7 @@ pub(crate) struct Looked<'w> {
 /// One skill and what it follows.
 struct Followed<'a> {
     name: &'a SkillName,
-    entry: &'a Entry,
+    entry: &'a LockEntry,
     target: Result<UpdateTarget>,
 }
 
@@ -243,7 +243,7 @@ fn look_at<'w>(skills: &[Followed<'_>], world: &'w World<'w>) -> Looked<'w> {
     looked
 }
 
-fn live(entry: &Entry, world: &World<'_>) -> Result<Found> {
+fn live(entry: &LockEntry, world: &World<'_>) -> Result<Found> {
     let request = Request::parse(&entry.source)?;
     match fetch::local_folder(&request.source, world) {
         Ok(folder) if entry.path.as_ref().is_none_or(|path| folder.join(path).is_dir()) => {
@@ -270,7 +270,7 @@ fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, target: &UpdateTarge
     Ok(Found { resolved: Some(resolved), ..state.into() })
 }
 
-fn package(target: &UpdateTarget, entry: &Entry, world: &World<'_>) -> Result<Found> {
+fn package(target: &UpdateTarget, entry: &LockEntry, world: &World<'_>) -> Result<Found> {
     let Some(package) = &target.package else { return Ok(State::Unknown.into()) };
     let resolved = npm::look(package, &entry.source, world)?;
     let same = resolved.as_ref().is_some_and(|now| Ok(&now.pin) == entry.pin.to_pin().as_ref());
@@ -278,7 +278,7 @@ fn package(target: &UpdateTarget, entry: &Entry, world: &World<'_>) -> Result<Fo
     Ok(Found { resolved, ..state.into() })
 }
 
-fn elsewhere(target: &UpdateTarget, entry: &Entry) -> Result<Found> {
+fn elsewhere(target: &UpdateTarget, entry: &LockEntry) -> Result<Found> {
     if let Some(promised) = &target.integrity {
         let same = entry.pin.archive.as_deref() == Some(promised.to_string().as_str());
         return Ok(if same { State::Current } else { State::Behind }.into());

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::disk::{self, Overlap};
 use crate::error::{Error, Result, error};
 use crate::places::Places;
-use crate::registry::{Entry, Mode, Registry};
+use crate::registry::{LockEntry, Mode, Registry};
 use crate::skill::SkillName;
 use crate::source::{Request, Source};
 
@@ -108,7 +108,7 @@ fn check_step(step: &Step, places: &Places) -> Result<Untouched> {
     Ok(untouched)
 }
 
-fn recorded_source(entry: &Entry, places: &Places) -> Option<PathBuf> {
+fn recorded_source(entry: &LockEntry, places: &Places) -> Option<PathBuf> {
     let source: Source = Request::parse(&entry.source).ok()?.source;
     places.here(&source, entry.path.as_deref().unwrap_or(""))
 }

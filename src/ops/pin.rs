@@ -6,7 +6,7 @@ use crate::agents::Target;
 use crate::error::{Result, error};
 use crate::fetch::git::Remote;
 use crate::fetch::{Extent, PackageSource, World};
-use crate::registry::{Entry, ReferenceRecord};
+use crate::registry::{LockEntry, ReferenceRecord};
 use crate::skill::SkillName;
 use crate::source::{Pin, Reference, Request, Resolved, Sha};
 
@@ -17,7 +17,7 @@ use super::plan::Wanted;
 ///
 /// # Errors
 /// `NotFound` when the repository or the skill is not there, `Invalid` when it breaks the rules.
-pub(crate) fn at_commit(name: &SkillName, entry: &Entry, sha: &Sha, world: &World<'_>) -> Result<Wanted> {
+pub(crate) fn at_commit(name: &SkillName, entry: &LockEntry, sha: &Sha, world: &World<'_>) -> Result<Wanted> {
     let request = Request::parse(&entry.source)?;
     if !request.source.is_git() {
         return Err(error!(Usage, "`{name}` comes from {}, which has no commits", entry.source));

@@ -8,7 +8,7 @@ use crate::agents::Target;
 use crate::digest;
 use crate::disk::{Drift, DriftKind, OnDisk, Seen, Sight, drift, harmless};
 use crate::error::{Result, error};
-use crate::registry::{Entry, Mode, Registry};
+use crate::registry::{LockEntry, Mode, Registry};
 use crate::skill::SkillName;
 use crate::source::{Request, Source};
 
@@ -47,7 +47,7 @@ pub(crate) enum Content {
     /// Recorded before: it must be that to the last byte, the record stays.
     Recorded(Box<Recorded>),
     /// Nothing is written, only the record changes.
-    Noted(Box<Entry>),
+    Noted(Box<LockEntry>),
 }
 
 impl Content {
@@ -89,7 +89,7 @@ pub(crate) struct Step {
     /// What to put there; `None` to remove, or to keep as it is.
     pub(crate) content: Option<Content>,
     /// What the registry says of it now.
-    pub(crate) before: Option<Entry>,
+    pub(crate) before: Option<LockEntry>,
     /// Edits stand there that go away: a copy of them is kept.
     pub(crate) gives_up_edits: bool,
 }
@@ -134,7 +134,7 @@ pub(crate) fn install(wanted: Vec<Wanted>, registry: &Registry, seen: &Seen, for
     Ok(Plan { steps: steps.into_values().collect() })
 }
 
-fn install_one(mut wanted: Wanted, before: Option<&Entry>, sight: &Sight, force: bool) -> Result<Step> {
+fn install_one(mut wanted: Wanted, before: Option<&LockEntry>, sight: &Sight, force: bool) -> Result<Step> {
     let name = wanted.candidate.name.clone();
     let action = match before {
         Some(entry) if !is_same_skill(entry, &wanted.candidate) => {
@@ -154,7 +154,7 @@ fn install_one(mut wanted: Wanted, before: Option<&Entry>, sight: &Sight, force:
 }
 
 /// What to do with a skill that is installed from the same source.
-fn again(entry: &Entry, wanted: &mut Wanted, sight: &Sight, force: bool) -> Result<Action> {
+fn again(entry: &LockEntry, wanted: &mut Wanted, sight: &Sight, force: bool) -> Result<Action> {
     let name = &wanted.candidate.name;
     let drift = edits(entry, sight);
     let is_gone = sight.is_gone();
@@ -193,14 +193,14 @@ fn first_time(wanted: &Wanted, seen: &[OnDisk], force: bool) -> Result<Action> {
 }
 
 /// Identity is source and folder: a name is only a label.
-pub(super) fn is_same_skill(entry: &Entry, candidate: &Candidate) -> bool {
+pub(super) fn is_same_skill(entry: &LockEntry, candidate: &Candidate) -> bool {
     let source: Option<Source> = Request::parse(&entry.source).ok().map(|request| request.source);
     source.is_some_and(|source| source.same(&candidate.resolved.source))
         && entry.path.as_deref().unwrap_or("") == candidate.folder
 }
 
 /// Targets that the skill already has stay; new ones come behind them.
-fn keep_targets(entry: &Entry, wanted: &mut Wanted) {
+fn keep_targets(entry: &LockEntry, wanted: &mut Wanted) {
     let asked = std::mem::take(&mut wanted.targets);
     wanted.targets = entry.targets.iter().filter_map(|text| Target::parse(text).ok()).collect();
     for target in asked {
@@ -211,7 +211,7 @@ fn keep_targets(entry: &Entry, wanted: &mut Wanted) {
 }
 
 /// What was changed by hand since the skill was put there, in whichever target.
-pub(crate) fn edits(entry: &Entry, sight: &Sight) -> Vec<Drift> {
+pub(crate) fn edits(entry: &LockEntry, sight: &Sight) -> Vec<Drift> {
     let mut drifts = Vec::new();
     for (n, (shown, place)) in sight.recorded.iter().enumerate() {
         match place {
@@ -303,7 +303,7 @@ fn two_of_one_name(name: &SkillName, a: &Candidate, b: &Candidate) -> crate::err
         .hint("install them one at a time, one of them with `--as NAME`")
 }
 
-fn taken(name: &SkillName, entry: &Entry, candidate: &Candidate) -> crate::error::Error {
+fn taken(name: &SkillName, entry: &LockEntry, candidate: &Candidate) -> crate::error::Error {
     let held = match &entry.path {
         Some(path) => format!("{} in {path}", entry.source),
         None => entry.source.clone(),

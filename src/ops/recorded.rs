@@ -10,12 +10,12 @@ use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::error::{Result, error};
 use crate::fetch::Tree;
-use crate::registry::Entry;
+use crate::registry::LockEntry;
 
 /// A skill as the registry records it, and the files that belong to it.
 #[derive(Debug)]
 pub(crate) struct Recorded {
-    pub(crate) entry: Entry,
+    pub(crate) entry: LockEntry,
     /// What the bytes must be: the record's digest, or that of edits which a rollback brings back.
     pub(crate) digest: Digest,
     pub(crate) files: RecordedFiles,

@@ -9,7 +9,7 @@ use crate::diff;
 use crate::disk::{DriftKind, Sight};
 use crate::error::{Error, Kind, Result, error, printable};
 use crate::fetch::{self, OpenOptions, Tree, World};
-use crate::registry::{Entry, Mode, ReferenceRecord, Registry};
+use crate::registry::{LockEntry, Mode, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::{Reference, Request, Resolved, Sha, Source};
 
@@ -38,7 +38,7 @@ pub(crate) fn plan(
         return Err(error!(Usage, "`{new}` is an entry of a marketplace, not a source")
             .hint("name the repository or archive itself, as `marketplace show` prints it"));
     }
-    let mut groups: BTreeMap<String, Vec<(&SkillName, Entry, Ask)>> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Vec<(&SkillName, LockEntry, Ask)>> = BTreeMap::new();
     for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
         let ask = Ask::of(name, entry, new)?;
         groups.entry(format!("{ask:?}")).or_default().push((name, sought(name, entry, new), ask));
@@ -65,7 +65,7 @@ struct Ask {
 }
 
 impl Ask {
-    fn of(name: &SkillName, entry: &Entry, new: &Request) -> Result<Self> {
+    fn of(name: &SkillName, entry: &LockEntry, new: &Request) -> Result<Self> {
         if entry.mode == Mode::Live {
             return Err(error!(Usage, "`{name}` is a live link, which has no source to move").hint(format!(
                 "link it to the other folder: `ba-agent skill install --link {}`",
@@ -89,8 +89,8 @@ impl Ask {
 }
 
 /// The record, as far as it says where in the new source the skill is to be found.
-fn sought(name: &SkillName, entry: &Entry, new: &Request) -> Entry {
-    let mut sought = Entry { marketplace: None, source: new.source.to_string(), ..entry.clone() };
+fn sought(name: &SkillName, entry: &LockEntry, new: &Request) -> LockEntry {
+    let mut sought = LockEntry { marketplace: None, source: new.source.to_string(), ..entry.clone() };
     if let Some(folder) = &new.subdirectory {
         sought.path = Some(folder.as_str().to_owned());
     }
@@ -102,7 +102,7 @@ fn sought(name: &SkillName, entry: &Entry, new: &Request) -> Entry {
 }
 
 /// The error for a skill that cannot be taken from there, with how it was looked for.
-fn not_there(name: &SkillName, sought: &Entry, new: &Request, error: Error) -> Error {
+fn not_there(name: &SkillName, sought: &LockEntry, new: &Request, error: Error) -> Error {
     let is_missing = error.kind == Kind::NotFound;
     let error = error.wrap(format!("`{name}` cannot be taken from {}", new.source));
     if !is_missing {
@@ -119,7 +119,7 @@ fn not_there(name: &SkillName, sought: &Entry, new: &Request, error: Error) -> E
 
 /// The new source as these skills, which ask the same of it, want it.
 fn open(
-    group: &[(&SkillName, Entry, Ask)],
+    group: &[(&SkillName, LockEntry, Ask)],
     new: &Request,
     world: &World<'_>,
 ) -> Result<(Arc<Resolved>, Arc<Tree>, Offered)> {
@@ -130,7 +130,8 @@ fn open(
     let request = Request { reference: ask.reference.clone(), subdirectory: None, ..new.clone() };
     let options = OpenOptions { skill: Some(own), commit: ask.commit.as_ref(), ..OpenOptions::default() };
     let mut source = fetch::open(&request, options, world)?;
-    let wanted: Vec<(&SkillName, &Entry)> = group.iter().map(|(name, sought, _)| (*name, sought)).collect();
+    let wanted: Vec<(&SkillName, &LockEntry)> =
+        group.iter().map(|(name, sought, _)| (*name, sought)).collect();
     let offered = Offered::default();
     gather::ensure_again(&mut source, &wanted, &offered, world)?;
     let (resolved, tree) = source.into_tree(&[], |_| false)?;
@@ -141,7 +142,7 @@ fn open(
 /// edits stay what they are.
 fn add(
     name: &SkillName,
-    entry: &Entry,
+    entry: &LockEntry,
     candidate: Candidate,
     sight: &Sight,
     force: bool,
@@ -151,7 +152,7 @@ fn add(
     let before = Some(entry.clone());
     if digest == entry.digest {
         let record = candidate.record(digest, files, entry.installed_at);
-        let record = Entry {
+        let record = LockEntry {
             pinned: entry.pinned,
             targets: entry.targets.clone(),
             mode: entry.mode,

@@ -10,11 +10,11 @@ use crate::digest::{self, Digest, Files};
 use crate::disk::{DriftKind, OnDisk, Seen, Sight, harmless};
 use crate::error::{Context as _, Error, Kind, Result, error};
 use crate::fetch::{self, OpenOptions, Tree, World};
-use crate::registry::{Entry, Mode, Registry};
+use crate::registry::{LockEntry, Mode, Registry};
 use crate::skill::SkillName;
 use crate::source::{Pin, Reference, Request, Source};
 use crate::store::files_of;
-use crate::words::count;
+use crate::text::count_noun;
 
 use super::apply::other_bytes;
 use super::parallel;
@@ -41,7 +41,7 @@ struct Fetched {
 }
 
 /// Skills of one source at one pin.
-type Group<'a> = (Key, Vec<(&'a SkillName, &'a Entry)>);
+type Group<'a> = (Key, Vec<(&'a SkillName, &'a LockEntry)>);
 
 impl<'w> Supply<'w> {
     pub(crate) fn new(world: &'w World<'w>, caches: Vec<Cache>) -> Self {
@@ -60,12 +60,12 @@ impl<'w> Supply<'w> {
     /// # Errors
     /// `Integrity` where the source has other bytes at the same pin; `Failed` for what was not
     /// prepared.
-    pub(crate) fn recorded(&self, name: &SkillName, entry: &Entry, digest: &Digest) -> Result<Recorded> {
+    pub(crate) fn recorded(&self, name: &SkillName, entry: &LockEntry, digest: &Digest) -> Result<Recorded> {
         let files = self.files(name, entry, digest)?;
         Ok(Recorded { entry: entry.clone(), digest: digest.clone(), files })
     }
 
-    fn files(&self, name: &SkillName, entry: &Entry, digest: &Digest) -> Result<RecordedFiles> {
+    fn files(&self, name: &SkillName, entry: &LockEntry, digest: &Digest) -> Result<RecordedFiles> {
         if entry.mode == Mode::Live {
             return Ok(RecordedFiles::Live(self.live_folder(name, entry)?));
         }
@@ -91,7 +91,7 @@ impl<'w> Supply<'w> {
     ///
     /// # Errors
     /// Those of [`Supply::prepare`] and [`Supply::recorded`].
-    pub(crate) fn fetch(&self, name: &SkillName, entry: &Entry) -> Result<(Arc<Tree>, String)> {
+    pub(crate) fn fetch(&self, name: &SkillName, entry: &LockEntry) -> Result<(Arc<Tree>, String)> {
         let open = || {
             self.prepare(&[(name, entry)])?;
             let recorded = self.recorded(name, entry, &entry.digest)?;
@@ -101,7 +101,7 @@ impl<'w> Supply<'w> {
         open().or_else(|error| if self.lost() > lost { open() } else { Err(error) })
     }
 
-    fn live_folder(&self, name: &SkillName, entry: &Entry) -> Result<PathBuf> {
+    fn live_folder(&self, name: &SkillName, entry: &LockEntry) -> Result<PathBuf> {
         let request = Request::parse(&entry.source)?;
         let folder = fetch::local_folder(&request.source, self.world)
             .context(|| format!("the live link of `{name}` cannot be made"))?;
@@ -109,16 +109,16 @@ impl<'w> Supply<'w> {
     }
 
     /// True where a host has to be asked for one of these skills.
-    pub(crate) fn lacks(&self, wanted: &[(&SkillName, &Entry)]) -> bool {
+    pub(crate) fn lacks(&self, wanted: &[(&SkillName, &LockEntry)]) -> bool {
         wanted.iter().any(|(_, entry)| self.is_missing(entry))
     }
 
-    fn is_missing(&self, entry: &Entry) -> bool {
+    fn is_missing(&self, entry: &LockEntry) -> bool {
         entry.mode != Mode::Live && !self.kept.has(&entry.digest) && self.fetched(entry).is_none()
     }
 
     /// The tree that was fetched for a skill.
-    fn fetched(&self, entry: &Entry) -> Option<Arc<Tree>> {
+    fn fetched(&self, entry: &LockEntry) -> Option<Arc<Tree>> {
         let known = self.known();
         let fetched = known.get(&key_of(entry))?;
         let is_here = fetched.folders.contains(entry.path.as_deref().unwrap_or(""));
@@ -131,7 +131,7 @@ impl<'w> Supply<'w> {
     ///
     /// # Errors
     /// Those of fetching.
-    pub(crate) fn prepare(&self, wanted: &[(&SkillName, &Entry)]) -> Result<()> {
+    pub(crate) fn prepare(&self, wanted: &[(&SkillName, &LockEntry)]) -> Result<()> {
         let mut groups: BTreeMap<Key, Vec<_>> = BTreeMap::new();
         for (name, entry) in wanted {
             if self.is_missing(entry) {
@@ -151,13 +151,13 @@ impl<'w> Supply<'w> {
     }
 }
 
-fn key_of(entry: &Entry) -> Key {
+fn key_of(entry: &LockEntry) -> Key {
     let pin = entry.pin.commit.clone().unwrap_or_else(|| format!("{:?}", entry.pin));
     (entry.source.clone(), pin)
 }
 
 /// The one source of these skills at the pin that they share.
-fn fetch_group(skills: &[(&SkillName, &Entry)], world: &World<'_>) -> Result<Fetched> {
+fn fetch_group(skills: &[(&SkillName, &LockEntry)], world: &World<'_>) -> Result<Fetched> {
     let Some((name, entry)) = skills.first() else {
         return Err(error!(Failed, "a source without skills was asked for"));
     };
@@ -167,7 +167,7 @@ fn fetch_group(skills: &[(&SkillName, &Entry)], world: &World<'_>) -> Result<Fet
     Ok(Fetched { tree: Arc::new(tree), folders })
 }
 
-fn fetch_pinned(entry: &Entry, folders: &BTreeSet<String>, world: &World<'_>) -> Result<Tree> {
+fn fetch_pinned(entry: &LockEntry, folders: &BTreeSet<String>, world: &World<'_>) -> Result<Tree> {
     let mut request = Request::parse(&entry.source)?;
     if let Pin::Commit(sha) = entry.pin.to_pin()? {
         request.reference = Reference::Sha(sha);
@@ -181,7 +181,7 @@ fn fetch_pinned(entry: &Entry, folders: &BTreeSet<String>, world: &World<'_>) ->
 }
 
 /// The error for a pin that the source no longer has, or that cannot be reached.
-fn gone(name: &SkillName, entry: &Entry, error: Error) -> Error {
+fn gone(name: &SkillName, entry: &LockEntry, error: Error) -> Error {
     let pin = entry.pin.short().unwrap_or_default();
     match error.kind {
         // Which of them is missing, repository or commit, the cause says.
@@ -198,7 +198,7 @@ fn gone(name: &SkillName, entry: &Entry, error: Error) -> Error {
 }
 
 /// The error for a source with other bytes at the same pin, naming the files.
-fn differs(name: &SkillName, entry: &Entry, files: &Files) -> Error {
+fn differs(name: &SkillName, entry: &LockEntry, files: &Files) -> Error {
     if entry.kind == "local" {
         return error!(
             Integrity,
@@ -214,7 +214,7 @@ fn differs(name: &SkillName, entry: &Entry, files: &Files) -> Error {
 }
 
 /// A recorded skill that is not on the disk as it was recorded, and what is there.
-pub(crate) type Due<'r> = (&'r SkillName, &'r Entry, Sight);
+pub(crate) type Due<'r> = (&'r SkillName, &'r LockEntry, Sight);
 
 /// Which skills have to be written so that the disk is what the registry says.
 ///
@@ -258,7 +258,7 @@ pub(crate) fn due<'r>(
 }
 
 /// The skills of what is due, as the supply takes them.
-pub(crate) fn wanted<'r>(due: &[Due<'r>]) -> Vec<(&'r SkillName, &'r Entry)> {
+pub(crate) fn wanted<'r>(due: &[Due<'r>]) -> Vec<(&'r SkillName, &'r LockEntry)> {
     due.iter().map(|(name, entry, _)| (*name, *entry)).collect()
 }
 
@@ -283,12 +283,18 @@ pub(crate) fn plan(registry: &Registry, due: Vec<Due<'_>>, supply: &Supply<'_>) 
     Ok(Plan { steps: steps.into_values().collect() })
 }
 
-fn step(name: &SkillName, entry: &Entry, action: Action, content: Option<Content>, gives_up: bool) -> Step {
+fn step(
+    name: &SkillName,
+    entry: &LockEntry,
+    action: Action,
+    content: Option<Content>,
+    gives_up: bool,
+) -> Step {
     Step { name: name.clone(), action, content, before: Some(entry.clone()), gives_up_edits: gives_up }
 }
 
 /// True when whole folders or links are missing and nothing that is there was changed.
-pub(crate) fn is_absence(entry: &Entry, sight: &Sight) -> bool {
+pub(crate) fn is_absence(entry: &LockEntry, sight: &Sight) -> bool {
     // A missing place becomes what the record says, then no edit may be left.
     let rest = sight.recorded.iter().enumerate().filter(|(_, (_, disk))| *disk != OnDisk::Missing);
     rest.into_iter().all(|(n, (shown, disk))| {
@@ -301,7 +307,7 @@ pub(crate) fn is_absence(entry: &Entry, sight: &Sight) -> bool {
 }
 
 /// True when the source lies on another machine.
-fn needs_host(entry: &Entry) -> bool {
+fn needs_host(entry: &LockEntry) -> bool {
     let source = Request::parse(&entry.source).map(|request| request.source);
     match source {
         Ok(Source::Local { .. } | Source::Builtin { .. }) => false,
@@ -316,8 +322,11 @@ fn all_edited(wrong: &[(&SkillName, Vec<crate::disk::Drift>)], frozen: bool) -> 
     let mut error = match wrong {
         [(name, drift)] => edited(name, drift, "install"),
         several => {
-            let mut error =
-                error!(Conflict, "{} were edited since they were installed", count(several.len(), "skill"));
+            let mut error = error!(
+                Conflict,
+                "{} were edited since they were installed",
+                count_noun(several.len(), "skill")
+            );
             for (name, drift) in several.iter().take(20) {
                 let paths: Vec<String> =
                     drift.iter().take(5).map(|one| format!("{} {}", one.change.word(), one.path)).collect();

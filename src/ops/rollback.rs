@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::disk::{DriftKind, Seen};
 use crate::error::{Result, error, printable};
 use crate::history::{Change, Record, state_before};
-use crate::registry::{Entry, Registry};
+use crate::registry::{LockEntry, Registry};
 use crate::skill::SkillName;
 
 use super::installed::match_installed;
@@ -73,7 +73,7 @@ pub(crate) fn find_name(text: &str, registry: &Registry, records: &[Record]) -> 
 pub(crate) fn wanted<'s>(
     state: &'s BTreeMap<SkillName, Change>,
     registry: &Registry,
-) -> Vec<(&'s SkillName, &'s Entry)> {
+) -> Vec<(&'s SkillName, &'s LockEntry)> {
     let unedited = state.iter().filter(|(_, change)| change.edited.is_none());
     let back = unedited.filter_map(|(name, change)| Some((name, change.before.as_ref()?)));
     back.filter(|(name, entry)| registry.skills.get(*name) != Some(*entry)).collect()

@@ -12,10 +12,10 @@ use super::marketplace::{
 use crate::cache::Rows;
 use crate::error::{Error, Result, error};
 use crate::fetch::World;
-use crate::marketplaces::{Marketplace, Marketplaces};
 use crate::registry::Registry;
 use crate::search::{self, Document, Filter, Hit, Index, Query, Ranking, Row};
 use crate::source::Source;
+use crate::store::marketplaces::{Marketplace, Marketplaces};
 
 /// What is searched: of each marketplace its documents and their index.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::disk::Seen;
 use crate::error::Result;
-use crate::registry::Entry;
+use crate::registry::LockEntry;
 use crate::skill::{Finding, SkillName};
 
 use super::gather::Candidate;
@@ -20,7 +20,7 @@ pub(crate) struct View {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<&'static str>,
     #[serde(flatten)]
-    pub(crate) entry: Entry,
+    pub(crate) entry: LockEntry,
     /// Bytes of all files, where they are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
@@ -40,7 +40,7 @@ impl View {
 }
 
 /// An installed skill.
-pub(crate) fn installed(name: &SkillName, entry: &Entry, seen: &Seen) -> View {
+pub(crate) fn installed(name: &SkillName, entry: &LockEntry, seen: &Seen) -> View {
     View {
         name: name.clone(),
         installed: true,

@@ -11,7 +11,7 @@ use crate::disk::{DriftKind, Sight};
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
 use crate::fetch::{Extent, Known, PackageSource, Tree, World};
-use crate::registry::{Entry, PinRecord, ReferenceRecord, Registry};
+use crate::registry::{LockEntry, PinRecord, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::{Pin, Reference, Request, Resolved, Sha};
 
@@ -263,13 +263,13 @@ fn rewritten(
     source.not_behind(oldest_first)
 }
 
-fn folder_of(entry: &Entry) -> &str {
+fn folder_of(entry: &LockEntry) -> &str {
     entry.path.as_deref().unwrap_or("")
 }
 
 /// The git id of a skill's folder as it is `now`, when that is the recorded one: then its
 /// files are too.
-fn unchanged(entry: &Entry, resolved: &Resolved, now: Option<String>) -> Option<String> {
+fn unchanged(entry: &LockEntry, resolved: &Resolved, now: Option<String>) -> Option<String> {
     let id = now?;
     let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.same(&resolved.source));
     (same_source && entry.pin.tree.as_ref() == Some(&id)).then_some(id)
@@ -281,7 +281,7 @@ fn unchanged(entry: &Entry, resolved: &Resolved, now: Option<String>) -> Option<
 /// `NotFound` when it is gone, `Invalid` when it breaks the rules now.
 fn find(
     name: &SkillName,
-    entry: &Entry,
+    entry: &LockEntry,
     target: &UpdateTarget,
     moving: &Moving,
     world: &World<'_>,
@@ -297,7 +297,7 @@ fn find(
     if let Some(id) = unchanged(entry, &resolved, moving.tree.folder_id(folder)) {
         let mut pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), Some(id));
         pin.reachable = Some(true);
-        return Ok(Content::Noted(Box::new(Entry { pin, ..entry.clone() })));
+        return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
     }
     let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.same(&resolved.source));
     let mut candidate =
@@ -307,7 +307,7 @@ fn find(
     }
     if same_source && candidate.digest()?.0 == entry.digest && candidate.folder == folder {
         let pin = candidate.pin_record();
-        return Ok(Content::Noted(Box::new(Entry { pin, ..entry.clone() })));
+        return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
     }
     let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
     Ok(Content::Found(Box::new(Wanted { candidate, targets, mode: entry.mode, pinned: false })))
@@ -316,7 +316,7 @@ fn find(
 /// A tag that moved, a branch that was rewritten: each commit is looked at once.
 fn continuity(
     name: &SkillName,
-    entry: &Entry,
+    entry: &LockEntry,
     moving: &Moving,
     seen: &mut BTreeSet<(String, String)>,
     cautions: &mut Vec<Caution>,
@@ -364,7 +364,7 @@ fn continuity(
 /// What the new version may do that the old one might not.
 pub(super) fn grown(
     name: &SkillName,
-    entry: &Entry,
+    entry: &LockEntry,
     candidate: &Candidate,
     cautions: &mut Vec<Caution>,
 ) -> Result<()> {

@@ -7,9 +7,9 @@ use serde::Serialize;
 use crate::discover;
 use crate::error::{Result, error};
 use crate::fetch::{Tree, local};
+use crate::listing::{FileEntry, Limits, Node, check_portable};
 use crate::skill::{self, Finding, Profile, Severity};
 use crate::store::{above, relative_entries};
-use crate::tree::{Entry, Limits, Node, check_portable};
 
 /// One skill with everything that is to be said about it.
 #[derive(Debug, Serialize)]
@@ -66,7 +66,7 @@ fn check(
     let mut findings = skill::check_files(&entries, profile);
     let mut own_name = None;
     // What is larger than a file may be is said by `check_portable`, and not read.
-    let is_read = |entry: &&Entry| matches!(entry.node, Node::File { .. }) && entry.size <= limits.file;
+    let is_read = |entry: &&FileEntry| matches!(entry.node, Node::File { .. }) && entry.size <= limits.file;
     for entry in entries.iter().filter(is_read) {
         let bytes = tree.read(&above(entry, folder))?;
         if entry.path.as_str() == manifest {

@@ -10,10 +10,10 @@ use crate::error::{Result, printable};
 use crate::fsx;
 use crate::layout::Env;
 use crate::places::Places;
-use crate::registry::{Entry, Mode, Registry};
+use crate::registry::{LockEntry, Mode, Registry};
 use crate::skill::SkillName;
 use crate::source::{Request, Source};
-use crate::words::count;
+use crate::text::count_noun;
 
 use super::parallel;
 
@@ -114,7 +114,7 @@ pub(crate) struct Ground<'a> {
 /// One folder of one skill.
 struct Job<'a> {
     skill: usize,
-    entry: &'a Entry,
+    entry: &'a LockEntry,
     root: PathBuf,
     at: PathBuf,
     /// The folder that holds the files, for the links to it.
@@ -154,7 +154,7 @@ pub(crate) fn verify(names: &[SkillName], registry: &Registry, ground: &Ground<'
 
 /// The registry held against itself: who edits the hash of a file in it, but not the digest,
 /// is found out here.
-fn record(name: &SkillName, entry: &Entry) -> Option<Fault> {
+fn record(name: &SkillName, entry: &LockEntry) -> Option<Fault> {
     let sum = digest::of_files(&entry.files);
     (sum != entry.digest).then(|| Fault {
         path: format!("registry: {name}"),
@@ -184,7 +184,7 @@ fn fault(path: String, what: What, detail: String) -> Fault {
 /// A place that holds the files themselves.
 fn folder(job: &Job<'_>, found: OnDisk, here: &str) -> Vec<Fault> {
     let recorded = &job.entry.files;
-    let whole = count(recorded.len(), "file");
+    let whole = count_noun(recorded.len(), "file");
     match found {
         OnDisk::Folder(files) => {
             let drifts = disk::drift_in(&job.at, recorded, &files);
@@ -270,7 +270,7 @@ pub(crate) fn harmless(verified: &[Verified], skills: &str) -> Vec<String> {
 }
 
 /// The folder that a live link leads to; none where the record names no folder.
-fn author(entry: &Entry, ground: &Ground<'_>) -> Option<PathBuf> {
+fn author(entry: &LockEntry, ground: &Ground<'_>) -> Option<PathBuf> {
     let Source::Local { path } = Request::parse(&entry.source).ok()?.source else { return None };
     let folder = ground.env.from(ground.base, &path);
     Some(entry.path.as_ref().map_or_else(|| folder.clone(), |below| folder.join(below)))

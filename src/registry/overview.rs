@@ -18,7 +18,7 @@ pub(crate) struct Overview {
     pub(crate) skills: BTreeMap<SkillName, Summary>,
 }
 
-/// One of them, see [`super::Entry`].
+/// One of them, see [`super::LockEntry`].
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub(crate) struct Summary {
     pub(crate) version: Option<String>,

@@ -1,8 +1,8 @@
 //! The files beside the manifest, judged by their names and modes. What would break on
 //! a file system or lead out of the skill is not here but in
-//! [`check_portable`](crate::tree::check_portable), which refuses it.
+//! [`check_portable`](crate::listing::check_portable), which refuses it.
 
-use crate::tree::{Entry, Node};
+use crate::listing::{FileEntry, Node};
 
 use super::rules::{self, Finding, Findings, Pos, Profile};
 use super::{LOWER_MANIFEST, MANIFEST};
@@ -13,7 +13,7 @@ const MAX_UPLOAD: u64 = 30 * 1000 * 1000;
 /// Looks at all files of one skill, `entries` relative to it: nested manifests,
 /// executables, archives, files that look like secrets, and the size for an upload.
 /// The bytes are for [`super::check_text`].
-pub(crate) fn check_files(entries: &[Entry], profile: Profile) -> Vec<Finding> {
+pub(crate) fn check_files(entries: &[FileEntry], profile: Profile) -> Vec<Finding> {
     let mut all = Vec::new();
     for entry in entries {
         let mut findings = Findings::new(profile, entry.path.as_str());
@@ -30,7 +30,7 @@ pub(crate) fn check_files(entries: &[Entry], profile: Profile) -> Vec<Finding> {
     all
 }
 
-fn check_file(entry: &Entry, findings: &mut Findings) {
+fn check_file(entry: &FileEntry, findings: &mut Findings) {
     let name = entry.path.name();
     if is_manifest(name) && entry.path.depth() > 0 {
         let message = "a skill inside a skill: agents list only the outer one";
@@ -154,11 +154,11 @@ fn is_archive(lower: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::TreePath;
+    use crate::path::RelPath;
 
     fn codes(path: &str, executable: bool) -> Vec<&'static str> {
-        let path = TreePath::parse(path.as_bytes()).unwrap();
-        let entry = Entry { path, node: Node::File { executable }, size: 1, slot: 0 };
+        let path = RelPath::parse(path.as_bytes()).unwrap();
+        let entry = FileEntry { path, node: Node::File { executable }, size: 1, slot: 0 };
         check_files(&[entry], Profile::Lint).iter().map(|f| f.code).collect()
     }
 
@@ -225,8 +225,8 @@ mod tests {
 
     #[test]
     fn an_upload_has_a_size() {
-        let path = TreePath::parse(b"a").unwrap();
-        let entry = Entry { path, node: Node::File { executable: false }, size: MAX_UPLOAD + 1, slot: 0 };
+        let path = RelPath::parse(b"a").unwrap();
+        let entry = FileEntry { path, node: Node::File { executable: false }, size: MAX_UPLOAD + 1, slot: 0 };
         let entries = [entry];
         assert_eq!(check_files(&entries, Profile::Upload)[0].code, "bundle-too-large");
         assert_eq!(check_files(&entries, Profile::Lint), []);

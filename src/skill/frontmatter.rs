@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
-use crate::tree::TreePath;
+use crate::path::RelPath;
 
 use super::rules::{self, Findings, Pos, Profile, excerpt};
 use super::yaml::{Data, Yaml};
@@ -27,7 +27,7 @@ pub(crate) struct Frontmatter {
     pub(crate) display_name: Option<String>,
     pub(crate) category: Option<String>,
     pub(crate) author: Option<String>,
-    /// A relative path below the skill, checked as [`TreePath`] is.
+    /// A relative path below the skill, checked as [`RelPath`] is.
     pub(crate) entrypoint: Option<String>,
     /// The function of the entry point; absent means `main`.
     pub(crate) function: Option<String>,
@@ -394,7 +394,7 @@ impl Reader<'_> {
 
     fn entrypoint(&mut self, key: &str, value: &Yaml) {
         let Some(path) = self.text(key, value) else { return };
-        match TreePath::parse(path.strip_prefix("./").unwrap_or(&path).as_bytes()) {
+        match RelPath::parse(path.strip_prefix("./").unwrap_or(&path).as_bytes()) {
             Ok(path) => self.front.entrypoint = Some(path.as_str().to_owned()),
             Err(reason) => {
                 let message = format!("the entry point `{}` {reason}", excerpt(&path, 80));

@@ -203,7 +203,7 @@ pub(crate) fn can_be_allowed(code: &str) -> bool {
     ALL.iter().any(|rule| rule.allowable && rule.code == code)
 }
 
-/// What [`check_portable`](crate::tree::check_portable) or a reader says of a skill, as a
+/// What [`check_portable`](crate::listing::check_portable) or a reader says of a skill, as a
 /// finding: an error under every profile.
 pub(crate) fn unfit(reason: &str) -> Finding {
     let mut findings = Findings::new(Profile::Lint, ".");

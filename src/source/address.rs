@@ -9,7 +9,7 @@ use super::names::{
 use super::reference::looks_like_reference;
 use super::{Reference, Request, Source};
 use crate::error::{Error, Result, error, fail, printable};
-use crate::tree::TreePath;
+use crate::path::RelPath;
 
 /// A text in its parts, before anything is decoded: `address//folder#reference@skill`.
 #[derive(Debug, Default, Clone, Copy)]
@@ -30,7 +30,7 @@ impl<'a> Parts<'a> {
     }
 
     /// The folder, decoded.
-    pub(super) fn folder(&self) -> Result<Option<TreePath>> {
+    pub(super) fn folder(&self) -> Result<Option<RelPath>> {
         self.folder.map_or(Ok(None), folder)
     }
 
@@ -215,7 +215,7 @@ pub(super) fn git_remote(url: Url, mut parts: Parts) -> Result<Request> {
 /// Puts a git request together; the skill may stand before or behind the reference.
 pub(super) fn assemble(
     source: Source,
-    subdirectory: Option<TreePath>,
+    subdirectory: Option<RelPath>,
     behind: Option<&str>,
     skill: Option<&str>,
 ) -> Result<Request> {
@@ -328,7 +328,7 @@ pub(super) fn git_text(url: &str) -> String {
 }
 
 /// `text//folder`, before a query. Only addresses are encoded; a path stays as it is.
-pub(super) fn join_folder(text: &str, folder: &TreePath) -> String {
+pub(super) fn join_folder(text: &str, folder: &RelPath) -> String {
     // A user of `user@host:path` may begin with a dot or `~` too.
     let start = text.trim_start_matches(['.', '~']);
     let local = start.is_empty() || start.starts_with(['/', '\\']) || is_drive(text);

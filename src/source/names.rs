@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use super::reference::looks_like_reference;
 use super::{Reference, Source};
 use crate::error::{Result, error, fail, is_unprintable, printable};
-use crate::tree::TreePath;
+use crate::path::RelPath;
 
 /// Endings of archives that are read, longest first.
 const ARCHIVES: [&str; 5] = [".tar.gz", ".skill", ".zip", ".tgz", ".tar"];
@@ -122,13 +122,13 @@ pub(super) fn entry_text(entry: &str, marketplace: &str) -> String {
 }
 
 /// A folder of a source, decoded; a closing `SKILL.md` means the folder that holds it.
-pub(super) fn folder(text: &str) -> Result<Option<TreePath>> {
+pub(super) fn folder(text: &str) -> Result<Option<RelPath>> {
     let text = decode(text)?;
     let text = without_manifest(text.trim_end_matches('/'));
     if text.is_empty() {
         return Ok(None);
     }
-    TreePath::parse(text.as_bytes()).map(Some).map_err(|reason| {
+    RelPath::parse(text.as_bytes()).map(Some).map_err(|reason| {
         error!(Usage, "the folder `{}` cannot be used: it {reason}", printable(text, false))
             .hint("name the folder from the top of the source, like `skills/pdf`")
     })

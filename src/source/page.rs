@@ -10,7 +10,7 @@ use super::names::{
 use super::reference::looks_like_reference;
 use super::{Reference, Request, Sha, Source};
 use crate::error::{Error, Result, error, fail, printable};
-use crate::tree::TreePath;
+use crate::path::RelPath;
 
 /// Hosts whose repositories are reached under the address of their page. A host whose
 /// first label is one of [`FORGES`] is taken for one too.
@@ -37,7 +37,7 @@ const NO_OWNERS: [&str; 12] = [
 /// Where a page points: a state of the repository, and a folder in it.
 struct Place {
     reference: Reference,
-    folder: Option<TreePath>,
+    folder: Option<RelPath>,
 }
 
 /// Reads an `http(s)` address. `git` is true behind `git+`.
@@ -236,11 +236,11 @@ fn tail(words: &[String], file: bool) -> Result<Place> {
     Ok(Place { reference: Reference::tail(&words.join("/"))?, folder: None })
 }
 
-fn check_folder(text: &str) -> Result<Option<TreePath>> {
+fn check_folder(text: &str) -> Result<Option<RelPath>> {
     if text.is_empty() {
         return Ok(None);
     }
-    TreePath::parse(text.as_bytes()).map(Some).map_err(|reason| {
+    RelPath::parse(text.as_bytes()).map(Some).map_err(|reason| {
         error!(Usage, "the folder `{}` cannot be used: it {reason}", printable(text, false))
     })
 }

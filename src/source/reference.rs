@@ -11,7 +11,7 @@ use semver::VersionReq;
 
 use super::{Reference, Sha};
 use crate::error::{Result, error, fail, printable};
-use crate::tree::TreePath;
+use crate::path::RelPath;
 
 impl Reference {
     /// `HEAD`, a full sha, a range (`^1.2`, `~1.2.0`, `>=1,<2`, `1.*`, `*`),
@@ -53,7 +53,7 @@ impl Reference {
     /// `Usage` for a tail that is no sound path.
     pub(super) fn tail(text: &str) -> Result<Self> {
         let shown = printable(text, false);
-        if let Err(reason) = TreePath::parse(text.as_bytes()) {
+        if let Err(reason) = RelPath::parse(text.as_bytes()) {
             fail!(Usage, "the reference and folder `{shown}` cannot be used: it {reason}");
         }
         let below = ["refs/heads/", "refs/tags/"].iter().find_map(|root| text.strip_prefix(root));

@@ -26,7 +26,7 @@ use super::names::{
 use super::reference::looks_like_reference;
 use super::{Reference, Request, Sha, Source, page};
 use crate::error::{Error, Result, error, fail, is_unprintable, printable};
-use crate::tree::TreePath;
+use crate::path::RelPath;
 
 /// Bytes of a source; the longest address that browsers agree on.
 const MAX_TEXT: usize = 2_048;
@@ -138,7 +138,7 @@ impl Request {
             text => folder(&names::encode(text))?,
         };
         if self.subdirectory.is_some() && self.subdirectory != wanted {
-            let here = self.subdirectory.as_ref().map_or("", TreePath::as_str);
+            let here = self.subdirectory.as_ref().map_or("", RelPath::as_str);
             return Err(error!(
                 Usage,
                 "two folders are named: `{here}` and `--subdirectory {}`",
@@ -153,7 +153,7 @@ impl Request {
     /// What a `SKILL.md` at the place that is asked for is called when it does not say so
     /// itself; see [`Source::default_skill_name`].
     pub(crate) fn default_skill_name(&self) -> Option<&str> {
-        self.subdirectory.as_ref().map(TreePath::name).or_else(|| self.source.default_skill_name())
+        self.subdirectory.as_ref().map(RelPath::name).or_else(|| self.source.default_skill_name())
     }
 }
 

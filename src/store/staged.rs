@@ -9,7 +9,8 @@ use crate::digest::{Digest, Files, TreeDigest, sha256_hex};
 use crate::error::{Context as _, Result};
 use crate::fetch::Tree;
 use crate::fsx;
-use crate::tree::{Entry, Limits, Node, ancestors, check_portable};
+use crate::listing::{FileEntry, Limits, Node, check_portable};
+use crate::path::ancestors;
 
 /// A skill that was written to a staging folder and hashed on the way.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl Staged {
         source: &str,
         folder: PathBuf,
         limits: &Limits,
-        mut look: impl FnMut(&Entry, Cow<'_, [u8]>) -> Result<()>,
+        mut look: impl FnMut(&FileEntry, Cow<'_, [u8]>) -> Result<()>,
     ) -> Result<Self> {
         let entries = relative_entries(tree, source);
         check_portable(&entries, limits)?;
@@ -97,22 +98,22 @@ impl Valid {
 }
 
 /// The entries below `source`, with paths relative to it.
-pub(crate) fn relative_entries(tree: &Tree, source: &str) -> Vec<Entry> {
+pub(crate) fn relative_entries(tree: &Tree, source: &str) -> Vec<FileEntry> {
     let below = tree.listing.below(source).iter();
-    below.filter_map(|e| e.path.below(source).map(|path| Entry { path, ..e.clone() })).collect()
+    below.filter_map(|e| e.path.below(source).map(|path| FileEntry { path, ..e.clone() })).collect()
 }
 
 /// The entry as the tree knows it: a folder tree finds bytes by the whole path.
-pub(crate) fn above(entry: &Entry, source: &str) -> Entry {
+pub(crate) fn above(entry: &FileEntry, source: &str) -> FileEntry {
     if source.is_empty() {
         return entry.clone();
     }
-    Entry { path: entry.path.above(source), ..entry.clone() }
+    FileEntry { path: entry.path.above(source), ..entry.clone() }
 }
 
 /// Makes the folders of the entries in `folder`, which is new and empty: so each is made
 /// once, without asking whether it is there.
-fn make_folders(folder: &Path, entries: &[Entry]) -> Result<()> {
+fn make_folders(folder: &Path, entries: &[FileEntry]) -> Result<()> {
     let mut made = BTreeSet::new();
     for entry in entries {
         for above in ancestors(&entry.path) {
@@ -126,7 +127,7 @@ fn make_folders(folder: &Path, entries: &[Entry]) -> Result<()> {
 
 /// A link inside the skill; where links cannot be made, a copy would have another digest,
 /// so that is an error which says so.
-fn make_link(at: &Path, target: &str, entries: &[Entry], link: &Entry) -> Result<()> {
+fn make_link(at: &Path, target: &str, entries: &[FileEntry], link: &FileEntry) -> Result<()> {
     let to_folder = !entries
         .iter()
         .any(|e| e.path != link.path && e.path.name() == target.rsplit('/').next().unwrap_or(target));

@@ -14,7 +14,8 @@ use crate::agents::Target;
 use crate::digest::sha256_hex;
 use crate::fetch::Tree;
 use crate::layout::{Env, Scope};
-use crate::tree::{Entry, Limits, Listing, Node, TreePath};
+use crate::listing::{FileEntry, Limits, Listing, Node};
+use crate::path::RelPath;
 
 /// A picture of a folder for tests: path to content.
 fn picture(root: &Path) -> BTreeMap<String, String> {
@@ -34,8 +35,8 @@ fn picture(root: &Path) -> BTreeMap<String, String> {
 }
 
 fn tree(files: &[(&str, &str)]) -> Tree {
-    let entries = files.iter().enumerate().map(|(slot, (path, text))| Entry {
-        path: TreePath::parse(path.as_bytes()).unwrap(),
+    let entries = files.iter().enumerate().map(|(slot, (path, text))| FileEntry {
+        path: RelPath::parse(path.as_bytes()).unwrap(),
         node: Node::File { executable: path.ends_with(".sh") },
         size: text.len() as u64,
         slot,

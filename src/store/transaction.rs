@@ -15,7 +15,7 @@ use crate::digest::{self, Digest, sha256_hex};
 use crate::disk;
 use crate::error::{Context as _, Error, Result, error, printable};
 use crate::fsx;
-use crate::registry::{Entry, Mode, Registry};
+use crate::registry::{LockEntry, Mode, Registry};
 use crate::skill::SkillName;
 
 /// An edited folder is kept in memory on its way into the history.
@@ -104,13 +104,13 @@ impl Transaction {
     /// is still at its recorded pin.
     fn keep_replaced(&self, registry: &Registry) {
         let trees = self.store.history.trees();
-        let is_due = |(name, before): &(&SkillName, &Entry)| {
+        let is_due = |(name, before): &(&SkillName, &LockEntry)| {
             before.mode != Mode::Live
                 && registry.skills.get(*name).is_none_or(|after| after.digest != before.digest)
                 && !self.edited.contains_key(*name)
                 && !trees.has(&before.digest)
         };
-        let due: Vec<(&SkillName, &Entry)> = self.registry.skills.iter().filter(is_due).collect();
+        let due: Vec<(&SkillName, &LockEntry)> = self.registry.skills.iter().filter(is_due).collect();
         let batch = trees.batch(due.len());
         let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         thread::scope(|scope| {
@@ -125,7 +125,7 @@ impl Transaction {
         batch.keep();
     }
 
-    fn keep_tree(&self, name: &SkillName, before: &Entry, batch: &Batch<'_>) -> Option<()> {
+    fn keep_tree(&self, name: &SkillName, before: &LockEntry, batch: &Batch<'_>) -> Option<()> {
         let root = self.store.places.roots_of(before).ok()?.into_iter().next()?;
         let folder = root.join(name.as_str());
         if !fsx::is_real_folder(&folder) {

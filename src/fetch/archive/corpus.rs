@@ -15,7 +15,7 @@ mod zip_build;
 mod zips;
 
 use crate::fetch::Tree;
-use crate::tree::{Limits, Node, check_portable};
+use crate::listing::{Limits, Node, check_portable};
 
 use super::open;
 
@@ -55,7 +55,7 @@ pub(super) fn all() -> Vec<Case> {
 
 /// The listing as the table writes it.
 pub(super) fn lines(tree: &Tree) -> Vec<String> {
-    let line = |entry: &crate::tree::Entry| match &entry.node {
+    let line = |entry: &crate::listing::FileEntry| match &entry.node {
         Node::Link { target } => format!("120000 {} -> {target}", entry.path),
         node => format!("{} {}", node.mode(), entry.path),
     };

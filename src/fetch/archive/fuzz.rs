@@ -13,7 +13,8 @@ use flate2::{Crc, Decompress, FlushDecompress};
 
 use super::{corpus, open};
 use crate::fetch::{Tree, is_clutter};
-use crate::tree::{Entry, Node, TreePath};
+use crate::listing::{FileEntry, Node};
+use crate::path::RelPath;
 
 /// Opens it. What comes out keeps to the limits and has checked paths alone, and the crates,
 /// where they can read it at all, find the same names with the same bytes. False when it is
@@ -25,7 +26,7 @@ pub(super) fn is_accepted(name: &str, bytes: &[u8]) -> bool {
     assert!(entries.iter().map(|entry| entry.size).sum::<u64>() <= limits.unpacked);
     assert!(entries.len() <= limits.entries);
     for entry in entries {
-        assert_eq!(TreePath::parse(entry.path.as_str().as_bytes()).as_ref(), Ok(&entry.path));
+        assert_eq!(RelPath::parse(entry.path.as_str().as_bytes()).as_ref(), Ok(&entry.path));
         assert!(entry.path.depth() <= limits.depth && entry.size <= limits.file);
     }
     assert!(entries.windows(2).all(|pair| matches!(pair, [a, b] if a.path < b.path)), "each path once");
@@ -39,12 +40,12 @@ pub(super) fn is_accepted(name: &str, bytes: &[u8]) -> bool {
 
 type Files = BTreeMap<String, Vec<u8>>;
 
-fn is_file(entry: &Entry) -> bool {
+fn is_file(entry: &FileEntry) -> bool {
     matches!(entry.node, Node::File { .. })
 }
 
 fn files(tree: &Tree) -> Files {
-    let read = |entry: &Entry| {
+    let read = |entry: &FileEntry| {
         let bytes = tree.read(entry).map(Cow::into_owned).expect("a listed file has its bytes");
         assert_eq!(bytes.len() as u64, entry.size);
         (entry.path.to_string(), bytes)
@@ -62,7 +63,7 @@ pub(super) fn second_opinion(bytes: &[u8]) -> Option<Files> {
     let mut files = Files::new();
     for (name, data) in found {
         let name = name.strip_prefix("./").unwrap_or(&name).replace('\\', "/");
-        if !is_clutter(&TreePath::parse(name.as_bytes()).expect("what was accepted has sound names")) {
+        if !is_clutter(&RelPath::parse(name.as_bytes()).expect("what was accepted has sound names")) {
             assert!(files.insert(name, data).is_none(), "each name once");
         }
     }

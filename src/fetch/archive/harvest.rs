@@ -3,7 +3,8 @@
 use std::str;
 
 use crate::fetch::{Tree, is_clutter};
-use crate::tree::{Entry, Limits, Listing, Node, TreePath};
+use crate::listing::{FileEntry, Limits, Listing, Node};
+use crate::path::RelPath;
 
 use super::Refusal;
 
@@ -13,8 +14,8 @@ const MAX_TARGET: usize = 4_096;
 /// Entries on their way into a [`Tree`].
 pub(super) struct Harvest<'a> {
     limits: &'a Limits,
-    entries: Vec<Entry>,
-    folders: Vec<TreePath>,
+    entries: Vec<FileEntry>,
+    folders: Vec<RelPath>,
     blobs: Vec<Vec<u8>>,
     /// Bytes that may still be unpacked.
     left: u64,
@@ -57,9 +58,9 @@ impl<'a> Harvest<'a> {
 
     /// The path of an entry, without the `./` that `tar` writes before every name when
     /// it packs the current folder.
-    pub(super) fn path(&self, name: &[u8]) -> Result<TreePath, Refusal> {
+    pub(super) fn path(&self, name: &[u8]) -> Result<RelPath, Refusal> {
         let bare = name.strip_prefix(b"./").unwrap_or(name);
-        let path = TreePath::parse(bare).map_err(|reason| {
+        let path = RelPath::parse(bare).map_err(|reason| {
             let refusal = Refusal::entry(name, reason);
             match std::str::from_utf8(name) {
                 Ok(_) => refusal,
@@ -86,12 +87,12 @@ impl<'a> Harvest<'a> {
         Ok(())
     }
 
-    pub(super) fn file(&mut self, path: TreePath, executable: bool, bytes: Vec<u8>) {
+    pub(super) fn file(&mut self, path: RelPath, executable: bool, bytes: Vec<u8>) {
         self.keep(path, Node::File { executable }, bytes);
     }
 
     /// A symbolic link; one whose target cannot be told spoils the skill that holds it.
-    pub(super) fn link(&mut self, path: TreePath, target: Vec<u8>) {
+    pub(super) fn link(&mut self, path: RelPath, target: Vec<u8>) {
         match str::from_utf8(&target) {
             Ok(text) if text.len() <= MAX_TARGET && !text.is_empty() => {
                 let node = Node::Link { target: text.to_owned() };
@@ -103,19 +104,19 @@ impl<'a> Harvest<'a> {
 
     /// Anything else, named for a message: "device". No bytes belong to it: its slot is
     /// one that no tree has.
-    pub(super) fn special(&mut self, path: TreePath, what: &'static str) {
-        self.add(Entry { path, node: Node::Special(what), size: 0, slot: usize::MAX });
+    pub(super) fn special(&mut self, path: RelPath, what: &'static str) {
+        self.add(FileEntry { path, node: Node::Special(what), size: 0, slot: usize::MAX });
     }
 
-    fn keep(&mut self, path: TreePath, node: Node, bytes: Vec<u8>) {
+    fn keep(&mut self, path: RelPath, node: Node, bytes: Vec<u8>) {
         let (size, slot) = (bytes.len() as u64, self.blobs.len());
-        if self.add(Entry { path, node, size, slot }) {
+        if self.add(FileEntry { path, node, size, slot }) {
             self.blobs.push(bytes);
         }
     }
 
     /// False for what the Finder added, which is left out.
-    fn add(&mut self, entry: Entry) -> bool {
+    fn add(&mut self, entry: FileEntry) -> bool {
         let clutter = is_clutter(&entry.path);
         if clutter {
             self.skipped += 1;
@@ -144,7 +145,7 @@ pub(super) fn check_count(count: usize, limits: &Limits) -> Result<(), Refusal> 
 
 /// No name twice, and none both a file and a folder. Sorted, equal names are
 /// neighbours, and what lies below a file stands together at `file/`.
-fn check_names(entries: &[Entry], folders: &[TreePath]) -> Result<(), Refusal> {
+fn check_names(entries: &[FileEntry], folders: &[RelPath]) -> Result<(), Refusal> {
     let files = entries.iter().map(|entry| (entry.path.as_str(), true));
     let mut names: Vec<_> = files.chain(folders.iter().map(|path| (path.as_str(), false))).collect();
     names.sort_unstable();

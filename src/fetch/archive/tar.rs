@@ -14,7 +14,7 @@ use ::tar::{EntryType, Header};
 use flate2::bufread::GzDecoder;
 
 use crate::fetch::Tree;
-use crate::tree::Limits;
+use crate::listing::Limits;
 
 use super::Refusal;
 use super::harvest::Harvest;

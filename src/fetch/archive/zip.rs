@@ -19,7 +19,7 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 use zip::ZipArchive;
 
 use crate::fetch::Tree;
-use crate::tree::Limits;
+use crate::listing::Limits;
 
 use super::Refusal;
 use super::harvest::Harvest;

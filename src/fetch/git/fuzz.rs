@@ -19,8 +19,8 @@ use super::walk::{self, list_up_to};
 use super::wire::{self, Hello, Wish, pack_request, read_listing};
 use super::{Refs, loose};
 use crate::error::Result;
+use crate::path::RelPath;
 use crate::source::{Reference, Sha};
-use crate::tree::TreePath;
 
 pub(crate) use recipe::seeds as recipe_seeds;
 
@@ -226,7 +226,7 @@ pub(crate) fn tree(data: &[u8]) {
     let Ok(Received::Here(pack)) = pack else { panic!("a small pack is decoded") };
     let outer_id = id(ObjectType::Tree, &outer);
     let objects = Objects::held(pack);
-    for folder in [None, TreePath::parse(b"folder").ok()] {
+    for folder in [None, RelPath::parse(b"folder").ok()] {
         check_listing(&objects, outer_id, &outer, folder.as_ref());
     }
 }
@@ -243,18 +243,18 @@ fn replaced(bytes: &[u8], from: &[u8; 20], to: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn check_listing(objects: &Objects, root: Oid, bytes: &[u8], folder: Option<&TreePath>) {
+fn check_listing(objects: &Objects, root: Oid, bytes: &[u8], folder: Option<&RelPath>) {
     const MOST: usize = 200;
     let Ok(listed) = list_up_to(MOST, objects, root, folder) else { return };
     let entries = listed.listing.entries();
     assert!(entries.len() <= MOST);
     for entry in entries {
-        assert_eq!(TreePath::parse(entry.path.as_str().as_bytes()).as_ref(), Ok(&entry.path));
+        assert_eq!(RelPath::parse(entry.path.as_str().as_bytes()).as_ref(), Ok(&entry.path));
         assert!(listed.ids.get(entry.slot).is_some());
         assert!(folder.is_none_or(|folder| entry.path.below(folder.as_str()).is_some()));
     }
     for (path, id) in &listed.folders {
-        assert!(path.is_empty() || TreePath::parse(path.as_bytes()).is_ok(), "{path}");
+        assert!(path.is_empty() || RelPath::parse(path.as_bytes()).is_ok(), "{path}");
         // Of twins another may be found, or a file.
         assert!(walk::folder_id(objects, root, path).is_ok(), "{path} {id}");
     }
@@ -274,7 +274,7 @@ fn files_by_libgit2(bytes: &[u8], id: Oid) -> Option<Vec<String>> {
     let repository = Repository::from_odb(odb).ok()?;
     let tree = repository.find_tree(id).ok()?;
     let plain = tree.iter().filter(|entry| matches!(entry.filemode_raw(), 0o100_644 | 0o100_755));
-    let names = plain.filter_map(|entry| TreePath::parse(entry.name_bytes()).ok());
+    let names = plain.filter_map(|entry| RelPath::parse(entry.name_bytes()).ok());
     let kept = names.filter(|name| !name.as_str().contains('/') && !crate::fetch::is_clutter(name));
     Some(kept.map(|name| name.to_string()).collect())
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::error::{Result, error, fail, printable};
 use crate::fetch::git::wire::RefLine;
+use crate::path::RelPath;
 use crate::source::{Reference, Sha};
-use crate::tree::TreePath;
 use crate::version;
 
 /// The branches and tags of a remote, and what its HEAD is.
@@ -266,14 +266,14 @@ fn is_short_sha(text: &str) -> bool {
 ///
 /// # Errors
 /// `Usage` when both are there and differ, and for a rest that is no sound path.
-pub(crate) fn folder(named: Option<&TreePath>, rest: Option<&str>) -> Result<Option<TreePath>> {
+pub(crate) fn folder(named: Option<&RelPath>, rest: Option<&str>) -> Result<Option<RelPath>> {
     let rest = rest.unwrap_or("").trim_matches('/');
     let rest = rest.strip_suffix("SKILL.md").filter(|r| r.is_empty() || r.ends_with('/')).unwrap_or(rest);
     let rest = rest.trim_end_matches('/');
     if rest.is_empty() {
         return Ok(named.cloned());
     }
-    let path = TreePath::parse(rest.as_bytes())
+    let path = RelPath::parse(rest.as_bytes())
         .map_err(|why| error!(Usage, "the folder `{}` {why}", printable(rest, false)))?;
     match named {
         Some(named) if *named != path => {

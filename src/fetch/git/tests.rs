@@ -4,7 +4,7 @@
 use super::*;
 use crate::fetch::testing::{Bench, Repo};
 use crate::fetch::testserver::{Play, Server};
-use crate::tree::Node;
+use crate::listing::Node;
 
 fn git(url: impl Into<String>) -> Source {
     Source::Git { url: url.into() }
@@ -125,7 +125,7 @@ fn a_tail_is_settled_by_the_longest_ref() {
     let check = |tail: &str, branch: &str, folder: Option<&str>| {
         let resolved = remote.resolve(&Reference::Tail(tail.into()), None, None).unwrap();
         assert_eq!(resolved.reference, Reference::Branch(branch.into()), "{tail}");
-        assert_eq!(resolved.subdirectory.as_ref().map(TreePath::as_str), folder, "{tail}");
+        assert_eq!(resolved.subdirectory.as_ref().map(RelPath::as_str), folder, "{tail}");
     };
     check("main", "main", None);
     check("main/", "main", None);
@@ -140,7 +140,7 @@ fn a_tail_is_settled_by_the_longest_ref() {
     let bad = |tail: &str| remote.resolve(&Reference::Tail(tail.into()), None, None).unwrap_err().kind;
     assert_eq!(bad("main/../../etc"), Kind::Usage);
     assert_eq!(bad("nothing/here"), Kind::NotFound);
-    let named = TreePath::parse(b"other").unwrap();
+    let named = RelPath::parse(b"other").unwrap();
     let both = remote.resolve(&Reference::Tail("main/x".into()), Some(&named), None).unwrap_err();
     assert_eq!(both.kind, Kind::Usage);
 }
@@ -162,7 +162,7 @@ fn what_is_not_there_is_named_with_what_is_near() {
     let gone = "1234567890123456789012345678901234567890".parse().unwrap();
     let resolved = remote.resolve(&Reference::Sha(gone), None, None).unwrap();
     assert_eq!(remote.fetch(&resolved, Extent::Full).err().unwrap().kind, Kind::NotFound);
-    let folder = TreePath::parse(b"a/none").unwrap();
+    let folder = RelPath::parse(b"a/none").unwrap();
     let resolved = remote.resolve(&Reference::Default, Some(&folder), None).unwrap();
     assert_eq!(remote.fetch(&resolved, Extent::Full).err().unwrap().kind, Kind::NotFound);
     let blob = sha(repo.repository.find_commit(ids.main).unwrap().tree_id());
@@ -295,7 +295,7 @@ fn one_folder_is_listed_with_paths_from_the_top_and_git_ids() {
     let ids = seed(&mut repo);
     let world = bench.world();
     let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
-    let folder = TreePath::parse(b"a").unwrap();
+    let folder = RelPath::parse(b"a").unwrap();
     let tree = remote
         .fetch(&remote.resolve(&Reference::Default, Some(&folder), None).unwrap(), Extent::Full)
         .unwrap();
@@ -507,7 +507,7 @@ fn two_skills(repo: &mut Repo) {
     repo.set("refs/heads/main", commit);
 }
 
-fn below(folder: &'static str) -> impl Fn(&Entry) -> bool {
+fn below(folder: &'static str) -> impl Fn(&FileEntry) -> bool {
     move |entry| entry.path.as_str().starts_with(folder)
 }
 

@@ -8,8 +8,9 @@ use git2::{ObjectType, Oid};
 use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::git::objects::Objects;
 use crate::fetch::is_clutter;
-use crate::tree::{Entry, Listing, MAX_PATH, Node, TreePath, ancestors};
-use crate::words::nearest;
+use crate::listing::{FileEntry, Listing, Node};
+use crate::path::{MAX_PATH, RelPath, ancestors};
+use crate::text::find_nearest;
 
 /// Entries and folders of a repository together; a tree may name another ten times, and
 /// so on ("git bomb": ten levels are 10^10 files). The largest real one measured has 12,203.
@@ -49,7 +50,7 @@ fn lines(tree: &[u8]) -> Result<Vec<Line<'_>>> {
 /// What a walk found so far.
 #[derive(Default)]
 struct Walk {
-    entries: Vec<Entry>,
+    entries: Vec<FileEntry>,
     refused: Vec<(Vec<u8>, &'static str)>,
     ids: Vec<Oid>,
     folders: BTreeMap<String, Oid>,
@@ -74,7 +75,7 @@ pub(crate) struct Listed {
 /// # Errors
 /// `NotFound` without that folder, `Invalid` for more than 500,000 entries, `Integrity`
 /// for trees that are missing or broken.
-pub(crate) fn list(objects: &Objects, root: Oid, folder: Option<&TreePath>) -> Result<Listed> {
+pub(crate) fn list(objects: &Objects, root: Oid, folder: Option<&RelPath>) -> Result<Listed> {
     list_up_to(MOST_ENTRIES, objects, root, folder)
 }
 
@@ -83,7 +84,7 @@ pub(super) fn list_up_to(
     most: usize,
     objects: &Objects,
     root: Oid,
-    folder: Option<&TreePath>,
+    folder: Option<&RelPath>,
 ) -> Result<Listed> {
     let top = match folder {
         None => root,
@@ -132,7 +133,7 @@ impl Walk {
             raw.push(b'/');
         }
         raw.extend_from_slice(line.name);
-        let path = match TreePath::parse(&raw) {
+        let path = match RelPath::parse(&raw) {
             _ if line.name.contains(&b'/') => Err("has a slash inside a name"),
             Ok(_) if depth >= DEEPEST => Err("lies deeper than 64 folders"),
             other => other,
@@ -159,7 +160,7 @@ impl Walk {
             mode if mode.starts_with(b"100") => Node::File { executable: false },
             _ => Node::Special("thing of unknown mode"),
         };
-        let mut entry = Entry { path, node, size: 0, slot: self.ids.len() };
+        let mut entry = FileEntry { path, node, size: 0, slot: self.ids.len() };
         if let Some(reason) = learn(objects, line.id, &mut entry)? {
             self.refused.push((raw, reason));
             return Ok(None);
@@ -176,7 +177,7 @@ impl Walk {
 ///
 /// # Errors
 /// `Integrity` for a blob that is broken.
-pub(super) fn learn(objects: &Objects, id: Oid, entry: &mut Entry) -> Result<Option<&'static str>> {
+pub(super) fn learn(objects: &Objects, id: Oid, entry: &mut FileEntry) -> Result<Option<&'static str>> {
     const UNSOUND: Option<&str> = Some("is a link with no sound target");
     let is_link = match entry.node {
         Node::File { .. } => false,
@@ -199,11 +200,11 @@ pub(super) fn learn(objects: &Objects, id: Oid, entry: &mut Entry) -> Result<Opt
 }
 
 /// The error for a folder that is not there, with the nearest one that is.
-fn no_folder(objects: &Objects, root: Oid, folder: &TreePath) -> Error {
+fn no_folder(objects: &Objects, root: Oid, folder: &RelPath) -> Error {
     let error = error!(NotFound, "there is no folder `{folder}` in the repository");
     let Ok(Listed { listing, .. }) = list(objects, root, None) else { return error };
     let folders: BTreeSet<&str> = listing.entries().iter().flat_map(|entry| ancestors(&entry.path)).collect();
-    match nearest(folder.as_str(), folders.into_iter()) {
+    match find_nearest(folder.as_str(), folders.into_iter()) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint("`ba-agent skill show SOURCE` lists its skills with their folders"),
     }

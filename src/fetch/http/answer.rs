@@ -11,7 +11,7 @@ use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::World;
 use crate::fetch::auth;
 use crate::interrupt;
-use crate::words::count;
+use crate::text::count_noun;
 
 /// Bytes a second, over [`Patience::slow`], below which a host is given up.
 pub(super) const SLOWEST: u64 = 1_000;
@@ -164,7 +164,7 @@ pub(crate) fn from_reader(error: std::io::Error) -> Error {
 
 fn spoken(wait: Duration) -> String {
     match wait.as_secs() {
-        seconds @ ..=119 => count(usize::try_from(seconds).unwrap_or_default(), "second"),
-        seconds => count(usize::try_from(seconds.div_ceil(60)).unwrap_or_default(), "minute"),
+        seconds @ ..=119 => count_noun(usize::try_from(seconds).unwrap_or_default(), "second"),
+        seconds => count_noun(usize::try_from(seconds.div_ceil(60)).unwrap_or_default(), "minute"),
     }
 }

@@ -9,7 +9,7 @@ use crate::fsx;
 use crate::layout::Env;
 use crate::registry::Registry;
 use crate::source::{Request, Source};
-use crate::words::count;
+use crate::text::count_noun;
 
 /// The oldest libgit2 that is sound: seven fixes of 2026, see `Cargo.toml`.
 const LIBGIT2: (u32, u32, u32) = (1, 9, 7);
@@ -51,8 +51,10 @@ pub(super) fn folders(patient: &Patient<'_>, seen: &mut Examination) {
 pub(super) fn abandoned(patient: &Patient<'_>, seen: &mut Examination) {
     let abandoned = patient.store.workspace().abandoned();
     if !abandoned.is_empty() {
-        let what =
-            format!("the history of {} that is no longer where it was", count(abandoned.len(), "project"));
+        let what = format!(
+            "the history of {} that is no longer where it was",
+            count_noun(abandoned.len(), "project")
+        );
         let details =
             abandoned.iter().map(|(project, kept)| format!("{} in {}", shown(project), shown(kept)));
         seen.add(
@@ -130,7 +132,7 @@ pub(super) fn tokens(patient: &Patient<'_>, registry: &Registry, seen: &mut Exam
     for (kind, is_set, variable) in hosts {
         let from = registry.skills.values().filter(|entry| entry.kind == kind).count();
         if from > 0 && !is_set {
-            let message = format!("{} from {kind}, and no token for it", count(from, "skill"));
+            let message = format!("{} from {kind}, and no token for it", count_noun(from, "skill"));
             let hint = format!(
                 "public repositories need none; for private ones set {variable}, or have a git credential helper"
             );
@@ -157,7 +159,7 @@ pub(super) fn programs(patient: &Patient<'_>, registry: &Registry, seen: &mut Ex
     let found = find(&ssh, env);
     seen.fact("ssh", &shown_or(&found));
     if over_ssh > 0 && found.is_none() {
-        let message = format!("{} over ssh, and there is no program `{ssh}`", count(over_ssh, "skill"));
+        let message = format!("{} over ssh, and there is no program `{ssh}`", count_noun(over_ssh, "skill"));
         seen.add(Finding::wrong("ssh", message).hint("install an ssh client, or name one in GIT_SSH"));
     }
 }

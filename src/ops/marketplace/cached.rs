@@ -6,12 +6,12 @@ use serde_json::value::RawValue;
 use super::fetch::Fetched;
 use super::recorded::{is_live, place_of};
 use crate::cache::{Catalog, Rows};
+use crate::catalog::{self as catalogue, Catalogue, Manner};
 use crate::error::{Error, Result, error};
 use crate::fetch::marketplace::Place;
 use crate::fetch::{self, World};
-use crate::marketplace::{self as catalogue, Catalogue, Manner};
-use crate::marketplaces::Marketplace;
 use crate::search::{Builder, Document};
+use crate::store::marketplaces::Marketplace;
 
 /// What the catalogue is kept under: where it really is and in which state, so that no
 /// project answers for another, and what decides how it is read.

@@ -9,16 +9,16 @@ use super::plugin_manifest::{plugin_manifest, plugin_manifests};
 use super::recorded::{archive_pin, at_pin, place_of};
 use super::resolve::resolve_name;
 use super::{load_catalog, parse_documents};
+use crate::catalog::{self, Catalogue, Plugin, PluginManifest, Resolution, Scan, Want, root_of};
 use crate::error::{Error, Result, error, printable};
 use crate::fetch::marketplace::Place;
 use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
-use crate::marketplace::{self, Catalogue, Plugin, PluginManifest, Resolution, Scan, Want, root_of};
-use crate::marketplaces::{Marketplace, Marketplaces};
+use crate::listing::Listing;
 use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered, Offer};
 use crate::ops::parallel;
 use crate::registry::Origin;
 use crate::source::{Request, Source};
-use crate::tree::Listing;
+use crate::store::marketplaces::{Marketplace, Marketplaces};
 
 /// An entry whose source is open.
 struct Opened<'w> {
@@ -120,7 +120,7 @@ fn look<'w>(ask: &Ask, all: &Marketplaces, world: &'w World<'w>) -> Result<Looke
     if let (Some(skill), false) = (skill, matches!(ask.choice, Choice::Named(_))) {
         ask.choice = Choice::Named(vec![skill]);
     }
-    let version = Some(marketplace::version(manifest.as_ref(), plugin, None)).filter(|v| *v != "unknown");
+    let version = Some(catalog::version(manifest.as_ref(), plugin, None)).filter(|v| *v != "unknown");
     let entry = Lent {
         origin: Origin { name: registered.clone(), entry: plugin.name.clone() },
         notes: plugin.notes.iter().map(|note| format!("the entry `{}`: {note}", plugin.name)).collect(),
@@ -262,7 +262,7 @@ fn resolve(plugin: &Plugin, opened: &mut Opened<'_>) -> Result<(Resolution, Opti
     let tree = source.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
     let manifest = plugin_manifest(tree, root)?;
     let scan = Scan { listing: &tree.listing, root, top, is_marketplace: *is_marketplace };
-    let resolution = marketplace::resolve(plugin, manifest.as_ref(), scan)?;
+    let resolution = catalog::resolve(plugin, manifest.as_ref(), scan)?;
     if resolution.folders.is_empty() {
         return Err(resolution.nothing(&plugin.name));
     }
@@ -324,8 +324,8 @@ fn view(plugin: &Plugin, skills: Vec<String>) -> EntryView {
         category: plugin.category.clone(),
         tags: plugin.tags.clone(),
         homepage: plugin.homepage.clone(),
-        kind: source.map(marketplace::EntrySource::kind),
-        pinned: source.is_some_and(marketplace::EntrySource::is_pinned),
+        kind: source.map(catalog::EntrySource::kind),
+        pinned: source.is_some_and(catalog::EntrySource::is_pinned),
         skills,
         fault: plugin.fault().map(str::to_owned),
     }

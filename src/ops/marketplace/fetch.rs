@@ -10,18 +10,18 @@ use super::left_out::{LeftOut, Why};
 use super::plugin_manifest::{plugin_manifest, plugin_manifests};
 use super::recorded::{archive_pin, at_pin, place_of, settled};
 use crate::cache::Catalog;
+use crate::catalog::{self as catalogue, Catalogue, Manner, Plugin, Scan, Want, root_of};
 use crate::digest::Digest;
 use crate::discover;
 use crate::error::{Result, error};
 use crate::fetch::marketplace::{self, Place};
 use crate::fetch::{self, OpenOptions, PackageSource, Tree, World};
-use crate::marketplace::{self as catalogue, Catalogue, Manner, Plugin, Scan, Want, root_of};
-use crate::marketplaces::Marketplace;
+use crate::listing::{FileEntry, Listing, Node};
 use crate::registry::PinRecord;
 use crate::search::{Document, Text};
 use crate::skill::{self, Finding, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile, SkillName};
 use crate::source::{Pin, Request, Source};
-use crate::tree::{Entry, Listing, Node};
+use crate::store::marketplaces::Marketplace;
 
 /// Characters of a skill's text that the search takes: what it is for stands at its beginning,
 /// and more of it finds no more (`tests/search/`).
@@ -132,7 +132,7 @@ pub(super) fn of_source(
     let chosen = source.resolved.chosen.as_deref().or_else(|| settled(&request.reference, &source.resolved));
     let pin = PinRecord::of(&source.resolved.pin, chosen, None);
     // In one request, though which of them count is known only when the catalogue is read.
-    let is_manifest = |entry: &Entry| matches!(entry.path.name(), "marketplace.json" | "plugin.json");
+    let is_manifest = |entry: &FileEntry| matches!(entry.path.name(), "marketplace.json" | "plugin.json");
     source.ensure_files(is_manifest)?;
     let (manifest, text) = match marketplace::find(&mut source, &base, named)? {
         Some((path, text)) => (Some(path), text),

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::discover;
+use crate::listing::Listing;
 use crate::search::Document;
 use crate::skill::{LOWER_MANIFEST, MANIFEST};
-use crate::tree::Listing;
 
 /// Why something was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

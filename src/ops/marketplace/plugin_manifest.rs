@@ -1,9 +1,9 @@
 //! The `plugin.json` of a plugin: where it may be in a source, and what it says.
 
+use crate::catalog::{PLUGIN_MANIFESTS, PluginManifest};
 use crate::error::{Result, error, printable};
 use crate::fetch::Tree;
 use crate::fetch::marketplace::text;
-use crate::marketplace::{PLUGIN_MANIFESTS, PluginManifest};
 
 /// Where the `plugin.json` of a plugin may be.
 pub(super) fn plugin_manifests(root: &str) -> impl Iterator<Item = String> {

@@ -4,10 +4,10 @@
 use crate::digest::Digest;
 use crate::error::{Context as _, Result, printable};
 use crate::fetch::marketplace::Place;
-use crate::marketplaces::Marketplace;
+use crate::path::RelPath;
 use crate::registry::PinRecord;
 use crate::source::{Reference, Request, Resolved, Sha, Source};
-use crate::tree::TreePath;
+use crate::store::marketplaces::Marketplace;
 
 /// Where a registered marketplace is.
 pub(super) fn place_of(known: &Marketplace) -> Result<Place> {
@@ -59,14 +59,14 @@ pub(super) fn settled<'r>(asked: &Reference, resolved: &'r Resolved) -> Option<&
 
 /// The folder at the end of a page's address. What stands before it is the branch or tag that
 /// it was settled to, else one word: a commit, or so many digits of one.
-fn folder_of(tail: &str, settled: Option<&str>) -> Option<TreePath> {
+fn folder_of(tail: &str, settled: Option<&str>) -> Option<RelPath> {
     let short = ["refs/heads/", "refs/tags/"].iter().find_map(|kind| tail.strip_prefix(kind));
     let tail = short.unwrap_or(tail);
     let folder = match settled.and_then(|settled| tail.strip_prefix(settled)) {
         Some(folder) => folder.trim_start_matches('/'),
         None => tail.split_once('/')?.1,
     };
-    TreePath::parse(folder.as_bytes()).ok()
+    RelPath::parse(folder.as_bytes()).ok()
 }
 
 #[cfg(test)]

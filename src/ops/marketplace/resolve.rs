@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{load_catalog, parse_documents};
+use crate::catalog::Catalogue;
 use crate::error::{Kind, Result, error, printable};
 use crate::fetch::World;
-use crate::marketplace::Catalogue;
-use crate::marketplaces::Marketplaces;
 use crate::search::Document;
 use crate::source::{Reference, Request, Source};
+use crate::store::marketplaces::Marketplaces;
 
 /// A name as a person writes it: `entry`, `skill` or `entry:skill`. An entry may have a colon
 /// of its own, a skill has none.
@@ -43,7 +43,7 @@ pub(super) fn resolve_name(
         return Ok((catalogue.find(entry)?.name.clone(), Some(skill.to_owned())));
     }
     match owners.iter().collect::<Vec<_>>()[..] {
-        [] => Err(match crate::words::nearest(name, documents.iter().map(|d| d.name.as_ref())) {
+        [] => Err(match crate::text::find_nearest(name, documents.iter().map(|d| d.name.as_ref())) {
             Some(near) if missing.hints.is_empty() => missing.hint(format!("did you mean `{near}`?")),
             _ => missing,
         }),

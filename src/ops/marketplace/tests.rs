@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::resolve::locate;
 use super::*;
+use crate::catalog::Want;
 use crate::error::Kind;
 use crate::fetch::testing::Bench;
-use crate::marketplace::Want;
 use crate::ops::gather::{Ask, Choice};
 use crate::ops::installed::match_installed;
 use crate::registry::{Origin, Registry};
@@ -39,10 +39,16 @@ fn shop(bench: &Bench, names: &[&str]) -> Marketplaces {
     for name in names {
         let fetched = fetch(&Place::parse("./m").unwrap(), &bench.world()).unwrap();
         assert_eq!((fetched.skills, fetched.warnings.len()), (4, 0));
-        crate::marketplaces::change(&file, &file.with_extension("lock"), Duration::ZERO, &|_| (), |all| {
-            all.insert((*name).to_owned(), fetched.marketplace);
-            Ok(())
-        })
+        crate::store::marketplaces::change(
+            &file,
+            &file.with_extension("lock"),
+            Duration::ZERO,
+            &|_| (),
+            |all| {
+                all.insert((*name).to_owned(), fetched.marketplace);
+                Ok(())
+            },
+        )
         .unwrap();
     }
     Marketplaces::read(&file, None).unwrap()
@@ -192,7 +198,8 @@ fn an_update_that_is_not_recorded_loses_nothing() {
         all.extend(own(&old));
         Ok(())
     };
-    crate::marketplaces::change(&file, &file.with_extension("lock"), Duration::ZERO, &|_| (), put).unwrap();
+    crate::store::marketplaces::change(&file, &file.with_extension("lock"), Duration::ZERO, &|_| (), put)
+        .unwrap();
     let second = repo.commit(&[("marketplace.json", catalogue("second").as_bytes())], &[first]);
     repo.set("refs/heads/main", second);
     let all = Marketplaces::read(&file, None).unwrap();

@@ -9,14 +9,14 @@ use super::cached::keep;
 use super::fetch::{self, Fetched};
 use super::recorded::{is_live, place_of};
 use super::{cached, load_catalog};
+use crate::catalog::Catalogue;
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
 use crate::fetch::marketplace::Place;
 use crate::fetch::{Extent, PackageSource, World};
-use crate::marketplace::Catalogue;
-use crate::marketplaces::{Marketplace, Marketplaces};
 use crate::ops::parallel;
 use crate::registry::PinRecord;
+use crate::store::marketplaces::{Marketplace, Marketplaces};
 
 /// What became of one marketplace.
 #[derive(Debug, Serialize)]

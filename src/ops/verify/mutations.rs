@@ -80,7 +80,7 @@ impl World {
 }
 
 /// The record of what [`write`] writes, hashed from the bytes and not from the disk.
-fn entry(mode: &str) -> Entry {
+fn entry(mode: &str) -> LockEntry {
     let files: Files = FILES
         .iter()
         .map(|(path, mode, b)| ((*path).to_owned(), format!("{mode} {}", sha256_hex(b))))

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{tar_build as tar, zip_build as zip};
 use crate::fetch::{Tree, archive, local};
-use crate::tree::Limits;
+use crate::listing::Limits;
 
 /// Path to bytes and the executable bit.
 type Files = BTreeMap<String, (Vec<u8>, bool)>;

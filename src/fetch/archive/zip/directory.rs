@@ -2,7 +2,7 @@
 
 use flate2::Crc;
 
-use crate::tree::Limits;
+use crate::listing::Limits;
 
 use super::fields::Fields;
 use super::{DEFLATED, Refusal, STORED};

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::error::Kind;
-use crate::tree::{Entry, Listing, Node, TreePath};
+use crate::listing::{FileEntry, Listing, Node};
+use crate::path::RelPath;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -338,7 +339,7 @@ fn listing(paths: &[&str]) -> Listing {
             Some((path, target)) => (path, Node::Link { target: target.to_owned() }),
             None => (*path, Node::File { executable: false }),
         };
-        Entry { path: TreePath::parse(path.as_bytes()).unwrap(), node, size: 1, slot: 0 }
+        FileEntry { path: RelPath::parse(path.as_bytes()).unwrap(), node, size: 1, slot: 0 }
     };
     Listing::new(paths.iter().map(entry).collect())
 }
@@ -658,7 +659,7 @@ proptest! {
         if let Ok(catalogue) = Catalogue::parse(&entry(&json!(path)), "m", CLAUDE)
             && let Ok(EntrySource::Relative { path }) = catalogue.plugins[0].source()
         {
-            prop_assert!(path.is_empty() || TreePath::parse(path.as_bytes()).is_ok(), "{}", path);
+            prop_assert!(path.is_empty() || RelPath::parse(path.as_bytes()).is_ok(), "{}", path);
         }
     }
 }

@@ -9,9 +9,9 @@ use url::Url;
 use super::{Catalogue, EntrySource, Plugin};
 use crate::digest::Digest;
 use crate::error::{Result, error, printable};
+use crate::path::RelPath;
 use crate::skill::{LOWER_MANIFEST, MANIFEST};
 use crate::source::Source;
-use crate::tree::TreePath;
 
 /// Where an index is looked for below the root of a host, the newer version first.
 pub(crate) const INDEXES: [&str; 2] =
@@ -116,10 +116,10 @@ fn folder(skill: &Skill, index: &Url) -> Option<Url> {
 }
 
 /// The files of a skill, held to the rule of paths. The error is the reason alone.
-fn paths(skill: &Skill) -> Result<Vec<TreePath>, String> {
+fn paths(skill: &Skill) -> Result<Vec<RelPath>, String> {
     let mut paths = BTreeSet::new();
     for file in &skill.files {
-        let path = TreePath::parse(file.as_bytes())
+        let path = RelPath::parse(file.as_bytes())
             .map_err(|reason| format!("its file `{}` {reason}", printable(file, false)))?;
         if let Some(twice) = paths.replace(path) {
             return Err(format!("its file `{twice}` is listed twice"));
@@ -137,7 +137,7 @@ fn paths(skill: &Skill) -> Result<Vec<TreePath>, String> {
 /// # Errors
 /// `Invalid` for what is no such index and for names of files that must not be written;
 /// `NotFound` for a skill that it does not list.
-pub(crate) fn files(text: &str, index: &Url, at: &Url) -> Result<Vec<(TreePath, Url)>> {
+pub(crate) fn files(text: &str, index: &Url, at: &Url) -> Result<Vec<(RelPath, Url)>> {
     let read = parse(text, index)?;
     let shown = printable(at.as_str(), false);
     if read.schema.is_some() {
@@ -148,7 +148,7 @@ pub(crate) fn files(text: &str, index: &Url, at: &Url) -> Result<Vec<(TreePath, 
         return Err(error!(NotFound, "the index beside `{shown}` does not list that skill"));
     };
     let paths = paths(skill).map_err(|reason| error!(Invalid, "`{shown}` is refused: {reason}"))?;
-    let below = |path: TreePath| {
+    let below = |path: RelPath| {
         let mut url = at.clone();
         url.path_segments_mut().ok()?.extend(path.as_str().split('/'));
         Some((path, url))

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::lock::Lock;
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
 use crate::fsx;
 use crate::registry::PinRecord;
-use crate::store::lock::Lock;
-use crate::words::nearest;
+use crate::text::find_nearest;
 
 /// The version that this program writes; a newer major one is refused.
 const SCHEMA_VERSION: &str = "1.0";
@@ -131,7 +131,7 @@ impl Marketplaces {
     fn unknown(&self, name: &str) -> Error {
         let shown = printable(name, false);
         let error = error!(NotFound, "no marketplace named `{shown}` is registered");
-        match nearest(name, self.all().map(|(name, _)| name.as_str())) {
+        match find_nearest(name, self.all().map(|(name, _)| name.as_str())) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint(format!("register it with `ba-agent marketplace add {shown} SOURCE`")),
         }

@@ -6,8 +6,8 @@ use super::plugin::spoken;
 use super::{Plugin, PluginManifest};
 use crate::discover;
 use crate::error::{Error, Result, error, printable};
+use crate::listing::{Listing, Node};
 use crate::skill::{LOWER_MANIFEST, MANIFEST};
-use crate::tree::{Listing, Node};
 
 /// Links that are followed, one after the other, before they are taken for a circle.
 const MAX_LINKS: usize = 8;
@@ -207,7 +207,7 @@ impl Finder<'_> {
             return Some(format!(
                 "its plugin.json keeps {} under `extensions` of `{program}`, to be put in place by its own build; \
                  another branch may have them in place",
-                crate::words::count(paths.len(), "skill")
+                crate::text::count_noun(paths.len(), "skill")
             ));
         }
         let elsewhere = discover::skills(self.scan.listing, self.scan.root);

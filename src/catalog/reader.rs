@@ -7,8 +7,8 @@ use super::rules::{self, Rule};
 use super::{MAX_BYTES, Manner};
 use crate::error::printable;
 use crate::json::{Json, Key, Lines};
+use crate::path::RelPath;
 use crate::skill::{Finding, Severity};
-use crate::tree::TreePath;
 
 /// Parts that an entry or a plugin may have beside skills.
 pub(super) const PARTS: [&str; 7] =
@@ -311,5 +311,5 @@ pub(super) fn clean_path(text: &str) -> Result<String, &'static str> {
     if path.is_empty() || path == "." {
         return if text.trim().is_empty() { Err("is empty") } else { Ok(String::new()) };
     }
-    TreePath::parse(path.as_bytes()).map(|path| path.as_str().to_owned())
+    RelPath::parse(path.as_bytes()).map(|path| path.as_str().to_owned())
 }

@@ -77,5 +77,5 @@ pub(super) fn spoken(part: &str, count: usize) -> String {
         other => other,
     };
     debug_assert!(PARTS.contains(&part), "{part}");
-    crate::words::count(count, word)
+    crate::text::count_noun(count, word)
 }

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, Result, error, printable};
 use crate::skill::{Finding, Severity};
 use crate::source::Source;
-use crate::words::nearest;
+use crate::text::find_nearest;
 
 pub(crate) use plugin::PluginManifest;
 pub(crate) use skills::{Resolution, Scan, resolve};
@@ -249,7 +249,7 @@ impl Catalogue {
 
     fn unknown(&self, name: &str) -> Error {
         let error = error!(NotFound, "the marketplace has no entry `{}`", printable(name, false));
-        match nearest(name, self.plugins.iter().map(|plugin| plugin.name.as_str())) {
+        match find_nearest(name, self.plugins.iter().map(|plugin| plugin.name.as_str())) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error,
         }

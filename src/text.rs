@@ -1,8 +1,8 @@
-//! Words: what a person may have meant.
+//! Text for people: the word they may have meant, numbers with their noun, sizes.
 
 /// The known word nearest to `word`, if it is near enough to be a typing error: an edit
 /// distance of a third of its length, as cargo and git take it, or a shared beginning.
-pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn find_nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let limit = (word.chars().count() / 3).max(1);
     known
@@ -15,12 +15,12 @@ pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
 }
 
 /// `1 skill`, `2 skills`.
-pub(crate) fn count(n: usize, noun: &str) -> String {
+pub(crate) fn count_noun(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 /// Bytes as a person reads them: `512 B`, `3.4 KiB`, `12 MiB`.
-pub(crate) fn size(bytes: u64) -> String {
+pub(crate) fn format_bytes(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let mut value = bytes as f64;
     for unit in ["B", "KiB", "MiB", "GiB"] {
@@ -43,17 +43,17 @@ mod tests {
     #[test]
     fn typing_errors_are_near_other_words_are_not() {
         let known = ["pdf", "docx", "skill-creator", "mcp-builder"];
-        assert_eq!(nearest("pfd", known.into_iter()), Some("pdf"));
-        assert_eq!(nearest("skill-creater", known.into_iter()), Some("skill-creator"));
-        assert_eq!(nearest("mcp", known.into_iter()), Some("mcp-builder"));
-        assert_eq!(nearest("kubernetes", known.into_iter()), None);
+        assert_eq!(find_nearest("pfd", known.into_iter()), Some("pdf"));
+        assert_eq!(find_nearest("skill-creater", known.into_iter()), Some("skill-creator"));
+        assert_eq!(find_nearest("mcp", known.into_iter()), Some("mcp-builder"));
+        assert_eq!(find_nearest("kubernetes", known.into_iter()), None);
     }
 
     #[test]
     fn numbers_are_said_as_people_say_them() {
-        assert_eq!((count(1, "skill"), count(0, "file")), ("1 skill".into(), "0 files".into()));
+        assert_eq!((count_noun(1, "skill"), count_noun(0, "file")), ("1 skill".into(), "0 files".into()));
         assert_eq!(
-            (size(512), size(3_500), size(12 << 20)),
+            (format_bytes(512), format_bytes(3_500), format_bytes(12 << 20)),
             ("512 B".into(), "3.4 KiB".into(), "12 MiB".into())
         );
     }
