@@ -8,12 +8,13 @@ use crate::digest::{TreeDigest, sha256_hex};
 use crate::discover::{self, Unnamed};
 use crate::disk::{OnDisk, Seen, Sight};
 use crate::error::Result;
-use crate::fetch::{PackageSource, Progress, Tree, World};
+use crate::fetch::{PackageSource, Progress, World};
 use crate::layout::Env;
 use crate::listing::{FileEntry, Limits, Listing, Node, check_portable};
 use crate::ops::gather::{self, Ask, Candidate, Choice};
 use crate::ops::list;
 use crate::ops::plan::{self, Wanted};
+use crate::package::Package;
 use crate::path::RelPath;
 use crate::registry::{Mode, Overview, Registry};
 use crate::search::{self, Document, Query};
@@ -81,11 +82,11 @@ impl Skills {
         };
         let entries: Vec<FileEntry> = files.iter().enumerate().map(entry).collect();
         let blobs = files.iter().map(|(_, bytes)| bytes.clone()).collect();
-        let tree = Tree::in_memory(Listing::new(entries.clone()), blobs);
+        let tree = Package::in_memory(Listing::new(entries.clone()), blobs);
         Self::gather(entries, tree).expect("skills that can be installed")
     }
 
-    fn gather(entries: Vec<FileEntry>, tree: Tree) -> Result<Self> {
+    fn gather(entries: Vec<FileEntry>, tree: Package) -> Result<Self> {
         let (env, settings) = (Env::read(None)?, Settings::default());
         let world = World::new(&env, &settings, Path::new("/"), true, &Silent, None);
         let request = Request::parse("owner/repo")?;

@@ -16,8 +16,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use crate::digest::{self, Digest, Files, sha256_hex};
-use crate::fetch::Tree;
 use crate::listing::{FileEntry, Listing, Node};
+use crate::package::Package;
 use crate::path::RelPath;
 pub(crate) use bundle::Batch;
 use bundle::Bundle;
@@ -111,7 +111,7 @@ impl Cache {
 
     /// The tree of this digest, every byte verified; `None` when it is not there or broken.
     /// Reading it counts as use.
-    pub(crate) fn get(&self, digest: &Digest) -> Option<Tree> {
+    pub(crate) fn get(&self, digest: &Digest) -> Option<Package> {
         let file = self.file(digest);
         let Ok(bytes) = std::fs::read(&file) else {
             return self.bundles().iter().find_map(|bundle| bundle.get(digest));
@@ -326,13 +326,13 @@ fn head(files: &Files, bytes: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// The tree in these bytes, if it is the one of this digest.
-fn verified(bytes: Vec<u8>, digest: &Digest) -> Option<Tree> {
+fn verified(bytes: Vec<u8>, digest: &Digest) -> Option<Package> {
     let (tree, files) = unpack(bytes)?;
     (digest::of_files(&files) == *digest).then_some(tree)
 }
 
 /// The tree and its record, when each file hashes to what its line says.
-pub(crate) fn unpack(bytes: Vec<u8>) -> Option<(Tree, Files)> {
+pub(crate) fn unpack(bytes: Vec<u8>) -> Option<(Package, Files)> {
     let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.lines();
@@ -364,7 +364,7 @@ pub(crate) fn unpack(bytes: Vec<u8>) -> Option<(Tree, Files)> {
         entries.push(FileEntry { path, node, size: size as u64, slot: ranges.len() });
         ranges.push(range);
     }
-    (at == bytes.len()).then(|| (Tree::packed(Listing::new(entries), bytes, ranges), files))
+    (at == bytes.len()).then(|| (Package::packed(Listing::new(entries), bytes, ranges), files))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use crate::text::find_nearest;
 
 pub(crate) use plugin::PluginManifest;
 pub(crate) use skills::{Resolution, Scan, resolve};
-pub(crate) use source::{EntrySource, Package, Want};
+pub(crate) use source::{EntrySource, NpmPackage, Want};
 pub(crate) use wellknown::{INDEXES as WELL_KNOWN, files as served_files, read as read_well_known};
 
 /// Bytes of a catalogue. The largest real one has 169 kB for 286 entries; 10,000 entries

@@ -10,11 +10,11 @@
 //!   but for `doctor --fix`.
 //! * **World** (`fetch`, `store`, `cache`, `history`, `places`, `disk`,
 //!   `layout`, `settings`): input and output.
-//! * **Words** (`skill`, `discover`, `source`, `registry`, `path`, `listing`, `catalog`, `search`,
-//!   `interop` …): pure, no IO, no clock.
+//! * **Words** (`skill`, `discover`, `source`, `registry`, `path`, `listing`, `package`,
+//!   `catalog`, `search`, `interop` …): pure, no IO, no clock.
 //! * **Ground** (`error`, `fsx`, `interrupt`).
 //!
-//! An install goes one way: text to `Request`, resolved and fetched to a tree, looked
+//! An install goes one way: text to `Request`, resolved and fetched to a package, looked
 //! through for candidates, planned against the registry, staged, validated, swapped in,
 //! recorded, reported.
 //!
@@ -49,6 +49,7 @@ mod json;
 mod layout;
 mod listing;
 mod ops;
+mod package;
 mod path;
 mod places;
 mod registry;

@@ -34,7 +34,7 @@ use crate::registry::{Overview, Registry};
 
 use journal::Journal;
 use lock::Lock;
-pub(crate) use staged::{Staged, Valid, above, files_of, relative_entries};
+pub(crate) use staged::{Staged, Valid};
 pub(crate) use transaction::Transaction;
 pub(crate) use workspace::{STAGING_PREFIX, Workspace};
 

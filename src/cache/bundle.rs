@@ -19,7 +19,7 @@ use tempfile::NamedTempFile;
 use super::{Cache, UNFINISHED, head, touch, verified};
 use crate::digest::{Digest, Files};
 use crate::error::Result;
-use crate::fetch::Tree;
+use crate::package::Package;
 
 /// The folder of the bundles, among those of single trees, which have two digits.
 const FOLDER: &str = "bundles";
@@ -196,7 +196,7 @@ impl Bundle {
     }
 
     /// The tree of this digest, every byte verified.
-    pub(super) fn get(&self, digest: &Digest) -> Option<Tree> {
+    pub(super) fn get(&self, digest: &Digest) -> Option<Package> {
         let (offset, length) = *self.index.get(digest)?;
         let tree = self.read(offset, length).and_then(|bytes| verified(bytes, digest));
         match &tree {

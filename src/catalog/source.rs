@@ -22,7 +22,7 @@ pub(crate) enum EntrySource {
     /// Any git remote: `url`, `git`, `git-subdir`, or an address alone.
     Git { url: String, path: Option<String>, at: Revision },
     /// A package of an npm registry.
-    Npm(Package),
+    Npm(NpmPackage),
     /// An archive by its URL.
     Archive { url: String, sha256: Option<Digest> },
     /// A single `SKILL.md`, as well-known indexes serve it.
@@ -33,7 +33,7 @@ pub(crate) enum EntrySource {
 
 /// A package of an npm registry, in the words of a catalogue.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Package {
+pub(crate) struct NpmPackage {
     pub(crate) name: String,
     /// An exact version, a range, or a tag such as `latest`, which is the default.
     pub(crate) version: Option<String>,
@@ -58,7 +58,7 @@ pub(crate) enum Want {
     /// Something else that [`fetch::open`](crate::fetch::open) opens, held to `integrity`.
     Elsewhere { request: Box<Request>, integrity: Option<Digest> },
     /// A package: its registry must be asked for the tarball first.
-    Npm(Package),
+    Npm(NpmPackage),
 }
 
 impl Want {
@@ -503,7 +503,7 @@ fn npm<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Option<EntrySource
         reader.say(rules::SOURCE_ADDRESS, members.offset_of("package"), message, "");
         return None;
     }
-    Some(EntrySource::Npm(Package {
+    Some(EntrySource::Npm(NpmPackage {
         name: package,
         version: pin(reader, members, "version"),
         registry: pin(reader, members, "registry"),

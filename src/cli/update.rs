@@ -6,19 +6,18 @@ use clap_complete::engine::ArgValueCandidates;
 use super::completions::installed_names;
 use super::{Context, Place};
 use crate::diff::unified;
-use crate::digest;
 use crate::error::{Error, Result, error};
-use crate::fetch::{Tree, World, local};
+use crate::fetch::{World, local};
 use crate::ops::apply::{Done, Report};
 use crate::ops::installed::find_installed;
 use crate::ops::outdated::{self, State, UpdateStatus};
 use crate::ops::plan::{Action, Content, Plan};
 use crate::ops::repoint;
 use crate::ops::update::{self, Update as Planned};
+use crate::package::Package;
 use crate::registry::{LockEntry, Registry};
 use crate::skill::SkillName;
 use crate::source::Request;
-use crate::store::files_of;
 use crate::text::count_noun;
 
 /// Move skills to what their reference is now.
@@ -256,7 +255,7 @@ fn show(
         for change in planned.changes.get(&step.name).into_iter().flatten() {
             let (old, new) = (
                 bytes_of(&old, "", &change.path)?,
-                bytes_of(&wanted.candidate.tree, &wanted.candidate.folder, &change.path)?,
+                bytes_of(wanted.candidate.fetched.package(), &wanted.candidate.folder, &change.path)?,
             );
             cx.ui.diff(&unified(&format!("{}/{}", step.name, change.path), &old, &new));
         }
@@ -265,11 +264,10 @@ fn show(
 }
 
 /// The files of a skill as they stand in its first place, if nobody edited them.
-fn installed(name: &SkillName, entry: &LockEntry, place: &Place) -> Option<Tree> {
+fn installed(name: &SkillName, entry: &LockEntry, place: &Place) -> Option<Package> {
     let root = place.places.roots_of(entry).ok()?.into_iter().next()?;
     let tree = local::open(&root.join(name.as_str()), &[], &place.settings.limits).ok()?;
-    let files = files_of(&tree, "").ok()?;
-    (digest::of_files(&files) == entry.digest).then_some(tree)
+    (tree.dir("").digest().ok()? == entry.digest).then_some(tree)
 }
 
 /// Names the skills that could not be updated, those of one failure together.
@@ -290,7 +288,7 @@ fn tell_failed(cx: &Context<'_>, failed: &[(SkillName, Error)]) {
     }
 }
 
-fn bytes_of(tree: &Tree, folder: &str, path: &str) -> Result<Vec<u8>> {
+fn bytes_of(tree: &Package, folder: &str, path: &str) -> Result<Vec<u8>> {
     let path = if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") };
     let entry = tree.listing.get(&path);
     entry.map_or(Ok(Vec::new()), |entry| tree.read(entry).map(std::borrow::Cow::into_owned))

@@ -24,12 +24,12 @@ mod laws;
 
 use crate::error::{Error, Result, error, printable};
 use crate::listing::Limits;
+use crate::package::Package;
 
-use super::Tree;
 use sniff::Format;
 
 /// Reads the archive `bytes` (zip, tar or tar.gz) that is known as `name`, a file name,
-/// path or URL. [`Tree::skipped`] counts what the Finder had added.
+/// path or URL. [`Package::skipped`] counts what the Finder had added.
 ///
 /// Needs at most [`Limits::unpacked`] bytes of memory beside `bytes` and a bounded
 /// amount for each of [`Limits::entries`]; the time grows with these sizes alone, not
@@ -38,11 +38,11 @@ use sniff::Format;
 /// # Errors
 /// `Invalid`, naming the archive, the entry and the reason, when it is no archive, its
 /// name says another format, it breaks a limit, or is not exactly one plain tree.
-pub(crate) fn open(name: &str, bytes: &[u8], limits: &Limits) -> Result<Tree> {
+pub(crate) fn open(name: &str, bytes: &[u8], limits: &Limits) -> Result<Package> {
     read(name, bytes, limits).map_err(|refusal| refusal.into_error(name))
 }
 
-fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Tree, Refusal> {
+fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Package, Refusal> {
     if bytes.len() as u64 > limits.download {
         return Err(Refusal::limit(format!("it has more than {} bytes", limits.download), "download"));
     }

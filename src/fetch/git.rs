@@ -11,15 +11,15 @@ mod loose;
 mod moved;
 pub(crate) mod objects;
 mod pack;
+mod partial;
 mod refs;
 mod walk;
 mod wire;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use git2::{ObjectType, Oid};
 use jiff::Timestamp;
@@ -27,32 +27,28 @@ use url::Url;
 
 use crate::cache::Cache;
 use crate::error::{Error, Kind, Result, error, fail, printable};
+use crate::fetch::World;
 use crate::fetch::auth::Login;
 use crate::fetch::http::{self, Answer, Ask};
 use crate::fetch::ssh::{Session, Target};
-use crate::fetch::{Tree, World};
-use crate::listing::{FileEntry, Listing, Node};
+use crate::listing::FileEntry;
 use crate::path::RelPath;
-use crate::skill::{LOWER_MANIFEST, MANIFEST};
 use crate::source::{Pin, Reference, Resolved, Sha, Source};
 use crate::text::count_noun;
 use address::Address;
-use known::Manifests;
-use objects::{Kept, Objects};
+use objects::Objects;
+use partial::CommitTrees;
 use refs::Settled;
 use walk::Listed;
 use wire::{Hello, Pack, RefLine, Wish};
 
 pub(crate) use address::url_of;
 pub(crate) use known::{Known, canonical_url};
+pub(crate) use partial::PartialTree;
 pub(crate) use refs::Refs;
 
 /// A commit object is read whole; its message is of no use here.
 const LARGEST_COMMIT: u64 = 16 * 1024 * 1024;
-/// So many blobs are asked for one by one, however few files the commit has.
-const FEW_BLOBS: usize = 64;
-/// A larger manifest is not remembered; it is an error wherever it is read.
-const LARGEST_MANIFEST: u64 = 1024 * 1024;
 /// What a server sees first. Some tell git from browsers by the beginning of it.
 const AGENT: &str = concat!("git/2.0 (ba-agent ", env!("CARGO_PKG_VERSION"), ")");
 
@@ -219,7 +215,7 @@ impl<'w> Remote<'w> {
     ///
     /// # Errors
     /// `NotFound` when the repository does not have the commit or the folder.
-    pub(crate) fn fetch(&self, resolved: &Resolved, extent: Extent) -> Result<Tree> {
+    pub(crate) fn fetch(&self, resolved: &Resolved, extent: Extent) -> Result<PartialTree> {
         let Pin::Commit(sha) = &resolved.pin else {
             fail!(Usage, "`{}` is a git repository: only a commit can be fetched", self.name);
         };
@@ -239,9 +235,8 @@ impl<'w> Remote<'w> {
             })?;
         self.remember_refs();
         let repository = self.key.clone();
-        let brought = Vec::new();
-        let blobs = Blobs { repository, objects, brought, root, ids, folders, known, is_partial };
-        Ok(Tree::git(listing, blobs))
+        let trees = CommitTrees { repository, objects, root, folders, known };
+        Ok(PartialTree::new(listing, ids, trees, is_partial))
     }
 
     /// Fetches the files of a partial tree that `wanted` says and that are not here yet: one
@@ -252,11 +247,12 @@ impl<'w> Remote<'w> {
     /// As [`Remote::fetch`].
     pub(crate) fn fetch_files(
         &self,
-        tree: &mut Tree,
+        tree: &mut PartialTree,
         resolved: &Resolved,
         wanted: &dyn Fn(&FileEntry) -> bool,
     ) -> Result<()> {
-        let (Pin::Commit(sha), Some(absent)) = (&resolved.pin, tree.absent(wanted)?) else { return Ok(()) };
+        let Pin::Commit(sha) = &resolved.pin else { return Ok(()) };
+        let absent = tree.absent(wanted)?;
         if absent.wanted.is_empty() {
             return Ok(());
         }
@@ -700,196 +696,6 @@ fn peeled(objects: &Objects, id: &Sha) -> Option<Sha> {
         at = Oid::from_str(std::str::from_utf8(first).ok()?.strip_prefix("object ")?).ok()?;
     }
     at.to_string().parse().ok().filter(|found| found != id)
-}
-
-/// The blobs behind a listing; [`FileEntry::slot`] counts into `ids`.
-#[derive(Debug)]
-pub(crate) struct Blobs {
-    /// What the cache knows the repository by.
-    repository: String,
-    objects: Arc<Objects>,
-    /// Blobs that came after the trees.
-    brought: Vec<Objects>,
-    root: Oid,
-    ids: Vec<Oid>,
-    /// Trees that the listing was made of, by their path.
-    folders: BTreeMap<String, Oid>,
-    /// Skills of the commit that were kept before.
-    known: Vec<Known>,
-    /// Blobs may be missing.
-    is_partial: bool,
-}
-
-impl Blobs {
-    /// The bytes of a file or the target of a link, as they stand in the repository.
-    pub(crate) fn read(&self, entry: &FileEntry) -> Result<Vec<u8>> {
-        let Some(id) = self.ids.get(entry.slot) else {
-            fail!(Integrity, "the bytes of `{}` are missing", entry.path);
-        };
-        let objects = self.owner(*id)?.unwrap_or(&self.objects);
-        if self.is_partial && objects.size(*id)?.is_none() {
-            return Err(error!(Integrity, "the host did not send `{}`", entry.path)
-                .hint("try again; if it stays so, the repository or its host is broken"));
-        }
-        let bytes = objects.read(*id, ObjectType::Blob, entry.size);
-        bytes.map_err(|e| e.wrap(format!("`{}` cannot be read", entry.path)))
-    }
-
-    pub(crate) fn is_partial(&self) -> bool {
-        self.is_partial
-    }
-
-    pub(crate) fn object_id(&self, entry: &FileEntry) -> Option<String> {
-        self.ids.get(entry.slot).map(Oid::to_string)
-    }
-
-    pub(crate) fn known(&self) -> &[Known] {
-        &self.known
-    }
-
-    /// Takes what the cache has of these folders. A cached tree that is not the one of the commit, to
-    /// the last byte by git's own ids, is left where it is.
-    ///
-    /// # Errors
-    /// `Integrity` for objects that are broken.
-    pub(crate) fn load_cached(
-        &mut self,
-        listing: &mut Listing,
-        folders: &HashSet<&str>,
-        cache: &Cache,
-    ) -> Result<()> {
-        let wanted: Vec<&Known> = self
-            .known
-            .iter()
-            .filter(|known| folders.contains(known.folder.as_str()) && !self.has(listing, &known.folder))
-            .collect();
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let shares = wanted.chunks(wanted.len().div_ceil(cores).max(1));
-        let (this, seen) = (&*self, &*listing);
-        let found = Mutex::new(Kept::collector(&cache.folder().join("tmp")));
-        thread::scope(|scope| {
-            for share in shares {
-                let found = &found;
-                scope.spawn(move || {
-                    for blobs in share.iter().filter_map(|known| this.kept(seen, known, cache)) {
-                        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                        blobs.iter().for_each(|(id, bytes)| found.add(*id, bytes));
-                    }
-                });
-            }
-        });
-        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if found.is_empty() { Ok(()) } else { self.add_objects(listing, Objects::kept(found)) }
-    }
-
-    /// True when everything below a folder is here.
-    fn has(&self, listing: &Listing, folder: &str) -> bool {
-        let here =
-            |id: Oid| matches!(self.owner(id), Ok(Some(_))) || matches!(self.objects.size(id), Ok(Some(_)));
-        listing.below(folder).iter().all(|entry| self.ids.get(entry.slot).is_some_and(|id| here(*id)))
-    }
-
-    /// The blobs of a kept tree, if it is the one of the commit.
-    fn kept(&self, listing: &Listing, known: &Known, cache: &Cache) -> Option<Vec<(Oid, Vec<u8>)>> {
-        let tree = cache.get(&known.digest)?;
-        let mut blobs = Vec::new();
-        for entry in tree.listing.entries() {
-            let bytes = match &entry.node {
-                Node::Link { target } => target.clone().into_bytes(),
-                _ => tree.read(entry).ok()?.into_owned(),
-            };
-            blobs.push((Oid::hash_object(ObjectType::Blob, &bytes).ok()?, bytes));
-        }
-        let ids: HashSet<Oid> = blobs.iter().map(|(id, _)| *id).collect();
-        let is_there = |entry: &FileEntry| self.ids.get(entry.slot).is_some_and(|id| ids.contains(id));
-        listing.below(&known.folder).iter().all(is_there).then_some(blobs)
-    }
-
-    /// Remembers the commit with more of its skills.
-    pub(crate) fn remember(&self, listing: &Listing, resolved: &Resolved, more: &[Known], cache: &Cache) {
-        let Pin::Commit(sha) = &resolved.pin else { return };
-        if self.objects.is_local() {
-            return;
-        }
-        let manifests = listing.entries().iter().filter(|entry| {
-            matches!(entry.node, Node::File { .. }) && matches!(entry.path.name(), MANIFEST | LOWER_MANIFEST)
-        });
-        let of = |entry: &'_ FileEntry| self.ids.get(entry.slot).copied();
-        let all = manifests.filter_map(|entry| Some((entry.path.folder(), of(entry)?))).collect();
-        let read = |id| {
-            let objects = self.owner(id).ok().flatten().unwrap_or(&self.objects);
-            objects.find(id, ObjectType::Blob, LARGEST_MANIFEST).ok().flatten()
-        };
-        known::remember(&self.repository, sha, &self.objects, &Manifests { all, read: &read }, more, cache);
-    }
-
-    /// Where a blob is that came after the trees.
-    fn owner(&self, id: Oid) -> Result<Option<&Objects>> {
-        for objects in &self.brought {
-            if objects.size(id)?.is_some() {
-                return Ok(Some(objects));
-            }
-        }
-        Ok(None)
-    }
-
-    /// What `wanted` says of the listing and is not here.
-    ///
-    /// # Errors
-    /// `Integrity` for objects that are broken.
-    pub(crate) fn absent(&self, listing: &Listing, wanted: &dyn Fn(&FileEntry) -> bool) -> Result<Absent> {
-        let mut absent = Absent { wanted: BTreeSet::new(), all: 0 };
-        for entry in listing.entries() {
-            let Some(id) = self.ids.get(entry.slot) else { continue };
-            if !matches!(entry.node, Node::File { .. } | Node::Link { .. }) {
-                continue;
-            }
-            absent.all += 1;
-            if wanted(entry) && self.owner(*id)?.is_none() && self.objects.size(*id)?.is_none() {
-                absent.wanted.insert(*id);
-            }
-        }
-        Ok(absent)
-    }
-
-    /// Takes blobs that came, and completes the listing by them.
-    ///
-    /// # Errors
-    /// `Integrity` for objects that are broken.
-    pub(crate) fn add_objects(&mut self, listing: &mut Listing, objects: Objects) -> Result<()> {
-        let mut broken = None;
-        listing.complete(|entry| {
-            let id = self.ids.get(entry.slot)?;
-            walk::learn(&objects, *id, entry).unwrap_or_else(|e| {
-                broken = Some(e);
-                None
-            })
-        });
-        self.brought.push(objects);
-        broken.map_or(Ok(()), Err)
-    }
-
-    /// The git tree id of a folder, 40 hex digits.
-    pub(crate) fn folder_id(&self, folder: &str) -> Option<String> {
-        let known = self.folders.get(folder).copied();
-        let id = known.or_else(|| walk::folder_id(&self.objects, self.root, folder).ok().flatten());
-        id.map(|id| id.to_string())
-    }
-}
-
-/// Blobs that are still with their host.
-#[derive(Debug)]
-pub(crate) struct Absent {
-    wanted: BTreeSet<Oid>,
-    /// Files and links of the whole listing.
-    all: usize,
-}
-
-impl Absent {
-    /// True where one pack of everything, which a host has ready, is the cheaper way.
-    fn is_most(&self) -> bool {
-        self.wanted.len() > FEW_BLOBS && self.wanted.len() > self.all / 2
-    }
 }
 
 #[cfg(test)]

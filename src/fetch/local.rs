@@ -1,5 +1,6 @@
-//! World: a folder of this machine as a tree. Nothing in it is followed or changed.
+//! World: a folder of this machine as a package. Nothing in it is followed or changed.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::FileType;
 use std::path::{Path, PathBuf};
@@ -8,23 +9,24 @@ use fs_err as fs;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::error::{Context as _, Error, Kind, Result, error, fail, printable};
+use crate::fsx;
 use crate::listing::{FileEntry, Limits, Listing, Node};
 use crate::path::RelPath;
 use crate::skill::{LOWER_MANIFEST, MANIFEST};
 use crate::source::Source;
 
-use super::{Tree, is_clutter};
+use crate::package::{Contents, Package, is_clutter, missing_bytes};
 
-/// Lists the files below the folder `root`, whose bytes [`Tree::read`] then takes from
+/// Lists the files below the folder `root`, whose bytes [`Package::read`] then takes from
 /// the disk. Left out: every `.git` (folder or file), what the Finder adds
-/// ([`Tree::skipped`]), and of `own`, which ba-agent itself keeps, whatever a skill lies
+/// ([`Package::skipped`]), and of `own`, which ba-agent itself keeps, whatever a skill lies
 /// around: installed into itself it would grow with each update. Links are kept as links; a
 /// name that breaks the path policy is refused for the skill it stands in.
 ///
 /// # Errors
 /// `NotFound` when `root` is not there or is no folder; `Invalid` when it holds more
 /// than [`Limits::entries`] files and folders; `Failed` when something cannot be read.
-pub(crate) fn open(root: &Path, own: &[PathBuf], limits: &Limits) -> Result<Tree> {
+pub(crate) fn open(root: &Path, own: &[PathBuf], limits: &Limits) -> Result<Package> {
     check_root(root)?;
     let mut walk = Walk::default();
     let own: Vec<&PathBuf> = own.iter().filter(|path| lies_in_skill(root, path)).collect();
@@ -42,9 +44,28 @@ pub(crate) fn open(root: &Path, own: &[PathBuf], limits: &Limits) -> Result<Tree
     for (raw, reason) in walk.refused {
         listing.refuse(&raw, reason);
     }
-    let mut tree = Tree::folder(listing, root.to_owned(), limits.file);
-    tree.skipped = walk.skipped;
-    Ok(tree)
+    let contents = FolderContents { root: root.to_owned(), largest: limits.file };
+    let mut package = Package::new(listing, contents);
+    package.skipped = walk.skipped;
+    Ok(package)
+}
+
+/// Files on the disk below `root`. They may have changed since they were listed, so a file
+/// is read only up to `largest` bytes.
+struct FolderContents {
+    root: PathBuf,
+    largest: u64,
+}
+
+impl Contents for FolderContents {
+    fn read(&self, entry: &FileEntry) -> Result<Cow<'_, [u8]>> {
+        let Self { root, largest } = self;
+        if entry.size > *largest {
+            fail!(Invalid, "`{}` has {} bytes: a file may have {largest}", entry.path, entry.size);
+        }
+        let bytes = fsx::read_plain_file(&root.join(entry.path.as_str()), *largest)?;
+        bytes.map(Cow::Owned).ok_or_else(|| missing_bytes(entry))
+    }
 }
 
 /// True for a path below `root` with a manifest in `root` or a folder on the way: then it
@@ -189,7 +210,7 @@ mod tests {
         root
     }
 
-    fn paths(tree: &Tree) -> Vec<String> {
+    fn paths(tree: &Package) -> Vec<String> {
         let line = |entry: &FileEntry| format!("{} {} {}", entry.node.mode(), entry.path, entry.size);
         tree.listing.entries().iter().map(line).collect()
     }

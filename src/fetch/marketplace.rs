@@ -3,10 +3,12 @@
 
 use url::{Host, Url};
 
-use super::{PackageSource, Tree, World, http};
+use super::{PackageSource, World, http};
+
 use crate::catalog::{MANIFESTS, MAX_BYTES, WELL_KNOWN};
 use crate::error::{Error, Kind, Result, error, printable};
 use crate::listing::Node;
+use crate::package::Package;
 use crate::source::{Request, Source};
 
 /// Where a marketplace is, understood.
@@ -201,7 +203,7 @@ pub(crate) fn find(
 ///
 /// # Errors
 /// `Invalid` for one that is too large, a link, or no UTF-8.
-pub(crate) fn text(tree: &Tree, path: &str) -> Result<Option<String>> {
+pub(crate) fn text(tree: &Package, path: &str) -> Result<Option<String>> {
     let Some(entry) = tree.listing.get(path) else { return Ok(None) };
     if !matches!(entry.node, Node::File { .. }) {
         return Err(error!(Invalid, "`{}` is no plain file", entry.path));

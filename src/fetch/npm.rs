@@ -8,10 +8,12 @@ use sha2::{Digest as _, Sha512};
 use std::collections::BTreeMap;
 use url::Url;
 
-use super::{PackageSource, Tree, World, archive, http};
-use crate::catalog::Package;
+use super::{PackageSource, World, archive, http};
+
+use crate::catalog::NpmPackage;
 use crate::digest::Digest;
 use crate::error::{Result, error, fail, printable};
+use crate::package::Package;
 use crate::source::{Pin, Reference, Resolved, Source};
 
 /// Bytes of what a registry says of a package; the largest packages have some ten MB.
@@ -42,7 +44,7 @@ struct Releases {
 /// # Errors
 /// `NotFound` for a package or version that is not there, `Integrity` for other bytes than
 /// promised, `Invalid` for a registry that names no integrity or no tarball.
-pub(crate) fn open(wanted: &Package, world: &World<'_>) -> Result<PackageSource<'static>> {
+pub(crate) fn open(wanted: &NpmPackage, world: &World<'_>) -> Result<PackageSource<'static>> {
     let (dist, url) = find(wanted, world)?;
     let (resolved, tree) = download(wanted, &dist, &url, world)?;
     Ok(PackageSource::whole(resolved, tree))
@@ -54,7 +56,7 @@ pub(crate) fn open(wanted: &Package, world: &World<'_>) -> Result<PackageSource<
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) fn look(wanted: &Package, known: &str, world: &World<'_>) -> Result<Option<Resolved>> {
+pub(crate) fn look(wanted: &NpmPackage, known: &str, world: &World<'_>) -> Result<Option<Resolved>> {
     let (dist, url) = find(wanted, world)?;
     if url.as_str() != known {
         return Ok(None);
@@ -63,7 +65,7 @@ pub(crate) fn look(wanted: &Package, known: &str, world: &World<'_>) -> Result<O
 }
 
 /// What the registry says of the wanted version, and where its tarball is.
-fn find(wanted: &Package, world: &World<'_>) -> Result<(Dist, Url)> {
+fn find(wanted: &NpmPackage, world: &World<'_>) -> Result<(Dist, Url)> {
     let base = wanted.registry.as_deref().unwrap_or(&world.settings.npm_url).trim_end_matches('/');
     world.progress.begin(&format!("Fetching {}", printable(&wanted.name, false)));
     let dist = release(wanted, base, world)?;
@@ -71,7 +73,7 @@ fn find(wanted: &Package, world: &World<'_>) -> Result<(Dist, Url)> {
     Ok((dist, url))
 }
 
-fn download(wanted: &Package, dist: &Dist, url: &Url, world: &World<'_>) -> Result<(Resolved, Tree)> {
+fn download(wanted: &NpmPackage, dist: &Dist, url: &Url, world: &World<'_>) -> Result<(Resolved, Package)> {
     let limits = &world.settings.limits;
     let bytes = http::get(world, url.as_str(), limits.download)?;
     let promises: Vec<&str> =
@@ -97,7 +99,7 @@ fn download(wanted: &Package, dist: &Dist, url: &Url, world: &World<'_>) -> Resu
     Ok((resolved, archive::open(url.path(), &bytes, limits)?))
 }
 
-fn release(wanted: &Package, base: &str, world: &World<'_>) -> Result<Dist> {
+fn release(wanted: &NpmPackage, base: &str, world: &World<'_>) -> Result<Dist> {
     // A scope's slash is part of the name, not of the path.
     let name = wanted.name.replace('/', "%2f");
     let version = wanted.version.as_deref().unwrap_or("latest").trim();
@@ -130,7 +132,7 @@ fn range(text: &str) -> Option<VersionReq> {
     VersionReq::parse(&text.split_whitespace().collect::<Vec<_>>().join(", ")).ok()
 }
 
-fn get<T: for<'de> Deserialize<'de>>(url: &str, wanted: &Package, world: &World<'_>) -> Result<T> {
+fn get<T: for<'de> Deserialize<'de>>(url: &str, wanted: &NpmPackage, world: &World<'_>) -> Result<T> {
     let bytes = http::get(world, url, MAX_METADATA)?;
     parse(&bytes, &wanted.name)
 }

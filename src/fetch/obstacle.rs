@@ -36,18 +36,18 @@ pub(crate) fn find(source: &mut PackageSource<'_>, wanted: &str, world: &World<'
     let is_asked = |entry: &FileEntry| {
         entry.path.as_str() == MODULES || entries.iter().any(|asked| asked.path == entry.path)
     };
-    let tree = source.ensure_files(is_asked)?;
-    let modules = match tree.listing.get(MODULES).filter(|entry| entry.size <= MAX_MODULES) {
-        Some(entry) => String::from_utf8_lossy(&tree.read(entry)?).into_owned(),
+    let package = source.ensure_files(is_asked)?;
+    let modules = match package.listing.get(MODULES).filter(|entry| entry.size <= MAX_MODULES) {
+        Some(entry) => String::from_utf8_lossy(&package.read(entry)?).into_owned(),
         None => String::new(),
     };
     let obstacle = |entry: &FileEntry| {
-        let entry = tree.listing.get(entry.path.as_str())?;
+        let entry = source.listing().get(entry.path.as_str())?;
         let path = entry.path.clone();
         match &entry.node {
             Node::Submodule => {
                 let url = module_url(&modules, path.as_str()).map(|url| absolute(url, &base));
-                Some(Obstacle::Submodule { url, commit: tree.object_id(entry), path })
+                Some(Obstacle::Submodule { url, commit: source.object_id(entry), path })
             }
             Node::Link { target } => Some(Obstacle::Link { target: target.clone(), path }),
             _ => None,

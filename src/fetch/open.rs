@@ -5,11 +5,12 @@ use std::path::{Component, Path, PathBuf};
 use fs_err as fs;
 
 use super::git::{Extent, Remote};
-use super::{PackageSource, Tree, World, archive, canonical_url, git, http, local, obstacle, served};
+use super::{PackageSource, World, archive, canonical_url, git, http, local, obstacle, served};
 use crate::builtin;
 use crate::digest::Digest;
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
 use crate::listing::{FileEntry, Listing, Node};
+use crate::package::Package;
 use crate::path::RelPath;
 use crate::skill::MANIFEST;
 use crate::source::{Pin, Reference, Request, Resolved, Sha, Source};
@@ -154,7 +155,7 @@ fn packed(
     location: &str,
     integrity: Option<&Digest>,
     world: &World<'_>,
-) -> Result<(Pin, Tree)> {
+) -> Result<(Pin, Package)> {
     let limits = &world.settings.limits;
     let bytes = if location.contains("://") {
         world.progress.begin(&format!("Fetching {}", request.source.display_name()));
@@ -181,10 +182,10 @@ fn check(request: &Request, promised: Option<&Digest>, received: &Digest) -> Res
 }
 
 /// A skill that is one file, as hosts serve it for discovery.
-fn single(bytes: Vec<u8>) -> Result<Tree> {
+fn single(bytes: Vec<u8>) -> Result<Package> {
     let path = RelPath::parse(MANIFEST.as_bytes()).map_err(|e| error!(Failed, "{MANIFEST}: {e}"))?;
     let entry = FileEntry { path, node: Node::File { executable: false }, size: bytes.len() as u64, slot: 0 };
-    Ok(Tree::in_memory(Listing::new(vec![entry]), vec![bytes]))
+    Ok(Package::in_memory(Listing::new(vec![entry]), vec![bytes]))
 }
 
 fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>> {
@@ -233,7 +234,7 @@ pub(crate) fn local_folder(source: &Source, world: &World<'_>) -> Result<PathBuf
     fs::canonicalize(&folder).context(|| format!("`{}` cannot be reached", folder.display()))
 }
 
-fn shipped(name: &str) -> Result<Tree> {
+fn shipped(name: &str) -> Result<Package> {
     let all = builtin::all();
     let Some(found) = all.iter().find(|one| one.name == name) else {
         let names: Vec<&str> = all.iter().map(|one| one.name).collect();
@@ -250,5 +251,5 @@ fn shipped(name: &str) -> Result<Tree> {
         Ok(FileEntry { path, node: Node::File { executable: false }, size: bytes.len() as u64, slot })
     };
     let entries = found.files.iter().enumerate().map(entry).collect::<Result<Vec<_>>>()?;
-    Ok(Tree::embedded(Listing::new(entries), found.files.iter().map(|(_, bytes)| *bytes).collect()))
+    Ok(Package::embedded(Listing::new(entries), found.files.iter().map(|(_, bytes)| *bytes).collect()))
 }

@@ -6,19 +6,81 @@ use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
-use super::git::{Extent, Remote};
-use super::{Known, Tree, World};
+use super::git::{Extent, PartialTree, Remote};
+use super::{Known, World};
 use crate::cache::Cache;
 use crate::error::{Result, error};
 use crate::listing::{FileEntry, Listing};
+use crate::package::Package;
 use crate::path::ancestors;
 use crate::source::{Pin, Resolved, Sha};
+
+/// A package that was fetched, as far as it was asked for; what comes out of a repository
+/// knows its commit.
+#[derive(Debug)]
+pub(crate) enum FetchedPackage {
+    /// All of it is here, and no repository knows it.
+    Whole(Package),
+    /// The files of a commit, of which some may be missing.
+    Commit(Box<PartialTree>),
+}
+
+impl FetchedPackage {
+    /// Its files. One that was not fetched yet has 0 bytes.
+    pub(crate) fn package(&self) -> &Package {
+        match self {
+            Self::Whole(package) => package,
+            Self::Commit(tree) => tree.package(),
+        }
+    }
+
+    /// Its files alone, where the commit is no longer asked for.
+    pub(crate) fn into_package(self) -> Package {
+        match self {
+            Self::Whole(package) => package,
+            Self::Commit(tree) => tree.into_package(),
+        }
+    }
+
+    fn commit(&self) -> Option<&PartialTree> {
+        match self {
+            Self::Whole(_) => None,
+            Self::Commit(tree) => Some(tree),
+        }
+    }
+
+    /// The commit, where files of it may be missing.
+    fn partial(&mut self) -> Option<&mut PartialTree> {
+        match self {
+            Self::Commit(tree) if tree.is_partial() => Some(tree),
+            _ => None,
+        }
+    }
+
+    /// See [`PartialTree::folder_id`]; `None` for what did not come out of git.
+    pub(crate) fn folder_id(&self, folder: &str) -> Option<String> {
+        self.commit()?.folder_id(folder)
+    }
+
+    /// The git id of a file, link or submodule; `None` for what did not come out of git.
+    pub(crate) fn object_id(&self, entry: &FileEntry) -> Option<String> {
+        self.commit()?.object_id(entry)
+    }
+
+    /// See [`PartialTree::remember`].
+    pub(crate) fn remember(&self, resolved: &Resolved, more: &[Known], cache: &Cache) {
+        if let Some(tree) = self.commit() {
+            tree.remember(resolved, more, cache);
+        }
+    }
+}
 
 /// An opened source.
 pub(crate) struct PackageSource<'w> {
     pub(crate) resolved: Resolved,
-    tree: Tree,
-    /// Where it is from, if that is a repository; it has the files that are not here.
+    fetched: FetchedPackage,
+    /// The repository that it comes from, if it comes from one; it has the files that are not
+    /// here.
     remote: Option<Remote<'w>>,
     /// When the refs were asked for, where that was not now: without a connection.
     pub(crate) as_of: Option<Timestamp>,
@@ -26,12 +88,12 @@ pub(crate) struct PackageSource<'w> {
 
 impl<'w> PackageSource<'w> {
     /// A source of which everything is here.
-    pub(crate) fn whole(resolved: Resolved, tree: Tree) -> Self {
-        Self { resolved, tree, remote: None, as_of: None }
+    pub(crate) fn whole(resolved: Resolved, package: Package) -> Self {
+        Self { resolved, fetched: FetchedPackage::Whole(package), remote: None, as_of: None }
     }
 
-    /// The tree of a commit of a repository; what earlier commands have kept of it is not
-    /// asked for again, whatever the extent.
+    /// The package of a commit of a repository. What the cache has of it is not fetched again,
+    /// whatever the extent.
     ///
     /// # Errors
     /// As [`Remote::fetch`]; with `require_reachable` also `Integrity`.
@@ -42,82 +104,88 @@ impl<'w> PackageSource<'w> {
         world: &World<'_>,
     ) -> Result<Self> {
         check_reachable(&remote, &resolved, world)?;
-        let tree = remote.fetch(&resolved, extent)?;
-        Ok(Self { resolved, tree, remote: Some(remote), as_of: None })
+        let fetched = FetchedPackage::Commit(Box::new(remote.fetch(&resolved, extent)?));
+        Ok(Self { resolved, fetched, remote: Some(remote), as_of: None })
     }
 
     /// True when files may be missing.
     pub(crate) fn is_partial(&self) -> bool {
-        self.tree.is_partial()
+        self.fetched.commit().is_some_and(PartialTree::is_partial)
     }
 
     /// What it consists of. A file that was not fetched yet has 0 bytes.
     pub(crate) fn listing(&self) -> &Listing {
-        &self.tree.listing
+        &self.fetched.package().listing
     }
 
-    /// See [`Tree::folder_id`].
+    /// See [`FetchedPackage::folder_id`].
     pub(crate) fn folder_id(&self, folder: &str) -> Option<String> {
-        self.tree.folder_id(folder)
+        self.fetched.folder_id(folder)
     }
 
-    /// See [`Tree::known`].
+    /// See [`FetchedPackage::object_id`].
+    pub(crate) fn object_id(&self, entry: &FileEntry) -> Option<String> {
+        self.fetched.object_id(entry)
+    }
+
+    /// What earlier commands have found out about the skills of its commit.
     pub(crate) fn known(&self) -> &[Known] {
-        self.tree.known()
+        self.fetched.commit().map_or(&[], PartialTree::known)
     }
 
-    /// The tree, with the files that `wanted` says at hand: at most one request.
+    /// The package, after fetching the files that `wanted` says: at most one request.
     ///
     /// # Errors
     /// Those of fetching; `NotFound` offline for what the cache does not have.
-    pub(crate) fn ensure_files(&mut self, wanted: impl Fn(&FileEntry) -> bool) -> Result<&Tree> {
-        if let Some(remote) = self.remote.as_ref().filter(|_| self.tree.is_partial()) {
-            remote.fetch_files(&mut self.tree, &self.resolved, &wanted)?;
+    pub(crate) fn ensure_files(&mut self, wanted: impl Fn(&FileEntry) -> bool) -> Result<&Package> {
+        if let (Some(remote), Some(tree)) = (&self.remote, self.fetched.partial()) {
+            remote.fetch_files(tree, &self.resolved, &wanted)?;
         }
-        Ok(&self.tree)
+        Ok(self.fetched.package())
     }
 
     /// As [`PackageSource::ensure_files`], everything below these folders (`""` is the top);
-    /// what the cache has of them is not asked for.
+    /// what the cache has of them is not fetched.
     ///
     /// # Errors
     /// Those of fetching.
-    pub(crate) fn ensure_folders(&mut self, folders: &[&str]) -> Result<&Tree> {
+    pub(crate) fn ensure_folders(&mut self, folders: &[&str]) -> Result<&Package> {
         self.load_cached(folders)?;
         let folders: HashSet<&str> = folders.iter().copied().collect();
         let all = folders.contains("");
         self.ensure_files(|entry| all || ancestors(&entry.path).any(|folder| folders.contains(folder)))
     }
 
-    /// Takes of these folders what the cache has; what it does not have stays away.
+    /// Loads of these folders what the cache has, and fetches nothing.
     ///
     /// # Errors
     /// `Integrity` for objects that are broken.
     pub(crate) fn load_cached(&mut self, folders: &[&str]) -> Result<()> {
-        match self.remote.as_ref().filter(|_| self.tree.is_partial()).and_then(Remote::cache) {
-            Some(cache) => self.tree.load_cached(&folders.iter().copied().collect(), cache),
-            None => Ok(()),
+        match (self.remote.as_ref().and_then(Remote::cache), self.fetched.partial()) {
+            (Some(cache), Some(tree)) => tree.load_cached(&folders.iter().copied().collect(), cache),
+            _ => Ok(()),
         }
     }
 
-    /// Its tree, with these folders and the files that `wanted` says at hand.
+    /// The package, after fetching these folders and the files that `wanted` says. Nothing
+    /// more can be fetched of it.
     ///
     /// # Errors
     /// Those of fetching.
-    pub(crate) fn into_tree(
+    pub(crate) fn into_package(
         mut self,
         folders: &[&str],
         wanted: impl Fn(&FileEntry) -> bool,
-    ) -> Result<(Resolved, Tree)> {
+    ) -> Result<(Resolved, FetchedPackage)> {
         self.ensure_folders(folders)?;
         self.ensure_files(wanted)?;
-        Ok((self.resolved, self.tree))
+        Ok((self.resolved, self.fetched))
     }
 
     /// Remembers its commit with the manifests that are here, so that what is wanted of it next
-    /// is asked for without its trees.
+    /// is fetched without its trees.
     pub(crate) fn remember(&self, cache: &Cache) {
-        self.tree.remember(&self.resolved, &[], cache);
+        self.fetched.remember(&self.resolved, &[], cache);
     }
 
     /// True for a repository that has a branch or tag of this name.

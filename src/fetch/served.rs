@@ -3,13 +3,14 @@
 
 use url::Url;
 
-use super::{Tree, World, http};
+use super::{World, http};
+
 use crate::catalog::{MAX_BYTES, served_files};
-use crate::digest::{self, Digest};
+use crate::digest::Digest;
 use crate::error::{Result, error, printable};
 use crate::listing::{FileEntry, Listing, Node};
+use crate::package::Package;
 use crate::path::RelPath;
-use crate::store::files_of;
 
 /// Fetches the index beside the folder, then each file that it lists. A file that is served
 /// has no mode: none of them is executable.
@@ -18,7 +19,7 @@ use crate::store::files_of;
 /// `NotFound` for a skill that the index does not list and for a file that is not there,
 /// `Invalid` for names that must not be written and for more than the limits allow,
 /// `Network` for a host that sends elsewhere.
-pub(crate) fn open(url: &str, world: &World<'_>) -> Result<(Digest, Tree)> {
+pub(crate) fn open(url: &str, world: &World<'_>) -> Result<(Digest, Package)> {
     let folder = http::allowed(world, url)?;
     world.progress.begin(&format!("Fetching {}", printable(url, false)));
     let files = list(&folder, world)?;
@@ -31,8 +32,8 @@ pub(crate) fn open(url: &str, world: &World<'_>) -> Result<(Digest, Tree)> {
         entries.push(FileEntry { path, node: Node::File { executable: false }, size, slot: blobs.len() });
         blobs.push(bytes);
     }
-    let tree = Tree::in_memory(Listing::new(entries), blobs);
-    Ok((digest::of_files(&files_of(&tree, "")?), tree))
+    let package = Package::in_memory(Listing::new(entries), blobs);
+    Ok((package.dir("").digest()?, package))
 }
 
 fn list(folder: &Url, world: &World<'_>) -> Result<Vec<(RelPath, Url)>> {

@@ -13,12 +13,12 @@ use crate::source::{Request, Source};
 #[derive(Deserialize)]
 struct Document {
     lockfile_version: Option<serde_yaml::Value>,
-    dependencies: Option<Vec<Package>>,
+    dependencies: Option<Vec<ApmPackage>>,
 }
 
 /// The keys of apm's schema that say where a package is and which skills came of it.
 #[derive(Deserialize)]
-struct Package {
+struct ApmPackage {
     name: Option<String>,
     repo_url: Option<String>,
     /// The same with upper case as the host has it; `repo_url` is folded.
@@ -78,7 +78,7 @@ fn incomplete(file: &str, key: &str) -> crate::error::Error {
         .hint("restore the file from version control; nothing was imported")
 }
 
-impl Package {
+impl ApmPackage {
     /// What a person calls it: its name, else where it is.
     fn title(&self) -> String {
         let place = self.repo_url.as_deref().unwrap_or("a package without a name");

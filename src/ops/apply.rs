@@ -11,10 +11,11 @@ use serde::Serialize;
 use crate::agents::Target;
 use crate::cache::{Batch, Cache};
 use crate::error::{Context as _, Result, error};
-use crate::fetch::{Known, Tree};
+use crate::fetch::{FetchedPackage, Known};
 use crate::fsx;
 use crate::interrupt;
-use crate::listing::{FileEntry, Limits, Node};
+use crate::listing::{self, Limits, Node};
+use crate::package::PackageDir;
 use crate::places::Places;
 use crate::registry::{LockEntry, Mode, Registry};
 use crate::skill::{Finding, Severity, SkillName};
@@ -135,7 +136,7 @@ pub(crate) fn apply(plan: Plan, mut transaction: Transaction, means: &Means<'_>)
 /// Notes of what was written which skill of which commit it is, so that it can be had again by
 /// its source, without a connection.
 fn remember(jobs: &[Job<'_>], written: &[(Valid, Vec<Finding>)], means: &Means<'_>) {
-    let mut commits: BTreeMap<*const Tree, (&Candidate, Vec<Known>)> = BTreeMap::new();
+    let mut commits: BTreeMap<*const FetchedPackage, (&Candidate, Vec<Known>)> = BTreeMap::new();
     for (job, (valid, _)) in jobs.iter().zip(written) {
         let Content::Found(wanted) = job.content else { continue };
         let candidate = &wanted.candidate;
@@ -144,11 +145,12 @@ fn remember(jobs: &[Job<'_>], written: &[(Valid, Vec<Finding>)], means: &Means<'
             name: candidate.given.clone(),
             digest: valid.digest().clone(),
         };
-        let commit = commits.entry(Arc::as_ptr(&candidate.tree)).or_insert_with(|| (candidate, Vec::new()));
+        let commit =
+            commits.entry(Arc::as_ptr(&candidate.fetched)).or_insert_with(|| (candidate, Vec::new()));
         commit.1.push(known);
     }
     for (candidate, known) in commits.into_values() {
-        candidate.tree.remember(&candidate.resolved, &known, means.cache);
+        candidate.fetched.remember(&candidate.resolved, &known, means.cache);
     }
 }
 
@@ -225,7 +227,7 @@ fn write_found(
 ) -> Result<(Valid, Vec<Finding>)> {
     let mut findings = Vec::new();
     let mut kept = Vec::new();
-    let staged = write_tree(&candidate.tree, &candidate.folder, job, means, |entry, bytes| {
+    let staged = write_package(candidate.package(), job, means, |entry, bytes| {
         if matches!(entry.node, Node::File { .. }) {
             findings.extend(candidate.examine(entry.path.as_str(), &bytes));
         }
@@ -244,8 +246,8 @@ fn write_recorded(recorded: &Recorded, job: &Job<'_>, means: &Means<'_>, batch: 
     let mut kept = Vec::new();
     let staged = recorded
         .open()
-        .and_then(|(tree, folder)| {
-            write_tree(&tree, folder, job, means, |_, bytes| {
+        .and_then(|(package, folder)| {
+            write_package(package.dir(folder), job, means, |_, bytes| {
                 if !is_cached {
                     kept.push(bytes.into_owned());
                 }
@@ -271,14 +273,13 @@ pub(crate) fn other_bytes(name: &SkillName, source: &str) -> crate::error::Error
         .hint(format!("to take what is there now: `ba-agent skill uninstall {name}`, then install it again"))
 }
 
-fn write_tree(
-    tree: &Tree,
-    folder: &str,
+fn write_package(
+    package: PackageDir<'_>,
     job: &Job<'_>,
     means: &Means<'_>,
-    mut look: impl FnMut(&FileEntry, Cow<'_, [u8]>),
+    mut look: impl FnMut(&listing::FileEntry, Cow<'_, [u8]>),
 ) -> Result<Staged> {
-    Staged::write(tree, folder, job.folder.clone(), means.limits, |entry, bytes| {
+    Staged::write(package, job.folder.clone(), means.limits, |entry, bytes| {
         look(entry, bytes);
         Ok(())
     })

@@ -12,15 +12,14 @@ use crate::diff::{self, Change, Side};
 use crate::digest::{Digest, Files};
 use crate::disk::{self, OnDisk};
 use crate::error::{Result, error, printable};
-use crate::fetch::Tree;
+use crate::package::Package;
 use crate::path::RelPath;
 use crate::places::Places;
 use crate::registry::{LockEntry, Mode};
 use crate::skill::SkillName;
-use crate::store::above;
 
 /// The tree that was installed, and the folder of the skill in it (`""` at its top).
-pub(crate) type Installed = (Arc<Tree>, String);
+pub(crate) type Installed = (Arc<Package>, String);
 
 /// The largest file that is compared: both of its sides and the patch are held at once.
 const LARGEST: u64 = 32 << 20;
@@ -155,7 +154,7 @@ impl Old<'_> {
         let found = tree.listing.get(whole.as_str()).ok_or_else(lacking)?;
         Ok(match &found.node {
             crate::listing::Node::Link { target } => target.clone().into_bytes(),
-            _ => tree.read(&above(found, ""))?.into_owned(),
+            _ => tree.read(found)?.into_owned(),
         })
     }
 }

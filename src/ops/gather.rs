@@ -11,13 +11,13 @@ use serde::Serialize;
 use crate::digest::{self, Digest, Files};
 use crate::discover::{self, Found, Unnamed};
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
-use crate::fetch::{self, Extent, OpenOptions, PackageSource, Tree, World, obstacle};
+use crate::fetch::{self, Extent, FetchedPackage, OpenOptions, PackageSource, World, obstacle};
 use crate::listing::{Limits, Listing, check_portable};
+use crate::package::{Package, PackageDir};
 use crate::path::ancestors;
 use crate::registry::{LockEntry, Mode, Origin, PinRecord, ReferenceRecord};
 use crate::skill::{self, Document, Finding, Profile, Severity, SkillName};
 use crate::source::{Pin, Reference, Request, Resolved, Sha, Source as Place};
-use crate::store::{files_of, relative_entries};
 use crate::text::{count_noun, find_nearest};
 
 use super::parallel;
@@ -82,7 +82,7 @@ impl Offer {
     }
 }
 
-/// A skill that could be installed: its tree and everything known of it.
+/// A skill that could be installed: its files and everything known of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     pub(crate) name: SkillName,
@@ -90,8 +90,8 @@ pub(crate) struct Candidate {
     pub(crate) given: Option<SkillName>,
     /// The name it gives itself, where it gets another.
     pub(crate) alias_of: Option<String>,
-    pub(crate) tree: Arc<Tree>,
-    /// Its folder in the tree, `""` at the top.
+    pub(crate) fetched: Arc<FetchedPackage>,
+    /// Its folder in the package, `""` at the top.
     pub(crate) folder: String,
     pub(crate) resolved: Arc<Resolved>,
     pub(crate) document: Document,
@@ -396,8 +396,8 @@ impl<'w> Source<'w> {
             let name = opened.resolved.source.display_name();
             format!("this run is offline: {name} is taken as it was on {}", then.strftime("%F %R UTC"))
         });
-        let (resolved, tree) = opened.into_tree(&folders, |_| false)?;
-        let ground = Ground { resolved: Arc::new(resolved), tree: Arc::new(tree), live, reachable };
+        let (resolved, fetched) = opened.into_package(&folders, |_| false)?;
+        let ground = Ground { resolved: Arc::new(resolved), fetched: Arc::new(fetched), live, reachable };
         let mut gathered = Gathered {
             resolved: ground.resolved.clone(),
             candidates: Vec::new(),
@@ -500,7 +500,7 @@ fn read_evident(
 /// What the candidates of one source share.
 struct Ground {
     resolved: Arc<Resolved>,
-    tree: Arc<Tree>,
+    fetched: Arc<FetchedPackage>,
     live: Option<PathBuf>,
     reachable: bool,
 }
@@ -510,7 +510,7 @@ impl Ground {
         let own = skill.document.frontmatter.as_ref().and_then(|f| f.name.clone());
         let name = ask.alias.clone().unwrap_or_else(|| skill.name.clone());
         let mut document = skill.document.clone();
-        let entries = relative_entries(&self.tree, &skill.found.folder);
+        let entries = self.fetched.package().dir(&skill.found.folder).entries();
         document.findings.extend(skill::check_files(&entries, Profile::Install));
         skill::allow(&mut document.findings, &ask.allow)?;
         Ok(Candidate {
@@ -518,7 +518,7 @@ impl Ground {
             alias_of: Some(own.unwrap_or_else(|| skill.name.to_string())).filter(|own| *own != name.as_str()),
             live: self.live.as_ref().map(|folder| folder.join(&skill.found.folder)),
             name,
-            tree: self.tree.clone(),
+            fetched: self.fetched.clone(),
             folder: skill.found.folder.clone(),
             manifest: skill.found.manifest.clone(),
             resolved: self.resolved.clone(),
@@ -642,24 +642,25 @@ impl Offered {
 pub(crate) fn again(
     name: &SkillName,
     entry: &LockEntry,
-    (tree, offered): (&Arc<Tree>, &Offered),
+    (fetched, offered): (&Arc<FetchedPackage>, &Offered),
     resolved: Arc<Resolved>,
     world: &World<'_>,
 ) -> Result<Candidate> {
     let limits = &world.settings.limits;
     let folder = entry.path.as_deref().unwrap_or("");
-    let found = match skill_at(&tree.listing, folder) {
+    let package = fetched.package();
+    let found = match skill_at(&package.listing, folder) {
         Some(found) => found,
         None => offered.known(name, entry).map_err(|gone| error!(NotFound, "{gone}"))?,
     };
-    let mut document = read_manifest(tree, &found, limits)?;
+    let mut document = read_manifest(package, &found, limits)?;
     skill::allow(&mut document.findings, &entry.allowed)?;
     let reachable = resolved.chosen.is_some() || is_reachable(&resolved, world);
     let candidate = Candidate {
         name: name.clone(),
         given: None,
         alias_of: entry.alias_of.clone(),
-        tree: tree.clone(),
+        fetched: fetched.clone(),
         folder: found.folder,
         manifest: found.manifest,
         resolved,
@@ -674,7 +675,7 @@ pub(crate) fn again(
     Ok(candidate)
 }
 
-fn read_manifest(tree: &Tree, found: &Found, limits: &Limits) -> Result<Document> {
+fn read_manifest(tree: &Package, found: &Found, limits: &Limits) -> Result<Document> {
     let path = found.manifest_path();
     let entry =
         tree.listing.get(&path).ok_or_else(|| error!(Integrity, "`{path}` was listed but is not there"))?;
@@ -763,7 +764,7 @@ impl Candidate {
     /// The digest of its tree, and `MODE SHA256` of each file. Reads everything once.
     pub(crate) fn digest(&self) -> Result<&(Digest, Files)> {
         if self.digest.get().is_none() {
-            let files = files_of(&self.tree, &self.folder)?;
+            let files = self.package().files()?;
             let _ = self.digest.set((digest::of_files(&files), files));
         }
         self.digest.get().ok_or_else(|| error!(Failed, "the digest of `{}` is missing", self.name))
@@ -775,14 +776,20 @@ impl Candidate {
     /// `NotFound` for a path that it does not have, and those of reading.
     pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>> {
         let whole = if self.folder.is_empty() { path.to_owned() } else { format!("{}/{path}", self.folder) };
-        let entry = self.tree.listing.get(&whole);
+        let package = self.fetched.package();
+        let entry = package.listing.get(&whole);
         let entry = entry.ok_or_else(|| error!(NotFound, "`{}` has no file `{path}`", self.name))?;
-        Ok(self.tree.read(entry)?.into_owned())
+        Ok(package.read(entry)?.into_owned())
     }
 
     /// Its files by path, relative to it.
     pub(crate) fn entries(&self) -> Vec<crate::listing::FileEntry> {
-        relative_entries(&self.tree, &self.folder)
+        self.package().entries()
+    }
+
+    /// Its files.
+    pub(crate) fn package(&self) -> PackageDir<'_> {
+        self.fetched.package().dir(&self.folder)
     }
 
     /// What can be said before anything is written: paths, modes, manifest.
@@ -790,7 +797,7 @@ impl Candidate {
     /// # Errors
     /// `Invalid`, with every finding that stops it.
     fn check(&self, limits: &Limits) -> Result<()> {
-        if let Some(refused) = self.tree.listing.refused_below(&self.folder).next() {
+        if let Some(refused) = self.fetched.package().listing.refused_below(&self.folder).next() {
             return Err(error!(Invalid, "{} cannot be installed", self.described())
                 .cause(format!("the path `{}` {}", refused.shown, refused.reason)));
         }
@@ -846,7 +853,7 @@ impl Candidate {
     }
 
     pub(crate) fn pin_record(&self) -> PinRecord {
-        let tree = self.tree.folder_id(&self.folder);
+        let tree = self.fetched.folder_id(&self.folder);
         let mut record = PinRecord::of(&self.resolved.pin, self.resolved.chosen.as_deref(), tree);
         record.reachable = record.commit.as_ref().map(|_| self.reachable);
         record

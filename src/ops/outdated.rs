@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::catalog::{Package, Want};
-use crate::digest::{self, Digest};
+use crate::catalog::{NpmPackage, Want};
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fetch::git::Remote;
 use crate::fetch::{self, Extent, OpenOptions, PackageSource, World, npm};
 use crate::registry::{LockEntry, Mode, PinRecord, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::{Pin, Reference, Request, Resolved, Source};
-use crate::store::files_of;
 use crate::store::marketplaces::Marketplaces;
 
 use super::gather::{self, Offered};
@@ -98,7 +97,7 @@ pub(super) struct UpdateTarget {
     pub(super) request: Request,
     integrity: Option<Digest>,
     /// Of an entry that is a package: its registry says what the request is now.
-    package: Option<Package>,
+    package: Option<NpmPackage>,
     /// The version of that entry.
     pub(super) version: Option<String>,
     is_entry: bool,
@@ -321,7 +320,7 @@ fn compare<'w>(
     }
     let same = match (source.folder_id(folder), &skill.entry.pin.tree) {
         (Some(now), Some(then)) => now == *then,
-        _ => digest::of_files(&files_of(source.ensure_folders(&[folder])?, folder)?) == skill.entry.digest,
+        _ => source.ensure_folders(&[folder])?.dir(folder).digest()? == skill.entry.digest,
     };
     Ok((
         if !same {

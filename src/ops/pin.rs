@@ -30,9 +30,9 @@ pub(crate) fn at_commit(name: &SkillName, entry: &LockEntry, sha: &Sha, world: &
     let mut source = PackageSource::of_commit(remote, resolved, Extent::Partial, world)?;
     let offered = Offered::default();
     gather::ensure_again(&mut source, &[(name, entry)], &offered, world)?;
-    let (resolved, tree) = source.into_tree(&[], |_| false)?;
-    let tree = Arc::new(tree);
-    let candidate = gather::again(name, entry, (&tree, &offered), Arc::new(resolved), world)?;
+    let (resolved, fetched) = source.into_package(&[], |_| false)?;
+    let fetched = Arc::new(fetched);
+    let candidate = gather::again(name, entry, (&fetched, &offered), Arc::new(resolved), world)?;
     let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
     Ok(Wanted { candidate, targets, mode: entry.mode, pinned: true })
 }

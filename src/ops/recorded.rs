@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::error::{Result, error};
-use crate::fetch::Tree;
+use crate::package::Package;
 use crate::registry::LockEntry;
 
 /// A skill as the registry records it, and the files that belong to it.
@@ -28,27 +28,27 @@ pub(crate) enum RecordedFiles {
     Live(PathBuf),
     /// In a cache, by their digest.
     Kept(Arc<KeptTrees>),
-    /// In the tree that was fetched, below this folder (`""` is the top).
-    Fetched(Arc<Tree>, String),
+    /// In the package that was fetched, below this folder (`""` is the top).
+    Fetched(Arc<Package>, String),
 }
 
 impl Recorded {
-    /// The tree with the files of the skill, and their folder in it.
+    /// The package with the files of the skill, and their folder in it.
     ///
     /// # Errors
     /// `Failed` where the cache has lost them meanwhile ([`KeptTrees::lost`] then says so), and
     /// for a live link, which has none.
-    pub(crate) fn open(&self) -> Result<(Arc<Tree>, &str)> {
+    pub(crate) fn open(&self) -> Result<(Arc<Package>, &str)> {
         match &self.files {
             RecordedFiles::Kept(kept) => {
-                let tree = kept.open(&self.digest).ok_or_else(|| {
+                let package = kept.open(&self.digest).ok_or_else(|| {
                     error!(Failed, "the files of {} have vanished from the cache", self.entry.source)
                         .cause(format!("missing: {}", self.digest))
                         .hint("run the command again")
                 })?;
-                Ok((Arc::new(tree), ""))
+                Ok((Arc::new(package), ""))
             }
-            RecordedFiles::Fetched(tree, folder) => Ok((Arc::clone(tree), folder)),
+            RecordedFiles::Fetched(package, folder) => Ok((Arc::clone(package), folder)),
             RecordedFiles::Live(_) => Err(error!(Failed, "a live link has no files of its own")),
         }
     }
@@ -87,12 +87,12 @@ impl KeptTrees {
     }
 
     /// The tree of this digest, every byte verified; one that cannot be opened is lost.
-    fn open(&self, digest: &Digest) -> Option<Tree> {
-        let tree = self.caches.iter().find_map(|cache| cache.get(digest));
-        if tree.is_none() {
+    fn open(&self, digest: &Digest) -> Option<Package> {
+        let package = self.caches.iter().find_map(|cache| cache.get(digest));
+        if package.is_none() {
             self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone());
         }
-        tree
+        package
     }
 
     /// How many trees could not be opened. A command whose trees got lost on the way fetches

@@ -8,7 +8,7 @@ use crate::agents::Target;
 use crate::diff;
 use crate::disk::{DriftKind, Sight};
 use crate::error::{Error, Kind, Result, error, printable};
-use crate::fetch::{self, OpenOptions, Tree, World};
+use crate::fetch::{self, FetchedPackage, OpenOptions, World};
 use crate::registry::{LockEntry, Mode, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::{Reference, Request, Resolved, Sha, Source};
@@ -45,10 +45,10 @@ pub(crate) fn plan(
     }
     let mut update = Update::default();
     for group in groups.into_values() {
-        let (resolved, tree, offered) = open(&group, new, world)?;
+        let (resolved, fetched, offered) = open(&group, new, world)?;
         for (name, sought, _) in &group {
             let Some(entry) = registry.skills.get(*name) else { continue };
-            let candidate = gather::again(name, sought, (&tree, &offered), Arc::clone(&resolved), world)
+            let candidate = gather::again(name, sought, (&fetched, &offered), Arc::clone(&resolved), world)
                 .map_err(|e| not_there(name, sought, new, e))?;
             add(name, entry, candidate, &see(name)?, force, &mut update)?;
         }
@@ -122,7 +122,7 @@ fn open(
     group: &[(&SkillName, LockEntry, Ask)],
     new: &Request,
     world: &World<'_>,
-) -> Result<(Arc<Resolved>, Arc<Tree>, Offered)> {
+) -> Result<(Arc<Resolved>, Arc<FetchedPackage>, Offered)> {
     let Some((name, first, ask)) = group.first() else {
         return Err(error!(Failed, "a source without skills was asked for"));
     };
@@ -134,8 +134,8 @@ fn open(
         group.iter().map(|(name, sought, _)| (*name, sought)).collect();
     let offered = Offered::default();
     gather::ensure_again(&mut source, &wanted, &offered, world)?;
-    let (resolved, tree) = source.into_tree(&[], |_| false)?;
-    Ok((Arc::new(resolved), Arc::new(tree), offered))
+    let (resolved, fetched) = source.into_package(&[], |_| false)?;
+    Ok((Arc::new(resolved), Arc::new(fetched), offered))
 }
 
 /// Adds the step for one skill: only its record where the files are the same, so that local

@@ -9,11 +9,11 @@ use crate::cache::Cache;
 use crate::digest::{self, Digest, Files};
 use crate::disk::{DriftKind, OnDisk, Seen, Sight, harmless};
 use crate::error::{Context as _, Error, Kind, Result, error};
-use crate::fetch::{self, OpenOptions, Tree, World};
+use crate::fetch::{self, OpenOptions, World};
+use crate::package::Package;
 use crate::registry::{LockEntry, Mode, Registry};
 use crate::skill::SkillName;
 use crate::source::{Pin, Reference, Request, Source};
-use crate::store::files_of;
 use crate::text::count_noun;
 
 use super::apply::other_bytes;
@@ -36,7 +36,7 @@ type Key = (String, String);
 
 /// A source, and the folders of it whose files are here.
 struct Fetched {
-    tree: Arc<Tree>,
+    package: Arc<Package>,
     folders: BTreeSet<String>,
 }
 
@@ -75,27 +75,27 @@ impl<'w> Supply<'w> {
         if *digest != entry.digest {
             return Err(error!(NotFound, "the edited files of `{name}` are no longer kept"));
         }
-        let Some(tree) = self.fetched(entry) else {
+        let Some(package) = self.fetched(entry) else {
             return Err(error!(Failed, "the files of `{name}` have vanished from the cache")
                 .hint("run the command again"));
         };
         let folder = entry.path.clone().unwrap_or_default();
-        let files = files_of(&tree, &folder)?;
+        let files = package.dir(&folder).files()?;
         if digest::of_files(&files) != *digest {
             return Err(differs(name, entry, &files));
         }
-        Ok(RecordedFiles::Fetched(tree, folder))
+        Ok(RecordedFiles::Fetched(package, folder))
     }
 
     /// Fetches a recorded skill where no cache has it, and opens it.
     ///
     /// # Errors
     /// Those of [`Supply::prepare`] and [`Supply::recorded`].
-    pub(crate) fn fetch(&self, name: &SkillName, entry: &LockEntry) -> Result<(Arc<Tree>, String)> {
+    pub(crate) fn fetch(&self, name: &SkillName, entry: &LockEntry) -> Result<(Arc<Package>, String)> {
         let open = || {
             self.prepare(&[(name, entry)])?;
             let recorded = self.recorded(name, entry, &entry.digest)?;
-            recorded.open().map(|(tree, folder)| (tree, folder.to_owned()))
+            recorded.open().map(|(package, folder)| (package, folder.to_owned()))
         };
         let lost = self.lost();
         open().or_else(|error| if self.lost() > lost { open() } else { Err(error) })
@@ -117,12 +117,12 @@ impl<'w> Supply<'w> {
         entry.mode != Mode::Live && !self.kept.has(&entry.digest) && self.fetched(entry).is_none()
     }
 
-    /// The tree that was fetched for a skill.
-    fn fetched(&self, entry: &LockEntry) -> Option<Arc<Tree>> {
+    /// The package that was fetched for a skill.
+    fn fetched(&self, entry: &LockEntry) -> Option<Arc<Package>> {
         let known = self.known();
         let fetched = known.get(&key_of(entry))?;
         let is_here = fetched.folders.contains(entry.path.as_deref().unwrap_or(""));
-        is_here.then(|| Arc::clone(&fetched.tree))
+        is_here.then(|| Arc::clone(&fetched.package))
     }
 
     /// Fetches what is in no cache of these skills: each source once, several at a time, and
@@ -163,11 +163,11 @@ fn fetch_group(skills: &[(&SkillName, &LockEntry)], world: &World<'_>) -> Result
     };
     let folders: BTreeSet<String> =
         skills.iter().map(|(_, entry)| entry.path.clone().unwrap_or_default()).collect();
-    let tree = fetch_pinned(entry, &folders, world).map_err(|e| gone(name, entry, e))?;
-    Ok(Fetched { tree: Arc::new(tree), folders })
+    let package = fetch_pinned(entry, &folders, world).map_err(|e| gone(name, entry, e))?;
+    Ok(Fetched { package: Arc::new(package), folders })
 }
 
-fn fetch_pinned(entry: &LockEntry, folders: &BTreeSet<String>, world: &World<'_>) -> Result<Tree> {
+fn fetch_pinned(entry: &LockEntry, folders: &BTreeSet<String>, world: &World<'_>) -> Result<Package> {
     let mut request = Request::parse(&entry.source)?;
     if let Pin::Commit(sha) = entry.pin.to_pin()? {
         request.reference = Reference::Sha(sha);
@@ -177,7 +177,7 @@ fn fetch_pinned(entry: &LockEntry, folders: &BTreeSet<String>, world: &World<'_>
     let options = OpenOptions { integrity: integrity.as_ref(), follow_moves: true, ..OpenOptions::default() };
     let source = fetch::open(&request, options, world)?;
     let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
-    Ok(source.into_tree(&folders, |_| false)?.1)
+    Ok(source.into_package(&folders, |_| false)?.1.into_package())
 }
 
 /// The error for a pin that the source no longer has, or that cannot be reached.

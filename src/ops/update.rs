@@ -10,7 +10,7 @@ use crate::diff::{self, Change};
 use crate::disk::{DriftKind, Sight};
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
-use crate::fetch::{Extent, Known, PackageSource, Tree, World};
+use crate::fetch::{Extent, FetchedPackage, Known, PackageSource, World};
 use crate::registry::{LockEntry, PinRecord, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::{Pin, Reference, Request, Resolved, Sha};
@@ -157,7 +157,7 @@ fn reason(error: &Error) -> String {
 /// A source as it is now, with the files of the skills that changed.
 struct Moving {
     resolved: Arc<Resolved>,
-    tree: Arc<Tree>,
+    fetched: Arc<FetchedPackage>,
     offered: Offered,
     /// Commits that were installed and do not lie behind this one: the branch was rewritten.
     rewritten: BTreeSet<Sha>,
@@ -222,16 +222,16 @@ fn fetch_one<'w>(
     let folders = of_plugins.map(|(_, entry)| entry.path.as_deref().unwrap_or(""));
     let manifests: BTreeSet<String> = folders.flat_map(marketplace::manifests_above).collect();
     let rewritten = rewritten(statuss, registry, &source)?;
-    let (resolved, tree) = source.into_tree(&[], |entry| manifests.contains(entry.path.as_str()))?;
+    let (resolved, fetched) = source.into_package(&[], |entry| manifests.contains(entry.path.as_str()))?;
     if let Some(cache) = world.cache.as_ref().filter(|_| !dry_run) {
         let known = same.into_iter().map(|(_, entry)| Known {
             folder: entry.path.clone().unwrap_or_default(),
             name: None,
             digest: entry.digest.clone(),
         });
-        tree.remember(&resolved, &known.collect::<Vec<_>>(), cache);
+        fetched.remember(&resolved, &known.collect::<Vec<_>>(), cache);
     }
-    Ok(Moving { resolved: Arc::new(resolved), tree: Arc::new(tree), offered, rewritten })
+    Ok(Moving { resolved: Arc::new(resolved), fetched: Arc::new(fetched), offered, rewritten })
 }
 
 /// Of the commits that these skills are at, those from which no way leads to the new one.
@@ -294,14 +294,14 @@ fn find(
         settled => settled,
     };
     let resolved = Resolved { reference, ..moving.resolved.as_ref().clone() };
-    if let Some(id) = unchanged(entry, &resolved, moving.tree.folder_id(folder)) {
+    if let Some(id) = unchanged(entry, &resolved, moving.fetched.folder_id(folder)) {
         let mut pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), Some(id));
         pin.reachable = Some(true);
         return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
     }
     let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.same(&resolved.source));
     let mut candidate =
-        gather::again(name, entry, (&moving.tree, &moving.offered), Arc::new(resolved), world)?;
+        gather::again(name, entry, (&moving.fetched, &moving.offered), Arc::new(resolved), world)?;
     if entry.marketplace.is_some() {
         marketplace::lend_version(&mut candidate, target.version.as_deref());
     }

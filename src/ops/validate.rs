@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::discover;
 use crate::error::{Result, error};
-use crate::fetch::{Tree, local};
+use crate::fetch::local;
 use crate::listing::{FileEntry, Limits, Node, check_portable};
+use crate::package::Package;
 use crate::skill::{self, Finding, Profile, Severity};
-use crate::store::{above, relative_entries};
 
 /// One skill with everything that is to be said about it.
 #[derive(Debug, Serialize)]
@@ -54,7 +54,7 @@ pub(crate) fn folder(folder: &Path, shown: &str, profile: Profile, limits: &Limi
 }
 
 fn check(
-    tree: &Tree,
+    tree: &Package,
     folder: &str,
     manifest: &str,
     name: Option<&str>,
@@ -62,13 +62,13 @@ fn check(
     profile: Profile,
     limits: &Limits,
 ) -> Result<Checked> {
-    let entries = relative_entries(tree, folder);
+    let entries = tree.dir(folder).entries();
     let mut findings = skill::check_files(&entries, profile);
     let mut own_name = None;
     // What is larger than a file may be is said by `check_portable`, and not read.
     let is_read = |entry: &&FileEntry| matches!(entry.node, Node::File { .. }) && entry.size <= limits.file;
     for entry in entries.iter().filter(is_read) {
-        let bytes = tree.read(&above(entry, folder))?;
+        let bytes = tree.dir(folder).read(entry)?;
         if entry.path.as_str() == manifest {
             let document = skill::read(manifest, name, &bytes, profile, limits);
             own_name = document.frontmatter.and_then(|front| front.name);

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::{Digest, Files, TreeDigest, sha256_hex};
 use crate::error::{Context as _, Result};
-use crate::fetch::Tree;
 use crate::fsx;
 use crate::listing::{FileEntry, Limits, Node, check_portable};
+use crate::package::PackageDir;
 use crate::path::ancestors;
 
 /// A skill that was written to a staging folder and hashed on the way.
@@ -28,23 +28,22 @@ pub(crate) struct Valid {
 }
 
 impl Staged {
-    /// Writes the part of `tree` below `source` to `folder`, which must not exist though
+    /// Writes `package` to `folder`, which must not exist though
     /// the folder above it does.
     ///
     /// The paths are checked before the first byte is written; no path goes through a link.
     /// `look` gets the bytes of each file, and the target of each link, in byte order of paths.
     ///
     /// # Errors
-    /// `Invalid` for a tree that [`check_portable`] refuses, `Integrity` for bytes that
+    /// `Invalid` for a package that [`check_portable`] refuses, `Integrity` for bytes that
     /// cannot be had, `Failed` where the disk refuses.
     pub(crate) fn write(
-        tree: &Tree,
-        source: &str,
+        package: PackageDir<'_>,
         folder: PathBuf,
         limits: &Limits,
         mut look: impl FnMut(&FileEntry, Cow<'_, [u8]>) -> Result<()>,
     ) -> Result<Self> {
-        let entries = relative_entries(tree, source);
+        let entries = package.entries();
         check_portable(&entries, limits)?;
         fsx::create_folder(&folder)?;
         make_folders(&folder, &entries)?;
@@ -58,7 +57,7 @@ impl Staged {
                     sha256_hex(target.as_bytes())
                 }
                 node => {
-                    let bytes = tree.read(&above(entry, source))?;
+                    let bytes = package.read(entry)?;
                     fsx::write_new(&at, &bytes, *node == Node::File { executable: true })?;
                     let hash = sha256_hex(&bytes);
                     look(entry, bytes)?;
@@ -97,20 +96,6 @@ impl Valid {
     }
 }
 
-/// The entries below `source`, with paths relative to it.
-pub(crate) fn relative_entries(tree: &Tree, source: &str) -> Vec<FileEntry> {
-    let below = tree.listing.below(source).iter();
-    below.filter_map(|e| e.path.below(source).map(|path| FileEntry { path, ..e.clone() })).collect()
-}
-
-/// The entry as the tree knows it: a folder tree finds bytes by the whole path.
-pub(crate) fn above(entry: &FileEntry, source: &str) -> FileEntry {
-    if source.is_empty() {
-        return entry.clone();
-    }
-    FileEntry { path: entry.path.above(source), ..entry.clone() }
-}
-
 /// Makes the folders of the entries in `folder`, which is new and empty: so each is made
 /// once, without asking whether it is there.
 fn make_folders(folder: &Path, entries: &[FileEntry]) -> Result<()> {
@@ -133,20 +118,4 @@ fn make_link(at: &Path, target: &str, entries: &[FileEntry], link: &FileEntry) -
         .any(|e| e.path != link.path && e.path.name() == target.rsplit('/').next().unwrap_or(target));
     fsx::symlink(Path::new(target), at, to_folder)
         .context(|| format!("the link `{}` of the skill cannot be made here", link.path))
-}
-
-/// Path to `MODE SHA256` of the part of a tree below `folder`.
-///
-/// # Errors
-/// Those of reading the tree.
-pub(crate) fn files_of(tree: &Tree, folder: &str) -> Result<Files> {
-    let mut files = Files::new();
-    for entry in relative_entries(tree, folder) {
-        let hash = match &entry.node {
-            Node::Link { target } => sha256_hex(target.as_bytes()),
-            _ => sha256_hex(&tree.read(&above(&entry, folder))?),
-        };
-        files.insert(entry.path.to_string(), format!("{} {hash}", entry.node.mode()));
-    }
-    Ok(files)
 }

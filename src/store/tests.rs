@@ -12,9 +12,9 @@ use super::journal::Phase;
 use super::*;
 use crate::agents::Target;
 use crate::digest::sha256_hex;
-use crate::fetch::Tree;
 use crate::layout::{Env, Scope};
 use crate::listing::{FileEntry, Limits, Listing, Node};
+use crate::package::Package;
 use crate::path::RelPath;
 
 /// A picture of a folder for tests: path to content.
@@ -34,7 +34,7 @@ fn picture(root: &Path) -> BTreeMap<String, String> {
     out
 }
 
-fn tree(files: &[(&str, &str)]) -> Tree {
+fn tree(files: &[(&str, &str)]) -> Package {
     let entries = files.iter().enumerate().map(|(slot, (path, text))| FileEntry {
         path: RelPath::parse(path.as_bytes()).unwrap(),
         node: Node::File { executable: path.ends_with(".sh") },
@@ -42,7 +42,7 @@ fn tree(files: &[(&str, &str)]) -> Tree {
         slot,
     });
     let listing = Listing::new(entries.collect());
-    Tree::in_memory(listing, files.iter().map(|(_, text)| text.as_bytes().to_vec()).collect())
+    Package::in_memory(listing, files.iter().map(|(_, text)| text.as_bytes().to_vec()).collect())
 }
 
 fn store(project: &Path, data: &Path) -> Store {
@@ -80,7 +80,8 @@ impl Place {
         let texts = tree(&[("SKILL.md", note), ("bin/run.sh", "x"), ("deep/er/f", "y")]);
         for name in ["a", "b"] {
             let at = tx.reserve(&root)?;
-            let valid = Staged::write(&texts, "", at, &Limits::default(), |_, _| Ok(()))?.validate(Ok(()))?;
+            let valid =
+                Staged::write(texts.dir(""), at, &Limits::default(), |_, _| Ok(()))?.validate(Ok(()))?;
             tx.put(root.join(name), &valid)?;
         }
         tx.link(&root, root.join("c"), Path::new("a"))?;
@@ -165,10 +166,11 @@ fn a_dead_command_is_repaired_whatever_it_had_done() {
         let mut tx = place.store.begin(&|_| ()).unwrap();
         let root = place.root();
         let at = tx.reserve(&root).unwrap();
-        let valid = Staged::write(&tree(&[("SKILL.md", "two")]), "", at, &Limits::default(), |_, _| Ok(()))
-            .unwrap()
-            .validate(Ok(()))
-            .unwrap();
+        let valid =
+            Staged::write(tree(&[("SKILL.md", "two")]).dir(""), at, &Limits::default(), |_, _| Ok(()))
+                .unwrap()
+                .validate(Ok(()))
+                .unwrap();
         tx.put(root.join("a"), &valid).unwrap();
         tx.remove(root.join("old")).unwrap();
         tx.journal.phase = Phase::Swapping;

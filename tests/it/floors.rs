@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("discover", 1),
     ("interop", 1),
     ("json", 1),
+    ("package", 1),
     ("listing", 1),
     ("path", 1),
     ("registry", 1),

@@ -14,8 +14,8 @@ mod tars;
 mod zip_build;
 mod zips;
 
-use crate::fetch::Tree;
 use crate::listing::{Limits, Node, check_portable};
+use crate::package::Package;
 
 use super::open;
 
@@ -54,7 +54,7 @@ pub(super) fn all() -> Vec<Case> {
 }
 
 /// The listing as the table writes it.
-pub(super) fn lines(tree: &Tree) -> Vec<String> {
+pub(super) fn lines(tree: &Package) -> Vec<String> {
     let line = |entry: &crate::listing::FileEntry| match &entry.node {
         Node::Link { target } => format!("120000 {} -> {target}", entry.path),
         node => format!("{} {}", node.mode(), entry.path),
@@ -83,7 +83,7 @@ fn check(case: &Case) -> Result<(), String> {
 }
 
 /// The two known files have their known bytes, and every size is right.
-fn check_bytes(tree: &Tree) -> Result<(), String> {
+fn check_bytes(tree: &Package) -> Result<(), String> {
     for entry in tree.listing.entries() {
         let bytes = tree.read(entry).map_err(|error| error.message)?;
         let known = match entry.path.name() {

@@ -12,8 +12,8 @@ use flate2::read::GzDecoder;
 use flate2::{Crc, Decompress, FlushDecompress};
 
 use super::{corpus, open};
-use crate::fetch::{Tree, is_clutter};
 use crate::listing::{FileEntry, Node};
+use crate::package::{Package, is_clutter};
 use crate::path::RelPath;
 
 /// Opens it. What comes out keeps to the limits and has checked paths alone, and the crates,
@@ -44,7 +44,7 @@ fn is_file(entry: &FileEntry) -> bool {
     matches!(entry.node, Node::File { .. })
 }
 
-fn files(tree: &Tree) -> Files {
+fn files(tree: &Package) -> Files {
     let read = |entry: &FileEntry| {
         let bytes = tree.read(entry).map(Cow::into_owned).expect("a listed file has its bytes");
         assert_eq!(bytes.len() as u64, entry.size);

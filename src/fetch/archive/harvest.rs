@@ -2,8 +2,8 @@
 
 use std::str;
 
-use crate::fetch::{Tree, is_clutter};
 use crate::listing::{FileEntry, Limits, Listing, Node};
+use crate::package::{Package, is_clutter};
 use crate::path::RelPath;
 
 use super::Refusal;
@@ -127,9 +127,9 @@ impl<'a> Harvest<'a> {
     }
 
     /// The tree, when every name stands for one thing.
-    pub(super) fn finish(self) -> Result<Tree, Refusal> {
+    pub(super) fn finish(self) -> Result<Package, Refusal> {
         check_names(&self.entries, &self.folders)?;
-        let mut tree = Tree::in_memory(Listing::new(self.entries), self.blobs);
+        let mut tree = Package::in_memory(Listing::new(self.entries), self.blobs);
         tree.skipped = self.skipped;
         Ok(tree)
     }

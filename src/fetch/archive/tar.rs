@@ -13,8 +13,8 @@ use std::io::{self, Read};
 use ::tar::{EntryType, Header};
 use flate2::bufread::GzDecoder;
 
-use crate::fetch::Tree;
 use crate::listing::Limits;
+use crate::package::Package;
 
 use super::Refusal;
 use super::harvest::Harvest;
@@ -32,7 +32,7 @@ const MAX_PADDING: u64 = 1024 * 1024;
 
 /// Reads a gzip file that holds one tar archive: one member, its checksum right, and
 /// nothing behind it. The name in its header (RFC 1952 §2.3.1) is ignored.
-pub(super) fn read_gzip(bytes: &[u8], limits: &Limits) -> Result<Tree, Refusal> {
+pub(super) fn read_gzip(bytes: &[u8], limits: &Limits) -> Result<Package, Refusal> {
     let mut gzip = GzDecoder::new(bytes);
     let tree = read(&mut gzip, limits)?;
     if !gzip.into_inner().is_empty() {
@@ -42,7 +42,7 @@ pub(super) fn read_gzip(bytes: &[u8], limits: &Limits) -> Result<Tree, Refusal> 
 }
 
 /// Reads a tar archive to the end of `source`.
-pub(super) fn read(source: impl Read, limits: &Limits) -> Result<Tree, Refusal> {
+pub(super) fn read(source: impl Read, limits: &Limits) -> Result<Package, Refusal> {
     let mut reader = Reader { source, harvest: Harvest::new(limits), ahead: Ahead::default() };
     while let Some(block) = reader.header()? {
         reader.entry(&block)?;

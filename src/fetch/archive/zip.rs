@@ -18,8 +18,8 @@ use std::io::Cursor;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use zip::ZipArchive;
 
-use crate::fetch::Tree;
 use crate::listing::Limits;
+use crate::package::Package;
 
 use super::Refusal;
 use super::harvest::Harvest;
@@ -30,7 +30,7 @@ const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
 /// Reads a whole ZIP file.
-pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Tree, Refusal> {
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Package, Refusal> {
     let directory = directory::read(bytes, limits)?;
     let mut harvest = Harvest::new(limits);
     // Sizes are declared and checked against the bytes that come out, so that a bomb

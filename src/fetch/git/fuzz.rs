@@ -275,7 +275,7 @@ fn files_by_libgit2(bytes: &[u8], id: Oid) -> Option<Vec<String>> {
     let tree = repository.find_tree(id).ok()?;
     let plain = tree.iter().filter(|entry| matches!(entry.filemode_raw(), 0o100_644 | 0o100_755));
     let names = plain.filter_map(|entry| RelPath::parse(entry.name_bytes()).ok());
-    let kept = names.filter(|name| !name.as_str().contains('/') && !crate::fetch::is_clutter(name));
+    let kept = names.filter(|name| !name.as_str().contains('/') && !crate::package::is_clutter(name));
     Some(kept.map(|name| name.to_string()).collect())
 }
 

@@ -43,8 +43,8 @@ fn seed(repo: &mut Repo) -> Seeded {
 /// What stands in `a/SKILL.md` of a reference.
 fn skill(remote: &Remote, reference: &Reference) -> Result<String> {
     let tree = remote.fetch(&remote.resolve(reference, None, None)?, Extent::Full)?;
-    let entry = tree.listing.get("a/SKILL.md").expect("a/SKILL.md is listed");
-    Ok(String::from_utf8(tree.read(entry)?.into_owned()).unwrap())
+    let entry = tree.package().listing.get("a/SKILL.md").expect("a/SKILL.md is listed");
+    Ok(String::from_utf8(tree.package().read(entry)?.into_owned()).unwrap())
 }
 
 /// Every kind of reference, through one remote after the other.
@@ -299,7 +299,7 @@ fn one_folder_is_listed_with_paths_from_the_top_and_git_ids() {
     let tree = remote
         .fetch(&remote.resolve(&Reference::Default, Some(&folder), None).unwrap(), Extent::Full)
         .unwrap();
-    let paths: Vec<_> = tree.listing.entries().iter().map(|e| (e.path.as_str(), e.size)).collect();
+    let paths: Vec<_> = tree.package().listing.entries().iter().map(|e| (e.path.as_str(), e.size)).collect();
     assert_eq!(paths, [("a/SKILL.md", 3), ("a/x/y.txt", 1)]);
     let root = repo.repository.find_commit(ids.main).unwrap().tree().unwrap();
     assert_eq!(tree.folder_id(""), Some(root.id().to_string()));
@@ -345,7 +345,11 @@ fn no_filter_touches_a_byte() {
     let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
     let tree = remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Full).unwrap();
     for (path, bytes) in files {
-        assert_eq!(&*tree.read(tree.listing.get(path).unwrap()).unwrap(), bytes, "{path}");
+        assert_eq!(
+            &*tree.package().read(tree.package().listing.get(path).unwrap()).unwrap(),
+            bytes,
+            "{path}"
+        );
     }
 }
 
@@ -391,9 +395,9 @@ fn hostile_names_are_refused_one_by_one() {
             let tree = remote
                 .fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Full)
                 .unwrap();
-            let paths: Vec<_> = tree.listing.entries().iter().map(|e| e.path.as_str()).collect();
+            let paths: Vec<_> = tree.package().listing.entries().iter().map(|e| e.path.as_str()).collect();
             assert_eq!(paths, ["s/ok"], "{number} {mode}");
-            let refused: Vec<_> = tree.listing.refused_below("s").collect();
+            let refused: Vec<_> = tree.package().listing.refused_below("s").collect();
             assert_eq!(refused.len(), 1, "{number} {mode}");
             assert!(refused[0].shown.len() < 10_000);
             assert!(!refused[0].shown.contains(['\u{1b}', '\n', '\u{202e}']));
@@ -430,7 +434,7 @@ fn odd_trees_are_listed_as_they_are_or_refused() {
     let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
     let tree = remote.fetch(&resolved, Extent::Full).unwrap();
     let shown: Vec<String> =
-        tree.listing.entries().iter().map(|e| format!("{} {}", e.node.mode(), e.path)).collect();
+        tree.package().listing.entries().iter().map(|e| format!("{} {}", e.node.mode(), e.path)).collect();
     assert_eq!(
         shown,
         [
@@ -445,9 +449,9 @@ fn odd_trees_are_listed_as_they_are_or_refused() {
             "100755 twin",
         ]
     );
-    assert_eq!(tree.listing.get("link").unwrap().node, Node::Link { target: "/etc/passwd".into() });
-    assert_eq!(tree.listing.refused_below("").count(), 1);
-    let hole = tree.read(tree.listing.get("hole").unwrap()).unwrap_err();
+    assert_eq!(tree.package().listing.get("link").unwrap().node, Node::Link { target: "/etc/passwd".into() });
+    assert_eq!(tree.package().listing.refused_below("").count(), 1);
+    let hole = tree.package().read(tree.package().listing.get("hole").unwrap()).unwrap_err();
     assert_eq!(hole.kind, Kind::Integrity);
 
     let mut deep = dir;
@@ -482,8 +486,8 @@ fn check_refused(repo: &mut Repo, bench: &Bench, tree: Oid, kind: Option<Kind>) 
         Some(kind) => assert_eq!(fetched.err().map(|e| e.kind), Some(kind)),
         None => {
             let tree = fetched.unwrap();
-            assert!(tree.listing.entries().is_empty());
-            assert_eq!(tree.listing.refused_below("").count(), 1);
+            assert!(tree.package().listing.entries().is_empty());
+            assert_eq!(tree.package().listing.refused_below("").count(), 1);
         }
     }
 }
@@ -520,16 +524,22 @@ fn of_a_partial_tree_what_is_asked_for_is_fetched_and_no_more() {
     let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
     let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
     let mut tree = remote.fetch(&resolved, Extent::Partial).unwrap();
-    let paths = |tree: &Tree| {
-        tree.listing.entries().iter().map(|entry| entry.path.to_string()).collect::<Vec<_>>().join(" ")
+    let paths = |tree: &PartialTree| {
+        tree.package()
+            .listing
+            .entries()
+            .iter()
+            .map(|entry| entry.path.to_string())
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     let all = "README.md skills/first/CLAUDE.md skills/first/SKILL.md skills/second/SKILL.md \
                skills/second/long skills/second/passwd skills/second/run.sh";
     assert_eq!(paths(&tree), all);
     assert!(tree.folder_id("skills/first").is_some());
-    let get = |tree: &Tree, path: &str| {
-        let entry = tree.listing.get(path).expect(path);
-        tree.read(entry).map(|bytes| String::from_utf8(bytes.into_owned()).unwrap())
+    let get = |tree: &PartialTree, path: &str| {
+        let entry = tree.package().listing.get(path).expect(path);
+        tree.package().read(entry).map(|bytes| String::from_utf8(bytes.into_owned()).unwrap())
     };
     assert_eq!(get(&tree, "README.md").unwrap_err().kind, Kind::Integrity, "it was never sent");
 
@@ -538,7 +548,7 @@ fn of_a_partial_tree_what_is_asked_for_is_fetched_and_no_more() {
     remote.fetch_files(&mut tree, &resolved, &below("skills/first/")).unwrap();
     assert_eq!(server.seen().len(), before + 1, "one request, and none for what is here");
     assert_eq!(get(&tree, "skills/first/SKILL.md").unwrap(), "a");
-    let link = tree.listing.get("skills/first/CLAUDE.md").unwrap();
+    let link = tree.package().listing.get("skills/first/CLAUDE.md").unwrap();
     assert_eq!((&link.node, link.size), (&Node::Link { target: "SKILL.md".into() }, 8));
     // Equal bytes are one object: this one came along, its neighbours did not.
     assert_eq!(get(&tree, "skills/second/run.sh").unwrap(), "a");
@@ -550,10 +560,10 @@ fn of_a_partial_tree_what_is_asked_for_is_fetched_and_no_more() {
     assert_eq!(server.connections(), 1, "every answer is read to its end");
     let greetings = server.seen().iter().filter(|seen| seen.target.contains("info/refs")).count();
     assert_eq!(greetings, 1, "a host is greeted once");
-    let entry = tree.listing.get("skills/second/passwd").unwrap();
+    let entry = tree.package().listing.get("skills/second/passwd").unwrap();
     assert_eq!(entry.node, Node::Link { target: "../../../etc/passwd".into() });
-    assert_eq!(tree.listing.refused_below("skills/second").count(), 1, "a link longer than a path");
-    assert!(tree.listing.get("skills/second/long").is_none());
+    assert_eq!(tree.package().listing.refused_below("skills/second").count(), 1, "a link longer than a path");
+    assert!(tree.package().listing.get("skills/second/long").is_none());
     assert_eq!(bench.leftovers(), 0);
 }
 
@@ -574,7 +584,10 @@ fn a_host_that_cannot_leave_blobs_out_sends_them() {
         let before = server.seen().len();
         remote.fetch_files(&mut tree, &resolved, &|_| true).unwrap();
         assert_eq!(server.seen().len(), before, "all was here");
-        assert_eq!(tree.read(tree.listing.get("README.md").unwrap()).unwrap().as_ref(), b"b");
+        assert_eq!(
+            tree.package().read(tree.package().listing.get("README.md").unwrap()).unwrap().as_ref(),
+            b"b"
+        );
     }
 }
 
@@ -590,7 +603,10 @@ fn a_host_that_gives_no_single_blobs_sends_the_commit() {
     let refusal = b"0032ERR upload-pack: not our ref 0123456789012345\n0000".to_vec();
     server.play_times("/git-upload-pack", 1, Play::Bytes("application/x-git-upload-pack-result", refusal));
     remote.fetch_files(&mut tree, &resolved, &below("skills/first/")).unwrap();
-    assert_eq!(tree.read(tree.listing.get("skills/first/SKILL.md").unwrap()).unwrap().as_ref(), b"a");
+    assert_eq!(
+        tree.package().read(tree.package().listing.get("skills/first/SKILL.md").unwrap()).unwrap().as_ref(),
+        b"a"
+    );
 }
 
 #[test]
@@ -613,8 +629,8 @@ fn blobs_that_a_host_owes_or_garbles_are_an_error() {
         let mut tree = remote.fetch(&resolved, Extent::Partial).unwrap();
         server.play("/git-upload-pack", play);
         let fetched = remote.fetch_files(&mut tree, &resolved, &below("skills/first/"));
-        let entry = tree.listing.get("skills/first/SKILL.md").unwrap();
-        let error = fetched.and_then(|()| tree.read(entry).map(|_| ())).unwrap_err();
+        let entry = tree.package().listing.get("skills/first/SKILL.md").unwrap();
+        let error = fetched.and_then(|()| tree.package().read(entry).map(|_| ())).unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         server.play_fair();
     }
@@ -698,8 +714,8 @@ fn many_threads_read_one_tree() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                for entry in tree.listing.entries() {
-                    assert_eq!(tree.read(entry).unwrap().as_ref(), entry.path.as_str().as_bytes());
+                for entry in tree.package().listing.entries() {
+                    assert_eq!(tree.package().read(entry).unwrap().as_ref(), entry.path.as_str().as_bytes());
                 }
             });
         }
@@ -796,8 +812,14 @@ fn half_a_loose_object_is_an_error() {
     let blob = repo.blob(&noise);
     cut(blob, 2);
     let tree = fetch().unwrap();
-    assert_eq!(tree.read(tree.listing.get("noise").unwrap()).unwrap_err().kind, Kind::Integrity);
-    assert_eq!(tree.read(tree.listing.get("a/SKILL.md").unwrap()).unwrap().as_ref(), b"x");
+    assert_eq!(
+        tree.package().read(tree.package().listing.get("noise").unwrap()).unwrap_err().kind,
+        Kind::Integrity
+    );
+    assert_eq!(
+        tree.package().read(tree.package().listing.get("a/SKILL.md").unwrap()).unwrap().as_ref(),
+        b"x"
+    );
     cut(tag, 2);
     assert!(fetch().is_ok());
     cut(repo.repository.find_commit(id).unwrap().tree_id(), 3);

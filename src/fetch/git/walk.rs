@@ -7,8 +7,8 @@ use git2::{ObjectType, Oid};
 
 use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::git::objects::Objects;
-use crate::fetch::is_clutter;
 use crate::listing::{FileEntry, Listing, Node};
+use crate::package::is_clutter;
 use crate::path::{MAX_PATH, RelPath, ancestors};
 use crate::text::find_nearest;
 

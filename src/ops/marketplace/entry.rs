@@ -192,7 +192,8 @@ pub(crate) fn manifests_above(folder: &str) -> Vec<String> {
 /// `plugin.json` above it, else the one that the entry has.
 pub(crate) fn lend_version(candidate: &mut Candidate, of_entry: Option<&str>) {
     let Some(front) = &mut candidate.document.frontmatter else { return };
-    let own = above(&candidate.folder).find_map(|root| plugin_manifest(&candidate.tree, root).ok().flatten());
+    let own = above(&candidate.folder)
+        .find_map(|root| plugin_manifest(candidate.fetched.package(), root).ok().flatten());
     let own = own.and_then(|manifest| manifest.version);
     front.version = front.version.take().or(own).or_else(|| of_entry.map(str::to_owned));
 }

@@ -15,8 +15,9 @@ use crate::digest::Digest;
 use crate::discover;
 use crate::error::{Result, error};
 use crate::fetch::marketplace::{self, Place};
-use crate::fetch::{self, OpenOptions, PackageSource, Tree, World};
+use crate::fetch::{self, OpenOptions, PackageSource, World};
 use crate::listing::{FileEntry, Listing, Node};
+use crate::package::Package;
 use crate::registry::PinRecord;
 use crate::search::{Document, Text};
 use crate::skill::{self, Finding, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile, SkillName};
@@ -383,7 +384,7 @@ fn below(folder: &str, path: &str) -> String {
 }
 
 /// The tree, with the manifests of the skills in these folders at hand.
-fn ensure_manifests<'s>(source: &'s mut PackageSource<'_>, folders: &BTreeSet<&str>) -> Result<&'s Tree> {
+fn ensure_manifests<'s>(source: &'s mut PackageSource<'_>, folders: &BTreeSet<&str>) -> Result<&'s Package> {
     source.ensure_files(|entry| {
         matches!(entry.path.name(), MANIFEST | LOWER_MANIFEST) && folders.contains(entry.path.folder())
     })
@@ -418,7 +419,7 @@ fn of_entry(plugin: &Plugin) -> Document<'static> {
 /// The folders of an entry's skills.
 fn folders_of(
     plugin: &Plugin,
-    tree: &Tree,
+    tree: &Package,
     root: &str,
     top: &str,
     is_marketplace: bool,
@@ -428,7 +429,7 @@ fn folders_of(
     Ok(catalogue::resolve(plugin, manifest.as_ref(), scan)?.folders)
 }
 
-fn of_skill(plugin: &Plugin, tree: &Tree, folder: &str, world: &World<'_>) -> Option<Document<'static>> {
+fn of_skill(plugin: &Plugin, tree: &Package, folder: &str, world: &World<'_>) -> Option<Document<'static>> {
     let (front, body) = manifest(tree, folder, world)?;
     let last = folder.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(&plugin.name);
     Some(Document {
@@ -462,13 +463,13 @@ fn has_scripts(listing: &Listing, folder: &str) -> bool {
 }
 
 /// The frontmatter of the skill in a folder, if it can be read.
-fn frontmatter(tree: &Tree, folder: &str, world: &World<'_>) -> Option<Frontmatter> {
+fn frontmatter(tree: &Package, folder: &str, world: &World<'_>) -> Option<Frontmatter> {
     manifest(tree, folder, world).map(|(front, _)| front)
 }
 
 /// The frontmatter of the skill in a folder, if it can be read, and what the search takes of
 /// the text below it.
-fn manifest(tree: &Tree, folder: &str, world: &World<'_>) -> Option<(Frontmatter, String)> {
+fn manifest(tree: &Package, folder: &str, world: &World<'_>) -> Option<(Frontmatter, String)> {
     let limits = &world.settings.limits;
     let at = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
     let entry = [MANIFEST, LOWER_MANIFEST].iter().find_map(|name| tree.listing.get(&at(name)))?;

@@ -2,8 +2,8 @@
 
 use crate::catalog::{PLUGIN_MANIFESTS, PluginManifest};
 use crate::error::{Result, error, printable};
-use crate::fetch::Tree;
 use crate::fetch::marketplace::text;
+use crate::package::Package;
 
 /// Where the `plugin.json` of a plugin may be.
 pub(super) fn plugin_manifests(root: &str) -> impl Iterator<Item = String> {
@@ -15,11 +15,11 @@ pub(super) fn plugin_manifests(root: &str) -> impl Iterator<Item = String> {
 ///
 /// # Errors
 /// `Invalid` for one that cannot be read.
-pub(super) fn plugin_manifest(tree: &Tree, root: &str) -> Result<Option<PluginManifest>> {
-    let Some(path) = plugin_manifests(root).find(|path| tree.listing.get(path).is_some()) else {
+pub(super) fn plugin_manifest(package: &Package, root: &str) -> Result<Option<PluginManifest>> {
+    let Some(path) = plugin_manifests(root).find(|path| package.listing.get(path).is_some()) else {
         return Ok(None);
     };
-    let Some(text) = text(tree, &path)? else { return Ok(None) };
+    let Some(text) = text(package, &path)? else { return Ok(None) };
     match PluginManifest::read(&text, &path) {
         (Some(manifest), _) => Ok(Some(manifest)),
         (None, findings) => {

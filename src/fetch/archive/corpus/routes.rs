@@ -7,8 +7,9 @@ use fs_err as fs;
 use proptest::prelude::*;
 
 use super::{tar_build as tar, zip_build as zip};
-use crate::fetch::{Tree, archive, local};
+use crate::fetch::{archive, local};
 use crate::listing::Limits;
+use crate::package::Package;
 
 /// Path to bytes and the executable bit.
 type Files = BTreeMap<String, (Vec<u8>, bool)>;
@@ -22,7 +23,7 @@ fn files() -> impl Strategy<Value = Files> {
 }
 
 /// What the rest of the program sees of a tree: mode, size and bytes by path.
-fn seen(tree: &Tree) -> Vec<(String, u64, Vec<u8>)> {
+fn seen(tree: &Package) -> Vec<(String, u64, Vec<u8>)> {
     let entries = tree.listing.entries().iter();
     entries
         .map(|e| (format!("{} {}", e.node.mode(), e.path), e.size, tree.read(e).unwrap().into_owned()))
