@@ -97,7 +97,8 @@ pub(crate) struct Row<'a> {
     pub(crate) fetched_at: jiff::Timestamp,
     /// `project` or `user`.
     pub(crate) scope: &'static str,
-    /// Entries of the cached copy; absent where there is none.
+    /// Entries of its catalogue in the recorded state; of a folder of this machine, now. Absent
+    /// where that cannot be read, or was not recorded.
     pub(crate) entries: Option<usize>,
 }
 
@@ -105,7 +106,7 @@ pub(crate) struct Row<'a> {
 pub(crate) fn list<'a>(all: &'a Marketplaces, scope: &'static str, world: &World<'_>) -> Vec<Row<'a>> {
     let entries = |known: &Marketplace| match is_live(known) {
         true => load_catalog(known, world).ok().map(|(catalogue, _)| catalogue.plugins.len()),
-        false => cached(known, world).map(|catalogue| catalogue.plugins.len()),
+        false => known.entries,
     };
     let row = |(name, known): (&'a String, &'a Marketplace)| Row {
         name,

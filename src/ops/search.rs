@@ -11,10 +11,10 @@ use super::marketplace::{
 };
 use crate::cache::Rows;
 use crate::error::{Error, Result, error};
-use crate::fetch::World;
-use crate::registry::Registry;
+use crate::fetch::{self, World, marketplace::Place};
+use crate::registry::{LockEntry, Registry};
 use crate::search::{self, Document, Filter, Hit, Index, Query, Ranking, Row};
-use crate::source::Source;
+use crate::source::{Request, Source};
 use crate::store::marketplaces::{Marketplace, Marketplaces};
 
 /// What is searched: of each marketplace its documents and their index.
@@ -33,6 +33,9 @@ pub(crate) struct Volume<'m> {
     pub(crate) fetched_at: Option<Timestamp>,
     #[serde(skip)]
     known: &'m Marketplace,
+    /// Where its own tree comes from, if it has one.
+    #[serde(skip)]
+    tree: Option<Source>,
     #[serde(skip)]
     index: Vec<u8>,
     #[serde(skip)]
@@ -139,7 +142,8 @@ impl<'m> Library<'m> {
             };
             let index = search_index(known, world).unwrap_or_default();
             let fetched_at = (!is_live(known)).then_some(known.fetched_at);
-            library.volumes.push(Volume { name, fetched_at, known, index, documents, repaired: false });
+            let (tree, repaired) = (tree_of(known), false);
+            library.volumes.push(Volume { name, fetched_at, known, tree, index, documents, repaired });
         }
         Ok(library)
     }
@@ -162,7 +166,7 @@ impl<'m> Library<'m> {
     ) -> Answer {
         // Each is made anew once, and is left out if that was of no use.
         for _ in 0..=self.volumes.len() * 2 {
-            match (Search { volumes: &self.volumes, registry, query, filter }).run(limit) {
+            match (Search { volumes: &self.volumes, registry, query, filter, world }).run(limit) {
                 Ok(answer) => return answer,
                 Err(Stale(at)) => self.repair(at, world),
             }
@@ -242,6 +246,35 @@ struct Search<'s> {
     registry: &'s Registry,
     query: &'s Query,
     filter: &'s Filter,
+    world: &'s World<'s>,
+}
+
+/// Where a skill is, however its source is written: what tells a skill from another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SkillOrigin {
+    source: String,
+    folder: String,
+}
+
+impl SkillOrigin {
+    fn of(source: &Source, folder: &str, world: &World<'_>) -> Self {
+        let source_key = fetch::origin_key(source, world);
+        let (source, folder) = match source {
+            // A folder of a folder is a folder.
+            Source::Local { .. } if !folder.is_empty() => (format!("{source_key}/{folder}"), String::new()),
+            _ => (source_key, folder.to_owned()),
+        };
+        Self { source, folder }
+    }
+}
+
+/// The source that a marketplace's own tree comes from; `None` where only the catalogue is
+/// registered.
+fn tree_of(known: &Marketplace) -> Option<Source> {
+    match Place::parse(&known.source).ok()? {
+        Place::Tree { request, .. } => Some(request.source),
+        Place::File(_) | Place::Served(_) => None,
+    }
 }
 
 /// What is searched in a run: the indexes of the volumes, behind them that of skills that are
@@ -265,7 +298,7 @@ impl Search<'_> {
             let index = Index::read(&volume.index).filter(|index| volume.documents.fit(index));
             indexes.push(index.ok_or(Stale(at))?);
         }
-        let (extras, mut installed) = self.installed(&indexes);
+        let (extras, mut installed) = self.installed(&indexes)?;
         installed.push((0..extras.len()).collect());
         let own = search::index(&extras);
         indexes.extend(Index::read(&own));
@@ -280,22 +313,26 @@ impl Search<'_> {
     }
 
     /// Installed skills that no marketplace has, and the places of those that one has.
-    fn installed(&self, indexes: &[Index<'_>]) -> (Vec<Document<'_>>, Vec<HashSet<usize>>) {
+    fn installed(&self, indexes: &[Index<'_>]) -> Result<(Vec<Document<'_>>, Vec<HashSet<usize>>), Stale> {
         let mut installed = vec![HashSet::new(); indexes.len()];
         let mut extras = Vec::new();
         let mut keys: HashMap<usize, HashMap<u64, usize>> = HashMap::new();
         for (name, entry) in &self.registry.skills {
             let own = entry.alias_of.as_deref().unwrap_or(name.as_str());
             let origin = entry.marketplace.as_ref();
-            let known = origin.and_then(|origin| {
+            let chosen = origin.and_then(|origin| {
                 let at = self.volumes.iter().position(|volume| volume.name == origin.name)?;
                 let keys = keys.entry(at).or_insert_with(|| keys_of(indexes.get(at)));
                 let of_entry = keys.get(&search::key(&origin.entry, own));
                 let entry = (own == origin.entry).then(|| keys.get(&search::key("", own))).flatten();
                 Some((at, *of_entry.or(entry)?))
             });
-            if let Some((volume, at)) = known {
-                installed[volume].insert(at);
+            let mut places = self.places_of(own, entry, indexes)?;
+            places.extend(chosen);
+            for (volume, at) in &places {
+                installed[*volume].insert(*at);
+            }
+            if !places.is_empty() {
                 continue;
             }
             extras.push(Document {
@@ -307,7 +344,43 @@ impl Search<'_> {
                 ..Document::default()
             });
         }
-        (extras, installed)
+        Ok((extras, installed))
+    }
+
+    /// The documents of an installed skill, whichever marketplace has it and whether or not it
+    /// was installed by one: those of its name that lie in its folder of its source.
+    fn places_of(
+        &self,
+        own: &str,
+        entry: &LockEntry,
+        indexes: &[Index<'_>],
+    ) -> Result<Vec<(usize, usize)>, Stale> {
+        let Ok(request) = Request::parse(&entry.source) else { return Ok(Vec::new()) };
+        let folder = entry.path.as_deref().unwrap_or_default();
+        let wanted = SkillOrigin::of(&request.source, folder, self.world);
+        let mut places = Vec::new();
+        for (at, (volume, index)) in self.volumes.iter().zip(indexes).enumerate() {
+            let last = folder.rsplit('/').next().filter(|last| !last.is_empty() && *last != own);
+            for document in index.named(own).chain(last.into_iter().flat_map(|last| index.named(last))) {
+                let row = row_of(volume, index, document).ok_or(Stale(at))?;
+                let found = serde_json::from_str(&row).map_err(|_| Stale(at))?;
+                if self.is_of(&wanted, &found, volume) {
+                    places.push((at, document));
+                }
+            }
+        }
+        Ok(places)
+    }
+
+    /// True where a document is about what is at `wanted`.
+    fn is_of(&self, wanted: &SkillOrigin, document: &Document<'_>, volume: &Volume<'_>) -> bool {
+        if document.repository.is_empty() {
+            let here = |source| SkillOrigin::of(source, &document.folder, self.world) == *wanted;
+            return !document.plugin.is_empty() && volume.tree.as_ref().is_some_and(here);
+        }
+        // Of an entry that is a source of its own the catalogue does not say which folders it has.
+        let elsewhere = Request::parse(&document.repository);
+        elsewhere.is_ok_and(|other| fetch::origin_key(&other.source, self.world) == wanted.source)
     }
 
     /// Drops what the filter does not let through; without a query sorts the rest by name.
@@ -346,8 +419,8 @@ impl Search<'_> {
             return shelf.extras.get(hit.at).map(take).ok_or(Stale(usize::MAX));
         };
         let stale = || Stale(hit.volume);
-        let entry = shelf.indexes.get(hit.volume).and_then(|index| index.entry(hit.at)).ok_or_else(stale)?;
-        let row = volume.documents.row(&entry.row).ok_or_else(stale)?;
+        let index = shelf.indexes.get(hit.volume).ok_or_else(stale)?;
+        let row = row_of(volume, index, hit.at).ok_or_else(stale)?;
         let document: Document<'_> = serde_json::from_str(&row).map_err(|_| stale())?;
         Ok(take(&Document { marketplace: Cow::Borrowed(volume.name), ..document }))
     }
@@ -419,6 +492,11 @@ impl Shelf<'_> {
     fn is_installed(&self, hit: Hit) -> bool {
         self.installed.get(hit.volume).is_some_and(|places| places.contains(&hit.at))
     }
+}
+
+/// The text of a document, if it is the one that was indexed.
+fn row_of(volume: &Volume<'_>, index: &Index<'_>, at: usize) -> Option<String> {
+    volume.documents.row(&index.entry(at)?.row)
 }
 
 /// The place of each document by its key; of several the first.

@@ -403,7 +403,16 @@ impl<'a> Index<'a> {
 
     /// Documents that have the name of `entry`, but for case and signs.
     pub(crate) fn namesakes(&self, entry: &Entry) -> impl Iterator<Item = usize> {
-        let name = entry.name.to_le_bytes();
+        self.of_name(entry.name)
+    }
+
+    /// Documents that are called `name`, but for case and signs.
+    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = usize> {
+        self.of_name(name_of(&joined(name)))
+    }
+
+    fn of_name(&self, name: u32) -> impl Iterator<Item = usize> {
+        let name = name.to_le_bytes();
         let rows = self.rows.chunks_exact(ROW).enumerate();
         rows.filter(move |(_, row)| row.get(ROW - 8..ROW - 4) == Some(&name)).map(|(at, _)| at)
     }

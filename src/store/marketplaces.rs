@@ -57,6 +57,10 @@ pub(crate) struct Marketplace {
     /// Which state the cached copy is of.
     pub(crate) pin: PinRecord,
     pub(crate) fetched_at: Timestamp,
+    /// How many entries the catalogue has in that state: what `marketplace list` shows, whatever
+    /// the cache holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) entries: Option<usize>,
     #[serde(flatten)]
     pub(crate) extra: BTreeMap<String, Value>,
 }
@@ -230,6 +234,7 @@ mod tests {
             enabled: true,
             pin: PinRecord { commit: Some("a".repeat(40)), ..PinRecord::default() },
             fetched_at: Timestamp::UNIX_EPOCH,
+            entries: Some(1),
             extra: BTreeMap::new(),
         }
     }

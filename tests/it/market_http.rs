@@ -150,6 +150,16 @@ fn each_command_asks_as_often_as_it_must() {
     count(&["marketplace", "add", "acme", "acme/m"], 5);
     count(&["marketplace", "show", "acme"], 0);
     count(&["skill", "search", "sql"], 0);
+    // What is listed is what was recorded, whatever the cache has, and costs nothing.
+    let listed = |args: &[&str]| shop.run(args).ends(0).stdout;
+    let before = (listed(&["marketplace", "list"]), listed(&["marketplace", "list", "--json"]));
+    assert!(before.1.contains("\"entries\": 2"), "{}", before.1);
+    let cache = shop.env.path("cache");
+    std::fs::rename(&cache, shop.env.path("away")).unwrap();
+    count(&["marketplace", "list"], 0);
+    assert_eq!((listed(&["marketplace", "list"]), listed(&["marketplace", "list", "--json"])), before);
+    let _ = std::fs::remove_dir_all(&cache);
+    std::fs::rename(shop.env.path("away"), &cache).unwrap();
     // The commit is known: capabilities, files.
     count(&["skill", "install", "sql@acme"], 2);
     let file = shop.env.read("project/config/skills_marketplaces.json");

@@ -77,6 +77,52 @@ fn installed_skills_are_found_without_any_marketplace() {
     );
 }
 
+/// What is installed is marked wherever it is found, also where no marketplace led to it: by
+/// where it is, and not by a name that others have as well.
+#[test]
+fn what_was_installed_from_its_repository_is_marked_in_a_marketplace() {
+    let env = TestEnv::new();
+    env.skill("src/skills/pdf");
+    env.write("src/skills/word/SKILL.md", skill_md("docx", "Writes letters. Use it for letters."));
+    env.git_repo("src.git", &env.path("src"));
+    env.git_repo("fork.git", &env.path("src"));
+    let url = |name: &str| format!("file://{}", env.path(name).display());
+    let entry = json!([{ "name": "pdf", "source": { "source": "url", "url": url("src.git") }, "description": "Elsewhere" }]);
+    let catalogue = json!({ "name": "acme", "owner": { "name": "Acme" }, "plugins": entry });
+    env.write("acme/.claude-plugin/marketplace.json", catalogue.to_string());
+    for (name, source) in [("src", url("src.git")), ("fork", url("fork.git")), ("acme", "../acme".into())] {
+        env.run(&["marketplace", "add", name, &source]).ends(0);
+    }
+    env.run(&["skill", "install", &url("src.git"), "--skill", "pdf"]).ends(0);
+    env.run(&["skill", "install", &url("src.git"), "--skill", "docx", "--as", "letters"]).ends(0);
+    let marked = |env: &TestEnv, args: &[&str]| {
+        let found = search(env, args);
+        let results = found["results"].as_array().unwrap().clone();
+        let one = |one: &Value| {
+            let of = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+            (of("name"), of("marketplace"), one["installed"] == true)
+        };
+        let copies = results.iter().flat_map(|row| row["copies"].as_array().cloned().unwrap_or_default());
+        let mut all: Vec<_> = results.iter().map(one).chain(copies.map(|copy| one(&copy))).collect();
+        all.sort();
+        all
+    };
+    let row = |name: &str, marketplace: &str, installed| (name.to_owned(), marketplace.to_owned(), installed);
+    let pdf = [row("pdf", "acme", true), row("pdf", "fork", false), row("pdf", "src", true)];
+    assert_eq!(marked(&env, &["pdf"]), pdf);
+    assert_eq!(marked(&env, &["letters"]), [row("docx", "fork", false), row("docx", "src", true)]);
+    let own = [row("docx", "src", true), row("pdf", "acme", true), row("pdf", "src", true)];
+    assert_eq!(marked(&env, &["--installed"]), own);
+    // The same from a folder, and with an index and rows that have to be made anew.
+    env.run(&["skill", "uninstall", "pdf", "letters"]).ends(0);
+    env.run(&["marketplace", "remove", "src"]).ends(0);
+    env.run(&["marketplace", "add", "here", "../src"]).ends(0);
+    env.run(&["skill", "install", "../src/skills/pdf"]).ends(0);
+    assert!(marked(&env, &["pdf"]).contains(&row("pdf", "here", true)));
+    std::fs::remove_dir_all(env.path("cache")).unwrap();
+    assert_eq!(marked(&env, &["--installed"]), [row("pdf", "here", true)]);
+}
+
 #[test]
 fn nothing_found_is_no_failure_and_not_read_is_no_nothing() {
     let env = library();
@@ -267,7 +313,7 @@ fn skills_that_a_catalogue_names_for_others_or_not_at_all_are_found_and_installe
     // Whoever names the catalogue gets the catalogue.
     env.run(&["marketplace", "add", "named", "../u/.claude-plugin/marketplace.json"]).ends(0);
     env.run(&["marketplace", "disable", "u"]).ends(0);
-    assert_eq!(names(&search(&env, &["forge"])), ["anvil", "bellows"], "the second is installed");
+    assert_eq!(names(&search(&env, &["forge"])), ["bellows", "anvil"], "the first is only installed");
     assert_eq!(names(&search(&env, &["forge", "--marketplace", "named"])), ["anvil"]);
 }
 

@@ -187,6 +187,7 @@ fn record(place: &Place, manifest: Option<String>, pin: PinRecord, now: Timestam
         enabled: true,
         pin,
         fetched_at: now,
+        entries: None,
         extra: BTreeMap::new(),
     }
 }
@@ -199,6 +200,7 @@ fn fetched(
     warnings: Vec<String>,
 ) -> Fetched {
     let skills = documents.iter().filter(|document| !document.plugin.is_empty()).count();
+    let marketplace = Marketplace { entries: Some(catalogue.plugins.len()), ..marketplace };
     let documents = serde_json::to_string(documents).unwrap_or_default();
     let copy = Catalog { text, documents };
     Fetched { marketplace, catalogue, copy, skills, warnings, left_out: LeftOut::default() }

@@ -83,7 +83,8 @@ fn refresh_one(name: &str, known: &Marketplace, world: &World<'_>) -> Result<Upd
             let remote = Remote::open(&request.source, world)?;
             let resolved = remote.resolve(&request.reference, request.subdirectory.as_ref(), None)?;
             let pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), None);
-            if pin.commit == known.pin.commit {
+            // A record of an earlier version does not say how many entries there are.
+            if pin.commit == known.pin.commit && known.entries.is_some() {
                 let record = (pin != known.pin).then(|| Marketplace { pin, ..known.clone() });
                 return Ok(unmoved(name, known, record));
             }
