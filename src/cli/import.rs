@@ -3,10 +3,9 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
-
 use super::{Context, Place};
 use crate::error::{Context as _, Result, error};
+use crate::fsx;
 use crate::interop::{self, Content, Imported, Promise};
 use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered};
 use crate::source::Source;
@@ -14,12 +13,22 @@ use crate::source::Source;
 /// The largest lock file that is read: thousands of skills make a few MB.
 const LARGEST: u64 = 64 << 20;
 
-/// The text of the file that was named, which may be a pipe.
-fn read(path: &Path) -> std::io::Result<String> {
+/// The text of the file that was named. It may be a pipe of the shell, as `<(command)` and
+/// `/dev/stdin` give it; one that lies in a folder like a file is refused, since nothing may
+/// ever write to it.
+fn read(path: &Path) -> Result<String> {
+    let is_of_the_shell = path.starts_with("/dev") || path.starts_with("/proc");
+    let file = if is_of_the_shell {
+        Some(std::fs::File::open(path)?)
+    } else {
+        fsx::open_plain_file(path)?.map(|(file, _)| file)
+    };
+    let not_there = || error!(NotFound, "the lock file `{}` does not exist", path.display());
     let mut text = String::new();
-    fs::File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    file.ok_or_else(not_there)?.take(LARGEST + 1).read_to_string(&mut text)?;
     if text.len() as u64 > LARGEST {
-        return Err(std::io::Error::other(format!("`{}` has more than {LARGEST} bytes", path.display())));
+        return Err(error!(Invalid, "`{}` has more than {LARGEST} bytes", path.display())
+            .hint("lock files have some MB at most: is it the right one?"));
     }
     Ok(text)
 }
@@ -32,10 +41,7 @@ fn read(path: &Path) -> std::io::Result<String> {
 /// not what the file promised of that very commit or digest.
 pub(super) fn gather(cx: &Context<'_>, place: &Place, file: &Path) -> Result<Vec<Gathered>> {
     let path = cx.env.absolute(file);
-    let text = read(&path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => error!(NotFound, "the lock file `{}` does not exist", file.display()),
-        _ => e.into(),
-    })?;
+    let text = read(&path)?;
     let import = interop::read(&path.display().to_string(), &text)?;
     for one in &import.left_out {
         cx.ui.warn(&format!("`{}` is left out: {}", one.name, one.reason));

@@ -4,6 +4,7 @@
 
 mod address;
 pub(crate) mod config;
+mod control_files;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
 mod known;

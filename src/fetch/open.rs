@@ -1,5 +1,6 @@
 //! One match over the kinds of source.
 
+use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
@@ -9,6 +10,7 @@ use super::{PackageSource, World, archive, canonical_url, git, http, local, obst
 use crate::builtin;
 use crate::digest::Digest;
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
+use crate::fsx;
 use crate::listing::{FileEntry, Listing, Node};
 use crate::package::Package;
 use crate::path::RelPath;
@@ -189,17 +191,20 @@ fn single(bytes: Vec<u8>) -> Result<Package> {
 }
 
 fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>> {
-    let meta = fs::metadata(path).map_err(|e| missing(e, path, "archive"))?;
-    if meta.len() > cap {
-        return Err(error!(
-            Invalid,
-            "`{}` has {} bytes: an archive may have {cap}",
-            path.display(),
-            meta.len()
-        )
-        .hint("raise `skills.limits.download` in config.yaml if you trust it"));
+    let Some((file, size)) = fsx::open_plain_file(path)? else {
+        return Err(missing(std::io::ErrorKind::NotFound.into(), path, "archive"));
+    };
+    // A file that grows meanwhile is held to the limit too.
+    let mut bytes = Vec::new();
+    if size <= cap {
+        file.take(cap + 1).read_to_end(&mut bytes)?;
     }
-    Ok(fs::read(path)?)
+    let size = size.max(bytes.len() as u64);
+    if size > cap {
+        return Err(error!(Invalid, "`{}` has {size} bytes: an archive may have {cap}", path.display())
+            .hint("raise `skills.limits.download` in config.yaml if you trust it"));
+    }
+    Ok(bytes)
 }
 
 fn missing(error: std::io::Error, path: &Path, what: &str) -> Error {

@@ -308,6 +308,11 @@ pub(super) fn scp(text: &str) -> Result<Request> {
         return Err(error!(Usage, "the address names a host, but no repository")
             .hint("write it like `git@host:owner/repo.git`"));
     }
+    if path.ends_with(':') {
+        // With a folder behind it, `:` and `//` would read as the end of a scheme.
+        return Err(error!(Usage, "the name of a repository cannot end with `:`")
+            .hint("write it like `git@host:owner/repo.git`"));
+    }
     if path.starts_with(|c: char| c.is_ascii_digit()) && path.split('/').count() > 2 {
         let digits = path.split('/').next().unwrap_or_default();
         if digits.parse::<u16>().is_ok() {

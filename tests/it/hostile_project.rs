@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 62] = [
+const COMMANDS: [&str; 64] = [
     "skill list",
     "skill list --check --json",
     "skill list --offline",
@@ -50,6 +50,8 @@ const COMMANDS: [&str; 62] = [
     "skill install ./local/other --agent codex --agent claude-code --copy",
     "skill install ./local/other --link",
     "skill install ./local --all",
+    "skill install ./local/kit.zip --force",
+    "skill install file://PROJECT/local/vendor.git --all --force",
     "skill install builtin:skill-finder",
     "skill install kit@evil",
     "skill install packed@evil --yes",
@@ -101,7 +103,7 @@ const COMMANDS: [&str; 62] = [
 /// One way to be hostile; it writes into the project.
 type Ingredient = (&'static str, fn(&World, &mut Dice));
 
-const INGREDIENTS: [Ingredient; 15] = [
+const INGREDIENTS: [Ingredient; 16] = [
     ("an old journal", old_journal),
     ("an old lock behind a link", old_lock),
     ("a registry", registry),
@@ -113,6 +115,7 @@ const INGREDIENTS: [Ingredient; 15] = [
     ("a second link at a place of ours", link),
     ("a file that is none", special_file),
     ("an enormous file", enormous_file),
+    ("a repository of odd files", odd_repository),
     ("names with control characters", control_characters),
     ("a repository's own configuration", git_configuration),
     ("another tool's lock file", foreign_lock),
@@ -161,6 +164,9 @@ impl World {
     fn prepare(&mut self) {
         self.env.skill("project/local/pdf").file("references/more.md", "More.\n");
         self.env.skill("project/local/other").executable("scripts/run.sh", "#!/bin/sh\n");
+        // What a project may hold beside folders: an archive, and a repository without a work tree.
+        self.env.zip("project/local/kit.zip", &self.env.path("project/local/pdf"));
+        drop(self.env.git_repo("project/local/vendor.git", &self.env.path("project/local/other")));
         for args in [
             "skill install ./local/other",
             "skill uninstall other",
@@ -179,7 +185,10 @@ impl World {
     }
 
     fn command(&self, args: &[&str]) -> std::process::Command {
-        let mut command = self.env.command(args);
+        let project = self.env.path("project").display().to_string();
+        let args: Vec<String> = args.iter().map(|arg| arg.replace("PROJECT", &project)).collect();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let mut command = self.env.command(&args);
         let variables =
             ["GITHUB_TOKEN", "GH_TOKEN", "GITLAB_TOKEN", "BITBUCKET_TOKEN", "NPM_TOKEN", "SECRET"];
         command.envs(variables.map(|name| (name, format!("{CANARY}{name}"))));
@@ -529,7 +538,7 @@ fn marketplaces(world: &World, dice: &mut Dice) {
 }
 
 /// Where a project may have something that we read or write.
-const PLACES: [&str; 23] = [
+const PLACES: [&str; 24] = [
     ".claude",
     ".claude/skills",
     ".claude/skills/pdf",
@@ -550,6 +559,7 @@ const PLACES: [&str; 23] = [
     "local",
     "local/pdf",
     "local/pdf/SKILL.md",
+    "local/kit.zip",
     "skills-lock.json",
     "fresh",
     ".git",
@@ -587,6 +597,26 @@ fn special_file(world: &World, dice: &mut Dice) {
             // Only at places that are never written: nobody may replace a device.
             symlink("/dev/zero", &path).unwrap();
         }
+        _ => make_fifo(&path),
+    }
+}
+
+/// One file of the bare repository, an object or one that git is led by, is something else.
+fn odd_repository(world: &World, dice: &mut Dice) {
+    let root = world.in_project("");
+    let mut all: Vec<String> = files(&world.in_project("local/vendor.git"))
+        .iter()
+        .map(|file| file.strip_prefix(&root).unwrap().display().to_string())
+        .collect();
+    all.extend(
+        ["packed-refs", "refs/heads/other", "commondir"].map(|name| format!("local/vendor.git/{name}")),
+    );
+    let path = world.clear(dice.pick::<String>(&all));
+    match dice.roll(5) {
+        0 => std::fs::create_dir(&path).unwrap(),
+        1 => symlink("/dev/zero", &path).unwrap(),
+        2 => std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap(),
+        3 => std::fs::write(&path, "ref: refs/heads/\u{1b}[31m\n").unwrap(),
         _ => make_fifo(&path),
     }
 }
@@ -795,7 +825,7 @@ fn changed(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) ->
 #[test]
 fn no_command_in_a_hostile_project_harms_its_user() {
     let only: Option<usize> = std::env::var("BA_AGENT_SEED").ok().map(|seed| seed.parse().unwrap());
-    let total = only.map_or(times(1_116, 30_000), |_| 1);
+    let total = only.map_or(times(1_152, 30_000), |_| 1);
     let most = AtomicUsize::new(0);
     let result = on_all_processors(total, World::new, |world, number| {
         let seed = only.unwrap_or(number);
@@ -854,6 +884,11 @@ fn no_command_reads_an_enormous_file_whole() {
         ".claude/skills/pdf/references/more.md",
         ".claude/skills/pdf/new.bin",
         "local/.claude-plugin/marketplace.json",
+        "local/kit.zip",
+        "local/vendor.git/config",
+        "local/vendor.git/HEAD",
+        "local/vendor.git/packed-refs",
+        "local/vendor.git/refs/heads/main",
         "skills-lock.json",
     ];
     let result = on_all_processors(files.len() * COMMANDS.len(), World::new, |world, number| {

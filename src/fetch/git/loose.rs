@@ -1,19 +1,20 @@
 //! World: loose objects of repositories of this machine. Read here, because libgit2
 //! 1.9.7 spins for ever on one that is cut short, as a power loss leaves them.
 
+use std::fs::File;
 use std::io::{Read, Take};
 use std::path::Path;
 
 use flate2::read::ZlibDecoder;
-use fs_err as fs;
 use git2::{ObjectType, Oid};
 
 use crate::error::{Error, Result, error, fail};
+use crate::fsx;
 
 /// Bytes of `TYPE SIZE NUL` before the content: `commit`, a blank, 20 digits, NUL.
 const LONGEST_HEAD: usize = 28;
 
-type Inflated = Take<ZlibDecoder<fs::File>>;
+type Inflated = Take<ZlibDecoder<File>>;
 
 /// The object, or `None` when it is not there as a file of its own.
 ///
@@ -49,7 +50,7 @@ pub(crate) fn size(git_folder: &Path, id: Oid) -> Option<Option<u64>> {
 fn open(git_folder: &Path, id: Oid) -> Option<Inflated> {
     let name = id.to_string();
     let (folder, file) = name.split_at_checked(2)?;
-    let file = fs::File::open(git_folder.join("objects").join(folder).join(file)).ok()?;
+    let (file, _) = fsx::open_plain_file(&git_folder.join("objects").join(folder).join(file)).ok()??;
     Some(ZlibDecoder::new(file).take(LONGEST_HEAD as u64))
 }
 

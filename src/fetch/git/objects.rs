@@ -16,9 +16,9 @@ use tempfile::TempDir;
 
 use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::World;
-use crate::fetch::git::loose;
 use crate::fetch::git::pack::spill::Spill;
 use crate::fetch::git::pack::{Limits, Pack, Received};
+use crate::fetch::git::{control_files, loose};
 use crate::fetch::http::from_reader;
 
 /// Objects that a pack may hold. The Linux kernel's whole history has 11 million,
@@ -107,9 +107,10 @@ impl Objects {
     /// objects and refs are read, so it does not matter who owns it.
     ///
     /// # Errors
-    /// `NotFound` when there is none.
+    /// `NotFound` when there is none; those of [`control_files::check`].
     pub(crate) fn local(path: &Path) -> Result<Self> {
-        let folder = git_folder(path)?;
+        let folder = control_files::git_folder(path)?;
+        control_files::check(&folder)?;
         git2::opts::strict_hash_verification(false);
         let objects = Self { handles: Mutex::default(), place: Place::Local(folder) };
         objects.with(|_| Ok(())).map_err(|e| not_readable(path, &objects.place, e))?;
@@ -318,7 +319,6 @@ impl Kept {
     }
 }
 
-/// The folder that holds `objects` and `refs`, from what a person names.
 /// The error for a folder that libgit2 does not open: no repository, or one of a format that
 /// is newer than it.
 fn not_readable(path: &Path, place: &Place, error: Error) -> Error {
@@ -346,21 +346,6 @@ fn newer_format(folder: &Path) -> Option<&'static str> {
         return Some("SHA-256 object ids");
     }
     has("extensions.refstorage", "reftable").then_some("refs in the reftable format")
-}
-
-fn git_folder(path: &Path) -> Result<PathBuf> {
-    let inner = path.join(".git");
-    if inner.is_dir() {
-        return Ok(inner);
-    }
-    if inner.is_file() {
-        // A linked work tree or a submodule: `gitdir: PATH`.
-        let text = fs::read_to_string(&inner)?;
-        if let Some(folder) = text.strip_prefix("gitdir:") {
-            return Ok(path.join(folder.trim()));
-        }
-    }
-    Ok(path.to_owned())
 }
 
 fn index(world: &World, mut pack: impl Read, folder: &Path) -> Result<()> {
