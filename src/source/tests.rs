@@ -556,6 +556,7 @@ fn addresses_that_lead_nowhere_say_so() {
         ("git@host:-x", "no repository"),
         ("git@host:", "no repository"),
         ("git@host://o/r", "`://` stands in it"),
+        ("n.:63P:", "cannot end with `:`"),
         ("ssh://host/r@one@two", "stands twice"),
         ("git@host:r.git@one@two", "stands twice"),
         ("git@host:o://r?x//folder", "`://` stands in it"),
