@@ -2,7 +2,7 @@
 //!
 //! The table is data and changes often: facts from the agents' own documentation and from
 //! public tables of other installers, November 2026. Who uses an agent that is missing, or
-//! has moved its folder, names the folder itself ([`Target::Folder`]).
+//! has moved its folder, names the folder itself ([`InstallTarget::Folder`]).
 
 use std::fmt;
 
@@ -160,7 +160,7 @@ fn unknown(wanted: &str) -> Error {
 
 /// Where a skill is to be put.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum InstallTarget {
     /// The folder that this agent reads, by scope.
     Agent(&'static Agent),
     /// A folder as it was written: absolute, below `~`, or from the base of the scope.
@@ -168,13 +168,13 @@ pub(crate) enum Target {
 }
 
 /// What receives a skill when nothing else was asked for: Claude Code.
-impl Default for Target {
+impl Default for InstallTarget {
     fn default() -> Self {
         Self::Agent(&AGENTS[0])
     }
 }
 
-impl Target {
+impl InstallTarget {
     /// An id of the table, or a path: what holds a slash, or begins with `.` or `~`.
     ///
     /// # Errors
@@ -202,8 +202,8 @@ impl Target {
     }
 }
 
-/// The text that [`Target::parse`] reads back, and the registry keeps.
-impl fmt::Display for Target {
+/// The text that [`InstallTarget::parse`] reads back, and the registry keeps.
+impl fmt::Display for InstallTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Agent(agent) => f.write_str(agent.id),
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn the_table_is_sound() {
         assert!(all().len() >= 20);
-        assert_eq!(Target::default().to_string(), "claude-code");
+        assert_eq!(InstallTarget::default().to_string(), "claude-code");
         assert_eq!(AGENTS[0].id, "claude-code");
         assert_eq!((AGENTS[0].project_dir, AGENTS[0].user_dir), (".claude/skills", ".claude/skills"));
         assert!(AGENTS[1..].is_sorted_by_key(|agent| agent.id), "sorted behind the first");
@@ -278,13 +278,13 @@ mod tests {
             ("C:\\skills", "C:\\skills"),
             ("/", "/"),
         ] {
-            let target = Target::parse(text).unwrap();
+            let target = InstallTarget::parse(text).unwrap();
             assert_eq!(target.to_string(), shown);
-            assert_eq!(Target::parse(&target.to_string()).unwrap(), target);
-            assert_eq!(matches!(target, Target::Agent(_)), text == "claude-code");
+            assert_eq!(InstallTarget::parse(&target.to_string()).unwrap(), target);
+            assert_eq!(matches!(target, InstallTarget::Agent(_)), text == "claude-code");
         }
         for bad in ["", " ", "skills", "claud code", "./a\u{7}", "~me/skills"] {
-            assert!(Target::parse(bad).is_err(), "{bad:?}");
+            assert!(InstallTarget::parse(bad).is_err(), "{bad:?}");
         }
     }
 }

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use crate::agents::Target;
+use crate::agents::InstallTarget;
 use crate::digest::{TreeDigest, sha256_hex};
-use crate::discover::{self, Unnamed};
+use crate::discover::{self, UnnamedSkill};
 use crate::disk::{OnDisk, Seen, Sight};
 use crate::error::Result;
 use crate::fetch::{PackageSource, Progress, World};
@@ -16,11 +16,11 @@ use crate::ops::list;
 use crate::ops::plan::{self, Wanted};
 use crate::package::Package;
 use crate::path::RelPath;
-use crate::registry::{Mode, Overview, Registry};
-use crate::search::{self, Document, Query};
+use crate::registry::{InstallMode, Registry, RegistrySummary};
+use crate::search::{self, SearchDocument, SearchQuery};
 use crate::settings::Settings;
 use crate::skill::{self, Profile};
-use crate::source::{Pin, Reference, Request, Resolved};
+use crate::source::{Reference, Request, Resolved, Revision};
 
 /// `skill::read` of a manifest; the number of findings.
 pub fn read_manifest(bytes: &[u8]) -> usize {
@@ -48,7 +48,7 @@ pub fn digest(files: &[(String, Vec<u8>)]) -> String {
 /// `discover::name_all` of folders and written names; the number of findings.
 pub fn name_all(skills: &[(String, String)]) -> usize {
     let skills: Vec<_> =
-        skills.iter().map(|(folder, name)| Unnamed { folder, written: Some(name) }).collect();
+        skills.iter().map(|(folder, name)| UnnamedSkill { folder, written: Some(name) }).collect();
     discover::name_all(&skills, "owner-repo").iter().map(|(_, findings)| findings.len()).sum()
 }
 
@@ -94,7 +94,7 @@ impl Skills {
             source: request.source.clone(),
             reference: Reference::Default,
             chosen: None,
-            pin: Pin::Commit("0123456789012345678901234567890123456789".parse()?),
+            pin: Revision::Commit("0123456789012345678901234567890123456789".parse()?),
             subdirectory: None,
         };
         let ask = Ask { choice: Choice::All, ..Ask::of(request) };
@@ -107,7 +107,7 @@ impl Skills {
             let on_disk = vec![(String::new(), OnDisk::Folder(files.clone()))];
             seen.insert(candidate.name.clone(), Sight { recorded: on_disk, ..Sight::default() });
             let mut entry = candidate.record(digest, files, env.now);
-            entry.targets = vec![Target::default().to_string()];
+            entry.targets = vec![InstallTarget::default().to_string()];
             registry.skills.insert(candidate.name.clone(), entry);
         }
         Ok(Self { entries, candidates: gathered.candidates, registry, seen })
@@ -117,8 +117,8 @@ impl Skills {
     pub fn wanted(&self) -> Wanting {
         let wanted = |candidate: &Candidate| Wanted {
             candidate: candidate.clone(),
-            targets: vec![Target::default()],
-            mode: Mode::Link,
+            targets: vec![InstallTarget::default()],
+            mode: InstallMode::Link,
             pinned: false,
         };
         Wanting(self.candidates.iter().map(wanted).collect())
@@ -149,17 +149,18 @@ pub struct Wanting(Vec<Wanted>);
 
 /// `Overview::parse` and the rows of `list`; how many.
 pub fn list(registry: &str) -> usize {
-    Overview::parse(registry, "registry").map_or(0, |overview| list::list(&overview, None).len())
+    RegistrySummary::parse(registry, "registry").map_or(0, |overview| list::list(&overview, None).len())
 }
 
 /// `search::rank` of `query` among documents of these names and descriptions; how many match.
 pub fn search(documents: &[(String, String)], query: &str) -> usize {
-    let document = |(name, description): &(String, String)| Document {
+    let document = |(name, description): &(String, String)| SearchDocument {
         name: name.clone().into(),
         description: description.clone().into(),
-        ..Document::default()
+        ..SearchDocument::default()
     };
-    let documents: Vec<Document<'_>> = documents.iter().map(document).collect();
+    let documents: Vec<SearchDocument<'_>> = documents.iter().map(document).collect();
     let index = search::index(&documents);
-    search::Index::read(&index).map_or(0, |index| search::rank(&[index], &Query::parse(query)).hits.len())
+    search::SearchIndex::read(&index)
+        .map_or(0, |index| search::rank(&[index], &SearchQuery::parse(query)).hits.len())
 }

@@ -21,7 +21,7 @@ use crate::package::Package;
 use crate::path::RelPath;
 pub(crate) use bundle::Batch;
 use bundle::Bundle;
-pub(crate) use catalog::{Catalog, Rows};
+pub(crate) use catalog::{CachedCatalog, Rows};
 
 /// The first line of every file; another one is another format, and not read.
 const MAGIC: &str = "ba-agent tree 1";

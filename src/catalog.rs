@@ -24,20 +24,20 @@ use crate::source::Source;
 use crate::text::find_nearest;
 
 pub(crate) use plugin::PluginManifest;
-pub(crate) use skills::{Resolution, Scan, resolve};
-pub(crate) use source::{EntrySource, NpmPackage, Want};
+pub(crate) use skills::{EntryScan, EntrySkills, resolve};
+pub(crate) use source::{EntryRequirement, EntrySource, NpmPackage};
 pub(crate) use wellknown::{INDEXES as WELL_KNOWN, files as served_files, read as read_well_known};
 
 /// Bytes of a catalogue. The largest real one has 169 kB for 286 entries; 10,000 entries
 /// like those would be 6 MB.
 pub(crate) const MAX_BYTES: u64 = 32 << 20;
 
-/// Where a catalogue is looked for, in this order; beside each its [`Dialect`].
-pub(crate) const MANIFESTS: [(&str, Dialect); 4] = [
-    (".claude-plugin/marketplace.json", Dialect::Claude),
-    (".github/plugin/marketplace.json", Dialect::Claude),
-    (".agents/plugins/marketplace.json", Dialect::Codex),
-    ("marketplace.json", Dialect::Claude),
+/// Where a catalogue is looked for, in this order; beside each its [`CatalogDialect`].
+pub(crate) const MANIFESTS: [(&str, CatalogDialect); 4] = [
+    (".claude-plugin/marketplace.json", CatalogDialect::Claude),
+    (".github/plugin/marketplace.json", CatalogDialect::Claude),
+    (".agents/plugins/marketplace.json", CatalogDialect::Codex),
+    ("marketplace.json", CatalogDialect::Claude),
 ];
 
 /// Where a plugin says what it is, in this order.
@@ -51,7 +51,7 @@ pub(crate) const PLUGIN_MANIFESTS: [&str; 5] = [
 
 /// Whose rules a catalogue is read by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
+pub(crate) enum CatalogDialect {
     /// The documented one: `name`, `owner` and `plugins` are required.
     Claude,
     /// Codex and others: no owner, `policy` and `interface`, `{"source": "local"}`.
@@ -60,8 +60,8 @@ pub(crate) enum Dialect {
 
 /// How a catalogue came to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Manner {
-    pub(crate) dialect: Dialect,
+pub(crate) struct CatalogFormat {
+    pub(crate) dialect: CatalogDialect,
     /// A person named this very file; only then `{"source": "url", "url": "./"}` means the
     /// marketplace's own root.
     pub(crate) named: bool,
@@ -69,12 +69,12 @@ pub(crate) struct Manner {
     pub(crate) official: bool,
 }
 
-impl Manner {
+impl CatalogFormat {
     /// By the place of the file; `named` as a person has it.
     pub(crate) fn of(path: &str, named: bool) -> Self {
         let other = [".agents/", ".cursor-plugin/", ".kimi-plugin/", ".grok-plugin/", ".omp-plugin/"];
         let is = |folder: &str| path.starts_with(folder) || path.contains(&format!("/{folder}"));
-        let dialect = if other.into_iter().any(is) { Dialect::Codex } else { Dialect::Claude };
+        let dialect = if other.into_iter().any(is) { CatalogDialect::Codex } else { CatalogDialect::Claude };
         Self { dialect, named, official: false }
     }
 }
@@ -110,7 +110,7 @@ pub(crate) fn root_of(path: &str) -> &str {
 
 /// A catalogue, read.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Catalogue {
+pub(crate) struct Catalog {
     /// The name that it gives itself; not the one that it is registered under.
     pub(crate) name: Option<String>,
     pub(crate) owner: Option<String>,
@@ -118,12 +118,12 @@ pub(crate) struct Catalogue {
     pub(crate) version: Option<String>,
     /// Old names of entries, and what they are called now; `None` for one that is gone.
     pub(crate) renames: BTreeMap<String, Option<String>>,
-    pub(crate) plugins: Vec<Plugin>,
+    pub(crate) plugins: Vec<CatalogEntry>,
 }
 
 /// One entry of a catalogue.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Plugin {
+pub(crate) struct CatalogEntry {
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     pub(crate) version: Option<String>,
@@ -146,7 +146,7 @@ pub(crate) struct Plugin {
     fault: Option<String>,
 }
 
-impl Plugin {
+impl CatalogEntry {
     /// Where its files are.
     ///
     /// # Errors
@@ -183,13 +183,13 @@ impl Plugin {
     }
 }
 
-impl Catalogue {
+impl Catalog {
     /// Reads a catalogue to use it; `file` is only for messages.
     ///
     /// # Errors
     /// `Invalid`, with every finding that stops it, for what is no catalogue: no JSON, no
     /// `name`, `owner` or `plugins`, or one of a wrong type. Entries never stop it.
-    pub(crate) fn parse(text: &str, file: &str, manner: Manner) -> Result<Self> {
+    pub(crate) fn parse(text: &str, file: &str, manner: CatalogFormat) -> Result<Self> {
         let (catalogue, findings) = read::to_use(text, file, manner);
         let fatal: Vec<&Finding> =
             findings.iter().filter(|f| f.severity == Severity::Error && rules::is_fatal(f.code)).collect();
@@ -213,7 +213,7 @@ impl Catalogue {
     /// # Errors
     /// `NotFound` with the nearest name, `Invalid` for a name that two entries have and for
     /// renames that lead in a circle.
-    pub(crate) fn find(&self, name: &str) -> Result<&Plugin> {
+    pub(crate) fn find(&self, name: &str) -> Result<&CatalogEntry> {
         let name = self.renamed(name)?;
         let mut called = self.plugins.iter().filter(|plugin| plugin.name == name);
         match (called.next(), called.next()) {
@@ -261,7 +261,7 @@ impl Catalogue {
 pub(crate) fn check(
     text: &str,
     file: &str,
-    manner: Manner,
+    manner: CatalogFormat,
     is_folder: Option<&dyn Fn(&str) -> bool>,
 ) -> Vec<Finding> {
     read::check(text, file, manner, is_folder)
@@ -270,7 +270,7 @@ pub(crate) fn check(
 /// The version of a plugin: its own, else the entry's, else what it is pinned to.
 pub(crate) fn version<'a>(
     manifest: Option<&'a PluginManifest>,
-    plugin: &'a Plugin,
+    plugin: &'a CatalogEntry,
     pin: Option<&'a str>,
 ) -> &'a str {
     let own = manifest.and_then(|manifest| manifest.version.as_deref());

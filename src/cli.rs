@@ -30,7 +30,7 @@ use std::sync::Arc;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::agents::Target;
+use crate::agents::InstallTarget;
 use crate::cache::Cache;
 use crate::error::{Error, Kind, Result};
 use crate::fetch::World;
@@ -377,12 +377,12 @@ impl Place {
     /// Every file and folder that ba-agent keeps in this scope: skill folders, registry,
     /// marketplaces, settings.
     fn own(&self) -> Vec<PathBuf> {
-        let mut targets = vec![Target::default()];
+        let mut targets = vec![InstallTarget::default()];
         let recorded = self.store.overview().unwrap_or_default().skills.into_values();
         let recorded = recorded.flat_map(|skill| skill.targets);
         // A target that cannot be understood is told of where it is used.
         let named = self.settings.agents.iter().cloned().chain(recorded);
-        targets.extend(named.filter_map(|text| Target::parse(&text).ok()));
+        targets.extend(named.filter_map(|text| InstallTarget::parse(&text).ok()));
         let mut own = self.places.taken(&targets);
         own.extend([self.store.registry_file().to_path_buf(), self.marketplaces_file()]);
         own.extend([self.store.workspace().folder().to_path_buf(), self.scope.own_folder()]);

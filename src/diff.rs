@@ -14,7 +14,7 @@ use crate::error::printable;
 /// How a file differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum What {
+pub(crate) enum ChangeKind {
     Added,
     Removed,
     /// Other bytes, perhaps another mode too.
@@ -23,7 +23,7 @@ pub(crate) enum What {
     Mode,
 }
 
-impl What {
+impl ChangeKind {
     /// The letter that git shows, with `T` for a change of mode alone.
     pub(crate) fn letter(self) -> char {
         match self {
@@ -37,35 +37,35 @@ impl What {
 
 /// One file that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Change {
+pub(crate) struct FileDiff {
     pub(crate) path: String,
-    pub(crate) what: What,
+    pub(crate) what: ChangeKind,
     /// The git modes before and after; none where the file was not, or is not any more.
     pub(crate) old_mode: Option<String>,
     pub(crate) new_mode: Option<String>,
 }
 
 /// The files that differ, in byte order of their paths.
-pub(crate) fn files(old: &Files, new: &Files) -> Vec<Change> {
+pub(crate) fn files(old: &Files, new: &Files) -> Vec<FileDiff> {
     let paths: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     paths.into_iter().filter_map(|path| change(path, old.get(path), new.get(path))).collect()
 }
 
 /// Compares the lines `MODE SHA256` of one path.
-fn change(path: &str, old: Option<&String>, new: Option<&String>) -> Option<Change> {
+fn change(path: &str, old: Option<&String>, new: Option<&String>) -> Option<FileDiff> {
     let parts = |line: &String| {
         let (mode, sha) = line.split_once(' ').unwrap_or((line, ""));
         (mode.to_owned(), sha.to_owned())
     };
     let ((old_mode, old_sha), (new_mode, new_sha)) = (old.map(parts).unzip(), new.map(parts).unzip());
     let what = match (old, new) {
-        (None, _) => What::Added,
-        (_, None) => What::Removed,
-        _ if old_sha != new_sha => What::Modified,
-        _ if old_mode != new_mode => What::Mode,
+        (None, _) => ChangeKind::Added,
+        (_, None) => ChangeKind::Removed,
+        _ if old_sha != new_sha => ChangeKind::Modified,
+        _ if old_mode != new_mode => ChangeKind::Mode,
         _ => return None,
     };
-    Some(Change { path: path.to_owned(), what, old_mode, new_mode })
+    Some(FileDiff { path: path.to_owned(), what, old_mode, new_mode })
 }
 
 /// Bytes of both sides together that are compared line by line; beyond it only sizes are
@@ -144,12 +144,12 @@ fn span(start: usize, length: usize) -> String {
 
 /// One side of a file that differs: its git mode, and its bytes where they are compared.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Side<'a> {
+pub(crate) struct FileVersion<'a> {
     pub(crate) mode: &'a str,
     pub(crate) bytes: &'a [u8],
 }
 
-impl Side<'_> {
+impl FileVersion<'_> {
     fn is_link(&self) -> bool {
         self.mode == "120000"
     }
@@ -157,7 +157,7 @@ impl Side<'_> {
 
 /// The change of one file as `git apply` takes it, byte for byte: text of any encoding as
 /// lines, everything else as git's binary patch. For a program, not for a terminal.
-pub(crate) fn patch(path: &str, old: Option<Side<'_>>, new: Option<Side<'_>>) -> Vec<u8> {
+pub(crate) fn patch(path: &str, old: Option<FileVersion<'_>>, new: Option<FileVersion<'_>>) -> Vec<u8> {
     if let (Some(before), Some(after)) = (old, new)
         && before.is_link() != after.is_link()
     {
@@ -165,7 +165,7 @@ pub(crate) fn patch(path: &str, old: Option<Side<'_>>, new: Option<Side<'_>>) ->
         return [patch(path, old, None), patch(path, None, new)].concat();
     }
     let mut out = heading(path, old.map(|side| side.mode), new.map(|side| side.mode)).into_bytes();
-    let bytes = |side: Option<Side<'_>>| side.map_or(Vec::new(), |side| side.bytes.to_vec());
+    let bytes = |side: Option<FileVersion<'_>>| side.map_or(Vec::new(), |side| side.bytes.to_vec());
     let (before, after) = (bytes(old), bytes(new));
     if before == after {
         return out;
@@ -174,7 +174,7 @@ pub(crate) fn patch(path: &str, old: Option<Side<'_>>, new: Option<Side<'_>>) ->
         out.extend(binary(&before, &after, old.is_some(), new.is_some()).bytes());
         return out;
     }
-    let name = |letter: char, side: Option<Side<'_>>| match side {
+    let name = |letter: char, side: Option<FileVersion<'_>>| match side {
         // The tab ends a name with a space in it.
         Some(_) if path.contains(' ') => format!("{}\t", quoted(letter, path)),
         Some(_) => quoted(letter, path),

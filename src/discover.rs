@@ -29,7 +29,7 @@ const ASIDE: &[&str] = &[
 
 /// A skill of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct FoundSkill {
     /// Its folder, seen from the top of the listing; `""` is the top.
     pub(crate) folder: String,
     /// The file name of its manifest: `SKILL.md` or `skill.md`.
@@ -39,7 +39,7 @@ pub(crate) struct Found {
     pub(crate) offered: bool,
 }
 
-impl Found {
+impl FoundSkill {
     /// The path of its manifest, seen from the top of the listing.
     pub(crate) fn manifest_path(&self) -> String {
         join(&self.folder, &self.manifest)
@@ -50,7 +50,7 @@ impl Found {
 /// folders: the union of all layouts. A manifest in `base` itself makes that the only
 /// one; a manifest below a skill belongs to that skill. Links are never followed, and
 /// `.git` is no path of a listing.
-pub(crate) fn skills(listing: &Listing, base: &str) -> Vec<Found> {
+pub(crate) fn skills(listing: &Listing, base: &str) -> Vec<FoundSkill> {
     let mut manifests: BTreeMap<&str, &str> = BTreeMap::new();
     for (folder, entry) in candidates(listing, base) {
         let name = entry.path.name();
@@ -60,7 +60,7 @@ pub(crate) fn skills(listing: &Listing, base: &str) -> Vec<Found> {
         }
     }
     let outermost = |folder: &&str| !above(folder).any(|above| manifests.contains_key(above));
-    let found = manifests.keys().copied().filter(outermost).map(|folder| Found {
+    let found = manifests.keys().copied().filter(outermost).map(|folder| FoundSkill {
         folder: join(base, folder),
         manifest: manifests[folder].to_owned(),
         offered: !folder.split('/').any(|name| ASIDE.contains(&name.to_ascii_lowercase().as_str())),
@@ -91,7 +91,7 @@ pub(crate) fn near_misses(listing: &Listing, base: &str) -> Vec<String> {
 
 /// Adds the skills in `folders`, which someone has listed, so that they are offered wherever
 /// they lie: deeper, inside another skill, among samples.
-pub(crate) fn include(listing: &Listing, folders: &[String], found: &mut Vec<Found>) {
+pub(crate) fn include(listing: &Listing, folders: &[String], found: &mut Vec<FoundSkill>) {
     for folder in folders {
         if let Some(known) = found.iter_mut().find(|known| known.folder == *folder) {
             known.offered = true;
@@ -101,7 +101,11 @@ pub(crate) fn include(listing: &Listing, folders: &[String], found: &mut Vec<Fou
             listing.get(&join(folder, name)).is_some_and(|entry| matches!(entry.node, Node::File { .. }))
         };
         if let Some(manifest) = [MANIFEST, LOWER_MANIFEST].iter().find(is_file) {
-            found.push(Found { folder: folder.clone(), manifest: (*manifest).to_owned(), offered: true });
+            found.push(FoundSkill {
+                folder: folder.clone(),
+                manifest: (*manifest).to_owned(),
+                offered: true,
+            });
         }
     }
 }
@@ -133,7 +137,7 @@ fn join(base: &str, folder: &str) -> String {
 
 /// A skill of a source that wants a name.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Unnamed<'a> {
+pub(crate) struct UnnamedSkill<'a> {
     /// Its folder, seen from the top of the source; `""` is the top. No two are equal.
     pub(crate) folder: &'a str,
     /// `name` of its frontmatter, as written.
@@ -172,7 +176,7 @@ pub(crate) fn keeps(written: Option<&str>, folder: &str, source_name: &str, name
 ///
 /// Give it every skill that the source offers, also when only one is wanted: a name
 /// must not depend on what else is chosen.
-pub(crate) fn name_all(skills: &[Unnamed<'_>], source_name: &str) -> Vec<(SkillName, Vec<Finding>)> {
+pub(crate) fn name_all(skills: &[UnnamedSkill<'_>], source_name: &str) -> Vec<(SkillName, Vec<Finding>)> {
     let by_folder = skills.iter().map(|skill| given_name(None, last(skill.folder), source_name)).collect();
     let mut naming = Naming { skills, source_name, stage: vec![0; skills.len()], by_folder };
     let mut names = naming.names();
@@ -192,7 +196,7 @@ pub(crate) fn name_all(skills: &[Unnamed<'_>], source_name: &str) -> Vec<(SkillN
 /// How far each skill has been pushed away from the name it wanted:
 /// 0 frontmatter, 1 folder, 2 and more: ancestors that tell it from the others.
 struct Naming<'a> {
-    skills: &'a [Unnamed<'a>],
+    skills: &'a [UnnamedSkill<'a>],
     source_name: &'a str,
     stage: Vec<usize>,
     /// The names that the folders would give.
@@ -265,7 +269,7 @@ fn last(folder: &str) -> Option<&str> {
 }
 
 /// Gives every name that is still there twice a number, in byte order of the folders.
-fn number(skills: &[Unnamed<'_>], names: &mut [SkillName]) {
+fn number(skills: &[UnnamedSkill<'_>], names: &mut [SkillName]) {
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by_key(|at| (skills[*at].folder, skills[*at].written));
     let mut taken: BTreeSet<SkillName> = names.iter().cloned().collect();
@@ -421,7 +425,7 @@ mod tests {
     fn names(skills: &[(&str, &str)]) -> Vec<String> {
         let skills: Vec<_> = skills
             .iter()
-            .map(|(folder, name)| Unnamed { folder, written: (!name.is_empty()).then_some(*name) })
+            .map(|(folder, name)| UnnamedSkill { folder, written: (!name.is_empty()).then_some(*name) })
             .collect();
         name_all(&skills, "owner-repo").into_iter().map(|(name, _)| name.to_string()).collect()
     }
@@ -485,7 +489,7 @@ mod tests {
             let folders: Vec<&str> = skills.keys().map(String::as_str).collect();
             let unnamed: Vec<_> = skills
                 .iter()
-                .map(|(folder, written)| Unnamed { folder, written: written.as_deref() })
+                .map(|(folder, written)| UnnamedSkill { folder, written: written.as_deref() })
                 .collect();
             if let Some((at, name)) = evident(&folders, &word, "repo")
                 && keeps(unnamed[at].written, folders[at], "repo", &name)
@@ -499,8 +503,10 @@ mod tests {
 
     #[test]
     fn a_changed_name_is_told() {
-        let skills =
-            [Unnamed { folder: "a/x", written: Some("n") }, Unnamed { folder: "b/y", written: Some("n") }];
+        let skills = [
+            UnnamedSkill { folder: "a/x", written: Some("n") },
+            UnnamedSkill { folder: "b/y", written: Some("n") },
+        ];
         let named = name_all(&skills, "repo");
         assert_eq!(named[0].1[0].code, "name-clash");
         assert_eq!(named[0].1[0].file, "a/x/SKILL.md");
@@ -513,7 +519,7 @@ mod tests {
         fn names_are_unique_whatever_the_order(
             skills in prop::collection::btree_map("[ab技.](/[ab技A]){0,3}", prop::option::of("[ab_A 技]{0,2}"), 0..12)
         ) {
-            let forward: Vec<_> = skills.iter().map(|(f, w)| Unnamed { folder: f, written: w.as_deref() }).collect();
+            let forward: Vec<_> = skills.iter().map(|(f, w)| UnnamedSkill { folder: f, written: w.as_deref() }).collect();
             let backward: Vec<_> = forward.iter().rev().copied().collect();
             let names: Vec<_> = name_all(&forward, "r").into_iter().map(|(name, _)| name).collect();
             let unique: BTreeSet<_> = names.iter().collect();

@@ -21,13 +21,13 @@ use crate::registry::conflict_marker;
 use crate::source::{Request, Sha, Source};
 
 pub(crate) use export::{Hosts, export};
-pub(crate) use promise::{Content, Promise};
+pub(crate) use promise::{FetchedSkill, IntegrityClaim};
 
 /// Which kind of lock file a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(clippy::enum_variant_names, reason = "they are the names of the files")]
-pub(crate) enum Format {
+pub(crate) enum LockFormat {
     /// `skills-lock.json`, of a project.
     SkillsLock,
     /// `.skill-lock.json`, of a user.
@@ -38,17 +38,17 @@ pub(crate) enum Format {
 
 /// Everything that a lock file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Import {
-    pub(crate) format: Format,
+pub(crate) struct LockImport {
+    pub(crate) format: LockFormat,
     /// In the order of the file.
-    pub(crate) skills: Vec<Imported>,
+    pub(crate) skills: Vec<ImportedSkill>,
     /// What cannot be imported.
-    pub(crate) left_out: Vec<LeftOut>,
+    pub(crate) left_out: Vec<SkippedSkill>,
 }
 
 /// A skill that another tool has recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Imported {
+pub(crate) struct ImportedSkill {
     /// The name that it gives itself, as the other tool wrote it: no checked name.
     pub(crate) name: String,
     /// Where it is. Paths on this machine are seen from the folder of the lock file.
@@ -59,20 +59,20 @@ pub(crate) struct Imported {
     /// The commit that was installed, where the format records it.
     pub(crate) commit: Option<Sha>,
     /// What its content must be.
-    pub(crate) integrity: Option<Promise>,
+    pub(crate) integrity: Option<IntegrityClaim>,
     /// What the person should know about it: one sentence.
     pub(crate) note: Option<String>,
 }
 
 /// Something that a lock file names and that cannot be carried over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct LeftOut {
+pub(crate) struct SkippedSkill {
     pub(crate) name: String,
     /// Why, as the end of "`name` is left out: …".
     pub(crate) reason: String,
 }
 
-impl LeftOut {
+impl SkippedSkill {
     fn new(name: &str, reason: impl Into<String>) -> Self {
         Self { name: name.to_owned(), reason: reason.into() }
     }
@@ -84,7 +84,7 @@ impl LeftOut {
 /// `Usage` for a file that is none of the three by its ending; `Invalid`, with the line,
 /// for conflict markers, damaged JSON or YAML, missing or wrong fields and a skill that is
 /// there twice; `Conflict` for a version that is not known here.
-pub(crate) fn read(file: &str, text: &str) -> Result<Import> {
+pub(crate) fn read(file: &str, text: &str) -> Result<LockImport> {
     let shown = printable(file, false);
     if let Some(line) = conflict_marker(text) {
         return Err(error!(Invalid, "`{shown}` has conflict markers of git in line {line}")

@@ -22,7 +22,7 @@ pub(crate) struct Json<'a> {
 
 /// A key of an object.
 #[derive(Debug, Clone)]
-pub(crate) struct Key<'a> {
+pub(crate) struct JsonKey<'a> {
     pub(crate) text: Cow<'a, str>,
     /// Bytes of the whole text before it.
     pub(crate) offset: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Key<'a> {
 
 /// Why a text is no JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct JsonFault {
     /// Both 1-based; the column counts code points.
     pub(crate) line: usize,
     pub(crate) column: usize,
@@ -42,7 +42,7 @@ impl<'a> Json<'a> {
     ///
     /// # Errors
     /// The first place where it is no JSON.
-    pub(crate) fn parse(text: &'a str) -> Result<Self, Fault> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self, JsonFault> {
         let body = text.strip_prefix('\u{feff}').unwrap_or(text);
         let raw: &RawValue = serde_json::from_str(body).map_err(|error| fault(body, &error))?;
         Ok(Self { whole: text, raw: raw.get() })
@@ -70,12 +70,12 @@ impl<'a> Json<'a> {
     }
 
     /// The members of an object in their order, a key that is there twice twice.
-    pub(crate) fn object(self) -> Option<Vec<(Key<'a>, Self)>> {
+    pub(crate) fn object(self) -> Option<Vec<(JsonKey<'a>, Self)>> {
         let mut reader = serde_json::Deserializer::from_str(self.raw);
-        let pairs = reader.deserialize_map(Members).ok()?;
+        let pairs = reader.deserialize_map(MembersVisitor).ok()?;
         let whole = self.whole;
         let member = |(key, value): (&'a str, &'a str)| {
-            let key = Key { text: text_of(key)?, offset: offset(whole, key) };
+            let key = JsonKey { text: text_of(key)?, offset: offset(whole, key) };
             Some((key, Self { whole, raw: value }))
         };
         pairs.into_iter().map(member).collect()
@@ -84,7 +84,7 @@ impl<'a> Json<'a> {
     /// The items of a list.
     pub(crate) fn list(self) -> Option<Vec<Self>> {
         let mut reader = serde_json::Deserializer::from_str(self.raw);
-        let items = reader.deserialize_seq(Items).ok()?;
+        let items = reader.deserialize_seq(ItemsVisitor).ok()?;
         Some(items.into_iter().map(|raw| Self { whole: self.whole, raw }).collect())
     }
 
@@ -112,13 +112,13 @@ fn offset(whole: &str, part: &str) -> usize {
 
 fn text_of(raw: &str) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    raw.starts_with('"').then(|| serde_json::from_str::<Text<'_>>(raw).ok().map(|text| text.0))?
+    struct JsonText<'a>(#[serde(borrow)] Cow<'a, str>);
+    raw.starts_with('"').then(|| serde_json::from_str::<JsonText<'_>>(raw).ok().map(|text| text.0))?
 }
 
-struct Members;
+struct MembersVisitor;
 
-impl<'de> Visitor<'de> for Members {
+impl<'de> Visitor<'de> for MembersVisitor {
     type Value = Vec<(&'de str, &'de str)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,9 +134,9 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-struct Items;
+struct ItemsVisitor;
 
-impl<'de> Visitor<'de> for Items {
+impl<'de> Visitor<'de> for ItemsVisitor {
     type Value = Vec<&'de str>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -152,19 +152,19 @@ impl<'de> Visitor<'de> for Items {
     }
 }
 
-fn fault(text: &str, error: &serde_json::Error) -> Fault {
+fn fault(text: &str, error: &serde_json::Error) -> JsonFault {
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
     let line = error.line().max(1);
     let text = text.split('\n').nth(line - 1).unwrap_or_default();
     let before = text.as_bytes().get(..error.column().saturating_sub(1)).unwrap_or(text.as_bytes());
-    Fault { line, column: String::from_utf8_lossy(before).chars().count() + 1, message }
+    JsonFault { line, column: String::from_utf8_lossy(before).chars().count() + 1, message }
 }
 
 /// Where the lines of a text begin, and how many code points stand before some of its bytes:
 /// a catalogue may be one line of 30 MB.
 #[derive(Debug)]
-pub(crate) struct Lines<'a> {
+pub(crate) struct LineIndex<'a> {
     text: &'a str,
     starts: Vec<usize>,
     /// Code points that begin before each whole [`BLOCK`] of bytes.
@@ -179,7 +179,7 @@ fn beginnings(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
-impl<'a> Lines<'a> {
+impl<'a> LineIndex<'a> {
     pub(crate) fn of(text: &'a str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let mut before = 0;
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn every_piece_knows_its_place() {
         let text = "\u{feff}{\n  \"é\": [1, {\"a\\u0062\": \"x\"}],\n\t\"é\": null }";
-        let lines = Lines::of(text);
+        let lines = LineIndex::of(text);
         let members = Json::parse(text).unwrap().object().unwrap();
         let seen: Vec<_> = members.iter().map(|(k, v)| (&*k.text, lines.at(k.offset), v.kind())).collect();
         assert_eq!(seen, [("é", (2, 3), "a list"), ("é", (3, 2), "null")]);
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn a_place_in_a_long_line_is_counted_from_its_beginning() {
         let text = "\u{feff}é漢a\n".repeat(3) + &"é漢a🦀".repeat(BLOCK) + "\n" + &"x".repeat(BLOCK * 2);
-        let lines = Lines::of(&text);
+        let lines = LineIndex::of(&text);
         let slow = |offset: usize| {
             let line = text[..offset].matches('\n').count();
             let start = text[..offset].rfind('\n').map_or(0, |at| at + 1);
@@ -243,7 +243,7 @@ mod tests {
         for (at, _) in text.char_indices().step_by(97).chain([(text.len(), 'x')]) {
             assert_eq!(lines.at(at), slow(at), "byte {at}");
         }
-        assert_eq!(Lines::of("").at(0), (1, 1));
+        assert_eq!(LineIndex::of("").at(0), (1, 1));
     }
 
     #[test]

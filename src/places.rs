@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::agents::Target;
+use crate::agents::InstallTarget;
 use crate::disk::{self, DriftKind, OnDisk, Seen, Sight};
 use crate::error::{Result, error, printable};
 use crate::fsx;
@@ -36,7 +36,7 @@ struct Known {
     /// Folders and what they are without links.
     real: BTreeMap<PathBuf, PathBuf>,
     /// The target that first had its skills in a real folder.
-    targets: BTreeMap<PathBuf, Target>,
+    targets: BTreeMap<PathBuf, InstallTarget>,
 }
 
 impl Places {
@@ -54,7 +54,7 @@ impl Places {
 
     /// The folder that holds the skills of a target. A root that is a link is resolved once,
     /// here, so that staging lies on the file system where the skills really are.
-    pub(crate) fn root(&self, target: &Target) -> PathBuf {
+    pub(crate) fn root(&self, target: &InstallTarget) -> PathBuf {
         let root = self.root_as_written(target);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let real = known.real.entry(root).or_insert_with_key(|root| real(root)).clone();
@@ -63,7 +63,7 @@ impl Places {
     }
 
     /// The target that has its skills in `root`, a folder that [`Places::roots`] gave.
-    pub(crate) fn target_of(&self, root: &Path) -> Option<Target> {
+    pub(crate) fn target_of(&self, root: &Path) -> Option<InstallTarget> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.targets.get(root).cloned()
     }
@@ -73,13 +73,13 @@ impl Places {
         if self.is_user { "user" } else { "project" }
     }
 
-    fn root_as_written(&self, target: &Target) -> PathBuf {
+    fn root_as_written(&self, target: &InstallTarget) -> PathBuf {
         match (target, &self.install_dir) {
-            (target, Some(dir)) if *target == Target::default() => dir.clone(),
-            (Target::Agent(agent), _) => {
+            (target, Some(dir)) if *target == InstallTarget::default() => dir.clone(),
+            (InstallTarget::Agent(agent), _) => {
                 self.base.join(if self.is_user { agent.user_dir } else { agent.project_dir })
             }
-            (Target::Folder(path), _) => match (path.strip_prefix("~/"), &self.home) {
+            (InstallTarget::Folder(path), _) => match (path.strip_prefix("~/"), &self.home) {
                 (Some(rest), Some(home)) => home.join(rest),
                 _ => self.base.join(path),
             },
@@ -88,7 +88,7 @@ impl Places {
 
     /// Every folder that these targets take, without links and as it is written: neither is
     /// part of a source that happens to lie around it.
-    pub(crate) fn taken(&self, targets: &[Target]) -> Vec<PathBuf> {
+    pub(crate) fn taken(&self, targets: &[InstallTarget]) -> Vec<PathBuf> {
         let written = targets.iter().map(|target| self.root_as_written(target));
         let written = written.map(|root| self.real_base.join(root.strip_prefix(&self.base).unwrap_or(&root)));
         self.roots(targets).into_iter().chain(written).collect()
@@ -121,7 +121,7 @@ impl Places {
     }
 
     /// The folders of several targets, each once, in their order.
-    pub(crate) fn roots(&self, targets: &[Target]) -> Vec<PathBuf> {
+    pub(crate) fn roots(&self, targets: &[InstallTarget]) -> Vec<PathBuf> {
         let mut roots = Vec::new();
         for target in targets {
             let root = self.root(target);
@@ -168,9 +168,9 @@ impl Places {
     ///
     /// # Errors
     /// `Usage` for a folder that leads out of the project.
-    pub(crate) fn check(&self, target: &Target) -> Result<()> {
+    pub(crate) fn check(&self, target: &InstallTarget) -> Result<()> {
         match target {
-            Target::Folder(path) if !self.is_user && !stays_inside(path) => {
+            InstallTarget::Folder(path) if !self.is_user && !stays_inside(path) => {
                 Err(error!(Usage, "the target `{}` leads out of the project", printable(path, false))
                     .hint("skills of a project stay in the project; for other folders add `--global`"))
             }
@@ -183,8 +183,8 @@ impl Places {
     /// # Errors
     /// `Usage` for a target in the registry that is none, or leads out of the project.
     pub(crate) fn roots_of(&self, entry: &LockEntry) -> Result<Vec<PathBuf>> {
-        let targets: Vec<Target> =
-            entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
+        let targets: Vec<InstallTarget> =
+            entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
         targets.iter().try_for_each(|target| self.check(target))?;
         Ok(self.roots(&targets))
     }
@@ -193,7 +193,7 @@ impl Places {
     /// that each is to have besides.
     pub(crate) fn see<'a>(
         &self,
-        names: impl Iterator<Item = (&'a SkillName, &'a [Target])>,
+        names: impl Iterator<Item = (&'a SkillName, &'a [InstallTarget])>,
         registry: &Registry,
     ) -> Result<Seen> {
         let mut seen = Seen::new();
@@ -236,7 +236,7 @@ impl Places {
     /// # Errors
     /// `Usage` for a target in the registry that is none.
     pub(crate) fn strangers(&self, registry: &Registry) -> Result<Vec<String>> {
-        let default = Target::default();
+        let default = InstallTarget::default();
         let mut roots = Vec::new();
         if self.check(&default).is_ok() {
             roots.push(self.root(&default));

@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 use crate::digest::Digest;
 use crate::error::{Error, Result, error};
 use crate::skill::SkillName;
-use crate::source::{Pin, Reference, Sha};
-pub(crate) use overview::{Overview, Summary};
+use crate::source::{Reference, Revision, Sha};
+pub(crate) use overview::{RegistrySummary, SkillSummary};
 
 /// The version that this program writes, `MAJOR.MINOR`. A reader takes any minor of its
 /// own major; a newer major is refused.
@@ -81,13 +81,13 @@ pub(crate) struct LockEntry {
     pub(crate) alias_of: Option<String>,
     /// The agents, or folders, that have it; the first holds the files.
     pub(crate) targets: Vec<String>,
-    pub(crate) mode: Mode,
+    pub(crate) mode: InstallMode,
     pub(crate) installed_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) updated_at: Option<Timestamp>,
     /// The catalogue entry that led here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) marketplace: Option<Origin>,
+    pub(crate) marketplace: Option<MarketplaceOrigin>,
     #[serde(flatten)]
     pub(crate) extra: BTreeMap<String, Value>,
 }
@@ -95,7 +95,7 @@ pub(crate) struct LockEntry {
 /// How targets beyond the first receive a skill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Mode {
+pub(crate) enum InstallMode {
     /// A relative link to the first target.
     Link,
     /// A copy of its own.
@@ -106,7 +106,7 @@ pub(crate) enum Mode {
 
 /// Which catalogue and which of its entries a skill was chosen from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Origin {
+pub(crate) struct MarketplaceOrigin {
     pub(crate) name: String,
     pub(crate) entry: String,
 }
@@ -193,13 +193,13 @@ pub(crate) struct PinRecord {
 
 impl PinRecord {
     /// Records what a reference turned out to be.
-    pub(crate) fn of(pin: &Pin, chosen: Option<&str>, tree: Option<String>) -> Self {
+    pub(crate) fn of(pin: &Revision, chosen: Option<&str>, tree: Option<String>) -> Self {
         let mut record = Self { chosen: chosen.map(str::to_owned), tree, ..Self::default() };
         match pin {
-            Pin::Commit(sha) => record.commit = Some(sha.to_string()),
-            Pin::Archive(hex) => record.archive = Some(format!("sha256:{hex}")),
-            Pin::Builtin(version) => record.builtin = Some(version.clone()),
-            Pin::Live => {}
+            Revision::Commit(sha) => record.commit = Some(sha.to_string()),
+            Revision::Archive(hex) => record.archive = Some(format!("sha256:{hex}")),
+            Revision::Builtin(version) => record.builtin = Some(version.clone()),
+            Revision::Live => {}
         }
         record
     }
@@ -208,18 +208,18 @@ impl PinRecord {
     ///
     /// # Errors
     /// `Invalid` for a commit that is no full sha or an archive that is no sha256.
-    pub(crate) fn to_pin(&self) -> Result<Pin> {
+    pub(crate) fn to_pin(&self) -> Result<Revision> {
         if let Some(commit) = &self.commit {
             let sha: Sha = commit
                 .parse()
                 .map_err(|_| error!(Invalid, "the commit `{commit}` in the registry is no full sha"))?;
-            return Ok(Pin::Commit(sha));
+            return Ok(Revision::Commit(sha));
         }
         if let Some(archive) = &self.archive {
             let digest: Digest = archive.parse()?;
-            return Ok(Pin::Archive(digest.hex().to_owned()));
+            return Ok(Revision::Archive(digest.hex().to_owned()));
         }
-        Ok(self.builtin.clone().map_or(Pin::Live, Pin::Builtin))
+        Ok(self.builtin.clone().map_or(Revision::Live, Revision::Builtin))
     }
 
     /// The first seven digits of the commit or of the archive's sha256, for people.
@@ -272,7 +272,7 @@ fn read<T: Versioned>(text: &str, file: &str) -> Result<T> {
     let restore = format!(
         "restore `{file}` from version control, or move it away and install again; it was not changed"
     );
-    match serde_json::from_str::<Head>(text) {
+    match serde_json::from_str::<SchemaHead>(text) {
         Ok(head) => check_version(head.schema_version.as_ref().and_then(Value::as_str), file)?,
         Err(e) if e.is_data() => check_version(None, file)?,
         Err(e) => return Err(no_json(text, file, &e, restore)),
@@ -284,7 +284,7 @@ fn read<T: Versioned>(text: &str, file: &str) -> Result<T> {
 
 /// Of a registry only its version.
 #[derive(Deserialize)]
-struct Head {
+struct SchemaHead {
     #[serde(default)]
     schema_version: Option<Value>,
 }

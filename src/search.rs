@@ -23,24 +23,24 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use index::{Builder, Index, Row, key};
+pub(crate) use index::{DocumentRow, IndexBuilder, SearchIndex, key};
 pub(crate) use rank::{Hit, Ranking, rank};
-use words::{Strength, Term, for_each_word};
+use words::{MatchStrength, QueryTerm, for_each_word};
 
 /// What can be found: a skill, or an entry of a catalogue. It borrows from the text that it
 /// was read from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Document<'a> {
+pub(crate) struct SearchDocument<'a> {
     #[serde(borrow)]
     pub(crate) name: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
     pub(crate) description: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) tags: Vec<Text<'a>>,
+    pub(crate) tags: Vec<BorrowedText<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) keywords: Vec<Text<'a>>,
+    pub(crate) keywords: Vec<BorrowedText<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) triggers: Vec<Text<'a>>,
+    pub(crate) triggers: Vec<BorrowedText<'a>>,
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
     pub(crate) category: Cow<'a, str>,
     /// The marketplace that has it; empty for one that is only installed.
@@ -59,7 +59,7 @@ pub(crate) struct Document<'a> {
     pub(crate) repository: Cow<'a, str>,
     /// The tools that it wants to use unasked.
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) grants: Vec<Text<'a>>,
+    pub(crate) grants: Vec<BorrowedText<'a>>,
     /// It brings files that can be run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) scripts: bool,
@@ -70,9 +70,9 @@ pub(crate) struct Document<'a> {
 
 /// A text of a list, borrowed where it can be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
+pub(crate) struct BorrowedText<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
-impl From<&str> for Text<'static> {
+impl From<&str> for BorrowedText<'static> {
     fn from(text: &str) -> Self {
         Self(Cow::Owned(text.to_owned()))
     }
@@ -80,16 +80,16 @@ impl From<&str> for Text<'static> {
 
 /// What is looked for.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Query {
-    asked: Vec<Asked>,
+pub(crate) struct SearchQuery {
+    asked: Vec<QueryWord>,
     /// All its words with a blank between them.
     whole: String,
 }
 
 /// A word of a query.
 #[derive(Debug, Clone, PartialEq)]
-struct Asked {
-    word: Term,
+struct QueryWord {
+    word: QueryTerm,
     /// What is looked up: its stem, or the pairs of a run without blanks.
     terms: Vec<WantedTerm>,
 }
@@ -112,7 +112,7 @@ const TERMS: usize = 256;
 
 /// Which documents count.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Filter {
+pub(crate) struct SearchFilter {
     pub(crate) marketplace: Option<String>,
     /// All of them, among tags and keywords.
     pub(crate) tags: Vec<String>,
@@ -120,7 +120,7 @@ pub(crate) struct Filter {
     pub(crate) installed: bool,
 }
 
-impl Query {
+impl SearchQuery {
     /// Reads it; without a word in it, everything is found. Words that questions are built
     /// with count only where there are no others.
     pub(crate) fn parse(text: &str) -> Self {
@@ -142,7 +142,7 @@ impl Query {
                 return;
             }
             let wanted = |term: String| WantedTerm { synonyms: synonyms::of(&term), term };
-            let asked = Asked { word: Term::of(word), terms: own.into_iter().map(wanted).collect() };
+            let asked = QueryWord { word: QueryTerm::of(word), terms: own.into_iter().map(wanted).collect() };
             if terms::is_stop_word(word.text()) { stop_words.push(asked) } else { query.asked.push(asked) }
         });
         if query.asked.is_empty() {
@@ -170,13 +170,13 @@ impl Query {
     }
 }
 
-impl Asked {
+impl QueryWord {
     /// The part of a word to be shown as a match; `original` is the word as it stands. All of
     /// it, unless what was asked for stands inside it as it is.
     fn part(&self, original: &str, word: words::Word<'_>) -> Option<Range<usize>> {
         let terms = terms::of_word(word);
         let shared = |term: &String| self.terms.iter().any(|wanted| wanted.is(term));
-        if self.word.strength(word) == Strength::None && !terms.iter().any(shared) {
+        if self.word.strength(word) == MatchStrength::None && !terms.iter().any(shared) {
             return None;
         }
         // Folding can make one letter longer and another shorter, and leave the sum.
@@ -193,14 +193,14 @@ impl Asked {
     }
 }
 
-impl Filter {
+impl SearchFilter {
     /// True where it cannot be told without a document's text.
     pub(crate) fn wants_text(&self) -> bool {
         self.marketplace.is_some() || self.category.is_some() || !self.tags.is_empty()
     }
 
     /// Whether it lets a document through.
-    pub(crate) fn admits(&self, document: &Document<'_>) -> bool {
+    pub(crate) fn admits(&self, document: &SearchDocument<'_>) -> bool {
         let same = |a: &str, b: &str| words::fold(a) == words::fold(b);
         let labels = || document.tags.iter().chain(&document.keywords);
         self.marketplace.as_ref().is_none_or(|name| *name == document.marketplace)
@@ -210,8 +210,8 @@ impl Filter {
 }
 
 /// The index of documents that stand in no file; what their rows are, nobody asks.
-pub(crate) fn index(documents: &[Document<'_>]) -> Vec<u8> {
-    let mut builder = Builder::default();
+pub(crate) fn index(documents: &[SearchDocument<'_>]) -> Vec<u8> {
+    let mut builder = IndexBuilder::default();
     documents.iter().for_each(|document| builder.add(document, 0, &[]));
     builder.finish("")
 }
@@ -221,13 +221,13 @@ pub(crate) fn index(documents: &[Document<'_>]) -> Vec<u8> {
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) fn read_anything(rest: &[u8]) {
     let bytes = index::sealed(rest);
-    let Some(index) = Index::read(&bytes) else { return };
+    let Some(index) = SearchIndex::read(&bytes) else { return };
     for entry in index.entries() {
         index.namesakes(&entry).count();
     }
     let indexes = [index];
     for query in ["pdf", "kuberntes deploy", "数据分析 the", "c++", ""] {
-        for hit in rank(&indexes, &Query::parse(query)).hits {
+        for hit in rank(&indexes, &SearchQuery::parse(query)).hits {
             assert!(hit.score.is_finite() && hit.score.is_sign_positive() && hit.volume == 0);
         }
     }
@@ -235,7 +235,7 @@ pub(crate) fn read_anything(rest: &[u8]) {
 
 /// Words of the documents' names and labels that a person may have meant who found nothing,
 /// at most three.
-pub(crate) fn suggest(documents: &[Document<'_>], text: &str) -> Vec<String> {
+pub(crate) fn suggest(documents: &[SearchDocument<'_>], text: &str) -> Vec<String> {
     let mut known = BTreeSet::new();
     for document in documents {
         let labels = document.tags.iter().chain(&document.keywords).map(|label| label.0.as_ref());

@@ -26,7 +26,7 @@ pub(crate) use rules::{Finding, Profile, Severity, allow, can_be_allowed, unfit,
 use crate::error::is_unprintable;
 use crate::listing::Limits;
 
-use rules::{Findings, Pos, excerpt};
+use rules::{Findings, Position, excerpt};
 use yaml::{Data, Yaml};
 
 /// The name that the open specification gives to the file ("exactly").
@@ -41,7 +41,7 @@ const MAX_BYTES: usize = 20_000;
 
 /// A manifest, read.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Document {
+pub(crate) struct SkillManifest {
     /// `None` when it cannot be read; an error finding then says why. Where there is
     /// none at all it holds the first paragraph as description, as Claude Code does,
     /// for a caller that was told `--allow no-frontmatter`.
@@ -63,13 +63,13 @@ pub(crate) fn read(
     bytes: &[u8],
     profile: Profile,
     limits: &Limits,
-) -> Document {
+) -> SkillManifest {
     if bytes.len() as u64 > limits.manifest {
         return too_large(manifest_name, bytes.len() as u64, profile, limits);
     }
     let mut findings = Findings::new(profile, manifest_name);
     check_manifest_name(manifest_name, &mut findings);
-    let mut document = Document { frontmatter: None, findings: Vec::new(), body_starts_line: 1 };
+    let mut document = SkillManifest { frontmatter: None, findings: Vec::new(), body_starts_line: 1 };
     findings.extend(check_text(manifest_name, bytes, profile));
     if let Some(text) = decode(bytes, &mut findings) {
         read_text(text, folder_name, profile, limits, &mut findings, &mut document);
@@ -80,12 +80,17 @@ pub(crate) fn read(
 
 /// What is said of a manifest that has more bytes than `limits.manifest`, so that nobody
 /// has to read it to the end.
-pub(crate) fn too_large(manifest_name: &str, size: u64, profile: Profile, limits: &Limits) -> Document {
+pub(crate) fn too_large(manifest_name: &str, size: u64, profile: Profile, limits: &Limits) -> SkillManifest {
     let mut findings = Findings::new(profile, manifest_name);
     check_manifest_name(manifest_name, &mut findings);
     let message = format!("{size} bytes: a manifest may have {}", limits.manifest);
-    findings.add(rules::MANIFEST_SIZE, Pos::START, message, "move details into other files of the skill");
-    Document { frontmatter: None, findings: findings.into_vec(), body_starts_line: 1 }
+    findings.add(
+        rules::MANIFEST_SIZE,
+        Position::START,
+        message,
+        "move details into other files of the skill",
+    );
+    SkillManifest { frontmatter: None, findings: findings.into_vec(), body_starts_line: 1 }
 }
 
 fn check_manifest_name(name: &str, findings: &mut Findings) {
@@ -93,11 +98,11 @@ fn check_manifest_name(name: &str, findings: &mut Findings) {
         MANIFEST => {}
         LOWER_MANIFEST => {
             let message = "the file is `skill.md`, which many agents do not find";
-            findings.add(rules::MANIFEST_CASE, Pos::START, message, "rename it to `SKILL.md`");
+            findings.add(rules::MANIFEST_CASE, Position::START, message, "rename it to `SKILL.md`");
         }
         _ => {
             let message = format!("the file is `{}`, which agents do not find", excerpt(name, 80));
-            findings.add(rules::MANIFEST_NAME, Pos::START, message, "rename it to `SKILL.md`");
+            findings.add(rules::MANIFEST_NAME, Position::START, message, "rename it to `SKILL.md`");
         }
     }
 }
@@ -117,13 +122,13 @@ fn decode<'a>(bytes: &'a [u8], findings: &mut Findings) -> Option<&'a str> {
                     bytes.get(error.valid_up_to()).copied().unwrap_or(0)
                 ),
             };
-            findings.add(rules::NOT_UTF8, Pos { line, column }, message, "save the file as UTF-8");
+            findings.add(rules::NOT_UTF8, Position { line, column }, message, "save the file as UTF-8");
             return None;
         }
     };
     let Some(rest) = text.strip_prefix('\u{feff}') else { return Some(text) };
     let help = "save the file without it: some agents find no frontmatter behind it";
-    findings.add(rules::BYTE_ORDER_MARK, Pos::START, "the file begins with a byte order mark", help);
+    findings.add(rules::BYTE_ORDER_MARK, Position::START, "the file begins with a byte order mark", help);
     Some(rest)
 }
 
@@ -133,7 +138,7 @@ fn read_text(
     profile: Profile,
     limits: &Limits,
     findings: &mut Findings,
-    document: &mut Document,
+    document: &mut SkillManifest,
 ) {
     check_size(text, findings);
     let Some(parts) = markers::split(text, limits.frontmatter, findings) else {
@@ -145,7 +150,7 @@ fn read_text(
         let help = "write the instructions below the frontmatter";
         findings.add(
             rules::BODY_EMPTY,
-            Pos::line(parts.body_line),
+            Position::line(parts.body_line),
             "nothing stands below the frontmatter",
             help,
         );
@@ -160,13 +165,13 @@ fn check_size(text: &str, findings: &mut Findings) {
     if lines > MAX_LINES || text.len() > MAX_BYTES {
         let message = format!("{lines} lines, {} bytes: more than {MAX_LINES} or {MAX_BYTES}", text.len());
         let help = "move details into files below `references/`, which agents read when they need them";
-        findings.add(rules::BODY_LONG, Pos::START, message, help);
+        findings.add(rules::BODY_LONG, Position::START, message, help);
     }
     let breaks = text.matches('\n').count();
     let windows = text.matches("\r\n").count();
     if windows > 0 {
         let how = if windows == breaks { "Windows line ends" } else { "mixed line ends" };
-        findings.add(rules::LINE_ENDINGS, Pos::START, how, "save the file with LF line ends");
+        findings.add(rules::LINE_ENDINGS, Position::START, how, "save the file with LF line ends");
     }
 }
 
@@ -214,7 +219,7 @@ fn has_conflict(block: &str, line: usize, findings: &mut Findings) -> bool {
     let marker = |text: &str| ["<<<<<<<", ">>>>>>>", "|||||||"].iter().any(|m| text.starts_with(m));
     let Some((at, _)) = block.lines().enumerate().find(|(_, text)| marker(text)) else { return false };
     let message = format!("merge-conflict marker, line {}", line + at);
-    findings.add(rules::MERGE_CONFLICT, Pos::line(line + at), message, "resolve the conflict");
+    findings.add(rules::MERGE_CONFLICT, Position::line(line + at), message, "resolve the conflict");
     true
 }
 
@@ -224,7 +229,7 @@ fn has_control(block: &str, line: usize, findings: &mut Findings) -> bool {
         let text = text.strip_suffix('\r').unwrap_or(text);
         let odd = |c: char| (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}');
         if let Some((column, c)) = text.chars().enumerate().find(|(_, c)| odd(*c)) {
-            let at = Pos { line: line + at, column: column + 1 };
+            let at = Position { line: line + at, column: column + 1 };
             let message = format!("control character U+{:04X} at line {}", u32::from(c), at.line);
             findings.add(
                 rules::CONTROL_IN_YAML,
@@ -263,7 +268,7 @@ pub(crate) fn clash(file: &str, wanted: &SkillName, given: &SkillName) -> Vec<Fi
         format!("several skills of this source want the name `{wanted}`: this one is called `{given}` here");
     findings.add(
         rules::NAME_CLASH,
-        Pos::START,
+        Position::START,
         message,
         "install it alone to give it another with `--as NAME`",
     );

@@ -117,7 +117,7 @@ pub(crate) struct Request {
 
 /// What a reference turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Pin {
+pub(crate) enum Revision {
     /// A git commit.
     Commit(Sha),
     /// The sha256 of an archive's bytes, 64 hex digits; of a served folder, which has no bytes
@@ -137,7 +137,7 @@ pub(crate) struct Resolved {
     pub(crate) reference: Reference,
     /// The tag that a range chose, or the branch that HEAD names.
     pub(crate) chosen: Option<String>,
-    pub(crate) pin: Pin,
+    pub(crate) pin: Revision,
     pub(crate) subdirectory: Option<RelPath>,
 }
 

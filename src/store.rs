@@ -30,7 +30,7 @@ use crate::error::{Context as _, Error, Kind, Result, error};
 use crate::fsx;
 use crate::history::History;
 use crate::places::Places;
-use crate::registry::{Overview, Registry};
+use crate::registry::{Registry, RegistrySummary};
 
 use journal::Journal;
 use lock::Lock;
@@ -111,11 +111,11 @@ impl Store {
     ///
     /// # Errors
     /// Those of [`Store::read`].
-    pub(crate) fn overview(&self) -> Result<Overview> {
+    pub(crate) fn overview(&self) -> Result<RegistrySummary> {
         self.real_registry()?;
         match fsx::read_plain_file(&self.registry, LARGEST_REGISTRY)? {
-            Some(bytes) => Overview::parse(text(&bytes, &self.registry)?, &shown(&self.registry)),
-            None => Ok(Overview::default()),
+            Some(bytes) => RegistrySummary::parse(text(&bytes, &self.registry)?, &shown(&self.registry)),
+            None => Ok(RegistrySummary::default()),
         }
     }
 

@@ -18,7 +18,7 @@ const LONGEST_LINE: usize = 128;
 
 /// A catalogue as it was fetched, and what the search reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Catalog {
+pub(crate) struct CachedCatalog {
     /// The catalogue's text.
     pub(crate) text: String,
     /// JSON of its search documents.
@@ -73,7 +73,7 @@ impl Cache {
     }
 
     /// The catalogue that is kept under `key`; `None` when it is not there or broken.
-    pub(crate) fn catalog(&self, key: &str) -> Option<Catalog> {
+    pub(crate) fn catalog(&self, key: &str) -> Option<CachedCatalog> {
         let file = self.beside(Section::Catalogs, key);
         let catalog = parse(&self.read(&file)?);
         if catalog.is_none() {
@@ -83,7 +83,7 @@ impl Cache {
     }
 
     /// Keeps a catalogue. A cache that cannot be written keeps nothing, which is no failure.
-    pub(crate) fn put_catalog(&self, key: &str, catalog: &Catalog) {
+    pub(crate) fn put_catalog(&self, key: &str, catalog: &CachedCatalog) {
         let length = format!("{}\n", catalog.text.len());
         let body = [length.as_bytes(), catalog.text.as_bytes(), catalog.documents.as_bytes()];
         // Piece by piece: both together may be 60 MB.
@@ -95,7 +95,7 @@ impl Cache {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<Catalog> {
+fn parse(bytes: &[u8]) -> Option<CachedCatalog> {
     let end = bytes.iter().take(LONGEST_LINE).position(|byte| *byte == b'\n')?;
     let hash = std::str::from_utf8(bytes.get(..end)?).ok()?.strip_prefix(MAGIC)?.strip_prefix(' ')?;
     let body = bytes.get(end + 1..)?;
@@ -104,7 +104,7 @@ fn parse(bytes: &[u8]) -> Option<Catalog> {
     }
     let (length, body) = std::str::from_utf8(body).ok()?.split_once('\n')?;
     let (text, documents) = body.split_at_checked(length.parse().ok()?)?;
-    Some(Catalog { text: text.to_owned(), documents: documents.to_owned() })
+    Some(CachedCatalog { text: text.to_owned(), documents: documents.to_owned() })
 }
 
 #[cfg(test)]
@@ -115,7 +115,7 @@ mod tests {
     fn a_catalogue_comes_out_as_it_went_in_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::new(dir.path(), 1 << 20);
-        let catalog = Catalog { text: "{\"näme\": 1}\n".into(), documents: "[]".into() };
+        let catalog = CachedCatalog { text: "{\"näme\": 1}\n".into(), documents: "[]".into() };
         assert_eq!(cache.catalog("k"), None);
         cache.put_catalog("k", &catalog);
         assert_eq!(cache.catalog("k"), Some(catalog.clone()));

@@ -1,7 +1,7 @@
 //! `plugin.json`: what a plugin says of itself.
 
-use super::reader::{PARTS, Reader, clean_path};
-use super::{Dialect, Manner};
+use super::reader::{CatalogReader, PARTS, clean_path};
+use super::{CatalogDialect, CatalogFormat};
 use crate::json::Json;
 use crate::skill::{Finding, Severity};
 
@@ -13,7 +13,7 @@ pub(crate) struct PluginManifest {
     pub(crate) version: Option<String>,
     pub(crate) keywords: Vec<String>,
     pub(crate) tags: Vec<String>,
-    /// `skills`, cleaned as in [`Plugin`](super::Plugin).
+    /// `skills`, cleaned as in [`CatalogEntry`](super::CatalogEntry).
     pub(crate) skills: Option<Vec<String>>,
     /// What it declares beside skills.
     pub(crate) parts: Vec<&'static str>,
@@ -25,8 +25,8 @@ impl PluginManifest {
     /// Reads it; `file` is only for messages. `None` with an error finding for what is no
     /// JSON object, or has a path that leaves the plugin.
     pub(crate) fn read(text: &str, file: &str) -> (Option<Self>, Vec<Finding>) {
-        let manner = Manner { dialect: Dialect::Claude, named: false, official: false };
-        let mut reader = Reader::new(text, file, manner);
+        let manner = CatalogFormat { dialect: CatalogDialect::Claude, named: false, official: false };
+        let mut reader = CatalogReader::new(text, file, manner);
         let Some(top) = reader.open(text) else { return (None, reader.findings) };
         let manifest = Self {
             name: reader.text(&top, "name"),

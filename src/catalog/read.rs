@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::reader::{Members, Reader, clean_path};
+use super::reader::{CatalogReader, JsonMembers, clean_path};
 use super::rules;
 use super::source::{self, EntrySource};
-use super::{Catalogue, Dialect, Manner, Plugin};
+use super::{Catalog, CatalogDialect, CatalogEntry, CatalogFormat};
 use crate::json::Json;
 use crate::skill::Finding;
 
@@ -82,8 +82,8 @@ const ENTRY_KEYS: [&str; 26] = [
 ];
 
 /// Reads a whole catalogue to use it; `None` when nothing can be made of it. Beside it the errors.
-pub(super) fn to_use(text: &str, file: &str, manner: Manner) -> (Option<Catalogue>, Vec<Finding>) {
-    let mut reader = Reader::new(text, file, manner).errors_only();
+pub(super) fn to_use(text: &str, file: &str, manner: CatalogFormat) -> (Option<Catalog>, Vec<Finding>) {
+    let mut reader = CatalogReader::new(text, file, manner).errors_only();
     let catalogue = reader.open(text).and_then(|top| whole(&mut reader, &top));
     (catalogue, reader.findings)
 }
@@ -92,10 +92,10 @@ pub(super) fn to_use(text: &str, file: &str, manner: Manner) -> (Option<Catalogu
 pub(super) fn check<'a>(
     text: &'a str,
     file: &str,
-    manner: Manner,
+    manner: CatalogFormat,
     is_folder: Option<&'a dyn Fn(&str) -> bool>,
 ) -> Vec<Finding> {
-    let mut reader = Reader::new(text, file, manner).with_folders(is_folder);
+    let mut reader = CatalogReader::new(text, file, manner).with_folders(is_folder);
     if let Some(top) = reader.open(text) {
         whole(&mut reader, &top);
     }
@@ -104,8 +104,8 @@ pub(super) fn check<'a>(
     findings
 }
 
-fn whole<'a>(reader: &mut Reader<'a>, top: &Members<'a>) -> Option<Catalogue> {
-    if reader.manner.dialect == Dialect::Claude {
+fn whole<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> Option<Catalog> {
+    if reader.manner.dialect == CatalogDialect::Claude {
         reader.known(top, &TOP_KEYS, "the catalogue");
     }
     let metadata = top.get("metadata").and_then(|value| reader.members(value));
@@ -115,7 +115,7 @@ fn whole<'a>(reader: &mut Reader<'a>, top: &Members<'a>) -> Option<Catalogue> {
     };
     let (description, version) = (either("description"), either("version"));
     let root = plugin_root(reader, top, metadata.as_ref());
-    let mut catalogue = Catalogue {
+    let mut catalogue = Catalog {
         name: catalogue_name(reader, top),
         owner: owner(reader, top),
         description,
@@ -128,7 +128,7 @@ fn whole<'a>(reader: &mut Reader<'a>, top: &Members<'a>) -> Option<Catalogue> {
     Some(catalogue)
 }
 
-fn catalogue_name<'a>(reader: &mut Reader<'a>, top: &Members<'a>) -> Option<String> {
+fn catalogue_name<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> Option<String> {
     let Some(name) = top.get("name") else {
         reader.say(
             rules::NAME_MISSING,
@@ -164,9 +164,9 @@ fn is_kebab(text: &str) -> bool {
     text.split('-').all(word)
 }
 
-fn owner<'a>(reader: &mut Reader<'a>, top: &Members<'a>) -> Option<String> {
+fn owner<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> Option<String> {
     let Some(value) = top.get("owner") else {
-        if reader.manner.dialect == Dialect::Claude {
+        if reader.manner.dialect == CatalogDialect::Claude {
             let help = "add `\"owner\": {\"name\": \"…\"}`";
             reader.say(rules::OWNER_MISSING, top.at, "the catalogue has no `owner`", help);
         }
@@ -186,9 +186,9 @@ fn owner<'a>(reader: &mut Reader<'a>, top: &Members<'a>) -> Option<String> {
 
 /// `metadata.pluginRoot`, the folder that bare names are looked for in.
 fn plugin_root<'a>(
-    reader: &mut Reader<'a>,
-    top: &Members<'a>,
-    metadata: Option<&Members<'a>>,
+    reader: &mut CatalogReader<'a>,
+    top: &JsonMembers<'a>,
+    metadata: Option<&JsonMembers<'a>>,
 ) -> Option<String> {
     let (members, root) = match metadata.and_then(|metadata| metadata.get("pluginRoot")) {
         Some(root) => (metadata, root),
@@ -204,7 +204,7 @@ fn plugin_root<'a>(
     }
 }
 
-fn renames<'a>(reader: &mut Reader<'a>, top: &Members<'a>) -> BTreeMap<String, Option<String>> {
+fn renames<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> BTreeMap<String, Option<String>> {
     let Some(value) = top.get("renames") else { return BTreeMap::new() };
     let Some(members) = reader.members(value) else {
         reader.wrong_type(value, "renames", "an object of old names and new ones");
@@ -225,7 +225,7 @@ fn renames<'a>(reader: &mut Reader<'a>, top: &Members<'a>) -> BTreeMap<String, O
 }
 
 /// Every old name must lead to an entry, to null, or at least to an end.
-fn check_renames<'a>(reader: &mut Reader<'a>, top: &Members<'a>, catalogue: &Catalogue) {
+fn check_renames<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>, catalogue: &Catalog) {
     let Some(members) = top.get("renames").and_then(Json::object) else { return };
     let entries: BTreeSet<&str> = catalogue.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
     for (key, _) in members {
@@ -255,7 +255,11 @@ fn check_renames<'a>(reader: &mut Reader<'a>, top: &Members<'a>, catalogue: &Cat
     }
 }
 
-fn plugins<'a>(reader: &mut Reader<'a>, top: &Members<'a>, root: Option<&str>) -> Option<Vec<Plugin>> {
+fn plugins<'a>(
+    reader: &mut CatalogReader<'a>,
+    top: &JsonMembers<'a>,
+    root: Option<&str>,
+) -> Option<Vec<CatalogEntry>> {
     let Some(value) = top.get("plugins") else {
         reader.say(rules::PLUGINS_MISSING, top.at, "the catalogue has no `plugins`", "add a list of entries");
         return None;
@@ -265,7 +269,7 @@ fn plugins<'a>(reader: &mut Reader<'a>, top: &Members<'a>, root: Option<&str>) -
         reader.say(rules::PLUGINS_TYPE, value.offset(), message, "");
         return None;
     };
-    let mut plugins: Vec<Plugin> = Vec::with_capacity(items.len());
+    let mut plugins: Vec<CatalogEntry> = Vec::with_capacity(items.len());
     let mut names = BTreeMap::new();
     for item in items {
         let Some(plugin) = entry(reader, item, root) else { continue };
@@ -278,7 +282,7 @@ fn plugins<'a>(reader: &mut Reader<'a>, top: &Members<'a>, root: Option<&str>) -
     Some(plugins)
 }
 
-fn entry<'a>(reader: &mut Reader<'a>, item: Json<'a>, root: Option<&str>) -> Option<Plugin> {
+fn entry<'a>(reader: &mut CatalogReader<'a>, item: Json<'a>, root: Option<&str>) -> Option<CatalogEntry> {
     let from = reader.findings.len();
     let Some(members) = reader.members(item) else {
         let message = format!("an entry is {}, but should be an object", item.kind());
@@ -289,7 +293,7 @@ fn entry<'a>(reader: &mut Reader<'a>, item: Json<'a>, root: Option<&str>) -> Opt
     // Without a name it can do nothing, but what else is wrong with it is told all the same.
     let name = entry_name(reader, &members);
     let source = source::read(reader, &members, root);
-    let mut plugin = Plugin {
+    let mut plugin = CatalogEntry {
         name: name.clone().unwrap_or_default(),
         description: reader.text(&members, "description"),
         version: reader.text(&members, "version"),
@@ -313,7 +317,7 @@ fn entry<'a>(reader: &mut Reader<'a>, item: Json<'a>, root: Option<&str>) -> Opt
 
 /// Notes folders that an entry names and that are not there: its own, else those of its
 /// `skills`.
-fn check_folders<'a>(reader: &mut Reader<'a>, members: &Members<'a>, plugin: &Plugin) {
+fn check_folders<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, plugin: &CatalogEntry) {
     let (Some(is_folder), Some(EntrySource::Relative { path: root })) = (reader.is_folder, &plugin.source)
     else {
         return;
@@ -335,7 +339,7 @@ fn check_folders<'a>(reader: &mut Reader<'a>, members: &Members<'a>, plugin: &Pl
     }
 }
 
-fn entry_name<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Option<String> {
+fn entry_name<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Option<String> {
     let Some(value) = members.get("name") else {
         reader.say(rules::ENTRY_NAME, members.at, "an entry has no `name`", "");
         return None;
@@ -356,7 +360,7 @@ fn entry_name<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Option<Stri
     Some(name.into_owned())
 }
 
-fn strict<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> bool {
+fn strict<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> bool {
     let Some(value) = members.get("strict") else { return true };
     value.boolean().unwrap_or_else(|| {
         reader.wrong_type(value, "strict", "true or false");

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::rules::{self, Rule};
-use super::{MAX_BYTES, Manner};
+use super::rules::{self, CatalogRule};
+use super::{CatalogFormat, MAX_BYTES};
 use crate::error::printable;
-use crate::json::{Json, Key, Lines};
+use crate::json::{Json, JsonKey, LineIndex};
 use crate::path::RelPath;
 use crate::skill::{Finding, Severity};
 
@@ -15,11 +15,11 @@ pub(super) const PARTS: [&str; 7] =
     ["agents", "commands", "hooks", "mcpServers", "lspServers", "outputStyles", "workflows"];
 
 /// The text of one JSON file, what is wrong with it, and where.
-pub(super) struct Reader<'a> {
+pub(super) struct CatalogReader<'a> {
     file: String,
-    lines: Lines<'a>,
+    lines: LineIndex<'a>,
     pub(super) findings: Vec<Finding>,
-    pub(super) manner: Manner,
+    pub(super) manner: CatalogFormat,
     /// Whether a path from the marketplace's root is a folder; `None` where only the text is
     /// known.
     pub(super) is_folder: Option<&'a dyn Fn(&str) -> bool>,
@@ -27,12 +27,12 @@ pub(super) struct Reader<'a> {
     errors_only: bool,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str, file: &str, manner: Manner) -> Self {
+impl<'a> CatalogReader<'a> {
+    pub(super) fn new(text: &'a str, file: &str, manner: CatalogFormat) -> Self {
         let file = printable(file, false);
         Self {
             file,
-            lines: Lines::of(text),
+            lines: LineIndex::of(text),
             findings: Vec::new(),
             manner,
             is_folder: None,
@@ -56,7 +56,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes a break of `rule` at a byte of the text.
-    pub(super) fn say(&mut self, rule: Rule, offset: usize, message: impl AsRef<str>, help: impl AsRef<str>) {
+    pub(super) fn say(
+        &mut self,
+        rule: CatalogRule,
+        offset: usize,
+        message: impl AsRef<str>,
+        help: impl AsRef<str>,
+    ) {
         if self.is_passed_over(rule) {
             return;
         }
@@ -64,11 +70,11 @@ impl<'a> Reader<'a> {
         self.note(rule, line, column, message.as_ref(), help.as_ref());
     }
 
-    fn is_passed_over(&self, rule: Rule) -> bool {
+    fn is_passed_over(&self, rule: CatalogRule) -> bool {
         self.errors_only && rule.severity != Severity::Error && rule.code != rules::SOURCE_SHAPE.code
     }
 
-    fn note(&mut self, rule: Rule, line: usize, column: usize, message: &str, help: &str) {
+    fn note(&mut self, rule: CatalogRule, line: usize, column: usize, message: &str, help: &str) {
         if self.is_passed_over(rule) {
             return;
         }
@@ -84,7 +90,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The whole text as an object.
-    pub(super) fn open(&mut self, text: &'a str) -> Option<Members<'a>> {
+    pub(super) fn open(&mut self, text: &'a str) -> Option<JsonMembers<'a>> {
         if text.len() as u64 > MAX_BYTES {
             let message = format!("{} bytes: a catalogue may have {MAX_BYTES}", text.len());
             self.note(rules::TOO_LARGE, 1, 1, &message, "");
@@ -117,7 +123,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The members of an object, a key that is there twice reported.
-    pub(super) fn members(&mut self, json: Json<'a>) -> Option<Members<'a>> {
+    pub(super) fn members(&mut self, json: Json<'a>) -> Option<JsonMembers<'a>> {
         let pairs = json.object()?;
         let mut seen = BTreeSet::new();
         for (key, _) in &pairs {
@@ -131,11 +137,11 @@ impl<'a> Reader<'a> {
                 );
             }
         }
-        Some(Members { at: json.offset(), pairs })
+        Some(JsonMembers { at: json.offset(), pairs })
     }
 
     /// Reports keys that nothing here knows.
-    pub(super) fn known(&mut self, members: &Members<'a>, known: &[&str], what: &str) {
+    pub(super) fn known(&mut self, members: &JsonMembers<'a>, known: &[&str], what: &str) {
         for (key, _) in &members.pairs {
             let text = key.text.as_ref();
             if !known.contains(&text) && !PARTS.contains(&text) && !text.starts_with("x-") {
@@ -146,7 +152,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A text that may be absent.
-    pub(super) fn text(&mut self, members: &Members<'a>, name: &str) -> Option<String> {
+    pub(super) fn text(&mut self, members: &JsonMembers<'a>, name: &str) -> Option<String> {
         let value = members.get(name)?;
         let text = value.text();
         if text.is_none() {
@@ -164,7 +170,7 @@ impl<'a> Reader<'a> {
     /// `single` says so.
     pub(super) fn texts(
         &mut self,
-        members: &Members<'a>,
+        members: &JsonMembers<'a>,
         name: &str,
         single: bool,
     ) -> Option<Vec<(String, usize)>> {
@@ -190,7 +196,7 @@ impl<'a> Reader<'a> {
         Some(texts)
     }
 
-    pub(super) fn words(&mut self, members: &Members<'a>, name: &str) -> Vec<String> {
+    pub(super) fn words(&mut self, members: &JsonMembers<'a>, name: &str) -> Vec<String> {
         if let Some(value) = members.get(name).filter(|value| value.text().is_some()) {
             let message = format!("`{name}` is a text, but should be a list of texts");
             self.say(rules::LIST_EXPECTED, value.offset(), message, "some clients refuse it: write a list");
@@ -199,7 +205,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `skills`: paths below the plugin. Not one of them may lead out.
-    pub(super) fn skill_paths(&mut self, members: &Members<'a>) -> Option<Vec<String>> {
+    pub(super) fn skill_paths(&mut self, members: &JsonMembers<'a>) -> Option<Vec<String>> {
         let value = members.get("skills")?;
         let sound = |item: &Json<'_>| item.text().is_some();
         if !sound(&value) && !value.list().is_some_and(|items| items.iter().all(sound)) {
@@ -231,7 +237,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A name alone, or an object with one.
-    pub(super) fn person(&mut self, members: &Members<'a>, name: &str) -> Option<String> {
+    pub(super) fn person(&mut self, members: &JsonMembers<'a>, name: &str) -> Option<String> {
         let value = members.get(name)?;
         if let Some(text) = value.text() {
             return Some(text.into_owned());
@@ -246,7 +252,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The parts that are declared beside skills.
-    pub(super) fn parts(&self, members: &Members<'a>) -> Vec<&'static str> {
+    pub(super) fn parts(&self, members: &JsonMembers<'a>) -> Vec<&'static str> {
         let full = |part: &&str| members.get(part).is_some_and(|value| !is_empty(value));
         PARTS.iter().copied().filter(full).collect()
     }
@@ -274,12 +280,12 @@ fn is_empty(value: Json<'_>) -> bool {
 }
 
 /// The members of one object.
-pub(super) struct Members<'a> {
+pub(super) struct JsonMembers<'a> {
     pub(super) at: usize,
-    pub(super) pairs: Vec<(Key<'a>, Json<'a>)>,
+    pub(super) pairs: Vec<(JsonKey<'a>, Json<'a>)>,
 }
 
-impl<'a> Members<'a> {
+impl<'a> JsonMembers<'a> {
     /// The value of a key, the last where there are two; `null` counts as absent.
     pub(super) fn get(&self, name: &str) -> Option<Json<'a>> {
         let found = self.pairs.iter().rev().find(|(key, _)| key.text == name);

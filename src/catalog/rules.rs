@@ -4,7 +4,7 @@ use crate::skill::Severity;
 
 /// A stable name and how grave it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rule {
+pub(super) struct CatalogRule {
     pub(super) code: &'static str,
     pub(super) severity: Severity,
     /// Nothing of the catalogue can be used then.
@@ -13,8 +13,8 @@ pub(super) struct Rule {
 
 macro_rules! rules {
     ($($name:ident $code:literal $severity:ident $fatal:literal)+) => {
-        $(pub(super) const $name: Rule = Rule { code: $code, severity: Severity::$severity, fatal: $fatal };)+
-        const ALL: &[Rule] = &[$($name),+];
+        $(pub(super) const $name: CatalogRule = CatalogRule { code: $code, severity: Severity::$severity, fatal: $fatal };)+
+        const ALL: &[CatalogRule] = &[$($name),+];
     };
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::plugin::spoken;
-use super::{Plugin, PluginManifest};
+use super::{CatalogEntry, PluginManifest};
 use crate::discover;
 use crate::error::{Error, Result, error, printable};
 use crate::listing::{Listing, Node};
@@ -16,7 +16,7 @@ const SHOWN: usize = 8;
 
 /// The tree of an entry and where in it the plugin is.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Scan<'a> {
+pub(crate) struct EntryScan<'a> {
     pub(crate) listing: &'a Listing,
     /// The plugin's root in the tree, `""` at the top.
     pub(crate) root: &'a str,
@@ -28,7 +28,7 @@ pub(crate) struct Scan<'a> {
 
 /// What an entry turned out to hold.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Resolution {
+pub(crate) struct EntrySkills {
     /// The folders of its skills in the tree, in byte order, each once.
     pub(crate) folders: Vec<String>,
     /// Paths that were listed, but hold no skill.
@@ -39,7 +39,7 @@ pub(crate) struct Resolution {
     pub(crate) reason: Option<String>,
 }
 
-impl Resolution {
+impl EntrySkills {
     /// The error for an entry that has no skill: what it has instead, and why.
     pub(crate) fn nothing(&self, entry: &str) -> Error {
         let mut error = error!(NotFound, "the entry `{}` has no skills", printable(entry, false));
@@ -65,10 +65,10 @@ impl Resolution {
 /// # Errors
 /// `Invalid` for an entry with `strict: false` whose `plugin.json` declares parts too.
 pub(crate) fn resolve(
-    plugin: &Plugin,
+    plugin: &CatalogEntry,
     manifest: Option<&PluginManifest>,
-    scan: Scan<'_>,
-) -> Result<Resolution> {
+    scan: EntryScan<'_>,
+) -> Result<EntrySkills> {
     if !plugin.strict && manifest.is_some_and(PluginManifest::declares_parts) {
         return Err(error!(
             Invalid,
@@ -79,7 +79,7 @@ pub(crate) fn resolve(
     }
     let own = manifest.filter(|_| plugin.strict).and_then(|manifest| manifest.skills.as_ref());
     let listed: Vec<&String> = plugin.skills.iter().flatten().chain(own.into_iter().flatten()).collect();
-    let mut found = Finder { scan, folders: BTreeSet::new(), missing: BTreeSet::new() };
+    let mut found = SkillFinder { scan, folders: BTreeSet::new(), missing: BTreeSet::new() };
     for path in &listed {
         found.listed(path);
     }
@@ -97,13 +97,13 @@ pub(crate) fn resolve(
     Ok(found.into_resolution(plugin, manifest))
 }
 
-struct Finder<'a> {
-    scan: Scan<'a>,
+struct SkillFinder<'a> {
+    scan: EntryScan<'a>,
     folders: BTreeSet<String>,
     missing: BTreeSet<String>,
 }
 
-impl Finder<'_> {
+impl SkillFinder<'_> {
     /// A path of the plugin as a path of the tree.
     fn at(&self, path: &str) -> String {
         match (self.scan.root, path) {
@@ -160,8 +160,8 @@ impl Finder<'_> {
         inner.filter_map(|path| path.split('/').next()).map(str::to_owned).collect()
     }
 
-    fn into_resolution(self, plugin: &Plugin, manifest: Option<&PluginManifest>) -> Resolution {
-        let mut resolution = Resolution {
+    fn into_resolution(self, plugin: &CatalogEntry, manifest: Option<&PluginManifest>) -> EntrySkills {
+        let mut resolution = EntrySkills {
             folders: self.folders.iter().cloned().collect(),
             missing: self.missing.iter().cloned().collect(),
             instead: self.instead(plugin, manifest),
@@ -177,7 +177,7 @@ impl Finder<'_> {
     }
 
     /// What the plugin has beside skills, by its folders, its files and its declarations.
-    fn instead(&self, plugin: &Plugin, manifest: Option<&PluginManifest>) -> Vec<String> {
+    fn instead(&self, plugin: &CatalogEntry, manifest: Option<&PluginManifest>) -> Vec<String> {
         let listing = self.scan.listing;
         let declared = |part: &str| {
             plugin.parts.contains(&part) || manifest.is_some_and(|manifest| manifest.parts.contains(&part))

@@ -1,7 +1,7 @@
 //! Where an entry's files are: what is written, and what it asks of [`fetch`](crate::fetch).
 
-use super::Dialect;
-use super::reader::{Members, Reader, clean_path};
+use super::CatalogDialect;
+use super::reader::{CatalogReader, JsonMembers, clean_path};
 use super::rules;
 use crate::digest::Digest;
 use crate::error::{Error, Result, error, printable};
@@ -18,9 +18,9 @@ pub(crate) enum EntrySource {
     /// A folder of the marketplace itself, `""` being its root.
     Relative { path: String },
     /// `owner/repo` on GitHub.
-    Github { repo: String, path: Option<String>, at: Revision },
+    Github { repo: String, path: Option<String>, at: GitRevision },
     /// Any git remote: `url`, `git`, `git-subdir`, or an address alone.
-    Git { url: String, path: Option<String>, at: Revision },
+    Git { url: String, path: Option<String>, at: GitRevision },
     /// A package of an npm registry.
     Npm(NpmPackage),
     /// An archive by its URL.
@@ -45,14 +45,14 @@ pub(crate) struct NpmPackage {
 
 /// Which state of a git remote; the sha goes before the reference.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Revision {
+pub(crate) struct GitRevision {
     pub(crate) reference: Option<String>,
     pub(crate) sha: Option<Sha>,
 }
 
 /// What must be fetched for an entry.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Want {
+pub(crate) enum EntryRequirement {
     /// A folder of the marketplace's own tree, `""` being its root.
     Inside(String),
     /// Something else that [`fetch::open`](crate::fetch::open) opens, held to `integrity`.
@@ -61,7 +61,7 @@ pub(crate) enum Want {
     Npm(NpmPackage),
 }
 
-impl Want {
+impl EntryRequirement {
     /// True for an address that anybody on the way can answer for.
     fn is_plain_http(&self) -> bool {
         let Self::Elsewhere { request, .. } = self else { return false };
@@ -106,13 +106,13 @@ impl EntrySource {
     /// # Errors
     /// `Invalid` for addresses that are not understood or not allowed to come out of a
     /// catalogue.
-    pub(crate) fn want(&self, local: bool) -> Result<Want> {
-        let elsewhere = |request: Request, integrity: &Option<Digest>| Want::Elsewhere {
+    pub(crate) fn want(&self, local: bool) -> Result<EntryRequirement> {
+        let elsewhere = |request: Request, integrity: &Option<Digest>| EntryRequirement::Elsewhere {
             request: Box::new(request),
             integrity: integrity.clone(),
         };
         Ok(match self {
-            Self::Relative { path } => Want::Inside(path.clone()),
+            Self::Relative { path } => EntryRequirement::Inside(path.clone()),
             Self::Github { repo, path, at } => {
                 elsewhere(git(&format!("github:{repo}"), path, at, local)?, &None)
             }
@@ -123,7 +123,7 @@ impl EntrySource {
                 elsewhere(of_host(source, local)?, &Some(sha256.clone()))
             }
             Self::Served { url } => elsewhere(of_host(Source::Served { url: url.clone() }, local)?, &None),
-            Self::Npm(package) => Want::Npm(package.clone()),
+            Self::Npm(package) => EntryRequirement::Npm(package.clone()),
         })
     }
 }
@@ -134,7 +134,7 @@ fn of_host(source: Source, local: bool) -> Result<Request> {
     Ok(Request { source, reference: Reference::Default, subdirectory: None, skill: None })
 }
 
-fn git(address: &str, path: &Option<String>, at: &Revision, local: bool) -> Result<Request> {
+fn git(address: &str, path: &Option<String>, at: &GitRevision, local: bool) -> Result<Request> {
     let shown = printable(address, false);
     let request = Request::parse(address).map_err(|e| of_catalogue(e, &shown))?;
     if !request.source.is_git() {
@@ -193,8 +193,8 @@ fn is_scp(address: &str) -> bool {
 
 /// Reads the `source` of an entry, with `ref` and `sha` beside it; `root` is `pluginRoot`.
 pub(super) fn read<'a>(
-    reader: &mut Reader<'a>,
-    entry: &Members<'a>,
+    reader: &mut CatalogReader<'a>,
+    entry: &JsonMembers<'a>,
     root: Option<&str>,
 ) -> Option<EntrySource> {
     let Some(value) = entry.get("source") else {
@@ -214,7 +214,7 @@ pub(super) fn read<'a>(
         },
     };
     let is_git = matches!(source, EntrySource::Git { .. } | EntrySource::Github { .. });
-    if !is_git && beside != Revision::default() {
+    if !is_git && beside != GitRevision::default() {
         let message = "`ref` or `sha` stands beside a source that has no commits of its own";
         reader.say(rules::SOURCE_PIN, value.offset(), message, "give it a git source, or leave them away");
         return None;
@@ -228,7 +228,7 @@ pub(super) fn read<'a>(
 
 /// A text that says which state is meant. Of another type it is no pin that could be passed
 /// over.
-fn pin<'a>(reader: &mut Reader<'a>, members: &Members<'a>, name: &str) -> Option<String> {
+fn pin<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, name: &str) -> Option<String> {
     let value = members.get(name)?;
     let text = value.text();
     if text.is_none() {
@@ -238,24 +238,24 @@ fn pin<'a>(reader: &mut Reader<'a>, members: &Members<'a>, name: &str) -> Option
     text.map(|text| text.into_owned())
 }
 
-fn revision<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Revision {
+fn revision<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> GitRevision {
     let reference = pin(reader, members, "ref");
-    let Some(sha) = members.get("sha") else { return Revision { reference, sha: None } };
+    let Some(sha) = members.get("sha") else { return GitRevision { reference, sha: None } };
     let parsed = sha.text().and_then(|text| text.parse::<Sha>().ok());
     if parsed.is_none() {
         let message = "`sha` is no full commit sha of 40 hex digits";
         reader.say(rules::SOURCE_SHA, sha.offset(), message, "a short or misspelt sha pins nothing");
     }
-    Revision { reference, sha: parsed }
+    GitRevision { reference, sha: parsed }
 }
 
 /// A source that is a text: a path, a name below `pluginRoot`, or an address.
 fn plain<'a>(
-    reader: &mut Reader<'a>,
+    reader: &mut CatalogReader<'a>,
     value: Json<'a>,
     text: &str,
     root: Option<&str>,
-    at: Revision,
+    at: GitRevision,
 ) -> Option<EntrySource> {
     if text.contains("://") || is_scp(text) {
         return Some(EntrySource::Git { url: text.to_owned(), path: None, at });
@@ -282,7 +282,7 @@ fn plain<'a>(
     Some(EntrySource::Relative { path })
 }
 
-fn path_at<'a>(reader: &mut Reader<'a>, value: Json<'a>, text: &str) -> Option<String> {
+fn path_at<'a>(reader: &mut CatalogReader<'a>, value: Json<'a>, text: &str) -> Option<String> {
     match clean_path(text) {
         Ok(path) => Some(path),
         Err(reason) => {
@@ -299,10 +299,10 @@ fn path_at<'a>(reader: &mut Reader<'a>, value: Json<'a>, text: &str) -> Option<S
 }
 
 fn object<'a>(
-    reader: &mut Reader<'a>,
+    reader: &mut CatalogReader<'a>,
     value: Json<'a>,
-    members: &Members<'a>,
-    beside: Revision,
+    members: &JsonMembers<'a>,
+    beside: GitRevision,
 ) -> Option<EntrySource> {
     let Some(kind) = members.get("source").and_then(Json::text) else {
         reader.say(
@@ -356,7 +356,7 @@ fn object<'a>(
 }
 
 /// False for a key that pins in another tool's words; other unknown keys are only told.
-fn keys<'a>(reader: &mut Reader<'a>, members: &Members<'a>, known: &[&str]) -> bool {
+fn keys<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, known: &[&str]) -> bool {
     let mut sound = true;
     for (key, _) in members.pairs.iter().filter(|(key, _)| !known.contains(&key.text.as_ref())) {
         let text = key.text.as_ref();
@@ -377,7 +377,7 @@ fn keys<'a>(reader: &mut Reader<'a>, members: &Members<'a>, known: &[&str]) -> b
     sound
 }
 
-fn required<'a>(reader: &mut Reader<'a>, members: &Members<'a>, name: &str) -> Option<String> {
+fn required<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, name: &str) -> Option<String> {
     if members.get(name).is_none() {
         reader.say(rules::SOURCE_ADDRESS, members.at, format!("the source has no `{name}`"), "");
         return None;
@@ -386,20 +386,20 @@ fn required<'a>(reader: &mut Reader<'a>, members: &Members<'a>, name: &str) -> O
 }
 
 /// `path`, which this program also calls `subdirectory`.
-fn folder<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Result<Option<String>, ()> {
+fn folder<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Result<Option<String>, ()> {
     let name = if members.get("path").is_some() { "path" } else { "subdirectory" };
     let Some(value) = members.get(name) else { return Ok(None) };
     let Some(text) = reader.text(members, name) else { return Err(()) };
     path_at(reader, value, &text).map(Some).ok_or(())
 }
 
-fn both<'a>(reader: &mut Reader<'a>, members: &Members<'a>, beside: Revision) -> Revision {
+fn both<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, beside: GitRevision) -> GitRevision {
     let own = revision(reader, members);
-    Revision { reference: own.reference.or(beside.reference), sha: own.sha.or(beside.sha) }
+    GitRevision { reference: own.reference.or(beside.reference), sha: own.sha.or(beside.sha) }
 }
 
 /// `path` is documented for `git-subdir` alone.
-fn tell_undocumented<'a>(reader: &mut Reader<'a>, members: &Members<'a>, kind: &str) {
+fn tell_undocumented<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, kind: &str) {
     if members.get("path").is_some() {
         let message = format!(
             "`path` is not documented for a source of type `{kind}`; it is read as `git-subdir` has it"
@@ -413,7 +413,11 @@ fn tell_undocumented<'a>(reader: &mut Reader<'a>, members: &Members<'a>, kind: &
     }
 }
 
-fn github<'a>(reader: &mut Reader<'a>, members: &Members<'a>, beside: Revision) -> Option<EntrySource> {
+fn github<'a>(
+    reader: &mut CatalogReader<'a>,
+    members: &JsonMembers<'a>,
+    beside: GitRevision,
+) -> Option<EntrySource> {
     let repo = required(reader, members, "repo")?;
     let path = folder(reader, members).ok()?;
     tell_undocumented(reader, members, "github");
@@ -423,11 +427,11 @@ fn github<'a>(reader: &mut Reader<'a>, members: &Members<'a>, beside: Revision) 
 }
 
 fn remote<'a>(
-    reader: &mut Reader<'a>,
+    reader: &mut CatalogReader<'a>,
     value: Json<'a>,
-    members: &Members<'a>,
+    members: &JsonMembers<'a>,
     kind: &str,
-    beside: Revision,
+    beside: GitRevision,
 ) -> Option<EntrySource> {
     let url = required(reader, members, "url")?;
     let path = folder(reader, members).ok()?;
@@ -438,7 +442,10 @@ fn remote<'a>(
     }
     let at = both(reader, members, beside);
     if url.starts_with('.') {
-        if reader.manner.named && reader.manner.dialect == Dialect::Codex && at == Revision::default() {
+        if reader.manner.named
+            && reader.manner.dialect == CatalogDialect::Codex
+            && at == GitRevision::default()
+        {
             let path = path_at(reader, value, &url)?;
             return Some(EntrySource::Relative { path });
         }
@@ -459,8 +466,8 @@ fn remote<'a>(
 
 /// Says already here what [`EntrySource::want`] would refuse of a local marketplace.
 fn sound<'a>(
-    reader: &mut Reader<'a>,
-    members: &Members<'a>,
+    reader: &mut CatalogReader<'a>,
+    members: &JsonMembers<'a>,
     key: &str,
     source: EntrySource,
 ) -> Option<EntrySource> {
@@ -485,7 +492,7 @@ fn sound<'a>(
     }
 }
 
-fn npm<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Option<EntrySource> {
+fn npm<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Option<EntrySource> {
     let package = required(reader, members, "package")?;
     let plain = package.strip_prefix('@').unwrap_or(&package);
     let word = |word: &str| {
@@ -511,7 +518,7 @@ fn npm<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Option<EntrySource
     }))
 }
 
-fn archived<'a>(reader: &mut Reader<'a>, members: &Members<'a>) -> Option<EntrySource> {
+fn archived<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Option<EntrySource> {
     let url = required(reader, members, "url")?;
     let sha256 = match members.get("sha256") {
         None => None,

@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const SHA: &str = "d16d14ac7f817336e21bf9392cf51b6cac6194d8";
-const CLAUDE: Manner = Manner { dialect: Dialect::Claude, named: false, official: false };
-const CODEX: Manner = Manner { dialect: Dialect::Codex, named: true, official: false };
+const CLAUDE: CatalogFormat =
+    CatalogFormat { dialect: CatalogDialect::Claude, named: false, official: false };
+const CODEX: CatalogFormat = CatalogFormat { dialect: CatalogDialect::Codex, named: true, official: false };
 
 fn with(plugins: &Value) -> String {
     json!({ "name": "m", "owner": { "name": "o" }, "plugins": plugins }).to_string()
@@ -19,25 +20,25 @@ fn entry(source: &Value) -> String {
     with(&json!([{ "name": "p", "source": source }]))
 }
 
-fn codes(text: &str, manner: Manner) -> Vec<&'static str> {
+fn codes(text: &str, manner: CatalogFormat) -> Vec<&'static str> {
     check(text, "m.json", manner, None).iter().map(|f| f.code).collect()
 }
 
 /// The request that a source becomes, or the code that it is refused with.
-fn request(source: &Value, manner: Manner) -> String {
+fn request(source: &Value, manner: CatalogFormat) -> String {
     let text = entry(source);
-    let catalogue = Catalogue::parse(&text, "m.json", manner).unwrap();
+    let catalogue = Catalog::parse(&text, "m.json", manner).unwrap();
     let Ok(source) = catalogue.plugins[0].source() else {
         let findings = check(&text, "m.json", manner, None);
         return findings.iter().find(|f| f.severity == Severity::Error).unwrap().code.to_owned();
     };
     match source.want(false) {
-        Ok(Want::Inside(path)) => format!("inside `{path}`"),
-        Ok(Want::Elsewhere { request, integrity }) => {
+        Ok(EntryRequirement::Inside(path)) => format!("inside `{path}`"),
+        Ok(EntryRequirement::Elsewhere { request, integrity }) => {
             let integrity = integrity.map(|digest| format!(" {}", digest.hex().get(..4).unwrap_or_default()));
             format!("{request}{}", integrity.unwrap_or_default())
         }
-        Ok(Want::Npm(package)) => format!("npm {} {:?}", package.name, package.version),
+        Ok(EntryRequirement::Npm(package)) => format!("npm {} {:?}", package.name, package.version),
         Err(error) => format!("{:?}", error.kind),
     }
 }
@@ -125,7 +126,7 @@ fn what_is_refused_names_its_rule() {
 fn a_pin_beside_the_source_holds_too() {
     let of = |plugin: Value| with(&json!([plugin]));
     let text = of(json!({ "name": "p", "source": "https://x.example/o/r.git", "ref": "main", "sha": SHA }));
-    let catalogue = Catalogue::parse(&text, "m", CLAUDE).unwrap();
+    let catalogue = Catalog::parse(&text, "m", CLAUDE).unwrap();
     assert!(catalogue.plugins[0].source().unwrap().is_pinned());
     let text = of(json!({ "name": "p", "source": "./x", "sha": SHA }));
     assert_eq!(codes(&text, CLAUDE), ["source-pin"]);
@@ -136,11 +137,11 @@ fn a_pin_beside_the_source_holds_too() {
 fn a_url_of_a_dot_is_the_marketplace_only_where_that_dialect_is_named() {
     let source = json!({ "source": "url", "url": "./" });
     assert_eq!(request(&source, CODEX), "inside ``");
-    assert_eq!(request(&source, Manner { named: false, ..CODEX }), "source-address");
+    assert_eq!(request(&source, CatalogFormat { named: false, ..CODEX }), "source-address");
     let text =
         json!({ "name": "m", "plugins": [{ "name": "p", "source": source, "policy": {} }], "interface": {} });
     assert_eq!(codes(&text.to_string(), CODEX), [""; 0]);
-    assert_eq!(Catalogue::parse(&text.to_string(), "m", CLAUDE).unwrap_err().kind, Kind::Invalid);
+    assert_eq!(Catalog::parse(&text.to_string(), "m", CLAUDE).unwrap_err().kind, Kind::Invalid);
 }
 
 #[test]
@@ -151,10 +152,10 @@ fn bare_names_are_looked_for_below_the_plugin_root() {
         .to_string()
     };
     for (source, path) in [("x", "plugins/x"), ("./x", "x"), ("a/b", "a/b"), ("./", ""), (" .", "plugins")] {
-        let catalogue = Catalogue::parse(&text(source), "m", CLAUDE).unwrap();
+        let catalogue = Catalog::parse(&text(source), "m", CLAUDE).unwrap();
         assert_eq!(
             catalogue.plugins[0].source().unwrap().want(false).unwrap(),
-            Want::Inside(path.into()),
+            EntryRequirement::Inside(path.into()),
             "{source}"
         );
     }
@@ -184,7 +185,7 @@ fn everything_is_found_at_once_with_its_place() {
             "8:57 wrong-type",
         ]
     );
-    let error = Catalogue::parse(text, "m.json", CLAUDE).unwrap_err();
+    let error = Catalog::parse(text, "m.json", CLAUDE).unwrap_err();
     assert_eq!((error.kind, error.causes.len()), (Kind::Invalid, 2), "{error:?}");
     assert!(error.causes[0].starts_with("m.json:1:1: the catalogue has no `name`"), "{error:?}");
 }
@@ -204,7 +205,7 @@ fn what_is_no_catalogue_is_said() {
         (r#"{"name":"m","plugins":[]}"#, "owner-missing"),
     ] {
         assert_eq!(codes(text, CLAUDE), [code], "{text}");
-        assert_eq!(Catalogue::parse(text, "m", CLAUDE).unwrap_err().kind, Kind::Invalid, "{text}");
+        assert_eq!(Catalog::parse(text, "m", CLAUDE).unwrap_err().kind, Kind::Invalid, "{text}");
     }
     let large = " ".repeat(MAX_BYTES as usize + 1);
     assert_eq!(codes(&large, CLAUDE), ["too-large"]);
@@ -217,7 +218,7 @@ fn one_bad_entry_stops_nobody_else() {
         { "name": "good", "source": "./x", "description": 7, "tags": "one", "keywords": [1, "two"] },
         { "name": "skills", "source": "./y", "skills": ["./a", "../b"] },
     ]));
-    let catalogue = Catalogue::parse(&text, "m.json", CLAUDE).unwrap();
+    let catalogue = Catalog::parse(&text, "m.json", CLAUDE).unwrap();
     assert!(catalogue.find("bad").unwrap().source().unwrap_err().message.contains("runs a command"));
     let good = catalogue.find("good").unwrap();
     assert_eq!(
@@ -234,7 +235,7 @@ fn names_are_found_through_renames_and_doubles_are_not_guessed_at() {
     let text = json!({ "name": "m", "owner": { "name": "o" },
         "renames": { "old": "older", "older": "new", "gone": null, "a": "b", "b": "a", "lost": "nowhere" },
         "plugins": [{ "name": "new", "source": "./n" }, { "name": "two", "source": "./1" }, { "name": "two", "source": "./2" }] });
-    let catalogue = Catalogue::parse(&text.to_string(), "m", CLAUDE).unwrap();
+    let catalogue = Catalog::parse(&text.to_string(), "m", CLAUDE).unwrap();
     assert_eq!(catalogue.find("old").unwrap().name, "new");
     for (name, kind, word) in [
         ("gone", Kind::NotFound, "withdrawn"),
@@ -268,7 +269,7 @@ fn what_installs_here_and_nowhere_else_is_warned_of() {
     ] {
         let text = with(&json!([entry]));
         assert_eq!(codes(&text, CLAUDE), [expected], "{text}");
-        assert!(Catalogue::parse(&text, "m", CLAUDE).unwrap().plugins[0].fault().is_none());
+        assert!(Catalog::parse(&text, "m", CLAUDE).unwrap().plugins[0].fault().is_none());
     }
 }
 
@@ -293,9 +294,9 @@ fn names_that_others_refuse_are_warned_of() {
     let alike = "official-claude-plugins anthropic-plugins-v2";
     for name in kept.split(' ').chain(alike.split(' ')) {
         assert_eq!(codes(&document(name), CLAUDE), ["name-reserved"], "{name}");
-        let read = Catalogue::parse(&document(name), "m", CLAUDE).unwrap();
+        let read = Catalog::parse(&document(name), "m", CLAUDE).unwrap();
         assert_eq!(read.reserved_name(), Some(name));
-        assert_eq!(codes(&document(name), Manner { official: true, ..CLAUDE }), [""; 0], "{name}");
+        assert_eq!(codes(&document(name), CatalogFormat { official: true, ..CLAUDE }), [""; 0], "{name}");
     }
     assert_eq!(codes(&document("My Market"), CLAUDE), ["name-invalid"]);
     for free in ["claude-skills", "official-plugins", "health", "community"] {
@@ -344,12 +345,12 @@ fn listing(paths: &[&str]) -> Listing {
     Listing::new(paths.iter().map(entry).collect())
 }
 
-fn plugin(extra: Value) -> Plugin {
+fn plugin(extra: Value) -> CatalogEntry {
     let mut entry = json!({ "name": "p", "source": "./p" });
     for (key, value) in extra.as_object().unwrap() {
         entry[key] = value.clone();
     }
-    Catalogue::parse(&with(&json!([entry])), "m", CLAUDE).unwrap().plugins.remove(0)
+    Catalog::parse(&with(&json!([entry])), "m", CLAUDE).unwrap().plugins.remove(0)
 }
 
 fn manifest(value: &Value) -> PluginManifest {
@@ -362,7 +363,7 @@ fn folders(entry: Value, own: Option<Value>, scan: (&[&str], &str, bool), expect
     let listing = listing(paths);
     let own = own.as_ref().map(manifest);
     let found =
-        resolve(&plugin(entry), own.as_ref(), Scan { listing: &listing, root, top: "", is_marketplace })
+        resolve(&plugin(entry), own.as_ref(), EntryScan { listing: &listing, root, top: "", is_marketplace })
             .unwrap();
     assert_eq!(found.folders, expected);
 }
@@ -470,7 +471,7 @@ fn an_entry_without_skills_says_what_it_has() {
         let found = resolve(
             &plugin(entry),
             own.as_ref(),
-            Scan { listing: &listing, root, top: "", is_marketplace: false },
+            EntryScan { listing: &listing, root, top: "", is_marketplace: false },
         );
         found.unwrap().nothing("p")
     };
@@ -511,7 +512,7 @@ fn what_is_listed_for_another_program_is_taken_from_where_it_lies() {
         let own = manifest(
             &json!({ "name": "p", "extensions": { "com.example.build": { "skills": skills }, "x": 1 } }),
         );
-        let scan = Scan { listing: &listing, root: "m/p", top: "m", is_marketplace: false };
+        let scan = EntryScan { listing: &listing, root: "m/p", top: "m", is_marketplace: false };
         resolve(&plugin(entry), Some(&own), scan).unwrap().folders
     };
     assert_eq!(look(json!({}), json!(["./skills/a/", "own/c"])), ["m/p/own/c", "m/skills/a"]);
@@ -523,7 +524,7 @@ fn what_is_listed_for_another_program_is_taken_from_where_it_lies() {
 #[test]
 fn an_entry_that_is_not_strict_suffers_no_second_definition() {
     let listing = listing(&["p/skills/a/SKILL.md"]);
-    let scan = Scan { listing: &listing, root: "p", top: "", is_marketplace: false };
+    let scan = EntryScan { listing: &listing, root: "p", top: "", is_marketplace: false };
     let own = manifest(&json!({ "name": "p", "skills": "./skills" }));
     assert_eq!(
         resolve(&plugin(json!({ "strict": false })), Some(&own), scan).unwrap_err().kind,
@@ -558,14 +559,14 @@ fn the_version_is_the_plugins_own_then_the_entrys_then_the_pin() {
 #[test]
 fn roots_and_dialects_follow_from_the_place_of_the_file() {
     for (path, root, dialect) in [
-        (".claude-plugin/marketplace.json", "", Dialect::Claude),
-        (".github/plugin/marketplace.json", "", Dialect::Claude),
-        ("a/b/.agents/plugins/marketplace.json", "a/b", Dialect::Codex),
-        ("x/.cursor-plugin/marketplace.json", "x", Dialect::Codex),
-        ("x/marketplace.json", "x", Dialect::Claude),
-        ("marketplace.json", "", Dialect::Claude),
+        (".claude-plugin/marketplace.json", "", CatalogDialect::Claude),
+        (".github/plugin/marketplace.json", "", CatalogDialect::Claude),
+        ("a/b/.agents/plugins/marketplace.json", "a/b", CatalogDialect::Codex),
+        ("x/.cursor-plugin/marketplace.json", "x", CatalogDialect::Codex),
+        ("x/marketplace.json", "x", CatalogDialect::Claude),
+        ("marketplace.json", "", CatalogDialect::Claude),
     ] {
-        assert_eq!((root_of(path), Manner::of(path, false).dialect), (root, dialect), "{path}");
+        assert_eq!((root_of(path), CatalogFormat::of(path, false).dialect), (root, dialect), "{path}");
     }
 }
 
@@ -643,7 +644,7 @@ fn ten_thousand_entries_are_read() {
         .map(|n| json!({ "name": format!("p-{n}"), "description": "x".repeat(300), "source": { "source": "github", "repo": format!("o/r{n}"), "sha": SHA } }))
         .collect();
     let text = with(&json!(entries));
-    let catalogue = Catalogue::parse(&text, "m", CLAUDE).unwrap();
+    let catalogue = Catalog::parse(&text, "m", CLAUDE).unwrap();
     assert_eq!(catalogue.plugins.len(), 10_000);
     assert!(catalogue.plugins.iter().all(|plugin| plugin.source().unwrap().is_pinned()));
 }
@@ -656,7 +657,7 @@ proptest! {
 
     #[test]
     fn no_path_of_a_catalogue_leaves_it(path in "[./a\\\\:]{0,12}") {
-        if let Ok(catalogue) = Catalogue::parse(&entry(&json!(path)), "m", CLAUDE)
+        if let Ok(catalogue) = Catalog::parse(&entry(&json!(path)), "m", CLAUDE)
             && let Ok(EntrySource::Relative { path }) = catalogue.plugins[0].source()
         {
             prop_assert!(path.is_empty() || RelPath::parse(path.as_bytes()).is_ok(), "{}", path);

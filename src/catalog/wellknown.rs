@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Catalogue, EntrySource, Plugin};
+use super::{Catalog, CatalogEntry, EntrySource};
 use crate::digest::Digest;
 use crate::error::{Result, error, printable};
 use crate::path::RelPath;
@@ -22,21 +22,21 @@ const SCHEMA: &str = "https://schemas.agentskills.io/discovery/0.2.0/schema.json
 
 /// An index, read.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Served {
-    pub(crate) catalogue: Catalogue,
+pub(crate) struct WellKnownCatalog {
+    pub(crate) catalogue: Catalog,
     /// Entries that were left out, with the reason.
     pub(crate) skipped: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct Index {
+struct WellKnownIndex {
     #[serde(rename = "$schema")]
     schema: Option<String>,
-    skills: Vec<Skill>,
+    skills: Vec<WellKnownSkill>,
 }
 
 #[derive(Deserialize)]
-struct Skill {
+struct WellKnownSkill {
     name: String,
     #[serde(default)]
     description: Option<String>,
@@ -54,24 +54,26 @@ struct Skill {
 ///
 /// # Errors
 /// `Invalid` for what is no index, and for a schema that is not known.
-pub(crate) fn read(text: &str, url: &Url) -> Result<Served> {
+pub(crate) fn read(text: &str, url: &Url) -> Result<WellKnownCatalog> {
     let index = parse(text, url)?;
     let is_new = index.schema.is_some();
-    let mut served = Served { catalogue: Catalogue::default(), skipped: Vec::new() };
+    let mut served = WellKnownCatalog { catalogue: Catalog::default(), skipped: Vec::new() };
     for skill in &index.skills {
         let source = if is_new { new(skill, url) } else { old(skill, url) };
         match source {
-            Ok(source) => {
-                served.catalogue.plugins.push(Plugin::made(&skill.name, skill.description.clone(), source))
-            }
+            Ok(source) => served.catalogue.plugins.push(CatalogEntry::made(
+                &skill.name,
+                skill.description.clone(),
+                source,
+            )),
             Err(reason) => served.skipped.push(format!("{}: {reason}", printable(&skill.name, false))),
         }
     }
     Ok(served)
 }
 
-fn parse(text: &str, url: &Url) -> Result<Index> {
-    let index: Index = serde_json::from_str(text).map_err(|e| {
+fn parse(text: &str, url: &Url) -> Result<WellKnownIndex> {
+    let index: WellKnownIndex = serde_json::from_str(text).map_err(|e| {
         error!(Invalid, "`{}` is no index of skills", printable(url.as_str(), false)).cause(e)
     })?;
     match index.schema.as_deref().filter(|schema| *schema != SCHEMA) {
@@ -86,7 +88,7 @@ fn parse(text: &str, url: &Url) -> Result<Index> {
 }
 
 /// An entry of version 0.2: a URL from the index, and a digest that must be there.
-fn new(skill: &Skill, index: &Url) -> Result<EntrySource, String> {
+fn new(skill: &WellKnownSkill, index: &Url) -> Result<EntrySource, String> {
     let address = skill.url.as_deref().ok_or("it has no `url`")?;
     let url = index.join(address).map_err(|e| format!("its `url` cannot be read: {e}"))?;
     let digest = skill.digest.as_deref().ok_or("it has no `digest`")?;
@@ -100,14 +102,14 @@ fn new(skill: &Skill, index: &Url) -> Result<EntrySource, String> {
 }
 
 /// An entry of version 0.1: files below a folder of its name, without digests.
-fn old(skill: &Skill, index: &Url) -> Result<EntrySource, String> {
+fn old(skill: &WellKnownSkill, index: &Url) -> Result<EntrySource, String> {
     let url = folder(skill, index).ok_or("its name cannot be part of a URL")?;
     paths(skill)?;
     Ok(EntrySource::Served { url: url.to_string() })
 }
 
 /// The folder that the files of a skill are served in, by the name of the skill.
-fn folder(skill: &Skill, index: &Url) -> Option<Url> {
+fn folder(skill: &WellKnownSkill, index: &Url) -> Option<Url> {
     let mut url = index.join("./").ok()?;
     url.set_query(None);
     url.path_segments_mut().ok()?.pop_if_empty().push(&skill.name);
@@ -116,7 +118,7 @@ fn folder(skill: &Skill, index: &Url) -> Option<Url> {
 }
 
 /// The files of a skill, held to the rule of paths. The error is the reason alone.
-fn paths(skill: &Skill) -> Result<Vec<RelPath>, String> {
+fn paths(skill: &WellKnownSkill) -> Result<Vec<RelPath>, String> {
     let mut paths = BTreeSet::new();
     for file in &skill.files {
         let path = RelPath::parse(file.as_bytes())

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Context, Place};
 use crate::error::{Context as _, Result, error};
 use crate::fsx;
-use crate::interop::{self, Content, Imported, Promise};
+use crate::interop::{self, FetchedSkill, ImportedSkill, IntegrityClaim};
 use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered};
 use crate::source::Source;
 
@@ -67,7 +67,7 @@ pub(super) fn gather(cx: &Context<'_>, place: &Place, file: &Path) -> Result<Vec
     Ok(all)
 }
 
-fn ask(cx: &Context<'_>, place: &Place, skill: &Imported, folder: &Path) -> Ask {
+fn ask(cx: &Context<'_>, place: &Place, skill: &ImportedSkill, folder: &Path) -> Ask {
     let mut request = skill.request.clone();
     // Paths of a lock file start from where it stands, not from where we are.
     if let Source::Local { path: text } | Source::Archive { location: text } = &mut request.source
@@ -77,7 +77,7 @@ fn ask(cx: &Context<'_>, place: &Place, skill: &Imported, folder: &Path) -> Ask 
         *text = path.display().to_string();
     }
     let integrity = match &skill.integrity {
-        Some(Promise::Archive(digest)) => Some(digest.clone()),
+        Some(IntegrityClaim::Archive(digest)) => Some(digest.clone()),
         _ => None,
     };
     Ask {
@@ -89,14 +89,14 @@ fn ask(cx: &Context<'_>, place: &Place, skill: &Imported, folder: &Path) -> Ask 
 }
 
 /// Holds what came against what the lock file says of it.
-fn check(cx: &Context<'_>, skill: &Imported, candidate: &Candidate) -> Result<()> {
+fn check(cx: &Context<'_>, skill: &ImportedSkill, candidate: &Candidate) -> Result<()> {
     let Some(promise) = &skill.integrity else { return Ok(()) };
     let (digest, files) = candidate.digest()?;
     let pin = candidate.pin_record();
     let archive = pin.archive.as_deref().and_then(|text| text.parse().ok());
-    let content = Content { digest, files, tree: pin.tree.as_deref(), archive: archive.as_ref() };
+    let content = FetchedSkill { digest, files, tree: pin.tree.as_deref(), archive: archive.as_ref() };
     match promise.is_kept(&content, |path| candidate.read(path))? {
-        Some(false) if skill.commit.is_some() || matches!(promise, Promise::Digest(_)) => {
+        Some(false) if skill.commit.is_some() || matches!(promise, IntegrityClaim::Digest(_)) => {
             Err(error!(Integrity, "`{}` is not what the lock file promised", skill.name)
                 .cause(format!("promised: {promise:?}"))
                 .cause(format!("received: {digest}"))

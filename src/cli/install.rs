@@ -7,7 +7,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::completions::agent_names;
 use super::{Context, Place, import};
-use crate::agents::Target;
+use crate::agents::InstallTarget;
 use crate::error::{Result, error, fail};
 use crate::fetch::World;
 use crate::ops::apply::{Done, Report};
@@ -16,7 +16,7 @@ use crate::ops::marketplace;
 use crate::ops::overlap::{self, InPlace};
 use crate::ops::plan::{self, Action, Plan, Wanted};
 use crate::ops::restore::{self, Due, Supply, TRIES};
-use crate::registry::{Mode, Registry};
+use crate::registry::{InstallMode, Registry};
 use crate::source::{Request, Source};
 use crate::store::marketplaces::Marketplaces;
 use crate::text::count_noun;
@@ -303,14 +303,14 @@ impl Install {
         })
     }
 
-    fn targets(&self, place: &Place) -> Result<Vec<Target>> {
+    fn targets(&self, place: &Place) -> Result<Vec<InstallTarget>> {
         let names = &place.settings.agents;
         if names.is_empty() {
-            return Ok(vec![Target::default()]);
+            return Ok(vec![InstallTarget::default()]);
         }
         let mut targets = Vec::new();
         for name in names {
-            let target = Target::parse(name)?;
+            let target = InstallTarget::parse(name)?;
             place.places.check(&target)?;
             if !targets.contains(&target) {
                 targets.push(target);
@@ -319,11 +319,11 @@ impl Install {
         Ok(targets)
     }
 
-    fn mode(&self) -> Mode {
+    fn mode(&self) -> InstallMode {
         match (self.link, self.copy) {
-            (true, _) => Mode::Live,
-            (_, true) => Mode::Copy,
-            _ => Mode::Link,
+            (true, _) => InstallMode::Live,
+            (_, true) => InstallMode::Copy,
+            _ => InstallMode::Link,
         }
     }
 

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::{Context, Place};
-use crate::catalog::{self as catalogue, MANIFESTS, Manner};
+use crate::catalog::{self as catalogue, CatalogFormat, MANIFESTS};
 use crate::error::{Error, Kind, Result, error, fail, printable};
 use crate::fetch::local;
 use crate::fetch::marketplace::Place as Where;
 use crate::ops::marketplace::{self, EntryView, Fetched, Updated};
 use crate::skill::{Finding, Severity, worst};
 use crate::source::Request;
-use crate::store::marketplaces::{self, Marketplace as Known, Marketplaces};
+use crate::store::marketplaces::{self, Marketplaces, RegisteredMarketplace as Known};
 use crate::text::count_noun;
 
 /// Register, list, update and check marketplaces: catalogues of skills.
@@ -463,7 +463,7 @@ impl Validate {
             let place = file.to_string_lossy().replace('\\', "/");
             let root = PathBuf::from(format!("{}/", catalogue::root_of(&place)));
             let official = local::origin(&root).is_some_and(|source| catalogue::is_official(&source));
-            let manner = Manner { official, ..Manner::of(&place, true) };
+            let manner = CatalogFormat { official, ..CatalogFormat::of(&place, true) };
             let is_folder = |path: &str| root.join(path).is_dir();
             checked.push((shown.clone(), catalogue::check(&text, &shown, manner, Some(&is_folder))));
         }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::Context;
 use crate::error::{Result, printable};
 use crate::ops::search::{Answer, Found, Library, not_everything};
-use crate::search::{Filter, Query};
+use crate::search::{SearchFilter, SearchQuery};
 use crate::text::count_noun;
 
 /// Search registered marketplaces and installed skills.
@@ -49,7 +49,7 @@ impl Search {
         let mut library = Library::open(&all, self.marketplace.as_deref(), &world)?;
         tell_age(cx, &library);
         let text = self.query.join(" ");
-        let query = Query::parse(&text);
+        let query = SearchQuery::parse(&text);
         let answer = library.find(&registry, &query, &self.filter(), self.limit, &world);
         let Answer { found, total, .. } = &answer;
         if let (true, Some(error)) = (found.is_empty(), not_everything(&library.unread)) {
@@ -79,8 +79,8 @@ impl Search {
         self.marketplace.is_some() || self.category.is_some() || self.installed || !self.tag.is_empty()
     }
 
-    fn filter(&self) -> Filter {
-        Filter {
+    fn filter(&self) -> SearchFilter {
+        SearchFilter {
             marketplace: self.marketplace.clone(),
             tags: self.tag.clone(),
             category: self.category.clone(),
@@ -122,7 +122,7 @@ fn tell_age(cx: &Context<'_>, library: &Library<'_>) {
     }
 }
 
-fn tell(cx: &Context<'_>, found: &[Found], query: &Query) {
+fn tell(cx: &Context<'_>, found: &[Found], query: &SearchQuery) {
     if !cx.ui.stdout_is_terminal() {
         let row = |found: &Found| {
             let mark = if found.installed { "installed" } else { "" };
@@ -203,7 +203,7 @@ fn copies(found: &Found) -> String {
 }
 
 /// Outside text with what matches in bold.
-fn marked(cx: &Context<'_>, text: &str, query: &Query) -> String {
+fn marked(cx: &Context<'_>, text: &str, query: &SearchQuery) -> String {
     let mut out = String::new();
     let mut at = 0;
     for range in query.ranges(text) {

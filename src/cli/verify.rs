@@ -42,7 +42,7 @@ impl Verify {
             }));
         } else {
             tell(cx, &verified, drifted);
-            let targets = crate::agents::Target::default();
+            let targets = crate::agents::InstallTarget::default();
             let skills = place.places.roots(&[targets]).first().map(|root| place.places.shown(root));
             for why in verify::harmless(&verified, &skills.unwrap_or_default()) {
                 cx.ui.note(&why);

@@ -34,7 +34,7 @@ use crate::fetch::http::{self, Answer, Ask};
 use crate::fetch::ssh::{Session, Target};
 use crate::listing::FileEntry;
 use crate::path::RelPath;
-use crate::source::{Pin, Reference, Resolved, Sha, Source};
+use crate::source::{Reference, Resolved, Revision, Sha, Source};
 use crate::text::count_noun;
 use address::Address;
 use objects::Objects;
@@ -204,7 +204,7 @@ impl<'w> Remote<'w> {
             source: self.source.clone(),
             reference,
             chosen,
-            pin: Pin::Commit(sha),
+            pin: Revision::Commit(sha),
             subdirectory: refs::folder(subdirectory, rest.as_deref())?,
         })
     }
@@ -217,7 +217,7 @@ impl<'w> Remote<'w> {
     /// # Errors
     /// `NotFound` when the repository does not have the commit or the folder.
     pub(crate) fn fetch(&self, resolved: &Resolved, extent: Extent) -> Result<PartialTree> {
-        let Pin::Commit(sha) = &resolved.pin else {
+        let Revision::Commit(sha) = &resolved.pin else {
             fail!(Usage, "`{}` is a git repository: only a commit can be fetched", self.name);
         };
         self.world.progress.begin(&format!("Fetching {}", self.name));
@@ -252,7 +252,7 @@ impl<'w> Remote<'w> {
         resolved: &Resolved,
         wanted: &dyn Fn(&FileEntry) -> bool,
     ) -> Result<()> {
-        let Pin::Commit(sha) = &resolved.pin else { return Ok(()) };
+        let Revision::Commit(sha) = &resolved.pin else { return Ok(()) };
         let absent = tree.absent(wanted)?;
         if absent.wanted.is_empty() {
             return Ok(());

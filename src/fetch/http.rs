@@ -154,7 +154,7 @@ pub(crate) struct Ask<'a> {
 ///
 /// # Errors
 /// `Usage` for a URL that is not allowed, `Invalid` above `cap` bytes, else as
-/// [`Answer::accept`].
+/// [`TermMatch::accept`].
 pub(crate) fn get(world: &World, url: &str, cap: u64) -> Result<Vec<u8>> {
     load(world, url, cap, |_, _| Ok(()))
 }

@@ -14,7 +14,7 @@ use crate::catalog::NpmPackage;
 use crate::digest::Digest;
 use crate::error::{Result, error, fail, printable};
 use crate::package::Package;
-use crate::source::{Pin, Reference, Resolved, Source};
+use crate::source::{Reference, Resolved, Revision, Source};
 
 /// Bytes of what a registry says of a package; the largest packages have some ten MB.
 const MAX_METADATA: u64 = 32 << 20;
@@ -93,7 +93,7 @@ fn download(wanted: &NpmPackage, dist: &Dist, url: &Url, world: &World<'_>) -> R
         source: Source::Archive { location: url.to_string() },
         reference: Reference::Default,
         chosen: None,
-        pin: Pin::Archive(Digest::of(&bytes).hex().to_owned()),
+        pin: Revision::Archive(Digest::of(&bytes).hex().to_owned()),
         subdirectory: None,
     };
     Ok((resolved, archive::open(url.path(), &bytes, limits)?))

@@ -15,7 +15,7 @@ use crate::listing::{FileEntry, Listing, Node};
 use crate::package::Package;
 use crate::path::RelPath;
 use crate::skill::MANIFEST;
-use crate::source::{Pin, Reference, Request, Resolved, Sha, Source};
+use crate::source::{Reference, Request, Resolved, Revision, Sha, Source};
 use crate::text::find_nearest;
 
 /// How a source is opened.
@@ -62,14 +62,14 @@ pub(crate) fn open<'w>(
         Source::Served { url } => {
             let (digest, tree) = served::open(url, world)?;
             check(request, integrity, &digest)?;
-            (Pin::Archive(digest.hex().to_owned()), tree)
+            (Revision::Archive(digest.hex().to_owned()), tree)
         }
         Source::Local { .. } => {
             let folder = local_folder(&request.source, world)?;
             let own = world.own.as_ref().map_or_else(Vec::new, |own| own());
-            (Pin::Live, local::open(&folder, &own, &world.settings.limits)?)
+            (Revision::Live, local::open(&folder, &own, &world.settings.limits)?)
         }
-        Source::Builtin { name } => (Pin::Builtin(env!("CARGO_PKG_VERSION").to_owned()), shipped(name)?),
+        Source::Builtin { name } => (Revision::Builtin(env!("CARGO_PKG_VERSION").to_owned()), shipped(name)?),
         Source::Marketplace { entry, marketplace } => {
             return Err(error!(
                 NotFound,
@@ -100,7 +100,7 @@ fn repository<'w>(
                 }
                 settled => settled,
             }?;
-            Resolved { pin: Pin::Commit(commit.clone()), ..settled }
+            Resolved { pin: Revision::Commit(commit.clone()), ..settled }
         }
     };
     let asked = resolved.clone();
@@ -142,7 +142,7 @@ pub(crate) fn origin_key(source: &Source, world: &World<'_>) -> String {
     }
 }
 
-fn resolved(request: &Request, pin: Pin) -> Resolved {
+fn resolved(request: &Request, pin: Revision) -> Resolved {
     Resolved {
         source: request.source.clone(),
         reference: Reference::Default,
@@ -157,7 +157,7 @@ fn packed(
     location: &str,
     integrity: Option<&Digest>,
     world: &World<'_>,
-) -> Result<(Pin, Package)> {
+) -> Result<(Revision, Package)> {
     let limits = &world.settings.limits;
     let bytes = if location.contains("://") {
         world.progress.begin(&format!("Fetching {}", request.source.display_name()));
@@ -170,7 +170,7 @@ fn packed(
     let name = location.split(['?', '#']).next().unwrap_or(location);
     let alone = name.contains("://") && name.ends_with("/SKILL.md");
     let tree = if alone { single(bytes)? } else { archive::open(name, &bytes, limits)? };
-    Ok((Pin::Archive(digest.hex().to_owned()), tree))
+    Ok((Revision::Archive(digest.hex().to_owned()), tree))
 }
 
 /// Holds what came to what was promised.

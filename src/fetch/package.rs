@@ -13,7 +13,7 @@ use crate::error::{Result, error};
 use crate::listing::{FileEntry, Listing};
 use crate::package::Package;
 use crate::path::ancestors;
-use crate::source::{Pin, Resolved, Sha};
+use crate::source::{Resolved, Revision, Sha};
 
 /// A package that was fetched, as far as it was asked for; what comes out of a repository
 /// knows its commit.
@@ -201,7 +201,7 @@ impl<'w> PackageSource<'w> {
     /// Those of [`Remote::not_behind`].
     pub(crate) fn not_behind(&self, old: Vec<Sha>) -> Result<BTreeSet<Sha>> {
         match (&self.remote, &self.resolved.pin) {
-            (Some(remote), Pin::Commit(new)) if !old.is_empty() => remote.not_behind(new, old),
+            (Some(remote), Revision::Commit(new)) if !old.is_empty() => remote.not_behind(new, old),
             _ => Ok(BTreeSet::new()),
         }
     }
@@ -210,7 +210,7 @@ impl<'w> PackageSource<'w> {
 /// With `require_reachable`: a commit must be one that a branch or tag of the repository
 /// leads to. Hosts hand out commits of forks under the name of the original, too.
 fn check_reachable(remote: &Remote<'_>, resolved: &Resolved, world: &World<'_>) -> Result<()> {
-    let Pin::Commit(sha) = &resolved.pin else { return Ok(()) };
+    let Revision::Commit(sha) = &resolved.pin else { return Ok(()) };
     let asks = world.settings.require_reachable && !world.offline;
     if !asks || remote.reachable(sha)? {
         return Ok(());

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::World;
 use crate::fetch::http::Speed;
 
-/// Where a repository is, for ssh. Made by [`Target::new`] alone, so always checked.
+/// Where a repository is, for ssh. Made by [`InstallTarget::new`] alone, so always checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     user: Option<String>,

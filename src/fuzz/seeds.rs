@@ -110,10 +110,10 @@ pub(super) fn search() -> Vec<Vec<u8>> {
 }
 
 pub(super) fn search_index() -> Vec<Vec<u8>> {
-    let document = |text: &'static str| crate::search::Document {
+    let document = |text: &'static str| crate::search::SearchDocument {
         name: text.into(),
         description: "Fills forms. 管理技能的工具".into(),
-        ..crate::search::Document::default()
+        ..crate::search::SearchDocument::default()
     };
     let index = |documents: &[_]| crate::search::index(documents).split_off(16);
     vec![

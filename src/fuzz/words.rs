@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use url::Url;
 
 use crate::catalog::{
-    self as market, Catalogue, Dialect, EntrySource, Manner, Plugin, PluginManifest, Scan, Want,
+    self as market, Catalog, CatalogDialect, CatalogEntry, CatalogFormat, EntryRequirement, EntryScan,
+    EntrySource, PluginManifest,
 };
 use crate::diff as lines;
 use crate::discover;
@@ -15,8 +16,8 @@ use crate::fetch::marketplace::Place;
 use crate::interop as locks;
 use crate::listing::{FileEntry, Limits, Listing, Node};
 use crate::path::RelPath;
-use crate::registry::{Overview, Registry};
-use crate::search::{self as find, Document, Query};
+use crate::registry::{Registry, RegistrySummary};
+use crate::search::{self as find, SearchDocument, SearchQuery};
 use crate::skill::{self, Finding, Profile, SkillName};
 use crate::source::{Reference, Request, Source};
 
@@ -107,7 +108,7 @@ pub fn registry(data: &[u8]) {
         let _ = (entry.pin.to_pin(), entry.pin.short(), entry.source.parse::<Source>());
         let _ = entry.reference.as_ref().map(crate::registry::ReferenceRecord::to_reference);
     }
-    let overview = Overview::parse(text, "registry").expect("a part of what can be read");
+    let overview = RegistrySummary::parse(text, "registry").expect("a part of what can be read");
     assert_eq!(crate::ops::list::list(&overview, None).len(), registry.skills.len());
 }
 
@@ -116,15 +117,15 @@ pub fn registry(data: &[u8]) {
 pub fn marketplace(data: &[u8]) {
     let Some((choices, text)) = data.split_first() else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };
-    let dialect = if choices & 4 == 0 { Dialect::Claude } else { Dialect::Codex };
-    let manner = Manner { dialect, named: choices & 8 == 0, official: choices & 16 == 0 };
+    let dialect = if choices & 4 == 0 { CatalogDialect::Claude } else { CatalogDialect::Codex };
+    let manner = CatalogFormat { dialect, named: choices & 8 == 0, official: choices & 16 == 0 };
     match choices & 3 {
         0 | 1 => {
             assert_findings(
                 &market::check(text, "marketplace.json", manner, Some(&|path| path.len() % 2 == 0)),
                 text.as_bytes(),
             );
-            if let Ok(catalogue) = Catalogue::parse(text, "marketplace.json", manner) {
+            if let Ok(catalogue) = Catalog::parse(text, "marketplace.json", manner) {
                 assert_catalogue(&catalogue);
             }
         }
@@ -134,7 +135,7 @@ pub fn marketplace(data: &[u8]) {
             let Some(manifest) = manifest else { return };
             manifest.skills.iter().flatten().for_each(|path| assert_inside(path));
             let root = EntrySource::Relative { path: String::new() };
-            assert_skills(&Plugin::made("p", None, root), Some(&manifest));
+            assert_skills(&CatalogEntry::made("p", None, root), Some(&manifest));
         }
         _ => {
             let url = Url::parse("https://example.com/.well-known/agent-skills/index.json");
@@ -144,7 +145,7 @@ pub fn marketplace(data: &[u8]) {
     }
 }
 
-fn assert_catalogue(catalogue: &Catalogue) {
+fn assert_catalogue(catalogue: &Catalog) {
     let names = catalogue.plugins.iter().map(|plugin| &plugin.name).chain(catalogue.renames.keys());
     for name in names {
         let _ = catalogue.find(name);
@@ -154,9 +155,9 @@ fn assert_catalogue(catalogue: &Catalogue) {
         assert_skills(plugin, None);
         let Ok(source) = plugin.source() else { continue };
         match source.want(false) {
-            Ok(Want::Inside(path)) => assert_inside(&path),
-            Ok(Want::Elsewhere { request, .. }) => assert_elsewhere(&request),
-            Ok(Want::Npm { .. }) | Err(_) => {}
+            Ok(EntryRequirement::Inside(path)) => assert_inside(&path),
+            Ok(EntryRequirement::Elsewhere { request, .. }) => assert_elsewhere(&request),
+            Ok(EntryRequirement::Npm { .. }) | Err(_) => {}
         }
     }
 }
@@ -176,7 +177,7 @@ fn assert_elsewhere(request: &Request) {
 }
 
 /// The skills that an entry has in a small tree are folders of it.
-fn assert_skills(plugin: &Plugin, manifest: Option<&PluginManifest>) {
+fn assert_skills(plugin: &CatalogEntry, manifest: Option<&PluginManifest>) {
     let listing = Listing::new(
         ["SKILL.md", "a/SKILL.md", "skills/b/SKILL.md", "skills/c/skill.md"]
             .map(|path| FileEntry {
@@ -188,7 +189,7 @@ fn assert_skills(plugin: &Plugin, manifest: Option<&PluginManifest>) {
             .into(),
     );
     for root in ["", "skills"] {
-        let scan = Scan { listing: &listing, root, top: "", is_marketplace: plugin.strict };
+        let scan = EntryScan { listing: &listing, root, top: "", is_marketplace: plugin.strict };
         let Ok(found) = market::resolve(plugin, manifest, scan) else { continue };
         for folder in &found.folders {
             assert_inside(folder);
@@ -212,15 +213,15 @@ pub fn interop(data: &[u8]) {
 pub fn search(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (query, texts) = text.split_once('\n').unwrap_or((text, text));
-    let query = Query::parse(query);
-    let document = |text| Document {
+    let query = SearchQuery::parse(query);
+    let document = |text| SearchDocument {
         name: Cow::Borrowed("name"),
         description: Cow::Borrowed(text),
-        ..Document::default()
+        ..SearchDocument::default()
     };
-    let documents: Vec<Document<'_>> = texts.lines().map(document).collect();
+    let documents: Vec<SearchDocument<'_>> = texts.lines().map(document).collect();
     let index = find::index(&documents);
-    let Some(index) = find::Index::read(&index) else { panic!("a new index cannot be read") };
+    let Some(index) = find::SearchIndex::read(&index) else { panic!("a new index cannot be read") };
     for hit in find::rank(&[index], &query).hits {
         assert!(hit.score.is_finite() && hit.at < documents.len());
     }

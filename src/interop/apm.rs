@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{Format, Import, Imported, LeftOut, Promise, request, sha, unknown_version};
+use super::{
+    ImportedSkill, IntegrityClaim, LockFormat, LockImport, SkippedSkill, request, sha, unknown_version,
+};
 use crate::digest::Digest;
 use crate::error::{Result, error, printable};
 use crate::path::RelPath;
 use crate::source::{Request, Source};
 
 #[derive(Deserialize)]
-struct Document {
+struct ApmLockFile {
     lockfile_version: Option<serde_yaml::Value>,
     dependencies: Option<Vec<ApmPackage>>,
 }
@@ -45,8 +47,8 @@ struct ApmPackage {
 ///
 /// # Errors
 /// See [`super::read`].
-pub(super) fn read(file: &str, text: &str) -> Result<Import> {
-    let document: Document = serde_yaml::from_str(text).map_err(|e| {
+pub(super) fn read(file: &str, text: &str) -> Result<LockImport> {
+    let document: ApmLockFile = serde_yaml::from_str(text).map_err(|e| {
         let place = e
             .location()
             .map_or(String::new(), |at| format!(" in line {}, column {}", at.line(), at.column()));
@@ -63,11 +65,11 @@ pub(super) fn read(file: &str, text: &str) -> Result<Import> {
         return Err(unknown_version(file, &version, "versions 1 and 2 of apm.lock.yaml"));
     }
     let packages = document.dependencies.ok_or_else(|| incomplete(file, "dependencies"))?;
-    let mut import = Import { format: Format::ApmLock, skills: Vec::new(), left_out: Vec::new() };
+    let mut import = LockImport { format: LockFormat::ApmLock, skills: Vec::new(), left_out: Vec::new() };
     for package in &packages {
         match package.import() {
             Ok(skills) => import.skills.extend(skills),
-            Err(reason) => import.left_out.push(LeftOut::new(&package.title(), reason)),
+            Err(reason) => import.left_out.push(SkippedSkill::new(&package.title(), reason)),
         }
     }
     Ok(import)
@@ -90,7 +92,7 @@ impl ApmPackage {
     }
 
     /// The skills of the package, or why there are none to import.
-    fn import(&self) -> std::result::Result<Vec<Imported>, String> {
+    fn import(&self) -> std::result::Result<Vec<ImportedSkill>, String> {
         let names = self.skills();
         if names.is_empty() {
             return Err("no skill of it was installed".into());
@@ -103,7 +105,7 @@ impl ApmPackage {
         let integrity = self.promise(&request)?;
         // A package's folder may be the skill itself or hold several.
         let itself = request.subdirectory.as_ref().map(RelPath::name);
-        let one = |name: String| Imported {
+        let one = |name: String| ImportedSkill {
             choice: Some(name.clone()).filter(|name| itself != Some(name.as_str())),
             name,
             request: request.clone(),
@@ -180,14 +182,14 @@ impl ApmPackage {
 
     /// apm's own hashes cover files after it has changed them; only those of archives can
     /// be held to.
-    fn promise(&self, request: &Request) -> std::result::Result<Option<Promise>, String> {
+    fn promise(&self, request: &Request) -> std::result::Result<Option<IntegrityClaim>, String> {
         let Some(hash) = self.resolved_hash.as_deref() else { return Ok(None) };
         if !matches!(request.source, Source::Archive { .. }) {
             return Ok(None);
         }
         let hash = if hash.contains(':') { hash.to_owned() } else { format!("sha256:{hash}") };
         let digest: Digest = hash.parse().map_err(|_| format!("its hash `{hash}` is no sha256"))?;
-        Ok(Some(Promise::Archive(digest)))
+        Ok(Some(IntegrityClaim::Archive(digest)))
     }
 }
 

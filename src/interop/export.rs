@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{LeftOut, collate, promise};
+use super::{SkippedSkill, collate, promise};
 use crate::digest::sha256_hex;
 use crate::error::{Result, error};
-use crate::registry::{LockEntry, Mode, ReferenceRecord, Registry};
+use crate::registry::{InstallMode, LockEntry, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::Source;
 
@@ -22,26 +22,26 @@ pub(crate) struct Hosts<'a> {
 
 /// What came of an export.
 #[derive(Debug)]
-pub(crate) struct Export {
+pub(crate) struct LockExport {
     /// The file's text.
     pub(crate) text: String,
     /// What `skills` has no way to say.
-    pub(crate) left_out: Vec<LeftOut>,
+    pub(crate) left_out: Vec<SkippedSkill>,
     /// What it says less of than we know, a sentence each.
     pub(crate) notes: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct Document {
+struct SkillsLockFile {
     version: u64,
-    skills: BTreeMap<String, Locked>,
+    skills: BTreeMap<String, ExportedEntry>,
 }
 
 /// One skill. The keys down to `computedHash` are theirs, in their order; the rest is
 /// ours: `skills` 1.7.4 reads over it and keeps it until it installs that skill anew.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Locked {
+struct ExportedEntry {
     source: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     source_url: Option<String>,
@@ -55,7 +55,7 @@ struct Locked {
     commit: Option<String>,
     integrity: String,
     agents: Vec<String>,
-    mode: Mode,
+    mode: InstallMode,
 }
 
 /// The registry as `skills` writes it. `read` gives the bytes of a file of an installed
@@ -68,8 +68,8 @@ pub(crate) fn export(
     registry: &Registry,
     hosts: &Hosts<'_>,
     read: &mut dyn FnMut(&SkillName, &str) -> Result<Vec<u8>>,
-) -> Result<Export> {
-    let mut document = Document { version: 1, skills: BTreeMap::new() };
+) -> Result<LockExport> {
+    let mut document = SkillsLockFile { version: 1, skills: BTreeMap::new() };
     let (mut left_out, mut notes) = (Vec::new(), Vec::new());
     for (name, entry) in &registry.skills {
         // They know a skill by the name it gives itself, and look for that in the source.
@@ -77,7 +77,7 @@ pub(crate) fn export(
         if document.skills.contains_key(&own) {
             let reason =
                 format!("another skill calls itself `{own}` too, and a skills-lock.json has no aliases");
-            left_out.push(LeftOut::new(name.as_str(), reason));
+            left_out.push(SkippedSkill::new(name.as_str(), reason));
             continue;
         }
         match place(entry, hosts) {
@@ -85,33 +85,33 @@ pub(crate) fn export(
                 note(name, &own, entry, &mut notes);
                 document.skills.insert(own, locked(name, entry, place, read)?);
             }
-            Err(reason) => left_out.push(LeftOut::new(name.as_str(), reason)),
+            Err(reason) => left_out.push(SkippedSkill::new(name.as_str(), reason)),
         }
     }
     let value = serde_json::to_value(&document).unwrap_or(Value::Null);
     let text = serde_json::to_string_pretty(&value).unwrap_or_default() + "\n";
-    Ok(Export { text, left_out, notes })
+    Ok(LockExport { text, left_out, notes })
 }
 
 /// `source`, `sourceUrl`, `sourceType`.
-struct Place(String, Option<String>, &'static str);
+struct ExportedPlace(String, Option<String>, &'static str);
 
-fn place(entry: &LockEntry, hosts: &Hosts<'_>) -> std::result::Result<Place, String> {
+fn place(entry: &LockEntry, hosts: &Hosts<'_>) -> std::result::Result<ExportedPlace, String> {
     let on = |base: &str, path: &str| format!("{}/{path}.git", base.trim_end_matches('/'));
-    let git = |url: String| Place(url.clone(), Some(url), "git");
+    let git = |url: String| ExportedPlace(url.clone(), Some(url), "git");
     let source: Source = entry.source.parse().map_err(|e: crate::error::Error| e.message)?;
     match source {
         Source::Github { owner, repo } if hosts.github == "https://github.com" => {
-            Ok(Place(format!("{owner}/{repo}"), None, "github"))
+            Ok(ExportedPlace(format!("{owner}/{repo}"), None, "github"))
         }
         Source::Github { owner, repo } => Ok(git(on(hosts.github, &format!("{owner}/{repo}")))),
         Source::Gitlab { project } => {
             let url = on(hosts.gitlab, &project);
-            Ok(Place(url.clone(), Some(url), "gitlab"))
+            Ok(ExportedPlace(url.clone(), Some(url), "gitlab"))
         }
         Source::Bitbucket { workspace, repo } => Ok(git(on(hosts.bitbucket, &format!("{workspace}/{repo}")))),
         Source::Git { url } => Ok(git(url)),
-        Source::Local { path } => Ok(Place(path, None, "local")),
+        Source::Local { path } => Ok(ExportedPlace(path, None, "local")),
         Source::Archive { .. } => Err("`skills` does not record archives".into()),
         Source::Served { .. } => Err("`skills` does not record skills that a host serves by an index".into()),
         Source::Builtin { .. } => Err("it is built into ba-agent".into()),
@@ -122,15 +122,15 @@ fn place(entry: &LockEntry, hosts: &Hosts<'_>) -> std::result::Result<Place, Str
 fn locked(
     name: &SkillName,
     entry: &LockEntry,
-    Place(source, source_url, source_type): Place,
+    ExportedPlace(source, source_url, source_type): ExportedPlace,
     read: &mut dyn FnMut(&SkillName, &str) -> Result<Vec<u8>>,
-) -> Result<Locked> {
+) -> Result<ExportedEntry> {
     let computed_hash = collate::computed_hash(promise::plain(&entry.files), |path| {
         let bytes = read(name, path)?;
         check(name, entry, path, &bytes)?;
         Ok(bytes)
     })?;
-    Ok(Locked {
+    Ok(ExportedEntry {
         source,
         source_url,
         reference: reference(entry),
@@ -147,7 +147,7 @@ fn locked(
 /// The author of a live link edits as he likes; everything else must be as recorded.
 fn check(name: &SkillName, entry: &LockEntry, path: &str, bytes: &[u8]) -> Result<()> {
     let recorded = entry.files.get(path).and_then(|line| line.split(' ').nth(1));
-    if entry.mode == Mode::Live || recorded == Some(sha256_hex(bytes).as_str()) {
+    if entry.mode == InstallMode::Live || recorded == Some(sha256_hex(bytes).as_str()) {
         return Ok(());
     }
     Err(error!(Integrity, "`{path}` of `{name}` is not what was installed")

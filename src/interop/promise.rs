@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// What a lock file says about content, each in the way of its tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Promise {
+pub(crate) enum IntegrityClaim {
     /// [`computed_hash`] of the skill's files, 64 hex digits.
     Files(String),
     /// Git's id of the skill's folder, 40 or 64 hex digits.
@@ -19,7 +19,7 @@ pub(crate) enum Promise {
 
 /// A skill that was fetched, as far as promises are about it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Content<'a> {
+pub(crate) struct FetchedSkill<'a> {
     pub(crate) digest: &'a Digest,
     /// Path to `MODE SHA256`, as the registry has it.
     pub(crate) files: &'a Files,
@@ -29,16 +29,16 @@ pub(crate) struct Content<'a> {
     pub(crate) archive: Option<&'a Digest>,
 }
 
-impl Promise {
+impl IntegrityClaim {
     /// Whether `content` is what was promised; `None` where that cannot be told: no git
     /// behind a promise about a git tree, or a hash that may differ in its order alone.
-    /// `read` gives the bytes of a file, and is asked for [`Promise::Files`] only.
+    /// `read` gives the bytes of a file, and is asked for [`IntegrityClaim::Files`] only.
     ///
     /// # Errors
     /// Those of `read`.
     pub(crate) fn is_kept(
         &self,
-        content: &Content<'_>,
+        content: &FetchedSkill<'_>,
         read: impl FnMut(&str) -> Result<Vec<u8>>,
     ) -> Result<Option<bool>> {
         Ok(match self {
@@ -73,24 +73,25 @@ mod tests {
         let (digest, other) = (of_files(&files), Digest::of(b"other"));
         let read = |path: &str| Ok(path.as_bytes().to_vec());
         let hash = computed_hash(["b/run.sh", "SKILL.md"], read).unwrap();
-        let content = Content { digest: &digest, files: &files, tree: Some("00ff"), archive: Some(&other) };
-        let bare = Content { tree: None, archive: None, ..content };
+        let content =
+            FetchedSkill { digest: &digest, files: &files, tree: Some("00ff"), archive: Some(&other) };
+        let bare = FetchedSkill { tree: None, archive: None, ..content };
         for (promise, whole, without) in [
-            (Promise::Digest(digest.clone()), Some(true), Some(true)),
-            (Promise::Digest(other.clone()), Some(false), Some(false)),
-            (Promise::Archive(other.clone()), Some(true), None),
-            (Promise::Archive(digest.clone()), Some(false), None),
-            (Promise::Tree("00ff".into()), Some(true), None),
-            (Promise::Tree("00fe".into()), Some(false), None),
-            (Promise::Files(hash.clone()), Some(true), Some(true)),
-            (Promise::Files("0".repeat(64)), Some(false), Some(false)),
+            (IntegrityClaim::Digest(digest.clone()), Some(true), Some(true)),
+            (IntegrityClaim::Digest(other.clone()), Some(false), Some(false)),
+            (IntegrityClaim::Archive(other.clone()), Some(true), None),
+            (IntegrityClaim::Archive(digest.clone()), Some(false), None),
+            (IntegrityClaim::Tree("00ff".into()), Some(true), None),
+            (IntegrityClaim::Tree("00fe".into()), Some(false), None),
+            (IntegrityClaim::Files(hash.clone()), Some(true), Some(true)),
+            (IntegrityClaim::Files("0".repeat(64)), Some(false), Some(false)),
         ] {
             assert_eq!(promise.is_kept(&content, read).unwrap(), whole, "{promise:?}");
             assert_eq!(promise.is_kept(&bare, read).unwrap(), without, "{promise:?}");
         }
         let mut more = files.clone();
         more.insert("技能.md".into(), format!("100644 {}", sha256_hex(b"x")));
-        let foreign = Content { files: &more, ..bare };
-        assert_eq!(Promise::Files("0".repeat(64)).is_kept(&foreign, read).unwrap(), None);
+        let foreign = FetchedSkill { files: &more, ..bare };
+        assert_eq!(IntegrityClaim::Files("0".repeat(64)).is_kept(&foreign, read).unwrap(), None);
     }
 }

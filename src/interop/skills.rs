@@ -5,31 +5,33 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
-use super::{Format, Import, Imported, LeftOut, Promise, request, sha, unknown_version};
+use super::{
+    ImportedSkill, IntegrityClaim, LockFormat, LockImport, SkippedSkill, request, sha, unknown_version,
+};
 use crate::digest::Digest;
 use crate::error::{Error, Result, error};
 use crate::source::Sha;
 
 /// What stands in front; the rest is read when the version is known.
 #[derive(Deserialize)]
-struct Head {
+struct VersionHead {
     version: u64,
 }
 
 #[derive(Deserialize)]
-struct Document {
-    skills: Skills,
+struct SkillsDocument {
+    skills: SkillEntries,
 }
 
 /// The skills in the order of the file; a name that stands twice is an error, since a
 /// merge makes such files and a JSON reader would silently drop one side.
-struct Skills(Vec<(String, Locked)>);
+struct SkillEntries(Vec<(String, SkillsEntry)>);
 
 /// The keys that matter here. All are optional, so that an entry without one is told of
 /// and not a failure of the whole file.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Locked {
+struct SkillsEntry {
     source: Option<String>,
     source_type: Option<String>,
     source_url: Option<String>,
@@ -50,22 +52,22 @@ struct Locked {
 ///
 /// # Errors
 /// See [`super::read`].
-pub(super) fn read(file: &str, text: &str) -> Result<Import> {
-    let head: Head = serde_json::from_str(text).map_err(|e| damaged(file, &e))?;
+pub(super) fn read(file: &str, text: &str) -> Result<LockImport> {
+    let head: VersionHead = serde_json::from_str(text).map_err(|e| damaged(file, &e))?;
     let format = match head.version {
-        1 => Format::SkillsLock,
-        3 => Format::SkillLock,
+        1 => LockFormat::SkillsLock,
+        3 => LockFormat::SkillLock,
         other => {
             let known = "version 1 of skills-lock.json and version 3 of .skill-lock.json";
             return Err(unknown_version(file, &other.to_string(), known));
         }
     };
-    let document: Document = serde_json::from_str(text).map_err(|e| damaged(file, &e))?;
-    let mut import = Import { format, skills: Vec::new(), left_out: Vec::new() };
+    let document: SkillsDocument = serde_json::from_str(text).map_err(|e| damaged(file, &e))?;
+    let mut import = LockImport { format, skills: Vec::new(), left_out: Vec::new() };
     for (name, locked) in document.skills.0 {
         match import_one(&name, &locked) {
             Ok(skill) => import.skills.push(skill),
-            Err(reason) => import.left_out.push(LeftOut::new(&name, reason)),
+            Err(reason) => import.left_out.push(SkippedSkill::new(&name, reason)),
         }
     }
     Ok(import)
@@ -79,7 +81,7 @@ fn damaged(file: &str, cause: &serde_json::Error) -> Error {
 }
 
 /// One entry, or why it cannot be imported.
-fn import_one(name: &str, locked: &Locked) -> std::result::Result<Imported, String> {
+fn import_one(name: &str, locked: &SkillsEntry) -> std::result::Result<ImportedSkill, String> {
     let place = place(locked)?;
     let reference = locked.reference.as_deref().or(locked.pinned_ref.as_deref());
     let path = locked.skill_path.as_deref().unwrap_or("");
@@ -91,11 +93,11 @@ fn import_one(name: &str, locked: &Locked) -> std::result::Result<Imported, Stri
     let commit = commit.filter(|_| request.source.is_git());
     let note = locked.subagents.as_ref().map(|_| "its subagents are not carried over".to_owned());
     let choice = path.is_empty().then(|| name.to_owned());
-    Ok(Imported { name: name.to_owned(), request, choice, commit, integrity: promise(locked)?, note })
+    Ok(ImportedSkill { name: name.to_owned(), request, choice, commit, integrity: promise(locked)?, note })
 }
 
 /// The source as `install` takes it.
-fn place(locked: &Locked) -> std::result::Result<String, String> {
+fn place(locked: &SkillsEntry) -> std::result::Result<String, String> {
     let source = locked.source.as_deref().filter(|text| !text.is_empty());
     let url = locked.source_url.as_deref().filter(|text| !text.is_empty());
     let missing = || "it does not say where it comes from".to_owned();
@@ -129,45 +131,45 @@ fn local(path: &str) -> String {
 }
 
 /// Ours goes first: it covers modes and links, theirs bytes alone.
-fn promise(locked: &Locked) -> std::result::Result<Option<Promise>, String> {
+fn promise(locked: &SkillsEntry) -> std::result::Result<Option<IntegrityClaim>, String> {
     if let Some(text) = &locked.integrity {
-        return text.parse::<Digest>().map(|d| Some(Promise::Digest(d))).map_err(|e| e.message);
+        return text.parse::<Digest>().map(|d| Some(IntegrityClaim::Digest(d))).map_err(|e| e.message);
     }
     let hash = locked.computed_hash.as_deref().or(locked.skill_folder_hash.as_deref()).unwrap_or("");
     let hex = hash.to_ascii_lowercase();
     let digits = hex.bytes().all(|b| b.is_ascii_hexdigit());
     match hex.len() {
         0 => Ok(None),
-        40 if digits => Ok(Some(Promise::Tree(hex))),
-        64 if digits => Ok(Some(Promise::Files(hex))),
+        40 if digits => Ok(Some(IntegrityClaim::Tree(hex))),
+        64 if digits => Ok(Some(IntegrityClaim::Files(hex))),
         _ => Err(format!("its hash `{hash}` is none")),
     }
 }
 
-impl<'de> Deserialize<'de> for Skills {
+impl<'de> Deserialize<'de> for SkillEntries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        deserializer.deserialize_map(Once)
+        deserializer.deserialize_map(EachNameOnce)
     }
 }
 
-struct Once;
+struct EachNameOnce;
 
-impl<'de> Visitor<'de> for Once {
-    type Value = Skills;
+impl<'de> Visitor<'de> for EachNameOnce {
+    type Value = SkillEntries;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map of skills")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Skills, A::Error> {
-        let mut skills: Vec<(String, Locked)> = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<SkillEntries, A::Error> {
+        let mut skills: Vec<(String, SkillsEntry)> = Vec::new();
         let mut names = std::collections::BTreeSet::new();
-        while let Some((name, locked)) = map.next_entry::<String, Locked>()? {
+        while let Some((name, locked)) = map.next_entry::<String, SkillsEntry>()? {
             if !names.insert(name.clone()) {
                 return Err(A::Error::custom(format!("the skill `{name}` is there twice")));
             }
             skills.push((name, locked));
         }
-        Ok(Skills(skills))
+        Ok(SkillEntries(skills))
     }
 }

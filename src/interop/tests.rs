@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::Kind;
-use crate::registry::{LockEntry, Mode, PinRecord, ReferenceRecord, Registry};
+use crate::registry::{InstallMode, LockEntry, PinRecord, ReferenceRecord, Registry};
 
 const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
 const HASH: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -8,11 +8,11 @@ const HASH: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccdd
 /// `name: request[ @commit]` of what is imported, `name! reason` of what is not.
 fn lines(file: &str, text: &str) -> Vec<String> {
     let import = read(file, text).unwrap();
-    let skill = |one: &Imported| {
+    let skill = |one: &ImportedSkill| {
         let commit = one.commit.as_ref().map(|sha| format!(" @{}", sha.short())).unwrap_or_default();
         format!("{}: {}{commit}", one.name, one.request)
     };
-    let left = |one: &LeftOut| format!("{}! {}", one.name, one.reason);
+    let left = |one: &SkippedSkill| format!("{}! {}", one.name, one.reason);
     import.skills.iter().map(skill).chain(import.left_out.iter().map(left)).collect()
 }
 
@@ -87,15 +87,21 @@ fn promises_are_told_apart_by_their_form() {
         let text = entry(&format!(r#""source":"o/r","sourceType":"github",{fields}"#));
         read("skills-lock.json", &text).unwrap().skills.remove(0)
     };
-    assert_eq!(promise(&format!(r#""computedHash":"{HASH}""#)).integrity, Some(Promise::Files(HASH.into())));
-    assert_eq!(promise(&format!(r#""skillFolderHash":"{SHA}""#)).integrity, Some(Promise::Tree(SHA.into())));
+    assert_eq!(
+        promise(&format!(r#""computedHash":"{HASH}""#)).integrity,
+        Some(IntegrityClaim::Files(HASH.into()))
+    );
+    assert_eq!(
+        promise(&format!(r#""skillFolderHash":"{SHA}""#)).integrity,
+        Some(IntegrityClaim::Tree(SHA.into()))
+    );
     assert_eq!(promise(r#""computedHash":"""#).integrity, None);
     assert_eq!(promise(r#""skillPath":"SKILL.md""#).choice, None);
     assert_eq!(promise(r#""skillPath":"""#).choice.as_deref(), Some("a"));
     let ours = promise(&format!(
         r#""computedHash":"{SHA}","integrity":"sha256:{HASH}","commit":"{SHA}","ref":"main""#
     ));
-    assert_eq!(ours.integrity, Some(Promise::Digest(format!("sha256:{HASH}").parse().unwrap())));
+    assert_eq!(ours.integrity, Some(IntegrityClaim::Digest(format!("sha256:{HASH}").parse().unwrap())));
     assert_eq!(ours.commit.as_ref().map(Sha::as_str), Some(SHA));
     assert_eq!(ours.request.to_string(), "github:o/r#main");
     let pinned = promise(&format!(r#""pinnedRef":"{SHA}","subagents":["x"]"#));
@@ -112,7 +118,7 @@ fn the_file_of_a_user_has_another_version() {
         "dismissed":{{}},"lastSelectedAgents":["claude-code"]}}"#
     );
     let import = read("home/.agents/.skill-lock.json", &text).unwrap();
-    assert_eq!(import.format, Format::SkillLock);
+    assert_eq!(import.format, LockFormat::SkillLock);
     assert_eq!(import.skills[0].choice, None);
     assert_eq!(lines(".skill-lock.json", &text), ["b: github:o/r/skills/b#v1"]);
 }
@@ -192,7 +198,7 @@ fn packages_of_apm_become_the_skills_that_they_installed() {
     );
     let import = read("apm.lock.yaml", &text).unwrap();
     let archive = format!("sha256:{HASH}").parse().unwrap();
-    assert_eq!(import.skills[5].integrity, Some(Promise::Archive(archive)));
+    assert_eq!(import.skills[5].integrity, Some(IntegrityClaim::Archive(archive)));
     assert_eq!(import.skills[0].choice, None);
     assert_eq!(import.skills[1].choice.as_deref(), Some("x"));
     let plugin = text.replace("virtual_path: skills/a", "virtual_path: plugins/kit");
@@ -225,7 +231,7 @@ fn installed(source: &str, kind: &str, path: Option<&str>) -> LockEntry {
         grants: Vec::new(),
         alias_of: None,
         targets: vec!["claude-code".into()],
-        mode: Mode::Link,
+        mode: InstallMode::Link,
         installed_at: "2026-01-02T03:04:05Z".parse().unwrap(),
         updated_at: None,
         marketplace: None,
@@ -236,7 +242,7 @@ fn installed(source: &str, kind: &str, path: Option<&str>) -> LockEntry {
 const HOSTS: Hosts<'static> =
     Hosts { github: "https://github.com", gitlab: "https://gitlab.com", bitbucket: "https://bitbucket.org" };
 
-fn exported(skills: &[(&str, LockEntry)]) -> export::Export {
+fn exported(skills: &[(&str, LockEntry)]) -> export::LockExport {
     let mut registry = Registry::default();
     registry.skills.extend(skills.iter().map(|(name, entry)| (name.parse().unwrap(), entry.clone())));
     export(&registry, &HOSTS, &mut |_, path| {
@@ -308,7 +314,7 @@ fn what_was_exported_is_imported_as_it_was() {
         assert_eq!(found.request.source.to_string(), entry.source);
         assert_eq!(found.request.subdirectory.as_ref().map(RelPath::as_str), entry.path.as_deref());
         assert_eq!(found.commit.as_ref().map(Sha::as_str), Some(SHA));
-        assert_eq!(found.integrity, Some(Promise::Digest(entry.digest.clone())));
+        assert_eq!(found.integrity, Some(IntegrityClaim::Digest(entry.digest.clone())));
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::agents::Target;
+use crate::agents::InstallTarget;
 use crate::cache::{Batch, Cache};
 use crate::error::{Context as _, Result, error};
 use crate::fetch::{FetchedPackage, Known};
@@ -17,7 +17,7 @@ use crate::interrupt;
 use crate::listing::{self, Limits, Node};
 use crate::package::PackageDir;
 use crate::places::Places;
-use crate::registry::{LockEntry, Mode, Registry};
+use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::{Finding, Severity, SkillName};
 use crate::store::{Staged, Transaction, Valid};
 
@@ -184,9 +184,9 @@ fn stage(
         let Some((targets, mode)) = content.targets()? else { continue };
         let roots = means.places.roots(&targets);
         let holders = match mode {
-            Mode::Live => 0,
-            Mode::Copy => roots.len(),
-            Mode::Link => 1,
+            InstallMode::Live => 0,
+            InstallMode::Copy => roots.len(),
+            InstallMode::Link => 1,
         };
         for root in roots.iter().take(holders) {
             let place = root.join(step.name.as_str());
@@ -304,10 +304,10 @@ fn place(
         let at = root.join(step.name.as_str());
         match (mode, copies.valid.get(&at)) {
             _ if untouched.contains(&at) => {}
-            (Mode::Live, _) if matches!(content, Content::Found(_)) => {
+            (InstallMode::Live, _) if matches!(content, Content::Found(_)) => {
                 transaction.link_as_typed(root, at, content.live_folder()?)?;
             }
-            (Mode::Live, _) => transaction.link(root, at, content.live_folder()?)?,
+            (InstallMode::Live, _) => transaction.link(root, at, content.live_folder()?)?,
             (_, Some(valid)) => transaction.put(at, valid)?,
             (_, None) => link_or_say(transaction, root, at, &first)?,
         }
@@ -340,7 +340,7 @@ fn link_or_say(transaction: &mut Transaction, root: &Path, at: PathBuf, first: &
 
 fn record(
     wanted: &Wanted,
-    mode: Mode,
+    mode: InstallMode,
     valid: Option<&Valid>,
     before: Option<&LockEntry>,
     now: Timestamp,
@@ -352,7 +352,7 @@ fn record(
     let mut entry = wanted.candidate.record(digest, files, now);
     entry.mode = mode;
     entry.pinned = wanted.pinned;
-    entry.targets = wanted.targets.iter().map(Target::to_string).collect();
+    entry.targets = wanted.targets.iter().map(InstallTarget::to_string).collect();
     if let Some(before) = before {
         entry.installed_at = before.installed_at;
         entry.updated_at = Some(now);

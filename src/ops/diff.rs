@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::diff::{self, Change, Side};
+use crate::diff::{self, FileDiff, FileVersion};
 use crate::digest::{Digest, Files};
 use crate::disk::{self, OnDisk};
 use crate::error::{Result, error, printable};
 use crate::package::Package;
 use crate::path::RelPath;
 use crate::places::Places;
-use crate::registry::{LockEntry, Mode};
+use crate::registry::{InstallMode, LockEntry};
 use crate::skill::SkillName;
 
 /// The tree that was installed, and the folder of the skill in it (`""` at its top).
@@ -40,7 +40,7 @@ pub(crate) struct Changes {
 pub(crate) struct Changed {
     /// With its path from the base of the scope: of copies each has its own.
     #[serde(flatten)]
-    pub(crate) change: Change,
+    pub(crate) change: FileDiff,
     /// Lines that are new, and lines that are gone; both 0 for what is no text.
     pub(crate) added: usize,
     pub(crate) removed: usize,
@@ -64,9 +64,9 @@ pub(crate) fn of(
     supply: &dyn Fn(&SkillName, &LockEntry) -> Result<Installed>,
 ) -> Result<Changes> {
     let holders = match entry.mode {
-        Mode::Live => 0,
-        Mode::Link => 1,
-        Mode::Copy => usize::MAX,
+        InstallMode::Live => 0,
+        InstallMode::Link => 1,
+        InstallMode::Copy => usize::MAX,
     };
     let old = Old { name, entry, supply, tree: OnceCell::new() };
     let mut files = Vec::new();
@@ -74,7 +74,7 @@ pub(crate) fn of(
         let folder = root.join(name.as_str());
         files.extend(in_folder(&old, &folder, &places.shown(&folder))?);
     }
-    let live = entry.mode == Mode::Live;
+    let live = entry.mode == InstallMode::Live;
     Ok(Changes { name: name.clone(), digest: entry.digest.clone(), live, files })
 }
 
@@ -90,7 +90,7 @@ fn in_folder(old: &Old<'_>, folder: &Path, shown: &str) -> Result<Vec<Changed>> 
             Some(line) if is_other_content(&change) => now_bytes(folder, &change.path, line, shown)?,
             _ => Vec::new(),
         };
-        let change = Change { path: format!("{shown}/{}", change.path), ..change };
+        let change = FileDiff { path: format!("{shown}/{}", change.path), ..change };
         changed.push(tell(change, &before, &after));
     }
     Ok(changed)
@@ -108,8 +108,8 @@ fn now_bytes(folder: &Path, path: &str, line: &str, shown: &str) -> Result<Vec<u
 }
 
 /// True when there are bytes to compare, not only modes.
-fn is_other_content(change: &Change) -> bool {
-    change.what != diff::What::Mode
+fn is_other_content(change: &FileDiff) -> bool {
+    change.what != diff::ChangeKind::Mode
 }
 
 /// What is in the folder now, as far as it can be an edit.
@@ -159,7 +159,7 @@ impl Old<'_> {
     }
 }
 
-fn tell(change: Change, old: &[u8], new: &[u8]) -> Changed {
+fn tell(change: FileDiff, old: &[u8], new: &[u8]) -> Changed {
     let text = match change.new_mode.as_deref() {
         Some("000000") => format!("{}: neither file nor link\n", printable(&change.path, false)),
         _ => diff::unified(&change.path, old, new),
@@ -172,12 +172,12 @@ fn tell(change: Change, old: &[u8], new: &[u8]) -> Changed {
     Changed { diff: header(&change) + &text, change, added, removed, patch }
 }
 
-fn side<'a>(mode: Option<&'a str>, bytes: &'a [u8]) -> Option<Side<'a>> {
-    mode.map(|mode| Side { mode, bytes })
+fn side<'a>(mode: Option<&'a str>, bytes: &'a [u8]) -> Option<FileVersion<'a>> {
+    mode.map(|mode| FileVersion { mode, bytes })
 }
 
 /// The lines with which git begins each file.
-fn header(change: &Change) -> String {
+fn header(change: &FileDiff) -> String {
     let path = printable(&change.path, false);
     let modes = match (&change.old_mode, &change.new_mode) {
         (None, Some(new)) => format!("new file mode {new}\n"),
@@ -202,7 +202,7 @@ fn lines(diff: &str) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diff::What;
+    use crate::diff::ChangeKind;
 
     #[test]
     fn lines_are_counted_as_git_counts_them() {
@@ -225,16 +225,16 @@ mod tests {
     fn each_sort_of_change_has_the_heading_of_git() {
         let check = |old: Option<&str>, new: Option<&str>, what, expected: &str| {
             let owned = |mode: Option<&str>| mode.map(str::to_owned);
-            let change = Change { path: "p/f".into(), what, old_mode: owned(old), new_mode: owned(new) };
+            let change = FileDiff { path: "p/f".into(), what, old_mode: owned(old), new_mode: owned(new) };
             assert_eq!(tell(change, b"", b"").diff, format!("diff --git a/p/f b/p/f\n{expected}"));
         };
-        check(None, Some("100755"), What::Added, "new file mode 100755\n");
-        check(Some("120000"), None, What::Removed, "deleted file mode 120000\n");
-        check(Some("100644"), Some("100755"), What::Mode, "old mode 100644\nnew mode 100755\n");
+        check(None, Some("100755"), ChangeKind::Added, "new file mode 100755\n");
+        check(Some("120000"), None, ChangeKind::Removed, "deleted file mode 120000\n");
+        check(Some("100644"), Some("100755"), ChangeKind::Mode, "old mode 100644\nnew mode 100755\n");
         check(
             Some("100644"),
             Some("000000"),
-            What::Modified,
+            ChangeKind::Modified,
             "old mode 100644\nnew mode 000000\np/f: neither file nor link\n",
         );
     }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::agents::Target;
+use crate::agents::InstallTarget;
 use crate::error::{Context as _, Error, Result, printable};
 use crate::fetch::World;
 use crate::fsx;
@@ -117,18 +117,18 @@ fn verified(patient: &Patient<'_>, registry: &Registry) -> Result<Vec<Verified>>
 
 /// The skill folders that this scope uses: those of the registry and of the settings.
 fn roots(patient: &Patient<'_>, registry: &Registry) -> Vec<PathBuf> {
-    let of_settings = patient.world.settings.agents.iter().filter_map(|text| Target::parse(text).ok());
-    let mut targets: Vec<Target> = of_settings.collect();
-    targets.push(Target::default());
+    let of_settings = patient.world.settings.agents.iter().filter_map(|text| InstallTarget::parse(text).ok());
+    let mut targets: Vec<InstallTarget> = of_settings.collect();
+    targets.push(InstallTarget::default());
     let of_skills = registry.skills.values().flat_map(|entry| &entry.targets);
-    targets.extend(of_skills.filter_map(|text| Target::parse(text).ok()));
+    targets.extend(of_skills.filter_map(|text| InstallTarget::parse(text).ok()));
     targets.retain(|target| patient.places.check(target).is_ok());
     patient.places.roots(&targets)
 }
 
 /// Skills folders that are links to nothing, or out of the project.
 fn folders(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
-    if let Err(error) = patient.places.check(&Target::default()) {
+    if let Err(error) = patient.places.check(&InstallTarget::default()) {
         seen.add(Finding::of_error("link", &error));
     }
     for root in roots(patient, registry) {

@@ -9,15 +9,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::digest::{self, Digest, Files};
-use crate::discover::{self, Found, Unnamed};
+use crate::discover::{self, FoundSkill, UnnamedSkill};
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
 use crate::fetch::{self, Extent, FetchedPackage, OpenOptions, PackageSource, World, obstacle};
 use crate::listing::{Limits, Listing, check_portable};
 use crate::package::{Package, PackageDir};
 use crate::path::ancestors;
-use crate::registry::{LockEntry, Mode, Origin, PinRecord, ReferenceRecord};
-use crate::skill::{self, Document, Finding, Profile, Severity, SkillName};
-use crate::source::{Pin, Reference, Request, Resolved, Sha, Source as Place};
+use crate::registry::{InstallMode, LockEntry, MarketplaceOrigin, PinRecord, ReferenceRecord};
+use crate::skill::{self, Finding, Profile, Severity, SkillManifest, SkillName};
+use crate::source::{Reference, Request, Resolved, Revision, Sha, Source as Place};
 use crate::text::{count_noun, find_nearest};
 
 use super::parallel;
@@ -94,8 +94,8 @@ pub(crate) struct Candidate {
     /// Its folder in the package, `""` at the top.
     pub(crate) folder: String,
     pub(crate) resolved: Arc<Resolved>,
-    pub(crate) document: Document,
-    pub(crate) marketplace: Option<Origin>,
+    pub(crate) document: SkillManifest,
+    pub(crate) marketplace: Option<MarketplaceOrigin>,
     /// A branch or tag gave the commit, or one was found to lead to it.
     reachable: bool,
     manifest: String,
@@ -236,9 +236,9 @@ struct Source<'w> {
 /// A skill of a source, its manifest read.
 #[derive(Debug)]
 struct Skill {
-    found: Found,
+    found: FoundSkill,
     name: SkillName,
-    document: Document,
+    document: SkillManifest,
 }
 
 impl Skill {
@@ -291,7 +291,8 @@ impl<'w> Source<'w> {
         }
         found.sort_by(|a, b| a.folder.cmp(&b.folder));
         let meant = |skill: &Skill| only.is_none_or(|only| only.contains(&skill.found.folder));
-        let offered = |found: &Found| found.offered && only.is_none_or(|only| only.contains(&found.folder));
+        let offered =
+            |found: &FoundSkill| found.offered && only.is_none_or(|only| only.contains(&found.folder));
         let offered = found.iter().filter(|found| offered(found)).count();
         let evident = if opened.is_partial() && only.is_none() {
             read_evident(ask, &found, &mut opened, world)?
@@ -433,7 +434,7 @@ impl<'w> Source<'w> {
 /// Reads the manifests of all skills and gives each its name. With `is_whole` their other
 /// files will be wanted too: those that are in the cache come from there at once.
 fn read_all(
-    found: Vec<Found>,
+    found: Vec<FoundSkill>,
     is_whole: bool,
     opened: &mut PackageSource<'_>,
     world: &World<'_>,
@@ -441,10 +442,10 @@ fn read_all(
     if is_whole {
         opened.load_cached(&found.iter().map(|found| found.folder.as_str()).collect::<Vec<_>>())?;
     }
-    let manifests: BTreeSet<String> = found.iter().map(Found::manifest_path).collect();
+    let manifests: BTreeSet<String> = found.iter().map(FoundSkill::manifest_path).collect();
     let tree = opened.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
     let limits = &world.settings.limits;
-    let read = |found: &Found| read_manifest(tree, found, limits);
+    let read = |found: &FoundSkill| read_manifest(tree, found, limits);
     let documents = parallel::run(parallel::cores(), &found, read)?;
     let names = name_all(&found, &documents, &opened.resolved, world);
     let skills = found.into_iter().zip(documents).zip(names);
@@ -460,7 +461,7 @@ fn read_all(
 /// other manifests have a say in it.
 fn read_evident(
     ask: &Ask,
-    found: &[Found],
+    found: &[FoundSkill],
     opened: &mut PackageSource<'_>,
     world: &World<'_>,
 ) -> Result<Option<Vec<Skill>>> {
@@ -567,14 +568,14 @@ pub(crate) fn is_skill(listing: &Listing, folder: &str) -> bool {
 }
 
 /// The skill whose root is this folder.
-fn skill_at(listing: &Listing, folder: &str) -> Option<Found> {
+fn skill_at(listing: &Listing, folder: &str) -> Option<FoundSkill> {
     discover::skills(listing, folder).into_iter().find(|found| found.folder == folder)
 }
 
 /// The skills that a source offers now with the name and description that each gives itself:
 /// read once, and only when a recorded skill is not where it was.
 #[derive(Debug, Default)]
-pub(crate) struct Offered(OnceLock<Vec<(Found, Option<String>, String)>>);
+pub(crate) struct Offered(OnceLock<Vec<(FoundSkill, Option<String>, String)>>);
 
 impl Offered {
     /// Where a recorded skill went that is no longer in its folder: the one skill of its own
@@ -588,13 +589,13 @@ impl Offered {
         entry: &LockEntry,
         opened: &mut PackageSource<'_>,
         limits: &Limits,
-    ) -> Result<Result<Found, String>> {
+    ) -> Result<Result<FoundSkill, String>> {
         if self.0.get().is_none() {
             let offered = discover::skills(opened.listing(), "").into_iter().filter(|found| found.offered);
-            let offered: Vec<Found> = offered.collect();
-            let manifests: BTreeSet<String> = offered.iter().map(Found::manifest_path).collect();
+            let offered: Vec<FoundSkill> = offered.collect();
+            let manifests: BTreeSet<String> = offered.iter().map(FoundSkill::manifest_path).collect();
             let tree = opened.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
-            let read = |found: Found| {
+            let read = |found: FoundSkill| {
                 let front = read_manifest(tree, &found, limits)?.frontmatter;
                 let (name, description) = front.map_or((None, String::new()), |f| (f.name, f.description));
                 Ok((found, name, description))
@@ -605,7 +606,7 @@ impl Offered {
     }
 
     /// As [`Offered::find`], once that was asked.
-    fn known(&self, name: &SkillName, entry: &LockEntry) -> Result<Found, String> {
+    fn known(&self, name: &SkillName, entry: &LockEntry) -> Result<FoundSkill, String> {
         let own = entry.alias_of.as_deref().unwrap_or(name.as_str());
         let all = self.0.get().map_or(&[][..], Vec::as_slice);
         let mut same = all.iter().filter(|(_, written, _)| written.as_deref() == Some(own));
@@ -675,7 +676,7 @@ pub(crate) fn again(
     Ok(candidate)
 }
 
-fn read_manifest(tree: &Package, found: &Found, limits: &Limits) -> Result<Document> {
+fn read_manifest(tree: &Package, found: &FoundSkill, limits: &Limits) -> Result<SkillManifest> {
     let path = found.manifest_path();
     let entry =
         tree.listing.get(&path).ok_or_else(|| error!(Integrity, "`{path}` was listed but is not there"))?;
@@ -687,17 +688,17 @@ fn read_manifest(tree: &Package, found: &Found, limits: &Limits) -> Result<Docum
 }
 
 fn name_all(
-    found: &[Found],
-    documents: &[Document],
+    found: &[FoundSkill],
+    documents: &[SkillManifest],
     resolved: &Resolved,
     world: &World<'_>,
 ) -> Vec<(SkillName, Vec<Finding>)> {
-    let written = |document: &Document| document.frontmatter.as_ref().and_then(|f| f.name.clone());
+    let written = |document: &SkillManifest| document.frontmatter.as_ref().and_then(|f| f.name.clone());
     let written: Vec<Option<String>> = documents.iter().map(written).collect();
-    let unnamed: Vec<Unnamed<'_>> = found
+    let unnamed: Vec<UnnamedSkill<'_>> = found
         .iter()
         .zip(&written)
-        .map(|(found, written)| Unnamed { folder: &found.folder, written: written.as_deref() })
+        .map(|(found, written)| UnnamedSkill { folder: &found.folder, written: written.as_deref() })
         .collect();
     discover::name_all(&unnamed, &source_name(resolved, world))
 }
@@ -878,7 +879,7 @@ impl Candidate {
             allowed: self.allow.clone(),
             alias_of: self.alias_of.clone(),
             targets: Vec::new(),
-            mode: Mode::Link,
+            mode: InstallMode::Link,
             installed_at: now,
             updated_at: None,
             marketplace: self.marketplace.clone(),
@@ -898,9 +899,9 @@ pub(crate) fn spoken(resolved: &Resolved) -> String {
         _ => String::new(),
     };
     match &resolved.pin {
-        Pin::Commit(sha) => format!("{name}{reference} ({})", sha.short()),
-        Pin::Archive(hex) => format!("{name} (sha256 {})", hex.get(..7).unwrap_or(hex)),
-        Pin::Builtin(version) => format!("{name} ({version})"),
-        Pin::Live => name,
+        Revision::Commit(sha) => format!("{name}{reference} ({})", sha.short()),
+        Revision::Archive(hex) => format!("{name} (sha256 {})", hex.get(..7).unwrap_or(hex)),
+        Revision::Builtin(version) => format!("{name} ({version})"),
+        Revision::Live => name,
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::disk::Seen;
-use crate::registry::{LockEntry, Mode, Overview, Registry, Summary};
+use crate::registry::{InstallMode, LockEntry, Registry, RegistrySummary, SkillSummary};
 use crate::skill::SkillName;
 
 use super::plan::edits;
@@ -13,7 +13,7 @@ use super::plan::edits;
 pub(crate) struct Row<'a> {
     name: &'a SkillName,
     #[serde(flatten)]
-    entry: &'a Summary,
+    entry: &'a SkillSummary,
     /// `ok`, `edited` or `missing`; absent where nobody looked.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
@@ -27,7 +27,7 @@ impl Row<'_> {
             (Some(pin), true) => format!("{pin} (held)"),
             (Some(pin), false) => pin,
             // A folder that was copied is no live link.
-            (None, _) if entry.mode == Mode::Live => "live".to_owned(),
+            (None, _) if entry.mode == InstallMode::Live => "live".to_owned(),
             (None, _) => "-".to_owned(),
         };
         let mut cells = vec![
@@ -46,7 +46,7 @@ impl Row<'_> {
 
 /// Every installed skill in the order of the names; with the registry and what was seen, also
 /// how it stands on the disk.
-pub(crate) fn list<'a>(overview: &'a Overview, seen: Option<(&Registry, &Seen)>) -> Vec<Row<'a>> {
+pub(crate) fn list<'a>(overview: &'a RegistrySummary, seen: Option<(&Registry, &Seen)>) -> Vec<Row<'a>> {
     let state = |name: &SkillName| {
         let (registry, seen) = seen?;
         registry.skills.get(name).map(|entry| state(name, entry, seen))

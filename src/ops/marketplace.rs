@@ -14,16 +14,16 @@ mod update;
 
 use serde::Serialize;
 
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::error::{Result, error};
 use crate::fetch::World;
 use crate::fetch::git::url_of;
 use crate::fetch::marketplace::Place;
-use crate::search::Document;
+use crate::search::SearchDocument;
 use crate::settings::Settings;
 use crate::skill::Finding;
 use crate::source::Source;
-use crate::store::marketplaces::{Marketplace, Marketplaces};
+use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 
 pub(crate) use cached::{index_of, keep, keep_search_index, search_index, search_rows};
 pub(crate) use entry::{EntryView, describe, gather, gather_all, lend_version, manifests_above, want_of};
@@ -50,7 +50,7 @@ pub(crate) fn at_hosts_of(source: &str, user: &Settings, project: &Settings) -> 
 ///
 /// # Errors
 /// `Network` offline where the cache does not have it, else those of fetching and reading.
-fn load_catalog(marketplace: &Marketplace, world: &World<'_>) -> Result<(Catalogue, String)> {
+fn load_catalog(marketplace: &RegisteredMarketplace, world: &World<'_>) -> Result<(Catalog, String)> {
     let is_live = recorded::is_live(marketplace);
     if !is_live && let Some(kept) = cached::cached(marketplace, world) {
         return Ok((cached::read(&kept.text, marketplace)?, kept.documents));
@@ -72,7 +72,10 @@ fn load_catalog(marketplace: &Marketplace, world: &World<'_>) -> Result<(Catalog
 ///
 /// # Errors
 /// `Network` offline where the cache does not have it, else those of fetching and reading.
-pub(crate) fn check_registered(marketplace: &Marketplace, world: &World<'_>) -> Result<Vec<Finding>> {
+pub(crate) fn check_registered(
+    marketplace: &RegisteredMarketplace,
+    world: &World<'_>,
+) -> Result<Vec<Finding>> {
     let is_live = recorded::is_live(marketplace);
     if !is_live && let Some(kept) = cached::cached(marketplace, world) {
         return Ok(fetch::check(marketplace, &kept.text));
@@ -82,7 +85,7 @@ pub(crate) fn check_registered(marketplace: &Marketplace, world: &World<'_>) -> 
 }
 
 /// What the search reads of a copy.
-pub(crate) fn parse_documents(text: &str) -> Result<Vec<Document<'_>>> {
+pub(crate) fn parse_documents(text: &str) -> Result<Vec<SearchDocument<'_>>> {
     serde_json::from_str(text).map_err(cached::damaged)
 }
 
@@ -104,11 +107,11 @@ pub(crate) struct Row<'a> {
 
 /// Every marketplace that the scope sees.
 pub(crate) fn list<'a>(all: &'a Marketplaces, scope: &'static str, world: &World<'_>) -> Vec<Row<'a>> {
-    let entries = |known: &Marketplace| match is_live(known) {
+    let entries = |known: &RegisteredMarketplace| match is_live(known) {
         true => load_catalog(known, world).ok().map(|(catalogue, _)| catalogue.plugins.len()),
         false => known.entries,
     };
-    let row = |(name, known): (&'a String, &'a Marketplace)| Row {
+    let row = |(name, known): (&'a String, &'a RegisteredMarketplace)| Row {
         name,
         source: &known.source,
         manifest: known.manifest.as_deref(),
@@ -127,7 +130,7 @@ pub(crate) fn list<'a>(all: &'a Marketplaces, scope: &'static str, world: &World
 ///
 /// # Errors
 /// `Network` offline without a copy, else those of fetching it again.
-pub(crate) fn search_text(marketplace: &Marketplace, world: &World<'_>) -> Result<String> {
+pub(crate) fn search_text(marketplace: &RegisteredMarketplace, world: &World<'_>) -> Result<String> {
     match cached::cached(marketplace, world).filter(|_| !is_live(marketplace)) {
         Some(kept) => Ok(kept.documents),
         None => Ok(load_catalog(marketplace, world)?.1),
@@ -135,6 +138,6 @@ pub(crate) fn search_text(marketplace: &Marketplace, world: &World<'_>) -> Resul
 }
 
 /// The catalogue as the cache has it, if it does and it can be read.
-fn cached(marketplace: &Marketplace, world: &World<'_>) -> Option<Catalogue> {
+fn cached(marketplace: &RegisteredMarketplace, world: &World<'_>) -> Option<Catalog> {
     cached::read(&cached::cached(marketplace, world)?.text, marketplace).ok()
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::catalog::{NpmPackage, Want};
+use crate::catalog::{EntryRequirement, NpmPackage};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fetch::git::Remote;
 use crate::fetch::{self, Extent, OpenOptions, PackageSource, World, npm};
-use crate::registry::{LockEntry, Mode, PinRecord, ReferenceRecord, Registry};
+use crate::registry::{InstallMode, LockEntry, PinRecord, ReferenceRecord, Registry};
 use crate::skill::SkillName;
-use crate::source::{Pin, Reference, Request, Resolved, Source};
+use crate::source::{Reference, Request, Resolved, Revision, Source};
 use crate::store::marketplaces::Marketplaces;
 
 use super::gather::{self, Offered};
@@ -111,14 +111,14 @@ impl UpdateTarget {
         let origin = entry.marketplace.as_ref().filter(|origin| all.get(&origin.name).is_ok());
         let (want, version) =
             origin.map_or(Ok((None, None)), |origin| marketplace::want_of(origin, all, world))?;
-        if let Some(Want::Elsewhere { request, integrity }) = want {
+        if let Some(EntryRequirement::Elsewhere { request, integrity }) = want {
             return Ok(Self { request: *request, integrity, package: None, version, is_entry: true });
         }
         let mut request = Request::parse(&entry.source)?;
         request.reference =
             entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
         let package = match want {
-            Some(Want::Npm(package)) => Some(package),
+            Some(EntryRequirement::Npm(package)) => Some(package),
             _ => None,
         };
         let is_entry = package.is_some();
@@ -207,7 +207,7 @@ fn look_at<'w>(skills: &[Followed<'_>], world: &'w World<'w>) -> Looked<'w> {
         .filter(|target| target.request.source.is_git())
         .map(|target| Remote::open(&target.request.source, world));
     let resolve = |skill: &Followed<'_>| match (&skill.target, &remote) {
-        _ if skill.entry.mode == Mode::Live => live(skill.entry, world),
+        _ if skill.entry.mode == InstallMode::Live => live(skill.entry, world),
         _ if skill.entry.pinned => Ok(State::Held.into()),
         (Err(error), _) | (Ok(_), Some(Err(error))) => Err(error.clone()),
         (Ok(target), _) if target.package.is_some() => package(target, skill.entry, world),
@@ -347,7 +347,7 @@ fn open<'w>(
         return target.open(world).map(|source| Opened::Source(Box::new(source)));
     };
     let remote = remote.unwrap_or_else(|| Remote::open(&resolved.source, world))?;
-    let Pin::Commit(sha) = &resolved.pin else { return Ok(Opened::Remote(Box::new(remote))) };
+    let Revision::Commit(sha) = &resolved.pin else { return Ok(Opened::Remote(Box::new(remote))) };
     let is_cheap = match world.offline {
         true => remote.is_at_hand(sha),
         false => remote.is_local() || remote.supports_filter()?,

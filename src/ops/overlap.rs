@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::disk::{self, Overlap};
 use crate::error::{Error, Result, error};
 use crate::places::Places;
-use crate::registry::{LockEntry, Mode, Registry};
+use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::SkillName;
 use crate::source::{Request, Source};
 
@@ -81,7 +81,7 @@ fn check_step(step: &Step, places: &Places) -> Result<Untouched> {
             let entry = &recorded.entry;
             (recorded_source(entry, places), entry.mode, places.roots_of(entry)?)
         }
-        None => (None, Mode::Copy, Vec::new()),
+        None => (None, InstallMode::Copy, Vec::new()),
     };
     if let Some(entry) = &step.before {
         roots.extend(places.roots_of(entry)?);
@@ -98,7 +98,7 @@ fn check_step(step: &Step, places: &Places) -> Result<Untouched> {
                     untouched.insert(place.clone());
                 }
                 Overlap::SourceInside => return Err(holds_source(&step.name, &place, source, places)),
-                Overlap::PlaceInside if mode == Mode::Live && now.as_ref() == Some(source) => {
+                Overlap::PlaceInside if mode == InstallMode::Live && now.as_ref() == Some(source) => {
                     return Err(links_to_itself(&step.name, &place, places));
                 }
                 Overlap::PlaceInside | Overlap::Apart => {}

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::agents::Target;
+use crate::agents::InstallTarget;
 use crate::error::{Result, error};
 use crate::fetch::git::Remote;
 use crate::fetch::{Extent, PackageSource, World};
 use crate::registry::{LockEntry, ReferenceRecord};
 use crate::skill::SkillName;
-use crate::source::{Pin, Reference, Request, Resolved, Sha};
+use crate::source::{Reference, Request, Resolved, Revision, Sha};
 
 use super::gather::{self, Offered};
 use super::plan::Wanted;
@@ -24,7 +24,7 @@ pub(crate) fn at_commit(name: &SkillName, entry: &LockEntry, sha: &Sha, world: &
     }
     // What was asked for stays recorded, so that `unpin` follows it again.
     let reference = entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
-    let pin = Pin::Commit(sha.clone());
+    let pin = Revision::Commit(sha.clone());
     let resolved = Resolved { source: request.source, reference, chosen: None, pin, subdirectory: None };
     let remote = Remote::open(&resolved.source, world)?;
     let mut source = PackageSource::of_commit(remote, resolved, Extent::Partial, world)?;
@@ -33,6 +33,6 @@ pub(crate) fn at_commit(name: &SkillName, entry: &LockEntry, sha: &Sha, world: &
     let (resolved, fetched) = source.into_package(&[], |_| false)?;
     let fetched = Arc::new(fetched);
     let candidate = gather::again(name, entry, (&fetched, &offered), Arc::new(resolved), world)?;
-    let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
+    let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
     Ok(Wanted { candidate, targets, mode: entry.mode, pinned: true })
 }

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::agents::Target;
+use crate::agents::InstallTarget;
 use crate::digest;
 use crate::disk::{Drift, DriftKind, OnDisk, Seen, Sight, drift, harmless};
 use crate::error::{Result, error};
-use crate::registry::{LockEntry, Mode, Registry};
+use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::SkillName;
 use crate::source::{Request, Source};
 
@@ -33,8 +33,8 @@ pub(crate) enum Action {
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     pub(crate) candidate: Candidate,
-    pub(crate) targets: Vec<Target>,
-    pub(crate) mode: Mode,
+    pub(crate) targets: Vec<InstallTarget>,
+    pub(crate) mode: InstallMode,
     /// `--sha`: hold it at this commit.
     pub(crate) pinned: bool,
 }
@@ -55,12 +55,13 @@ impl Content {
     ///
     /// # Errors
     /// `Usage` for a target in the record that is none.
-    pub(crate) fn targets(&self) -> Result<Option<(Vec<Target>, Mode)>> {
+    pub(crate) fn targets(&self) -> Result<Option<(Vec<InstallTarget>, InstallMode)>> {
         match self {
             Self::Found(wanted) => Ok(Some((wanted.targets.clone(), wanted.mode))),
             Self::Recorded(recorded) => {
                 let entry = &recorded.entry;
-                let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
+                let targets =
+                    entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
                 Ok(Some((targets, entry.mode)))
             }
             Self::Noted(_) => Ok(None),
@@ -202,7 +203,7 @@ pub(super) fn is_same_skill(entry: &LockEntry, candidate: &Candidate) -> bool {
 /// Targets that the skill already has stay; new ones come behind them.
 fn keep_targets(entry: &LockEntry, wanted: &mut Wanted) {
     let asked = std::mem::take(&mut wanted.targets);
-    wanted.targets = entry.targets.iter().filter_map(|text| Target::parse(text).ok()).collect();
+    wanted.targets = entry.targets.iter().filter_map(|text| InstallTarget::parse(text).ok()).collect();
     for target in asked {
         if !wanted.targets.contains(&target) {
             wanted.targets.push(target);
@@ -215,10 +216,13 @@ pub(crate) fn edits(entry: &LockEntry, sight: &Sight) -> Vec<Drift> {
     let mut drifts = Vec::new();
     for (n, (shown, place)) in sight.recorded.iter().enumerate() {
         match place {
-            OnDisk::Folder(files) if entry.mode == Mode::Copy || (n == 0 && entry.mode == Mode::Link) => {
+            OnDisk::Folder(files)
+                if entry.mode == InstallMode::Copy || (n == 0 && entry.mode == InstallMode::Link) =>
+            {
                 drifts.extend(drift(&entry.files, files).into_iter().map(|one| told_apart(one, sight)));
             }
-            OnDisk::Link(_) if entry.mode == Mode::Live || (n > 0 && entry.mode == Mode::Link) => {}
+            OnDisk::Link(_)
+                if entry.mode == InstallMode::Live || (n > 0 && entry.mode == InstallMode::Link) => {}
             OnDisk::Missing => {
                 drifts.push(Drift { path: shown.clone(), change: DriftKind::Missing });
             }

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::agents::Target;
+use crate::agents::InstallTarget;
 use crate::diff;
 use crate::disk::{DriftKind, Sight};
 use crate::error::{Error, Kind, Result, error, printable};
 use crate::fetch::{self, FetchedPackage, OpenOptions, World};
-use crate::registry::{LockEntry, Mode, ReferenceRecord, Registry};
+use crate::registry::{InstallMode, LockEntry, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::{Reference, Request, Resolved, Sha, Source};
 
@@ -66,7 +66,7 @@ struct Ask {
 
 impl Ask {
     fn of(name: &SkillName, entry: &LockEntry, new: &Request) -> Result<Self> {
-        if entry.mode == Mode::Live {
+        if entry.mode == InstallMode::Live {
             return Err(error!(Usage, "`{name}` is a live link, which has no source to move").hint(format!(
                 "link it to the other folder: `ba-agent skill install --link {}`",
                 new.source
@@ -172,7 +172,7 @@ fn add(
     }
     grown(name, entry, &candidate, &mut update.cautions)?;
     update.changes.insert(name.clone(), diff::files(&entry.files, &files));
-    let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
+    let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
     let wanted = Wanted { candidate, targets, mode: entry.mode, pinned: entry.pinned };
     let content = Some(Content::Found(Box::new(wanted)));
     let name = name.clone();

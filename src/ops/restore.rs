@@ -11,9 +11,9 @@ use crate::disk::{DriftKind, OnDisk, Seen, Sight, harmless};
 use crate::error::{Context as _, Error, Kind, Result, error};
 use crate::fetch::{self, OpenOptions, World};
 use crate::package::Package;
-use crate::registry::{LockEntry, Mode, Registry};
+use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::SkillName;
-use crate::source::{Pin, Reference, Request, Source};
+use crate::source::{Reference, Request, Revision, Source};
 use crate::text::count_noun;
 
 use super::apply::other_bytes;
@@ -66,7 +66,7 @@ impl<'w> Supply<'w> {
     }
 
     fn files(&self, name: &SkillName, entry: &LockEntry, digest: &Digest) -> Result<RecordedFiles> {
-        if entry.mode == Mode::Live {
+        if entry.mode == InstallMode::Live {
             return Ok(RecordedFiles::Live(self.live_folder(name, entry)?));
         }
         if self.kept.has(digest) {
@@ -114,7 +114,7 @@ impl<'w> Supply<'w> {
     }
 
     fn is_missing(&self, entry: &LockEntry) -> bool {
-        entry.mode != Mode::Live && !self.kept.has(&entry.digest) && self.fetched(entry).is_none()
+        entry.mode != InstallMode::Live && !self.kept.has(&entry.digest) && self.fetched(entry).is_none()
     }
 
     /// The package that was fetched for a skill.
@@ -169,7 +169,7 @@ fn fetch_group(skills: &[(&SkillName, &LockEntry)], world: &World<'_>) -> Result
 
 fn fetch_pinned(entry: &LockEntry, folders: &BTreeSet<String>, world: &World<'_>) -> Result<Package> {
     let mut request = Request::parse(&entry.source)?;
-    if let Pin::Commit(sha) = entry.pin.to_pin()? {
+    if let Revision::Commit(sha) = entry.pin.to_pin()? {
         request.reference = Reference::Sha(sha);
     }
     let integrity = entry.pin.archive.as_deref().map(str::parse).transpose()?;

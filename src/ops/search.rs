@@ -13,9 +13,11 @@ use crate::cache::Rows;
 use crate::error::{Error, Result, error};
 use crate::fetch::{self, World, marketplace::Place};
 use crate::registry::{LockEntry, Registry};
-use crate::search::{self, Document, Filter, Hit, Index, Query, Ranking, Row};
+use crate::search::{
+    self, DocumentRow, Hit, Ranking, SearchDocument, SearchFilter, SearchIndex, SearchQuery,
+};
 use crate::source::{Request, Source};
-use crate::store::marketplaces::{Marketplace, Marketplaces};
+use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 
 /// What is searched: of each marketplace its documents and their index.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ pub(crate) struct Volume<'m> {
     /// Absent for a folder of this machine, which is read as it stands.
     pub(crate) fetched_at: Option<Timestamp>,
     #[serde(skip)]
-    known: &'m Marketplace,
+    known: &'m RegisteredMarketplace,
     /// Where its own tree comes from, if it has one.
     #[serde(skip)]
     tree: Option<Source>,
@@ -159,8 +161,8 @@ impl<'m> Library<'m> {
     pub(crate) fn find(
         &mut self,
         registry: &Registry,
-        query: &Query,
-        filter: &Filter,
+        query: &SearchQuery,
+        filter: &SearchFilter,
         limit: usize,
         world: &World<'_>,
     ) -> Answer {
@@ -202,7 +204,7 @@ impl<'m> Library<'m> {
     pub(crate) fn suggest(&self, text: &str) -> Vec<String> {
         let texts: Vec<Cow<'_, str>> =
             self.volumes.iter().filter_map(|volume| volume.documents.text()).collect();
-        let documents: Vec<Document<'_>> =
+        let documents: Vec<SearchDocument<'_>> =
             texts.iter().filter_map(|text| parse_documents(text).ok()).flatten().collect();
         search::suggest(&documents, text)
     }
@@ -210,7 +212,7 @@ impl<'m> Library<'m> {
 
 impl Documents {
     /// Whether an index can be theirs.
-    fn fit(&self, index: &Index<'_>) -> bool {
+    fn fit(&self, index: &SearchIndex<'_>) -> bool {
         match self {
             Self::Kept(rows) => index.length == rows.length,
             Self::Text(text) => index.is_of(text),
@@ -225,7 +227,7 @@ impl Documents {
     }
 
     /// A row, if it is the one that was indexed.
-    fn row(&self, row: &Row) -> Option<String> {
+    fn row(&self, row: &DocumentRow) -> Option<String> {
         let bytes = match self {
             Self::Kept(rows) => rows.read(u64::from(row.offset), u64::from(row.length))?,
             Self::Text(text) => {
@@ -244,8 +246,8 @@ struct Stale(usize);
 struct Search<'s> {
     volumes: &'s [Volume<'s>],
     registry: &'s Registry,
-    query: &'s Query,
-    filter: &'s Filter,
+    query: &'s SearchQuery,
+    filter: &'s SearchFilter,
     world: &'s World<'s>,
 }
 
@@ -270,7 +272,7 @@ impl SkillOrigin {
 
 /// The source that a marketplace's own tree comes from; `None` where only the catalogue is
 /// registered.
-fn tree_of(known: &Marketplace) -> Option<Source> {
+fn tree_of(known: &RegisteredMarketplace) -> Option<Source> {
     match Place::parse(&known.source).ok()? {
         Place::Tree { request, .. } => Some(request.source),
         Place::File(_) | Place::Served(_) => None,
@@ -280,8 +282,8 @@ fn tree_of(known: &Marketplace) -> Option<Source> {
 /// What is searched in a run: the indexes of the volumes, behind them that of skills that are
 /// only installed.
 struct Shelf<'s> {
-    indexes: Vec<Index<'s>>,
-    extras: &'s [Document<'s>],
+    indexes: Vec<SearchIndex<'s>>,
+    extras: &'s [SearchDocument<'s>],
     installed: Vec<HashSet<usize>>,
 }
 
@@ -295,13 +297,13 @@ impl Search<'_> {
     fn run(&self, limit: usize) -> Result<Answer, Stale> {
         let mut indexes = Vec::new();
         for (at, volume) in self.volumes.iter().enumerate() {
-            let index = Index::read(&volume.index).filter(|index| volume.documents.fit(index));
+            let index = SearchIndex::read(&volume.index).filter(|index| volume.documents.fit(index));
             indexes.push(index.ok_or(Stale(at))?);
         }
         let (extras, mut installed) = self.installed(&indexes)?;
         installed.push((0..extras.len()).collect());
         let own = search::index(&extras);
-        indexes.extend(Index::read(&own));
+        indexes.extend(SearchIndex::read(&own));
         let shelf = Shelf { indexes, extras: &extras, installed };
         let Ranking { mut hits, unknown } = search::rank(&shelf.indexes, self.query);
         self.keep_admitted(&shelf, &mut hits)?;
@@ -313,7 +315,10 @@ impl Search<'_> {
     }
 
     /// Installed skills that no marketplace has, and the places of those that one has.
-    fn installed(&self, indexes: &[Index<'_>]) -> Result<(Vec<Document<'_>>, Vec<HashSet<usize>>), Stale> {
+    fn installed(
+        &self,
+        indexes: &[SearchIndex<'_>],
+    ) -> Result<(Vec<SearchDocument<'_>>, Vec<HashSet<usize>>), Stale> {
         let mut installed = vec![HashSet::new(); indexes.len()];
         let mut extras = Vec::new();
         let mut keys: HashMap<usize, HashMap<u64, usize>> = HashMap::new();
@@ -335,13 +340,13 @@ impl Search<'_> {
             if !places.is_empty() {
                 continue;
             }
-            extras.push(Document {
+            extras.push(SearchDocument {
                 name: Cow::Borrowed(name.as_str()),
                 description: Cow::Borrowed(entry.description.as_deref().unwrap_or_default()),
                 version: Cow::Borrowed(entry.version.as_deref().unwrap_or_default()),
                 plugin: Cow::Borrowed(origin.map_or("", |origin| origin.entry.as_str())),
                 marketplace: Cow::Borrowed(origin.map_or("", |origin| origin.name.as_str())),
-                ..Document::default()
+                ..SearchDocument::default()
             });
         }
         Ok((extras, installed))
@@ -353,7 +358,7 @@ impl Search<'_> {
         &self,
         own: &str,
         entry: &LockEntry,
-        indexes: &[Index<'_>],
+        indexes: &[SearchIndex<'_>],
     ) -> Result<Vec<(usize, usize)>, Stale> {
         let Ok(request) = Request::parse(&entry.source) else { return Ok(Vec::new()) };
         let folder = entry.path.as_deref().unwrap_or_default();
@@ -373,7 +378,7 @@ impl Search<'_> {
     }
 
     /// True where a document is about what is at `wanted`.
-    fn is_of(&self, wanted: &SkillOrigin, document: &Document<'_>, volume: &Volume<'_>) -> bool {
+    fn is_of(&self, wanted: &SkillOrigin, document: &SearchDocument<'_>, volume: &Volume<'_>) -> bool {
         if document.repository.is_empty() {
             let here = |source| SkillOrigin::of(source, &document.folder, self.world) == *wanted;
             return !document.plugin.is_empty() && volume.tree.as_ref().is_some_and(here);
@@ -413,7 +418,7 @@ impl Search<'_> {
         &self,
         shelf: &Shelf<'_>,
         hit: Hit,
-        take: impl FnOnce(&Document<'_>) -> T,
+        take: impl FnOnce(&SearchDocument<'_>) -> T,
     ) -> Result<T, Stale> {
         let Some(volume) = self.volumes.get(hit.volume) else {
             return shelf.extras.get(hit.at).map(take).ok_or(Stale(usize::MAX));
@@ -421,8 +426,8 @@ impl Search<'_> {
         let stale = || Stale(hit.volume);
         let index = shelf.indexes.get(hit.volume).ok_or_else(stale)?;
         let row = row_of(volume, index, hit.at).ok_or_else(stale)?;
-        let document: Document<'_> = serde_json::from_str(&row).map_err(|_| stale())?;
-        Ok(take(&Document { marketplace: Cow::Borrowed(volume.name), ..document }))
+        let document: SearchDocument<'_> = serde_json::from_str(&row).map_err(|_| stale())?;
+        Ok(take(&SearchDocument { marketplace: Cow::Borrowed(volume.name), ..document }))
     }
 
     fn found(&self, shelf: &Shelf<'_>, group: &Group) -> Result<Found, Stale> {
@@ -495,21 +500,21 @@ impl Shelf<'_> {
 }
 
 /// The text of a document, if it is the one that was indexed.
-fn row_of(volume: &Volume<'_>, index: &Index<'_>, at: usize) -> Option<String> {
+fn row_of(volume: &Volume<'_>, index: &SearchIndex<'_>, at: usize) -> Option<String> {
     volume.documents.row(&index.entry(at)?.row)
 }
 
 /// The place of each document by its key; of several the first.
-fn keys_of(index: Option<&Index<'_>>) -> HashMap<u64, usize> {
+fn keys_of(index: Option<&SearchIndex<'_>>) -> HashMap<u64, usize> {
     let mut keys = HashMap::new();
-    for (at, entry) in index.into_iter().flat_map(Index::entries).enumerate() {
+    for (at, entry) in index.into_iter().flat_map(SearchIndex::entries).enumerate() {
         keys.entry(entry.key).or_insert(at);
     }
     keys
 }
 
 /// Puts what has one description into one group, in the order of the best of each.
-fn grouped(indexes: &[Index<'_>], hits: Vec<Hit>) -> Vec<Group> {
+fn grouped(indexes: &[SearchIndex<'_>], hits: Vec<Hit>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut known: HashMap<u64, usize> = HashMap::new();
     for hit in hits {

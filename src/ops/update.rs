@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use crate::agents::Target;
-use crate::diff::{self, Change};
+use crate::agents::InstallTarget;
+use crate::diff::{self, FileDiff};
 use crate::disk::{DriftKind, Sight};
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
 use crate::fetch::{Extent, FetchedPackage, Known, PackageSource, World};
 use crate::registry::{LockEntry, PinRecord, ReferenceRecord, Registry};
 use crate::skill::SkillName;
-use crate::source::{Pin, Reference, Request, Resolved, Sha};
+use crate::source::{Reference, Request, Resolved, Revision, Sha};
 
 use super::gather::{self, Candidate, Offered};
 use super::marketplace;
@@ -39,7 +39,7 @@ pub(crate) struct Update {
     /// Skills that stay where they are although their source moved, and why.
     pub(crate) left: Vec<(SkillName, String)>,
     /// The files that change, by skill.
-    pub(crate) changes: BTreeMap<SkillName, Vec<Change>>,
+    pub(crate) changes: BTreeMap<SkillName, Vec<FileDiff>>,
 }
 
 impl Update {
@@ -203,7 +203,7 @@ fn fetch_one<'w>(
     let (first, target) = first.ok_or_else(|| error!(Failed, "a source without skills was asked for"))?;
     let mut source = match (opened, &first.resolved) {
         (Some(Opened::Source(source)), _) => *source,
-        (opened, Some(resolved)) if matches!(resolved.pin, Pin::Commit(_)) => {
+        (opened, Some(resolved)) if matches!(resolved.pin, Revision::Commit(_)) => {
             let remote = match opened {
                 Some(Opened::Remote(remote)) => *remote,
                 _ => Remote::open(&resolved.source, world)?,
@@ -241,14 +241,14 @@ fn rewritten(
     registry: &Registry,
     source: &PackageSource<'_>,
 ) -> Result<BTreeSet<Sha>> {
-    let Pin::Commit(new) = &source.resolved.pin else { return Ok(BTreeSet::new()) };
+    let Revision::Commit(new) = &source.resolved.pin else { return Ok(BTreeSet::new()) };
     // The oldest first: the commits behind it hold the others, mostly.
     let mut commits = BTreeSet::new();
     for entry in statuss.iter().filter_map(|status| registry.skills.get(&status.name)) {
         let is_branch = !matches!(entry.reference, Some(ReferenceRecord::Tag(_) | ReferenceRecord::Range(_)));
         let same = Request::parse(&entry.source)?.source.same(&source.resolved.source);
         match entry.pin.to_pin()? {
-            Pin::Commit(old) if is_branch && same && old != *new => {
+            Revision::Commit(old) if is_branch && same && old != *new => {
                 commits.insert((entry.updated_at.unwrap_or(entry.installed_at), old));
             }
             _ => {}
@@ -309,7 +309,7 @@ fn find(
         let pin = candidate.pin_record();
         return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
     }
-    let targets = entry.targets.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
+    let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
     Ok(Content::Found(Box::new(Wanted { candidate, targets, mode: entry.mode, pinned: false })))
 }
 
@@ -333,7 +333,9 @@ fn continuity(
         });
         return Ok(());
     }
-    let (Pin::Commit(old), Pin::Commit(new)) = (entry.pin.to_pin()?, &resolved.pin) else { return Ok(()) };
+    let (Revision::Commit(old), Revision::Commit(new)) = (entry.pin.to_pin()?, &resolved.pin) else {
+        return Ok(());
+    };
     if old == *new || !seen.insert((entry.source.clone(), old.to_string())) {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use crate::error::{Result, printable};
 use crate::fsx;
 use crate::layout::Env;
 use crate::places::Places;
-use crate::registry::{LockEntry, Mode, Registry};
+use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::SkillName;
 use crate::source::{Request, Source};
 use crate::text::count_noun;
@@ -171,9 +171,9 @@ fn look(job: &Job<'_>, ground: &Ground<'_>) -> Vec<Fault> {
         Err(error) => return vec![fault(here(), What::Unreadable, error.message)],
     };
     match job.entry.mode {
-        Mode::Live => live(job, &found, ground).into_iter().collect(),
-        Mode::Link if !job.is_first => link(job, &found, &here()).into_iter().collect(),
-        Mode::Copy | Mode::Link => folder(job, found, &here()),
+        InstallMode::Live => live(job, &found, ground).into_iter().collect(),
+        InstallMode::Link if !job.is_first => link(job, &found, &here()).into_iter().collect(),
+        InstallMode::Copy | InstallMode::Link => folder(job, found, &here()),
     }
 }
 

@@ -5,22 +5,22 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Mode, PinRecord, ReferenceRecord, Versioned, read};
+use super::{InstallMode, PinRecord, ReferenceRecord, Versioned, read};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::skill::SkillName;
 
 /// All installed skills.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub(crate) struct Overview {
+pub(crate) struct RegistrySummary {
     schema_version: String,
     #[serde(default)]
-    pub(crate) skills: BTreeMap<SkillName, Summary>,
+    pub(crate) skills: BTreeMap<SkillName, SkillSummary>,
 }
 
 /// One of them, see [`super::LockEntry`].
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-pub(crate) struct Summary {
+pub(crate) struct SkillSummary {
     pub(crate) version: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) source: String,
@@ -32,19 +32,19 @@ pub(crate) struct Summary {
     pub(crate) pinned: bool,
     pub(crate) digest: Digest,
     pub(crate) targets: Vec<String>,
-    pub(crate) mode: Mode,
+    pub(crate) mode: InstallMode,
     pub(crate) alias_of: Option<String>,
     pub(crate) installed_at: Timestamp,
     pub(crate) updated_at: Option<Timestamp>,
 }
 
-impl Versioned for Overview {
+impl Versioned for RegistrySummary {
     fn version(&self) -> &str {
         &self.schema_version
     }
 }
 
-impl Overview {
+impl RegistrySummary {
     /// Reads the document; `file` is only for messages. The files of its skills are passed
     /// over as text and not checked.
     ///
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn it_says_what_the_registry_says() {
         let (overview, registry) =
-            (Overview::parse(ONE, "r").unwrap(), super::super::Registry::parse(ONE, "r").unwrap());
+            (RegistrySummary::parse(ONE, "r").unwrap(), super::super::Registry::parse(ONE, "r").unwrap());
         let name: SkillName = "pdf".parse().unwrap();
         let (summary, entry) = (&overview.skills[&name], &registry.skills[&name]);
         assert_eq!(
@@ -93,7 +93,7 @@ mod tests {
             (String::new(), Some(Kind::Invalid)),
             ("[]".into(), Some(Kind::Invalid)),
         ] {
-            let overview = Overview::parse(&text, "r").err();
+            let overview = RegistrySummary::parse(&text, "r").err();
             assert_eq!(overview.as_ref().map(|e| e.kind), kind, "{text}");
             let registry = super::super::Registry::parse(&text, "r").err();
             assert_eq!(overview.map(|e| e.message), registry.map(|e| e.message), "{text}");

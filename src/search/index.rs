@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use sha2::{Digest as _, Sha256};
 
 use super::words::{for_each_word, joined};
-use super::{Document, terms};
+use super::{SearchDocument, terms};
 
 /// How an index begins; the version is raised with every change of what is written or of how
 /// words become terms.
@@ -45,13 +45,13 @@ const TELLING: usize = 24;
 
 /// Where a document's row is in the text of the documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Row {
+pub(crate) struct DocumentRow {
     pub(crate) offset: u32,
     pub(crate) length: u32,
     crc: u32,
 }
 
-impl Row {
+impl DocumentRow {
     /// True for the bytes that were indexed.
     pub(crate) fn is(&self, bytes: &[u8]) -> bool {
         bytes.len() == self.length as usize && crc32fast::hash(bytes) == self.crc
@@ -60,8 +60,8 @@ impl Row {
 
 /// What is known of a document without its text.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Entry {
-    pub(crate) row: Row,
+pub(crate) struct DocumentFacts {
+    pub(crate) row: DocumentRow,
     /// [`key`] of its entry and name.
     pub(crate) key: u64,
     /// The same for equal descriptions; 0 for one that says too little.
@@ -80,19 +80,19 @@ fn digest(texts: &[&str]) -> u64 {
     hash.finalize().first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
 }
 
-/// What [`Entry::name`] is for a query that is this name.
+/// What [`DocumentFacts::name`] is for a query that is this name.
 pub(super) fn name_of(words: &str) -> u32 {
     crc32fast::hash(words.as_bytes())
 }
 
 /// Takes documents, one after the other, and makes an index of them.
 #[derive(Debug, Default)]
-pub(crate) struct Builder {
+pub(crate) struct IndexBuilder {
     ids: HashMap<String, u32>,
     /// Words that came before, and their terms.
     known: HashMap<String, Vec<u32>>,
     spellings: HashMap<String, u32>,
-    lists: Vec<List>,
+    lists: Vec<PostingList>,
     rows: Vec<u8>,
     documents: u32,
     weight: u64,
@@ -101,15 +101,15 @@ pub(crate) struct Builder {
 }
 
 #[derive(Debug, Default)]
-struct List {
+struct PostingList {
     bytes: Vec<u8>,
     /// One more than the last document.
     next: u32,
 }
 
-impl Builder {
+impl IndexBuilder {
     /// Adds a document whose row stands at `offset`.
-    pub(crate) fn add(&mut self, document: &Document<'_>, offset: usize, row: &[u8]) {
+    pub(crate) fn add(&mut self, document: &SearchDocument<'_>, offset: usize, row: &[u8]) {
         self.found.clear();
         self.field(&document.name, NAME);
         for label in document.tags.iter().chain(&document.keywords).chain(&document.triggers) {
@@ -157,7 +157,7 @@ impl Builder {
         let next = u32::try_from(self.lists.len()).unwrap_or(u32::MAX);
         let id = *self.ids.entry(term).or_insert(next);
         if id == next {
-            self.lists.push(List::default());
+            self.lists.push(PostingList::default());
         }
         id
     }
@@ -255,9 +255,9 @@ fn number(bytes: &mut Vec<u8>, mut value: u64) {
 
 /// Bytes that are read from the front.
 #[derive(Debug, Clone, Copy)]
-struct Reader<'a>(&'a [u8]);
+struct ByteReader<'a>(&'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> ByteReader<'a> {
     fn take(&mut self, n: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(n)?;
         self.0 = rest;
@@ -293,7 +293,7 @@ impl<'a> Reader<'a> {
 
 /// An index that was read.
 #[derive(Debug)]
-pub(crate) struct Index<'a> {
+pub(crate) struct SearchIndex<'a> {
     /// Bytes of the documents' text that it was made of.
     pub(crate) length: u64,
     crc: u32,
@@ -308,15 +308,15 @@ pub(crate) struct Index<'a> {
 
 /// A term and the documents that have it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Term<'a> {
+pub(super) struct IndexedTerm<'a> {
     pub(super) text: &'a str,
     list: &'a [u8],
 }
 
-impl<'a> Index<'a> {
+impl<'a> SearchIndex<'a> {
     /// Reads an index; `None` for bytes that are none: of another version, cut, damaged.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
-        let mut reader = Reader(bytes);
+        let mut reader = ByteReader(bytes);
         if reader.take(MAGIC.len())? != MAGIC || reader.word()? != VERSION {
             return None;
         }
@@ -345,16 +345,16 @@ impl<'a> Index<'a> {
     }
 
     /// What is known of a document.
-    pub(crate) fn entry(&self, at: usize) -> Option<Entry> {
+    pub(crate) fn entry(&self, at: usize) -> Option<DocumentFacts> {
         let start = at.checked_mul(ROW)?;
-        let mut reader = Reader(self.rows.get(start..start + ROW)?);
-        let row = Row { offset: reader.word()?, length: reader.word()?, crc: reader.word()? };
+        let mut reader = ByteReader(self.rows.get(start..start + ROW)?);
+        let row = DocumentRow { offset: reader.word()?, length: reader.word()?, crc: reader.word()? };
         let (key, description) = (reader.long()?, reader.long()?);
-        Some(Entry { row, key, description, name: reader.word()? })
+        Some(DocumentFacts { row, key, description, name: reader.word()? })
     }
 
     /// Everything that is known of its documents.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = DocumentFacts> {
         (0..self.len()).map_while(|at| self.entry(at))
     }
 
@@ -375,13 +375,13 @@ impl<'a> Index<'a> {
     }
 
     /// All terms, in ascending order.
-    pub(super) fn terms(&self) -> impl Iterator<Item = Term<'a>> {
+    pub(super) fn terms(&self) -> impl Iterator<Item = IndexedTerm<'a>> {
         self.walk(0).into_iter().flatten()
     }
 
     /// Words as they are written, where that is not their term, and the place of that.
     pub(super) fn spellings(&self) -> impl Iterator<Item = (&'a str, usize)> {
-        let mut reader = Reader(self.spellings);
+        let mut reader = ByteReader(self.spellings);
         std::iter::from_fn(move || {
             let length = reader.byte()?;
             let text = std::str::from_utf8(reader.take(usize::from(length))?).ok()?;
@@ -390,19 +390,22 @@ impl<'a> Index<'a> {
     }
 
     /// The term at a place of the vocabulary.
-    pub(super) fn term(&self, place: usize) -> Option<Term<'a>> {
+    pub(super) fn term(&self, place: usize) -> Option<IndexedTerm<'a>> {
         self.walk(place / BLOCK)?.nth(place % BLOCK)
     }
 
     /// The terms from the first of a block.
-    fn walk(&self, block: usize) -> Option<Walk<'a>> {
-        let mut reader = Reader(self.blocks.get(block.checked_mul(8)?..)?);
+    fn walk(&self, block: usize) -> Option<TermWalk<'a>> {
+        let mut reader = ByteReader(self.blocks.get(block.checked_mul(8)?..)?);
         let (word, list) = (reader.word()? as usize, reader.word()? as usize);
-        Some(Walk { words: Reader(self.vocabulary.get(word..)?), lists: Reader(self.lists.get(list..)?) })
+        Some(TermWalk {
+            words: ByteReader(self.vocabulary.get(word..)?),
+            lists: ByteReader(self.lists.get(list..)?),
+        })
     }
 
     /// Documents that have the name of `entry`, but for case and signs.
-    pub(crate) fn namesakes(&self, entry: &Entry) -> impl Iterator<Item = usize> {
+    pub(crate) fn namesakes(&self, entry: &DocumentFacts) -> impl Iterator<Item = usize> {
         self.of_name(entry.name)
     }
 
@@ -417,7 +420,7 @@ impl<'a> Index<'a> {
         rows.filter(move |(_, row)| row.get(ROW - 8..ROW - 4) == Some(&name)).map(|(at, _)| at)
     }
 
-    pub(super) fn find(&self, term: &str) -> Option<Term<'a>> {
+    pub(super) fn find(&self, term: &str) -> Option<IndexedTerm<'a>> {
         let first = |block: usize| self.walk(block).and_then(|mut walk| walk.next());
         let (mut low, mut high) = (0, self.blocks.len() / 8);
         while low < high {
@@ -431,26 +434,26 @@ impl<'a> Index<'a> {
 
 /// Goes through the terms of an index.
 #[derive(Debug)]
-struct Walk<'a> {
-    words: Reader<'a>,
-    lists: Reader<'a>,
+struct TermWalk<'a> {
+    words: ByteReader<'a>,
+    lists: ByteReader<'a>,
 }
 
-impl<'a> Iterator for Walk<'a> {
-    type Item = Term<'a>;
+impl<'a> Iterator for TermWalk<'a> {
+    type Item = IndexedTerm<'a>;
 
-    fn next(&mut self) -> Option<Term<'a>> {
+    fn next(&mut self) -> Option<IndexedTerm<'a>> {
         let length = self.words.byte()?;
         let text = std::str::from_utf8(self.words.take(usize::from(length))?).ok()?;
         let size = self.words.number()?;
-        Some(Term { text, list: self.lists.take(size as usize)? })
+        Some(IndexedTerm { text, list: self.lists.take(size as usize)? })
     }
 }
 
-impl Term<'_> {
+impl IndexedTerm<'_> {
     /// The documents that have it, and how much it weighs there.
     pub(super) fn weights(&self) -> impl Iterator<Item = (usize, u8)> {
-        let mut reader = Reader(self.list);
+        let mut reader = ByteReader(self.list);
         let mut next = 0_usize;
         std::iter::from_fn(move || {
             let at = next.checked_add(reader.number()? as usize)?;

@@ -8,9 +8,9 @@
 //! `tests/search/` and judged by the other; they are flat, a third more or less of any moves
 //! hit@3 by a point.
 
-use super::index::{self, Index};
-use super::words::{Strength, Word};
-use super::{Asked, Query, terms};
+use super::index::{self, SearchIndex};
+use super::words::{MatchStrength, Word};
+use super::{QueryWord, SearchQuery, terms};
 
 /// How soon more of a word counts no more.
 const K1: f32 = 1.2;
@@ -40,9 +40,9 @@ pub(crate) struct Hit {
 
 /// A term of an index that answers a word of the query.
 #[derive(Debug, Clone, Copy)]
-struct Answer<'a> {
+struct TermMatch<'a> {
     volume: usize,
-    term: index::Term<'a>,
+    term: index::IndexedTerm<'a>,
     factor: f32,
     /// It is no guess at a misspelling.
     sure: bool,
@@ -71,7 +71,7 @@ pub(crate) struct Ranking {
 
 /// The documents that answer a query, best first, equal ones in the order of the indexes.
 /// A query without a word finds everything.
-pub(crate) fn rank(indexes: &[Index<'_>], query: &Query) -> Ranking {
+pub(crate) fn rank(indexes: &[SearchIndex<'_>], query: &SearchQuery) -> Ranking {
     if query.asked.is_empty() {
         let all = indexes.iter().enumerate();
         let hits =
@@ -100,7 +100,7 @@ pub(crate) fn rank(indexes: &[Index<'_>], query: &Query) -> Ranking {
 }
 
 /// The words of a query of whose terms none has an answer.
-fn unknown(query: &Query, answers: &[Vec<Answer<'_>>]) -> Vec<String> {
+fn unknown(query: &SearchQuery, answers: &[Vec<TermMatch<'_>>]) -> Vec<String> {
     let mut answers = answers.iter();
     let mut unknown = Vec::new();
     for asked in &query.asked {
@@ -113,7 +113,7 @@ fn unknown(query: &Query, answers: &[Vec<Answer<'_>>]) -> Vec<String> {
 }
 
 impl Sums {
-    fn of(index: &Index<'_>) -> Self {
+    fn of(index: &SearchIndex<'_>) -> Self {
         let n = index.len();
         Self { score: vec![0.0; n], met: vec![0.0; n], best: vec![(0.0, 0.0); n], touched: Vec::new() }
     }
@@ -121,8 +121,8 @@ impl Sums {
 
 /// Adds what the answers to one word are worth; how rare it is, 0 for one that nothing has.
 #[expect(clippy::cast_precision_loss, reason = "weights, not counts")]
-fn add(sums: &mut [Sums], indexes: &[Index<'_>], answers: &[Answer<'_>]) -> f32 {
-    let all: usize = indexes.iter().map(Index::len).sum();
+fn add(sums: &mut [Sums], indexes: &[SearchIndex<'_>], answers: &[TermMatch<'_>]) -> f32 {
+    let all: usize = indexes.iter().map(SearchIndex::len).sum();
     let weight: u64 = indexes.iter().map(|index| index.weight).sum();
     let average = (weight as f32 / all.max(1) as f32).max(1.0);
     let mut whole = 0_usize;
@@ -156,11 +156,11 @@ fn add(sums: &mut [Sums], indexes: &[Index<'_>], answers: &[Answer<'_>]) -> f32 
 }
 
 /// For each term of the query all terms of the indexes that answer it.
-fn answers<'a>(indexes: &[Index<'a>], query: &Query) -> Vec<Vec<Answer<'a>>> {
+fn answers<'a>(indexes: &[SearchIndex<'a>], query: &SearchQuery) -> Vec<Vec<TermMatch<'a>>> {
     let mut all = Vec::new();
-    let mut lacking: Vec<(usize, &Asked)> = Vec::new();
+    let mut lacking: Vec<(usize, &QueryWord)> = Vec::new();
     let short = query.asked.len() <= SHORT;
-    let mut longer: Vec<(usize, &Asked)> = Vec::new();
+    let mut longer: Vec<(usize, &QueryWord)> = Vec::new();
     for asked in &query.asked {
         for wanted in &asked.terms {
             let mut answers = exact(indexes, &wanted.term, 1.0);
@@ -187,41 +187,48 @@ fn answers<'a>(indexes: &[Index<'a>], query: &Query) -> Vec<Vec<Answer<'a>>> {
     all
 }
 
-fn exact<'a>(indexes: &[Index<'a>], text: &str, factor: f32) -> Vec<Answer<'a>> {
+fn exact<'a>(indexes: &[SearchIndex<'a>], text: &str, factor: f32) -> Vec<TermMatch<'a>> {
     let found = indexes.iter().enumerate().filter_map(|(volume, index)| Some((volume, index.find(text)?)));
-    found.map(|(volume, term)| Answer { volume, term, factor, sure: true, whole: true }).collect()
+    found.map(|(volume, term)| TermMatch { volume, term, factor, sure: true, whole: true }).collect()
 }
 
 /// What else answers: for words that no document has all that begin like them, hold them or
 /// may be what was meant; for those that are known the longer ones. A misspelling counts only
 /// where nothing is surer.
 fn others<'a>(
-    indexes: &[Index<'a>],
-    lacking: &[(usize, &Asked)],
-    longer: &[(usize, &Asked)],
-) -> Vec<(usize, Vec<Answer<'a>>)> {
-    let mut sure: Vec<Vec<Answer<'a>>> = vec![Vec::new(); lacking.len() + longer.len()];
+    indexes: &[SearchIndex<'a>],
+    lacking: &[(usize, &QueryWord)],
+    longer: &[(usize, &QueryWord)],
+) -> Vec<(usize, Vec<TermMatch<'a>>)> {
+    let mut sure: Vec<Vec<TermMatch<'a>>> = vec![Vec::new(); lacking.len() + longer.len()];
     let mut unsure = sure.clone();
     if sure.is_empty() {
         return Vec::new();
     }
     for (volume, index) in indexes.iter().enumerate() {
-        let mut hold = |text: &str, term: &dyn Fn() -> Option<index::Term<'a>>| {
+        let mut hold = |text: &str, term: &dyn Fn() -> Option<index::IndexedTerm<'a>>| {
             let word = Word::of_term(text);
             for (n, (_, asked)) in lacking.iter().enumerate() {
                 let (list, factor, is_sure) = match asked.word.strength(word) {
-                    Strength::Sure(factor) => (&mut sure[n], factor, true),
-                    Strength::Unsure(factor) => (&mut unsure[n], factor, false),
-                    Strength::None => continue,
+                    MatchStrength::Sure(factor) => (&mut sure[n], factor, true),
+                    MatchStrength::Unsure(factor) => (&mut unsure[n], factor, false),
+                    MatchStrength::None => continue,
                 };
-                list.extend(term().map(|term| Answer { volume, term, factor, sure: is_sure, whole: true }));
+                list.extend(term().map(|term| TermMatch {
+                    volume,
+                    term,
+                    factor,
+                    sure: is_sure,
+                    whole: true,
+                }));
             }
             for (n, (_, asked)) in longer.iter().enumerate() {
                 if let Some(factor) =
                     asked.word.within(word).filter(|_| !asked.terms.iter().any(|wanted| wanted.term == text))
                 {
                     let factor = factor * LONGER;
-                    let answer = term().map(|term| Answer { volume, term, factor, sure: true, whole: false });
+                    let answer =
+                        term().map(|term| TermMatch { volume, term, factor, sure: true, whole: false });
                     sure[lacking.len() + n].extend(answer);
                 }
             }
@@ -239,7 +246,7 @@ fn others<'a>(
 }
 
 /// Of possible misspellings those with the fewest errors.
-fn nearest(answers: Vec<Answer<'_>>) -> Vec<Answer<'_>> {
+fn nearest(answers: Vec<TermMatch<'_>>) -> Vec<TermMatch<'_>> {
     let best = answers.iter().map(|answer| answer.factor).fold(0.0, f32::max);
     answers.into_iter().filter(|answer| answer.factor >= best).collect()
 }

@@ -5,16 +5,16 @@ mod quality;
 use super::*;
 use proptest::prelude::*;
 
-fn document(name: &'static str, description: &'static str, tags: &[&'static str]) -> Document<'static> {
-    Document {
+fn document(name: &'static str, description: &'static str, tags: &[&'static str]) -> SearchDocument<'static> {
+    SearchDocument {
         name: name.into(),
         description: description.into(),
-        tags: tags.iter().map(|tag| Text((*tag).into())).collect(),
-        ..Document::default()
+        tags: tags.iter().map(|tag| BorrowedText((*tag).into())).collect(),
+        ..SearchDocument::default()
     }
 }
 
-fn shelf() -> Vec<Document<'static>> {
+fn shelf() -> Vec<SearchDocument<'static>> {
     vec![
         document("pdf", "Reads, fills and merges PDF files.", &["documents"]),
         document("docx", "Writes Word documents, and converts them to PDF.", &["documents", "office"]),
@@ -30,15 +30,15 @@ fn shelf() -> Vec<Document<'static>> {
 }
 
 /// What answers a query among documents that pass a filter.
-fn search(documents: &[Document<'_>], query: &Query, filter: &Filter) -> Vec<Hit> {
+fn search(documents: &[SearchDocument<'_>], query: &SearchQuery, filter: &SearchFilter) -> Vec<Hit> {
     let bytes = index(documents);
-    let index = Index::read(&bytes).unwrap();
+    let index = SearchIndex::read(&bytes).unwrap();
     rank(&[index], query).hits.into_iter().filter(|hit| filter.admits(&documents[hit.at])).collect()
 }
 
 fn found(query: &str) -> Vec<&'static str> {
-    let shelf: &'static [Document<'static>] = Box::leak(shelf().into_boxed_slice());
-    search(shelf, &Query::parse(query), &Filter::default())
+    let shelf: &'static [SearchDocument<'static>] = Box::leak(shelf().into_boxed_slice());
+    search(shelf, &SearchQuery::parse(query), &SearchFilter::default())
         .iter()
         .map(|hit| shelf[hit.at].name.as_ref())
         .collect()
@@ -74,7 +74,7 @@ fn beginnings_endings_and_typing_errors_are_forgiven() {
     assert_eq!(found("pfd"), [""; 0]);
     assert_eq!(found("text"), ["webapp-testing"]);
     let both = [document("text", "", &[]), document("test", "", &[])];
-    assert_eq!(search(&both, &Query::parse("text"), &Filter::default()).len(), 1);
+    assert_eq!(search(&both, &SearchQuery::parse("text"), &SearchFilter::default()).len(), 1);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn of_a_sentence_the_telling_words_count() {
     assert_eq!(found("what is it"), [""; 0]);
     // Nothing but stop words, which are a name all the same.
     let shelf = [document("the-who", "A band", &[]), document("other", "Something about it", &[])];
-    let hits = search(&shelf, &Query::parse("the who"), &Filter::default());
+    let hits = search(&shelf, &SearchQuery::parse("the who"), &SearchFilter::default());
     assert_eq!(hits.iter().map(|hit| hit.at).collect::<Vec<_>>(), [0]);
 }
 
@@ -122,13 +122,16 @@ fn words_of_the_same_meaning_are_found_after_the_word() {
         document("z", "天气预报", &[]),
     ];
     let found = |query: &str| -> Vec<usize> {
-        search(&shelf, &Query::parse(query), &Filter::default()).iter().map(|hit| hit.at).collect()
+        search(&shelf, &SearchQuery::parse(query), &SearchFilter::default())
+            .iter()
+            .map(|hit| hit.at)
+            .collect()
     };
     assert_eq!(found("k8s"), [1, 0]);
     assert_eq!(found("kubernetes"), [0, 1]);
     assert_eq!(found("weather"), [2]);
     assert_eq!(found("Wetter"), [2]);
-    let marked = |query: &str, text: &str| Query::parse(query).ranges(text).len();
+    let marked = |query: &str, text: &str| SearchQuery::parse(query).ranges(text).len();
     assert_eq!(
         (marked("k8s", "Kubernetes"), marked("Wetter", "天气预报"), marked("Wetter", "sonst")),
         (1, 1, 0)
@@ -140,12 +143,12 @@ fn several_indexes_rank_as_one() {
     let shelf = shelf();
     let whole = index(&shelf);
     let halves = [index(&shelf[..4]), index(&shelf[4..])];
-    let halves: Vec<Index<'_>> = halves.iter().map(|half| Index::read(half).unwrap()).collect();
+    let halves: Vec<SearchIndex<'_>> = halves.iter().map(|half| SearchIndex::read(half).unwrap()).collect();
     for query in
         ["pdf", "database deploy", "数据分析", "kuberntes", "slow queries of web applications", "zebra"]
     {
-        let query = Query::parse(query);
-        let mut one: Vec<_> = rank(&[Index::read(&whole).unwrap()], &query)
+        let query = SearchQuery::parse(query);
+        let mut one: Vec<_> = rank(&[SearchIndex::read(&whole).unwrap()], &query)
             .hits
             .iter()
             .map(|hit| (hit.at, hit.score))
@@ -161,16 +164,16 @@ fn several_indexes_rank_as_one() {
 #[test]
 fn an_index_is_whole_or_none() {
     let sound = index(&shelf());
-    assert!(Index::read(&sound).is_some_and(|index| index.len() == shelf().len() && index.is_of("")));
+    assert!(SearchIndex::read(&sound).is_some_and(|index| index.len() == shelf().len() && index.is_of("")));
     for at in 0..sound.len() {
-        assert!(Index::read(&sound[..at]).is_none(), "{at} bytes");
+        assert!(SearchIndex::read(&sound[..at]).is_none(), "{at} bytes");
         for bit in 0..8 {
             let mut broken = sound.clone();
             broken[at] ^= 1 << bit;
-            assert!(Index::read(&broken).is_none(), "byte {at}, bit {bit}");
+            assert!(SearchIndex::read(&broken).is_none(), "byte {at}, bit {bit}");
         }
     }
-    assert!(Index::read(&[&sound[..], b"x"].concat()).is_none());
+    assert!(SearchIndex::read(&[&sound[..], b"x"].concat()).is_none());
 }
 
 /// Long queries, long texts, all sorts of letters: an answer, and soon.
@@ -178,11 +181,11 @@ fn an_index_is_whole_or_none() {
 fn monsters_are_answered() {
     let long = "word ".repeat(20_000);
     let mixed = "a é ж ש ع ह த ไ 한 漢 ア 🦀 Ꭰ ᚠ 𝒜 ა ꦏ ሀ ᠠ ཀ".repeat(200);
-    let huge = Document {
+    let huge = SearchDocument {
         name: "huge".into(),
         description: "text ".repeat(200_000).into(),
         body: "body ".repeat(200_000).into(),
-        ..Document::default()
+        ..SearchDocument::default()
     };
     let documents = [huge, document("pdf", "Reads PDF files", &[])];
     for query in [
@@ -196,11 +199,11 @@ fn monsters_are_answered() {
         &"x".repeat(100_000),
         &"漢字".repeat(50_000),
     ] {
-        let query = Query::parse(query);
-        search(&documents, &query, &Filter::default());
+        let query = SearchQuery::parse(query);
+        search(&documents, &query, &SearchFilter::default());
         query.ranges(&documents[0].description);
     }
-    assert_eq!(search(&documents, &Query::parse("text"), &Filter::default()).len(), 1);
+    assert_eq!(search(&documents, &SearchQuery::parse("text"), &SearchFilter::default()).len(), 1);
 }
 
 #[test]
@@ -208,18 +211,21 @@ fn filters_leave_out() {
     let mut shelf = shelf();
     shelf[0].marketplace = "acme".into();
     shelf[0].category = "Office".into();
-    let run = |filter: Filter, query: &str| -> Vec<String> {
-        search(&shelf, &Query::parse(query), &filter)
+    let run = |filter: SearchFilter, query: &str| -> Vec<String> {
+        search(&shelf, &SearchQuery::parse(query), &filter)
             .iter()
             .map(|hit| shelf[hit.at].name.to_string())
             .collect()
     };
-    let with = Filter::default;
-    assert_eq!(run(Filter { marketplace: Some("acme".into()), ..with() }, "pdf"), ["pdf"]);
-    assert_eq!(run(Filter { category: Some("office".into()), ..with() }, "pdf"), ["pdf"]);
-    assert_eq!(run(Filter { tags: vec!["Office".into(), "documents".into()], ..with() }, "pdf"), ["docx"]);
+    let with = SearchFilter::default;
+    assert_eq!(run(SearchFilter { marketplace: Some("acme".into()), ..with() }, "pdf"), ["pdf"]);
+    assert_eq!(run(SearchFilter { category: Some("office".into()), ..with() }, "pdf"), ["pdf"]);
     assert_eq!(
-        run(Filter { tags: vec!["database".into()], ..with() }, ""),
+        run(SearchFilter { tags: vec!["Office".into(), "documents".into()], ..with() }, "pdf"),
+        ["docx"]
+    );
+    assert_eq!(
+        run(SearchFilter { tags: vec!["database".into()], ..with() }, ""),
         ["sql-analyzer", "postgresql-tuning"]
     );
 }
@@ -227,7 +233,8 @@ fn filters_leave_out() {
 #[test]
 fn matches_are_marked_where_they_stand() {
     let check = |query: &str, text: &str, expected: &[&str]| {
-        let marked: Vec<_> = Query::parse(query).ranges(text).into_iter().map(|range| &text[range]).collect();
+        let marked: Vec<_> =
+            SearchQuery::parse(query).ranges(text).into_iter().map(|range| &text[range]).collect();
         assert_eq!(marked, expected, "{query} in {text}");
     };
     check("pdf", "Reads PDF files, pdfs and xpdf", &["PDF", "pdf", "pdf"]);
@@ -252,7 +259,7 @@ fn who_finds_nothing_is_helped() {
 fn a_document_survives_its_own_json() {
     let shelf = shelf();
     let text = serde_json::to_string(&shelf).unwrap();
-    let again: Vec<Document<'_>> = serde_json::from_str(&text).unwrap();
+    let again: Vec<SearchDocument<'_>> = serde_json::from_str(&text).unwrap();
     assert_eq!(again, shelf);
     assert!(matches!(again[0].description, Cow::Borrowed(_)));
 }
@@ -275,9 +282,9 @@ proptest! {
 
     #[test]
     fn no_text_panics_and_every_hit_is_marked(query in "[a-zA-Zé数据дё +#-]{0,12}", text in "[a-zA-Zé数据дё +#-]{0,30}") {
-        let documents = [Document { name: text.as_str().into(), ..Document::default() }];
-        let query = Query::parse(&query);
-        let hits = search(&documents, &query, &Filter::default());
+        let documents = [SearchDocument { name: text.as_str().into(), ..SearchDocument::default() }];
+        let query = SearchQuery::parse(&query);
+        let hits = search(&documents, &query, &SearchFilter::default());
         let ranges = query.ranges(&text);
         for range in &ranges {
             prop_assert!(text.get(range.clone()).is_some_and(|part| !part.is_empty()));
@@ -292,8 +299,8 @@ proptest! {
     fn a_word_finds_the_document_that_has_it(word in "[a-z]{2,10}|[а-яё]{2,10}|[一-龥]{1,4}") {
         // `me` finds no description.
         prop_assume!(!terms::is_stop_word(&word));
-        let documents = [document("other", "thing", &[]), Document { description: format!("x {word} y").into(), ..Document::default() }];
-        let hits = search(&documents, &Query::parse(&word), &Filter::default());
+        let documents = [document("other", "thing", &[]), SearchDocument { description: format!("x {word} y").into(), ..SearchDocument::default() }];
+        let hits = search(&documents, &SearchQuery::parse(&word), &SearchFilter::default());
         prop_assert!(hits.iter().any(|hit| hit.at == 1), "{}", word);
     }
 }

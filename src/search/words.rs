@@ -36,7 +36,7 @@ impl<'a> Word<'a> {
 
 /// How well a word answers a term, at most 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Strength {
+pub(super) enum MatchStrength {
     None,
     /// The term may be a misspelling of it.
     Unsure(f32),
@@ -46,7 +46,7 @@ pub(super) enum Strength {
 
 /// A word of a query.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Term {
+pub(super) struct QueryTerm {
     text: String,
     mask: u32,
     script: bool,
@@ -166,7 +166,7 @@ fn mask(text: &str) -> u32 {
     text.bytes().fold(0, |mask, byte| mask | 1 << (byte & 31))
 }
 
-impl Term {
+impl QueryTerm {
     pub(super) fn text(&self) -> &str {
         &self.text
     }
@@ -183,19 +183,23 @@ impl Term {
 
     /// How well a word of a document answers this term. Nearly all pairs end at the first
     /// three comparisons.
-    pub(super) fn strength(&self, word: Word<'_>) -> Strength {
+    pub(super) fn strength(&self, word: Word<'_>) -> MatchStrength {
         if self.script != word.script {
-            return Strength::None;
+            return MatchStrength::None;
         }
         if self.script {
-            return if word.text.contains(&self.text) { Strength::Sure(0.9) } else { Strength::None };
+            return if word.text.contains(&self.text) {
+                MatchStrength::Sure(0.9)
+            } else {
+                MatchStrength::None
+            };
         }
         let missing = (self.mask & !word.mask).count_ones() as usize;
         if missing == 0
             && word.text.len() >= self.text.len()
             && let Some(strength) = self.inside(word.text)
         {
-            return Strength::Sure(strength);
+            return MatchStrength::Sure(strength);
         }
         let begins_alike = self.text.as_bytes().first() == word.text.as_bytes().first();
         // Three letters are three bytes or more.
@@ -204,9 +208,9 @@ impl Term {
         // A letter that is not ASCII has two bytes or more.
         let limit = if word.text.is_ascii() { self.edits } else { self.edits * 2 };
         match stem {
-            Some(strength) => Strength::Sure(strength),
+            Some(strength) => MatchStrength::Sure(strength),
             None if missing <= limit && limit > 0 => self.misspelt(word, limit, begins_alike),
-            None => Strength::None,
+            None => MatchStrength::None,
         }
     }
 
@@ -237,21 +241,21 @@ impl Term {
     }
 
     /// The word is the term with a typing error or two, or begins with one.
-    fn misspelt(&self, word: Word<'_>, limit: usize, begins_alike: bool) -> Strength {
+    fn misspelt(&self, word: Word<'_>, limit: usize, begins_alike: bool) -> MatchStrength {
         let (length, other) = (self.text.len(), word.text.len());
         let extra = (word.mask & !self.mask).count_ones() as usize;
         if extra <= limit && other.abs_diff(length) <= limit {
             match strsim::osa_distance(&self.text, word.text) {
-                0 | 1 => return Strength::Unsure(0.5),
-                distance if distance <= self.edits => return Strength::Unsure(0.3),
+                0 | 1 => return MatchStrength::Unsure(0.5),
+                distance if distance <= self.edits => return MatchStrength::Unsure(0.3),
                 _ => {}
             }
         }
         // The beginning of a longer word, misspelt once: `kuberent` of `kubernetes`.
         let start = word.text.get(..length).filter(|_| begins_alike && length >= 5 && other > length);
         match start {
-            Some(start) if strsim::osa_distance(&self.text, start) == 1 => Strength::Unsure(0.25),
-            _ => Strength::None,
+            Some(start) if strsim::osa_distance(&self.text, start) == 1 => MatchStrength::Unsure(0.25),
+            _ => MatchStrength::None,
         }
     }
 

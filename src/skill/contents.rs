@@ -4,7 +4,7 @@
 
 use crate::listing::{FileEntry, Node};
 
-use super::rules::{self, Finding, Findings, Pos, Profile};
+use super::rules::{self, Finding, Findings, Position, Profile};
 use super::{LOWER_MANIFEST, MANIFEST};
 
 /// Bytes that an upload may have unpacked (platform documentation, August 2026).
@@ -24,7 +24,7 @@ pub(crate) fn check_files(entries: &[FileEntry], profile: Profile) -> Vec<Findin
     if size > MAX_UPLOAD {
         let mut findings = Findings::new(profile, MANIFEST);
         let message = format!("the skill has {size} bytes: an upload may have {MAX_UPLOAD}");
-        findings.add(rules::BUNDLE_SIZE, Pos::START, message, "leave large files out");
+        findings.add(rules::BUNDLE_SIZE, Position::START, message, "leave large files out");
         all.extend(findings.into_vec());
     }
     all
@@ -36,7 +36,7 @@ fn check_file(entry: &FileEntry, findings: &mut Findings) {
         let message = "a skill inside a skill: agents list only the outer one";
         findings.add(
             rules::NESTED_SKILL,
-            Pos::START,
+            Position::START,
             message,
             "make it a file below `references/`, or a skill beside this one",
         );
@@ -44,24 +44,24 @@ fn check_file(entry: &FileEntry, findings: &mut Findings) {
     if is_manifest(name) && entry.path.depth() == 0 && !matches!(name, MANIFEST | LOWER_MANIFEST) {
         findings.add(
             rules::MANIFEST_NAME,
-            Pos::START,
+            Position::START,
             "agents do not find this file",
             "rename it to `SKILL.md`",
         );
     }
     if entry.node == (Node::File { executable: true }) {
-        findings.add(rules::EXECUTABLE, Pos::START, "can be run", "");
+        findings.add(rules::EXECUTABLE, Position::START, "can be run", "");
     }
     let lower = name.to_ascii_lowercase();
     if is_secret(&lower) {
         let help = "take it out of the skill, and change what it holds if it was ever published";
-        findings.add(rules::SECRET_FILE, Pos::START, "looks like a file with secrets", help);
+        findings.add(rules::SECRET_FILE, Position::START, "looks like a file with secrets", help);
     }
     if is_archive(&lower) {
         let help = "put the files themselves into the skill, where people can see them";
         findings.add(
             rules::ARCHIVE_INSIDE,
-            Pos::START,
+            Position::START,
             "an archive: what it holds is not looked through",
             help,
         );
@@ -85,7 +85,7 @@ pub(crate) fn check_secrets(path: &str, bytes: &[u8], profile: Profile) -> Vec<F
         let message = format!("looks like {what}");
         findings.add(
             rules::SECRET_FILE,
-            Pos::START,
+            Position::START,
             message,
             "take it out of the skill, and change what it holds if it was ever published",
         );

@@ -5,7 +5,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::path::RelPath;
 
-use super::rules::{self, Findings, Pos, Profile, excerpt};
+use super::rules::{self, Findings, Position, Profile, excerpt};
 use super::yaml::{Data, Yaml};
 use super::{name, tools};
 
@@ -107,7 +107,8 @@ pub(super) fn read(
     profile: Profile,
     findings: &mut Findings,
 ) -> Frontmatter {
-    let mut reader = Reader { front: Frontmatter::default(), findings, seen: Vec::new(), description: false };
+    let mut reader =
+        FrontmatterReader { front: Frontmatter::default(), findings, seen: Vec::new(), description: false };
     for (key, value) in pairs {
         reader.key(key, value);
     }
@@ -135,7 +136,7 @@ fn canonical(key: &str) -> Option<String> {
     Some(out)
 }
 
-struct Reader<'a> {
+struct FrontmatterReader<'a> {
     front: Frontmatter,
     findings: &'a mut Findings,
     /// Canonical keys, as they were written, with their lines.
@@ -144,7 +145,7 @@ struct Reader<'a> {
     description: bool,
 }
 
-impl Reader<'_> {
+impl FrontmatterReader<'_> {
     fn key(&mut self, key: &Yaml, value: &Yaml) {
         let written = key.key_text();
         let known = canonical(&written).filter(|canonical| is_known(canonical));
@@ -300,7 +301,7 @@ impl Reader<'_> {
     }
 
     /// An upload refuses XML tags, and its own checker every `<` and `>`.
-    fn brackets(&mut self, key: &str, text: &str, at: Pos) {
+    fn brackets(&mut self, key: &str, text: &str, at: Position) {
         if text.contains(['<', '>']) {
             let message = format!("`{key}` holds `<` or `>`");
             self.findings.add(rules::ANGLE_BRACKETS, at, message, "write it in words");
@@ -446,7 +447,12 @@ impl Reader<'_> {
                 Some(key) => format!("agents do not read `{key}`: rename it to `description`"),
                 None => "add `description:` with what the skill does and when to use it".to_owned(),
             };
-            self.findings.add(rules::DESCRIPTION_MISSING, Pos::line(1), "`description` is missing", help);
+            self.findings.add(
+                rules::DESCRIPTION_MISSING,
+                Position::line(1),
+                "`description` is missing",
+                help,
+            );
         }
         match self.front.name.take() {
             None => {
@@ -454,7 +460,7 @@ impl Reader<'_> {
                     Some(folder) if profile != Profile::Install => format!("add `name: {folder}`"),
                     _ => "the name of the folder is used".to_owned(),
                 };
-                self.findings.add(rules::NAME_MISSING, Pos::line(1), "`name` is missing", help);
+                self.findings.add(rules::NAME_MISSING, Position::line(1), "`name` is missing", help);
             }
             Some(name) if name.is_empty() => {}
             Some(name) => {
@@ -466,8 +472,10 @@ impl Reader<'_> {
 
     fn folder(&mut self, name: &str, folder: Option<&str>, pairs: &[(Yaml, Yaml)]) {
         let Some(folder) = folder.filter(|folder| *folder != name) else { return };
-        let at =
-            pairs.iter().rfind(|(key, _)| key.key_text() == "name").map_or(Pos::START, |(_, value)| value.at);
+        let at = pairs
+            .iter()
+            .rfind(|(key, _)| key.key_text() == "name")
+            .map_or(Position::START, |(_, value)| value.at);
         let message = format!("the name `{}` is not that of the folder, `{folder}`", excerpt(name, 80));
         self.findings.add(rules::NAME_FOLDER, at, message, "give both the same name");
     }

@@ -6,7 +6,7 @@
 //! bidirectional controls in the manifest, U+E0100-EF. A block on any zero-width
 //! character would have met harmless ones.
 
-use super::rules::{self, Finding, Findings, Pos, Profile, Rule};
+use super::rules::{self, Finding, Findings, Position, Profile, SkillRule};
 
 /// How far to look for a NUL, as git decides what is binary.
 const BINARY_WINDOW: usize = 8 * 1024;
@@ -46,7 +46,7 @@ pub(crate) fn check_text(path: &str, bytes: &[u8], profile: Profile) -> Vec<Find
     if is_plain(bytes) || bytes.iter().take(BINARY_WINDOW).any(|b| *b == 0) {
         return Vec::new();
     }
-    let mut scan = Scan::default();
+    let mut scan = HiddenTextScan::default();
     for chunk in bytes.utf8_chunks() {
         scan.text(chunk.valid());
         if !chunk.invalid().is_empty() {
@@ -82,22 +82,22 @@ fn native(bytes: &[u8]) -> Option<&'static str> {
     (bytes.starts_with(b"MZ") && bytes.iter().take(64).any(|b| *b == 0)).then_some("Windows")
 }
 
-fn one(path: &str, profile: Profile, rule: &Rule, message: &str, help: &str) -> Vec<Finding> {
+fn one(path: &str, profile: Profile, rule: &SkillRule, message: &str, help: &str) -> Vec<Finding> {
     let mut findings = Findings::new(profile, path);
-    findings.add(rule, Pos::START, message, help);
+    findings.add(rule, Position::START, message, help);
     findings.into_vec()
 }
 
 /// Hidden characters of one kind: the first place, how many, and what they spell.
 #[derive(Default)]
 struct Tally {
-    first: Option<Pos>,
+    first: Option<Position>,
     count: usize,
     spelt: String,
 }
 
 impl Tally {
-    fn note(&mut self, at: Pos, shown: char) {
+    fn note(&mut self, at: Position, shown: char) {
         self.first.get_or_insert(at);
         self.count += 1;
         if self.count <= SHOWN {
@@ -107,14 +107,14 @@ impl Tally {
 }
 
 #[derive(Default)]
-struct Scan {
+struct HiddenTextScan {
     line: usize,
     /// Columns done on this line.
     column: usize,
     /// The character before, other than tags and selectors of the run.
     before: Option<char>,
     /// A run of tag characters or of variation selectors that is still going on.
-    run: Vec<(Pos, char)>,
+    run: Vec<(Position, char)>,
     tags: Tally,
     bidi: Tally,
     selectors: Tally,
@@ -125,11 +125,11 @@ struct Scan {
     foreign: bool,
 }
 
-impl Scan {
+impl HiddenTextScan {
     fn text(&mut self, text: &str) {
         for c in text.chars() {
             self.column += 1;
-            let at = Pos { line: self.line + 1, column: self.column };
+            let at = Position { line: self.line + 1, column: self.column };
             if c.is_ascii() && !c.is_ascii_control() {
                 self.visible(c);
                 continue;
@@ -150,7 +150,7 @@ impl Scan {
         self.before = Some(c);
     }
 
-    fn hide(&mut self, c: char, at: Pos) {
+    fn hide(&mut self, c: char, at: Position) {
         if self.run.first().is_some_and(|(_, first)| is_tag(*first) != is_tag(c)) {
             self.end_run();
         }
@@ -162,7 +162,7 @@ impl Scan {
         }
     }
 
-    fn single(&mut self, c: char, at: Pos) {
+    fn single(&mut self, c: char, at: Position) {
         match c {
             '\n' => {
                 self.line += 1;
@@ -180,10 +180,10 @@ impl Scan {
     /// A zero-width character in a place where writing needs it: a joiner behind a
     /// character that is not ASCII (emoji, Arabic and Indic scripts), or a byte order
     /// mark at the very start.
-    fn joins(&self, c: char, at: Pos) -> bool {
+    fn joins(&self, c: char, at: Position) -> bool {
         match c {
             '\u{200c}' | '\u{200d}' => self.before.is_some_and(|b| !b.is_ascii() && !is_zero_width(b)),
-            '\u{feff}' => at == Pos::START,
+            '\u{feff}' => at == Position::START,
             _ => false,
         }
     }
@@ -205,7 +205,7 @@ impl Scan {
         let mut findings = Findings::new(profile, path);
         let manifest = matches!(path, "SKILL.md" | "skill.md");
         let bidi = if manifest { rules::BIDI_IN_MANIFEST } else { rules::BIDI_ELSEWHERE };
-        let allow = |rule: &Rule| format!("remove it, or install with `--allow {}`", rule.code);
+        let allow = |rule: &SkillRule| format!("remove it, or install with `--allow {}`", rule.code);
         if let Some(at) = self.tags.first {
             let what =
                 format!("{} hidden tag characters that spell \"{}\"", self.tags.count, self.tags.spelt);
@@ -248,7 +248,7 @@ fn counted(tally: &Tally, what: &str) -> String {
 /// What must not stand in a name or description at all: everything that hides or
 /// reorders, but not a joiner or selector where writing needs one.
 pub(crate) fn hides(text: &str) -> Option<char> {
-    let mut scan = Scan { line: 1, ..Scan::default() };
+    let mut scan = HiddenTextScan { line: 1, ..HiddenTextScan::default() };
     scan.text(text);
     scan.end_run();
     [scan.tags, scan.bidi, scan.selectors, scan.zero_width, scan.control]

@@ -4,11 +4,11 @@
 //! that take any `---`, also an indented one or one inside a value, cut values short
 //! (`description: a --- b`) and call broken files valid.
 
-use super::rules::{self, Findings, Pos, excerpt};
+use super::rules::{self, Findings, Position, excerpt};
 
 /// The parts of a manifest.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Parts<'a> {
+pub(crate) struct ManifestParts<'a> {
     /// The frontmatter between the markers, with the line feed of its last line.
     pub(crate) block: &'a str,
     /// The line that `block` begins on.
@@ -20,13 +20,13 @@ pub(crate) struct Parts<'a> {
 
 /// A line with its number and where it begins.
 #[derive(Clone, Copy)]
-struct Line<'a> {
+struct ManifestLine<'a> {
     number: usize,
     start: usize,
     text: &'a str,
 }
 
-impl Line<'_> {
+impl ManifestLine<'_> {
     fn is_marker(&self) -> bool {
         self.text
             .strip_prefix("---")
@@ -43,10 +43,10 @@ impl Line<'_> {
 }
 
 /// Lines with their line feeds.
-fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+fn lines(text: &str) -> impl Iterator<Item = ManifestLine<'_>> {
     let mut start = 0;
     text.split_inclusive('\n').enumerate().map(move |(at, text)| {
-        let line = Line { number: at + 1, start, text };
+        let line = ManifestLine { number: at + 1, start, text };
         start += text.len();
         line
     })
@@ -54,22 +54,22 @@ fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
 
 /// Splits a manifest without its byte order mark. `None`, with a finding that says
 /// why, when there is no frontmatter that could be read. `limit`: bytes of the block.
-pub(crate) fn split<'a>(text: &'a str, limit: u64, findings: &mut Findings) -> Option<Parts<'a>> {
+pub(crate) fn split<'a>(text: &'a str, limit: u64, findings: &mut Findings) -> Option<ManifestParts<'a>> {
     let first = lines(text).find(|line| !line.is_blank());
-    let Some(opening) = first.filter(Line::is_marker) else {
+    let Some(opening) = first.filter(ManifestLine::is_marker) else {
         missing(text, first, findings);
         return None;
     };
     if opening.number > 1 {
         findings.add(
             rules::BLANK_BEFORE,
-            Pos::START,
+            Position::START,
             format!("blank lines before the frontmatter, which begins on line {}", opening.number),
             "remove them: other agents find no frontmatter here",
         );
     }
     let block_start = opening.start + opening.text.len();
-    let Some(closing) = lines(text).skip(opening.number).find(Line::is_marker) else {
+    let Some(closing) = lines(text).skip(opening.number).find(ManifestLine::is_marker) else {
         not_closed(text, opening, findings);
         return None;
     };
@@ -78,24 +78,24 @@ pub(crate) fn split<'a>(text: &'a str, limit: u64, findings: &mut Findings) -> O
         let message = format!("the frontmatter has {} bytes: it may have {limit}", block.len());
         findings.add(
             rules::FRONTMATTER_SIZE,
-            Pos::line(opening.number),
+            Position::line(opening.number),
             message,
             "move the text into the body",
         );
         return None;
     }
     let body = &text[closing.start + closing.text.len()..];
-    Some(Parts { block, block_line: opening.number + 1, body, body_line: closing.number + 1 })
+    Some(ManifestParts { block, block_line: opening.number + 1, body, body_line: closing.number + 1 })
 }
 
 const FORM: &str = "begin the file with `---`, `name: …`, `description: …`, `---`, each on a line of its own";
 
-fn missing(text: &str, first: Option<Line<'_>>, findings: &mut Findings) {
+fn missing(text: &str, first: Option<ManifestLine<'_>>, findings: &mut Findings) {
     let Some(first) = first else {
-        findings.add(rules::NO_FRONTMATTER, Pos::START, "the file is empty", FORM);
+        findings.add(rules::NO_FRONTMATTER, Position::START, "the file is empty", FORM);
         return;
     };
-    let at = Pos::line(first.number);
+    let at = Position::line(first.number);
     match later_frontmatter(text) {
         Some(later) => findings.add(
             rules::TEXT_BEFORE,
@@ -129,7 +129,7 @@ fn later_frontmatter(text: &str) -> Option<usize> {
     None
 }
 
-fn not_closed(text: &str, opening: Line<'_>, findings: &mut Findings) {
+fn not_closed(text: &str, opening: ManifestLine<'_>, findings: &mut Findings) {
     let near = lines(text).skip(opening.number).find(|line| {
         let trimmed = line.text.trim();
         trimmed == "---" || trimmed == "..." || (trimmed.len() > 3 && trimmed.chars().all(|c| c == '-'))
@@ -139,7 +139,7 @@ fn not_closed(text: &str, opening: Line<'_>, findings: &mut Findings) {
         None => "put a line `---` behind the last key".to_owned(),
     };
     let message = format!("the frontmatter that begins on line {} is not closed", opening.number);
-    findings.add(rules::NOT_CLOSED, Pos::line(opening.number), message, help);
+    findings.add(rules::NOT_CLOSED, Position::line(opening.number), message, help);
 }
 
 #[cfg(test)]
@@ -147,7 +147,7 @@ mod tests {
     use super::super::rules::Profile;
     use super::*;
 
-    fn split_all(text: &str) -> (Option<Parts<'_>>, Vec<(&'static str, usize)>) {
+    fn split_all(text: &str) -> (Option<ManifestParts<'_>>, Vec<(&'static str, usize)>) {
         let mut findings = Findings::new(Profile::Install, "SKILL.md");
         let parts = split(text, 100, &mut findings);
         (parts, findings.into_vec().iter().map(|f| (f.code, f.line)).collect())
@@ -156,12 +156,15 @@ mod tests {
     #[test]
     fn the_block_keeps_its_last_line_feed() {
         let (parts, findings) = split_all("---\nname: x\n--- \t\n# Body\n");
-        assert_eq!(parts, Some(Parts { block: "name: x\n", block_line: 2, body: "# Body\n", body_line: 4 }));
+        assert_eq!(
+            parts,
+            Some(ManifestParts { block: "name: x\n", block_line: 2, body: "# Body\n", body_line: 4 })
+        );
         assert_eq!(findings, []);
         assert_eq!(split_all("---\r\na: b\r\n---\r\n").0.unwrap().block, "a: b\r\n");
         assert_eq!(
             split_all("---\n---").0.unwrap(),
-            Parts { block: "", block_line: 2, body: "", body_line: 3 }
+            ManifestParts { block: "", block_line: 2, body: "", body_line: 3 }
         );
     }
 

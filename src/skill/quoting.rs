@@ -4,8 +4,8 @@
 //! Measured over 4,443 real frontmatters: quoting *before* parsing breaks 264 valid
 //! ones and changes 947 values; quoting after a failure recovers 44 of 50.
 
-use super::rules::{self, Findings, Pos};
-use super::yaml::{self, Fault, Yaml};
+use super::rules::{self, Findings, Position};
+use super::yaml::{self, Yaml, YamlFault};
 
 /// Reads the block again with every top-level `key: text` line quoted that is no YAML
 /// by itself. `fault` is what parsing ended with. `None` when quoting does not make it
@@ -13,9 +13,9 @@ use super::yaml::{self, Fault, Yaml};
 pub(super) fn recover(
     block: &str,
     first_line: usize,
-    fault: &Fault,
+    fault: &YamlFault,
     findings: &mut Findings,
-) -> Option<(Option<Yaml>, Vec<Fault>)> {
+) -> Option<(Option<Yaml>, Vec<YamlFault>)> {
     if fault.rule != rules::YAML {
         return None;
     }
@@ -24,7 +24,7 @@ pub(super) fn recover(
     for (at, line) in block.split_inclusive('\n').enumerate() {
         match quote(line) {
             Some((column, text)) => {
-                quoted.push((Pos { line: first_line + at, column }, text.clone()));
+                quoted.push((Position { line: first_line + at, column }, text.clone()));
                 mended.push_str(&text);
                 mended.push('\n');
             }
@@ -60,7 +60,7 @@ fn quote(line: &str) -> Option<(usize, String)> {
 }
 
 /// How to mend what [`recover`] could not, judged by the line of the fault.
-pub(super) fn advice(block: &str, first_line: usize, fault: &Fault) -> String {
+pub(super) fn advice(block: &str, first_line: usize, fault: &YamlFault) -> String {
     if !fault.help.is_empty() {
         return fault.help.to_owned();
     }

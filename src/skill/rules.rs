@@ -30,7 +30,7 @@ pub(crate) enum Profile {
 /// One rule: its stable name and what a break of it means under each profile
 /// (`None`: not worth a word).
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Rule {
+pub(crate) struct SkillRule {
     /// Stable kebab-case name, for `--json`, `--allow` and documentation.
     pub(crate) code: &'static str,
     pub(crate) install: Option<Severity>,
@@ -40,7 +40,7 @@ pub(crate) struct Rule {
     pub(crate) allowable: bool,
 }
 
-impl Rule {
+impl SkillRule {
     /// The severity of a break under `profile`; `None` when it is not reported.
     pub(crate) fn severity(&self, profile: Profile) -> Option<Severity> {
         match profile {
@@ -70,7 +70,7 @@ macro_rules! level {
 /// Writes each row both as a constant and into [`ALL`].
 macro_rules! rules {
     ($($name:ident $code:literal $install:tt $lint:tt $upload:tt $allowable:literal)+) => {
-        $(pub(crate) const $name: &Rule = &Rule {
+        $(pub(crate) const $name: &SkillRule = &SkillRule {
             code: $code,
             install: level!($install),
             lint: level!($lint),
@@ -78,7 +78,7 @@ macro_rules! rules {
             allowable: $allowable,
         };)+
         /// Every rule, in the order of the table.
-        pub(crate) const ALL: &[&Rule] = &[$($name),+];
+        pub(crate) const ALL: &[&SkillRule] = &[$($name),+];
     };
 }
 
@@ -159,12 +159,12 @@ rules! {
 
 /// A place in a text file: both 1-based, columns in code points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Pos {
+pub(crate) struct Position {
     pub(crate) line: usize,
     pub(crate) column: usize,
 }
 
-impl Pos {
+impl Position {
     pub(crate) const START: Self = Self { line: 1, column: 1 };
 
     pub(crate) fn line(line: usize) -> Self {
@@ -207,7 +207,12 @@ pub(crate) fn can_be_allowed(code: &str) -> bool {
 /// finding: an error under every profile.
 pub(crate) fn unfit(reason: &str) -> Finding {
     let mut findings = Findings::new(Profile::Lint, ".");
-    findings.add(UNFIT, Pos::START, reason, "rename, move or remove it: it cannot be installed everywhere");
+    findings.add(
+        UNFIT,
+        Position::START,
+        reason,
+        "rename, move or remove it: it cannot be installed everywhere",
+    );
     findings.into_vec().remove(0)
 }
 
@@ -227,7 +232,13 @@ impl Findings {
 
     /// Notes a break of `rule`, or nothing when the profile is silent about it. Line
     /// feeds and everything that acts on a terminal is escaped here, once for all.
-    pub(crate) fn add(&mut self, rule: &Rule, at: Pos, message: impl AsRef<str>, help: impl AsRef<str>) {
+    pub(crate) fn add(
+        &mut self,
+        rule: &SkillRule,
+        at: Position,
+        message: impl AsRef<str>,
+        help: impl AsRef<str>,
+    ) {
         let Some(severity) = rule.severity(self.profile) else { return };
         self.list.push(Finding {
             code: rule.code,
@@ -245,7 +256,7 @@ impl Findings {
     }
 
     /// True when a break of `rule` was noted.
-    pub(crate) fn has(&self, rule: &Rule) -> bool {
+    pub(crate) fn has(&self, rule: &SkillRule) -> bool {
         self.list.iter().any(|finding| finding.code == rule.code)
     }
 
@@ -314,8 +325,8 @@ mod tests {
     #[test]
     fn only_an_allowable_code_is_allowed() {
         let mut findings = Findings::new(Profile::Install, "SKILL.md");
-        findings.add(TAG_CHARACTERS, Pos::START, "hidden", "");
-        findings.add(NOT_CLOSED, Pos::START, "open", "");
+        findings.add(TAG_CHARACTERS, Position::START, "hidden", "");
+        findings.add(NOT_CLOSED, Position::START, "open", "");
         let mut findings = findings.into_vec();
         assert!(allow(&mut findings, &["frontmatter-not-closed".into()]).is_err());
         assert!(allow(&mut findings, &["tag-characters".into()]).is_ok());
@@ -327,7 +338,7 @@ mod tests {
     #[test]
     fn a_finding_never_acts_on_the_terminal() {
         let mut findings = Findings::new(Profile::Lint, "a\u{1b}b");
-        findings.add(NOT_CLOSED, Pos::START, "x\u{202e}y\nz", "\u{7}");
+        findings.add(NOT_CLOSED, Position::START, "x\u{202e}y\nz", "\u{7}");
         let findings = findings.into_vec();
         assert_eq!(findings[0].file, "a\\u{1b}b");
         assert_eq!(findings[0].message, "x\\u{202e}y\\u{a}z");

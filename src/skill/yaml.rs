@@ -9,7 +9,7 @@
 use granit_parser::{ErrorKind, Event, Marker, Options, Parser, ScalarStyle};
 use serde_yaml::{Mapping, Number, Value};
 
-use super::rules::{self, Pos, Rule, excerpt};
+use super::rules::{self, Position, SkillRule, excerpt};
 
 /// Collections inside each other; the deepest real frontmatter has 7.
 const MAX_DEPTH: usize = 32;
@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 32;
 /// A value and where it begins.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Yaml {
-    pub(crate) at: Pos,
+    pub(crate) at: Position,
     pub(crate) data: Data,
 }
 
@@ -35,9 +35,9 @@ pub(crate) enum Data {
 
 /// Something that must not stand in frontmatter.
 #[derive(Debug)]
-pub(crate) struct Fault {
-    pub(crate) rule: &'static Rule,
-    pub(crate) at: Pos,
+pub(crate) struct YamlFault {
+    pub(crate) rule: &'static SkillRule,
+    pub(crate) at: Position,
     pub(crate) message: String,
     pub(crate) help: &'static str,
 }
@@ -47,10 +47,10 @@ pub(crate) struct Fault {
 ///
 /// # Errors
 /// The fault after which nothing more can be read. `None` as tree: only comments.
-pub(crate) fn parse(block: &str, first_line: usize) -> Result<(Option<Yaml>, Vec<Fault>), Fault> {
+pub(crate) fn parse(block: &str, first_line: usize) -> Result<(Option<Yaml>, Vec<YamlFault>), YamlFault> {
     let mut options = Options::default();
     options.emit_unresolved_aliases = true;
-    let mut builder = Builder { first_line, ..Builder::default() };
+    let mut builder = YamlBuilder { first_line, ..YamlBuilder::default() };
     for event in Parser::new_from_str_with_options(block, options) {
         let (event, span) = event.map_err(|error| builder.syntax(&error))?;
         let at = builder.pos(&span.start);
@@ -169,38 +169,49 @@ fn number(text: &str) -> Option<Number> {
 }
 
 /// A collection whose end is still to come.
-enum Open {
-    List(Pos, Vec<Yaml>),
+enum OpenCollection {
+    List(Position, Vec<Yaml>),
     /// With the key that waits for its value.
-    Map(Pos, Vec<(Yaml, Yaml)>, Option<Yaml>),
+    Map(Position, Vec<(Yaml, Yaml)>, Option<Yaml>),
 }
 
 #[derive(Default)]
-struct Builder {
+struct YamlBuilder {
     first_line: usize,
-    open: Vec<Open>,
+    open: Vec<OpenCollection>,
     root: Option<Yaml>,
     documents: usize,
-    faults: Vec<Fault>,
+    faults: Vec<YamlFault>,
 }
 
-impl Builder {
-    fn pos(&self, marker: &Marker) -> Pos {
-        Pos { line: (marker.line() + self.first_line).saturating_sub(1), column: marker.col() + 1 }
+impl YamlBuilder {
+    fn pos(&self, marker: &Marker) -> Position {
+        Position { line: (marker.line() + self.first_line).saturating_sub(1), column: marker.col() + 1 }
     }
 
-    fn syntax(&self, error: &granit_parser::ScanError) -> Fault {
+    fn syntax(&self, error: &granit_parser::ScanError) -> YamlFault {
         if *error.kind() == ErrorKind::RecursionLimitExceeded {
             return too_deep(self.pos(error.marker()));
         }
-        Fault { rule: rules::YAML, at: self.pos(error.marker()), message: error.kind().to_string(), help: "" }
+        YamlFault {
+            rule: rules::YAML,
+            at: self.pos(error.marker()),
+            message: error.kind().to_string(),
+            help: "",
+        }
     }
 
-    fn fault(&mut self, rule: &'static Rule, at: Pos, message: impl Into<String>, help: &'static str) {
-        self.faults.push(Fault { rule, at, message: message.into(), help });
+    fn fault(
+        &mut self,
+        rule: &'static SkillRule,
+        at: Position,
+        message: impl Into<String>,
+        help: &'static str,
+    ) {
+        self.faults.push(YamlFault { rule, at, message: message.into(), help });
     }
 
-    fn take(&mut self, event: Event<'_>, at: Pos) -> Result<(), Fault> {
+    fn take(&mut self, event: Event<'_>, at: Position) -> Result<(), YamlFault> {
         match event {
             Event::DocumentStart(..) => return self.document(at),
             Event::Scalar(text, style, anchor, tag) => {
@@ -210,11 +221,11 @@ impl Builder {
             }
             Event::SequenceStart(_, anchor, tag) => {
                 self.properties(at, anchor, tag.is_some());
-                return self.descend(Open::List(at, Vec::new()), at);
+                return self.descend(OpenCollection::List(at, Vec::new()), at);
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.properties(at, anchor, tag.is_some());
-                return self.descend(Open::Map(at, Vec::new(), None), at);
+                return self.descend(OpenCollection::Map(at, Vec::new(), None), at);
             }
             Event::SequenceEnd | Event::MappingEnd => self.ascend(),
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
@@ -231,16 +242,16 @@ impl Builder {
         Ok(())
     }
 
-    fn document(&mut self, at: Pos) -> Result<(), Fault> {
+    fn document(&mut self, at: Position) -> Result<(), YamlFault> {
         self.documents += 1;
         if self.documents == 1 {
             return Ok(());
         }
         let message = "a second YAML document begins here".to_owned();
-        Err(Fault { rule: rules::YAML_DOCUMENTS, at, message, help: "remove the line `...`" })
+        Err(YamlFault { rule: rules::YAML_DOCUMENTS, at, message, help: "remove the line `...`" })
     }
 
-    fn properties(&mut self, at: Pos, anchor: usize, tag: bool) {
+    fn properties(&mut self, at: Position, anchor: usize, tag: bool) {
         if anchor != 0 {
             self.fault(
                 rules::YAML_ANCHOR,
@@ -259,7 +270,7 @@ impl Builder {
         }
     }
 
-    fn descend(&mut self, open: Open, at: Pos) -> Result<(), Fault> {
+    fn descend(&mut self, open: OpenCollection, at: Position) -> Result<(), YamlFault> {
         self.open.push(open);
         if self.open.len() <= MAX_DEPTH {
             return Ok(());
@@ -269,8 +280,8 @@ impl Builder {
 
     fn ascend(&mut self) {
         let closed = match self.open.pop() {
-            Some(Open::List(at, items)) => Yaml { at, data: Data::List(items) },
-            Some(Open::Map(at, pairs, _)) => {
+            Some(OpenCollection::List(at, items)) => Yaml { at, data: Data::List(items) },
+            Some(OpenCollection::Map(at, pairs, _)) => {
                 self.check_keys(&pairs);
                 Yaml { at, data: Data::Map(pairs) }
             }
@@ -282,8 +293,8 @@ impl Builder {
     /// Puts a finished value where it belongs.
     fn close(&mut self, value: Yaml) {
         match self.open.last_mut() {
-            Some(Open::List(_, items)) => items.push(value),
-            Some(Open::Map(_, pairs, key)) => match key.take() {
+            Some(OpenCollection::List(_, items)) => items.push(value),
+            Some(OpenCollection::Map(_, pairs, key)) => match key.take() {
                 Some(key) => pairs.push((key, value)),
                 None => *key = Some(value),
             },
@@ -310,9 +321,9 @@ impl Builder {
     }
 }
 
-fn too_deep(at: Pos) -> Fault {
+fn too_deep(at: Position) -> YamlFault {
     let message = format!("lists and maps inside each other more than {MAX_DEPTH} deep");
-    Fault { rule: rules::YAML_DEPTH, at, message, help: "keep the frontmatter flat" }
+    YamlFault { rule: rules::YAML_DEPTH, at, message, help: "keep the frontmatter flat" }
 }
 
 #[cfg(test)]
@@ -359,7 +370,7 @@ mod tests {
         let texts: Vec<_> = pairs.iter().map(|(_, value)| value.text().unwrap()).collect();
         assert_eq!(texts, ["1.10", "yes", "3000"]);
         assert!(pairs.iter().all(|(_, value)| value.reads_as_other_type()));
-        assert_eq!(pairs[2].1.at, Pos { line: 4, column: 8 });
+        assert_eq!(pairs[2].1.at, Position { line: 4, column: 8 });
     }
 
     #[test]
@@ -401,7 +412,7 @@ mod tests {
     #[test]
     fn an_error_names_the_line_of_the_file() {
         let fault = parse("a: x\nb: y: z\n", 2).unwrap_err();
-        assert_eq!(fault.at, Pos { line: 3, column: 5 });
+        assert_eq!(fault.at, Position { line: 3, column: 5 });
     }
 
     /// Values such as frontmatter holds, for the comparison below.

@@ -13,14 +13,14 @@ use crate::path::RelPath;
 
 /// A text in its parts, before anything is decoded: `address//folder#reference@skill`.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Parts<'a> {
+pub(super) struct AddressParts<'a> {
     pub(super) address: &'a str,
     pub(super) folder: Option<&'a str>,
     pub(super) query: Option<&'a str>,
     pub(super) fragment: Option<&'a str>,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> AddressParts<'a> {
     /// Splits; `path_at` is where a path begins, so that `//` of a scheme is left alone.
     pub(super) fn of(text: &'a str, path_at: usize, with_query: bool) -> Self {
         let (rest, fragment) = cut(text, '#');
@@ -120,7 +120,7 @@ pub(super) fn check_scheme(scheme: &str) -> Result<()> {
 }
 
 /// Checks an address and gives it without query, fragment and folder.
-pub(super) fn check_url(parts: &Parts) -> Result<Url> {
+pub(super) fn check_url(parts: &AddressParts) -> Result<Url> {
     let hint = "write it like `https://host/owner/repo.git`";
     let url = Url::parse(parts.address)
         .map_err(|cause| error!(Usage, "the address cannot be read").cause(cause).hint(hint))?;
@@ -189,7 +189,7 @@ fn check_path(path: &str) -> Result<()> {
 }
 
 /// A git remote of any host: `url//folder#reference@skill`.
-pub(super) fn git_remote(url: Url, mut parts: Parts) -> Result<Request> {
+pub(super) fn git_remote(url: Url, mut parts: AddressParts) -> Result<Request> {
     if parts.query.is_some() {
         return Err(error!(Usage, "a repository's address has no `?…` part")
             .hint(format!("leave it away: `{}`", git_text(url.as_str()))));
@@ -228,7 +228,7 @@ pub(super) fn assemble(
 }
 
 /// `file:///path`: a git repository, or an archive by its ending.
-pub(super) fn file(mut parts: Parts) -> Result<Request> {
+pub(super) fn file(mut parts: AddressParts) -> Result<Request> {
     let hint = "write three slashes: `file:///home/me/repo`";
     check_path(&decode(parts.address)?)?;
     let url = Url::parse(parts.address)
@@ -257,7 +257,7 @@ pub(super) fn file(mut parts: Parts) -> Result<Request> {
 }
 
 /// An archive: a place in it may be named, a reference or a skill may not.
-pub(super) fn archive(location: String, parts: &Parts) -> Result<Request> {
+pub(super) fn archive(location: String, parts: &AddressParts) -> Result<Request> {
     if parts.fragment.is_some_and(|fragment| !fragment.is_empty()) {
         return Err(error!(Usage, "an archive has no branches, tags or commits to name behind `#`")
             .hint("to hold it at its bytes use `--integrity sha256:…`")
@@ -288,7 +288,7 @@ pub(super) fn check_query(query: Option<&str>) -> Result<()> {
 /// github.com.
 pub(super) fn scp(text: &str) -> Result<Request> {
     let path_at = text.find(':').unwrap_or_default();
-    let mut parts = Parts::of(text, path_at + 1, false);
+    let mut parts = AddressParts::of(text, path_at + 1, false);
     if parts.address.contains(char::is_whitespace) {
         fail!(Usage, "the address holds a blank");
     }

@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::address::{Parts, archive, assemble, check_query, git_remote};
+use super::address::{AddressParts, archive, assemble, check_query, git_remote};
 use super::names::{
     self, bitbucket, decode, github, gitlab, is_archive, refuse_foreign_archive, without_git,
 };
@@ -35,13 +35,13 @@ const NO_OWNERS: [&str; 12] = [
 ];
 
 /// Where a page points: a state of the repository, and a folder in it.
-struct Place {
+struct PageTarget {
     reference: Reference,
     folder: Option<RelPath>,
 }
 
 /// Reads an `http(s)` address. `git` is true behind `git+`.
-pub(super) fn parse(url: Url, parts: Parts, git: bool) -> Result<Request> {
+pub(super) fn parse(url: Url, parts: AddressParts, git: bool) -> Result<Request> {
     let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
     let host = host.strip_prefix("www.").unwrap_or(&host);
     match host {
@@ -67,7 +67,7 @@ fn words(url: &Url) -> Result<Vec<String>> {
     path.split('/').map(decode).collect()
 }
 
-fn github_page(url: &Url, mut parts: Parts) -> Result<Request> {
+fn github_page(url: &Url, mut parts: AddressParts) -> Result<Request> {
     let words = words(url)?;
     let [owner, repo, rest @ ..] = &words[..] else {
         return Err(error!(Usage, "`{}` names no repository of github.com", printable(url.path(), false))
@@ -93,7 +93,11 @@ fn github_page(url: &Url, mut parts: Parts) -> Result<Request> {
 
 /// The page of a repository itself: `…/repo`, `…/repo.git`, with `#ref` and `@skill`, and
 /// what a browser leaves behind it.
-fn repository(parts: &mut Parts, repo: &str, source: impl Fn(&str) -> Result<Source>) -> Result<Request> {
+fn repository(
+    parts: &mut AddressParts,
+    repo: &str,
+    source: impl Fn(&str) -> Result<Source>,
+) -> Result<Request> {
     let skill = parts.take_skill()?;
     let repo = if skill.is_some() { repo.rsplit_once('@').map_or(repo, |(repo, _)| repo) } else { repo };
     let stem = without_git(repo);
@@ -108,7 +112,7 @@ fn repository(parts: &mut Parts, repo: &str, source: impl Fn(&str) -> Result<Sou
     assemble(source(stem)?, parts.folder()?, parts.fragment, skill)
 }
 
-fn github_raw(url: &Url, parts: Parts) -> Result<Request> {
+fn github_raw(url: &Url, parts: AddressParts) -> Result<Request> {
     let words = words(url)?;
     let [owner, repo, rest @ ..] = &words[..] else {
         fail!(Usage, "`{}` names no file of a repository", printable(url.path(), false));
@@ -120,7 +124,7 @@ fn github_raw(url: &Url, parts: Parts) -> Result<Request> {
 }
 
 /// GitLab separates the project from the page by `/-/`; older links do without.
-fn gitlab_page(url: &Url, mut parts: Parts) -> Result<Request> {
+fn gitlab_page(url: &Url, mut parts: AddressParts) -> Result<Request> {
     let words = words(url)?;
     let Some((project, page)) = split_gitlab(&words) else {
         let [groups @ .., repo] = &words[..] else {
@@ -151,7 +155,7 @@ fn is_file_download(page: &[String]) -> bool {
     page.first().is_some_and(|word| word == "raw") && page.last().is_some_and(|name| is_archive(name))
 }
 
-fn bitbucket_page(url: &Url, mut parts: Parts) -> Result<Request> {
+fn bitbucket_page(url: &Url, mut parts: AddressParts) -> Result<Request> {
     let words = words(url)?;
     let [workspace, repo, rest @ ..] = &words[..] else {
         return Err(error!(Usage, "`{}` names no repository of bitbucket.org", printable(url.path(), false))
@@ -165,10 +169,10 @@ fn bitbucket_page(url: &Url, mut parts: Parts) -> Result<Request> {
         "get" | "downloads" => archive_at(url, &parts),
         "branch" => {
             let name = rest[1..].join("/");
-            finish(source, Place { reference: parse_below("refs/heads/", &name)?, folder: None }, &parts)
+            finish(source, PageTarget { reference: parse_below("refs/heads/", &name)?, folder: None }, &parts)
         }
         "src" if rest.len() == 1 => {
-            finish(source, Place { reference: Reference::Default, folder: None }, &parts)
+            finish(source, PageTarget { reference: Reference::Default, folder: None }, &parts)
         }
         "src" => finish(source, tail_of(&rest[1..], rest.last())?, &parts),
         _ => on_page(source, rest, &parts),
@@ -176,24 +180,24 @@ fn bitbucket_page(url: &Url, mut parts: Parts) -> Result<Request> {
 }
 
 /// A file or folder by what it is called: Bitbucket and Gitea show both under one word.
-fn tail_of(words: &[String], last: Option<&String>) -> Result<Place> {
+fn tail_of(words: &[String], last: Option<&String>) -> Result<PageTarget> {
     let file = last.is_some_and(|name| name.to_ascii_lowercase().ends_with(".md"));
     tail(words, file)
 }
 
 /// What stands behind the repository in the address of one of its pages.
-fn on_page(source: Source, page: &[String], parts: &Parts) -> Result<Request> {
+fn on_page(source: Source, page: &[String], parts: &AddressParts) -> Result<Request> {
     let word = page.first().map(String::as_str).unwrap_or_default();
     let rest = page.get(1..).unwrap_or_default();
     let place = match (word, rest.first().map(String::as_str)) {
         ("tree" | "commits", Some(_)) => tail(rest, false)?,
         ("blob" | "raw" | "blame" | "edit", Some(_)) => tail(rest, true)?,
-        ("commit", Some(sha)) => Place { reference: Reference::parse(sha)?, folder: None },
+        ("commit", Some(sha)) => PageTarget { reference: Reference::parse(sha)?, folder: None },
         ("releases", Some("tag")) => {
-            Place { reference: parse_below("refs/tags/", &rest[1..].join("/"))?, folder: None }
+            PageTarget { reference: parse_below("refs/tags/", &rest[1..].join("/"))?, folder: None }
         }
         ("releases" | "tags", Some(tag)) if tag != "latest" => {
-            Place { reference: parse_below("refs/tags/", &rest.join("/"))?, folder: None }
+            PageTarget { reference: parse_below("refs/tags/", &rest.join("/"))?, folder: None }
         }
         _ => {
             return Err(error!(
@@ -215,7 +219,7 @@ fn parse_below(root: &str, name: &str) -> Result<Reference> {
 
 /// A reference, which may hold slashes, and what follows it. `file` is true where the last
 /// word is a file: it must be `SKILL.md`, whose folder is meant.
-fn tail(words: &[String], file: bool) -> Result<Place> {
+fn tail(words: &[String], file: bool) -> Result<PageTarget> {
     let mut words = words;
     if let [front @ .., last] = words
         && !front.is_empty()
@@ -231,9 +235,9 @@ fn tail(words: &[String], file: bool) -> Result<Place> {
         && let Ok(sha) = first.parse::<Sha>()
     {
         let folder = check_folder(&rest.join("/"))?;
-        return Ok(Place { reference: Reference::Sha(sha), folder });
+        return Ok(PageTarget { reference: Reference::Sha(sha), folder });
     }
-    Ok(Place { reference: Reference::tail(&words.join("/"))?, folder: None })
+    Ok(PageTarget { reference: Reference::tail(&words.join("/"))?, folder: None })
 }
 
 fn check_folder(text: &str) -> Result<Option<RelPath>> {
@@ -247,7 +251,7 @@ fn check_folder(text: &str) -> Result<Option<RelPath>> {
 
 /// A request for a page. The fragment of a page is a place on it (`#L10`, `#usage`), unless
 /// it can only be meant as a reference: then two are named.
-fn finish(source: Source, place: Place, parts: &Parts) -> Result<Request> {
+fn finish(source: Source, place: PageTarget, parts: &AddressParts) -> Result<Request> {
     if let Some(second) = parts.fragment.filter(|text| looks_like_reference(text) || text.contains('@')) {
         return Err(error!(
             Usage,
@@ -259,12 +263,12 @@ fn finish(source: Source, place: Place, parts: &Parts) -> Result<Request> {
     if parts.folder.is_some() {
         fail!(Usage, "the address of a page has an empty part (`//`)");
     }
-    let Place { reference, folder } = place;
+    let PageTarget { reference, folder } = place;
     Ok(Request { source, reference, subdirectory: folder, skill: None })
 }
 
 /// An archive by its address; the query stays, as it may choose what is sent.
-fn archive_at(url: &Url, parts: &Parts) -> Result<Request> {
+fn archive_at(url: &Url, parts: &AddressParts) -> Result<Request> {
     refuse_foreign_archive(url.path())?;
     check_query(parts.query)?;
     let query = parts.query.filter(|query| !query.is_empty());
@@ -299,7 +303,7 @@ fn skills_site(url: &Url) -> Error {
 }
 
 /// Any other host: only what says by itself that it is an archive or a repository.
-fn other(url: Url, parts: Parts, git: bool, host: &str) -> Result<Request> {
+fn other(url: Url, parts: AddressParts, git: bool, host: &str) -> Result<Request> {
     if !git {
         refuse_foreign_archive(url.path())?;
         if is_archive(url.path()) {
@@ -351,7 +355,7 @@ fn is_served(words: &[String]) -> bool {
         && name != "index.json"
 }
 
-fn served(mut url: Url, words: &[String], parts: Parts) -> Result<Request> {
+fn served(mut url: Url, words: &[String], parts: AddressParts) -> Result<Request> {
     if parts.fragment.is_some_and(|fragment| !fragment.is_empty()) || parts.query.is_some() {
         return Err(error!(Usage, "nothing can be chosen of a skill that a host serves by `?…` or `#…`")
             .hint("leave it away; to hold it at its files use `--integrity sha256:…`"));
@@ -384,7 +388,7 @@ fn gitea(words: &[String]) -> Option<(usize, &str)> {
     matches!(kind, "branch" | "tag" | "commit").then_some((at, kind))
 }
 
-fn gitea_page(url: &Url, words: &[String], at: usize, kind: &str, parts: &Parts) -> Result<Request> {
+fn gitea_page(url: &Url, words: &[String], at: usize, kind: &str, parts: &AddressParts) -> Result<Request> {
     let rest = words.get(at + 2..).unwrap_or_default();
     let mut place: Vec<String> = match kind {
         "branch" => vec!["refs".into(), "heads".into()],
@@ -417,7 +421,7 @@ fn git_source(url: &Url, repository: &[String]) -> Result<Source> {
 
 /// Azure DevOps: `…/_git/repo?path=/skills/pdf&version=GBmain`. `GB` is a branch, `GT` a
 /// tag, `GC` a commit. Its clone addresses carry the organisation as a user name.
-fn azure(mut url: Url, mut parts: Parts) -> Result<Request> {
+fn azure(mut url: Url, mut parts: AddressParts) -> Result<Request> {
     let _ = url.set_username("");
     let query = parts.query.take();
     if query.is_none() {
@@ -436,5 +440,5 @@ fn azure(mut url: Url, mut parts: Parts) -> Result<Request> {
         }
     }
     let source = Source::Git { url: url.as_str().trim_end_matches('/').to_owned() };
-    finish(source, Place { reference, folder }, &parts)
+    finish(source, PageTarget { reference, folder }, &parts)
 }

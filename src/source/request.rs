@@ -18,7 +18,7 @@
 //! taken as it stands, `#`, `@` and `%` included. What could mean two things is an error
 //! that says how to write either.
 
-use super::address::{self, Parts, assemble};
+use super::address::{self, AddressParts, assemble};
 use super::names::{
     self, PAGE_WORDS, PREFIXES, bitbucket, folder, github, gitlab, is_archive, is_drive, is_entry, is_name,
     without_git,
@@ -314,7 +314,7 @@ fn parse_url(text: &str) -> Result<Request> {
     }
     let host_at = scheme.len() + 3;
     let path_at = plain[host_at..].find(['/', '?', '#']).map_or(plain.len(), |at| host_at + at);
-    let parts = Parts::of(plain, path_at, true);
+    let parts = AddressParts::of(plain, path_at, true);
     match scheme.as_str() {
         "file" => address::file(parts),
         "ssh" => address::git_remote(address::check_url(&parts)?, parts),
@@ -451,7 +451,7 @@ fn owned(text: &str, form: &str, source: fn(&str, &str) -> Result<Source>) -> Re
             error!(Usage, "a kind of source stands before a whole address").hint("write the address alone")
         );
     }
-    let mut parts = Parts::of(text, 0, false);
+    let mut parts = AddressParts::of(text, 0, false);
     let skill = parts.take_skill()?;
     let hint = format!("write it like `{form}`, `{form}/path/to/skill` or `{form}@skill-name`");
     let mut words = parts.address.trim_end_matches('/').splitn(3, '/');
@@ -472,7 +472,7 @@ fn owned(text: &str, form: &str, source: fn(&str, &str) -> Result<Source>) -> Re
 
 /// `group/…/repo[//folder]`.
 fn nested(text: &str) -> Result<Request> {
-    let mut parts = Parts::of(text, 0, false);
+    let mut parts = AddressParts::of(text, 0, false);
     let skill = parts.take_skill()?;
     let project = without_git(parts.address.trim_end_matches('/'));
     let source = gitlab(project)

@@ -10,7 +10,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use super::{Recovery, Store};
-use crate::agents::Target;
+use crate::agents::InstallTarget;
 use crate::digest::sha256_hex;
 use crate::error::{Context as _, Result, error};
 use crate::fsx;
@@ -184,7 +184,7 @@ impl Journal {
             .hint("set `skills.registry` as it was and run the command again, or `ba-agent doctor`"));
         }
         for root in &self.roots {
-            let target = Target::parse(&root.target)?;
+            let target = InstallTarget::parse(&root.target)?;
             store.places.check(&target)?;
             let now = store.places.root(&target);
             if now != root.place {

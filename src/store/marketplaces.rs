@@ -22,15 +22,15 @@ const LARGEST: u64 = 16 << 20;
 
 /// The document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Document {
+struct MarketplacesFile {
     schema_version: String,
     #[serde(default)]
-    marketplaces: BTreeMap<String, Marketplace>,
+    marketplaces: BTreeMap<String, RegisteredMarketplace>,
     #[serde(flatten)]
     extra: BTreeMap<String, Value>,
 }
 
-impl Default for Document {
+impl Default for MarketplacesFile {
     fn default() -> Self {
         Self {
             schema_version: SCHEMA_VERSION.to_owned(),
@@ -42,7 +42,7 @@ impl Default for Document {
 
 /// One registered marketplace. There is no place for a token in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Marketplace {
+pub(crate) struct RegisteredMarketplace {
     /// Canonical text of where it is.
     pub(crate) source: String,
     /// The catalogue in it, from its top: a file of the tree, or the URL of an index. Absent
@@ -73,9 +73,9 @@ fn yes() -> bool {
 /// user's, whose names a project may take for others.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Marketplaces {
-    own: BTreeMap<String, Marketplace>,
+    own: BTreeMap<String, RegisteredMarketplace>,
     /// The user's, as a project sees them.
-    behind: BTreeMap<String, Marketplace>,
+    behind: BTreeMap<String, RegisteredMarketplace>,
 }
 
 impl Marketplaces {
@@ -101,13 +101,13 @@ impl Marketplaces {
     }
 
     /// All of them by name.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &Marketplace)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &RegisteredMarketplace)> {
         let hidden = |name: &&String| !self.own.contains_key(*name);
         self.own.iter().chain(self.behind.iter().filter(move |(name, _)| hidden(name)))
     }
 
     /// Those that are searched and installed from.
-    pub(crate) fn enabled(&self) -> impl Iterator<Item = (&String, &Marketplace)> {
+    pub(crate) fn enabled(&self) -> impl Iterator<Item = (&String, &RegisteredMarketplace)> {
         self.all().filter(|(_, marketplace)| marketplace.enabled)
     }
 
@@ -118,7 +118,9 @@ impl Marketplaces {
 
     /// The names that this scope takes over from the user's, with both sources: whoever wrote
     /// the project may mean another place than the user who knows the name.
-    pub(crate) fn hiding(&self) -> impl Iterator<Item = (&str, &Marketplace, &Marketplace)> {
+    pub(crate) fn hiding(
+        &self,
+    ) -> impl Iterator<Item = (&str, &RegisteredMarketplace, &RegisteredMarketplace)> {
         let both =
             self.own.iter().filter_map(|(name, own)| Some((name.as_str(), own, self.behind.get(name)?)));
         both.filter(|(_, own, behind)| own.source != behind.source)
@@ -128,7 +130,7 @@ impl Marketplaces {
     ///
     /// # Errors
     /// `NotFound`, with the nearest name.
-    pub(crate) fn get(&self, name: &str) -> Result<&Marketplace> {
+    pub(crate) fn get(&self, name: &str) -> Result<&RegisteredMarketplace> {
         self.own.get(name).or_else(|| self.behind.get(name)).ok_or_else(|| self.unknown(name))
     }
 
@@ -153,7 +155,7 @@ pub(crate) fn change<T>(
     lock: &Path,
     wait: Duration,
     waiting: &dyn Fn(&str),
-    change: impl FnOnce(&mut BTreeMap<String, Marketplace>) -> Result<T>,
+    change: impl FnOnce(&mut BTreeMap<String, RegisteredMarketplace>) -> Result<T>,
 ) -> Result<T> {
     let lock = Lock::take(lock, wait, waiting)?;
     let folder = fsx::parent(file);
@@ -169,7 +171,7 @@ pub(crate) fn change<T>(
 
 fn rewrite<T>(
     file: &Path,
-    change: impl FnOnce(&mut BTreeMap<String, Marketplace>) -> Result<T>,
+    change: impl FnOnce(&mut BTreeMap<String, RegisteredMarketplace>) -> Result<T>,
 ) -> Result<T> {
     let mut document = read(file)?;
     let before = document.clone();
@@ -182,16 +184,16 @@ fn rewrite<T>(
     Ok(value)
 }
 
-fn read(file: &Path) -> Result<Document> {
+fn read(file: &Path) -> Result<MarketplacesFile> {
     match fsx::read_plain_file(file, LARGEST)? {
         Some(bytes) => parse(&bytes, file),
-        None => Ok(Document::default()),
+        None => Ok(MarketplacesFile::default()),
     }
 }
 
-fn parse(bytes: &[u8], file: &Path) -> Result<Document> {
+fn parse(bytes: &[u8], file: &Path) -> Result<MarketplacesFile> {
     let shown = file.display();
-    let document: Document = serde_json::from_slice(bytes).map_err(|e| {
+    let document: MarketplacesFile = serde_json::from_slice(bytes).map_err(|e| {
         error!(Invalid, "`{shown}` is no list of marketplaces in line {}, column {}", e.line(), e.column())
             .cause(e)
             .hint("restore it from version control, or move it away and add the marketplaces again; it was not changed")
@@ -226,8 +228,8 @@ pub(crate) fn check_any(data: &[u8]) {
 mod tests {
     use super::*;
 
-    fn marketplace(source: &str) -> Marketplace {
-        Marketplace {
+    fn marketplace(source: &str) -> RegisteredMarketplace {
+        RegisteredMarketplace {
             source: source.to_owned(),
             manifest: None,
             named: false,

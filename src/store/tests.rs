@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::journal::Phase;
 use super::*;
-use crate::agents::Target;
+use crate::agents::InstallTarget;
 use crate::digest::sha256_hex;
 use crate::layout::{Env, Scope};
 use crate::listing::{FileEntry, Limits, Listing, Node};
@@ -66,7 +66,7 @@ impl Place {
     }
 
     fn root(&self) -> PathBuf {
-        self.store.places.root(&Target::default())
+        self.store.places.root(&InstallTarget::default())
     }
 
     fn picture(&self) -> BTreeMap<String, String> {

@@ -15,7 +15,7 @@ use crate::digest::{self, Digest, sha256_hex};
 use crate::disk;
 use crate::error::{Context as _, Error, Result, error, printable};
 use crate::fsx;
-use crate::registry::{LockEntry, Mode, Registry};
+use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::SkillName;
 
 /// An edited folder is kept in memory on its way into the history.
@@ -105,7 +105,7 @@ impl Transaction {
     fn keep_replaced(&self, registry: &Registry) {
         let trees = self.store.history.trees();
         let is_due = |(name, before): &(&SkillName, &LockEntry)| {
-            before.mode != Mode::Live
+            before.mode != InstallMode::Live
                 && registry.skills.get(*name).is_none_or(|after| after.digest != before.digest)
                 && !self.edited.contains_key(*name)
                 && !trees.has(&before.digest)

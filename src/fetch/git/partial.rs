@@ -16,7 +16,7 @@ use crate::error::{Result, error};
 use crate::listing::{FileEntry, Listing, Node};
 use crate::package::{Contents, Package, missing_bytes};
 use crate::skill::{LOWER_MANIFEST, MANIFEST};
-use crate::source::{Pin, Resolved};
+use crate::source::{Resolved, Revision};
 
 /// Up to this many blobs are asked for one by one, however few files the commit has.
 const FEW_BLOBS: usize = 64;
@@ -178,7 +178,7 @@ impl PartialTree {
     /// Remembers the commit with more of its skills, so that they can be loaded again without
     /// their host.
     pub(crate) fn remember(&self, resolved: &Resolved, more: &[Known], cache: &Cache) {
-        let Pin::Commit(sha) = &resolved.pin else { return };
+        let Revision::Commit(sha) = &resolved.pin else { return };
         let CommitTrees { repository, objects, .. } = &self.trees;
         if objects.is_local() {
             return;

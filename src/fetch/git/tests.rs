@@ -108,7 +108,7 @@ fn a_short_sha_that_no_ref_lists_is_found_in_the_history() {
     let world = bench.world();
     let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
     let resolved = remote.resolve(&named(&ids.first.to_string()[..7]), None, None).unwrap();
-    assert_eq!(resolved.pin, Pin::Commit(sha(ids.first)));
+    assert_eq!(resolved.pin, Revision::Commit(sha(ids.first)));
     assert_eq!(resolved.reference, Reference::Sha(sha(ids.first)));
     assert_eq!(skill(&remote, &resolved.reference).unwrap(), "one");
     let missing = remote.resolve(&named("0000000"), None, None).unwrap_err();
@@ -136,7 +136,7 @@ fn a_tail_is_settled_by_the_longest_ref() {
     check("feature/deep/topic/x/y", "feature/deep/topic", Some("x/y"));
     let short = format!("{}/a", &ids.main.to_string()[..8]);
     let resolved = remote.resolve(&Reference::Tail(short), None, None).unwrap();
-    assert_eq!(resolved.pin, Pin::Commit(sha(ids.main)));
+    assert_eq!(resolved.pin, Revision::Commit(sha(ids.main)));
     let bad = |tail: &str| remote.resolve(&Reference::Tail(tail.into()), None, None).unwrap_err().kind;
     assert_eq!(bad("main/../../etc"), Kind::Usage);
     assert_eq!(bad("nothing/here"), Kind::NotFound);
@@ -190,7 +190,7 @@ fn a_name_of_branch_and_tag_is_refused_unless_it_is_one_commit() {
     let one = remote.resolve(&named("v2.0.0"), None, None).unwrap();
     assert_eq!(one.reference, Reference::Tag("v2.0.0".into()));
     let branch = remote.resolve(&named("refs/heads/v1.0.0"), None, None).unwrap();
-    assert_eq!(branch.pin, Pin::Commit(sha(ids.topic)));
+    assert_eq!(branch.pin, Revision::Commit(sha(ids.topic)));
 }
 
 /// A branch can be named like a sha: the branch must not stand in for the commit.

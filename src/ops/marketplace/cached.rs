@@ -5,17 +5,17 @@ use serde_json::value::RawValue;
 
 use super::fetch::Fetched;
 use super::recorded::{is_live, place_of};
-use crate::cache::{Catalog, Rows};
-use crate::catalog::{self as catalogue, Catalogue, Manner};
+use crate::cache::{CachedCatalog, Rows};
+use crate::catalog::{self as catalogue, Catalog, CatalogFormat};
 use crate::error::{Error, Result, error};
 use crate::fetch::marketplace::Place;
 use crate::fetch::{self, World};
-use crate::search::{Builder, Document};
-use crate::store::marketplaces::Marketplace;
+use crate::search::{IndexBuilder, SearchDocument};
+use crate::store::marketplaces::RegisteredMarketplace;
 
 /// What the catalogue is kept under: where it really is and in which state, so that no
 /// project answers for another, and what decides how it is read.
-fn key(known: &Marketplace, world: &World<'_>) -> Option<String> {
+fn key(known: &RegisteredMarketplace, world: &World<'_>) -> Option<String> {
     let at = match Place::parse(&known.source).ok()? {
         Place::Tree { request, .. } => fetch::origin_key(&request.source, world),
         Place::File(url) | Place::Served(url) => fetch::canonical_url(url.as_str()),
@@ -27,13 +27,13 @@ fn key(known: &Marketplace, world: &World<'_>) -> Option<String> {
 }
 
 /// The catalogue as the cache has it.
-pub(super) fn cached(known: &Marketplace, world: &World<'_>) -> Option<Catalog> {
+pub(super) fn cached(known: &RegisteredMarketplace, world: &World<'_>) -> Option<CachedCatalog> {
     world.cache.as_ref()?.catalog(&key(known, world)?)
 }
 
 /// The rows that the search reads, where the cache has them and they are not those of a folder
 /// that may be another one now.
-pub(crate) fn search_rows(known: &Marketplace, world: &World<'_>) -> Option<Rows> {
+pub(crate) fn search_rows(known: &RegisteredMarketplace, world: &World<'_>) -> Option<Rows> {
     if is_live(known) {
         return None;
     }
@@ -41,12 +41,12 @@ pub(crate) fn search_rows(known: &Marketplace, world: &World<'_>) -> Option<Rows
 }
 
 /// The index of those rows, if the cache has one; nothing says that it is sound, or of them.
-pub(crate) fn search_index(known: &Marketplace, world: &World<'_>) -> Option<Vec<u8>> {
+pub(crate) fn search_index(known: &RegisteredMarketplace, world: &World<'_>) -> Option<Vec<u8>> {
     world.cache.as_ref()?.index(&key(known, world)?)
 }
 
 /// Keeps an index of those rows.
-pub(crate) fn keep_search_index(known: &Marketplace, index: &[u8], world: &World<'_>) {
+pub(crate) fn keep_search_index(known: &RegisteredMarketplace, index: &[u8], world: &World<'_>) {
     if let (Some(cache), Some(key)) = (&world.cache, key(known, world)) {
         cache.put_index(&key, index);
     }
@@ -70,10 +70,10 @@ pub(crate) fn keep(fetched: &Fetched, world: &World<'_>) {
 /// `Failed` for documents that are damaged.
 pub(crate) fn index_of(documents: &str) -> Result<Vec<u8>> {
     let rows: Vec<&RawValue> = serde_json::from_str(documents).map_err(damaged)?;
-    let mut builder = Builder::default();
+    let mut builder = IndexBuilder::default();
     for row in rows {
         let row = row.get();
-        let document: Document<'_> = serde_json::from_str(row).map_err(damaged)?;
+        let document: SearchDocument<'_> = serde_json::from_str(row).map_err(damaged)?;
         // The row is a part of the text.
         let offset = (row.as_ptr() as usize).saturating_sub(documents.as_ptr() as usize);
         builder.add(&document, offset, row.as_bytes());
@@ -89,14 +89,14 @@ pub(super) fn damaged(error: serde_json::Error) -> Error {
 }
 
 /// The catalogue of a copy.
-pub(super) fn read(text: &str, known: &Marketplace) -> Result<Catalogue> {
+pub(super) fn read(text: &str, known: &RegisteredMarketplace) -> Result<Catalog> {
     let file = known.manifest.as_deref().unwrap_or("marketplace.json");
     match place_of(known)? {
         Place::Served(url) => {
             let index = known.manifest.as_ref().and_then(|index| url.join(index).ok()).unwrap_or(url);
             Ok(catalogue::read_well_known(text, &index)?.catalogue)
         }
-        Place::File(url) => Catalogue::parse(text, url.as_str(), Manner::of(url.path(), true)),
-        Place::Tree { .. } => Catalogue::parse(text, file, Manner::of(file, known.named)),
+        Place::File(url) => Catalog::parse(text, url.as_str(), CatalogFormat::of(url.path(), true)),
+        Place::Tree { .. } => Catalog::parse(text, file, CatalogFormat::of(file, known.named)),
     }
 }

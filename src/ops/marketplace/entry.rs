@@ -9,16 +9,18 @@ use super::plugin_manifest::{plugin_manifest, plugin_manifests};
 use super::recorded::{archive_pin, at_pin, place_of};
 use super::resolve::resolve_name;
 use super::{load_catalog, parse_documents};
-use crate::catalog::{self, Catalogue, Plugin, PluginManifest, Resolution, Scan, Want, root_of};
+use crate::catalog::{
+    self, Catalog, CatalogEntry, EntryRequirement, EntryScan, EntrySkills, PluginManifest, root_of,
+};
 use crate::error::{Error, Result, error, printable};
 use crate::fetch::marketplace::Place;
 use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
 use crate::listing::Listing;
 use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered, Offer};
 use crate::ops::parallel;
-use crate::registry::Origin;
+use crate::registry::MarketplaceOrigin;
 use crate::source::{Request, Source};
-use crate::store::marketplaces::{Marketplace, Marketplaces};
+use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 
 /// An entry whose source is open.
 struct Opened<'w> {
@@ -92,7 +94,7 @@ struct Looked<'w> {
 
 /// What the skills of an entry have from it.
 struct Lent {
-    origin: Origin,
+    origin: MarketplaceOrigin,
     notes: Vec<String>,
     version: Option<String>,
 }
@@ -122,7 +124,7 @@ fn look<'w>(ask: &Ask, all: &Marketplaces, world: &'w World<'w>) -> Result<Looke
     }
     let version = Some(catalog::version(manifest.as_ref(), plugin, None)).filter(|v| *v != "unknown");
     let entry = Lent {
-        origin: Origin { name: registered.clone(), entry: plugin.name.clone() },
+        origin: MarketplaceOrigin { name: registered.clone(), entry: plugin.name.clone() },
         notes: plugin.notes.iter().map(|note| format!("the entry `{}`: {note}", plugin.name)).collect(),
         version: version.map(str::to_owned),
     };
@@ -158,19 +160,19 @@ fn in_marketplace(error: Error, marketplace: &str) -> Error {
 /// # Errors
 /// As [`open`], without those of fetching the entry.
 pub(crate) fn want_of(
-    origin: &Origin,
+    origin: &MarketplaceOrigin,
     all: &Marketplaces,
     world: &World<'_>,
-) -> Result<(Option<Want>, Option<String>)> {
+) -> Result<(Option<EntryRequirement>, Option<String>)> {
     let known = all.get(&origin.name)?;
     let (catalogue, _) = load_catalog(known, world)?;
     let place = place_of(known)?;
     let plugin = catalogue.find(&origin.entry)?;
     let want = match (plugin.source()?.want(place.is_local())?, place) {
-        (Want::Inside(_), Place::Tree { request, .. }) => {
-            Some(Want::Elsewhere { request, integrity: archive_pin(known) })
+        (EntryRequirement::Inside(_), Place::Tree { request, .. }) => {
+            Some(EntryRequirement::Elsewhere { request, integrity: archive_pin(known) })
         }
-        (Want::Inside(_), _) => None,
+        (EntryRequirement::Inside(_), _) => None,
         (want, _) => Some(want),
     };
     Ok((want, plugin.version.clone()))
@@ -198,23 +200,27 @@ pub(crate) fn lend_version(candidate: &mut Candidate, of_entry: Option<&str>) {
     front.version = front.version.take().or(own).or_else(|| of_entry.map(str::to_owned));
 }
 
-fn open_plugin<'w>(plugin: &Plugin, known: &Marketplace, world: &'w World<'w>) -> Result<Opened<'w>> {
+fn open_plugin<'w>(
+    plugin: &CatalogEntry,
+    known: &RegisteredMarketplace,
+    world: &'w World<'w>,
+) -> Result<Opened<'w>> {
     let place = place_of(known)?;
     let want = plugin.source()?.want(place.is_local())?;
     match (want, &place) {
-        (Want::Inside(path), Place::Tree { request, .. }) => inside(&path, request, known, world),
-        (Want::Inside(path), _) => Err(error!(
+        (EntryRequirement::Inside(path), Place::Tree { request, .. }) => inside(&path, request, known, world),
+        (EntryRequirement::Inside(path), _) => Err(error!(
             Invalid,
             "the entry `{}` is the folder `{}` of its marketplace, of which only the catalogue is registered",
             plugin.name,
             printable(&path, false)
         )
         .hint("add the repository that holds it as a marketplace, not the URL of the file")),
-        (Want::Elsewhere { request, integrity }, _) => {
+        (EntryRequirement::Elsewhere { request, integrity }, _) => {
             let options = OpenOptions { integrity: integrity.as_ref(), ..OpenOptions::default() };
             Ok(elsewhere(fetch::open(&request, options, world)?))
         }
-        (Want::Npm(package), _) => Ok(elsewhere(npm::open(&package, world)?)),
+        (EntryRequirement::Npm(package), _) => Ok(elsewhere(npm::open(&package, world)?)),
     }
 }
 
@@ -222,7 +228,7 @@ fn open_plugin<'w>(plugin: &Plugin, known: &Marketplace, world: &'w World<'w>) -
 fn inside<'w>(
     path: &str,
     request: &Request,
-    known: &Marketplace,
+    known: &RegisteredMarketplace,
     world: &'w World<'w>,
 ) -> Result<Opened<'w>> {
     let archive = archive_pin(known);
@@ -257,12 +263,12 @@ fn only_folder(listing: &Listing) -> String {
     if all { first.to_owned() } else { String::new() }
 }
 
-fn resolve(plugin: &Plugin, opened: &mut Opened<'_>) -> Result<(Resolution, Option<PluginManifest>)> {
+fn resolve(plugin: &CatalogEntry, opened: &mut Opened<'_>) -> Result<(EntrySkills, Option<PluginManifest>)> {
     let Opened { source, root, top, is_marketplace } = opened;
     let manifests: BTreeSet<String> = plugin_manifests(root).collect();
     let tree = source.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
     let manifest = plugin_manifest(tree, root)?;
-    let scan = Scan { listing: &tree.listing, root, top, is_marketplace: *is_marketplace };
+    let scan = EntryScan { listing: &tree.listing, root, top, is_marketplace: *is_marketplace };
     let resolution = catalog::resolve(plugin, manifest.as_ref(), scan)?;
     if resolution.folders.is_empty() {
         return Err(resolution.nothing(&plugin.name));
@@ -299,7 +305,7 @@ pub(crate) fn describe(
     name: Option<&str>,
     all: &Marketplaces,
     world: &World<'_>,
-) -> Result<(Catalogue, Vec<EntryView>)> {
+) -> Result<(Catalog, Vec<EntryView>)> {
     let (catalogue, text) = load_catalog(all.get(marketplace)?, world)?;
     let documents = parse_documents(&text)?;
     let mut skills: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -315,7 +321,7 @@ pub(crate) fn describe(
     Ok((catalogue, views))
 }
 
-fn view(plugin: &Plugin, skills: Vec<String>) -> EntryView {
+fn view(plugin: &CatalogEntry, skills: Vec<String>) -> EntryView {
     let source = plugin.source().ok();
     EntryView {
         name: plugin.name.clone(),

@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use super::left_out::{LeftOut, Why};
 use super::plugin_manifest::{plugin_manifest, plugin_manifests};
 use super::recorded::{archive_pin, at_pin, place_of, settled};
-use crate::cache::Catalog;
-use crate::catalog::{self as catalogue, Catalogue, Manner, Plugin, Scan, Want, root_of};
+use crate::cache::CachedCatalog;
+use crate::catalog::{
+    self as catalogue, Catalog, CatalogEntry, CatalogFormat, EntryRequirement, EntryScan, root_of,
+};
 use crate::digest::Digest;
 use crate::discover;
 use crate::error::{Result, error};
@@ -19,10 +21,10 @@ use crate::fetch::{self, OpenOptions, PackageSource, World};
 use crate::listing::{FileEntry, Listing, Node};
 use crate::package::Package;
 use crate::registry::PinRecord;
-use crate::search::{Document, Text};
+use crate::search::{BorrowedText, SearchDocument};
 use crate::skill::{self, Finding, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile, SkillName};
-use crate::source::{Pin, Request, Source};
-use crate::store::marketplaces::Marketplace;
+use crate::source::{Request, Revision, Source};
+use crate::store::marketplaces::RegisteredMarketplace;
 
 /// Characters of a skill's text that the search takes: what it is for stands at its beginning,
 /// and more of it finds no more (`tests/search/`).
@@ -31,9 +33,9 @@ const BODY: usize = 600;
 /// A marketplace as it is now.
 #[derive(Debug)]
 pub(crate) struct Fetched {
-    pub(crate) marketplace: Marketplace,
-    pub(crate) catalogue: Catalogue,
-    pub(crate) copy: Catalog,
+    pub(crate) marketplace: RegisteredMarketplace,
+    pub(crate) catalogue: Catalog,
+    pub(crate) copy: CachedCatalog,
     /// Skills of the marketplace's own tree; those of other repositories are not known yet.
     pub(crate) skills: usize,
     /// What went on all the same, one sentence each.
@@ -52,8 +54,8 @@ pub(crate) fn fetch(place: &Place, world: &World<'_>) -> Result<Fetched> {
         Place::Tree { request, manifest } => tree(place, request, manifest.as_deref(), None, world),
         Place::File(url) => {
             let text = marketplace::download(world, url)?;
-            let manner = Manner::of(url.path(), true);
-            let read = Catalogue::parse(&text, url.as_str(), manner)?;
+            let manner = CatalogFormat::of(url.path(), true);
+            let read = Catalog::parse(&text, url.as_str(), manner)?;
             Ok(without_tree(place, None, read, text, Vec::new(), world))
         }
         Place::Served(url) => {
@@ -69,7 +71,7 @@ pub(crate) fn fetch(place: &Place, world: &World<'_>) -> Result<Fetched> {
 ///
 /// # Errors
 /// Those of [`fetch`]; `NotFound` when the state is gone.
-pub(super) fn restore(known: &Marketplace, world: &World<'_>) -> Result<Fetched> {
+pub(super) fn restore(known: &RegisteredMarketplace, world: &World<'_>) -> Result<Fetched> {
     match place_of(known)? {
         Place::Tree { request, .. } => {
             let request = at_pin(&request, &known.pin)?;
@@ -95,12 +97,19 @@ pub(super) fn restore(known: &Marketplace, world: &World<'_>) -> Result<Fetched>
 
 /// Everything that is wrong with the catalogue of a marketplace, by its text; nothing for one
 /// that has no catalogue of its own.
-pub(crate) fn check(known: &Marketplace, text: &str) -> Vec<Finding> {
+pub(crate) fn check(known: &RegisteredMarketplace, text: &str) -> Vec<Finding> {
     match (place_of(known), known.manifest.as_deref()) {
-        (Ok(Place::File(url)), _) => catalogue::check(text, url.as_str(), Manner::of(url.path(), true), None),
+        (Ok(Place::File(url)), _) => {
+            catalogue::check(text, url.as_str(), CatalogFormat::of(url.path(), true), None)
+        }
         (Ok(Place::Tree { request, .. }), Some(file)) => {
             let official = catalogue::is_official(&request.source);
-            catalogue::check(text, file, Manner { official, ..Manner::of(file, known.named) }, None)
+            catalogue::check(
+                text,
+                file,
+                CatalogFormat { official, ..CatalogFormat::of(file, known.named) },
+                None,
+            )
         }
         _ => Vec::new(),
     }
@@ -141,7 +150,7 @@ pub(super) fn of_source(
     };
     let file = manifest.as_deref().unwrap_or("marketplace.json");
     let mut text = text;
-    let mut read = Catalogue::parse(&text, file, Manner::of(file, named.is_some()))?;
+    let mut read = Catalog::parse(&text, file, CatalogFormat::of(file, named.is_some()))?;
     let mut warnings = doubts(&read, Some(&request.source));
     let root = manifest.as_deref().map_or(base.as_str(), root_of).to_owned();
     let mut left_out = LeftOut::default();
@@ -150,7 +159,7 @@ pub(super) fn of_source(
     if manifest.is_some() && named.is_none() {
         let loose = loose(&read, &folders, &mut source, &root, world, &mut left_out)?;
         if let Some(longer) = with_entries(&text, loose) {
-            read = Catalogue::parse(&longer, file, Manner::of(file, false))?;
+            read = Catalog::parse(&longer, file, CatalogFormat::of(file, false))?;
             text = longer;
             folders = self::folders(&read, &mut source, &root)?;
         }
@@ -160,27 +169,28 @@ pub(super) fn of_source(
     if let Some(cache) = &world.cache {
         source.remember(cache);
     }
-    let marketplace = Marketplace { named: named.is_some(), ..record(place, manifest, pin, world.env.now) };
+    let marketplace =
+        RegisteredMarketplace { named: named.is_some(), ..record(place, manifest, pin, world.env.now) };
     Ok(Fetched { left_out, ..fetched(marketplace, read, text, &documents, warnings) })
 }
 
 fn without_tree(
     place: &Place,
     manifest: Option<String>,
-    read: Catalogue,
+    read: Catalog,
     text: String,
     mut warnings: Vec<String>,
     world: &World<'_>,
 ) -> Fetched {
-    let pin = PinRecord::of(&Pin::Archive(Digest::of(text.as_bytes()).hex().to_owned()), None, None);
+    let pin = PinRecord::of(&Revision::Archive(Digest::of(text.as_bytes()).hex().to_owned()), None, None);
     warnings.extend(doubts(&read, None));
-    let documents: Vec<Document<'_>> =
+    let documents: Vec<SearchDocument<'_>> =
         read.plugins.iter().filter(|plugin| plugin.source().is_ok()).map(of_entry).collect();
     fetched(record(place, manifest, pin, world.env.now), read, text, &documents, warnings)
 }
 
-fn record(place: &Place, manifest: Option<String>, pin: PinRecord, now: Timestamp) -> Marketplace {
-    Marketplace {
+fn record(place: &Place, manifest: Option<String>, pin: PinRecord, now: Timestamp) -> RegisteredMarketplace {
+    RegisteredMarketplace {
         source: place.text(),
         manifest,
         named: false,
@@ -193,22 +203,22 @@ fn record(place: &Place, manifest: Option<String>, pin: PinRecord, now: Timestam
 }
 
 fn fetched(
-    marketplace: Marketplace,
-    catalogue: Catalogue,
+    marketplace: RegisteredMarketplace,
+    catalogue: Catalog,
     text: String,
-    documents: &[Document<'_>],
+    documents: &[SearchDocument<'_>],
     warnings: Vec<String>,
 ) -> Fetched {
     let skills = documents.iter().filter(|document| !document.plugin.is_empty()).count();
-    let marketplace = Marketplace { entries: Some(catalogue.plugins.len()), ..marketplace };
+    let marketplace = RegisteredMarketplace { entries: Some(catalogue.plugins.len()), ..marketplace };
     let documents = serde_json::to_string(documents).unwrap_or_default();
-    let copy = Catalog { text, documents };
+    let copy = CachedCatalog { text, documents };
     Fetched { marketplace, catalogue, copy, skills, warnings, left_out: LeftOut::default() }
 }
 
 /// Entries that cannot be used, and a name that belongs to somebody else.
-fn doubts(catalogue: &Catalogue, source: Option<&Source>) -> Vec<String> {
-    let fault = |plugin: &Plugin| {
+fn doubts(catalogue: &Catalog, source: Option<&Source>) -> Vec<String> {
+    let fault = |plugin: &CatalogEntry| {
         plugin.fault().map(|fault| format!("the entry `{}` cannot be used: {fault}", plugin.name))
     };
     let foreign = catalogue.reserved_name().filter(|_| !source.is_some_and(catalogue::is_official));
@@ -239,7 +249,7 @@ fn plain(opened: &mut PackageSource<'_>, base: &str, request: &Request, world: &
 fn entries_of(
     opened: &mut PackageSource<'_>,
     base: &str,
-    found: &[discover::Found],
+    found: &[discover::FoundSkill],
     default: &str,
     world: &World<'_>,
 ) -> Result<Vec<Value>> {
@@ -247,13 +257,16 @@ fn entries_of(
     let tree = ensure_manifests(opened, &folders)?;
     let fronts: Vec<Frontmatter> =
         found.iter().map(|found| frontmatter(tree, &found.folder, world).unwrap_or_default()).collect();
-    let unnamed: Vec<discover::Unnamed<'_>> = found
+    let unnamed: Vec<discover::UnnamedSkill<'_>> = found
         .iter()
         .zip(&fronts)
-        .map(|(found, front)| discover::Unnamed { folder: &found.folder, written: front.name.as_deref() })
+        .map(|(found, front)| discover::UnnamedSkill {
+            folder: &found.folder,
+            written: front.name.as_deref(),
+        })
         .collect();
     let names = discover::name_all(&unnamed, default);
-    let entry = |((found, front), (name, _)): ((&discover::Found, &Frontmatter), &(SkillName, _))| {
+    let entry = |((found, front), (name, _)): ((&discover::FoundSkill, &Frontmatter), &(SkillName, _))| {
         let below = found.folder.strip_prefix(base).unwrap_or(&found.folder).trim_start_matches('/');
         json!({
             "name": name.as_str(), "source": format!("./{below}"), "skills": ["."],
@@ -265,7 +278,7 @@ fn entries_of(
 
 /// Entries for the skills in `skills/` beside the catalogue that no entry of it has.
 fn loose(
-    catalogue: &Catalogue,
+    catalogue: &Catalog,
     folders: &[Option<Result<Vec<String>>>],
     source: &mut PackageSource<'_>,
     root: &str,
@@ -308,12 +321,12 @@ fn with_entries(text: &str, more: Vec<Value>) -> Option<String> {
 
 /// For each entry the folders of its skills, where its files are in the source.
 fn folders(
-    catalogue: &Catalogue,
+    catalogue: &Catalog,
     source: &mut PackageSource<'_>,
     root: &str,
 ) -> Result<Vec<Option<Result<Vec<String>>>>> {
-    let inside = |plugin: &Plugin| match plugin.source().ok()?.want(true) {
-        Ok(Want::Inside(path)) => Some((path.is_empty(), below(root, &path))),
+    let inside = |plugin: &CatalogEntry| match plugin.source().ok()?.want(true) {
+        Ok(EntryRequirement::Inside(path)) => Some((path.is_empty(), below(root, &path))),
         _ => None,
     };
     let roots: Vec<Option<(bool, String)>> = catalogue.plugins.iter().map(inside).collect();
@@ -331,13 +344,13 @@ fn folders(
 /// Entries that are known to hold no skill are left out; an entry that is its one skill is one
 /// document.
 fn documents(
-    catalogue: &Catalogue,
+    catalogue: &Catalog,
     folders: Vec<Option<Result<Vec<String>>>>,
     source: &mut PackageSource<'_>,
     world: &World<'_>,
     warnings: &mut Vec<String>,
     left_out: &mut LeftOut,
-) -> Result<Vec<Document<'static>>> {
+) -> Result<Vec<SearchDocument<'static>>> {
     let wanted = folders.iter().flatten().flatten().flatten().map(String::as_str).collect();
     let tree = ensure_manifests(source, &wanted)?;
     let mut documents = Vec::new();
@@ -375,7 +388,7 @@ fn documents(
 }
 
 /// True where nothing tells an entry from its one skill: the name, or the description.
-fn is_its_skill(plugin: &Plugin, skill: &Document<'_>) -> bool {
+fn is_its_skill(plugin: &CatalogEntry, skill: &SearchDocument<'_>) -> bool {
     let description = plugin.description.as_deref().unwrap_or_default().trim();
     skill.name == plugin.name.as_str() || description.is_empty() || description == skill.description.trim()
 }
@@ -392,21 +405,21 @@ fn ensure_manifests<'s>(source: &'s mut PackageSource<'_>, folders: &BTreeSet<&s
     })
 }
 
-fn texts(words: &[String]) -> Vec<Text<'static>> {
-    words.iter().map(|word| Text::from(word.as_str())).collect()
+fn texts(words: &[String]) -> Vec<BorrowedText<'static>> {
+    words.iter().map(|word| BorrowedText::from(word.as_str())).collect()
 }
 
 fn owned(text: Option<&String>) -> Cow<'static, str> {
     Cow::Owned(text.cloned().unwrap_or_default())
 }
 
-fn of_entry(plugin: &Plugin) -> Document<'static> {
+fn of_entry(plugin: &CatalogEntry) -> SearchDocument<'static> {
     let repository = match plugin.source().ok().and_then(|source| source.want(true).ok()) {
-        Some(Want::Elsewhere { request, .. }) => request.source.to_string(),
-        Some(Want::Npm(package)) => format!("npm:{}", package.name),
+        Some(EntryRequirement::Elsewhere { request, .. }) => request.source.to_string(),
+        Some(EntryRequirement::Npm(package)) => format!("npm:{}", package.name),
         _ => String::new(),
     };
-    Document {
+    SearchDocument {
         repository: Cow::Owned(repository),
         name: Cow::Owned(plugin.name.clone()),
         description: owned(plugin.description.as_ref()),
@@ -414,27 +427,32 @@ fn of_entry(plugin: &Plugin) -> Document<'static> {
         keywords: texts(&plugin.keywords),
         category: owned(plugin.category.as_ref()),
         version: owned(plugin.version.as_ref()),
-        ..Document::default()
+        ..SearchDocument::default()
     }
 }
 
 /// The folders of an entry's skills.
 fn folders_of(
-    plugin: &Plugin,
+    plugin: &CatalogEntry,
     tree: &Package,
     root: &str,
     top: &str,
     is_marketplace: bool,
 ) -> Result<Vec<String>> {
     let manifest = plugin_manifest(tree, root)?;
-    let scan = Scan { listing: &tree.listing, root, top, is_marketplace };
+    let scan = EntryScan { listing: &tree.listing, root, top, is_marketplace };
     Ok(catalogue::resolve(plugin, manifest.as_ref(), scan)?.folders)
 }
 
-fn of_skill(plugin: &Plugin, tree: &Package, folder: &str, world: &World<'_>) -> Option<Document<'static>> {
+fn of_skill(
+    plugin: &CatalogEntry,
+    tree: &Package,
+    folder: &str,
+    world: &World<'_>,
+) -> Option<SearchDocument<'static>> {
     let (front, body) = manifest(tree, folder, world)?;
     let last = folder.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(&plugin.name);
-    Some(Document {
+    Some(SearchDocument {
         name: Cow::Owned(front.name.clone().unwrap_or_else(|| last.to_owned())),
         description: Cow::Owned(front.description.clone()),
         tags: texts(&front.tags),
@@ -446,7 +464,7 @@ fn of_skill(plugin: &Plugin, tree: &Package, folder: &str, world: &World<'_>) ->
         folder: Cow::Owned(folder.to_owned()),
         grants: texts(&front.allowed_tools),
         scripts: has_scripts(&tree.listing, folder),
-        ..Document::default()
+        ..SearchDocument::default()
     })
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::discover;
 use crate::listing::Listing;
-use crate::search::Document;
+use crate::search::SearchDocument;
 use crate::skill::{LOWER_MANIFEST, MANIFEST};
 
 /// Why something was left out.
@@ -51,7 +51,7 @@ impl LeftOut {
     }
 
     /// Notes the skills of a tree that no document is of.
-    pub(super) fn rest(&mut self, listing: &Listing, base: &str, documents: &[Document<'_>]) {
+    pub(super) fn rest(&mut self, listing: &Listing, base: &str, documents: &[SearchDocument<'_>]) {
         let found = discover::skills(listing, base);
         let offered: BTreeSet<&str> =
             found.iter().filter(|found| found.offered).map(|found| found.folder.as_str()).collect();

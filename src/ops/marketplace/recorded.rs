@@ -7,10 +7,10 @@ use crate::fetch::marketplace::Place;
 use crate::path::RelPath;
 use crate::registry::PinRecord;
 use crate::source::{Reference, Request, Resolved, Sha, Source};
-use crate::store::marketplaces::Marketplace;
+use crate::store::marketplaces::RegisteredMarketplace;
 
 /// Where a registered marketplace is.
-pub(super) fn place_of(known: &Marketplace) -> Result<Place> {
+pub(super) fn place_of(known: &RegisteredMarketplace) -> Result<Place> {
     let mut place = Place::parse(&known.source).context(|| {
         format!("the source of the marketplace `{}` cannot be read", printable(&known.source, false))
     })?;
@@ -24,13 +24,13 @@ pub(super) fn place_of(known: &Marketplace) -> Result<Place> {
 }
 
 /// True for a folder of this machine, which is read as it stands.
-pub(crate) fn is_live(known: &Marketplace) -> bool {
+pub(crate) fn is_live(known: &RegisteredMarketplace) -> bool {
     let place = Place::parse(&known.source);
     matches!(place, Ok(Place::Tree { request, .. }) if matches!(request.source, Source::Local { .. }))
 }
 
 /// What a recorded archive must hash to.
-pub(super) fn archive_pin(known: &Marketplace) -> Option<Digest> {
+pub(super) fn archive_pin(known: &RegisteredMarketplace) -> Option<Digest> {
     known.pin.archive.as_ref().and_then(|archive| archive.parse().ok())
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{load_catalog, parse_documents};
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::error::{Kind, Result, error, printable};
 use crate::fetch::World;
-use crate::search::Document;
+use crate::search::SearchDocument;
 use crate::source::{Reference, Request, Source};
 use crate::store::marketplaces::Marketplaces;
 
@@ -28,8 +28,8 @@ pub(super) fn source(entry: &str, marketplace: &str) -> Source {
 /// `NotFound` with the nearest name, `Usage` where several entries have such a skill.
 pub(super) fn resolve_name(
     name: &str,
-    catalogue: &Catalogue,
-    documents: &[Document<'_>],
+    catalogue: &Catalog,
+    documents: &[SearchDocument<'_>],
 ) -> Result<(String, Option<String>)> {
     let missing = match catalogue.find(name) {
         Ok(plugin) => return Ok((plugin.name.clone(), None)),
@@ -57,8 +57,8 @@ pub(super) fn resolve_name(
 }
 
 /// Entries that have a skill of this name.
-fn owners<'d>(skill: &str, documents: &'d [Document<'_>]) -> BTreeSet<&'d str> {
-    let has = |document: &&Document<'_>| document.name == skill && !document.plugin.is_empty();
+fn owners<'d>(skill: &str, documents: &'d [SearchDocument<'_>]) -> BTreeSet<&'d str> {
+    let has = |document: &&SearchDocument<'_>| document.name == skill && !document.plugin.is_empty();
     documents.iter().filter(has).map(|document| document.plugin.as_ref()).collect()
 }
 
@@ -120,7 +120,7 @@ fn check_name(text: &str, marketplace: &str, all: &Marketplaces, world: &World<'
 }
 
 /// Whether a catalogue has the entry that `entry` or `entry:skill` names.
-fn has(catalogue: &Catalogue, name: &str) -> bool {
+fn has(catalogue: &Catalog, name: &str) -> bool {
     let (entry, skill) = parts(name);
     catalogue.find(name).is_ok() || (skill.is_some() && catalogue.find(entry).is_ok())
 }

@@ -9,12 +9,12 @@ use serde_json::json;
 
 use super::resolve::locate;
 use super::*;
-use crate::catalog::Want;
+use crate::catalog::EntryRequirement;
 use crate::error::Kind;
 use crate::fetch::testing::Bench;
 use crate::ops::gather::{Ask, Choice};
 use crate::ops::installed::match_installed;
-use crate::registry::{Origin, Registry};
+use crate::registry::{MarketplaceOrigin, Registry};
 use crate::source::Request;
 
 /// Writes a marketplace of two plugins, and registers it under each of `names`.
@@ -74,7 +74,7 @@ fn an_entry_becomes_candidates_that_know_their_origin() {
     assert_eq!(gathered(&bench, &all, "data:pdf@acme", Choice::Only), ["data-pdf"]);
     let one = gather(&ask("sql@acme", Choice::Only), &all, &bench.world(), &|_| Ok(vec![])).unwrap();
     let candidate = &one.candidates[0];
-    assert_eq!(candidate.marketplace, Some(Origin { name: "acme".into(), entry: "data".into() }));
+    assert_eq!(candidate.marketplace, Some(MarketplaceOrigin { name: "acme".into(), entry: "data".into() }));
     assert_eq!(
         (candidate.resolved.source.to_string().as_str(), candidate.folder.as_str()),
         ("./m", "data/skills/sql")
@@ -132,10 +132,10 @@ fn an_update_can_ask_what_an_entry_leads_to() {
     let bench = Bench::new();
     let all = shop(&bench, &["acme"]);
     let of = |entry: &str| {
-        let origin = Origin { name: "acme".into(), entry: entry.into() };
+        let origin = MarketplaceOrigin { name: "acme".into(), entry: entry.into() };
         want_of(&origin, &all, &bench.world()).map(|(want, _)| match want {
-            Some(Want::Elsewhere { request, .. }) => request.to_string(),
-            Some(Want::Npm(package)) => format!("npm {}", package.name),
+            Some(EntryRequirement::Elsewhere { request, .. }) => request.to_string(),
+            Some(EntryRequirement::Npm(package)) => format!("npm {}", package.name),
             other => format!("{other:?}"),
         })
     };
@@ -192,9 +192,9 @@ fn an_update_that_is_not_recorded_loses_nothing() {
     let fetched = fetch(&Place::parse(&repo.file_url()).unwrap(), &world).unwrap();
     keep(&fetched, &world);
     let old = fetched.marketplace;
-    let own = |known: &Marketplace| BTreeMap::from([("m".to_owned(), known.clone())]);
+    let own = |known: &RegisteredMarketplace| BTreeMap::from([("m".to_owned(), known.clone())]);
     let file = bench.home.path().join("m.json");
-    let put = |all: &mut BTreeMap<String, Marketplace>| {
+    let put = |all: &mut BTreeMap<String, RegisteredMarketplace>| {
         all.extend(own(&old));
         Ok(())
     };
@@ -208,9 +208,9 @@ fn an_update_that_is_not_recorded_loses_nothing() {
     let (mut updated, failed) = refresh(&["m".to_owned()], &all, &world);
     assert!(failed.is_empty() && updated[0].changed);
     let offline = World { offline: true, cache, ..bench.world() };
-    let name = |known: &Marketplace| load_catalog(known, &offline).unwrap().0.name;
+    let name = |known: &RegisteredMarketplace| load_catalog(known, &offline).unwrap().0.name;
     assert_eq!(name(&old), Some("first".to_owned()));
-    let mut changed = own(&Marketplace { enabled: false, ..old.clone() });
+    let mut changed = own(&RegisteredMarketplace { enabled: false, ..old.clone() });
     let before = changed.clone();
     let failed = record(&mut updated, &mut changed);
     assert_eq!((failed[0].1.kind, changed, updated.len()), (Kind::Conflict, before, 0));

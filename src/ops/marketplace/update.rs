@@ -9,14 +9,14 @@ use super::cached::keep;
 use super::fetch::{self, Fetched};
 use super::recorded::{is_live, place_of};
 use super::{cached, load_catalog};
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
 use crate::fetch::marketplace::Place;
 use crate::fetch::{Extent, PackageSource, World};
 use crate::ops::parallel;
 use crate::registry::PinRecord;
-use crate::store::marketplaces::{Marketplace, Marketplaces};
+use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 
 /// What became of one marketplace.
 #[derive(Debug, Serialize)]
@@ -32,7 +32,7 @@ pub(crate) struct Updated {
     pub(crate) warnings: Vec<String>,
     /// The record as it was and, where it is another one now, as it is.
     #[serde(skip)]
-    records: (Marketplace, Option<Marketplace>),
+    records: (RegisteredMarketplace, Option<RegisteredMarketplace>),
 }
 
 /// Looks what the marketplaces of these names are now, and keeps their new catalogues in the
@@ -58,7 +58,7 @@ pub(crate) fn refresh(
 /// changed meanwhile is left as it is, and told.
 pub(crate) fn record(
     updated: &mut Vec<Updated>,
-    own: &mut BTreeMap<String, Marketplace>,
+    own: &mut BTreeMap<String, RegisteredMarketplace>,
 ) -> Vec<(String, Error)> {
     let mut failed = Vec::new();
     updated.retain(|one| {
@@ -76,7 +76,7 @@ pub(crate) fn record(
     failed
 }
 
-fn refresh_one(name: &str, known: &Marketplace, world: &World<'_>) -> Result<Updated> {
+fn refresh_one(name: &str, known: &RegisteredMarketplace, world: &World<'_>) -> Result<Updated> {
     let place = place_of(known)?;
     let fetched = match &place {
         Place::Tree { request, manifest } if request.source.is_git() => {
@@ -85,7 +85,7 @@ fn refresh_one(name: &str, known: &Marketplace, world: &World<'_>) -> Result<Upd
             let pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), None);
             // A record of an earlier version does not say how many entries there are.
             if pin.commit == known.pin.commit && known.entries.is_some() {
-                let record = (pin != known.pin).then(|| Marketplace { pin, ..known.clone() });
+                let record = (pin != known.pin).then(|| RegisteredMarketplace { pin, ..known.clone() });
                 return Ok(unmoved(name, known, record));
             }
             let source = PackageSource::of_commit(remote, resolved, Extent::Partial, world)?;
@@ -102,7 +102,7 @@ fn refresh_one(name: &str, known: &Marketplace, world: &World<'_>) -> Result<Upd
     Ok(compare(name, known, before.as_ref(), fetched))
 }
 
-fn unmoved(name: &str, known: &Marketplace, record: Option<Marketplace>) -> Updated {
+fn unmoved(name: &str, known: &RegisteredMarketplace, record: Option<RegisteredMarketplace>) -> Updated {
     Updated {
         name: name.to_owned(),
         changed: false,
@@ -116,8 +116,8 @@ fn unmoved(name: &str, known: &Marketplace, record: Option<Marketplace>) -> Upda
     }
 }
 
-fn compare(name: &str, known: &Marketplace, before: Option<&Catalogue>, now: Fetched) -> Updated {
-    let names = |catalogue: &Catalogue| {
+fn compare(name: &str, known: &RegisteredMarketplace, before: Option<&Catalog>, now: Fetched) -> Updated {
+    let names = |catalogue: &Catalog| {
         catalogue.plugins.iter().map(|plugin| plugin.name.clone()).collect::<BTreeSet<_>>()
     };
     let new = names(&now.catalogue);
@@ -128,10 +128,14 @@ fn compare(name: &str, known: &Marketplace, before: Option<&Catalogue>, now: Fet
     });
     let moved = moved.map(|plugin| plugin.name.clone()).collect();
     let Fetched { marketplace, warnings, .. } = now;
-    let record =
-        Marketplace { named: known.named, enabled: known.enabled, extra: known.extra.clone(), ..marketplace };
+    let record = RegisteredMarketplace {
+        named: known.named,
+        enabled: known.enabled,
+        extra: known.extra.clone(),
+        ..marketplace
+    };
     // What did not move keeps the time at which it was fetched.
-    let same = Marketplace { fetched_at: known.fetched_at, ..record.clone() } == *known;
+    let same = RegisteredMarketplace { fetched_at: known.fetched_at, ..record.clone() } == *known;
     Updated {
         name: name.to_owned(),
         changed: known.pin != record.pin || old != new,

@@ -18,11 +18,12 @@ struct Question<'a> {
     of: usize,
 }
 
-fn read(text: &'static str) -> (Vec<Document<'static>>, Vec<Question<'static>>) {
-    let (mut documents, mut questions): (Vec<Document<'static>>, Vec<Question<'static>>) = Default::default();
+fn read(text: &'static str) -> (Vec<SearchDocument<'static>>, Vec<Question<'static>>) {
+    let (mut documents, mut questions): (Vec<SearchDocument<'static>>, Vec<Question<'static>>) =
+        Default::default();
     for line in text.lines().filter(|line| !line.is_empty()) {
         if let Some(name) = line.strip_prefix("# ") {
-            documents.push(Document { name: name.into(), ..Document::default() });
+            documents.push(SearchDocument { name: name.into(), ..SearchDocument::default() });
         } else if let Some(question) = line.strip_prefix("? ") {
             let (kind, text) = question.split_once(": ").unwrap();
             questions.push(Question { kind, text, of: documents.len() - 1 });
@@ -37,12 +38,12 @@ fn read(text: &'static str) -> (Vec<Document<'static>>, Vec<Question<'static>>) 
 
 /// Of each kind of question, and of all: how many, and how many of them had the skill, or a copy of it,
 /// first, among the first three, and anything at all.
-fn score(documents: &[Document<'_>], questions: &[Question<'_>]) -> BTreeMap<String, [usize; 4]> {
+fn score(documents: &[SearchDocument<'_>], questions: &[Question<'_>]) -> BTreeMap<String, [usize; 4]> {
     let bytes = index(documents);
-    let indexes = [Index::read(&bytes).unwrap()];
+    let indexes = [SearchIndex::read(&bytes).unwrap()];
     let mut scores: BTreeMap<String, [usize; 4]> = BTreeMap::new();
     for question in questions {
-        let hits = rank(&indexes, &Query::parse(question.text)).hits;
+        let hits = rank(&indexes, &SearchQuery::parse(question.text)).hits;
         let is = |hit: &Hit| documents[hit.at].description == documents[question.of].description;
         let place = hits.iter().position(is);
         if place.is_none_or(|place| place >= 3) {
