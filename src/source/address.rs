@@ -81,8 +81,9 @@ fn cut(text: &str, at: char) -> (&str, Option<&str>) {
 
 /// `address//folder`, the `//` at or behind `path_at + 1`.
 pub(super) fn split_folder(text: &str, path_at: usize) -> (&str, Option<&str>) {
-    let from = path_at + 1;
-    let Some(at) = text.get(from..).and_then(|path| path.find("//")).map(|at| from + at) else {
+    // Byte by byte: what is skipped may end within a character.
+    let is_at = |at: &usize| text.as_bytes()[*at..].starts_with(b"//");
+    let Some(at) = (path_at + 1..text.len()).find(is_at) else {
         return (text, None);
     };
     let folder = text[at..].trim_matches('/');

@@ -336,6 +336,7 @@ fn git_remotes() {
         ("git@host:r.git@pdf", "git git@host:r.git skill=pdf"),
         ("git@host:o/r.git#main@pdf", "git git@host:o/r.git named=main skill=pdf"),
         ("git@host:o/r.git//skills/pdf", "git git@host:o/r.git in=skills/pdf"),
+        ("git@host:é//skills/pdf", "git git@host:é in=skills/pdf"),
         ("git@host:/srv/git/r.git", "git git@host:/srv/git/r.git"),
         ("git@host:~me/r.git", "git git@host:~me/r.git"),
         ("github.com:o/r.git", "git github.com:o/r.git"),
