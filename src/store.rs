@@ -133,7 +133,7 @@ impl Store {
     /// Repairs what a killed command left, if the lock is free. Costs one look for a file
     /// where there is nothing to repair.
     pub(crate) fn recover(&self) -> Recovery {
-        self.workspace.take_over_moved();
+        self.workspace.take_over_moved(journal::relocate);
         if !self.needs_recovery() && self.unfinished_files().is_empty() {
             return Recovery::Clean;
         }
@@ -217,7 +217,7 @@ impl Store {
     }
 
     fn lock(&self, waiting: &dyn Fn(&str)) -> Result<Transaction> {
-        self.workspace.take_over_moved();
+        self.workspace.take_over_moved(journal::relocate);
         let mut lock =
             Lock::take(&self.workspace.lock_file(), self.wait, waiting).map_err(|e| match e.kind {
                 Kind::Failed => e.hint("locks lie in the data folder; BA_AGENT_DATA_DIR names another one"),

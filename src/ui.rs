@@ -392,8 +392,10 @@ impl Progress for Ui {
     }
 
     fn advance(&self, done: u64, total: Option<u64>) {
-        let Some(bar) = self.bar.lock().ok().and_then(|bar| bar.clone()) else { return };
-        // Several fetches share the bar: what one of them says must not meet another's total.
+        let Ok(slot) = self.bar.lock() else { return };
+        let Some(bar) = slot.as_ref() else { return };
+        // Several fetches share the bar: what one of them says must not meet another's total. So
+        // total and position are set together, while the slot is locked.
         match total.filter(|total| done <= *total) {
             Some(total) if bar.length() != Some(total) => {
                 bar.set_position(0);
@@ -481,6 +483,31 @@ fn json_for_terminals(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Several fetches at once, of which one knows no total and one says more than its own.
+    #[test]
+    fn progress_is_never_more_than_its_total() {
+        let color = ColorChoice::Never;
+        let manner = Manner { json: false, quiet: false, verbose: false, yes: false, color };
+        let ui = Ui { show_progress: true, ..Ui::bare(manner) };
+        ui.begin("Fetching four things");
+        let looked = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for total in [Some(3), Some(1_000), None, Some(0)] {
+                let (ui, looked) = (&ui, &looked);
+                scope.spawn(move || {
+                    for done in 0..2_000 {
+                        ui.advance(done, total);
+                        let slot = ui.bar.lock().unwrap();
+                        let bar = slot.as_ref().unwrap();
+                        assert!(bar.length().is_none_or(|length| bar.position() <= length), "{bar:?}");
+                        looked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(looked.into_inner(), 8_000);
+    }
 
     #[test]
     fn json_means_the_same_and_a_terminal_obeys_none_of_it() {

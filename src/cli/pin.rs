@@ -5,11 +5,12 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::Context;
 use super::completions::installed_names;
-use crate::error::{Result, error};
+use crate::error::{Result, error, printable};
 use crate::ops::installed::find_one_installed;
 use crate::ops::pin;
-use crate::ops::plan::{Action, Content, Plan, Step, edited, edits};
-use crate::registry::{LockEntry, ReferenceRecord};
+use crate::ops::plan::{Action, Content, Plan, Step, edited, edits, still_clean};
+use crate::ops::restore::TRIES;
+use crate::registry::{LockEntry, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::Sha;
 
@@ -40,36 +41,46 @@ pub(crate) struct Unpin {
 impl Pin {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
-        let transaction = place.store.begin(&cx.waiting())?;
-        let registry = transaction.registry();
+        for _ in 0..TRIES {
+            // Nobody waits for a host while the lock is held: what was looked at before it was
+            // taken has to be what is there under it.
+            let registry = place.store.read()?;
+            let step = self.step(cx, &place, &registry)?;
+            let transaction = place.store.begin(&cx.waiting())?;
+            if transaction.registry().skills.get(&step.name) == registry.skills.get(&step.name) {
+                let plan = Plan { steps: vec![step] };
+                let names = plan.steps.iter().filter(|step| step.action != Action::Keep);
+                let seen = place.places.see_recorded(names.map(|step| &step.name), &registry)?;
+                still_clean(&plan, &seen, self.force)?;
+                return finish(cx, &place, transaction, plan, "pin");
+            }
+        }
+        Err(error!(Conflict, "other commands change `{}` all the time", printable(&self.name, false))
+            .hint("wait for them to end, then run the command again"))
+    }
+
+    fn step(&self, cx: &Context<'_>, place: &super::Place, registry: &Registry) -> Result<Step> {
         let name = find_one_installed(&self.name, registry, place.scope.name())?;
         let entry = registry.skills[&name].clone();
         let sha: Option<Sha> = self.sha.as_deref().map(str::parse).transpose()?;
-        let step = match sha {
+        match sha {
             Some(sha) if entry.pin.commit.as_deref() != Some(sha.as_str()) => {
                 let seen = place.places.see_recorded(std::iter::once(&name), registry)?;
                 let drift = edits(&entry, &seen.get(&name).cloned().unwrap_or_default());
                 if !drift.is_empty() && !self.force {
                     return Err(edited(&name, &drift, "pin"));
                 }
-                let world = cx.world(&place);
-                let wanted = pin::at_commit(&name, &entry, &sha, &world)?;
+                let wanted = pin::at_commit(&name, &entry, &sha, &cx.world(place))?;
                 let (before, gives_up_edits) = (Some(entry), !drift.is_empty());
-                Step {
-                    name,
-                    action: Action::Replace,
-                    content: Some(Content::Found(Box::new(wanted))),
-                    before,
-                    gives_up_edits,
-                }
+                let content = Some(Content::Found(Box::new(wanted)));
+                Ok(Step { name, action: Action::Replace, content, before, gives_up_edits })
             }
             _ if entry.pin.commit.is_none() && entry.pin.archive.is_none() => {
-                return Err(error!(Usage, "`{name}` comes from {}, which has no commits", entry.source)
-                    .hint("only skills from git and archives can be held"));
+                Err(error!(Usage, "`{name}` comes from {}, which has no commits", entry.source)
+                    .hint("only skills from git and archives can be held"))
             }
-            _ => noted(name, &entry, LockEntry { pinned: true, ..entry.clone() }),
-        };
-        finish(cx, &place, transaction, step, "pin")
+            _ => Ok(noted(name, &entry, LockEntry { pinned: true, ..entry.clone() })),
+        }
     }
 }
 
@@ -82,7 +93,7 @@ impl Unpin {
         // A commit does not move: what was asked for by sha follows the default branch now.
         let reference = entry.reference.clone().filter(|asked| !matches!(asked, ReferenceRecord::Sha(_)));
         let step = noted(name, &entry, LockEntry { pinned: false, reference, ..entry.clone() });
-        finish(cx, &place, transaction, step, "unpin")
+        finish(cx, &place, transaction, Plan { steps: vec![step] }, "unpin")
     }
 }
 
@@ -100,10 +111,10 @@ fn finish(
     cx: &Context<'_>,
     place: &super::Place,
     transaction: crate::store::Transaction,
-    step: Step,
+    plan: Plan,
     command: &str,
 ) -> Result<u8> {
-    let report = cx.apply(place, Plan { steps: vec![step] }, transaction, command)?;
+    let report = cx.apply(place, plan, transaction, command)?;
     if cx.ui.json() {
         cx.ui.data(&report);
     }

@@ -21,13 +21,14 @@ pub(crate) struct Bench {
     pub(crate) progress: Counting,
 }
 
-/// Counts how often something moved.
+/// Counts how often something moved, and holds all fetches of the tests to sound totals.
 #[derive(Default)]
 pub(crate) struct Counting(pub(crate) AtomicU64);
 
 impl Progress for Counting {
     fn begin(&self, _: &str) {}
-    fn advance(&self, _: u64, _: Option<u64>) {
+    fn advance(&self, done: u64, total: Option<u64>) {
+        assert!(total.is_none_or(|total| done <= total), "{done} of {total:?}");
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -86,6 +86,11 @@ impl KeptTrees {
         !is_lost && self.caches.iter().any(|cache| cache.has(digest))
     }
 
+    /// Opens a tree if it seems to be there; true when it is.
+    pub(crate) fn check(&self, digest: &Digest) -> bool {
+        self.has(digest) && self.open(digest).is_some()
+    }
+
     /// The tree of this digest, every byte verified; one that cannot be opened is lost.
     fn open(&self, digest: &Digest) -> Option<Package> {
         let package = self.caches.iter().find_map(|cache| cache.get(digest));

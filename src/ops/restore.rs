@@ -28,7 +28,8 @@ pub(crate) const TRIES: usize = 10;
 pub(crate) struct Supply<'w> {
     world: &'w World<'w>,
     kept: Arc<KeptTrees>,
-    fetched: Mutex<BTreeMap<Key, Fetched>>,
+    /// Each time that a source was fetched, for other folders of it.
+    fetched: Mutex<BTreeMap<Key, Vec<Fetched>>>,
 }
 
 /// A source at a pin.
@@ -120,9 +121,9 @@ impl<'w> Supply<'w> {
     /// The package that was fetched for a skill.
     fn fetched(&self, entry: &LockEntry) -> Option<Arc<Package>> {
         let known = self.known();
-        let fetched = known.get(&key_of(entry))?;
-        let is_here = fetched.folders.contains(entry.path.as_deref().unwrap_or(""));
-        is_here.then(|| Arc::clone(&fetched.package))
+        let folder = entry.path.as_deref().unwrap_or("");
+        let fetched = known.get(&key_of(entry))?.iter().find(|fetched| fetched.folders.contains(folder));
+        fetched.map(|fetched| Arc::clone(&fetched.package))
     }
 
     /// Fetches what is in no cache of these skills: each source once, several at a time, and
@@ -132,6 +133,13 @@ impl<'w> Supply<'w> {
     /// # Errors
     /// Those of fetching.
     pub(crate) fn prepare(&self, wanted: &[(&SkillName, &LockEntry)]) -> Result<()> {
+        if self.lost() > 0 {
+            // Where one tree is broken others may be: all are found out now, not one each try.
+            let kept = |(_, entry): &(&SkillName, &LockEntry)| {
+                Ok(entry.mode == Mode::Live || self.kept.check(&entry.digest))
+            };
+            parallel::run(parallel::cores(), wanted, kept)?;
+        }
         let mut groups: BTreeMap<Key, Vec<_>> = BTreeMap::new();
         for (name, entry) in wanted {
             if self.is_missing(entry) {
@@ -142,11 +150,14 @@ impl<'w> Supply<'w> {
         let world = self.world;
         let fetched = parallel::run(parallel::HOSTS, &groups, |(_, skills)| fetch_group(skills, world))?;
         let keys = groups.into_iter().map(|(key, _)| key);
-        self.known().extend(keys.zip(fetched));
+        let mut known = self.known();
+        for (key, fetched) in keys.zip(fetched) {
+            known.entry(key).or_default().push(fetched);
+        }
         Ok(())
     }
 
-    fn known(&self) -> MutexGuard<'_, BTreeMap<Key, Fetched>> {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<Key, Vec<Fetched>>> {
         self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -210,6 +210,23 @@ impl Journal {
     }
 }
 
+/// Carries a journal over to where its project is now: the places in it are compared with those
+/// of the scope, which has moved. Whether the skills folders are the same below the project is
+/// still for [`Journal::check`] to say.
+///
+/// # Errors
+/// `Invalid` for a journal that cannot be read, `Failed` where the disk refuses.
+pub(super) fn relocate(file: &Path, from: &Path, to: &Path) -> Result<()> {
+    let mut journal = Journal::read(file)?;
+    let places = journal.roots.iter_mut().map(|root| &mut root.place);
+    for path in std::iter::once(&mut journal.registry).chain(places) {
+        if let Ok(below) = path.strip_prefix(from) {
+            *path = to.join(below);
+        }
+    }
+    journal.write(file)
+}
+
 /// Whatever the bytes: what is read is written and read alike, and everything that it names
 /// lies directly in its own skills folders or in a staging folder there.
 #[cfg(any(test, feature = "fuzz"))]

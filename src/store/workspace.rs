@@ -9,8 +9,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::sha256_hex;
+use crate::error::Result;
 use crate::fsx;
 use crate::layout::Scope;
+
+/// The journal in a workspace.
+const JOURNAL: &str = "journal.json";
 
 /// The state folder of one scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,19 +69,24 @@ impl Workspace {
     }
 
     /// Takes over the workspace that this project had before it was moved, so that its history
-    /// comes along. The file system says that it is the same folder: nothing in the project
-    /// does, since a copy or a clone has the same content.
-    pub(crate) fn take_over_moved(&self) {
+    /// and an unfinished change come along. The file system says that it is the same folder:
+    /// nothing in the project does, since a copy or a clone has the same content.
+    ///
+    /// `relocate` gets the journal there, and where the project was and is.
+    pub(crate) fn take_over_moved(&self, relocate: impl Fn(&Path, &Path, &Path) -> Result<()>) {
         if self.folder.exists() {
             return;
         }
         let Some(own) = self.origin() else { return };
         let all = std::fs::read_dir(fsx::parent(&self.folder)).into_iter().flatten().flatten();
         for folder in all.map(|entry| entry.path()) {
-            if origin_of(&folder)
-                .is_some_and(|origin| origin.identity == own.identity && origin.path != own.path)
-            {
-                let _ = std::fs::rename(&folder, &self.folder);
+            let Some(origin) = origin_of(&folder) else { continue };
+            if origin.identity == own.identity && origin.path != own.path {
+                let journal = folder.join(JOURNAL);
+                // The journal first: a workspace that is here already is not looked at again.
+                if !fsx::exists(&journal) || relocate(&journal, &origin.path, &own.path).is_ok() {
+                    let _ = std::fs::rename(&folder, &self.folder);
+                }
                 return;
             }
         }
@@ -111,7 +120,7 @@ impl Workspace {
 
     /// The journal; only there while a command changes something, or after a kill.
     pub(crate) fn journal_file(&self) -> PathBuf {
-        self.folder.join("journal.json")
+        self.folder.join(JOURNAL)
     }
 
     /// The folders outside a project that its user has linked to by name.

@@ -181,6 +181,8 @@ fn a_broken_cache_is_that_of_nothing() {
     spoil();
     forget_skills(&env);
     env.run(&["skill", "install", "--frozen", "--dry-run"]).ends(0);
+    env.run(&["skill", "install", "--frozen"]).ends(0);
+    forget_skills(&env);
     spoil();
     std::fs::remove_file(env.path("x.zip")).unwrap();
     env.run(&["skill", "install", "--frozen"]).ends(3).says("`xlsx`");

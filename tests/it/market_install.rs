@@ -35,6 +35,7 @@ fn a_skill_is_installed_by_every_way_to_name_it() {
         &["sql", "--source", "acme"],
         &["sql"],
         &["data@acme", "--skill", "sql"],
+        &["data@acme", "--skill", "data:sql"],
     ] {
         let (env, url) = shop();
         env.run(&[&["skill", "install"], args].concat()).ends(0).says("Installed sql");
@@ -44,6 +45,22 @@ fn a_skill_is_installed_by_every_way_to_name_it() {
         assert_eq!((&entry["path"], &entry["version"]), (&json!("data/skills/sql"), &json!("2.0.0")));
         assert_eq!(entry["pin"]["commit"].as_str().unwrap().len(), 40);
     }
+}
+
+/// Agents call a skill `plugin:skill`: by the name of the entry or by the folder above it.
+#[test]
+fn a_skill_is_chosen_by_the_name_that_agents_give_it() {
+    let (env, url) = shop();
+    let plugins = json!([{ "name": "my kit", "source": "./office" }]);
+    let document = json!({ "name": "kits", "owner": { "name": "o" }, "plugins": plugins });
+    env.write("m/.claude-plugin/marketplace.json", document.to_string());
+    env.run(&["marketplace", "add", "kits", "../m"]).ends(0);
+    env.run(&["skill", "install", "my kit@kits", "--skill", "my kit:docx"]).ends(0);
+    env.run(&["skill", "install", "my kit@kits", "--skill", "your kit:pdf"]).ends(3);
+    assert_eq!(names(&env.registry()), ["docx"]);
+    env.run(&["skill", "install", &url, "--skill", "data:pdf", "--skill", "office:pdf"]).ends(0);
+    env.run(&["skill", "install", &url, "--skill", "nobody:sql"]).ends(3);
+    assert_eq!(names(&env.registry()), ["data-pdf", "docx", "office-pdf"]);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! How often each command asks a host: every request of every step, so that none comes in
 //! unnoticed. What an earlier step has kept is not asked for again.
 
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
 use crate::env::{TestEnv, commit, skill_md};
-use crate::server::Server;
+use crate::server::{Play, Server};
 
 struct Host {
     env: TestEnv,
@@ -147,4 +150,52 @@ fn an_update_over_ssh_logs_in_as_often_as_it_must() {
     commit(&repo, "refs/heads/main", &env.path("src"), "second");
     // The second one asks whether the branch was rewritten.
     assert_eq!(logins(&["skill", "update"]), 2);
+}
+
+/// A host that falls silent holds up who waits for it, and nobody else: no command fetches while
+/// it holds the lock.
+#[cfg(unix)]
+#[test]
+fn a_silent_host_holds_up_no_other_command() {
+    let Some(mut host) = host() else { return };
+    host.env.skill("here/local");
+    host.env.set("BA_AGENT_LOCK_TIMEOUT", "5");
+    let env = &host.env;
+    env.run(&["skill", "install", "acme/skills", "--skill", "s0"]).ends(0);
+    env.run(&["marketplace", "add", "shop", "acme/skills"]).ends(0);
+    host.publish("s0", "second");
+    host.server.play("/info/refs", Play::Stall(20));
+    let waiting: [&[&str]; 9] = [
+        &["skill", "install", "acme/skills", "--skill", "s1"],
+        &["skill", "pin", "s0", "0123456789012345678901234567890123456789"],
+        &["skill", "install", "--frozen"],
+        &["skill", "install", "--force"],
+        &["skill", "update"],
+        &["skill", "outdated"],
+        &["skill", "update", "s0", "--source", "acme/other"],
+        &["marketplace", "update"],
+        &["marketplace", "add", "more", "acme/other"],
+    ];
+    for args in waiting {
+        if args.contains(&"--frozen") || args.contains(&"--force") {
+            let _ = std::fs::remove_dir_all(env.path("project/.claude/skills/s0"));
+            let _ = std::fs::remove_dir_all(env.path("cache"));
+        }
+        let asked = host.server.seen().len();
+        let mut child = env.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let begin = Instant::now();
+        while host.server.seen().len() == asked {
+            assert!(child.try_wait().unwrap().is_none(), "{args:?} asks no host");
+            assert!(begin.elapsed() < Duration::from_secs(60), "{args:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let run = env.run(&["skill", "install", "../here/local"]);
+        assert_eq!(run.status, 0, "beside {args:?}: {}", run.stderr);
+        env.run(&["skill", "uninstall", "local"]).ends(0);
+        env.run(&["marketplace", "add", "here", "../here"]).ends(0);
+        env.run(&["marketplace", "remove", "here"]).ends(0);
+        assert!(child.try_wait().unwrap().is_none(), "{args:?} was to wait");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }

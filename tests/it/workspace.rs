@@ -449,6 +449,38 @@ fn a_project_that_was_moved_finds_its_history_and_a_copy_does_not() {
     env.run(&["skill", "rollback"]).ends(3);
 }
 
+/// What a killed command left is repaired where the project is now: a kill, `mv`, any command.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_unfinished_change_moves_with_its_project() {
+    let mut moved = 0;
+    for step in 8..20 {
+        let env = TestEnv::new();
+        env.skill("src/pdf");
+        env.skill("src/docx");
+        if std::fs::metadata(env.project()).unwrap().created().is_err() {
+            return skipped("this file system does not say when a folder was made");
+        }
+        env.run(&["skill", "install", "../src/pdf"]).ends(0);
+        let before = env.picture("project");
+        let mut command = env.command(&["skill", "install", "../src/docx"]);
+        let ended = command.env("BA_AGENT_FAULT", format!("kill:{step}")).output().unwrap().status;
+        if ended.success() || !env.state().join("journal.json").exists() {
+            continue;
+        }
+        moved += 1;
+        std::fs::rename(env.project(), env.path("moved")).unwrap();
+        let list = env.run_in("moved", &["skill", "list", "--json"]).ends(0).json();
+        match list["skills"].as_array().unwrap().len() {
+            1 => assert_eq!(env.picture("moved"), before, "step {step}"),
+            skills => assert_eq!(skills, 2, "step {step}"),
+        }
+        env.run_in("moved", &["doctor"]).ends(0);
+        env.run_in("moved", &["skill", "install", "--frozen"]).ends(0);
+    }
+    assert!(moved >= 3, "{moved}");
+}
+
 #[test]
 fn rollback_takes_the_name_that_a_marketplace_gives() {
     let env = TestEnv::new();

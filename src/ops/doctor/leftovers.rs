@@ -64,7 +64,11 @@ fn stagings(patient: &Patient<'_>, seen: &mut Examination) {
                 "staging",
                 format!("`{}` belongs to a command of another project", patient.places.shown(&path)),
             )
-            .hint("if none runs, `ba-agent doctor --fix` in that project removes it"),
+            .hint("if none runs, `ba-agent doctor --fix` in that project removes it")
+            .hint(
+                "if this project was copied from that one in the middle of a change: \
+                 `ba-agent skill install --force` brings the skills to what the registry says, then delete the folder",
+            ),
         );
     }
 }

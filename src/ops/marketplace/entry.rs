@@ -119,8 +119,17 @@ fn look<'w>(ask: &Ask, all: &Marketplaces, world: &'w World<'w>) -> Result<Looke
     let (resolution, manifest) = resolve(plugin, &mut opened)?;
     let mut ask = ask.clone();
     ask.request.source = opened.source.resolved.source.clone();
-    if let (Some(skill), false) = (skill, matches!(ask.choice, Choice::Named(_))) {
-        ask.choice = Choice::Named(vec![skill]);
+    match (&mut ask.choice, skill) {
+        // `entry:skill`, whatever the entry's folder is called.
+        (Choice::Named(words), _) => {
+            for word in words {
+                if let Some(skill) = word.strip_prefix(&plugin.name).and_then(|rest| rest.strip_prefix(':')) {
+                    *word = skill.to_owned();
+                }
+            }
+        }
+        (choice, Some(skill)) => *choice = Choice::Named(vec![skill]),
+        (Choice::Only | Choice::All, None) => {}
     }
     let version = Some(catalog::version(manifest.as_ref(), plugin, None)).filter(|v| *v != "unknown");
     let entry = Lent {
