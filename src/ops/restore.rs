@@ -136,7 +136,7 @@ impl<'w> Supply<'w> {
         if self.lost() > 0 {
             // Where one tree is broken others may be: all are found out now, not one each try.
             let kept = |(_, entry): &(&SkillName, &LockEntry)| {
-                Ok(entry.mode == Mode::Live || self.kept.check(&entry.digest))
+                Ok(entry.mode == InstallMode::Live || self.kept.check(&entry.digest))
             };
             parallel::run(parallel::cores(), wanted, kept)?;
         }
