@@ -2,7 +2,7 @@
 //! one file below `fetch/` for each way to fetch a package or to reach a host.
 
 pub(crate) mod archive;
-pub(crate) mod auth;
+pub(crate) mod credentials;
 pub(crate) mod git;
 pub(crate) mod http;
 pub(crate) mod local;
@@ -11,6 +11,8 @@ pub(crate) mod npm;
 pub(crate) mod obstacle;
 mod open;
 mod package;
+pub(crate) mod policy;
+mod progress;
 mod served;
 pub(crate) mod ssh;
 
@@ -24,22 +26,18 @@ pub(crate) mod testserver;
 pub(crate) use git::{Extent, Known, canonical_url};
 pub(crate) use open::{OpenOptions, local_folder, open, origin_key};
 pub(crate) use package::{FetchedPackage, PackageSource};
+pub(crate) use progress::Progress;
 
 use std::path::{Path, PathBuf};
 
 use crate::cache::Cache;
 use crate::layout::Env;
 use crate::settings::Settings;
+use git::GitClient;
+use http::Net;
 
-/// What a face gives to see how a fetch goes.
-pub(crate) trait Progress: Sync {
-    /// A step begins, for instance "Fetching anthropics/skills".
-    fn begin(&self, what: &str);
-    /// How far it is, in bytes or objects; the total where it is known.
-    fn advance(&self, done: u64, total: Option<u64>);
-}
-
-/// What every way to fetch needs.
+/// What fetching needs, for one command: what is remembered of hosts ends with it. Several
+/// threads may fetch at once.
 pub(crate) struct World<'a> {
     pub(crate) env: &'a Env,
     pub(crate) settings: &'a Settings,
@@ -48,12 +46,8 @@ pub(crate) struct World<'a> {
     /// `--offline`: no connection is opened, no subprocess started.
     pub(crate) offline: bool,
     pub(crate) progress: &'a dyn Progress,
-    /// The one HTTP client of the run; nothing is built before the first request.
-    pub(crate) http: http::Http,
-    /// What the hosts of repositories said first.
-    pub(crate) greetings: git::Greetings,
-    /// What their refs are, as far as they were asked for.
-    pub(crate) listings: git::Listings,
+    /// The way to repositories, and in it the one to all other hosts.
+    pub(crate) git: GitClient<'a>,
     /// What was fetched before; `None` where there is no place for it.
     pub(crate) cache: Option<Cache>,
     /// Files and folders that ba-agent itself keeps in this scope: no part of a skill that
@@ -62,7 +56,7 @@ pub(crate) struct World<'a> {
 }
 
 /// See [`World::own`].
-pub(crate) type Own<'a> = Box<dyn Fn() -> Vec<PathBuf> + Sync + 'a>;
+pub(crate) type Own<'a> = Box<dyn Fn() -> Vec<PathBuf> + Send + Sync + 'a>;
 
 impl<'a> World<'a> {
     pub(crate) fn new(
@@ -73,12 +67,33 @@ impl<'a> World<'a> {
         progress: &'a dyn Progress,
         cache: Option<Cache>,
     ) -> Self {
-        let (http, greetings, listings) = Default::default();
-        Self { env, settings, base, offline, progress, http, greetings, listings, cache, own: None }
+        let net = Net::new(env, settings, offline, progress);
+        let git = GitClient::new(net, cache.clone());
+        Self { env, settings, base, offline, progress, git, cache, own: None }
+    }
+
+    /// The way to all hosts.
+    pub(crate) fn net(&self) -> &Net<'a> {
+        &self.git.net
     }
 
     /// The same world, where these files and folders are ba-agent's own.
     pub(crate) fn with_own(self, own: Own<'a>) -> Self {
         Self { own: Some(own), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process that serves many callers fetches on threads of its own.
+    #[test]
+    fn what_fetches_may_be_shared_by_threads() {
+        fn check<T: Send + Sync>() {}
+        check::<World<'_>>();
+        check::<Net<'_>>();
+        check::<GitClient<'_>>();
+        check::<FetchedPackage>();
     }
 }

@@ -118,7 +118,7 @@ pub fn npm(data: &[u8]) {
 
 /// A `.netrc` file.
 pub fn netrc(data: &[u8]) {
-    crate::fetch::auth::check_any_netrc(data);
+    crate::fetch::credentials::check_any_netrc(data);
 }
 
 /// `GIT_CONFIG_PARAMETERS`, as `git -c` hands it on.

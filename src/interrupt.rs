@@ -36,11 +36,11 @@ pub(crate) fn check() -> Result<()> {
     if is_requested() { Err(error()) } else { Ok(()) }
 }
 
-/// Waits, but not longer than until the person asks to stop.
+/// Waits, but not longer than until `check` says that the command is to end.
 ///
 /// # Errors
-/// As [`check`].
-pub(crate) fn sleep(time: Duration) -> Result<()> {
+/// Those of `check`.
+pub(crate) fn sleep(time: Duration, check: impl Fn() -> Result<()>) -> Result<()> {
     let end = Instant::now() + time;
     loop {
         check()?;

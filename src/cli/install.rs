@@ -178,7 +178,7 @@ impl Install {
         let report = self.put_back(cx, place, &supply)?;
         let strangers = place.places.strangers(&known)?;
         tell(cx, &report, self.dry_run);
-        for (source, to) in world.http.moves() {
+        for (source, to) in world.git.moves() {
             cx.ui.note(&format!(
                 "{source} has moved to {to}; `ba-agent skill update NAME --source {to}` records that"
             ));

@@ -3,6 +3,7 @@
 //! seeing a URL, a token or a configuration.
 
 mod address;
+mod client;
 pub(crate) mod config;
 mod control_files;
 #[cfg(any(test, feature = "fuzz"))]
@@ -18,9 +19,9 @@ mod walk;
 mod wire;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Read;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use git2::{ObjectType, Oid};
 use jiff::Timestamp;
@@ -28,9 +29,9 @@ use url::Url;
 
 use crate::cache::Cache;
 use crate::error::{Error, Kind, Result, error, fail, printable};
-use crate::fetch::World;
-use crate::fetch::auth::Login;
-use crate::fetch::http::{self, Answer, Ask};
+use crate::fetch::credentials::Login;
+use crate::fetch::http::{Answer, Ask, Net};
+use crate::fetch::progress::CancellableReader;
 use crate::fetch::ssh::{Session, Target};
 use crate::listing::FileEntry;
 use crate::path::RelPath;
@@ -44,6 +45,7 @@ use walk::Listed;
 use wire::{Hello, Pack, RefLine, Wish};
 
 pub(crate) use address::url_of;
+pub(crate) use client::GitClient;
 pub(crate) use known::{Known, canonical_url};
 pub(crate) use partial::PartialTree;
 pub(crate) use refs::Refs;
@@ -60,7 +62,7 @@ pub(crate) fn library_version() -> (u32, u32, u32) {
 
 /// A git repository that can be asked.
 pub(crate) struct Remote<'w> {
-    world: &'w World<'w>,
+    client: &'w GitClient<'w>,
     source: Source,
     /// What the cache knows it by.
     key: String,
@@ -71,31 +73,6 @@ pub(crate) struct Remote<'w> {
     history: RefCell<Option<Arc<Objects>>>,
     /// A repository that moved is followed: see [`Remote::following_moves`].
     follows_moves: bool,
-}
-
-/// What each repository said first in this run, by the URL that was asked, with the one that
-/// answered: some commands look at one repository more than once.
-pub(crate) type Greetings = Memory<(Url, Hello)>;
-/// What the refs of each source are, once something asked in this run.
-pub(crate) type Listings = Memory<Refs>;
-
-/// What was heard in this run.
-pub(crate) struct Memory<T>(Mutex<BTreeMap<String, T>>);
-
-impl<T> Default for Memory<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<T: Clone> Memory<T> {
-    fn get(&self, of: &str) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(of).cloned()
-    }
-
-    fn set(&self, of: String, what: T) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(of, what);
-    }
 }
 
 /// How much of a commit is fetched at once, where nothing of it is in the cache.
@@ -121,12 +98,12 @@ impl<'w> Remote<'w> {
     ///
     /// # Errors
     /// `Usage` for a URL that is not allowed, `NotFound` for a path without a repository.
-    pub(crate) fn open(source: &Source, world: &'w World<'w>) -> Result<Self> {
+    pub(crate) fn open(source: &Source, client: &'w GitClient<'w>) -> Result<Self> {
         let name = address::name_of(source);
-        let Some(url) = address::url_of(source, world.settings) else {
+        let Some(url) = address::url_of(source, client.net.settings) else {
             fail!(Usage, "this source is no git repository");
         };
-        let road = match Address::find(&url, world)? {
+        let road = match Address::find(&url, &client.net)? {
             Address::Http { base, login } => {
                 Road::Http { base: RefCell::new(base), login, hello: OnceCell::new() }
             }
@@ -135,7 +112,7 @@ impl<'w> Remote<'w> {
         };
         let (refs, history) = (OnceCell::new(), RefCell::new(None));
         let key = known::repository_key(source, &url);
-        Ok(Self { world, source: source.clone(), key, name, road, refs, history, follows_moves: false })
+        Ok(Self { client, source: source.clone(), key, name, road, refs, history, follows_moves: false })
     }
 
     /// Follows a repository to wherever its host says that it has moved. For a commit whose
@@ -153,7 +130,7 @@ impl<'w> Remote<'w> {
             return Ok(refs);
         }
         // Another source of this command may be the same repository.
-        if let Some(refs) = self.world.listings.get(&self.key) {
+        if let Some(refs) = self.client.ref_listings.get(&self.key) {
             return Ok(self.refs.get_or_init(|| refs));
         }
         let lines = match &self.road {
@@ -171,7 +148,7 @@ impl<'w> Remote<'w> {
         };
         let refs = Refs::new(lines);
         if !self.follows_moves {
-            self.world.listings.set(self.key.clone(), refs.clone());
+            self.client.ref_listings.set(self.key.clone(), refs.clone());
         }
         Ok(self.refs.get_or_init(|| refs))
     }
@@ -220,7 +197,7 @@ impl<'w> Remote<'w> {
         let Revision::Commit(sha) = &resolved.pin else {
             fail!(Usage, "`{}` is a git repository: only a commit can be fetched", self.name);
         };
-        self.world.progress.begin(&format!("Fetching {}", self.name));
+        self.client.net.progress.begin(&format!("Fetching {}", self.name));
         let (objects, known, is_partial) = match self.known(sha) {
             Some((objects, known)) => (Arc::new(objects), known, true),
             None => {
@@ -257,7 +234,7 @@ impl<'w> Remote<'w> {
         if absent.wanted.is_empty() {
             return Ok(());
         }
-        if self.world.offline {
+        if self.client.net.offline {
             return Err(error!(
                 NotFound,
                 "{} of {} {} not in the cache",
@@ -408,14 +385,20 @@ impl<'w> Remote<'w> {
         self.pack(&Wish { wants: &[want], shallow: true, filter, ..Wish::default() })
     }
 
+    /// Whether the settings want to know that a branch or tag leads to a commit; offline nobody
+    /// can say.
+    pub(crate) fn requires_reachable(&self) -> bool {
+        self.client.net.settings.require_reachable && !self.client.net.offline
+    }
+
     /// Where earlier commands have kept what they fetched.
     pub(crate) fn cache(&self) -> Option<&'w Cache> {
-        self.world.cache.as_ref()
+        self.client.cache.as_ref()
     }
 
     /// What an earlier command has kept of a commit.
     fn known(&self, sha: &Sha) -> Option<(Objects, Vec<Known>)> {
-        let cache = self.world.cache.as_ref().filter(|_| !self.is_local())?;
+        let cache = self.client.cache.as_ref().filter(|_| !self.is_local())?;
         known::commit(&self.key, sha, cache)
     }
 
@@ -427,19 +410,19 @@ impl<'w> Remote<'w> {
     /// Without a connection: takes the refs for what they were when they were last asked for,
     /// and says when that was.
     pub(crate) fn recall_refs(&self) -> Option<Timestamp> {
-        let cache = self.world.cache.as_ref().filter(|_| !self.is_local())?;
+        let cache = self.client.cache.as_ref().filter(|_| !self.is_local())?;
         let (refs, then) = known::recall_refs(&self.key, cache)?;
         let _ = self.refs.set(refs);
         Some(then)
     }
 
     fn remember_refs(&self) {
-        let Some(cache) = self.world.cache.as_ref().filter(|_| !self.world.offline && !self.is_local())
+        let Some(cache) = self.client.cache.as_ref().filter(|_| !self.client.net.offline && !self.is_local())
         else {
             return;
         };
-        if let Some(refs) = self.world.listings.get(&self.key) {
-            known::remember_refs(&self.key, &refs, self.world.env.now, cache);
+        if let Some(refs) = self.client.ref_listings.get(&self.key) {
+            known::remember_refs(&self.key, &refs, self.client.net.env.now, cache);
         }
     }
 
@@ -503,8 +486,8 @@ impl<'w> Remote<'w> {
                 let request = wire::pack_request(hello, &Wish { shallow, ..*wish });
                 let answer = self
                     .post(hello, &request)?
-                    .into_reader(self.world.settings.limits.pack.saturating_mul(2));
-                receive(self.world, Pack::begin(hello, shallow, answer)?, wish.walked)
+                    .into_reader(self.client.net.settings.limits.pack.saturating_mul(2));
+                receive(&self.client.net, Pack::begin(hello, shallow, answer)?, wish.walked)
             }
             Road::Ssh { target, open } => {
                 let opened = open.borrow_mut().take();
@@ -512,7 +495,7 @@ impl<'w> Remote<'w> {
                 let shallow = wish.shallow && hello.has_shallow();
                 session.send(&wire::pack_request(&hello, &Wish { shallow, ..*wish }))?;
                 let received = Pack::begin(&hello, shallow, &mut session)
-                    .and_then(|pack| receive(self.world, pack, wish.walked));
+                    .and_then(|pack| receive(&self.client.net, pack, wish.walked));
                 received.map_err(|e| if e.kind == Kind::Network { session.explain(e) } else { e })
             }
             Road::Local(_) => fail!(Failed, "{} is on this machine: nothing is sent", self.name),
@@ -520,8 +503,8 @@ impl<'w> Remote<'w> {
     }
 
     fn open_ssh(&self, target: &Target) -> Result<(Session, Hello)> {
-        let mut session = Session::start(self.world, target)?;
-        match Hello::read(&mut (&mut session).take(self.world.settings.limits.download)) {
+        let mut session = Session::start(&self.client.net, target)?;
+        match Hello::read(&mut (&mut session).take(self.client.net.settings.limits.download)) {
             Ok(hello) => Ok((session, hello)),
             Err(e) => Err(session.explain(e)),
         }
@@ -532,7 +515,7 @@ impl<'w> Remote<'w> {
             Hello::Refs { lines, .. } => Ok(lines.clone()),
             hello @ Hello::Capabilities(_) => {
                 let answer = self.post(hello, &wire::listing_request())?;
-                let mut reader = answer.into_reader(self.world.settings.limits.download);
+                let mut reader = answer.into_reader(self.client.net.settings.limits.download);
                 let lines = wire::read_listing(&mut reader);
                 wire::finish(&mut reader);
                 lines
@@ -551,7 +534,7 @@ impl<'w> Remote<'w> {
         }
         let asked = base.borrow().to_string();
         let greeting = format!("{asked}{}", if self.follows_moves { " or elsewhere" } else { "" });
-        if let Some((moved, known)) = self.world.greetings.get(&greeting) {
+        if let Some((moved, known)) = self.client.advertisements.get(&greeting) {
             *base.borrow_mut() = moved;
             return Ok(hello.get_or_init(|| known));
         }
@@ -561,23 +544,24 @@ impl<'w> Remote<'w> {
         let headers = [("User-Agent", AGENT), ("Git-Protocol", "version=2"), ("Accept", "*/*")];
         let ask = Ask { url: &url, headers: &headers, body: None, login: login.as_ref() };
         let rule = if self.follows_moves { moved::follow } else { moved::refuse };
-        let answer = http::follow(self.world, ask, |from, to| rule(self.world, from, to))?;
-        let answer = answer.accept(self.world, &self.name)?;
+        let answer = self.client.net.follow(ask, |from, to| rule(self.client.net.settings, from, to))?;
+        let answer = answer.accept(&self.client.net.credentials, &self.name)?;
         if answer.content_type() != "application/x-git-upload-pack-advertisement" {
             return Err(not_smart(base.borrow().as_str(), answer));
         }
         if !moved::is_same(&url, &answer.url) {
-            self.world.http.note_move(self.source.to_string(), moved::source(self.world, &answer.url));
+            self.client
+                .note_move(self.source.to_string(), moved::source_of(self.client.net.settings, &answer.url));
         }
         let mut moved = answer.url.clone();
         moved.set_query(None);
         moved.set_path(answer.url.path().strip_suffix("/info/refs").unwrap_or(answer.url.path()));
         *base.borrow_mut() = moved;
-        let mut reader = answer.into_reader(self.world.settings.limits.download);
+        let mut reader = answer.into_reader(self.client.net.settings.limits.download);
         let read = Hello::read(&mut reader);
         wire::finish(&mut reader);
         let read = read.map_err(|e| self.about(e))?;
-        self.world.greetings.set(greeting, (base.borrow().clone(), read.clone()));
+        self.client.advertisements.set(greeting, (base.borrow().clone(), read.clone()));
         Ok(hello.get_or_init(|| read))
     }
 
@@ -598,10 +582,12 @@ impl<'w> Remote<'w> {
             headers.push(("Git-Protocol", "version=2"));
         }
         let ask = Ask { url: &url, headers: &headers, body: Some(body), login: login.as_ref() };
-        http::follow(self.world, ask, |_, to| {
-            fail!(Network, "the host redirects in the middle to `{}`", printable(to.as_str(), false))
-        })?
-        .accept(self.world, &self.name)
+        self.client
+            .net
+            .follow(ask, |_, to| {
+                fail!(Network, "the host redirects in the middle to `{}`", printable(to.as_str(), false))
+            })?
+            .accept(&self.client.net.credentials, &self.name)
     }
 }
 
@@ -626,8 +612,9 @@ fn not_smart(base: &str, answer: Answer) -> Error {
 }
 
 /// A history is walked by libgit2; all else is decoded in memory.
-fn receive(world: &World, pack: impl Read, walked: bool) -> Result<Objects> {
-    if walked { Objects::receive(world, pack) } else { Objects::hold(world, pack) }
+fn receive(net: &Net<'_>, pack: impl Read, walked: bool) -> Result<Objects> {
+    let pack = CancellableReader::new(pack, net.progress);
+    if walked { Objects::receive(net, pack) } else { Objects::hold(net, pack) }
 }
 
 fn no_commit(sha: &Sha) -> Error {

@@ -7,23 +7,25 @@ mod proxy;
 mod tls;
 mod whole;
 
-use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use ureq::http::{HeaderName, HeaderValue, Method, Request, Response, header::AUTHORIZATION};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector as _, DefaultConnector};
 use ureq::{Agent, AsSendBody, Body, Proxy};
-use url::{Host, Url};
+use url::Url;
 
 use crate::error::{Error, Kind, Result, error, fail, printable};
-use crate::fetch::World;
-use crate::fetch::auth::{self, Keyring, Login, Way};
-use crate::fetch::git::config::GitConfig;
+use crate::fetch::credentials::{Credentials, Login, Way, has_authorization};
+use crate::fetch::policy::{check_scheme, host_of, parse_url};
+use crate::fetch::progress::Progress;
 use crate::interrupt;
+use crate::layout::Env;
+use crate::settings::Settings;
 pub(crate) use answer::{Answer, Speed, from_reader};
 use proxy::Route;
 use tls::Authorities;
@@ -33,14 +35,15 @@ use whole::WholeRequests;
 /// needs more than three.
 const REDIRECTS: usize = 5;
 
-/// The client, and what the user's credential helpers said. One for each run.
-#[derive(Debug, Default)]
-pub(crate) struct Http {
+/// The HTTP client of one command, with what it needs to know about the hosts that it asks.
+pub(crate) struct Net<'a> {
+    pub(crate) env: &'a Env,
+    pub(crate) settings: &'a Settings,
+    /// No connection is opened, no subprocess started.
+    pub(crate) offline: bool,
+    pub(crate) progress: &'a dyn Progress,
+    pub(crate) credentials: Credentials<'a>,
     agents: Mutex<Vec<(Trust, Agent)>>,
-    git_config: OnceLock<GitConfig>,
-    pub(crate) keyring: Keyring,
-    /// Sources that were followed to where they have moved.
-    moves: Mutex<BTreeMap<String, String>>,
     patience: Patience,
 }
 
@@ -68,44 +71,42 @@ impl Default for Patience {
     }
 }
 
-impl Http {
-    /// A client with other limits than the usual ones.
+impl<'a> Net<'a> {
+    /// A client that has asked nobody yet.
+    pub(crate) fn new(
+        env: &'a Env,
+        settings: &'a Settings,
+        offline: bool,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        let credentials = Credentials::new(env, settings, offline);
+        let (agents, patience) = Default::default();
+        Self { env, settings, offline, progress, credentials, agents, patience }
+    }
+
+    /// The same client with other limits than the usual ones.
     #[cfg(test)]
-    pub(crate) fn with(patience: Patience) -> Self {
-        Self { patience, ..Self::default() }
+    pub(crate) fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     pub(crate) fn patience(&self) -> &Patience {
         &self.patience
     }
 
-    /// Remembers that a source was followed to another address.
-    pub(crate) fn note_move(&self, source: String, to: String) {
-        self.moves.lock().unwrap_or_else(PoisonError::into_inner).insert(source, to);
-    }
-
-    /// The sources that were followed in this run, and where they are now.
-    pub(crate) fn moves(&self) -> BTreeMap<String, String> {
-        self.moves.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The user's git configuration, read once in a run.
+    /// Parses a URL that may be asked.
     ///
     /// # Errors
-    /// As [`GitConfig::load`].
-    pub(crate) fn git_config(&self, world: &World) -> Result<&GitConfig> {
-        if let Some(config) = self.git_config.get() {
-            return Ok(config);
-        }
-        let config = GitConfig::load(world.env)?;
-        Ok(self.git_config.get_or_init(|| config))
+    /// Those of [`parse_url`].
+    pub(crate) fn parse_url(&self, text: &str) -> Result<Url> {
+        parse_url(text, self.settings.allow_http)
     }
 
     /// The client for a URL: one for each set of trusted authorities, so that connections are
     /// used again. Without TLS nothing is read for it.
-    fn agent(&self, world: &World, url: &Url, route: Option<&Route>) -> Result<Agent> {
+    fn agent(&self, url: &Url, route: Option<&Route>) -> Result<Agent> {
         let secured = url.scheme() == "https" || route.is_some_and(Route::is_secured);
-        let trust = secured.then(|| Authorities::of(world, url)).transpose()?;
+        let trust = secured.then(|| Authorities::of(self, url)).transpose()?;
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, agent)) = agents.iter().find(|(known, _)| *known == trust) {
             return Ok(agent.clone());
@@ -149,48 +150,171 @@ pub(crate) struct Ask<'a> {
     pub(crate) login: Option<&'a Login>,
 }
 
-/// The bytes at `url`: archives, manifests. Redirects may lead to any host by https;
-/// credentials go to the host that they belong to and nowhere else.
-///
-/// # Errors
-/// `Usage` for a URL that is not allowed, `Invalid` above `cap` bytes, else as
-/// [`TermMatch::accept`].
-pub(crate) fn get(world: &World, url: &str, cap: u64) -> Result<Vec<u8>> {
-    load(world, url, cap, |_, _| Ok(()))
-}
+impl Net<'_> {
+    /// The bytes at `url`: archives, manifests. Redirects may lead to any host by https;
+    /// credentials go to the host that they belong to and nowhere else.
+    ///
+    /// # Errors
+    /// `Usage` for a URL that is not allowed, `Invalid` above `cap` bytes, else as
+    /// [`Answer::accept`].
+    pub(crate) fn download(&self, url: &str, cap: u64) -> Result<Vec<u8>> {
+        self.load(url, cap, |_, _| Ok(()))
+    }
 
-/// As [`get`], but a redirect to another host or port is refused: for files that only their
-/// host vouches for.
-///
-/// # Errors
-/// As [`get`], and `Network` for such a redirect.
-pub(crate) fn get_there(world: &World, url: &str, cap: u64) -> Result<Vec<u8>> {
-    load(world, url, cap, |from, to| {
-        if (from.host(), from.port_or_known_default()) == (to.host(), to.port_or_known_default()) {
-            return Ok(());
-        }
-        Err(error!(Network, "{} redirects to another host, `{}`", host(from), without_query(to))
-            .cause("its files have no digest: only the host itself vouches for them")
-            .hint("if you trust the other host, name it instead"))
-    })
-}
+    /// As [`Net::download`], but a redirect to another host or port is refused: for files that only their
+    /// host vouches for.
+    ///
+    /// # Errors
+    /// As [`Net::download`], and `Network` for such a redirect.
+    pub(crate) fn download_from_host(&self, url: &str, cap: u64) -> Result<Vec<u8>> {
+        self.load(url, cap, |from, to| {
+            if (from.host(), from.port_or_known_default()) == (to.host(), to.port_or_known_default()) {
+                return Ok(());
+            }
+            Err(error!(Network, "{} redirects to another host, `{}`", host_of(from), without_query(to))
+                .cause("its files have no digest: only the host itself vouches for them")
+                .hint("if you trust the other host, name it instead"))
+        })
+    }
 
-fn load(world: &World, url: &str, cap: u64, rule: impl Fn(&Url, &Url) -> Result<()>) -> Result<Vec<u8>> {
-    let url = allowed(world, url)?;
-    let ask = Ask { url: &url, headers: &[("User-Agent", AGENT)], body: None, login: None };
-    let name = without_query(&url);
-    let answer = follow(world, ask, rule)?.accept(world, &name)?;
-    let length = answer.header("content-length").parse().ok();
-    let mut reader = answer.into_reader(cap);
-    let mut bytes = Vec::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = reader.read(&mut buffer).map_err(from_reader)?;
-        bytes.extend_from_slice(&buffer[..read]);
-        if read == 0 {
-            return Ok(bytes);
+    fn load(&self, url: &str, cap: u64, rule: impl Fn(&Url, &Url) -> Result<()>) -> Result<Vec<u8>> {
+        let url = self.parse_url(url)?;
+        let ask = Ask { url: &url, headers: &[("User-Agent", AGENT)], body: None, login: None };
+        let name = without_query(&url);
+        let answer = self.follow(ask, rule)?.accept(&self.credentials, &name)?;
+        let length = answer.header("content-length").parse().ok();
+        let mut reader = answer.into_reader(cap);
+        let mut bytes = Vec::new();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let read = reader.read(&mut buffer).map_err(from_reader)?;
+            bytes.extend_from_slice(&buffer[..read]);
+            if read == 0 {
+                return Ok(bytes);
+            }
+            self.progress.advance(bytes.len() as u64, length);
         }
-        world.progress.advance(bytes.len() as u64, length);
+    }
+
+    /// Sends `ask`, following redirects as far as `rule(from, to)` agrees.
+    ///
+    /// # Errors
+    /// Those of `rule`; `Network` for more than five redirects, a downgrade to http, a
+    /// redirect without a target, and a host that cannot be reached.
+    pub(crate) fn follow(&self, ask: Ask, rule: impl Fn(&Url, &Url) -> Result<()>) -> Result<Answer> {
+        let mut url = ask.url.clone();
+        for _ in 0..=REDIRECTS {
+            self.progress.check_cancelled()?;
+            let answer = self.send(Ask { url: &url, ..ask })?;
+            if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+                return Ok(answer);
+            }
+            let next = url.join(answer.header("location")).ok().filter(|next| *next != url);
+            let Some(next) = next.filter(|_| !answer.header("location").is_empty()) else {
+                fail!(Network, "{} redirects to nowhere", host_of(&url));
+            };
+            self.check_redirect(&url, &next)?;
+            rule(&url, &next)?;
+            url = next;
+        }
+        fail!(Network, "{} redirects in circles", host_of(ask.url))
+    }
+
+    fn check_redirect(&self, from: &Url, to: &Url) -> Result<()> {
+        if from.scheme() == "https" && to.scheme() != "https" {
+            return Err(error!(Network, "{} redirects from https to `{}`", host_of(from), without_query(to))
+                .hint("that was refused: the way there can be read and changed"));
+        }
+        if !to.username().is_empty() || to.password().is_some() {
+            fail!(Network, "{} redirects to a URL with credentials in it", host_of(from));
+        }
+        check_scheme(to, self.settings.allow_http).map_err(|e| Error { kind: Kind::Network, ..e })
+    }
+
+    /// One request with the login that fits; after a 401 with those that are asked for.
+    fn send(&self, ask: Ask) -> Result<Answer> {
+        if self.offline {
+            return Err(error!(Network, "{} was not asked: this run is offline", host_of(ask.url))
+                .hint("run it again without `--offline`"));
+        }
+        let user = ask.login.and_then(Login::user_alone);
+        let answered = self.credentials.earlier_answer(ask.url, user);
+        // An answer was asked for because the header of the user's own was refused.
+        let own = answered.is_none();
+        let login = match answered.or_else(|| ask.login.cloned()) {
+            Some(login) => Some(login),
+            None => self.credentials.token_for(ask.url)?,
+        };
+        let mut login = login.filter(|login| login.header_for(ask.url).is_some());
+        let mut answer = self.send_patiently(ask, login.as_ref(), own)?;
+        for way in [Way::Netrc, Way::Helpers] {
+            if answer.status != 401 {
+                break;
+            }
+            let other =
+                self.credentials.ask_login(ask.url, user, way)?.filter(|other| login.as_ref() != Some(other));
+            if let Some(other) = other {
+                answer = self.send_patiently(ask, Some(&other), false)?;
+                login = Some(other);
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Up to three tries: a host that is busy (429, 5xx) or hangs up is asked again after
+    /// a pause; one that refuses the connection or has no address is not.
+    ///
+    /// `own` is false where a header of the user's own has been refused: then `login` stands alone.
+    fn send_patiently(&self, ask: Ask, login: Option<&Login>, own: bool) -> Result<Answer> {
+        let mut headers = self.credentials.extra_headers(ask.url)?;
+        headers.retain(|(name, _)| own || *name != AUTHORIZATION);
+        let login = login.filter(|_| !has_authorization(&headers));
+        let route = proxy::find(self, ask.url)?;
+        let agent = self.agent(ask.url, route.as_ref())?;
+        let proxy = route.as_ref().map(|route| &route.proxy);
+        let mut pauses = self.patience.pauses.iter();
+        loop {
+            let outcome = once(&agent, ask, login, &headers, proxy);
+            let wait = outcome.as_ref().ok().and_then(|response| retry_after(self.env.now, response));
+            let again = match &outcome {
+                Ok(response) => matches!(response.status().as_u16(), 429 | 500 | 502 | 503 | 504),
+                Err(error) => may_pass(error),
+            };
+            if again
+                && wait.is_none_or(|wait| wait <= LONGEST_WAIT)
+                && let Some(pause) = pauses.next()
+            {
+                interrupt::sleep(wait.unwrap_or(*pause), || self.progress.check_cancelled())?;
+                continue;
+            }
+            let response = outcome.map_err(|e| self.unreachable_error(ask.url, &e, route.as_ref()))?;
+            return Ok(Answer {
+                url: ask.url.clone(),
+                status: response.status().as_u16(),
+                known: login.is_some() || has_authorization(&headers),
+                wait,
+                response,
+                slow: self.patience.slow,
+            });
+        }
+    }
+
+    fn unreachable_error(&self, url: &Url, error: &ureq::Error, route: Option<&Route>) -> Error {
+        let host = host_of(url);
+        if let Some(ours) = tls::failed(self, url, error) {
+            return ours;
+        }
+        if let Some(ours) = route.and_then(|route| route.failed(error, host)) {
+            return ours;
+        }
+        let why = match error {
+            ureq::Error::HostNotFound => "the name has no address".to_owned(),
+            ureq::Error::Timeout(what) => format!("no answer in time ({what})"),
+            other => printable(&other.to_string(), false),
+        };
+        error!(Network, "{host} cannot be reached")
+            .cause(why)
+            .hint("check the connection, the name and the proxy")
     }
 }
 
@@ -211,153 +335,6 @@ fn without_query(url: &Url) -> String {
     printable(shown.as_str(), false)
 }
 
-/// Parses an http(s) URL and applies the rule of schemes.
-///
-/// # Errors
-/// `Usage` for another scheme, for `user:password@`, and for plain http to a host that
-/// is not this machine unless the settings allow it.
-pub(crate) fn allowed(world: &World, text: &str) -> Result<Url> {
-    let shown = printable(text, false);
-    let url = Url::parse(text).map_err(|e| error!(Usage, "`{shown}` is not a valid URL").cause(e))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(error!(Usage, "the URL for {} holds a user name or password", host(&url))
-            .hint("write it without; credentials come from GITHUB_TOKEN and its like, or from your git credential helper"));
-    }
-    check_line(world, &url)?;
-    Ok(url)
-}
-
-fn host(url: &Url) -> &str {
-    url.host_str().unwrap_or("a host")
-}
-
-/// The rule of schemes: https anywhere, http to this machine or by setting.
-pub(crate) fn check_line(world: &World, url: &Url) -> Result<()> {
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if is_private_line(url) || world.settings.allow_http => Ok(()),
-        "http" => Err(error!(Usage, "plain http to {} can be read and changed on the way", host(url))
-            .hint("write https://, or add `allow_http: true` to config.yaml")),
-        other => fail!(Usage, "expected an https:// address, found one of `{}:`", printable(other, false)),
-    }
-}
-
-/// True when nobody on the way can listen: https, or this very machine.
-pub(crate) fn is_private_line(url: &Url) -> bool {
-    url.scheme() == "https" || is_loopback(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        None => false,
-    }
-}
-
-/// Sends `ask`, following redirects as far as `rule(from, to)` agrees.
-///
-/// # Errors
-/// Those of `rule`; `Network` for more than five redirects, a downgrade to http, a
-/// redirect without a target, and a host that cannot be reached.
-pub(crate) fn follow(world: &World, ask: Ask, rule: impl Fn(&Url, &Url) -> Result<()>) -> Result<Answer> {
-    let mut url = ask.url.clone();
-    for _ in 0..=REDIRECTS {
-        interrupt::check()?;
-        let answer = send(world, Ask { url: &url, ..ask })?;
-        if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
-            return Ok(answer);
-        }
-        let next = url.join(answer.header("location")).ok().filter(|next| *next != url);
-        let Some(next) = next.filter(|_| !answer.header("location").is_empty()) else {
-            fail!(Network, "{} redirects to nowhere", host(&url));
-        };
-        check_redirect(world, &url, &next)?;
-        rule(&url, &next)?;
-        url = next;
-    }
-    fail!(Network, "{} redirects in circles", host(ask.url))
-}
-
-fn check_redirect(world: &World, from: &Url, to: &Url) -> Result<()> {
-    if from.scheme() == "https" && to.scheme() != "https" {
-        return Err(error!(Network, "{} redirects from https to `{}`", host(from), without_query(to))
-            .hint("that was refused: the way there can be read and changed"));
-    }
-    if !to.username().is_empty() || to.password().is_some() {
-        fail!(Network, "{} redirects to a URL with credentials in it", host(from));
-    }
-    check_line(world, to).map_err(|e| Error { kind: Kind::Network, ..e })
-}
-
-/// One request with the login that fits; after a 401 with those that are asked for.
-fn send(world: &World, ask: Ask) -> Result<Answer> {
-    if world.offline {
-        return Err(error!(Network, "{} was not asked: this run is offline", host(ask.url))
-            .hint("run it again without `--offline`"));
-    }
-    let user = ask.login.and_then(Login::user_alone);
-    let answered = auth::answered(world, ask.url, user);
-    // An answer was asked for because the header of the user's own was refused.
-    let own = answered.is_none();
-    let login = match answered.or_else(|| ask.login.cloned()) {
-        Some(login) => Some(login),
-        None => auth::token(world, ask.url)?,
-    };
-    let mut login = login.filter(|login| login.header_for(ask.url).is_some());
-    let mut answer = patiently(world, ask, login.as_ref(), own)?;
-    for way in [Way::Netrc, Way::Helpers] {
-        if answer.status != 401 {
-            break;
-        }
-        let other = auth::ask(world, ask.url, user, way)?.filter(|other| login.as_ref() != Some(other));
-        if let Some(other) = other {
-            answer = patiently(world, ask, Some(&other), false)?;
-            login = Some(other);
-        }
-    }
-    Ok(answer)
-}
-
-/// Up to three tries: a host that is busy (429, 5xx) or hangs up is asked again after
-/// a pause; one that refuses the connection or has no address is not.
-///
-/// `own` is false where a header of the user's own has been refused: then `login` stands alone.
-fn patiently(world: &World, ask: Ask, login: Option<&Login>, own: bool) -> Result<Answer> {
-    let mut headers = auth::extra_headers(world, ask.url)?;
-    headers.retain(|(name, _)| own || *name != AUTHORIZATION);
-    let login = login.filter(|_| !auth::has_authorization(&headers));
-    let route = proxy::find(world, ask.url)?;
-    let agent = world.http.agent(world, ask.url, route.as_ref())?;
-    let proxy = route.as_ref().map(|route| &route.proxy);
-    let mut pauses = world.http.patience.pauses.iter();
-    loop {
-        let outcome = once(&agent, ask, login, &headers, proxy);
-        let wait = outcome.as_ref().ok().and_then(|response| retry_after(world, response));
-        let again = match &outcome {
-            Ok(response) => matches!(response.status().as_u16(), 429 | 500 | 502 | 503 | 504),
-            Err(error) => may_pass(error),
-        };
-        if again
-            && wait.is_none_or(|wait| wait <= LONGEST_WAIT)
-            && let Some(pause) = pauses.next()
-        {
-            interrupt::sleep(wait.unwrap_or(*pause))?;
-            continue;
-        }
-        let response = outcome.map_err(|e| unreachable(world, ask.url, &e, route.as_ref()))?;
-        return Ok(Answer {
-            url: ask.url.clone(),
-            status: response.status().as_u16(),
-            known: login.is_some() || auth::has_authorization(&headers),
-            wait,
-            response,
-            slow: world.http.patience.slow,
-        });
-    }
-}
-
 /// Whether a failure may be gone a moment later. A refusal, a certificate and a proxy that
 /// wants a login stay as they are.
 fn may_pass(error: &ureq::Error) -> bool {
@@ -370,13 +347,13 @@ fn may_pass(error: &ureq::Error) -> bool {
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// What `Retry-After` says: seconds, or a time.
-fn retry_after(world: &World, response: &Response<Body>) -> Option<Duration> {
+fn retry_after(now: Timestamp, response: &Response<Body>) -> Option<Duration> {
     let text = response.headers().get("retry-after")?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
     let then = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    Some(Duration::try_from(then - world.env.now).unwrap_or_default())
+    Some(Duration::try_from(then - now).unwrap_or_default())
 }
 
 fn once(
@@ -413,24 +390,6 @@ fn run<B: AsSendBody>(
         Some(proxy) => agent.run(agent.configure_request(request).proxy(Some(proxy.clone())).build()),
         None => agent.run(request),
     }
-}
-
-fn unreachable(world: &World, url: &Url, error: &ureq::Error, route: Option<&Route>) -> Error {
-    let host = host(url);
-    if let Some(ours) = tls::failed(world, url, error) {
-        return ours;
-    }
-    if let Some(ours) = route.and_then(|route| route.failed(error, host)) {
-        return ours;
-    }
-    let why = match error {
-        ureq::Error::HostNotFound => "the name has no address".to_owned(),
-        ureq::Error::Timeout(what) => format!("no answer in time ({what})"),
-        other => printable(&other.to_string(), false),
-    };
-    error!(Network, "{host} cannot be reached")
-        .cause(why)
-        .hint("check the connection, the name and the proxy")
 }
 
 #[cfg(test)]

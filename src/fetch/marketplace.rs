@@ -1,8 +1,9 @@
 //! World: a marketplace's catalogue out of wherever it is: a tree, a URL, a host that serves
 //! an index.
 
-use url::{Host, Url};
+use url::Url;
 
+use super::policy::is_loopback;
 use super::{PackageSource, World, http};
 
 use crate::catalog::{MANIFESTS, MAX_BYTES, WELL_KNOWN};
@@ -121,12 +122,7 @@ fn is_here(address: &str) -> bool {
         // `git@host:path` is no URL, and neither is a path.
         return !address.contains('@') || address.starts_with(['/', '.', '~']);
     };
-    match url.host() {
-        None => true,
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-    }
+    url.host().is_none() || is_loopback(&url)
 }
 
 /// Hosts whose addresses of files lead into a repository.
@@ -222,10 +218,10 @@ fn too_large(what: &str) -> Error {
 /// The text at a URL, at most as large as a catalogue may be.
 ///
 /// # Errors
-/// Those of [`http::get`], `Invalid` for too much and for no UTF-8.
+/// Those of [`Net::download`](http::Net::download), `Invalid` for too much and for no UTF-8.
 pub(crate) fn download(world: &World<'_>, url: &Url) -> Result<String> {
     world.progress.begin(&format!("Fetching {}", url.host_str().unwrap_or("a catalogue")));
-    let bytes = http::get(world, url.as_str(), MAX_BYTES)?;
+    let bytes = world.net().download(url.as_str(), MAX_BYTES)?;
     if http::is_web_page(&bytes) {
         let shown = printable(url.as_str(), false);
         return Err(error!(Invalid, "`{shown}` is a web page, not a catalogue")

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha512};
 use std::collections::BTreeMap;
 use url::Url;
 
-use super::{PackageSource, World, archive, http};
+use super::{PackageSource, World, archive};
 
 use crate::catalog::NpmPackage;
 use crate::digest::Digest;
@@ -75,7 +75,7 @@ fn find(wanted: &NpmPackage, world: &World<'_>) -> Result<(Dist, Url)> {
 
 fn download(wanted: &NpmPackage, dist: &Dist, url: &Url, world: &World<'_>) -> Result<(Resolved, Package)> {
     let limits = &world.settings.limits;
-    let bytes = http::get(world, url.as_str(), limits.download)?;
+    let bytes = world.net().download(url.as_str(), limits.download)?;
     let promises: Vec<&str> =
         wanted.integrity.as_deref().into_iter().chain(dist.integrity.as_deref()).collect();
     if promises.is_empty() {
@@ -133,7 +133,7 @@ fn range(text: &str) -> Option<VersionReq> {
 }
 
 fn get<T: for<'de> Deserialize<'de>>(url: &str, wanted: &NpmPackage, world: &World<'_>) -> Result<T> {
-    let bytes = http::get(world, url, MAX_METADATA)?;
+    let bytes = world.net().download(url, MAX_METADATA)?;
     parse(&bytes, &wanted.name)
 }
 
@@ -145,7 +145,7 @@ fn parse<T: for<'de> Deserialize<'de>>(answer: &[u8], package: &str) -> Result<T
 
 /// The tarball's URL: https, unless the registry itself is on this machine.
 fn tarball(dist: &Dist, base: &str, world: &World<'_>) -> Result<Url> {
-    let url = http::allowed(world, &dist.tarball)?;
+    let url = world.net().parse_url(&dist.tarball)?;
     if url.scheme() != "https" && !base.starts_with("http://") {
         fail!(
             Invalid,

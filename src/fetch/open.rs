@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use fs_err as fs;
 
 use super::git::{Extent, Remote};
-use super::{PackageSource, World, archive, canonical_url, git, http, local, obstacle, served};
+use super::{PackageSource, World, archive, canonical_url, git, local, obstacle, served};
 use crate::builtin;
 use crate::digest::Digest;
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
@@ -85,7 +85,7 @@ fn repository<'w>(
     options: OpenOptions<'_>,
     world: &'w World<'w>,
 ) -> Result<PackageSource<'w>> {
-    let remote = Remote::open(&request.source, world)?;
+    let remote = Remote::open(&request.source, &world.git)?;
     let remote = if options.follow_moves { remote.following_moves() } else { remote };
     let then = if world.offline { remote.recall_refs() } else { None };
     let folder = request.subdirectory.as_ref();
@@ -104,7 +104,7 @@ fn repository<'w>(
         }
     };
     let asked = resolved.clone();
-    let mut source = PackageSource::of_commit(remote, resolved, options.extent, world)
+    let mut source = PackageSource::of_commit(remote, resolved, options.extent)
         .map_err(|error| no_folder(error, asked, world))?;
     source.as_of = then.filter(|_| !matches!(request.reference, Reference::Sha(_)));
     Ok(source)
@@ -115,8 +115,8 @@ fn no_folder(error: Error, mut resolved: Resolved, world: &World<'_>) -> Error {
     let Some(folder) = resolved.subdirectory.take().filter(|_| error.kind == Kind::NotFound) else {
         return error;
     };
-    let whole = Remote::open(&resolved.source, world)
-        .and_then(|remote| PackageSource::of_commit(remote, resolved, Extent::Partial, world));
+    let whole = Remote::open(&resolved.source, &world.git)
+        .and_then(|remote| PackageSource::of_commit(remote, resolved, Extent::Partial));
     let Ok(mut whole) = whole else { return error };
     match obstacle::find(&mut whole, folder.as_str(), world) {
         // What is only alike is no help where it is known what it is.
@@ -161,7 +161,7 @@ fn packed(
     let limits = &world.settings.limits;
     let bytes = if location.contains("://") {
         world.progress.begin(&format!("Fetching {}", request.source.display_name()));
-        http::get(world, location, limits.download)?
+        world.net().download(location, limits.download)?
     } else {
         read_capped(&from_base(location, world), limits.download)?
     };

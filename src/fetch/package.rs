@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
+use super::Known;
 use super::git::{Extent, PartialTree, Remote};
-use super::{Known, World};
 use crate::cache::Cache;
 use crate::error::{Result, error};
 use crate::listing::{FileEntry, Listing};
@@ -97,13 +97,8 @@ impl<'w> PackageSource<'w> {
     ///
     /// # Errors
     /// As [`Remote::fetch`]; with `require_reachable` also `Integrity`.
-    pub(crate) fn of_commit(
-        remote: Remote<'w>,
-        resolved: Resolved,
-        extent: Extent,
-        world: &World<'_>,
-    ) -> Result<Self> {
-        check_reachable(&remote, &resolved, world)?;
+    pub(crate) fn of_commit(remote: Remote<'w>, resolved: Resolved, extent: Extent) -> Result<Self> {
+        check_reachable(&remote, &resolved)?;
         let fetched = FetchedPackage::Commit(Box::new(remote.fetch(&resolved, extent)?));
         Ok(Self { resolved, fetched, remote: Some(remote), as_of: None })
     }
@@ -209,9 +204,9 @@ impl<'w> PackageSource<'w> {
 
 /// With `require_reachable`: a commit must be one that a branch or tag of the repository
 /// leads to. Hosts hand out commits of forks under the name of the original, too.
-fn check_reachable(remote: &Remote<'_>, resolved: &Resolved, world: &World<'_>) -> Result<()> {
+fn check_reachable(remote: &Remote<'_>, resolved: &Resolved) -> Result<()> {
     let Revision::Commit(sha) = &resolved.pin else { return Ok(()) };
-    let asks = world.settings.require_reachable && !world.offline;
+    let asks = remote.requires_reachable();
     if !asks || remote.reachable(sha)? {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::{World, http};
+use super::World;
 
 use crate::catalog::{MAX_BYTES, served_files};
 use crate::digest::Digest;
@@ -20,13 +20,13 @@ use crate::path::RelPath;
 /// `Invalid` for names that must not be written and for more than the limits allow,
 /// `Network` for a host that sends elsewhere.
 pub(crate) fn open(url: &str, world: &World<'_>) -> Result<(Digest, Package)> {
-    let folder = http::allowed(world, url)?;
+    let folder = world.net().parse_url(url)?;
     world.progress.begin(&format!("Fetching {}", printable(url, false)));
     let files = list(&folder, world)?;
     let (mut entries, mut blobs) = (Vec::new(), Vec::new());
     let mut left = world.settings.limits.unpacked;
     for (path, url) in files {
-        let bytes = http::get_there(world, url.as_str(), left.min(world.settings.limits.file))?;
+        let bytes = world.net().download_from_host(url.as_str(), left.min(world.settings.limits.file))?;
         let size = bytes.len() as u64;
         left = left.saturating_sub(size);
         entries.push(FileEntry { path, node: Node::File { executable: false }, size, slot: blobs.len() });
@@ -40,7 +40,7 @@ fn list(folder: &Url, world: &World<'_>) -> Result<Vec<(RelPath, Url)>> {
     let unreadable =
         |cause: String| error!(Invalid, "the index beside `{folder}` cannot be read").cause(cause);
     let index = folder.join("index.json").map_err(|e| unreadable(e.to_string()))?;
-    let bytes = http::get_there(world, index.as_str(), MAX_BYTES)?;
+    let bytes = world.net().download_from_host(index.as_str(), MAX_BYTES)?;
     let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8".to_owned()))?;
     let files = served_files(&text, &index, folder)?;
     let limit = world.settings.limits.skill_files;

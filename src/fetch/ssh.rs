@@ -8,8 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, error, fail, printable};
-use crate::fetch::World;
-use crate::fetch::http::Speed;
+use crate::fetch::http::{Net, Speed};
 
 /// Where a repository is, for ssh. Made by [`InstallTarget::new`] alone, so always checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,9 +96,9 @@ fn quoted(path: &str) -> String {
 ///
 /// # Errors
 /// `Usage` for a command that only a shell could take apart.
-pub(crate) fn program(world: &World) -> Result<Vec<String>> {
-    let config = world.http.git_config(world)?;
-    let variable = world.env.var("GIT_SSH_COMMAND").map(str::to_owned);
+pub(crate) fn program(net: &Net<'_>) -> Result<Vec<String>> {
+    let config = net.credentials.git_config()?;
+    let variable = net.env.var("GIT_SSH_COMMAND").map(str::to_owned);
     let named = variable.map(|value| ("GIT_SSH_COMMAND", value));
     let named = named.or_else(|| Some(("core.sshCommand", config.text("core", "sshcommand")?.to_owned())));
     if let Some((name, value)) = named {
@@ -108,7 +107,7 @@ pub(crate) fn program(world: &World) -> Result<Vec<String>> {
                 .hint("write a program and plain arguments, or put the line into a script and name that")
         });
     }
-    Ok(vec![world.env.var("GIT_SSH").unwrap_or("ssh").to_owned()])
+    Ok(vec![net.env.var("GIT_SSH").unwrap_or("ssh").to_owned()])
 }
 
 /// Splits a command at spaces, with `'…'` and `"…"`. `None` when a shell would do more
@@ -162,18 +161,18 @@ impl Session {
     ///
     /// # Errors
     /// `Failed` when there is no ssh program, `Network` for `--offline`.
-    pub(crate) fn start(world: &World, target: &Target) -> Result<Self> {
-        if world.offline {
+    pub(crate) fn start(net: &Net<'_>, target: &Target) -> Result<Self> {
+        if net.offline {
             return Err(error!(Network, "{} was not asked: this run is offline", target.host)
                 .hint("run it again without `--offline`"));
         }
-        let program = program(world)?;
+        let program = program(net)?;
         let (name, first) = program.split_first().ok_or_else(|| error!(Failed, "no ssh program"))?;
-        let batch = !(world.env.stdin_is_terminal && world.env.stderr_is_terminal);
+        let batch = !(net.env.stdin_is_terminal && net.env.stderr_is_terminal);
         let mut child = Command::new(name)
             .args(first)
             .args(target.arguments(batch))
-            .current_dir(&world.env.cwd)
+            .current_dir(&net.env.cwd)
             .env_remove("GIT_PROTOCOL")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -193,9 +192,9 @@ impl Session {
             chunk: Vec::new(),
             at: 0,
             // A person may have to touch a key or type a passphrase.
-            idle: if batch { world.http.patience().idle } else { world.http.patience().idle * 10 },
+            idle: if batch { net.patience().idle } else { net.patience().idle * 10 },
             speed: None,
-            slow: world.http.patience().slow,
+            slow: net.patience().slow,
             talk,
             host: target.host.clone(),
         })

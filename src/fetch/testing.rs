@@ -8,7 +8,8 @@ use std::time::Duration;
 use git2::{ObjectType, Oid, Repository, Signature, Time};
 use tempfile::TempDir;
 
-use crate::fetch::http::{Http, Patience};
+use crate::cache::Cache;
+use crate::fetch::http::Patience;
 use crate::fetch::{Progress, World};
 use crate::layout::Env;
 use crate::settings::Settings;
@@ -57,18 +58,23 @@ impl Bench {
     }
 
     fn world_with(&self, patience: Patience) -> World<'_> {
-        World {
-            env: &self.env,
-            settings: &self.settings,
-            base: self.home.path(),
-            offline: false,
-            progress: &self.progress,
-            http: Http::with(patience),
-            greetings: crate::fetch::git::Greetings::default(),
-            listings: crate::fetch::git::Listings::default(),
-            cache: None,
-            own: None,
-        }
+        let mut world = self.world_of(false, None);
+        world.git.net = world.git.net.with_patience(patience);
+        world
+    }
+
+    /// A world that asks nobody.
+    pub(crate) fn offline_world(&self, cache: Option<Cache>) -> World<'_> {
+        self.world_of(true, cache)
+    }
+
+    /// A world with what was fetched before.
+    pub(crate) fn cached_world(&self, cache: Option<Cache>) -> World<'_> {
+        self.world_of(false, cache)
+    }
+
+    fn world_of(&self, offline: bool, cache: Option<Cache>) -> World<'_> {
+        World::new(&self.env, &self.settings, self.home.path(), offline, &self.progress, cache)
     }
 
     /// Writes the user's `.gitconfig`.

@@ -205,7 +205,7 @@ fn look_at<'w>(skills: &[Followed<'_>], world: &'w World<'w>) -> Looked<'w> {
         skills.iter().filter(|skill| !skill.entry.pinned).find_map(|skill| skill.target.as_ref().ok());
     let mut remote = moving
         .filter(|target| target.request.source.is_git())
-        .map(|target| Remote::open(&target.request.source, world));
+        .map(|target| Remote::open(&target.request.source, &world.git));
     let resolve = |skill: &Followed<'_>| match (&skill.target, &remote) {
         _ if skill.entry.mode == InstallMode::Live => live(skill.entry, world),
         _ if skill.entry.pinned => Ok(State::Held.into()),
@@ -346,7 +346,7 @@ fn open<'w>(
     let Some(resolved) = &status.resolved else {
         return target.open(world).map(|source| Opened::Source(Box::new(source)));
     };
-    let remote = remote.unwrap_or_else(|| Remote::open(&resolved.source, world))?;
+    let remote = remote.unwrap_or_else(|| Remote::open(&resolved.source, &world.git))?;
     let Revision::Commit(sha) = &resolved.pin else { return Ok(Opened::Remote(Box::new(remote))) };
     let is_cheap = match world.offline {
         true => remote.is_at_hand(sha),
@@ -355,7 +355,7 @@ fn open<'w>(
     if !is_cheap {
         return Ok(Opened::Remote(Box::new(remote)));
     }
-    let source = PackageSource::of_commit(remote, resolved.clone(), Extent::Partial, world)?;
+    let source = PackageSource::of_commit(remote, resolved.clone(), Extent::Partial)?;
     if let Some(cache) = &world.cache {
         source.remember(cache);
     }

@@ -26,8 +26,8 @@ pub(crate) fn at_commit(name: &SkillName, entry: &LockEntry, sha: &Sha, world: &
     let reference = entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
     let pin = Revision::Commit(sha.clone());
     let resolved = Resolved { source: request.source, reference, chosen: None, pin, subdirectory: None };
-    let remote = Remote::open(&resolved.source, world)?;
-    let mut source = PackageSource::of_commit(remote, resolved, Extent::Partial, world)?;
+    let remote = Remote::open(&resolved.source, &world.git)?;
+    let mut source = PackageSource::of_commit(remote, resolved, Extent::Partial)?;
     let offered = Offered::default();
     gather::ensure_again(&mut source, &[(name, entry)], &offered, world)?;
     let (resolved, fetched) = source.into_package(&[], |_| false)?;

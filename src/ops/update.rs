@@ -206,9 +206,9 @@ fn fetch_one<'w>(
         (opened, Some(resolved)) if matches!(resolved.pin, Revision::Commit(_)) => {
             let remote = match opened {
                 Some(Opened::Remote(remote)) => *remote,
-                _ => Remote::open(&resolved.source, world)?,
+                _ => Remote::open(&resolved.source, &world.git)?,
             };
-            PackageSource::of_commit(remote, resolved.clone(), Extent::Partial, world)?
+            PackageSource::of_commit(remote, resolved.clone(), Extent::Partial)?
         }
         _ => target.open(world)?,
     };

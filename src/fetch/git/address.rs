@@ -7,9 +7,8 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::error::{Result, error, fail, printable};
-use crate::fetch::World;
-use crate::fetch::auth::Login;
-use crate::fetch::http;
+use crate::fetch::credentials::Login;
+use crate::fetch::http::Net;
 use crate::fetch::ssh::Target;
 use crate::settings::{Secret, Settings};
 use crate::source::Source;
@@ -68,20 +67,20 @@ fn without_user(url: &str) -> String {
 
 impl Address {
     /// Applies the user's `insteadOf`, then the allow-list: https, ssh (URL and
-    /// `user@host:path`), `file://` and paths, plain http by [`http::check_line`].
+    /// `user@host:path`), `file://` and paths, plain http by [`check_scheme`](crate::fetch::policy::check_scheme).
     ///
     /// # Errors
     /// `Usage` for everything else, saying what it is.
-    pub(crate) fn find(url: &str, world: &World) -> Result<Self> {
-        match world.http.git_config(world)?.instead_of(url) {
-            Some(other) => Self::parse(&other, world, true),
-            None => Self::parse(url, world, false),
+    pub(crate) fn find(url: &str, net: &Net<'_>) -> Result<Self> {
+        match net.credentials.git_config()?.instead_of(url) {
+            Some(other) => Self::parse(&other, net, true),
+            None => Self::parse(url, net, false),
         }
     }
 
     /// `own` is true for a URL that the user's configuration has made: only there a
     /// password may stand.
-    fn parse(url: &str, world: &World, own: bool) -> Result<Self> {
+    fn parse(url: &str, net: &Net<'_>, own: bool) -> Result<Self> {
         let shown = printable(&without_user(url), false);
         let url = url.strip_prefix("git+").unwrap_or(url);
         if url.is_empty() || url.starts_with('-') || url.chars().any(|c| c.is_control() || c == ' ') {
@@ -89,7 +88,7 @@ impl Address {
         }
         if let Some((scheme, rest)) = url.split_once("://") {
             return match scheme.to_ascii_lowercase().as_str() {
-                "https" | "http" => http_address(url, world, own),
+                "https" | "http" => http_address(url, net, own),
                 "ssh" | "ssh+git" => ssh_address(rest, &shown),
                 "file" => file_address(rest, &shown),
                 _ => Err(refused(&shown)),
@@ -99,7 +98,7 @@ impl Address {
             return Err(refused(&shown));
         }
         if is_path(url) {
-            return Ok(Self::Local(world.env.absolute(url.as_ref())));
+            return Ok(Self::Local(net.env.absolute(url.as_ref())));
         }
         match url.split_once(':') {
             Some((host, path)) if !host.contains('/') => {
@@ -127,7 +126,7 @@ fn is_path(text: &str) -> bool {
     drive || matches!(text, "." | ".." | "~") || ["/", "./", "../", "~/"].iter().any(|s| text.starts_with(s))
 }
 
-fn http_address(text: &str, world: &World, own: bool) -> Result<Address> {
+fn http_address(text: &str, net: &Net<'_>, own: bool) -> Result<Address> {
     let mut text = text.to_owned();
     let mut login = None;
     if own && let Ok(mut url) = Url::parse(&text) {
@@ -142,7 +141,7 @@ fn http_address(text: &str, world: &World, own: bool) -> Result<Address> {
         let _ = url.set_password(None);
         text = url.into();
     }
-    let mut base = http::allowed(world, &text)?;
+    let mut base = net.parse_url(&text)?;
     if base.query().is_some() || base.fragment().is_some() {
         fail!(
             Usage,
@@ -205,7 +204,7 @@ mod tests {
 
     /// Where a URL leads, as a text.
     fn find(url: &str, bench: &Bench) -> Result<String> {
-        Address::find(url, &bench.world()).map(|address| match address {
+        Address::find(url, &bench.world().git.net).map(|address| match address {
             Address::Http { base, login } => {
                 format!("http {base}{}", if login.is_some() { " +login" } else { "" })
             }

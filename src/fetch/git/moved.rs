@@ -3,7 +3,7 @@
 use url::Url;
 
 use crate::error::{Result, error, fail, printable};
-use crate::fetch::World;
+use crate::settings::Settings;
 
 /// Whether a redirect stays with the same host, and the same repository but for `.git` or a
 /// slash at the end.
@@ -24,11 +24,11 @@ pub(super) fn is_same(from: &Url, to: &Url) -> bool {
 ///
 /// # Errors
 /// `NotFound` for another repository, with its address.
-pub(super) fn refuse(world: &World, from: &Url, to: &Url) -> Result<()> {
+pub(super) fn refuse(settings: &Settings, from: &Url, to: &Url) -> Result<()> {
     if is_same(from, to) {
         return Ok(());
     }
-    let shown = source(world, to);
+    let shown = source_of(settings, to);
     Err(error!(NotFound, "the repository has moved to {shown}")
         .cause(format!("{} redirects there", printable(from.host_str().unwrap_or("the host"), false)))
         .hint(format!("check that it is the one you mean, then use {shown}"))
@@ -40,21 +40,21 @@ pub(super) fn refuse(world: &World, from: &Url, to: &Url) -> Result<()> {
 ///
 /// # Errors
 /// `NotFound` for what is not a repository.
-pub(super) fn follow(world: &World, from: &Url, to: &Url) -> Result<()> {
+pub(super) fn follow(settings: &Settings, from: &Url, to: &Url) -> Result<()> {
     if !to.path().ends_with("/info/refs") {
         let host = printable(from.host_str().unwrap_or("the host"), false);
-        fail!(NotFound, "{host} redirects to `{}`, which is not a repository", source(world, to));
+        fail!(NotFound, "{host} redirects to `{}`, which is not a repository", source_of(settings, to));
     }
     Ok(())
 }
 
 /// The repository of a request, as a person writes it: `owner/repo` where it is on the GitHub
 /// of the settings.
-pub(super) fn source(world: &World, url: &Url) -> String {
+pub(super) fn source_of(settings: &Settings, url: &Url) -> String {
     let mut shown = url.clone();
     shown.set_query(None);
     shown.set_path(url.path().trim_end_matches("/info/refs"));
-    let short = shown.as_str().strip_prefix(world.settings.github_url.as_str());
+    let short = shown.as_str().strip_prefix(settings.github_url.as_str());
     let short =
         short.and_then(|path| path.strip_prefix('/')).map(|path| path.strip_suffix(".git").unwrap_or(path));
     let is_name = |path: &&str| path.split('/').filter(|part| !part.is_empty()).count() == 2;

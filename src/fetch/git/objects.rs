@@ -15,15 +15,11 @@ use git2::{ErrorCode, Indexer, ObjectType, Odb, Oid, Repository};
 use tempfile::TempDir;
 
 use crate::error::{Error, Result, error, fail, printable};
-use crate::fetch::World;
+use crate::fetch::git::pack::header::{check_head, too_large};
 use crate::fetch::git::pack::spill::Spill;
 use crate::fetch::git::pack::{Limits, Pack, Received};
 use crate::fetch::git::{control_files, loose};
-use crate::fetch::http::from_reader;
-
-/// Objects that a pack may hold. The Linux kernel's whole history has 11 million,
-/// openclaw/skills at depth 1 has 21,000.
-const MOST_OBJECTS: u32 = 5_000_000;
+use crate::fetch::http::{Net, from_reader};
 
 /// Time that unpacking may take, waiting for the host not counted. 256 MiB of pack can
 /// hold 260 GB of zeros; openclaw/skills (12,203 files) takes half a second.
@@ -68,13 +64,13 @@ impl Objects {
     /// # Errors
     /// `Integrity` for a pack that is damaged or above `limits.pack` bytes; what the
     /// reader says for a line that breaks.
-    pub(crate) fn receive(world: &World, pack: impl Read) -> Result<Self> {
-        let tmp = world.env.cache_dir()?.join("tmp");
+    pub(crate) fn receive(net: &Net<'_>, pack: impl Read) -> Result<Self> {
+        let tmp = net.env.cache_dir()?.join("tmp");
         fs::create_dir_all(&tmp)?;
         let folder = tempfile::Builder::new().prefix("git-").tempdir_in(&tmp)?;
         let packs = folder.path().join("pack");
         fs::create_dir(&packs)?;
-        index(world, pack, &packs)?;
+        index(net, pack, &packs)?;
         // Objects were hashed by the indexer; hashing them again at each read costs half
         // of the reading. Repositories of this machine are checked in `read` instead.
         git2::opts::strict_hash_verification(false);
@@ -86,14 +82,14 @@ impl Objects {
     ///
     /// # Errors
     /// As [`Objects::receive`].
-    pub(crate) fn hold(world: &World, mut pack: impl Read) -> Result<Self> {
-        let advance = |done, all| world.progress.advance(done, Some(all));
-        let tmp = world.env.cache_dir()?.join("tmp");
-        match Pack::receive(&mut pack, Limits::REAL, world.settings.limits.pack, &tmp, advance)? {
+    pub(crate) fn hold(net: &Net<'_>, mut pack: impl Read) -> Result<Self> {
+        let advance = |done, all| net.progress.advance(done, Some(all));
+        let tmp = net.env.cache_dir()?.join("tmp");
+        match Pack::receive(&mut pack, Limits::REAL, net.settings.limits.pack, &tmp, advance)? {
             Received::Here(pack) => {
                 Ok(Self { handles: Mutex::default(), place: Place::Held(Box::new(pack)) })
             }
-            Received::Large(begun) => Self::receive(world, begun.into_reader()?.chain(pack)),
+            Received::Large(begun) => Self::receive(net, begun.into_reader()?.chain(pack)),
         }
     }
 
@@ -348,14 +344,14 @@ fn newer_format(folder: &Path) -> Option<&'static str> {
     has("extensions.refstorage", "reftable").then_some("refs in the reftable format")
 }
 
-fn index(world: &World, mut pack: impl Read, folder: &Path) -> Result<()> {
+fn index(net: &Net<'_>, mut pack: impl Read, folder: &Path) -> Result<()> {
     use std::io::Write as _;
-    let cap = world.settings.limits.pack;
+    let cap = net.settings.limits.pack;
     let budget = Cell::new(LONGEST_WORK);
     let resolving: Cell<Option<Instant>> = Cell::new(None);
     let mut indexer = Indexer::new(None, folder, 0o644, false).map_err(failed)?;
     indexer.progress(|progress| {
-        world.progress.advance(progress.received_objects() as u64, Some(progress.total_objects() as u64));
+        net.progress.advance(progress.received_objects() as u64, Some(progress.total_objects() as u64));
         resolving.get().is_none_or(|start| start.elapsed() < budget.get())
     });
     let mut head = [0; 12];
@@ -383,24 +379,6 @@ fn index(world: &World, mut pack: impl Read, folder: &Path) -> Result<()> {
     resolving.set(Some(Instant::now()));
     indexer.commit().map_err(|e| damaged(std::io::Error::other(printable(e.message(), false))))?;
     Ok(())
-}
-
-pub(super) fn too_large(cap: u64) -> Error {
-    error!(Invalid, "the repository has more than {cap} bytes")
-        .hint("raise the limit `pack` in config.yaml if you trust it")
-}
-
-/// `PACK`, version 2, the number of objects (gitformat-pack), which comes back. git would
-/// take version 3 too, which nothing writes; libgit2, to which large packs go, would not.
-pub(super) fn check_head(head: &[u8; 12]) -> Result<u32> {
-    let [b'P', b'A', b'C', b'K', 0, 0, 0, 2, count @ ..] = head else {
-        fail!(Integrity, "the remote sent something that is no pack");
-    };
-    let count = u32::from_be_bytes(*count);
-    if count > MOST_OBJECTS {
-        fail!(Invalid, "the repository has {count} objects: {MOST_OBJECTS} are allowed");
-    }
-    Ok(count)
 }
 
 fn damaged(error: std::io::Error) -> Error {

@@ -9,6 +9,7 @@
 
 mod body;
 mod delta;
+pub(super) mod header;
 mod scan;
 pub(crate) mod spill;
 
@@ -318,7 +319,7 @@ fn read_all(
         }
         bytes.push(chunk.get(..read).unwrap_or_default())?;
         if bytes.len() as u64 > cap {
-            return Err(super::objects::too_large(cap).into());
+            return Err(header::too_large(cap).into());
         }
         let (window, base) = bytes.window();
         scan.advance(window, base, sorter)?;

@@ -69,7 +69,7 @@ fn check_references(source: &Source, bench: &Bench, ids: &Seeded) {
         (Reference::Tail("main".into()), "two"),
     ];
     for (reference, expected) in cases {
-        let remote = Remote::open(source, &world).unwrap();
+        let remote = Remote::open(source, &world.git).unwrap();
         assert_eq!(skill(&remote, &reference).unwrap(), expected, "{reference:?}");
     }
     assert_eq!(bench.leftovers(), 0);
@@ -106,7 +106,7 @@ fn a_short_sha_that_no_ref_lists_is_found_in_the_history() {
     repo.repository.find_reference("refs/tags/v1.0.0").unwrap().delete().unwrap();
     let Some(server) = Server::start(&bench.served()) else { return };
     let world = bench.world();
-    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
+    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world.git).unwrap();
     let resolved = remote.resolve(&named(&ids.first.to_string()[..7]), None, None).unwrap();
     assert_eq!(resolved.pin, Revision::Commit(sha(ids.first)));
     assert_eq!(resolved.reference, Reference::Sha(sha(ids.first)));
@@ -121,7 +121,7 @@ fn a_tail_is_settled_by_the_longest_ref() {
     let mut repo = bench.repository("o/r.git");
     let ids = seed(&mut repo);
     let world = bench.world();
-    let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
+    let remote = Remote::open(&git(repo.file_url()), &world.git).unwrap();
     let check = |tail: &str, branch: &str, folder: Option<&str>| {
         let resolved = remote.resolve(&Reference::Tail(tail.into()), None, None).unwrap();
         assert_eq!(resolved.reference, Reference::Branch(branch.into()), "{tail}");
@@ -151,7 +151,7 @@ fn what_is_not_there_is_named_with_what_is_near() {
     let mut repo = bench.repository("o/r.git");
     let ids = seed(&mut repo);
     let world = bench.world();
-    let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
+    let remote = Remote::open(&git(repo.file_url()), &world.git).unwrap();
     let error = remote.resolve(&named("mian"), None, None).unwrap_err();
     assert_eq!(error.kind, Kind::NotFound);
     assert_eq!(error.hints, ["did you mean `main`?"]);
@@ -168,9 +168,9 @@ fn what_is_not_there_is_named_with_what_is_near() {
     let blob = sha(repo.repository.find_commit(ids.main).unwrap().tree_id());
     let resolved = remote.resolve(&Reference::Sha(blob), None, None).unwrap();
     assert_eq!(remote.fetch(&resolved, Extent::Full).err().unwrap().kind, Kind::Integrity);
-    assert_eq!(Remote::open(&git("file:///nothing/here"), &world).err().unwrap().kind, Kind::NotFound);
+    assert_eq!(Remote::open(&git("file:///nothing/here"), &world.git).err().unwrap().kind, Kind::NotFound);
     let empty = bench.repository("o/empty.git");
-    let remote = Remote::open(&git(empty.file_url()), &world).unwrap();
+    let remote = Remote::open(&git(empty.file_url()), &world.git).unwrap();
     assert_eq!(remote.resolve(&Reference::Default, None, None).unwrap_err().kind, Kind::NotFound);
 }
 
@@ -182,7 +182,7 @@ fn a_name_of_branch_and_tag_is_refused_unless_it_is_one_commit() {
     repo.set("refs/heads/v1.0.0", ids.topic);
     repo.set("refs/heads/v2.0.0", ids.topic);
     let world = bench.world();
-    let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
+    let remote = Remote::open(&git(repo.file_url()), &world.git).unwrap();
     let error = remote.resolve(&named("v1.0.0"), None, None).unwrap_err();
     assert_eq!(error.kind, Kind::Usage);
     assert!(error.message.contains("branch") && error.message.contains("tag"), "{error:?}");
@@ -208,7 +208,7 @@ fn a_branch_named_like_a_sha_does_not_hijack_it() {
             server.speak_old();
         }
         let world = bench.world();
-        let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
+        let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world.git).unwrap();
         for reference in [Reference::Sha(sha(ids.first)), named(&ids.first.to_string())] {
             assert_eq!(skill(&remote, &reference).unwrap(), "one");
         }
@@ -225,7 +225,7 @@ fn a_commit_outside_of_branches_and_tags_is_told_apart() {
     let Some(server) = Server::start(&bench.served()) else { return };
     let world = bench.world();
     let source = git(format!("{}/o/r.git", server.url()));
-    let remote = Remote::open(&source, &world).unwrap();
+    let remote = Remote::open(&source, &world.git).unwrap();
     assert_eq!(skill(&remote, &Reference::Sha(sha(ids.hidden))).unwrap(), "hidden");
     assert_eq!(remote.reachable(&sha(ids.hidden)), Ok(false));
     assert_eq!(remote.reachable(&sha(ids.first)), Ok(true));
@@ -234,11 +234,11 @@ fn a_commit_outside_of_branches_and_tags_is_told_apart() {
     server.configure("uploadpack.hideRefs=refs/pull");
     // Another run: what a host said first holds for one.
     let world = bench.world();
-    let remote = Remote::open(&source, &world).unwrap();
+    let remote = Remote::open(&source, &world.git).unwrap();
     let error = skill(&remote, &Reference::Sha(sha(ids.hidden))).unwrap_err();
     assert_eq!(error.kind, Kind::NotFound, "{error:?}");
     // Not a tip, so the old server refuses it alone; the history has it.
-    let parent = Remote::open(&source, &world).unwrap();
+    let parent = Remote::open(&source, &world.git).unwrap();
     assert_eq!(skill(&parent, &Reference::Sha(sha(ids.first))).unwrap(), "one");
 }
 
@@ -265,7 +265,7 @@ fn a_rewritten_branch_is_told_from_one_that_moved_on() {
         }
         for url in &urls {
             let world = bench.world();
-            let remote = Remote::open(&git(url.clone()), &world).unwrap();
+            let remote = Remote::open(&git(url.clone()), &world.git).unwrap();
             // Gone altogether: what a rewritten branch leaves once the host has tidied up.
             let gone: Sha = "0123456789012345678901234567890123456789".parse().unwrap();
             let (first, second, other) = (sha(first), sha(second), sha(other));
@@ -294,7 +294,7 @@ fn one_folder_is_listed_with_paths_from_the_top_and_git_ids() {
     let mut repo = bench.repository("o/r.git");
     let ids = seed(&mut repo);
     let world = bench.world();
-    let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
+    let remote = Remote::open(&git(repo.file_url()), &world.git).unwrap();
     let folder = RelPath::parse(b"a").unwrap();
     let tree = remote
         .fetch(&remote.resolve(&Reference::Default, Some(&folder), None).unwrap(), Extent::Full)
@@ -323,7 +323,7 @@ fn a_work_tree_and_a_linked_one_are_opened_in_place() {
     repo.repository.worktree("linked", &bench.home.path().join("linked"), None).unwrap();
     let world = bench.world();
     for place in ["work", "linked"] {
-        let remote = Remote::open(&git(format!("./{place}")), &world).unwrap();
+        let remote = Remote::open(&git(format!("./{place}")), &world.git).unwrap();
         assert_eq!(skill(&remote, &Reference::Default).unwrap(), "work", "{place}");
     }
 }
@@ -342,7 +342,7 @@ fn no_filter_touches_a_byte() {
     let id = repo.commit(&files, &[]);
     repo.set("refs/heads/main", id);
     let world = bench.world();
-    let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
+    let remote = Remote::open(&git(repo.file_url()), &world.git).unwrap();
     let tree = remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Full).unwrap();
     for (path, bytes) in files {
         assert_eq!(
@@ -391,7 +391,7 @@ fn hostile_names_are_refused_one_by_one() {
             let commit = repo.commit_tree(top, &[]);
             repo.set("refs/heads/main", commit);
             let world = bench.world();
-            let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
+            let remote = Remote::open(&git(repo.file_url()), &world.git).unwrap();
             let tree = remote
                 .fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Full)
                 .unwrap();
@@ -430,7 +430,7 @@ fn odd_trees_are_listed_as_they_are_or_refused() {
     let commit = repo.commit_tree(tree, &[]);
     repo.set("refs/heads/main", commit);
     let world = bench.world();
-    let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
+    let remote = Remote::open(&git(repo.file_url()), &world.git).unwrap();
     let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
     let tree = remote.fetch(&resolved, Extent::Full).unwrap();
     let shown: Vec<String> =
@@ -480,7 +480,7 @@ fn check_refused(repo: &mut Repo, bench: &Bench, tree: Oid, kind: Option<Kind>) 
     let commit = repo.commit_tree(tree, &[]);
     repo.set("refs/heads/main", commit);
     let world = bench.world();
-    let remote = Remote::open(&git(repo.file_url()), &world).unwrap();
+    let remote = Remote::open(&git(repo.file_url()), &world.git).unwrap();
     let fetched = remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Full);
     match kind {
         Some(kind) => assert_eq!(fetched.err().map(|e| e.kind), Some(kind)),
@@ -521,7 +521,7 @@ fn of_a_partial_tree_what_is_asked_for_is_fetched_and_no_more() {
     two_skills(&mut bench.repository("o/r.git"));
     let Some(server) = Server::start(&bench.served()) else { return };
     let world = bench.world();
-    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
+    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world.git).unwrap();
     let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
     let mut tree = remote.fetch(&resolved, Extent::Partial).unwrap();
     let paths = |tree: &PartialTree| {
@@ -555,7 +555,7 @@ fn of_a_partial_tree_what_is_asked_for_is_fetched_and_no_more() {
     assert!(get(&tree, "skills/second/SKILL.md").is_err());
 
     remote.fetch_files(&mut tree, &resolved, &below("skills/second/")).unwrap();
-    let again = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
+    let again = Remote::open(&git(format!("{}/o/r.git", server.url())), &world.git).unwrap();
     assert_eq!(again.refs().unwrap().branches.len(), 1);
     assert_eq!(server.connections(), 1, "every answer is read to its end");
     let greetings = server.seen().iter().filter(|seen| seen.target.contains("info/refs")).count();
@@ -578,7 +578,7 @@ fn a_host_that_cannot_leave_blobs_out_sends_them() {
             server.speak_old();
         }
         let world = bench.world();
-        let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
+        let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world.git).unwrap();
         let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
         let mut tree = remote.fetch(&resolved, Extent::Partial).unwrap();
         let before = server.seen().len();
@@ -597,7 +597,7 @@ fn a_host_that_gives_no_single_blobs_sends_the_commit() {
     two_skills(&mut bench.repository("o/r.git"));
     let Some(server) = Server::start(&bench.served()) else { return };
     let world = bench.world();
-    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
+    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world.git).unwrap();
     let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
     let mut tree = remote.fetch(&resolved, Extent::Partial).unwrap();
     let refusal = b"0032ERR upload-pack: not our ref 0123456789012345\n0000".to_vec();
@@ -615,7 +615,7 @@ fn blobs_that_a_host_owes_or_garbles_are_an_error() {
     two_skills(&mut bench.repository("o/r.git"));
     let Some(server) = Server::start(&bench.served()) else { return };
     let world = bench.world();
-    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
+    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world.git).unwrap();
     let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
     let empty = b"PACK\0\0\0\x02\0\0\0\0\x02\x9d\x08\x82\x3b\xd8\xa8\xea\xb5\x10\xad\x6a\xc7\x5c\x82\x3c\xfd\x3e\xd3\x1e";
     let mut owed = b"000dpackfile\n0025\x01".to_vec();
@@ -651,7 +651,7 @@ fn a_lying_pack_is_an_error_and_leaves_nothing() {
             Some(Play::Stall(_)) => bench.hasty_world(),
             _ => bench.world(),
         };
-        let remote = Remote::open(&source, &world).unwrap();
+        let remote = Remote::open(&source, &world.git).unwrap();
         let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
         server.play_fair();
         if let Some(play) = play.clone() {
@@ -679,7 +679,7 @@ fn a_lying_pack_is_an_error_and_leaves_nothing() {
     let empty = b"000dpackfile\n0025\x01PACK\0\0\0\x02\0\0\0\0\x02\x9d\x08\x82\x3b\xd8\xa8\xea\xb5\x10\xad\x6a\xc7\x5c\x82\x3c\xfd\x3e\xd3\x1e0000";
     check(Some(Play::Bytes("x", empty.to_vec())), &[Kind::Integrity]);
     let world = bench.world();
-    let remote = Remote::open(&source, &world).unwrap();
+    let remote = Remote::open(&source, &world.git).unwrap();
     assert_eq!(skill(&remote, &Reference::Default).unwrap(), "x");
 }
 
@@ -693,7 +693,7 @@ fn a_pack_may_not_pass_its_limit() {
     bench.settings.limits.pack = 100_000;
     let Some(server) = Server::start(&bench.served()) else { return };
     let world = bench.world();
-    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
+    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world.git).unwrap();
     let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
     assert_eq!(remote.fetch(&resolved, Extent::Full).err().unwrap().kind, Kind::Invalid);
     assert_eq!(bench.leftovers(), 0);
@@ -709,7 +709,7 @@ fn many_threads_read_one_tree() {
     repo.set("refs/heads/main", id);
     let Some(server) = Server::start(&bench.served()) else { return };
     let world = bench.world();
-    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world).unwrap();
+    let remote = Remote::open(&git(format!("{}/o/r.git", server.url())), &world.git).unwrap();
     let tree = remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Full).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -752,11 +752,11 @@ fn every_reference_over_ssh() {
         "{line}"
     );
     let world = bench.world();
-    let remote = Remote::open(&git(format!("ssh://h.example:7{}", repo.path.display())), &world).unwrap();
+    let remote = Remote::open(&git(format!("ssh://h.example:7{}", repo.path.display())), &world.git).unwrap();
     assert_eq!(remote.reachable(&sha(ids.first)), Ok(true));
     assert_eq!(remote.reachable(&sha(ids.hidden)), Ok(false));
-    let offline = World { offline: true, ..bench.world() };
-    let remote = Remote::open(&git("h.example:r"), &offline).unwrap();
+    let offline = bench.offline_world(None);
+    let remote = Remote::open(&git("h.example:r"), &offline.git).unwrap();
     assert_eq!(remote.refs().unwrap_err().kind, Kind::Network);
 }
 
@@ -777,14 +777,14 @@ fn what_ssh_answers_becomes_an_error_of_its_kind() {
         let command = format!("sh {}/ssh.sh", home.path().display());
         let bench = Bench::with(&[("GIT_SSH_COMMAND", &command)]);
         let world = bench.hasty_world();
-        let remote = Remote::open(&git("git@h.example:o/r.git"), &world).unwrap();
+        let remote = Remote::open(&git("git@h.example:o/r.git"), &world.git).unwrap();
         let error = remote.refs().unwrap_err();
         assert_eq!(error.kind, kind, "{script}: {error:?}");
         assert!(error.hints.iter().any(|h| h.contains(hint)) || hint.is_empty(), "{script}: {error:?}");
     }
     let bench = Bench::with(&[("GIT_SSH_COMMAND", "ssh; touch x")]);
     let world = bench.world();
-    let remote = Remote::open(&git("git@h.example:o/r.git"), &world).unwrap();
+    let remote = Remote::open(&git("git@h.example:o/r.git"), &world.git).unwrap();
     assert_eq!(remote.refs().unwrap_err().kind, Kind::Usage);
 }
 
@@ -799,7 +799,7 @@ fn half_a_loose_object_is_an_error() {
     let tag = repo.annotate("v1.0.0", id);
     let world = bench.world();
     let fetch = || {
-        let remote = Remote::open(&git(repo.file_url()), &world)?;
+        let remote = Remote::open(&git(repo.file_url()), &world.git)?;
         remote.fetch(&remote.resolve(&Reference::Default, None, None)?, Extent::Full)
     };
     let cut = |id: Oid, share: usize| {

@@ -8,8 +8,7 @@ use ureq::http::Response;
 use url::Url;
 
 use crate::error::{Error, Result, error, fail, printable};
-use crate::fetch::World;
-use crate::fetch::auth;
+use crate::fetch::credentials::Credentials;
 use crate::interrupt;
 use crate::text::count_noun;
 
@@ -42,12 +41,12 @@ impl Answer {
     ///
     /// # Errors
     /// By status: 401 and 403 `Auth`, 404 and 410 `NotFound`, others `Network`.
-    pub(crate) fn accept(self, world: &World, name: &str) -> Result<Self> {
+    pub(crate) fn accept(self, credentials: &Credentials<'_>, name: &str) -> Result<Self> {
         let host = self.url.host_str().unwrap_or("the host");
         match self.status {
             200..=299 => Ok(self),
-            401 | 403 | 407 => Err(auth::wanted(world, &self.url, name, self.status, self.known)),
-            404 | 410 => Err(auth::not_found(world, &self.url, name, self.status, self.known)),
+            401 | 403 | 407 => Err(credentials.denied_error(&self.url, name, self.status, self.known)),
+            404 | 410 => Err(credentials.not_found_error(&self.url, name, self.status, self.known)),
             451 => Err(error!(NotFound, "{host} may not give out `{name}`, for legal reasons")
                 .cause("the remote returned 451")
                 .hint("a copy of it may be found elsewhere: `ba-agent skill search`")),

@@ -4,9 +4,9 @@
 use ureq::{Proxy, ProxyProtocol};
 use url::Url;
 
-use super::is_loopback;
+use super::Net;
 use crate::error::{Error, Kind, Result, error, printable};
-use crate::fetch::World;
+use crate::fetch::policy::{host_of, is_loopback};
 use crate::layout::Env;
 
 /// curl's default, where a proxy's address names no port.
@@ -29,13 +29,12 @@ const FORMS: &str = "write it as http://host:port, https://host:port, socks5h://
 ///
 /// # Errors
 /// `Usage` for a proxy that is not understood, naming where it stands.
-pub(super) fn find(world: &World, url: &Url) -> Result<Option<Route>> {
-    let env = world.env;
-    if is_loopback(url) || either(env, "no_proxy").is_some_and(|(list, _)| is_exempt(list, super::host(url)))
-    {
+pub(super) fn find(net: &Net<'_>, url: &Url) -> Result<Option<Route>> {
+    let env = net.env;
+    if is_loopback(url) || either(env, "no_proxy").is_some_and(|(list, _)| is_exempt(list, host_of(url))) {
         return Ok(None);
     }
-    let named = match world.http.git_config(world)?.http_text("proxy", url) {
+    let named = match net.credentials.git_config()?.http_text("proxy", url) {
         Some(text) => Some((text, "http.proxy of your git configuration")),
         None => {
             let own = if url.scheme() == "https" { "https_proxy" } else { "http_proxy" };
@@ -175,7 +174,7 @@ mod tests {
         let check = |variables: &[(&str, &str)], config: &str, url: &str, expected: Option<&str>| {
             let bench = Bench::with(variables);
             bench.git_config(config);
-            let found = find(&bench.world(), &Url::parse(url).unwrap()).unwrap();
+            let found = find(&bench.world().git.net, &Url::parse(url).unwrap()).unwrap();
             let found = found.map(|r| format!("{}://{}", r.proxy.protocol(), r.address()).to_lowercase());
             assert_eq!(found.as_deref(), expected, "{variables:?} {config} {url}");
         };
@@ -246,7 +245,7 @@ mod tests {
         ] {
             let bench = Bench::with(variables);
             bench.git_config(config);
-            let error = find(&bench.world(), &Url::parse("https://h.example/").unwrap()).unwrap_err();
+            let error = find(&bench.world().git.net, &Url::parse("https://h.example/").unwrap()).unwrap_err();
             assert!(error.kind == Kind::Usage && error.message.contains(source), "{error:?}");
             assert!(
                 !format!("{error:?}").contains("secret") && error.hints[0].contains("socks5h://"),
@@ -267,7 +266,7 @@ mod tests {
             ],
         ) {
             let bench = Bench::with(&[("ALL_PROXY", &text)]);
-            if let Ok(Some(route)) = find(&bench.world(), &Url::parse("https://h.example/").unwrap()) {
+            if let Ok(Some(route)) = find(&bench.world().git.net, &Url::parse("https://h.example/").unwrap()) {
                 prop_assert!(!route.address().chars().any(char::is_control));
             }
         }

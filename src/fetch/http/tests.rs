@@ -35,8 +35,8 @@ fn bytes_come_with_progress_and_below_their_cap() {
     server.play("/a", text("hello"));
     let world = bench.world();
     let url = format!("{}/a", server.url());
-    assert_eq!(get(&world, &url, 5).unwrap(), b"hello");
-    assert_eq!(get(&world, &url, 4).unwrap_err().kind, Kind::Invalid);
+    assert_eq!(world.net().download(&url, 5).unwrap(), b"hello");
+    assert_eq!(world.net().download(&url, 4).unwrap_err().kind, Kind::Invalid);
     assert!(bench.progress.0.load(std::sync::atomic::Ordering::Relaxed) > 0);
     assert_eq!(server.seen()[0].header("user-agent"), AGENT);
 }
@@ -48,7 +48,7 @@ fn a_connection_is_used_again() {
     server.play("/", text("x"));
     let world = bench.world();
     for _ in 0..3 {
-        get(&world, &format!("{}/a", server.url()), 9).unwrap();
+        world.net().download(&format!("{}/a", server.url()), 9).unwrap();
     }
     assert_eq!((server.seen().len(), server.connections()), (3, 1));
 }
@@ -70,13 +70,13 @@ fn a_status_decides_the_kind_and_a_busy_host_is_asked_three_times() {
         server.play(&format!("/{status}"), Play::Status(status));
         let world = bench.world();
         let before = server.seen().len();
-        let error = get(&world, &format!("{}/{status}", server.url()), 99).unwrap_err();
+        let error = world.net().download(&format!("{}/{status}", server.url()), 99).unwrap_err();
         assert_eq!((error.kind, server.seen().len() - before), (kind, requests), "{status}: {error:?}");
         assert!(!error.hints.is_empty(), "{status}");
     }
     server.play_times("/twice", 2, Play::Status(503));
     server.play("/twice", text("at last"));
-    assert_eq!(get(&bench.world(), &format!("{}/twice", server.url()), 99).unwrap(), b"at last");
+    assert_eq!(bench.world().net().download(&format!("{}/twice", server.url()), 99).unwrap(), b"at last");
 }
 
 /// What a host says of waiting goes before our own pauses; who asks for long is left alone.
@@ -95,7 +95,7 @@ fn a_host_that_asks_to_wait_is_waited_for() {
     ] {
         server.play(path, Play::Later(status, when));
         let before = server.seen().len();
-        let error = get(&bench.world(), &format!("{}{path}", server.url()), 99).unwrap_err();
+        let error = bench.world().net().download(&format!("{}{path}", server.url()), 99).unwrap_err();
         assert_eq!(error.kind, Kind::Network);
         assert_eq!(server.seen().len() - before, requests, "{path}: {error:?}");
         assert!(error.hints.iter().any(|said| said.contains(hint)), "{path}: {error:?}");
@@ -113,7 +113,7 @@ fn a_status_is_told_as_what_it_is() {
         (500, Kind::Network, "could not answer", "legal"),
     ] {
         server.play(&format!("/{status}"), Play::Status(status));
-        let error = get(&bench.world(), &format!("{}/{status}", server.url()), 99).unwrap_err();
+        let error = bench.world().net().download(&format!("{}/{status}", server.url()), 99).unwrap_err();
         assert_eq!(error.kind, kind, "{status}");
         let said = format!("{error:?}");
         assert!(said.contains(words) && !said.contains(not) && said.contains(&status.to_string()), "{said}");
@@ -144,16 +144,16 @@ fn a_token_is_sent_without_the_blanks_around_it() {
     bench.settings.github_url = server.url();
     for token in [TOKEN.to_owned(), format!("{TOKEN}\n"), format!(" {TOKEN}\r\n"), format!("\t{TOKEN} ")] {
         bench.settings.github_token = Some(crate::settings::Secret::new(token));
-        get(&bench.world(), &url, 9).unwrap();
+        bench.world().net().download(&url, 9).unwrap();
         assert_eq!(server.seen().last().unwrap().header("authorization"), format!("Basic {BASIC}"));
     }
     bench.settings.github_token = Some(crate::settings::Secret::new(" \n"));
-    get(&bench.world(), &url, 9).unwrap();
+    bench.world().net().download(&url, 9).unwrap();
     assert_eq!(server.seen().last().unwrap().header("authorization"), "");
     let before = server.seen().len();
     for token in ["a\nb", "a\rb", "a\u{1b}b", "a\0b"] {
         bench.settings.github_token = Some(crate::settings::Secret::new(token));
-        let error = get(&bench.world(), &url, 9).unwrap_err();
+        let error = bench.world().net().download(&url, 9).unwrap_err();
         assert!(error.kind == Kind::Usage && error.hints[0].contains("GITHUB_TOKEN"), "{error:?}");
     }
     assert_eq!(server.seen().len(), before, "nothing was sent");
@@ -167,10 +167,10 @@ fn a_404_after_a_token_speaks_of_its_rights() {
     server.play("/", Play::Status(404));
     let url = format!("{}/a", server.url());
     bench.settings.github_url = server.url();
-    let error = get(&bench.world(), &url, 9).unwrap_err();
+    let error = bench.world().net().download(&url, 9).unwrap_err();
     assert!(error.hints[0].contains("set GITHUB_TOKEN"), "{error:?}");
     bench.settings.github_token = Some(crate::settings::Secret::new(TOKEN));
-    let error = get(&bench.world(), &url, 9).unwrap_err();
+    let error = bench.world().net().download(&url, 9).unwrap_err();
     assert!(
         error.kind == Kind::NotFound && error.hints[0].contains("the token of GITHUB_TOKEN was sent: has it"),
         "{error:?}"
@@ -191,7 +191,7 @@ fn a_host_that_is_not_there_or_falls_silent_is_a_network_error() {
         format!("{}/git/stall", server.url()),
         format!("https://{}/tls", server.url().trim_start_matches("http://")),
     ] {
-        let error = get(&world, &url, 99).unwrap_err();
+        let error = world.net().download(&url, 99).unwrap_err();
         assert!(matches!(error.kind, Kind::Network | Kind::NotFound), "{url}: {error:?}");
     }
 }
@@ -200,8 +200,8 @@ fn a_host_that_is_not_there_or_falls_silent_is_a_network_error() {
 fn what_is_offline_opens_no_connection() {
     let bench = Bench::new();
     let server = server(&bench);
-    let world = World { offline: true, ..bench.world() };
-    assert_eq!(get(&world, &format!("{}/a", server.url()), 9).unwrap_err().kind, Kind::Network);
+    let world = bench.offline_world(None);
+    assert_eq!(world.net().download(&format!("{}/a", server.url()), 9).unwrap_err().kind, Kind::Network);
     assert!(server.seen().is_empty());
 }
 
@@ -217,12 +217,12 @@ fn plain_http_and_credentials_in_a_url_are_refused() {
         "no url",
         "",
     ] {
-        let error = get(&bench.world(), url, 9).unwrap_err();
+        let error = bench.world().net().download(url, 9).unwrap_err();
         assert_eq!(error.kind, Kind::Usage, "{url}: {error:?}");
         assert!(!error.message.contains("u:p"));
     }
     bench.settings.allow_http = true;
-    assert!(allowed(&bench.world(), "http://h.example/a.zip").is_ok());
+    assert!(bench.world().net().parse_url("http://h.example/a.zip").is_ok());
 }
 
 /// Archives may be redirected to any host; the token stays where it belongs.
@@ -238,7 +238,7 @@ fn a_redirect_takes_no_token_to_another_origin() {
     home.play("/name", Play::Redirect(format!("{}/there", home.other_name())));
     other.play("/x", text("other"));
     let world = bench.world();
-    let fetch = |path: &str| get(&world, &format!("{}{path}", home.url()), 99);
+    let fetch = |path: &str| world.net().download(&format!("{}{path}", home.url()), 99);
     assert_eq!(fetch("/own").unwrap(), b"own");
     assert_eq!(fetch("/port").unwrap(), b"other");
     assert_eq!(fetch("/name").unwrap(), b"own");
@@ -271,15 +271,15 @@ fn a_redirect_that_is_no_good_is_refused() {
         server.play(path, Play::Redirect(to.clone()));
     }
     for (path, _) in cases {
-        let error = get(&bench.world(), &format!("{base}{path}"), 99).unwrap_err();
+        let error = bench.world().net().download(&format!("{base}{path}"), 99).unwrap_err();
         assert_eq!(error.kind, Kind::Network, "{path}: {error:?}");
     }
     assert!(server.seen().len() <= 7 * (REDIRECTS + 1));
     let world = bench.world();
     let url = |text: &str| Url::parse(text).unwrap();
-    assert!(check_redirect(&world, &url("https://h/a"), &url("http://h/a")).is_err());
-    assert!(check_redirect(&world, &url("https://h/a"), &url("http://localhost/a")).is_err());
-    assert!(check_redirect(&world, &url("http://localhost/a"), &url("https://h/a")).is_ok());
+    assert!(world.net().check_redirect(&url("https://h/a"), &url("http://h/a")).is_err());
+    assert!(world.net().check_redirect(&url("https://h/a"), &url("http://localhost/a")).is_err());
+    assert!(world.net().check_redirect(&url("http://localhost/a"), &url("https://h/a")).is_ok());
 }
 
 /// The seven redirects of a repository, each with the canary in the settings.
@@ -297,7 +297,7 @@ fn a_repository_that_has_moved_is_named_not_followed() {
         home.play_fair();
         home.play_times("/o/r.git/info/refs", 1, Play::Redirect(to));
         let world = bench.world();
-        Remote::open(&source, &world).and_then(|remote| remote.refs().cloned())
+        Remote::open(&source, &world.git).and_then(|remote| remote.refs().cloned())
     };
     // The same repository on the same host, written in another way, is followed.
     assert!(
@@ -326,7 +326,7 @@ fn a_repository_that_has_moved_is_named_not_followed() {
     home.play_fair();
     home.play("/git-upload-pack", Play::Redirect(format!("{}/o/r.git/git-upload-pack", other.url())));
     let world = bench.world();
-    let error = Remote::open(&source, &world).unwrap().refs().unwrap_err();
+    let error = Remote::open(&source, &world.git).unwrap().refs().unwrap_err();
     assert_eq!(error.kind, Kind::Network);
     assert!(other.seen().is_empty());
     assert!(home.seen().iter().all(|seen| !seen.header("host").starts_with("localhost")));
@@ -345,7 +345,7 @@ fn a_private_repository_wants_a_token_of_its_own_host() {
     let source = Source::Github { owner: "o".into(), repo: "r".into() };
     let fetch = |bench: &Bench| {
         let world = bench.world();
-        let remote = Remote::open(&source, &world)?;
+        let remote = Remote::open(&source, &world.git)?;
         remote.fetch(&remote.resolve(&Reference::Default, None, None)?, Extent::Full).map(|_| ())
     };
     let error = fetch(&bench).unwrap_err();
@@ -366,7 +366,7 @@ fn a_private_repository_wants_a_token_of_its_own_host() {
     bench.settings.gitlab_url = home.other_name();
     let world = bench.world();
     let elsewhere = Source::Gitlab { project: "o/r".into() };
-    assert_eq!(Remote::open(&elsewhere, &world).unwrap().refs().unwrap_err().kind, Kind::Auth);
+    assert_eq!(Remote::open(&elsewhere, &world.git).unwrap().refs().unwrap_err().kind, Kind::Auth);
 }
 
 /// As git: only after a 401, and one question for a host however often it is asked.
@@ -386,11 +386,11 @@ fn the_credential_helper_is_asked_once() {
     bench.settings.github_url = home.other_name();
     let source = Source::Github { owner: "o".into(), repo: "r".into() };
     let world = bench.world();
-    Remote::open(&source, &world).unwrap().refs().unwrap();
+    Remote::open(&source, &world.git).unwrap().refs().unwrap();
     assert!(!note.exists(), "asked without need");
     home.require_basic(BASIC);
     for _ in 0..2 {
-        let remote = Remote::open(&source, &world).unwrap();
+        let remote = Remote::open(&source, &world.git).unwrap();
         remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Full).unwrap();
     }
     assert_eq!(std::fs::read_to_string(note).unwrap(), "get\n");

@@ -9,9 +9,10 @@ use rustls::pki_types::CertificateDer;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 use url::Url;
 
+use super::Net;
 use crate::error::{Error, Result, error, printable};
-use crate::fetch::World;
 use crate::fetch::git::config::is_true;
+use crate::fetch::policy::host_of;
 
 /// The largest file of certificates that is read: whole stores have some 300 KB.
 const LARGEST: u64 = 16 << 20;
@@ -30,10 +31,10 @@ impl Authorities {
     ///
     /// # Errors
     /// `Usage` when the git configuration cannot be read.
-    pub(super) fn of(world: &World, url: &Url) -> Result<Self> {
-        let env = world.env;
+    pub(super) fn of(net: &Net<'_>, url: &Url) -> Result<Self> {
+        let env = net.env;
         let path = |text: &str| env.absolute(Path::new(text));
-        let config = world.http.git_config(world)?;
+        let config = net.credentials.git_config()?;
         let git = |variable: &'static str, name: &'static str, setting: &'static str| {
             let set = env.var(variable).map(|text| (variable, text));
             let set = set.or_else(|| config.http_text(name, url).map(|text| (setting, text)));
@@ -42,7 +43,7 @@ impl Authorities {
                 .map(|(source, text)| (source, path(text)))
         };
         let variable = |name: &'static str| env.var(name).map(|text| (name, path(text)));
-        let own = world.settings.ca_file.clone().map(|file| ("ca_file", file));
+        let own = net.settings.ca_file.clone().map(|file| ("ca_file", file));
         let files = [
             own,
             variable("SSL_CERT_FILE"),
@@ -148,13 +149,13 @@ fn certificates(file: &Path) -> Result<Vec<Certificate<'static>>, String> {
 }
 
 /// What is wrong with a host's certificate, or with its TLS; `None` for another failure.
-pub(super) fn failed(world: &World, url: &Url, error: &ureq::Error) -> Option<Error> {
+pub(super) fn failed(net: &Net<'_>, url: &Url, error: &ureq::Error) -> Option<Error> {
     let tls = match error {
         ureq::Error::Rustls(tls) => tls,
         ureq::Error::Io(e) => e.get_ref()?.downcast_ref::<rustls::Error>()?,
         _ => return None,
     };
-    let host = super::host(url);
+    let host = host_of(url);
     let authority = "name its authority: `ca_file` in config.yaml, SSL_CERT_FILE, or git's http.sslCAInfo";
     let error = match tls {
         rustls::Error::InvalidCertificate(why) => match certificate(host, why) {
@@ -169,7 +170,7 @@ pub(super) fn failed(world: &World, url: &Url, error: &ureq::Error) -> Option<Er
             error!(Network, "no secure connection to {host}").cause(printable(&other.to_string(), false))
         }
     };
-    Some(if is_verification_off(world, url) {
+    Some(if is_verification_off(net, url) {
         error.hint(
             "`http.sslVerify=false` and GIT_SSL_NO_VERIFY are not followed: certificates are always checked",
         )
@@ -212,10 +213,10 @@ fn certificate(host: &str, why: &CertificateError) -> (String, bool) {
 }
 
 /// Whether git would not look at the certificate.
-fn is_verification_off(world: &World, url: &Url) -> bool {
-    let config = world.http.git_config(world).ok();
+fn is_verification_off(net: &Net<'_>, url: &Url) -> bool {
+    let config = net.credentials.git_config().ok();
     let set = config.and_then(|config| config.http("sslverify", url).last().map(|one| is_true(one.value)));
-    set == Some(false) || world.env.var("GIT_SSL_NO_VERIFY").is_some()
+    set == Some(false) || net.env.var("GIT_SSL_NO_VERIFY").is_some()
 }
 
 #[cfg(test)]
@@ -227,7 +228,7 @@ mod tests {
     const URL: &str = "https://h.example/o/r.git";
 
     fn authorities(bench: &Bench) -> Authorities {
-        Authorities::of(&bench.world(), &Url::parse(URL).unwrap()).unwrap()
+        Authorities::of(&bench.world().git.net, &Url::parse(URL).unwrap()).unwrap()
     }
 
     #[test]

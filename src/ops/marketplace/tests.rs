@@ -188,7 +188,7 @@ fn an_update_that_is_not_recorded_loses_nothing() {
     let first = repo.commit(&[("marketplace.json", catalogue("first").as_bytes())], &[]);
     repo.set("refs/heads/main", first);
     let cache = Some(crate::cache::Cache::new(&bench.home.path().join(".cache"), 1 << 20));
-    let world = World { cache: cache.clone(), ..bench.world() };
+    let world = bench.cached_world(cache.clone());
     let fetched = fetch(&Place::parse(&repo.file_url()).unwrap(), &world).unwrap();
     keep(&fetched, &world);
     let old = fetched.marketplace;
@@ -204,10 +204,10 @@ fn an_update_that_is_not_recorded_loses_nothing() {
     repo.set("refs/heads/main", second);
     let all = Marketplaces::read(&file, None).unwrap();
     // Another run: one asks each repository for its refs once.
-    let world = World { cache: cache.clone(), ..bench.world() };
+    let world = bench.cached_world(cache.clone());
     let (mut updated, failed) = refresh(&["m".to_owned()], &all, &world);
     assert!(failed.is_empty() && updated[0].changed);
-    let offline = World { offline: true, cache, ..bench.world() };
+    let offline = bench.offline_world(cache);
     let name = |known: &RegisteredMarketplace| load_catalog(known, &offline).unwrap().0.name;
     assert_eq!(name(&old), Some("first".to_owned()));
     let mut changed = own(&RegisteredMarketplace { enabled: false, ..old.clone() });

@@ -80,7 +80,7 @@ fn refresh_one(name: &str, known: &RegisteredMarketplace, world: &World<'_>) -> 
     let place = place_of(known)?;
     let fetched = match &place {
         Place::Tree { request, manifest } if request.source.is_git() => {
-            let remote = Remote::open(&request.source, world)?;
+            let remote = Remote::open(&request.source, &world.git)?;
             let resolved = remote.resolve(&request.reference, request.subdirectory.as_ref(), None)?;
             let pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), None);
             // A record of an earlier version does not say how many entries there are.
@@ -88,7 +88,7 @@ fn refresh_one(name: &str, known: &RegisteredMarketplace, world: &World<'_>) -> 
                 let record = (pin != known.pin).then(|| RegisteredMarketplace { pin, ..known.clone() });
                 return Ok(unmoved(name, known, record));
             }
-            let source = PackageSource::of_commit(remote, resolved, Extent::Partial, world)?;
+            let source = PackageSource::of_commit(remote, resolved, Extent::Partial)?;
             fetch::of_source(&place, source, request, manifest.as_deref(), world)?
         }
         _ => fetch::fetch(&place, world)?,

@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 
 use super::*;
-use crate::fetch::auth::testing::helpers_asked;
+use crate::fetch::credentials::testing::helpers_asked;
 
 /// What a run of git says, with this configuration and nothing else of the machine's.
 fn git(home: &Path, variables: &[(&str, &str)], args: &[&str], input: &str) -> Option<String> {

@@ -4,8 +4,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 use git2::{ObjectType, Oid};
 
 use super::body::SUM;
+use super::header::check_head;
 use super::{Entry, Form, Sorter, Tried, Trouble, damaged};
-use crate::fetch::git::objects::check_head;
 
 /// Bytes of `PACK`, the version and the number of objects.
 const HEAD: usize = 12;
