@@ -6,10 +6,10 @@ use std::path::Path;
 use crate::agents::InstallTarget;
 use crate::digest::{TreeDigest, sha256_hex};
 use crate::discover::{self, UnnamedSkill};
-use crate::disk::{OnDisk, Seen, Sight};
+use crate::env::Env;
 use crate::error::Result;
 use crate::fetch::{PackageSource, Progress, World};
-use crate::layout::Env;
+use crate::install_state::{FolderState, InstallState, InstallStates};
 use crate::listing::{FileEntry, Limits, Listing, Node, check_portable};
 use crate::ops::gather::{self, Ask, Candidate, Choice};
 use crate::ops::list;
@@ -58,7 +58,7 @@ pub struct Skills {
     entries: Vec<FileEntry>,
     candidates: Vec<Candidate>,
     registry: Registry,
-    seen: Seen,
+    seen: InstallStates,
 }
 
 struct Silent;
@@ -101,11 +101,14 @@ impl Skills {
         let mut looked = gather::look_in(&ask, PackageSource::whole(resolved, tree), None, &world)?;
         looked.choose(&|_| Ok(Vec::new()))?;
         let gathered = looked.gather(&settings.limits)?;
-        let (mut registry, mut seen) = (Registry::default(), Seen::new());
+        let (mut registry, mut seen) = (Registry::default(), InstallStates::new());
         for candidate in &gathered.candidates {
             let (digest, files) = candidate.digest()?.clone();
-            let on_disk = vec![(String::new(), OnDisk::Folder(files.clone()))];
-            seen.insert(candidate.name.clone(), Sight { recorded: on_disk, ..Sight::default() });
+            let on_disk = vec![(String::new(), FolderState::Folder(files.clone()))];
+            seen.insert(
+                candidate.name.clone(),
+                InstallState { recorded: on_disk, ..InstallState::default() },
+            );
             let mut entry = candidate.record(digest, files, env.now);
             entry.targets = vec![InstallTarget::default().to_string()];
             registry.skills.insert(candidate.name.clone(), entry);
@@ -126,7 +129,7 @@ impl Skills {
 
     /// `plan::install` where nothing is installed (`again`: where all is); the steps.
     pub fn plan(&self, wanted: Wanting, again: bool) -> usize {
-        let (registry, seen) = (Registry::default(), Seen::new());
+        let (registry, seen) = (Registry::default(), InstallStates::new());
         let (registry, seen) = if again { (&self.registry, &self.seen) } else { (&registry, &seen) };
         plan::install(wanted.0, registry, seen, false).map_or(0, |plan| plan.steps.len())
     }

@@ -32,13 +32,14 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::agents::InstallTarget;
 use crate::cache::Cache;
+use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::fetch::World;
 use crate::fsx;
-use crate::layout::{Env, Scope};
+use crate::install_dirs::InstallDirs;
 use crate::ops::apply::{self, Means, Report};
 use crate::ops::plan::Plan;
-use crate::places::Places;
+use crate::scope::Scope;
 use crate::settings::Settings;
 use crate::source::{Request, Source};
 use crate::store::marketplaces::Marketplaces;
@@ -240,7 +241,7 @@ pub(crate) struct Place {
     pub(crate) scope: Scope,
     pub(crate) settings: Settings,
     pub(crate) store: Store,
-    pub(crate) places: Arc<Places>,
+    pub(crate) places: Arc<InstallDirs>,
     pub(crate) cache: Cache,
 }
 
@@ -444,9 +445,9 @@ fn store_of(
     scope: &Scope,
     settings: &Settings,
     wait: std::time::Duration,
-) -> Result<(Store, Arc<Places>)> {
+) -> Result<(Store, Arc<InstallDirs>)> {
     let registry = scope.registry_file(env, settings.registry.as_deref());
-    let places = Places::new(env, scope, settings.install_dir.as_deref());
+    let places = InstallDirs::new(env, scope, settings.install_dir.as_deref());
     let places = Arc::new(places.allowing(&settings.allow_links_to));
     let workspace = Workspace::new(&env.data_dir()?, scope);
     Ok((Store::new(registry, workspace, Arc::clone(&places), wait), places))

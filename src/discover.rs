@@ -231,12 +231,12 @@ impl Naming<'_> {
         let mut moved = false;
         for group in groups.values().filter(|group| group.len() > 1) {
             let has_own = |at: &usize| self.stage[*at] <= 1 && self.by_folder[*at] == names[*at];
-            let (own, strangers): (Vec<usize>, Vec<usize>) = group.iter().copied().partition(has_own);
+            let (own, find_untracked): (Vec<usize>, Vec<usize>) = group.iter().copied().partition(has_own);
             // Their folder's name is what the own ones clash over: past it at once.
             let own = if own.len() == 1 { Vec::new() } else { own };
             let own = own.into_iter().map(|at| (at, QUALIFIED));
-            let strangers = strangers.into_iter().map(|at| (at, self.stage[at] + 1));
-            for (at, stage) in own.chain(strangers).collect::<Vec<_>>() {
+            let find_untracked = find_untracked.into_iter().map(|at| (at, self.stage[at] + 1));
+            for (at, stage) in own.chain(find_untracked).collect::<Vec<_>>() {
                 moved |= stage <= LAST_STAGE;
                 self.stage[at] = stage.min(LAST_STAGE);
             }

@@ -31,7 +31,7 @@ pub(crate) use progress::Progress;
 use std::path::{Path, PathBuf};
 
 use crate::cache::Cache;
-use crate::layout::Env;
+use crate::env::Env;
 use crate::settings::Settings;
 use git::GitClient;
 use http::Net;

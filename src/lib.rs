@@ -8,11 +8,12 @@
 //! * **Faces** (`cli`, `ui`): the only floor that prints, prompts or knows clap.
 //! * **Deeds** (`ops`): values in, values out; `ops::apply` alone changes skills and registry,
 //!   but for `doctor --fix`.
-//! * **World** (`fetch`, `store`, `cache`, `history`, `places`, `disk`,
-//!   `layout`, `settings`): input and output.
+//! * **World** (`fetch`, `store`, `cache`, `history`, `install_dirs`,
+//!   `install_state`,
+//!   `env`, `scope`, `settings`): input and output.
 //! * **Words** (`skill`, `discover`, `source`, `registry`, `path`, `listing`, `package`,
 //!   `catalog`, `search`, `interop` …): pure, no IO, no clock.
-//! * **Ground** (`error`, `fsx`, `interrupt`).
+//! * **Ground** (`error`, `fsx`, `interrupt`, `parallel`).
 //!
 //! An install goes one way: text to `Request`, resolved and fetched to a package, looked
 //! through for candidates, planned against the registry, staged, validated, swapped in,
@@ -35,7 +36,7 @@ mod cli;
 mod diff;
 mod digest;
 mod discover;
-mod disk;
+mod env;
 mod error;
 mod fetch;
 mod fsx;
@@ -43,16 +44,18 @@ mod fsx;
 #[doc(hidden)]
 pub mod fuzz;
 mod history;
+mod install_dirs;
+mod install_state;
 mod interop;
 mod interrupt;
 mod json;
-mod layout;
 mod listing;
 mod ops;
 mod package;
+mod parallel;
 mod path;
-mod places;
 mod registry;
+mod scope;
 mod search;
 mod settings;
 mod skill;
@@ -67,8 +70,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use cli::Cli;
+use env::Env;
 use error::Kind;
-use layout::Env;
 use ui::Ui;
 
 /// Runs the command line of this process; the exit status is the documented one.

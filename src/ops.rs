@@ -10,7 +10,6 @@ pub(crate) mod list;
 pub(crate) mod marketplace;
 pub(crate) mod outdated;
 pub(crate) mod overlap;
-pub(crate) mod parallel;
 pub(crate) mod pin;
 pub(crate) mod plan;
 pub(crate) mod recorded;

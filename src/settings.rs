@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use keys::{Key, Project, Value};
 
+use crate::env::Env;
 use crate::error::{Error, Result, error, printable};
 use crate::fsx;
-use crate::layout::Env;
 use crate::listing::Limits;
 
 /// A token or password. It has no `Display`, and its `Debug` says nothing, so that it

@@ -29,7 +29,7 @@ use std::time::Duration;
 use crate::error::{Context as _, Error, Kind, Result, error};
 use crate::fsx;
 use crate::history::History;
-use crate::places::Places;
+use crate::install_dirs::InstallDirs;
 use crate::registry::{Registry, RegistrySummary};
 
 use journal::Journal;
@@ -49,7 +49,7 @@ const LARGEST_REGISTRY: u64 = 256 << 20;
 pub(crate) struct Store {
     registry: PathBuf,
     workspace: Workspace,
-    places: Arc<Places>,
+    places: Arc<InstallDirs>,
     history: History,
     wait: Duration,
 }
@@ -72,7 +72,12 @@ pub(crate) enum Recovery {
 impl Store {
     /// The store whose registry is this file and whose skills lie in `places`; its lock, its
     /// journal and its history lie in `workspace`.
-    pub(crate) fn new(registry: PathBuf, workspace: Workspace, places: Arc<Places>, wait: Duration) -> Self {
+    pub(crate) fn new(
+        registry: PathBuf,
+        workspace: Workspace,
+        places: Arc<InstallDirs>,
+        wait: Duration,
+    ) -> Self {
         let history = History::new(workspace.folder().join("history"));
         Self { registry, workspace, places, history, wait }
     }

@@ -11,9 +11,9 @@ use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use crate::env::Env;
 use crate::error::{Error, Kind, Result, is_unprintable, printable};
 use crate::fetch::Progress;
-use crate::layout::Env;
 use crate::skill::{Finding, Severity};
 
 /// `--color`.

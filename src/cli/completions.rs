@@ -5,8 +5,9 @@ use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 
 use super::{Context, settings_of, store_of};
+use crate::env::Env;
 use crate::error::Result;
-use crate::layout::{Env, Scope};
+use crate::scope::Scope;
 use crate::store::LOCK_WAIT;
 
 /// The variable by which a shell's script asks this program for candidates.

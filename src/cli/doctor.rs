@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::{Context, Place};
 use crate::error::{Error, Result, printable};
-use crate::layout::Scope;
 use crate::ops::doctor::{self, Examination, Finding, Patient};
+use crate::scope::Scope;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::text::count_noun;

@@ -176,15 +176,15 @@ impl Install {
         let supply = Supply::new(&world, vec![place.cache.clone()]);
         let known = place.store.read()?;
         let report = self.put_back(cx, place, &supply)?;
-        let strangers = place.places.strangers(&known)?;
+        let find_untracked = place.places.find_untracked(&known)?;
         tell(cx, &report, self.dry_run);
         for (source, to) in world.git.moves() {
             cx.ui.note(&format!(
                 "{source} has moved to {to}; `ba-agent skill update NAME --source {to}` records that"
             ));
         }
-        if !strangers.is_empty() {
-            let names: Vec<&str> = strangers.iter().map(String::as_str).collect();
+        if !find_untracked.is_empty() {
+            let names: Vec<&str> = find_untracked.iter().map(String::as_str).collect();
             cx.ui.note(&format!("not in the registry, left alone: {}", some_of(&names, LISTED)));
         }
         if report.skills.is_empty() {
@@ -192,7 +192,7 @@ impl Install {
         }
         if cx.ui.json() {
             cx.ui.data(&serde_json::json!({
-                "skills": report.skills, "strangers": strangers, "frozen": self.frozen, "dry_run": self.dry_run,
+                "skills": report.skills, "find_untracked": find_untracked, "frozen": self.frozen, "dry_run": self.dry_run,
             }));
         }
         Ok(0)
@@ -239,7 +239,7 @@ impl Install {
     }
 
     fn due<'r>(&self, registry: &'r Registry, place: &Place, supply: &Supply<'_>) -> Result<Vec<Due<'r>>> {
-        let seen = place.places.see_recorded(registry.skills.keys(), registry)?;
+        let seen = place.places.inspect_recorded(registry.skills.keys(), registry)?;
         restore::due(registry, &seen, supply, self.frozen, self.force)
     }
 
@@ -345,7 +345,8 @@ impl Install {
 
     fn plan(&self, wanted: Vec<Wanted>, registry: &Registry, place: &Place) -> Result<(Plan, Vec<InPlace>)> {
         let (wanted, in_place) = overlap::leave_in_place(wanted, registry, &place.places);
-        let seen = place.places.see(wanted.iter().map(|w| (&w.candidate.name, &w.targets[..])), registry)?;
+        let seen =
+            place.places.inspect(wanted.iter().map(|w| (&w.candidate.name, &w.targets[..])), registry)?;
         Ok((plan::install(wanted, registry, &seen, self.force)?, in_place))
     }
 }

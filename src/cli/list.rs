@@ -32,7 +32,7 @@ impl List {
         let check = self.check || (cx.ui.stdout_is_terminal() && !cx.ui.json() && !self.no_check);
         let seen = if check {
             let registry = place.store.read()?;
-            let seen = place.places.see_recorded(registry.skills.keys(), &registry)?;
+            let seen = place.places.inspect_recorded(registry.skills.keys(), &registry)?;
             Some((registry, seen))
         } else {
             None

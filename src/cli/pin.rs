@@ -50,7 +50,7 @@ impl Pin {
             if transaction.registry().skills.get(&step.name) == registry.skills.get(&step.name) {
                 let plan = Plan { steps: vec![step] };
                 let names = plan.steps.iter().filter(|step| step.action != Action::Keep);
-                let seen = place.places.see_recorded(names.map(|step| &step.name), &registry)?;
+                let seen = place.places.inspect_recorded(names.map(|step| &step.name), &registry)?;
                 still_clean(&plan, &seen, self.force)?;
                 return finish(cx, &place, transaction, plan, "pin");
             }
@@ -65,7 +65,7 @@ impl Pin {
         let sha: Option<Sha> = self.sha.as_deref().map(str::parse).transpose()?;
         match sha {
             Some(sha) if entry.pin.commit.as_deref() != Some(sha.as_str()) => {
-                let seen = place.places.see_recorded(std::iter::once(&name), registry)?;
+                let seen = place.places.inspect_recorded(std::iter::once(&name), registry)?;
                 let drift = edits(&entry, &seen.get(&name).cloned().unwrap_or_default());
                 if !drift.is_empty() && !self.force {
                     return Err(edited(&name, &drift, "pin"));

@@ -97,7 +97,7 @@ impl Rollback {
         place: &Place,
         supply: &Supply<'_>,
     ) -> Result<Plan> {
-        let seen = place.places.see_recorded(state.keys(), registry)?;
+        let seen = place.places.inspect_recorded(state.keys(), registry)?;
         rollback::plan(state, registry, &seen, supply, self.force)
     }
 

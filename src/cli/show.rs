@@ -36,7 +36,7 @@ impl Show {
         let registry = place.store.read()?;
         let installed = match_installed(&self.what, &registry).cloned();
         if let Some(name) = installed.filter(|_| self.skill.is_none() && self.reference.is_none()) {
-            let seen = place.places.see_recorded(std::iter::once(&name), &registry)?;
+            let seen = place.places.inspect_recorded(std::iter::once(&name), &registry)?;
             let view = show::installed(&name, &registry.skills[&name], &seen);
             return Ok(tell(cx, &[view]));
         }

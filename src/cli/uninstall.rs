@@ -31,7 +31,7 @@ impl Uninstall {
         let names = find_installed(&self.names, &known, place.scope.name())?;
         let transaction = place.store.begin(&cx.waiting())?;
         let registry = transaction.registry();
-        let seen = place.places.see_recorded(names.iter(), registry)?;
+        let seen = place.places.inspect_recorded(names.iter(), registry)?;
         let plan = plan::uninstall(&names, registry, &seen, self.force)?;
         let report = cx.apply(&place, plan, transaction, "uninstall")?;
         for done in &report.skills {

@@ -71,7 +71,7 @@ impl Update {
         let looked = outdated::look(&names, &known, &place.marketplaces(cx.env)?, &world);
         let held = self.tell_held(cx, &looked.statuses);
         let see = |name: &SkillName| {
-            let mut seen = place.places.see_recorded(std::iter::once(name), &known)?;
+            let mut seen = place.places.inspect_recorded(std::iter::once(name), &known)?;
             Ok(seen.remove(name).unwrap_or_default())
         };
         let options = update::Options { force: self.force, dry_run: self.dry_run };
@@ -102,7 +102,7 @@ impl Update {
     ) -> Result<u8> {
         let new = place.anchor(cx.env, Request::parse(source)?);
         let see = |name: &SkillName| {
-            let mut seen = place.places.see_recorded(std::iter::once(name), known)?;
+            let mut seen = place.places.inspect_recorded(std::iter::once(name), known)?;
             Ok(seen.remove(name).unwrap_or_default())
         };
         let planned = repoint::plan(names, known, &new, &see, world, self.force)?;
@@ -188,7 +188,7 @@ impl Update {
                 .hint("run `ba-agent skill update` again"));
         }
         let names = plan.steps.iter().filter(|step| step.action != Action::Keep).map(|step| &step.name);
-        let seen = place.places.see_recorded(names, transaction.registry())?;
+        let seen = place.places.inspect_recorded(names, transaction.registry())?;
         crate::ops::plan::still_clean(&plan, &seen, self.force)?;
         cx.apply(place, plan, transaction, "update")
     }

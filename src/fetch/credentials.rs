@@ -18,10 +18,10 @@ use ureq::http::header::AUTHORIZATION;
 use ureq::http::{HeaderName, HeaderValue};
 use url::Url;
 
+use crate::env::Env;
 use crate::error::{Error, Result, error};
 use crate::fetch::git::config::GitConfig;
 use crate::fetch::policy::is_private_line;
-use crate::layout::Env;
 use crate::settings::{Secret, Settings};
 use helper::Question;
 use netrc::Found;

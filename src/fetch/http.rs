@@ -19,12 +19,12 @@ use ureq::unversioned::transport::{Connector as _, DefaultConnector};
 use ureq::{Agent, AsSendBody, Body, Proxy};
 use url::Url;
 
+use crate::env::Env;
 use crate::error::{Error, Kind, Result, error, fail, printable};
 use crate::fetch::credentials::{Credentials, Login, Way, has_authorization};
 use crate::fetch::policy::{check_scheme, host_of, parse_url};
 use crate::fetch::progress::Progress;
 use crate::interrupt;
-use crate::layout::Env;
 use crate::settings::Settings;
 pub(crate) use answer::{Answer, Speed, from_reader};
 use proxy::Route;

@@ -9,9 +9,9 @@ use git2::{ObjectType, Oid, Repository, Signature, Time};
 use tempfile::TempDir;
 
 use crate::cache::Cache;
+use crate::env::Env;
 use crate::fetch::http::Patience;
 use crate::fetch::{Progress, World};
-use crate::layout::Env;
 use crate::settings::Settings;
 
 /// Surroundings that a [`World`] is made from.

@@ -13,23 +13,23 @@ use crate::cache::{Batch, Cache};
 use crate::error::{Context as _, Result, error};
 use crate::fetch::{FetchedPackage, Known};
 use crate::fsx;
+use crate::install_dirs::InstallDirs;
 use crate::interrupt;
 use crate::listing::{self, Limits, Node};
 use crate::package::PackageDir;
-use crate::places::Places;
 use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::{Finding, Severity, SkillName};
 use crate::store::{Staged, Transaction, Valid};
 
 use super::gather::Candidate;
 use super::overlap::{self, Untouched};
-use super::parallel;
 use super::plan::{Action, Content, Plan, Step, Wanted};
 use super::recorded::Recorded;
+use crate::parallel;
 
 /// What a plan is applied with.
 pub(crate) struct Means<'a> {
-    pub(crate) places: &'a Places,
+    pub(crate) places: &'a InstallDirs,
     pub(crate) cache: &'a Cache,
     pub(crate) limits: &'a Limits,
     pub(crate) now: Timestamp,
@@ -49,7 +49,7 @@ impl Report {
     /// # Errors
     /// `Integrity` or `Failed` where the bytes of a candidate cannot be read; those of
     /// [`overlap::check`].
-    pub(crate) fn of_plan(plan: Plan, places: &Places, now: Timestamp) -> Result<Self> {
+    pub(crate) fn of_plan(plan: Plan, places: &InstallDirs, now: Timestamp) -> Result<Self> {
         let untouched = overlap::check(&plan, places)?;
         let mut skills = Vec::new();
         for (step, untouched) in plan.steps.into_iter().zip(untouched) {
@@ -88,11 +88,11 @@ pub(crate) struct Done {
     pub(crate) untouched: Vec<String>,
 }
 
-fn shown(places: &Places, entry: &LockEntry) -> Result<Vec<String>> {
+fn shown(places: &InstallDirs, entry: &LockEntry) -> Result<Vec<String>> {
     Ok(places.roots_of(entry)?.iter().map(|root| places.shown(root)).collect())
 }
 
-fn shown_each(untouched: &Untouched, places: &Places) -> Vec<String> {
+fn shown_each(untouched: &Untouched, places: &InstallDirs) -> Vec<String> {
     untouched.iter().map(|place| places.shown(place)).collect()
 }
 
@@ -197,7 +197,7 @@ fn stage(
         }
     }
     let batch = means.cache.batch(jobs.len());
-    let written = parallel::run(parallel::cores(), &jobs, |job| write(job, means, &batch))?;
+    let written = parallel::run_jobs(parallel::count_cores(), &jobs, |job| write(job, means, &batch))?;
     batch.keep();
     remember(&jobs, &written, means);
     let mut staged: Vec<Copies> = plan.steps.iter().map(|_| Copies::default()).collect();
@@ -362,7 +362,7 @@ fn record(
 }
 
 /// Saves what stands in the first place of a skill whose edits are about to go.
-fn keep_edited(step: &Step, transaction: &mut Transaction, places: &Places) -> Result<()> {
+fn keep_edited(step: &Step, transaction: &mut Transaction, places: &InstallDirs) -> Result<()> {
     let roots = match &step.before {
         Some(entry) => places.roots_of(entry)?,
         None => step
@@ -384,7 +384,7 @@ fn remove(
     step: &Step,
     untouched: &Untouched,
     transaction: &mut Transaction,
-    places: &Places,
+    places: &InstallDirs,
     registry: &mut Registry,
 ) -> Result<Option<LockEntry>> {
     let Some(entry) = &step.before else { return Ok(None) };

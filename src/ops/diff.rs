@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use crate::diff::{self, FileDiff, FileVersion};
 use crate::digest::{Digest, Files};
-use crate::disk::{self, OnDisk};
 use crate::error::{Result, error, printable};
+use crate::install_dirs::InstallDirs;
+use crate::install_state::{self, FolderState};
 use crate::package::Package;
 use crate::path::RelPath;
-use crate::places::Places;
 use crate::registry::{InstallMode, LockEntry};
 use crate::skill::SkillName;
 
@@ -60,7 +60,7 @@ pub(crate) struct Changed {
 pub(crate) fn of(
     name: &SkillName,
     entry: &LockEntry,
-    places: &Places,
+    places: &InstallDirs,
     supply: &dyn Fn(&SkillName, &LockEntry) -> Result<Installed>,
 ) -> Result<Changes> {
     let holders = match entry.mode {
@@ -104,7 +104,7 @@ fn now_bytes(folder: &Path, path: &str, line: &str, shown: &str) -> Result<Vec<u
         return Err(error!(Conflict, "`{shown}/{path}` has {size} bytes, too many to be compared")
             .hint("`ba-agent skill verify` names the files that differ without reading them at once"));
     }
-    disk::read_entry(folder, path, line)
+    install_state::read_entry(folder, path, line)
 }
 
 /// True when there are bytes to compare, not only modes.
@@ -114,19 +114,20 @@ fn is_other_content(change: &FileDiff) -> bool {
 
 /// What is in the folder now, as far as it can be an edit.
 fn present(name: &SkillName, entry: &LockEntry, folder: &Path, shown: &str) -> Result<Files> {
-    let mut files = match disk::look(folder)? {
-        OnDisk::Folder(files) => files,
-        OnDisk::Missing => {
+    let mut files = match install_state::inspect_folder(folder)? {
+        FolderState::Folder(files) => files,
+        FolderState::Missing => {
             return Err(error!(NotFound, "`{name}` is recorded, but `{shown}` is not there")
                 .hint("`ba-agent skill install` without a source puts back what is missing"));
         }
-        OnDisk::Link(_) | OnDisk::File => {
+        FolderState::Link(_) | FolderState::File => {
             return Err(error!(Conflict, "`{shown}` is no longer the folder that was installed")
                 .hint(format!("`ba-agent skill verify {name}` says what stands there")));
         }
     };
     // What `verify` does not count as drift is no difference here either.
-    let edits: BTreeSet<String> = disk::drift(&entry.files, &files).into_iter().map(|one| one.path).collect();
+    let edits: BTreeSet<String> =
+        install_state::find_drift(&entry.files, &files).into_iter().map(|one| one.path).collect();
     files.retain(|path, _| entry.files.contains_key(path) || edits.contains(path));
     for (path, was) in entry.files.iter().filter(|(path, _)| !edits.contains(*path)) {
         files.insert(path.clone(), was.clone());

@@ -17,9 +17,9 @@ use crate::agents::InstallTarget;
 use crate::error::{Context as _, Error, Result, printable};
 use crate::fetch::World;
 use crate::fsx;
-use crate::layout::Scope;
-use crate::places::Places;
+use crate::install_dirs::InstallDirs;
 use crate::registry::Registry;
+use crate::scope::Scope;
 use crate::skill::SkillName;
 use crate::store::{Recovery, Store, Transaction};
 use crate::text::count_noun;
@@ -31,7 +31,7 @@ pub(crate) use findings::{Examination, Finding};
 pub(crate) struct Patient<'a> {
     pub(crate) scope: &'a Scope,
     pub(crate) store: &'a Store,
-    pub(crate) places: &'a Places,
+    pub(crate) places: &'a InstallDirs,
     pub(crate) world: &'a World<'a>,
     /// What is wrong with settings files; defaults stand in for them.
     pub(crate) settings_errors: &'a [Error],
@@ -54,7 +54,7 @@ pub(crate) fn examine(patient: &Patient<'_>) -> Examination {
             // In the middle of a change everything looks like drift.
             if is_at_rest {
                 skills(patient, &registry, &mut seen);
-                strangers(patient, &registry, &mut seen);
+                find_untracked(patient, &registry, &mut seen);
             }
             folders(patient, &registry, &mut seen);
             surroundings::owners(patient, &roots(patient, &registry), &mut seen);
@@ -140,7 +140,7 @@ fn folders(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
 
 /// What stands in the skill folders that the registry does not know. Somebody put it there:
 /// it is mentioned and nothing else.
-fn strangers(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
+fn find_untracked(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
     for root in roots(patient, registry) {
         let Ok(entries) = std::fs::read_dir(&root) else { continue };
         let here = |name: &SkillName| {

@@ -20,7 +20,7 @@ use crate::skill::{self, Finding, Profile, Severity, SkillManifest, SkillName};
 use crate::source::{Reference, Request, Resolved, Revision, Sha, Source as Place};
 use crate::text::{count_noun, find_nearest};
 
-use super::parallel;
+use crate::parallel;
 
 /// One source and what is wanted from it.
 #[derive(Debug, Clone)]
@@ -446,7 +446,7 @@ fn read_all(
     let tree = opened.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
     let limits = &world.settings.limits;
     let read = |found: &FoundSkill| read_manifest(tree, found, limits);
-    let documents = parallel::run(parallel::cores(), &found, read)?;
+    let documents = parallel::run_jobs(parallel::count_cores(), &found, read)?;
     let names = name_all(&found, &documents, &opened.resolved, world);
     let skills = found.into_iter().zip(documents).zip(names);
     let skills = skills.map(|((found, mut document), (name, clashes))| {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::disk::Seen;
+use crate::install_state::InstallStates;
 use crate::registry::{InstallMode, LockEntry, Registry, RegistrySummary, SkillSummary};
 use crate::skill::SkillName;
 
@@ -46,7 +46,10 @@ impl Row<'_> {
 
 /// Every installed skill in the order of the names; with the registry and what was seen, also
 /// how it stands on the disk.
-pub(crate) fn list<'a>(overview: &'a RegistrySummary, seen: Option<(&Registry, &Seen)>) -> Vec<Row<'a>> {
+pub(crate) fn list<'a>(
+    overview: &'a RegistrySummary,
+    seen: Option<(&Registry, &InstallStates)>,
+) -> Vec<Row<'a>> {
     let state = |name: &SkillName| {
         let (registry, seen) = seen?;
         registry.skills.get(name).map(|entry| state(name, entry, seen))
@@ -55,7 +58,7 @@ pub(crate) fn list<'a>(overview: &'a RegistrySummary, seen: Option<(&Registry, &
 }
 
 /// How a skill stands on the disk: `ok`, `edited` or `missing`.
-pub(crate) fn state(name: &SkillName, entry: &LockEntry, seen: &Seen) -> &'static str {
+pub(crate) fn state(name: &SkillName, entry: &LockEntry, seen: &InstallStates) -> &'static str {
     let sight = seen.get(name).cloned().unwrap_or_default();
     if sight.is_gone() {
         "missing"

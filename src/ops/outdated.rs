@@ -17,7 +17,7 @@ use crate::store::marketplaces::Marketplaces;
 
 use super::gather::{self, Offered};
 use super::marketplace;
-use super::parallel;
+use crate::parallel;
 
 /// How an installed skill stands to its source.
 #[derive(Debug, Serialize)]
@@ -176,7 +176,7 @@ pub(crate) fn look<'w>(
         groups.entry(source).or_default().push(Followed { name, entry, target });
     }
     let groups: Vec<_> = groups.into_values().collect();
-    let looked = parallel::run(parallel::HOSTS, &groups, |skills| Ok(look_at(skills, world)));
+    let looked = parallel::run_jobs(parallel::MAX_HOSTS, &groups, |skills| Ok(look_at(skills, world)));
     let mut all = Looked::default();
     for one in looked.unwrap_or_default() {
         all.statuses.extend(one.statuses);

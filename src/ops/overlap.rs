@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::disk::{self, Overlap};
 use crate::error::{Error, Result, error};
-use crate::places::Places;
+use crate::install_dirs::InstallDirs;
+use crate::install_state::{self, Overlap};
 use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::SkillName;
 use crate::source::{Request, Source};
@@ -27,7 +27,7 @@ pub(crate) struct InPlace {
 pub(crate) fn leave_in_place(
     wanted: Vec<Wanted>,
     registry: &Registry,
-    places: &Places,
+    places: &InstallDirs,
 ) -> (Vec<Wanted>, Vec<InPlace>) {
     let (mut left, mut in_place) = (Vec::new(), Vec::new());
     for mut one in wanted {
@@ -51,7 +51,7 @@ pub(crate) fn leave_in_place(
 }
 
 fn is_its_own_source(place: &Path, source: Option<&Path>) -> bool {
-    source.is_some_and(|source| disk::overlap(place, source) == Overlap::Same)
+    source.is_some_and(|source| install_state::find_overlap(place, source) == Overlap::Same)
 }
 
 /// The places of a step that are the skill's own source: they stay as they are, whatever the
@@ -63,11 +63,11 @@ pub(crate) type Untouched = BTreeSet<PathBuf>;
 /// # Errors
 /// `Conflict` where a place that is to be replaced or removed holds a source, and for a live
 /// link inside the folder that it leads to.
-pub(crate) fn check(plan: &Plan, places: &Places) -> Result<Vec<Untouched>> {
+pub(crate) fn check(plan: &Plan, places: &InstallDirs) -> Result<Vec<Untouched>> {
     plan.steps.iter().map(|step| check_step(step, places)).collect()
 }
 
-fn check_step(step: &Step, places: &Places) -> Result<Untouched> {
+fn check_step(step: &Step, places: &InstallDirs) -> Result<Untouched> {
     let mut untouched = Untouched::new();
     let before = step.before.as_ref().map(|entry| recorded_source(entry, places)).unwrap_or_default();
     let (now, mode, mut roots) = match &step.content {
@@ -89,7 +89,7 @@ fn check_step(step: &Step, places: &Places) -> Result<Untouched> {
     for root in roots {
         let place = root.join(step.name.as_str());
         for source in [&now, &before].into_iter().flatten() {
-            match disk::overlap(&place, source) {
+            match install_state::find_overlap(&place, source) {
                 // Of a skill that now comes from elsewhere the old source is somebody's work.
                 Overlap::Same if step.content.is_some() && now.as_ref() != Some(source) => {
                     return Err(holds_source(&step.name, &place, source, places));
@@ -108,18 +108,18 @@ fn check_step(step: &Step, places: &Places) -> Result<Untouched> {
     Ok(untouched)
 }
 
-fn recorded_source(entry: &LockEntry, places: &Places) -> Option<PathBuf> {
+fn recorded_source(entry: &LockEntry, places: &InstallDirs) -> Option<PathBuf> {
     let source: Source = Request::parse(&entry.source).ok()?.source;
     places.here(&source, entry.path.as_deref().unwrap_or(""))
 }
 
-fn holds_source(name: &SkillName, place: &Path, source: &Path, places: &Places) -> Error {
+fn holds_source(name: &SkillName, place: &Path, source: &Path, places: &InstallDirs) -> Error {
     error!(Conflict, "the source of `{name}` lies in `{}`, which would be replaced", places.shown(place))
         .cause(format!("the source is `{}`", places.shown(source)))
         .hint("nothing was changed; move the source out of the skill folders first, or install it under another name with `--as NAME`")
 }
 
-fn links_to_itself(name: &SkillName, place: &Path, places: &Places) -> Error {
+fn links_to_itself(name: &SkillName, place: &Path, places: &InstallDirs) -> Error {
     error!(
         Conflict,
         "`{name}` cannot be linked into itself: `{}` lies in the folder that the link would lead to",

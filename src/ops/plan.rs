@@ -6,15 +6,17 @@ use std::path::Path;
 
 use crate::agents::InstallTarget;
 use crate::digest;
-use crate::disk::{Drift, DriftKind, OnDisk, Seen, Sight, drift, harmless};
 use crate::error::{Result, error};
+use crate::install_state::{
+    Drift, DriftKind, FolderState, InstallState, InstallStates, find_drift, harmless_hints,
+};
 use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::SkillName;
 use crate::source::{Request, Source};
 
 use super::gather::Candidate;
-use super::parallel;
 use super::recorded::Recorded;
+use crate::parallel;
 
 /// What happens to one skill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -108,7 +110,7 @@ impl Plan {
     /// # Errors
     /// `Failed` for files that the cache has lost.
     pub(crate) fn check_recorded(&self) -> Result<()> {
-        parallel::run(parallel::cores(), &self.steps, |step| match &step.content {
+        parallel::run_jobs(parallel::count_cores(), &self.steps, |step| match &step.content {
             Some(Content::Recorded(recorded)) if recorded.is_kept() => recorded.open().map(drop),
             _ => Ok(()),
         })
@@ -121,7 +123,12 @@ impl Plan {
 /// # Errors
 /// `Conflict` when two candidates want one name, a name belongs to another source, a folder
 /// that nobody recorded is in the way, or an installed skill was edited (unless `force`).
-pub(crate) fn install(wanted: Vec<Wanted>, registry: &Registry, seen: &Seen, force: bool) -> Result<Plan> {
+pub(crate) fn install(
+    wanted: Vec<Wanted>,
+    registry: &Registry,
+    seen: &InstallStates,
+    force: bool,
+) -> Result<Plan> {
     let mut steps: BTreeMap<SkillName, Step> = BTreeMap::new();
     for one in wanted {
         let name = one.candidate.name.clone();
@@ -135,7 +142,12 @@ pub(crate) fn install(wanted: Vec<Wanted>, registry: &Registry, seen: &Seen, for
     Ok(Plan { steps: steps.into_values().collect() })
 }
 
-fn install_one(mut wanted: Wanted, before: Option<&LockEntry>, sight: &Sight, force: bool) -> Result<Step> {
+fn install_one(
+    mut wanted: Wanted,
+    before: Option<&LockEntry>,
+    sight: &InstallState,
+    force: bool,
+) -> Result<Step> {
     let name = wanted.candidate.name.clone();
     let action = match before {
         Some(entry) if !is_same_skill(entry, &wanted.candidate) => {
@@ -148,21 +160,21 @@ fn install_one(mut wanted: Wanted, before: Option<&LockEntry>, sight: &Sight, fo
     let gives_up_edits = force
         && match before {
             Some(entry) => edits(entry, sight).iter().any(|one| one.change != DriftKind::Missing),
-            None => sight.further.first().is_some_and(|first| matches!(first, OnDisk::Folder(_))),
+            None => sight.further.first().is_some_and(|first| matches!(first, FolderState::Folder(_))),
         };
     let content = (action != Action::Keep).then(|| Content::Found(Box::new(wanted)));
     Ok(Step { name, action, content, before: before.cloned(), gives_up_edits })
 }
 
 /// What to do with a skill that is installed from the same source.
-fn again(entry: &LockEntry, wanted: &mut Wanted, sight: &Sight, force: bool) -> Result<Action> {
+fn again(entry: &LockEntry, wanted: &mut Wanted, sight: &InstallState, force: bool) -> Result<Action> {
     let name = &wanted.candidate.name;
     let drift = edits(entry, sight);
     let is_gone = sight.is_gone();
     if !drift.is_empty() && !is_gone && !force {
         return Err(edited(name, &drift, "install"));
     }
-    if !force && sight.further.iter().any(|place| *place != OnDisk::Missing) {
+    if !force && sight.further.iter().any(|place| *place != FolderState::Missing) {
         return Err(unmanaged(name));
     }
     keep_targets(entry, wanted);
@@ -177,15 +189,15 @@ fn again(entry: &LockEntry, wanted: &mut Wanted, sight: &Sight, force: bool) -> 
 
 /// What to do with a skill that the registry does not know: a folder of the very same
 /// content is taken over, anything else in the way is somebody's work.
-fn first_time(wanted: &Wanted, seen: &[OnDisk], force: bool) -> Result<Action> {
-    if seen.iter().all(|place| *place == OnDisk::Missing) {
+fn first_time(wanted: &Wanted, seen: &[FolderState], force: bool) -> Result<Action> {
+    if seen.iter().all(|place| *place == FolderState::Missing) {
         return Ok(Action::Add);
     }
     let wanted_digest = &wanted.candidate.digest()?.0;
-    let is_ours = |place: &OnDisk| match place {
-        OnDisk::Folder(files) => digest::of_files(files) == *wanted_digest,
-        OnDisk::Missing => true,
-        OnDisk::Link(_) | OnDisk::File => false,
+    let is_ours = |place: &FolderState| match place {
+        FolderState::Folder(files) => digest::of_files(files) == *wanted_digest,
+        FolderState::Missing => true,
+        FolderState::Link(_) | FolderState::File => false,
     };
     if force || seen.iter().all(is_ours) {
         return Ok(Action::Replace);
@@ -212,18 +224,18 @@ fn keep_targets(entry: &LockEntry, wanted: &mut Wanted) {
 }
 
 /// What was changed by hand since the skill was put there, in whichever target.
-pub(crate) fn edits(entry: &LockEntry, sight: &Sight) -> Vec<Drift> {
+pub(crate) fn edits(entry: &LockEntry, sight: &InstallState) -> Vec<Drift> {
     let mut drifts = Vec::new();
     for (n, (shown, place)) in sight.recorded.iter().enumerate() {
         match place {
-            OnDisk::Folder(files)
+            FolderState::Folder(files)
                 if entry.mode == InstallMode::Copy || (n == 0 && entry.mode == InstallMode::Link) =>
             {
-                drifts.extend(drift(&entry.files, files).into_iter().map(|one| told_apart(one, sight)));
+                drifts.extend(find_drift(&entry.files, files).into_iter().map(|one| told_apart(one, sight)));
             }
-            OnDisk::Link(_)
+            FolderState::Link(_)
                 if entry.mode == InstallMode::Live || (n > 0 && entry.mode == InstallMode::Link) => {}
-            OnDisk::Missing => {
+            FolderState::Missing => {
                 drifts.push(Drift { path: shown.clone(), change: DriftKind::Missing });
             }
             _ => drifts.push(Drift { path: shown.clone(), change: DriftKind::Changed }),
@@ -233,7 +245,7 @@ pub(crate) fn edits(entry: &LockEntry, sight: &Sight) -> Vec<Drift> {
 }
 
 /// What is known to be changed in its line ends alone is said to be so.
-fn told_apart(drift: Drift, sight: &Sight) -> Drift {
+fn told_apart(drift: Drift, sight: &InstallState) -> Drift {
     match drift.change {
         DriftKind::Changed if sight.line_ends.contains(&drift.path) => {
             Drift { change: DriftKind::LineEnds, ..drift }
@@ -246,7 +258,7 @@ fn told_apart(drift: Drift, sight: &Sight) -> Drift {
 ///
 /// # Errors
 /// `Conflict` for such a skill (unless `force`).
-pub(crate) fn still_clean(plan: &Plan, seen: &Seen, force: bool) -> Result<()> {
+pub(crate) fn still_clean(plan: &Plan, seen: &InstallStates, force: bool) -> Result<()> {
     for step in plan.steps.iter().filter(|step| step.action != Action::Keep && !force) {
         let (Some(entry), Some(sight)) = (&step.before, seen.get(&step.name)) else { continue };
         let drift = edits(entry, sight);
@@ -261,7 +273,12 @@ pub(crate) fn still_clean(plan: &Plan, seen: &Seen, force: bool) -> Result<()> {
 ///
 /// # Errors
 /// `Conflict` for a skill that was edited (unless `force`).
-pub(crate) fn uninstall(names: &[SkillName], registry: &Registry, seen: &Seen, force: bool) -> Result<Plan> {
+pub(crate) fn uninstall(
+    names: &[SkillName],
+    registry: &Registry,
+    seen: &InstallStates,
+    force: bool,
+) -> Result<Plan> {
     let mut steps = Vec::new();
     for name in names {
         let Some(entry) = registry.skills.get(name) else { continue };
@@ -294,7 +311,7 @@ pub(crate) fn edited(name: &SkillName, drift: &[Drift], verb: &str) -> crate::er
     if drift.len() > NAMED {
         error = error.cause(format!("and {} more", drift.len() - NAMED));
     }
-    let error = harmless(drift, ".claude/skills").into_iter().fold(error, crate::error::Error::hint);
+    let error = harmless_hints(drift, ".claude/skills").into_iter().fold(error, crate::error::Error::hint);
     error.hint(format!("see what was changed with `ba-agent skill diff {name}`")).hint(format!(
         "to give the edits up, run the {verb} again with `--force`; `rollback` brings them back"
     ))

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::agents::InstallTarget;
 use crate::diff;
-use crate::disk::{DriftKind, Sight};
 use crate::error::{Error, Kind, Result, error, printable};
 use crate::fetch::{self, FetchedPackage, OpenOptions, World};
+use crate::install_state::{DriftKind, InstallState};
 use crate::registry::{InstallMode, LockEntry, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::{Reference, Request, Resolved, Sha, Source};
@@ -30,7 +30,7 @@ pub(crate) fn plan(
     names: &[SkillName],
     registry: &Registry,
     new: &Request,
-    see: &dyn Fn(&SkillName) -> Result<Sight>,
+    see: &dyn Fn(&SkillName) -> Result<InstallState>,
     world: &World<'_>,
     force: bool,
 ) -> Result<Update> {
@@ -144,7 +144,7 @@ fn add(
     name: &SkillName,
     entry: &LockEntry,
     candidate: Candidate,
-    sight: &Sight,
+    sight: &InstallState,
     force: bool,
     update: &mut Update,
 ) -> Result<()> {

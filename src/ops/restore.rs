@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cache::Cache;
 use crate::digest::{self, Digest, Files};
-use crate::disk::{DriftKind, OnDisk, Seen, Sight, harmless};
 use crate::error::{Context as _, Error, Kind, Result, error};
 use crate::fetch::{self, OpenOptions, World};
+use crate::install_state::{DriftKind, FolderState, InstallState, InstallStates, harmless_hints};
 use crate::package::Package;
 use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::SkillName;
@@ -17,9 +17,9 @@ use crate::source::{Reference, Request, Revision, Source};
 use crate::text::count_noun;
 
 use super::apply::other_bytes;
-use super::parallel;
 use super::plan::{Action, Content, Plan, Step, edited, edits};
 use super::recorded::{KeptTrees, Recorded, RecordedFiles};
+use crate::parallel;
 
 /// How often a plan is made anew because another command was quicker.
 pub(crate) const TRIES: usize = 10;
@@ -138,7 +138,7 @@ impl<'w> Supply<'w> {
             let kept = |(_, entry): &(&SkillName, &LockEntry)| {
                 Ok(entry.mode == InstallMode::Live || self.kept.check(&entry.digest))
             };
-            parallel::run(parallel::cores(), wanted, kept)?;
+            parallel::run_jobs(parallel::count_cores(), wanted, kept)?;
         }
         let mut groups: BTreeMap<Key, Vec<_>> = BTreeMap::new();
         for (name, entry) in wanted {
@@ -148,7 +148,8 @@ impl<'w> Supply<'w> {
         }
         let groups: Vec<Group<'_>> = groups.into_iter().collect();
         let world = self.world;
-        let fetched = parallel::run(parallel::HOSTS, &groups, |(_, skills)| fetch_group(skills, world))?;
+        let fetched =
+            parallel::run_jobs(parallel::MAX_HOSTS, &groups, |(_, skills)| fetch_group(skills, world))?;
         let keys = groups.into_iter().map(|(key, _)| key);
         let mut known = self.known();
         for (key, fetched) in keys.zip(fetched) {
@@ -218,14 +219,14 @@ fn differs(name: &SkillName, entry: &LockEntry, files: &Files) -> Error {
         .hint(format!("to take what is there now: `ba-agent skill install {} --force`", entry.source));
     }
     let mut error = other_bytes(name, &entry.source);
-    for one in crate::disk::drift(&entry.files, files).iter().take(10) {
+    for one in crate::install_state::find_drift(&entry.files, files).iter().take(10) {
         error = error.cause(format!("{}: {}", one.change.word(), one.path));
     }
     error
 }
 
 /// A recorded skill that is not on the disk as it was recorded, and what is there.
-pub(crate) type Due<'r> = (&'r SkillName, &'r LockEntry, Sight);
+pub(crate) type Due<'r> = (&'r SkillName, &'r LockEntry, InstallState);
 
 /// Which skills have to be written so that the disk is what the registry says.
 ///
@@ -236,7 +237,7 @@ pub(crate) type Due<'r> = (&'r SkillName, &'r LockEntry, Sight);
 /// `NotFound` offline for what the cache does not have, naming every skill.
 pub(crate) fn due<'r>(
     registry: &'r Registry,
-    seen: &Seen,
+    seen: &InstallStates,
     supply: &Supply<'_>,
     frozen: bool,
     force: bool,
@@ -284,7 +285,7 @@ pub(crate) fn plan(registry: &Registry, due: Vec<Due<'_>>, supply: &Supply<'_>) 
         steps.insert(name, step(name, entry, Action::Keep, None, false));
     }
     let read = |(name, entry, _): &Due<'_>| supply.recorded(name, entry, &entry.digest);
-    let contents = parallel::run(parallel::cores(), &due, read)?;
+    let contents = parallel::run_jobs(parallel::count_cores(), &due, read)?;
     for ((name, entry, sight), content) in due.into_iter().zip(contents) {
         let content = Content::Recorded(Box::new(content));
         let gives_up = edits(entry, &sight).iter().any(|drift| drift.change != DriftKind::Missing);
@@ -305,12 +306,12 @@ fn step(
 }
 
 /// True when whole folders or links are missing and nothing that is there was changed.
-pub(crate) fn is_absence(entry: &LockEntry, sight: &Sight) -> bool {
+pub(crate) fn is_absence(entry: &LockEntry, sight: &InstallState) -> bool {
     // A missing place becomes what the record says, then no edit may be left.
-    let rest = sight.recorded.iter().enumerate().filter(|(_, (_, disk))| *disk != OnDisk::Missing);
+    let rest = sight.recorded.iter().enumerate().filter(|(_, (_, disk))| *disk != FolderState::Missing);
     rest.into_iter().all(|(n, (shown, disk))| {
-        let mut alone = Sight::default();
-        let filler = (0..n).map(|_| (String::new(), OnDisk::Missing));
+        let mut alone = InstallState::default();
+        let filler = (0..n).map(|_| (String::new(), FolderState::Missing));
         alone.recorded.extend(filler);
         alone.recorded.push((shown.clone(), disk.clone()));
         edits(entry, &alone).len() == n
@@ -329,7 +330,7 @@ fn needs_host(entry: &LockEntry) -> bool {
     }
 }
 
-fn all_edited(wrong: &[(&SkillName, Vec<crate::disk::Drift>)], frozen: bool) -> Error {
+fn all_edited(wrong: &[(&SkillName, Vec<crate::install_state::Drift>)], frozen: bool) -> Error {
     let mut error = match wrong {
         [(name, drift)] => edited(name, drift, "install"),
         several => {
@@ -344,7 +345,7 @@ fn all_edited(wrong: &[(&SkillName, Vec<crate::disk::Drift>)], frozen: bool) -> 
                 error = error.cause(format!("{name}: {}", paths.join(", ")));
             }
             let drifts: Vec<_> = wrong.iter().flat_map(|(_, drift)| drift.clone()).collect();
-            let error = harmless(&drifts, ".claude/skills").into_iter().fold(error, Error::hint);
+            let error = harmless_hints(&drifts, ".claude/skills").into_iter().fold(error, Error::hint);
             error
                 .hint("see what was changed with `ba-agent skill verify` and `ba-agent skill diff NAME`")
                 .hint("to give the edits up: `ba-agent skill install --force`")

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::disk::{DriftKind, Seen};
 use crate::error::{Result, error, printable};
 use crate::history::{Change, Record, state_before};
+use crate::install_state::{DriftKind, InstallStates};
 use crate::registry::{LockEntry, Registry};
 use crate::skill::SkillName;
 
@@ -86,7 +86,7 @@ pub(crate) fn wanted<'s>(
 pub(crate) fn plan(
     state: &BTreeMap<SkillName, Change>,
     registry: &Registry,
-    seen: &Seen,
+    seen: &InstallStates,
     supply: &Supply<'_>,
     force: bool,
 ) -> Result<Plan> {

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::disk::Seen;
 use crate::error::Result;
+use crate::install_state::InstallStates;
 use crate::registry::LockEntry;
 use crate::skill::{Finding, SkillName};
 
@@ -40,7 +40,7 @@ impl View {
 }
 
 /// An installed skill.
-pub(crate) fn installed(name: &SkillName, entry: &LockEntry, seen: &Seen) -> View {
+pub(crate) fn installed(name: &SkillName, entry: &LockEntry, seen: &InstallStates) -> View {
     View {
         name: name.clone(),
         installed: true,

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::agents::InstallTarget;
 use crate::diff::{self, FileDiff};
-use crate::disk::{DriftKind, Sight};
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
 use crate::fetch::{Extent, FetchedPackage, Known, PackageSource, World};
+use crate::install_state::{DriftKind, InstallState};
 use crate::registry::{LockEntry, PinRecord, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::{Reference, Request, Resolved, Revision, Sha};
@@ -18,8 +18,8 @@ use crate::source::{Reference, Request, Resolved, Revision, Sha};
 use super::gather::{self, Candidate, Offered};
 use super::marketplace;
 use super::outdated::{Key, Looked, Opened, State, UpdateStatus, UpdateTarget};
-use super::parallel;
 use super::plan::{Action, Content, Plan, Step, Wanted, edited, edits};
+use crate::parallel;
 
 /// Something about an update that a person should know before it happens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,7 +81,7 @@ impl Update {
 pub(crate) fn plan(
     looked: Looked<'_>,
     registry: &Registry,
-    see: &dyn Fn(&SkillName) -> Result<Sight>,
+    see: &dyn Fn(&SkillName) -> Result<InstallState>,
     world: &World<'_>,
     Options { force, dry_run }: Options,
 ) -> Result<Update> {
@@ -184,7 +184,7 @@ fn fetch_all<'w>(
     let (keys, skills): (Vec<Key>, Vec<Vec<&UpdateStatus>>) = groups.into_iter().unzip();
     let opened: Vec<_> = keys.iter().map(|key| Mutex::new(sources.remove(key))).collect();
     let groups: Vec<Group<'_, '_>> = opened.into_iter().zip(skills).collect();
-    let moving = parallel::run(parallel::HOSTS, &groups, |(source, skills)| {
+    let moving = parallel::run_jobs(parallel::MAX_HOSTS, &groups, |(source, skills)| {
         let opened = source.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(fetch_one(opened, skills, registry, world, dry_run))
     });

@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::digest::{self, Digest, Files};
-use crate::disk::{self, Drift, DriftKind, OnDisk};
+use crate::env::Env;
 use crate::error::{Result, printable};
 use crate::fsx;
-use crate::layout::Env;
-use crate::places::Places;
+use crate::install_dirs::InstallDirs;
+use crate::install_state::{self, Drift, DriftKind, FolderState};
 use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::SkillName;
 use crate::source::{Request, Source};
 use crate::text::count_noun;
 
-use super::parallel;
+use crate::parallel;
 
 /// How one place differs from the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -108,7 +108,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) env: &'a Env,
     /// What relative sources of live links start from.
     pub(crate) base: &'a Path,
-    pub(crate) places: &'a Places,
+    pub(crate) places: &'a InstallDirs,
 }
 
 /// One folder of one skill.
@@ -143,7 +143,7 @@ pub(crate) fn verify(names: &[SkillName], registry: &Registry, ground: &Ground<'
         let faults = record(name, entry).into_iter().collect();
         verified.push(Verified { name: name.clone(), digest: entry.digest.clone(), faults });
     }
-    let found = parallel::run(parallel::cores(), &jobs, |job| Ok(look(job, ground)))?;
+    let found = parallel::run_jobs(parallel::count_cores(), &jobs, |job| Ok(look(job, ground)))?;
     for (job, faults) in jobs.iter().zip(found) {
         if let Some(one) = verified.get_mut(job.skill) {
             one.faults.extend(faults);
@@ -166,7 +166,7 @@ fn record(name: &SkillName, entry: &LockEntry) -> Option<Fault> {
 
 fn look(job: &Job<'_>, ground: &Ground<'_>) -> Vec<Fault> {
     let here = || ground.places.shown(&job.at);
-    let found = match disk::look(&job.at) {
+    let found = match install_state::inspect_folder(&job.at) {
         Ok(found) => found,
         Err(error) => return vec![fault(here(), What::Unreadable, error.message)],
     };
@@ -182,20 +182,22 @@ fn fault(path: String, what: What, detail: String) -> Fault {
 }
 
 /// A place that holds the files themselves.
-fn folder(job: &Job<'_>, found: OnDisk, here: &str) -> Vec<Fault> {
+fn folder(job: &Job<'_>, found: FolderState, here: &str) -> Vec<Fault> {
     let recorded = &job.entry.files;
     let whole = count_noun(recorded.len(), "file");
     match found {
-        OnDisk::Folder(files) => {
-            let drifts = disk::drift_in(&job.at, recorded, &files);
+        FolderState::Folder(files) => {
+            let drifts = install_state::drift_in(&job.at, recorded, &files);
             drifts.iter().map(|drift| file(drift, recorded, &files, here)).collect()
         }
-        OnDisk::Missing => vec![fault(here.to_owned(), What::Missing, format!("the whole skill, {whole}"))],
-        OnDisk::Link(to) => {
+        FolderState::Missing => {
+            vec![fault(here.to_owned(), What::Missing, format!("the whole skill, {whole}"))]
+        }
+        FolderState::Link(to) => {
             let detail = format!("a link to `{}` where the folder was", shown(&to));
             vec![fault(here.to_owned(), What::Changed, detail)]
         }
-        OnDisk::File => {
+        FolderState::File => {
             vec![fault(here.to_owned(), What::Changed, "a file where the folder was".to_owned())]
         }
     }
@@ -221,37 +223,41 @@ fn sort(mode: &str) -> &'static str {
 }
 
 /// A place that is a link to the first one.
-fn link(job: &Job<'_>, found: &OnDisk, here: &str) -> Option<Fault> {
+fn link(job: &Job<'_>, found: &FolderState, here: &str) -> Option<Fault> {
     let way = fsx::relative(&job.root, &job.first).unwrap_or_else(|| job.first.clone());
     let (what, detail) = match found {
         // A link as it was made needs no second look: is the first place gone, that is said there.
-        OnDisk::Link(to) if *to == way || is_same(&job.at, &job.first) => return None,
-        OnDisk::Link(to) => (What::Link, format!("leads to `{}` instead of `{}`", shown(to), shown(&way))),
-        OnDisk::Missing => (What::Missing, format!("the link to `{}`", shown(&way))),
-        OnDisk::Folder(_) => (What::Changed, format!("a folder where the link to `{}` was", shown(&way))),
-        OnDisk::File => (What::Changed, format!("a file where the link to `{}` was", shown(&way))),
+        FolderState::Link(to) if *to == way || is_same(&job.at, &job.first) => return None,
+        FolderState::Link(to) => {
+            (What::Link, format!("leads to `{}` instead of `{}`", shown(to), shown(&way)))
+        }
+        FolderState::Missing => (What::Missing, format!("the link to `{}`", shown(&way))),
+        FolderState::Folder(_) => {
+            (What::Changed, format!("a folder where the link to `{}` was", shown(&way)))
+        }
+        FolderState::File => (What::Changed, format!("a file where the link to `{}` was", shown(&way))),
     };
-    let can = *found == OnDisk::Missing && is_folder(&job.first);
+    let can = *found == FolderState::Missing && is_folder(&job.first);
     Some(Fault { relink: can.then(|| relink(job, way)), ..fault(here.to_owned(), what, detail) })
 }
 
 /// A place that is a live link to the author's folder: it must lead there, to a skill. What
 /// the skill says is the author's business.
-fn live(job: &Job<'_>, found: &OnDisk, ground: &Ground<'_>) -> Option<Fault> {
+fn live(job: &Job<'_>, found: &FolderState, ground: &Ground<'_>) -> Option<Fault> {
     let author = author(job.entry, ground)?;
     let (what, detail) = match found {
-        OnDisk::Link(_) if !author.exists() => {
+        FolderState::Link(_) if !author.exists() => {
             (What::Link, format!("leads to its author's folder `{}`, which is gone", shown(&author)))
         }
-        OnDisk::Link(to) if !is_same(&job.at, &author) => {
+        FolderState::Link(to) if !is_same(&job.at, &author) => {
             (What::Link, format!("leads to `{}` instead of `{}`", shown(to), shown(&author)))
         }
-        OnDisk::Link(_) if job.at.join("SKILL.md").is_file() => return None,
-        OnDisk::Link(to) => (What::Link, format!("leads to `{}`, where no SKILL.md is", shown(to))),
-        OnDisk::Missing => (What::Missing, format!("the live link to `{}`", shown(&author))),
+        FolderState::Link(_) if job.at.join("SKILL.md").is_file() => return None,
+        FolderState::Link(to) => (What::Link, format!("leads to `{}`, where no SKILL.md is", shown(to))),
+        FolderState::Missing => (What::Missing, format!("the live link to `{}`", shown(&author))),
         _ => (What::Changed, format!("no longer the live link to `{}`", shown(&author))),
     };
-    let can = *found == OnDisk::Missing && author.is_dir();
+    let can = *found == FolderState::Missing && author.is_dir();
     let real = std::fs::canonicalize(&author).unwrap_or(author);
     let fault = fault(ground.places.shown(&job.at), what, detail);
     Some(Fault { relink: can.then(|| relink(job, real)), ..fault })
@@ -266,7 +272,7 @@ pub(crate) fn harmless(verified: &[Verified], skills: &str) -> Vec<String> {
     };
     let faults = verified.iter().flat_map(|one| &one.faults);
     let drifts = faults.map(|fault| Drift { path: String::new(), change: change(fault.what) });
-    disk::harmless(&drifts.collect::<Vec<_>>(), skills)
+    install_state::harmless_hints(&drifts.collect::<Vec<_>>(), skills)
 }
 
 /// The folder that a live link leads to; none where the record names no folder.

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
+use crate::env::Env;
 use crate::error::{Result, error, printable};
-use crate::layout::Env;
 
 /// What a project's file may say of a key. It comes from whoever wrote the project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,10 +12,11 @@ use super::journal::Phase;
 use super::*;
 use crate::agents::InstallTarget;
 use crate::digest::sha256_hex;
-use crate::layout::{Env, Scope};
+use crate::env::Env;
 use crate::listing::{FileEntry, Limits, Listing, Node};
 use crate::package::Package;
 use crate::path::RelPath;
+use crate::scope::Scope;
 
 /// A picture of a folder for tests: path to content.
 fn picture(root: &Path) -> BTreeMap<String, String> {
@@ -47,7 +48,7 @@ fn tree(files: &[(&str, &str)]) -> Package {
 
 fn store(project: &Path, data: &Path) -> Store {
     let scope = Scope::Project { root: project.to_path_buf() };
-    let places = Arc::new(Places::new(&Env::for_test(data, &[]), &scope, None));
+    let places = Arc::new(InstallDirs::new(&Env::for_test(data, &[]), &scope, None));
     let registry = project.join("config/skills_registry.json");
     Store::new(registry, Workspace::new(data, &scope), places, Duration::ZERO)
 }

@@ -12,9 +12,9 @@ use super::lock::Lock;
 use super::{Store, Valid};
 use crate::cache::Batch;
 use crate::digest::{self, Digest, sha256_hex};
-use crate::disk;
 use crate::error::{Context as _, Error, Result, error, printable};
 use crate::fsx;
+use crate::install_state;
 use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::SkillName;
 
@@ -78,7 +78,7 @@ impl Transaction {
     /// # Errors
     /// `Failed` when the copy cannot be made: edits are not given up without one.
     pub(crate) fn keep_edited(&mut self, name: &SkillName, folder: &Path) -> Result<()> {
-        if disk::bytes_in(folder) > LARGEST_EDITED {
+        if install_state::bytes_in(folder) > LARGEST_EDITED {
             return Err(error!(
                 Conflict,
                 "the edited folder of `{name}` is too large to be kept for a rollback"
@@ -86,7 +86,7 @@ impl Transaction {
             .cause(format!("`{}` has more than {} MiB", folder.display(), LARGEST_EDITED >> 20))
             .hint("move what is large out of it, then run the command again"));
         }
-        let (files, bytes) = disk::read_folder(folder)?;
+        let (files, bytes) = install_state::read_folder(folder)?;
         let digest = digest::of_files(&files);
         let trees = self.store.history.trees();
         trees.put(&digest, &files, &bytes.into_values().collect::<Vec<_>>());
@@ -133,7 +133,7 @@ impl Transaction {
         }
         let mut bytes = Vec::new();
         for (path, line) in &before.files {
-            bytes.push(disk::read_entry(&folder, path, line).ok()?);
+            bytes.push(install_state::read_entry(&folder, path, line).ok()?);
         }
         // What was edited meanwhile is no copy of what was recorded.
         let is_as_recorded =

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::sha256_hex;
 use crate::error::Result;
 use crate::fsx;
-use crate::layout::Scope;
+use crate::scope::Scope;
 
 /// The journal in a workspace.
 const JOURNAL: &str = "journal.json";

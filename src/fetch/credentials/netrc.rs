@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use fs_err as fs;
 
+use crate::env::Env;
 use crate::error::{Result, error};
-use crate::layout::Env;
 
 /// A larger file is none that people write.
 const LARGEST: u64 = 1 << 20;

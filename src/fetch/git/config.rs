@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use git2::Config;
 use url::Url;
 
+use crate::env::Env;
 use crate::error::{Result, error, printable};
-use crate::layout::Env;
 use include::Location;
 
 /// How deep files may include others, as in git.

@@ -734,7 +734,7 @@ fn every_reference_over_ssh() {
     std::fs::write(&script, text).unwrap();
     let command = format!("sh '{}' -F 'my config'", script.display());
     let bench = Bench {
-        env: crate::layout::Env::for_test(bench.home.path(), &[("GIT_SSH_COMMAND", &command)]),
+        env: crate::env::Env::for_test(bench.home.path(), &[("GIT_SSH_COMMAND", &command)]),
         ..bench
     };
     let mut repo = bench.repository("o/it's.git");

@@ -5,9 +5,9 @@ use ureq::{Proxy, ProxyProtocol};
 use url::Url;
 
 use super::Net;
+use crate::env::Env;
 use crate::error::{Error, Kind, Result, error, printable};
 use crate::fetch::policy::{host_of, is_loopback};
-use crate::layout::Env;
 
 /// curl's default, where a proxy's address names no port.
 const PORT: u16 = 1080;

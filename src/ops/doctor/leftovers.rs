@@ -1,5 +1,5 @@
 //! What killed commands leave: a journal, staging folders, half-written files; and what
-//! earlier versions, or strangers, left where locks and journals once were.
+//! earlier versions, or find_untracked, left where locks and journals once were.
 
 use std::path::{Path, PathBuf};
 

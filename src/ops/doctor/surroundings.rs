@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{Examination, Finding, Patient, shown};
+use crate::env::Env;
 use crate::error::Result;
 use crate::fetch::{git, ssh};
 use crate::fsx;
-use crate::layout::Env;
 use crate::registry::Registry;
 use crate::source::{Request, Source};
 use crate::text::count_noun;

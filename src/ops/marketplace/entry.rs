@@ -17,7 +17,7 @@ use crate::fetch::marketplace::Place;
 use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
 use crate::listing::Listing;
 use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered, Offer};
-use crate::ops::parallel;
+use crate::parallel;
 use crate::registry::MarketplaceOrigin;
 use crate::source::{Request, Source};
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
@@ -69,7 +69,7 @@ pub(crate) fn gather_all(
         groups.entry(ask.request.source.to_string()).or_default().push((at, ask));
     }
     let groups: Vec<_> = groups.into_values().collect();
-    let looked = parallel::run(parallel::HOSTS, &groups, |group| {
+    let looked = parallel::run_jobs(parallel::MAX_HOSTS, &groups, |group| {
         Ok(group.iter().map(|(at, ask)| (*at, look(ask, all, world))).collect::<Vec<_>>())
     })?;
     let mut looked: Vec<_> = looked.into_iter().flatten().collect();
@@ -80,7 +80,7 @@ pub(crate) fn gather_all(
         looked.source.choose(&|offers| choose(ask, offers))?;
         chosen.push(Mutex::new(Some(looked)));
     }
-    parallel::run(parallel::HOSTS, &chosen, |looked| {
+    parallel::run_jobs(parallel::MAX_HOSTS, &chosen, |looked| {
         let looked = looked.lock().unwrap_or_else(PoisonError::into_inner).take();
         looked.ok_or_else(|| error!(Failed, "a source was gathered twice"))?.gather(world)
     })

@@ -14,7 +14,7 @@ use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
 use crate::fetch::marketplace::Place;
 use crate::fetch::{Extent, PackageSource, World};
-use crate::ops::parallel;
+use crate::parallel;
 use crate::registry::PinRecord;
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 
@@ -43,7 +43,7 @@ pub(crate) fn refresh(
     world: &World<'_>,
 ) -> (Vec<Updated>, Vec<(String, Error)>) {
     let look = |name: &String| Ok(all.get(name).and_then(|known| refresh_one(name, known, world)));
-    let looked = parallel::run(parallel::HOSTS, names, look).unwrap_or_default();
+    let looked = parallel::run_jobs(parallel::MAX_HOSTS, names, look).unwrap_or_default();
     let (mut updated, mut failed) = (Vec::new(), Vec::new());
     for (name, outcome) in names.iter().zip(looked) {
         match outcome {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::digest::sha256_hex;
-use crate::layout::Scope;
+use crate::scope::Scope;
 
 /// At least so many mutations are made, of every sort the same number.
 const MUTATIONS: usize = 600;
@@ -69,7 +69,7 @@ impl World {
     fn faults(&self) -> BTreeSet<String> {
         let env = Env::for_test(self.dir.path(), &[]);
         let scope = Scope::Project { root: self.base() };
-        let places = Places::new(&env, &scope, None);
+        let places = InstallDirs::new(&env, &scope, None);
         let base = self.base();
         let ground = Ground { env: &env, base: &base, places: &places };
         let names: Vec<SkillName> = self.registry.skills.keys().cloned().collect();

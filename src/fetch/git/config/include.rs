@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::layout::Env;
+use crate::env::Env;
 
 /// Where the command runs, as far as conditions ask for it.
 #[derive(Debug, Default)]

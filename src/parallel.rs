@@ -1,4 +1,4 @@
-//! Deeds: the same work for many things at once, on plain threads.
+//! Ground: the same work for many things at once, on plain threads.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -8,19 +8,19 @@ use crate::error::Result;
 use crate::interrupt;
 
 /// Threads for work on this machine: one for each core.
-pub(crate) fn cores() -> usize {
+pub(crate) fn count_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Hosts that are asked at the same time; waiting costs no core.
-pub(crate) const HOSTS: usize = 8;
+/// At most so many hosts are asked at the same time; waiting for one costs no core.
+pub(crate) const MAX_HOSTS: usize = 8;
 
 /// Runs `work` over `jobs` on at most `threads` threads, results in the order of the jobs.
 ///
 /// # Errors
 /// The failure of the first job that failed; jobs not yet begun are then left out, as they are
 /// when the person asks to stop.
-pub(crate) fn run<J: Sync, T: Send>(
+pub(crate) fn run_jobs<J: Sync, T: Send>(
     threads: usize,
     jobs: &[J],
     work: impl Fn(&J) -> Result<T> + Sync,
@@ -63,12 +63,12 @@ mod tests {
         let jobs: Vec<u32> = (0..100).collect();
         for threads in [1, 2, 7, 200] {
             assert_eq!(
-                run(threads, &jobs, |n| Ok(n * 2)).unwrap(),
+                run_jobs(threads, &jobs, |n| Ok(n * 2)).unwrap(),
                 jobs.iter().map(|n| n * 2).collect::<Vec<_>>()
             );
             let fails = |n: &u32| if *n == 42 { Err(error!(Failed, "at {n}")) } else { Ok(()) };
-            assert_eq!(run(threads, &jobs, fails).unwrap_err().message, "at 42");
+            assert_eq!(run_jobs(threads, &jobs, fails).unwrap_err().message, "at 42");
         }
-        assert!(run(4, &[] as &[u32], |_| Ok(())).unwrap().is_empty());
+        assert!(run_jobs(4, &[] as &[u32], |_| Ok(())).unwrap().is_empty());
     }
 }

@@ -16,7 +16,7 @@ use crate::skill::SkillName;
 
 /// What was found at the place of a skill.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum OnDisk {
+pub(crate) enum FolderState {
     Missing,
     /// A folder, with `MODE SHA256` of each file and link in it.
     Folder(BTreeMap<String, String>),
@@ -28,25 +28,25 @@ pub(crate) enum OnDisk {
 
 /// What stands at the places of one skill.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Sight {
+pub(crate) struct InstallState {
     /// The folders that the registry says have it, as a person names them; the first holds
     /// the files.
-    pub(crate) recorded: Vec<(String, OnDisk)>,
+    pub(crate) recorded: Vec<(String, FolderState)>,
     /// Folders that it is to have besides.
-    pub(crate) further: Vec<OnDisk>,
+    pub(crate) further: Vec<FolderState>,
     /// Files of the recorded folders that are as recorded but for their line ends.
     pub(crate) line_ends: BTreeSet<String>,
 }
 
-impl Sight {
+impl InstallState {
     /// True when the folder that holds the files is not there.
     pub(crate) fn is_gone(&self) -> bool {
-        self.recorded.first().is_none_or(|(_, first)| *first == OnDisk::Missing)
+        self.recorded.first().is_none_or(|(_, first)| *first == FolderState::Missing)
     }
 }
 
 /// What stands at the places of each skill that is asked about.
-pub(crate) type Seen = BTreeMap<SkillName, Sight>;
+pub(crate) type InstallStates = BTreeMap<SkillName, InstallState>;
 
 /// One difference between a folder and its record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -87,7 +87,7 @@ impl DriftKind {
 ///
 /// # Errors
 /// `Failed` for what cannot be read.
-pub(crate) fn look(place: &Path) -> Result<OnDisk> {
+pub(crate) fn inspect_folder(place: &Path) -> Result<FolderState> {
     look_again_if_swapped(place, || read_place(place))
 }
 
@@ -122,15 +122,15 @@ fn identity(place: &Path) -> Option<(u64, u64)> {
     }
 }
 
-fn read_place(place: &Path) -> Result<OnDisk> {
-    let Ok(meta) = std::fs::symlink_metadata(place) else { return Ok(OnDisk::Missing) };
+fn read_place(place: &Path) -> Result<FolderState> {
+    let Ok(meta) = std::fs::symlink_metadata(place) else { return Ok(FolderState::Missing) };
     if meta.is_symlink() {
-        return Ok(OnDisk::Link(fs::read_link(place)?));
+        return Ok(FolderState::Link(fs::read_link(place)?));
     }
     if !meta.is_dir() {
-        return Ok(OnDisk::File);
+        return Ok(FolderState::File);
     }
-    Ok(OnDisk::Folder(hash_folder(place)?))
+    Ok(FolderState::Folder(hash_folder(place)?))
 }
 
 /// The bytes of all files below `folder`.
@@ -172,7 +172,7 @@ pub(crate) fn read_entry(folder: &Path, path: &str, line: &str) -> Result<Vec<u8
 /// [`drift`] of a folder, where it also tells what is changed in its line ends alone. Of the
 /// files that differ the bytes are looked at once more.
 pub(crate) fn drift_in(folder: &Path, recorded: &Files, found: &Files) -> Vec<Drift> {
-    let mut drifts = drift(recorded, found);
+    let mut drifts = find_drift(recorded, found);
     for one in drifts.iter_mut().filter(|one| one.change == DriftKind::Changed) {
         let was = recorded.get(&one.path).map_or("", String::as_str);
         if is_same_but_line_ends(&folder.join(&one.path), was) {
@@ -208,7 +208,7 @@ fn is_same_but_line_ends(path: &Path, line: &str) -> bool {
 
 /// Why files may differ in nothing that anybody edited, and what to do; nothing where some
 /// differ in more.
-pub(crate) fn harmless(drifts: &[Drift], skills: &str) -> Vec<String> {
+pub(crate) fn harmless_hints(drifts: &[Drift], skills: &str) -> Vec<String> {
     let is = |kind| drifts.iter().any(|one| one.change == kind);
     if drifts.iter().any(|one| !matches!(one.change, DriftKind::LineEnds | DriftKind::Mode)) {
         return Vec::new();
@@ -245,7 +245,7 @@ pub(crate) enum Overlap {
 /// Compares a place with a source, both by path without links and by what the system says
 /// that they are: a bind mount or another case of the name is the same folder. A link at the
 /// place is an entry of its own, not what it leads to.
-pub(crate) fn overlap(place: &Path, source: &Path) -> Overlap {
+pub(crate) fn find_overlap(place: &Path, source: &Path) -> Overlap {
     let is_link = std::fs::symlink_metadata(place).is_ok_and(|meta| meta.is_symlink());
     if !is_link && is_same(place, source) {
         return Overlap::Same;
@@ -331,7 +331,10 @@ fn is_litter(path: &str) -> bool {
 }
 
 /// How what is there differs from what was recorded, in the order of the paths.
-pub(crate) fn drift(recorded: &BTreeMap<String, String>, found: &BTreeMap<String, String>) -> Vec<Drift> {
+pub(crate) fn find_drift(
+    recorded: &BTreeMap<String, String>,
+    found: &BTreeMap<String, String>,
+) -> Vec<Drift> {
     let mut drifts = Vec::new();
     let mut note = |path: &str, change| drifts.push(Drift { path: path.to_owned(), change });
     for (path, was) in recorded {
@@ -377,7 +380,7 @@ mod tests {
             ("__pycache__/x.pyc", "100644 6"),
             ("d/.DS_Store", "100644 7"),
         ]);
-        let seen: Vec<_> = drift(&recorded, &found).into_iter().map(|d| (d.path, d.change)).collect();
+        let seen: Vec<_> = find_drift(&recorded, &found).into_iter().map(|d| (d.path, d.change)).collect();
         let mut expected = vec![("a", DriftKind::Changed), ("b", DriftKind::Missing)];
         if cfg!(unix) {
             expected.push(("c", DriftKind::Mode));
@@ -402,14 +405,14 @@ mod tests {
             let (recorded, found) = (map(&[("f", &line(was))]), map(&[("f", &line(is))]));
             let drifts = drift_in(dir.path(), &recorded, &found);
             assert_eq!(drifts[0].change, expected, "{was:?} {is:?}");
-            assert_eq!(harmless(&drifts, "s").is_empty(), expected == DriftKind::Changed);
+            assert_eq!(harmless_hints(&drifts, "s").is_empty(), expected == DriftKind::Changed);
         }
     }
 
     #[test]
     fn litter_that_was_recorded_is_watched() {
         let recorded = map(&[(".DS_Store", "100644 1")]);
-        assert_eq!(drift(&recorded, &BTreeMap::new()).len(), 1);
+        assert_eq!(find_drift(&recorded, &BTreeMap::new()).len(), 1);
     }
 
     #[cfg(unix)]
@@ -421,7 +424,7 @@ mod tests {
         std::fs::create_dir_all(top.join("ab")).unwrap();
         std::os::unix::fs::symlink("b", top.join("a/link")).unwrap();
         let check = |place: &str, source: &str, expected| {
-            assert_eq!(overlap(&top.join(place), &top.join(source)), expected, "{place} {source}");
+            assert_eq!(find_overlap(&top.join(place), &top.join(source)), expected, "{place} {source}");
         };
         check("a/b", "a/b", Overlap::Same);
         check("a/b", "a", Overlap::PlaceInside);
@@ -476,12 +479,15 @@ mod tests {
     #[test]
     fn a_place_is_seen_for_what_it_is() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(look(&dir.path().join("x")).unwrap(), OnDisk::Missing);
+        assert_eq!(inspect_folder(&dir.path().join("x")).unwrap(), FolderState::Missing);
         std::fs::write(dir.path().join("f"), "x").unwrap();
-        assert_eq!(look(&dir.path().join("f")).unwrap(), OnDisk::File);
+        assert_eq!(inspect_folder(&dir.path().join("f")).unwrap(), FolderState::File);
         std::fs::create_dir_all(dir.path().join("d/e")).unwrap();
         std::fs::write(dir.path().join("d/e/f"), "").unwrap();
         let empty = "100644 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(look(&dir.path().join("d")).unwrap(), OnDisk::Folder(map(&[("e/f", empty)])));
+        assert_eq!(
+            inspect_folder(&dir.path().join("d")).unwrap(),
+            FolderState::Folder(map(&[("e/f", empty)]))
+        );
     }
 }

@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::agents::InstallTarget;
-use crate::disk::{self, DriftKind, OnDisk, Seen, Sight};
+use crate::env::Env;
 use crate::error::{Result, error, printable};
 use crate::fsx;
-use crate::layout::{Env, Scope};
+use crate::install_state::{self, DriftKind, FolderState, InstallState, InstallStates};
 use crate::registry::{LockEntry, Registry};
+use crate::scope::Scope;
 use crate::settings::{leads_out, leads_out_error, stays_inside};
 use crate::skill::SkillName;
 use crate::source::Source;
 
 /// The skill folders of one scope.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct InstallDirs {
     base: PathBuf,
     home: Option<PathBuf>,
     is_user: bool,
@@ -39,7 +40,7 @@ struct Known {
     targets: BTreeMap<PathBuf, InstallTarget>,
 }
 
-impl Places {
+impl InstallDirs {
     pub(crate) fn new(env: &Env, scope: &Scope, install_dir: Option<&str>) -> Self {
         Self {
             base: scope.base().to_path_buf(),
@@ -62,7 +63,7 @@ impl Places {
         real
     }
 
-    /// The target that has its skills in `root`, a folder that [`Places::roots`] gave.
+    /// The target that has its skills in `root`, a folder that [`InstallDirs::roots`] gave.
     pub(crate) fn target_of(&self, root: &Path) -> Option<InstallTarget> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.targets.get(root).cloned()
@@ -191,27 +192,27 @@ impl Places {
 
     /// What stands at the places of `names`: the recorded ones, then those of the targets
     /// that each is to have besides.
-    pub(crate) fn see<'a>(
+    pub(crate) fn inspect<'a>(
         &self,
         names: impl Iterator<Item = (&'a SkillName, &'a [InstallTarget])>,
         registry: &Registry,
-    ) -> Result<Seen> {
-        let mut seen = Seen::new();
+    ) -> Result<InstallStates> {
+        let mut seen = InstallStates::new();
         for (name, targets) in names {
             let recorded = registry.skills.get(name).map_or(Ok(Vec::new()), |entry| self.roots_of(entry))?;
             let further = self.roots(targets).into_iter().filter(|root| !recorded.contains(root));
-            let look = |root: &PathBuf| disk::look(&root.join(name.as_str()));
+            let look = |root: &PathBuf| install_state::inspect_folder(&root.join(name.as_str()));
             let mut line_ends = BTreeSet::new();
             let mut look_recorded = |root: &PathBuf| {
                 let found = look(root)?;
-                if let (OnDisk::Folder(files), Some(entry)) = (&found, registry.skills.get(name)) {
-                    let drifts = disk::drift_in(&root.join(name.as_str()), &entry.files, files);
+                if let (FolderState::Folder(files), Some(entry)) = (&found, registry.skills.get(name)) {
+                    let drifts = install_state::drift_in(&root.join(name.as_str()), &entry.files, files);
                     let only = drifts.into_iter().filter(|one| one.change == DriftKind::LineEnds);
                     line_ends.extend(only.map(|one| one.path));
                 }
                 Ok((self.shown(&root.join(name.as_str())), found))
             };
-            let sight = Sight {
+            let sight = InstallState {
                 recorded: recorded.iter().map(&mut look_recorded).collect::<Result<_>>()?,
                 line_ends,
                 further: further.map(|root| look(&root)).collect::<Result<_>>()?,
@@ -221,13 +222,13 @@ impl Places {
         Ok(seen)
     }
 
-    /// Like [`Places::see`], for skills as the registry records them.
-    pub(crate) fn see_recorded<'a>(
+    /// Like [`InstallDirs::inspect`], for skills as the registry records them.
+    pub(crate) fn inspect_recorded<'a>(
         &self,
         names: impl Iterator<Item = &'a SkillName>,
         registry: &Registry,
-    ) -> Result<Seen> {
-        self.see(names.map(|name| (name, &[][..])), registry)
+    ) -> Result<InstallStates> {
+        self.inspect(names.map(|name| (name, &[][..])), registry)
     }
 
     /// Skills in the folders that the registry uses which it does not know: path by path, as
@@ -235,7 +236,7 @@ impl Places {
     ///
     /// # Errors
     /// `Usage` for a target in the registry that is none.
-    pub(crate) fn strangers(&self, registry: &Registry) -> Result<Vec<String>> {
+    pub(crate) fn find_untracked(&self, registry: &Registry) -> Result<Vec<String>> {
         let default = InstallTarget::default();
         let mut roots = Vec::new();
         if self.check(&default).is_ok() {
@@ -246,18 +247,18 @@ impl Places {
         }
         roots.sort();
         roots.dedup();
-        let mut strangers = Vec::new();
+        let mut find_untracked = Vec::new();
         for root in roots {
             let Ok(entries) = std::fs::read_dir(&root) else { continue };
             for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
                 let is_known = registry.skills.keys().any(|known| known.as_str() == name);
                 if !is_known && !name.starts_with('.') && root.join(&name).is_dir() {
-                    strangers.push(self.shown(&root.join(&name)));
+                    find_untracked.push(self.shown(&root.join(&name)));
                 }
             }
         }
-        strangers.sort();
-        Ok(strangers)
+        find_untracked.sort();
+        Ok(find_untracked)
     }
 
     /// A folder as a person names it: from the base of the scope where it lies below.
