@@ -16,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use crate::digest::{self, Digest, Files, sha256_hex};
+use crate::fsx;
 use crate::listing::{FileEntry, Listing, Node};
 use crate::package::Package;
 use crate::path::RelPath;
@@ -57,6 +58,8 @@ pub(crate) struct Cache {
     folder: PathBuf,
     trees: PathBuf,
     limit: u64,
+    /// Whether what it keeps may be gone after a power cut.
+    is_durable: bool,
     /// What was bundled when somebody first looked for it; no file of it is held open.
     bundles: Arc<OnceLock<Vec<Bundle>>>,
 }
@@ -71,7 +74,13 @@ pub(crate) struct Size {
 impl Cache {
     /// The cache in `folder`, of at most `limit` bytes.
     pub(crate) fn new(folder: &Path, limit: u64) -> Self {
-        Self { folder: folder.to_owned(), trees: folder.join("trees"), limit, bundles: Arc::default() }
+        let trees = folder.join("trees");
+        Self { folder: folder.to_owned(), trees, limit, is_durable: false, bundles: Arc::default() }
+    }
+
+    /// One without a limit in `folder` that has what it was given after a power cut, too.
+    pub(crate) fn durable(folder: &Path) -> Self {
+        Self { is_durable: true, ..Self::new(folder, u64::MAX) }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -147,8 +156,17 @@ impl Cache {
         Some(bytes)
     }
 
-    /// Writes a file of the cache as a whole: others see all of it or nothing. Not flushed to
-    /// the disk, since what a power cut leaves of it is found out when it is read.
+    fn flush(&self, file: &std::fs::File) -> std::io::Result<()> {
+        if self.is_durable { file.sync_all() } else { Ok(()) }
+    }
+
+    fn flush_folder(&self, folder: &Path) -> std::io::Result<()> {
+        if self.is_durable { fsx::flush_folder(folder) } else { Ok(()) }
+    }
+
+    /// Writes a file of the cache as a whole: others see all of it or nothing. Flushed to the
+    /// disk only by one that is [durable](Cache::durable): what a power cut leaves of another's
+    /// is found out when it is read.
     ///
     /// # Errors
     /// Those of the disk.
@@ -160,7 +178,9 @@ impl Cache {
         std::fs::create_dir_all(folder)?;
         let mut new = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
         parts.iter().try_for_each(|part| new.write_all(part))?;
+        self.flush(new.as_file())?;
         new.persist(file).map_err(|e| e.error)?;
+        self.flush_folder(folder)?;
         self.wrote(parts.iter().map(|part| part.len() as u64).sum());
         Ok(())
     }

@@ -18,6 +18,7 @@ mod outdated;
 mod pin;
 mod rollback;
 mod search;
+mod settle;
 mod show;
 mod uninstall;
 mod update;
@@ -249,7 +250,11 @@ impl Context<'_> {
     /// Finds the scope, reads its settings, repairs what a killed command left there.
     pub(crate) fn place(&self) -> Result<Place> {
         let place = self.unrepaired_place()?;
-        match place.store.recover() {
+        let recovery = place.store.recover();
+        if !matches!(recovery, Recovery::Running | Recovery::Blocked(_)) {
+            self.settle(&place, recovery == Recovery::Finished);
+        }
+        match recovery {
             Recovery::Clean | Recovery::Running => {}
             Recovery::Finished => {
                 self.ui.note("a command was killed before; its change was complete and has been tidied up")
@@ -274,6 +279,7 @@ impl Context<'_> {
             self.ui.warn("a killed command has unfinished changes here; `--frozen` repairs nothing");
             self.ui.note("`ba-agent doctor --fix` repairs them");
         }
+        self.tell_damaged(&place);
         Ok(place)
     }
 

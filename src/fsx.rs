@@ -17,7 +17,8 @@ pub(crate) const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signe
 const EIO: i32 = 5;
 
 /// Faults for tests: `BA_AGENT_FAULT=KIND:N` makes the N-th step of a debug build fail
-/// (`full`, `denied`, `io`, `cross`) or kill the process (`kill`). Release builds have none.
+/// (`full`, `denied`, `io`, `cross`) or kill the process (`kill`); `boot:N` makes it run after
+/// the N-th restart of the machine. Release builds have none.
 pub(crate) mod fault {
     #[cfg(debug_assertions)]
     mod armed {
@@ -56,6 +57,11 @@ pub(crate) mod fault {
             THREAD.take()
         }
 
+        /// What stands for the system's own boot id.
+        pub(crate) fn boot() -> Option<String> {
+            PROCESS.get().filter(|(kind, _)| kind == "boot").map(|(_, number)| number.to_string())
+        }
+
         pub(crate) fn step() -> io::Result<()> {
             if let Some(left) = THREAD.get() {
                 THREAD.set(Some(left.saturating_sub(1)));
@@ -64,7 +70,7 @@ pub(crate) mod fault {
                 }
             }
             let Some((kind, at)) = PROCESS.get() else { return Ok(()) };
-            if STEPS.fetch_add(1, Ordering::SeqCst) + 1 != *at {
+            if kind == "boot" || STEPS.fetch_add(1, Ordering::SeqCst) + 1 != *at {
                 return Ok(());
             }
             let kind = match kind.as_str() {
@@ -85,9 +91,28 @@ pub(crate) mod fault {
     pub(crate) fn arm(_: &str) {}
 
     #[cfg(not(debug_assertions))]
+    pub(crate) fn boot() -> Option<String> {
+        None
+    }
+
+    #[cfg(not(debug_assertions))]
     pub(crate) fn step() -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// What tells this run of the operating system from those before it: as long as it is the same,
+/// everything that was written can be read, whether or not the disk has it. `None` where the
+/// system does not say; there everything is flushed before it counts.
+pub(crate) fn boot_id() -> Option<String> {
+    let text = fault::boot().or_else(|| {
+        // Only Linux has it; a container has that of its host, which holds its files too.
+        let file = "/proc/sys/kernel/random/boot_id";
+        if cfg!(target_os = "linux") { std::fs::read_to_string(file).ok() } else { None }
+    })?;
+    let id = text.trim();
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    (!id.is_empty() && id.bytes().all(is_word)).then(|| id.to_owned())
 }
 
 /// The folder that `path` lies in.
@@ -332,15 +357,54 @@ pub(crate) fn is_new_beside(path: &Path) -> bool {
 /// flushed. A crash leaves the old bytes or the new ones. The caller holds a lock: two
 /// writers of one file would share the new one.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_new_beside(path, bytes)?;
+    put_new_in_place(path)?;
+    // The new file is there: that the folder cannot be flushed must not look as if it were not.
+    let _ = flush_folder(parent(path));
+    Ok(())
+}
+
+/// The first half of [`write_atomic`]: the new file, flushed, beside the one at `path`.
+///
+/// # Errors
+/// What the disk says; nothing is left then.
+pub(crate) fn write_new_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = new_beside(path);
     let written = write_beside(&new, path, bytes);
     if written.is_err() {
         let _ = std::fs::remove_file(&new);
     }
-    written?;
-    // The new file is there: that the folder cannot be flushed must not look as if it were not.
-    let _ = flush_folder(path.parent().unwrap_or(Path::new(".")));
-    Ok(())
+    written
+}
+
+/// The second half: renames what [`write_new_beside`] wrote over the file at `path`. Its folder
+/// is not flushed.
+///
+/// # Errors
+/// What the disk says; the new file is gone then, and the old one as it was.
+pub(crate) fn put_new_in_place(path: &Path) -> io::Result<()> {
+    let new = new_beside(path);
+    let renamed = fault::step().and_then(|()| fs::rename(&new, path));
+    if renamed.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    renamed
+}
+
+/// Writes a file where none is, and flushes it: one wait for the disk instead of the two of
+/// [`write_atomic`]. A power cut may leave a part of it.
+///
+/// # Errors
+/// What the disk says; nothing is left then.
+pub(crate) fn write_first(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let written = write_new(path, bytes, false).and_then(|()| {
+        fault::step()?;
+        fs::OpenOptions::new().write(true).open(path)?.sync_all()
+    });
+    if written.as_ref().is_err_and(|e| e.kind() != io::ErrorKind::AlreadyExists) {
+        let _ = std::fs::remove_file(path);
+    }
+    written
 }
 
 /// Writes a file that a person named: whatever they put there, a link, a pipe, a device,
@@ -377,10 +441,8 @@ fn write_beside(new: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     fault::step()?;
     file.write_all(bytes)?;
     fault::step()?;
-    file.sync_all()?;
     keep_mode(new, path)?;
-    fault::step()?;
-    fs::rename(new, path)
+    file.sync_all()
 }
 
 /// A replaced file keeps the old one's permissions; a new one has what the umask says.
@@ -417,7 +479,8 @@ pub(crate) fn flush_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Makes everything below `folder` durable: one flush of its file system on Linux
-/// (measured: 20 files one by one 40 ms, one `syncfs` far less), else file by file.
+/// (measured: 20 files one by one 40 ms, one `syncfs` far less), else file by file. Only where
+/// the system has no [`boot_id`].
 pub(crate) fn sync_tree(folder: &Path) -> io::Result<()> {
     fault::step()?;
     #[cfg(target_os = "linux")]

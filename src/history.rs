@@ -74,7 +74,7 @@ impl History {
 
     /// The trees that the kept changes took away.
     pub(crate) fn trees(&self) -> Cache {
-        Cache::new(&self.folder, u64::MAX)
+        Cache::durable(&self.folder)
     }
 
     /// The records, newest first.
@@ -95,32 +95,33 @@ impl History {
         paths.filter(|path| path.extension().is_some_and(|found| found == ending)).collect()
     }
 
+    /// The number of the next change.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.ids().max().unwrap_or(0) + 1
+    }
+
     /// Writes what a command is about to change, so that it survives a power cut; it counts
-    /// once [`History::confirm`] is called. Its number, or nothing when nothing changes.
+    /// once [`History::confirm`] is called.
     ///
     /// # Errors
     /// `Failed` where it cannot be written: without its record a change cannot be turned back.
     pub(crate) fn prepare(
         &self,
+        id: u64,
         before: &Registry,
         after: &Registry,
         edited: &BTreeMap<SkillName, Digest>,
         command: &str,
         at: Timestamp,
-    ) -> Result<Option<u64>> {
-        let changes = changes(before, after, edited);
-        if changes.is_empty() {
-            return Ok(None);
-        }
-        let id = self.ids().max().unwrap_or(0) + 1;
-        let record = Record { id, at, command: command.to_owned(), changes };
+    ) -> Result<()> {
+        let record = Record { id, at, command: command.to_owned(), changes: changes(before, after, edited) };
         let write = || -> Result<()> {
             fsx::create_private_folders(&self.folder)?;
-            fsx::write_atomic(&self.pending(id), &serde_json::to_vec(&record).unwrap_or_default())
+            // One that was prepared for a change that never was.
+            fsx::remove_file(&self.pending(id))?;
+            Ok(fsx::write_first(&self.pending(id), &serde_json::to_vec(&record).unwrap_or_default())?)
         };
-        write()
-            .context(|| format!("the record of this change cannot be kept in `{}`", self.folder.display()))?;
-        Ok(Some(id))
+        write().context(|| format!("the record of this change cannot be kept in `{}`", self.folder.display()))
     }
 
     fn pending(&self, id: u64) -> PathBuf {
@@ -131,21 +132,27 @@ impl History {
         self.folder.join(format!("{id:08}.json"))
     }
 
-    /// Makes a prepared record count; one that counts already is fine.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Makes a prepared record count; one that counts already is fine. A power cut can take it
+    /// back until the folder is flushed.
     ///
     /// # Errors
     /// `Failed` where the disk refuses.
     pub(crate) fn confirm(&self, id: u64) -> Result<()> {
         if fsx::exists(&self.pending(id)) {
             fsx::rename(&self.pending(id), &self.record(id))?;
-            let _ = fsx::flush_folder(&self.folder);
         }
         Ok(())
     }
 
-    /// Takes a prepared record back.
+    /// Takes the record of a change back that never was, also where it counted already: a power
+    /// cut may have left that and taken the change.
     pub(crate) fn forget(&self, id: u64) {
         let _ = std::fs::remove_file(self.pending(id));
+        let _ = std::fs::remove_file(self.record(id));
     }
 
     fn ids(&self) -> impl Iterator<Item = u64> {

@@ -17,6 +17,7 @@ pub(crate) mod repoint;
 pub(crate) mod restore;
 pub(crate) mod rollback;
 pub(crate) mod search;
+pub(crate) mod settle;
 pub(crate) mod show;
 pub(crate) mod update;
 pub(crate) mod validate;

@@ -9,6 +9,15 @@
 //! the new one the change is complete and only the rubbish goes, else every swap that
 //! happened is turned back. So there is the old state or the new one, never a mix.
 //!
+//! # What a power cut leaves
+//!
+//! Of what was written, whatever the disk had got: names without bytes, a part of them, some
+//! renames and not others. What decides is flushed in its order: the journal and what this
+//! change will need to be turned back, then, once everything is swapped, the skills folders and
+//! the registry, and only then is the old content deleted. The bytes of new skills are not
+//! waited for. [Which they are](Unsettled) is recorded, and after a restart they are held
+//! against their digests.
+//!
 //! Journal and lock lie in the user's data folder ([`Workspace`]), never in a project, and
 //! the journal names no path that is obeyed: a cloned project is as hostile as a source.
 
@@ -19,6 +28,7 @@ pub(crate) mod lock;
 pub(crate) mod marketplaces;
 mod staged;
 mod transaction;
+mod unsettled;
 mod workspace;
 
 use std::collections::BTreeSet;
@@ -36,6 +46,7 @@ use journal::Journal;
 use lock::Lock;
 pub(crate) use staged::{Staged, Valid};
 pub(crate) use transaction::Transaction;
+pub(crate) use unsettled::Unsettled;
 pub(crate) use workspace::{STAGING_PREFIX, Workspace};
 
 /// How long a command waits for another one that holds the lock.
@@ -52,6 +63,8 @@ pub(crate) struct Store {
     places: Arc<InstallDirs>,
     history: History,
     wait: Duration,
+    /// See [`fsx::boot_id`].
+    boot: Option<String>,
 }
 
 /// What a command found of one that was killed.
@@ -79,7 +92,7 @@ impl Store {
         wait: Duration,
     ) -> Self {
         let history = History::new(workspace.folder().join("history"));
-        Self { registry, workspace, places, history, wait }
+        Self { registry, workspace, places, history, wait, boot: fsx::boot_id() }
     }
 
     pub(crate) fn history(&self) -> &History {
@@ -185,6 +198,42 @@ impl Store {
         files
     }
 
+    /// What was written before the system was last started, and was not looked at since.
+    pub(crate) fn unsettled(&self) -> Vec<Unsettled> {
+        let Some(boot) = &self.boot else { return Vec::new() };
+        let others = self.all_unsettled(|bytes| unsettled::has_others(bytes, boot));
+        others.into_iter().filter(|one| !one.is_of(boot)).collect()
+    }
+
+    /// The record, where `wanted` is true of its bytes.
+    fn all_unsettled(&self, wanted: impl Fn(&[u8]) -> bool) -> Vec<Unsettled> {
+        let file = self.workspace.unsettled_file();
+        let Ok(meta) = std::fs::metadata(&file) else { return Vec::new() };
+        // What cannot be read says as little as what is damaged.
+        let bytes = fsx::read_plain_file(&file, LARGEST_REGISTRY).ok().flatten().unwrap_or_default();
+        let written = meta.modified().unwrap_or(std::time::UNIX_EPOCH);
+        if wanted(&bytes) { unsettled::parse(&bytes, written) } else { Vec::new() }
+    }
+
+    /// Notes that what [`Store::unsettled`] said was looked at, unless another command is
+    /// changing something: then the next one looks once more.
+    ///
+    /// # Errors
+    /// `Failed` where the disk refuses.
+    pub(crate) fn settle(&self) -> Result<()> {
+        let Some(boot) = &self.boot else { return Ok(()) };
+        let Some(lock) = Lock::try_take(&self.workspace.lock_file())? else { return Ok(()) };
+        let mut left = self.all_unsettled(|_| true);
+        left.retain(|one| one.is_of(boot));
+        let file = self.workspace.unsettled_file();
+        let written = match left.is_empty() {
+            true => fsx::remove_file(&file).map_err(Into::into),
+            false => fsx::write_atomic(&file, unsettled::to_text(&left).as_bytes()),
+        };
+        lock.release();
+        written
+    }
+
     /// True while another command is changing something here.
     pub(crate) fn is_busy(&self) -> bool {
         let registry = self.real_registry();
@@ -239,6 +288,7 @@ impl Store {
             staging: format!("{}{}", self.workspace.staging_prefix(), transaction::new_id()),
             registry: self.registry.clone(),
             made: made.len(),
+            boot: self.boot.clone(),
             ..Journal::default()
         };
         Ok(Transaction::new(self.clone(), registry_file, lock, journal))

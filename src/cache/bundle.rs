@@ -54,7 +54,9 @@ struct Open {
 
 impl<'c> Batch<'c> {
     pub(super) fn new(cache: &'c Cache, trees: usize) -> Self {
-        let open = if trees >= MANY && cache.limit > 0 { Open::new(&cache.trees).ok() } else { None };
+        // Each file that is flushed costs a wait for the disk.
+        let many = if cache.is_durable { 2 } else { MANY };
+        let open = if trees >= many && cache.limit > 0 { Open::new(&cache.trees).ok() } else { None };
         Self { cache, open: Mutex::new(open), closed: AtomicU64::new(0) }
     }
 
@@ -88,14 +90,14 @@ impl<'c> Batch<'c> {
     fn close(&self, open: &mut Option<Open>) {
         let next = Open::new(&self.cache.trees).ok();
         if let Some(bundle) = std::mem::replace(open, next) {
-            self.closed.fetch_add(bundle.close().unwrap_or(0), Ordering::Relaxed);
+            self.closed.fetch_add(bundle.close(self.cache).unwrap_or(0), Ordering::Relaxed);
         }
     }
 
     /// Makes what was put findable by others; without it the last bundle is lost.
     pub(crate) fn keep(self) {
         let open = self.open.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let last = open.and_then(|bundle| bundle.close().ok()).unwrap_or(0);
+        let last = open.and_then(|bundle| bundle.close(self.cache).ok()).unwrap_or(0);
         let written = self.closed.into_inner() + last;
         if written > 0 {
             self.cache.wrote(written);
@@ -125,7 +127,7 @@ impl Open {
     }
 
     /// The bytes of the bundle, which may be none.
-    fn close(mut self) -> Result<u64> {
+    fn close(mut self, cache: &Cache) -> Result<u64> {
         // The name has nothing to say: it is that of the temporary file.
         let Some(name) = self.file.path().file_name().filter(|_| !self.index.is_empty()) else {
             return Ok(0);
@@ -136,7 +138,9 @@ impl Open {
         self.file.write_all(self.index.as_bytes())?;
         self.file.write_all(foot.as_bytes())?;
         let bytes = self.at + (self.index.len() + foot.len()) as u64;
-        self.file.persist_noclobber(path).map_err(|e| e.error)?;
+        cache.flush(self.file.as_file())?;
+        self.file.persist_noclobber(&path).map_err(|e| e.error)?;
+        cache.flush_folder(crate::fsx::parent(&path))?;
         Ok(bytes)
     }
 }

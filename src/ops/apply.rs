@@ -1,7 +1,7 @@
 //! Deeds: a plan, done. The one place that changes skills and registry.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -178,6 +178,7 @@ fn stage(
     transaction: &mut Transaction,
     means: &Means<'_>,
 ) -> Result<Vec<Copies>> {
+    transaction.stage_in_all(&changed_roots(plan, untouched, means.places)?)?;
     let mut jobs = Vec::new();
     for (at, (step, untouched)) in plan.steps.iter().zip(untouched).enumerate() {
         let Some(content) = step.content.as_ref().filter(|_| step.action != Action::Keep) else { continue };
@@ -208,6 +209,27 @@ fn stage(
         }
     }
     Ok(staged)
+}
+
+/// The skills folders in which something is put or taken away.
+fn changed_roots(plan: &Plan, untouched: &[Untouched], places: &Places) -> Result<Vec<PathBuf>> {
+    let mut changed = BTreeSet::new();
+    for (step, untouched) in plan.steps.iter().zip(untouched).filter(|(step, _)| step.action != Action::Keep)
+    {
+        let (roots, removed) = match (&step.content, &step.before) {
+            (Some(content), _) => {
+                (content.targets()?.map_or_else(Vec::new, |(t, _)| places.roots(&t)), false)
+            }
+            (None, Some(before)) => (places.roots_of(before)?, true),
+            (None, None) => continue,
+        };
+        let is_changed = |root: &PathBuf| {
+            let at = root.join(step.name.as_str());
+            !untouched.contains(&at) && (!removed || fsx::exists(&at))
+        };
+        changed.extend(roots.into_iter().filter(is_changed));
+    }
+    Ok(changed.into_iter().collect())
 }
 
 fn write(job: &Job<'_>, means: &Means<'_>, batch: &Batch<'_>) -> Result<(Valid, Vec<Finding>)> {

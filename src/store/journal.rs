@@ -74,6 +74,9 @@ pub(super) struct Journal {
     pub(super) swaps: Vec<Swap>,
     /// The record of this change, written but not yet counting.
     pub(super) history: Option<u64>,
+    /// The run of the system that the command belonged to, where it has a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) boot: Option<String>,
 }
 
 /// The three places of a swap.
@@ -93,6 +96,23 @@ impl Paths {
             fsx::rename(new, &self.place)?;
         }
         Ok(())
+    }
+
+    /// [`Paths::make`] once more, after a power cut: of its renames the disk may have none, some
+    /// or all.
+    fn make_again(&self) -> Result<()> {
+        let is_new_out = self.new.as_ref().is_some_and(|new| fsx::exists(new));
+        if let Some(old) = &self.old
+            && (is_new_out || self.new.is_none())
+            && !fsx::exists(old)
+            && fsx::exists(&self.place)
+        {
+            fsx::rename(&self.place, old)?;
+        }
+        match &self.new {
+            Some(new) if is_new_out => Ok(fsx::rename(new, &self.place)?),
+            _ => Ok(()),
+        }
     }
 
     /// Turns [`Paths::make`] back, however far it came.
@@ -142,16 +162,33 @@ impl Journal {
         self.roots.iter().map(|root| root.staging(&self.staging))
     }
 
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(self).unwrap_or_default()
+    }
+
     /// # Errors
     /// `Failed` where the disk refuses.
     pub(super) fn write(&self, file: &Path) -> Result<()> {
-        let text = serde_json::to_vec_pretty(self).unwrap_or_default();
-        fsx::write_atomic(file, &text)
+        fsx::write_atomic(file, &self.to_bytes())
     }
 
-    fn read(file: &Path) -> Result<Self> {
+    /// Writes it for the first time, before anything that it speaks of is there. So half of
+    /// such a journal, which a kill or a power cut leaves, speaks of nothing.
+    ///
+    /// # Errors
+    /// `Failed` where the disk refuses.
+    pub(super) fn begin(&self, file: &Path) -> Result<()> {
+        Ok(fsx::write_first(file, &self.to_bytes())?)
+    }
+
+    /// The journal in `file`; `None` for the beginning of one.
+    fn read(file: &Path) -> Result<Option<Self>> {
         let bytes = fsx::read_plain_file(file, LARGEST)?.unwrap_or_default();
+        if is_cut_short(&bytes) {
+            return Ok(None);
+        }
         Self::parse(&bytes)
+            .map(Some)
             .context(|| format!("the journal `{}` of a killed command cannot be read", file.display()))
             .map_err(|e| e.hint("check the skills with `ba-agent skill verify`, then delete that file"))
     }
@@ -217,7 +254,8 @@ impl Journal {
 /// # Errors
 /// `Invalid` for a journal that cannot be read, `Failed` where the disk refuses.
 pub(super) fn relocate(file: &Path, from: &Path, to: &Path) -> Result<()> {
-    let mut journal = Journal::read(file)?;
+    // The beginning of a journal speaks of no place.
+    let Some(mut journal) = Journal::read(file)? else { return Ok(()) };
     let places = journal.roots.iter_mut().map(|root| &mut root.place);
     for path in std::iter::once(&mut journal.registry).chain(places) {
         if let Ok(below) = path.strip_prefix(from) {
@@ -225,6 +263,14 @@ pub(super) fn relocate(file: &Path, from: &Path, to: &Path) -> Result<()> {
         }
     }
     journal.write(file)
+}
+
+/// True for what a power cut leaves of a file that was not flushed yet: its beginning, then
+/// nothing or zeros.
+fn is_cut_short(bytes: &[u8]) -> bool {
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let text = bytes.get(..end).unwrap_or_default();
+    serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err_and(|e| e.is_eof())
 }
 
 /// Whatever the bytes: what is read is written and read alike, and everything that it names
@@ -317,13 +363,34 @@ pub(super) fn recover(store: &Store, registry: &Path) -> Result<Recovery> {
     Ok(outcome)
 }
 
+/// Makes the swaps of a change that stands, where the disk did not get them before the power
+/// was cut.
+fn make_again(journal: &Journal) -> Result<()> {
+    for swap in &journal.swaps {
+        let root = journal.roots.get(swap.root);
+        // Without its staging folder everything was done: that is removed last.
+        let is_due = root.is_some_and(|root| fsx::is_real_folder(&root.staging(&journal.staging)));
+        if let Some(paths) = journal.paths(swap).filter(|_| is_due) {
+            paths.make_again().context(|| format!("`{}` cannot be put in place", paths.place.display()))?;
+        }
+    }
+    journal.roots.iter().try_for_each(|root| fsx::flush_folder(&root.place)).map_err(Into::into)
+}
+
 fn carry_out(file: &Path, store: &Store, registry: &Path) -> Result<Recovery> {
-    let journal = Journal::read(file)?;
+    let Some(journal) = Journal::read(file)? else {
+        fs::remove_file(file)?;
+        return Ok(Recovery::Undone);
+    };
     journal.check(store)?;
     fsx::remove_file(&fsx::new_beside(registry))?;
     let outcome = if journal.is_complete(registry) {
+        if journal.boot.is_some() && journal.boot != store.boot {
+            make_again(&journal)?;
+        }
         if let Some(id) = journal.history {
             store.history.confirm(id)?;
+            let _ = fsx::flush_folder(store.history.folder());
         }
         tidy(&journal)?;
         Recovery::Finished

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::journal::{self, Journal, Phase, Root, Swap};
 use super::lock::Lock;
+use super::unsettled::{self, Unsettled};
 use super::{Store, Valid};
 use crate::cache::Batch;
 use crate::digest::{self, Digest, sha256_hex};
@@ -162,12 +163,39 @@ impl Transaction {
         self.journal.roots.get(root).map(|root| root.staging(&self.journal.staging)).unwrap_or_default()
     }
 
-    /// Makes sure that there is a staging folder in `root`; its position in the journal.
-    fn stage_in(&mut self, root: &Path) -> Result<usize> {
-        if let Some(at) = self.journal.roots.iter().position(|known| known.place == root) {
-            return Ok(at);
+    /// Makes staging folders in all of `roots` at once: it costs one wait for the disk instead
+    /// of one for each.
+    ///
+    /// # Errors
+    /// Those of [`Transaction::reserve`].
+    pub(crate) fn stage_in_all(&mut self, roots: &[PathBuf]) -> Result<()> {
+        let mut new: Vec<Root> = Vec::new();
+        for root in roots {
+            let is_known = self.journal.roots.iter().chain(&new).any(|known| known.place == *root);
+            if !is_known {
+                new.push(self.check_root(root)?);
+            }
         }
-        let unwritable = || format!("the skills in `{}` cannot be changed", root.display());
+        if new.is_empty() {
+            return Ok(());
+        }
+        // The staging folder's name is in the journal before the folder is on the disk, so
+        // that a kill between the two leaves nothing that nobody knows.
+        let first = self.journal.roots.len();
+        self.journal.roots.extend(new);
+        let file = self.store.workspace.journal_file();
+        let written = if self.has_journal { self.journal.write(&file) } else { self.journal.begin(&file) };
+        self.has_journal = true;
+        written.context(|| unwritable_journal(&self.store))?;
+        for root in self.journal.roots.iter().skip(first) {
+            let unwritable = || format!("the skills in `{}` cannot be changed", root.place.display());
+            fsx::create_folders(&root.place).context(unwritable)?;
+            fsx::create_folder(&root.staging(&self.journal.staging)).context(unwritable)?;
+        }
+        Ok(())
+    }
+
+    fn check_root(&self, root: &Path) -> Result<Root> {
         let target = self.store.places.target_of(root).ok_or_else(|| {
             error!(
                 Failed,
@@ -180,18 +208,15 @@ impl Transaction {
         if fsx::exists(root) && !root.is_dir() {
             return Err(not_a_folder(root));
         }
-        // The staging folder's name is in the journal before the folder is on the disk, so
-        // that a kill between the two leaves nothing that nobody knows.
         let made = root.ancestors().take_while(|folder| !folder.exists()).count();
-        self.journal.roots.push(Root { target: target.to_string(), place: root.to_path_buf(), made });
-        let at = self.journal.roots.len() - 1;
-        self.has_journal = true;
-        self.journal.write(&self.store.workspace.journal_file()).context(|| {
-            format!("the journal in `{}` cannot be written", self.store.workspace.folder().display())
-        })?;
-        fsx::create_folders(root).context(unwritable)?;
-        fsx::create_folder(&self.staging(at)).context(unwritable)?;
-        Ok(at)
+        Ok(Root { target: target.to_string(), place: root.to_path_buf(), made })
+    }
+
+    /// Makes sure that there is a staging folder in `root`; its position in the journal.
+    fn stage_in(&mut self, root: &Path) -> Result<usize> {
+        self.stage_in_all(&[root.to_path_buf()])?;
+        let at = self.journal.roots.iter().position(|known| known.place == root);
+        at.ok_or_else(|| error!(Failed, "`{}` is not a skills folder that takes part", root.display()))
     }
 
     /// Puts a validated skill at `place`, replacing whatever is there.
@@ -261,40 +286,108 @@ impl Transaction {
     /// # Errors
     /// `Failed`, with the disk as it was before.
     pub(crate) fn commit(mut self, registry: &Registry, command: &str, at: Timestamp) -> Result<()> {
-        let history = self.store.history.clone();
-        self.keep_replaced(registry);
-        // Of thousands of skills both are megabytes, and neither needs the other.
-        let (text, record) = thread::scope(|scope| {
-            let prepared =
-                scope.spawn(|| history.prepare(&self.registry, registry, &self.edited, command, at));
-            (registry.to_text().into_bytes(), prepared.join())
-        });
-        self.journal.history =
-            record.map_err(|_| error!(Failed, "the record of this change cannot be written"))??;
+        let text = registry.to_text().into_bytes();
         let same_registry = self.before.as_deref() == Some(&text[..]);
         if self.journal.swaps.is_empty() && same_registry {
-            self.journal.history.iter().for_each(|id| history.forget(*id));
             return Ok(());
         }
+        let is_recorded = self.registry.skills != registry.skills || !self.edited.is_empty();
+        self.journal.history = is_recorded.then(|| self.store.history.next_id());
         self.journal.registry_before = self.before.as_deref().map(sha256_hex);
         self.journal.registry_after = sha256_hex(&text);
         self.journal.phase = Phase::Swapping;
         self.keep_typed_links()?;
-        self.has_journal = true;
-        self.swap_all(&text, same_registry)
-            .context(|| "nothing was changed: the last step failed".to_owned())?;
+        let swapped = self
+            .prepare(registry, command, at)
+            .and_then(|()| self.swap_all(&text, same_registry))
+            .context(|| "nothing was changed: the last step failed".to_owned());
+        if swapped.is_err() {
+            self.forget_prepared();
+        }
+        swapped?;
         // From here on the change stands; a failure to tidy up is repaired by the next command.
         self.has_journal = false;
         self.journal.made = 0;
         self.store.workspace.note_origin();
-        let recorded = self.journal.history.map_or(Ok(()), |id| history.confirm(id));
+        let recorded = self.make_durable();
         if recorded.is_ok() {
-            history.prune();
+            self.store.history.prune();
         }
         if recorded.is_ok() && journal::tidy(&self.journal).is_ok() {
             let _ = fsx::remove_file(&self.store.workspace.journal_file());
         }
         Ok(())
+    }
+
+    /// Everything that has to be on the disk before the first swap, all waited for at the same
+    /// time: the journal, the record of the change, what it takes away, and which skills the
+    /// disk may not have. Where the system could not say later that it was started anew, the
+    /// bytes of the skills too.
+    fn prepare(&mut self, registry: &Registry, command: &str, at: Timestamp) -> Result<()> {
+        let (store, edited) = (&self.store, &self.edited);
+        let (journal, unsettled) = (store.workspace.journal_file(), store.workspace.unsettled_file());
+        let note = self.unsettled_text(registry);
+        thread::scope(|scope| {
+            let record = scope.spawn(|| match self.journal.history {
+                Some(id) => store.history.prepare(id, &self.registry, registry, edited, command, at),
+                None => Ok(()),
+            });
+            let kept = scope.spawn(|| self.keep_replaced(registry));
+            let journal = scope.spawn(|| fsx::write_new_beside(&journal, &self.journal.to_bytes()));
+            let noted = match &note {
+                Some(text) => fsx::write_new_beside(&unsettled, text.as_bytes()),
+                None if store.boot.is_some() => Ok(()),
+                None => self.journal.stagings().try_for_each(|folder| fsx::sync_tree(&folder)),
+            };
+            let ended = |_| error!(Failed, "what this change needs to be turned back cannot be kept");
+            kept.join().map_err(ended)?;
+            record.join().map_err(ended)??;
+            journal.join().map_err(ended)?.context(|| unwritable_journal(store))?;
+            noted.map_err(Error::from)
+        })?;
+        if note.is_some() {
+            fsx::put_new_in_place(&unsettled)?;
+        }
+        self.has_journal = true;
+        Ok(fsx::put_new_in_place(&journal)?)
+    }
+
+    /// What the record of unsettled skills says from now on; nothing where it need not change.
+    /// Should this change not come about, some are looked at for nothing.
+    fn unsettled_text(&self, registry: &Registry) -> Option<String> {
+        let boot = self.store.boot.as_ref()?;
+        let written = self.journal.swaps.iter().filter(|swap| swap.staged.is_some());
+        let written: BTreeSet<SkillName> = written.map(|swap| swap.name.clone()).collect();
+        if written.is_empty() {
+            return None;
+        }
+        let new = Unsettled::new(boot, self.journal.history, written);
+        Some(unsettled::to_text(&unsettled::join(self.store.all_unsettled(|_| true), new, registry)))
+    }
+
+    /// Takes away what [`Transaction::prepare`] has written beside other files.
+    fn forget_prepared(&self) {
+        self.journal.history.iter().for_each(|id| self.store.history.forget(*id));
+        let workspace = &self.store.workspace;
+        for file in [workspace.journal_file(), workspace.unsettled_file()] {
+            let _ = fsx::remove_file(&fsx::new_beside(&file));
+        }
+    }
+
+    /// Waits for the disk to have what was swapped: the old content is deleted after that. It
+    /// stands already, so a folder that cannot be flushed must not look as if it did not.
+    fn make_durable(&self) -> Result<()> {
+        let history = &self.store.history;
+        let recorded = self.journal.history.map_or(Ok(()), |id| history.confirm(id));
+        let registry = fsx::parent(&self.registry_file);
+        let folders = [registry, history.folder()];
+        thread::scope(|scope| {
+            for folder in folders {
+                scope.spawn(move || fsx::flush_folder(folder));
+            }
+            let _ = self.flush_roots();
+        });
+        recorded
     }
 
     fn keep_typed_links(&self) -> Result<()> {
@@ -305,26 +398,52 @@ impl Transaction {
         fsx::write_atomic(&self.store.workspace.links_file(), &serde_json::to_vec(&all).unwrap_or_default())
     }
 
+    /// The swaps, and the registry. Flushed are the journal, then everything that it speaks of:
+    /// what the disk has of that is for [`journal::recover`] to complete. Nothing that was there
+    /// before is deleted until then.
     fn swap_all(&mut self, text: &[u8], same_registry: bool) -> Result<()> {
-        for staging in self.journal.stagings() {
-            fsx::sync_tree(&staging)?;
+        let unwritable = || format!("the registry `{}` cannot be written", self.store.registry.display());
+        let workspace = &self.store.workspace;
+        thread::scope(|scope| {
+            let flushed = scope.spawn(|| fsx::flush_folder(workspace.folder()));
+            if !same_registry {
+                fsx::write_new_beside(&self.registry_file, text).context(unwritable)?;
+            }
+            flushed.join().unwrap_or(Ok(())).context(|| unwritable_journal(&self.store))
+        })?;
+        let swapped = self.swap_folders(same_registry);
+        if swapped.is_err() {
+            let _ = fsx::remove_file(&fsx::new_beside(&self.registry_file));
         }
-        let file = self.store.workspace.journal_file();
-        self.journal.write(&file)?;
-        for paths in self.journal.swaps.iter().filter_map(|swap| self.journal.paths(swap)) {
-            paths.make()?;
-        }
-        for root in &self.journal.roots {
-            fsx::sync_folder(&root.place)?;
-        }
+        swapped?;
         if same_registry {
             // The registry file cannot tell that the swaps are done, so the journal does.
             let done = Journal { phase: Phase::Committed, ..self.journal.clone() };
-            return done.write(&file);
+            return done.write(&workspace.journal_file());
         }
-        fsx::write_atomic(&self.registry_file, text)
-            .context(|| format!("the registry `{}` cannot be written", self.store.registry.display()))
+        fsx::put_new_in_place(&self.registry_file).context(unwritable)
     }
+
+    fn swap_folders(&self, same_registry: bool) -> Result<()> {
+        for paths in self.journal.swaps.iter().filter_map(|swap| self.journal.paths(swap)) {
+            paths.make()?;
+        }
+        // Without a name for this run of the system nobody would look later for a lost swap.
+        if self.store.boot.is_none() || same_registry { self.flush_roots() } else { Ok(()) }
+    }
+
+    /// Skills folders, with the folders that were made for them.
+    fn flush_roots(&self) -> Result<()> {
+        for root in &self.journal.roots {
+            fsx::sync_folder(&root.place)?;
+            root.place.ancestors().skip(1).take(root.made).try_for_each(fsx::flush_folder)?;
+        }
+        Ok(())
+    }
+}
+
+fn unwritable_journal(store: &Store) -> String {
+    format!("the journal in `{}` cannot be written", store.workspace.folder().display())
 }
 
 impl Drop for Transaction {

@@ -123,6 +123,11 @@ impl Workspace {
         self.folder.join(JOURNAL)
     }
 
+    /// What was written that the disk may not have yet.
+    pub(super) fn unsettled_file(&self) -> PathBuf {
+        self.folder.join("unsettled")
+    }
+
     /// The folders outside a project that its user has linked to by name.
     pub(crate) fn links_file(&self) -> PathBuf {
         self.folder.join("links.json")

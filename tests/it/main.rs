@@ -17,6 +17,8 @@ mod http;
 mod install;
 mod interop;
 mod lock;
+#[cfg(target_os = "linux")]
+mod power;
 mod pty;
 mod readme;
 mod reliability;
