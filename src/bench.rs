@@ -150,7 +150,7 @@ impl Skills {
 #[derive(Debug)]
 pub struct Wanting(Vec<Wanted>);
 
-/// `Overview::parse` and the rows of `list`; how many.
+/// `RegistrySummary::parse` and the rows of `list`; how many.
 pub fn list(registry: &str) -> usize {
     RegistrySummary::parse(registry, "registry").map_or(0, |overview| list::list(&overview, None).len())
 }

@@ -385,8 +385,9 @@ impl Place {
     /// marketplaces, settings.
     fn own(&self) -> Vec<PathBuf> {
         let mut targets = vec![InstallTarget::default()];
-        let recorded = self.store.overview().unwrap_or_default().skills.into_values();
-        let recorded = recorded.flat_map(|skill| skill.targets);
+        let text = self.store.text().unwrap_or_default();
+        let recorded = text.summary().unwrap_or_default().skills.into_values();
+        let recorded = recorded.flat_map(|skill| skill.targets).map(|target| target.to_string());
         // A target that cannot be understood is told of where it is used.
         let named = self.settings.agents.iter().cloned().chain(recorded);
         targets.extend(named.filter_map(|text| InstallTarget::parse(&text).ok()));
@@ -437,7 +438,8 @@ impl Place {
             _ if is_folder => Source::Local { path: written },
             _ => Source::Archive { location: written },
         };
-        let recorded = self.store.overview().unwrap_or_default().skills.into_values();
+        let text = self.store.text().unwrap_or_default();
+        let recorded = text.summary().unwrap_or_default().skills.into_values();
         let same = recorded.filter_map(|skill| Some(Request::parse(&skill.source).ok()?.source));
         let same = same.into_iter().find(|known| self.places.is_same_source(known, &source));
         request.source = same.unwrap_or(source);

@@ -310,7 +310,8 @@ pub(crate) fn leads_nowhere(link: &Path, target: &Path) -> Error {
 /// Those of [`open_plain_file`]; `Invalid` for a larger file.
 pub(crate) fn read_plain_file(path: &Path, largest: u64) -> Result<Option<Vec<u8>>> {
     let Some((file, size)) = open_plain_file(path)? else { return Ok(None) };
-    let mut bytes = Vec::new();
+    let room = if size <= largest { usize::try_from(size).unwrap_or(0).saturating_add(1) } else { 0 };
+    let mut bytes = Vec::with_capacity(room);
     if size <= largest {
         file.take(largest + 1)
             .read_to_end(&mut bytes)

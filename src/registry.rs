@@ -9,7 +9,6 @@ mod overview;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -251,12 +250,12 @@ impl Registry {
 }
 
 /// A reading of the document.
-trait Versioned: DeserializeOwned {
+trait Versioned<'t>: Deserialize<'t> {
     /// What it says of its own format.
     fn version(&self) -> &str;
 }
 
-impl Versioned for Registry {
+impl Versioned<'_> for Registry {
     fn version(&self) -> &str {
         &self.schema_version
     }
@@ -264,7 +263,7 @@ impl Versioned for Registry {
 
 /// Reads the document, whole or in part. A newer version is told as such, also where it
 /// cannot be read any more.
-fn read<T: Versioned>(text: &str, file: &str) -> Result<T> {
+fn read<'t, T: Versioned<'t>>(text: &'t str, file: &str) -> Result<T> {
     let wrong = match serde_json::from_str::<T>(text) {
         Ok(read) => return check_version(Some(read.version()), file).map(|()| read),
         Err(wrong) => wrong,

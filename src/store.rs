@@ -67,6 +67,26 @@ pub(crate) struct Store {
     boot: Option<String>,
 }
 
+/// The registry as it is written; `None` where there is none.
+#[derive(Debug, Default)]
+pub(crate) struct RegistryText {
+    bytes: Option<Vec<u8>>,
+    file: PathBuf,
+}
+
+impl RegistryText {
+    /// What it says of each skill, an empty one where there is no registry.
+    ///
+    /// # Errors
+    /// Those of [`Registry::parse`].
+    pub(crate) fn summary(&self) -> Result<RegistrySummary<'_>> {
+        match &self.bytes {
+            Some(bytes) => RegistrySummary::parse(text(bytes, &self.file)?, &shown(&self.file)),
+            None => Ok(RegistrySummary::default()),
+        }
+    }
+}
+
 /// What a command found of one that was killed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Recovery {
@@ -125,16 +145,14 @@ impl Store {
         Ok(self.read_bytes()?.0)
     }
 
-    /// As [`Store::read`], without the single files of each skill.
+    /// The text of the registry, for what it says without the single files of each skill.
     ///
     /// # Errors
     /// Those of [`Store::read`].
-    pub(crate) fn overview(&self) -> Result<RegistrySummary> {
+    pub(crate) fn text(&self) -> Result<RegistryText> {
         self.real_registry()?;
-        match fsx::read_plain_file(&self.registry, LARGEST_REGISTRY)? {
-            Some(bytes) => RegistrySummary::parse(text(&bytes, &self.registry)?, &shown(&self.registry)),
-            None => Ok(RegistrySummary::default()),
-        }
+        let bytes = fsx::read_plain_file(&self.registry, LARGEST_REGISTRY)?;
+        Ok(RegistryText { bytes, file: self.registry.clone() })
     }
 
     fn read_bytes(&self) -> Result<(Registry, Option<Vec<u8>>)> {

@@ -73,16 +73,20 @@ pub(crate) fn installed_names() -> Vec<CompletionCandidate> {
     let scopes = [Scope::find(&env, false, None), Scope::find(&env, true, None)];
     let registries = scopes.into_iter().flatten().filter_map(|scope| {
         let settings = settings_of(&env, Some(&scope)).ok()?;
-        store_of(&env, &scope, &settings, LOCK_WAIT).ok()?.0.overview().ok()
+        store_of(&env, &scope, &settings, LOCK_WAIT).ok()?.0.text().ok()
     });
-    registries
-        .flat_map(|overview| overview.skills)
-        .map(|(name, entry)| CompletionCandidate::new(name.to_string()).help(entry.description.map(short)))
-        .collect()
+    let mut candidates = Vec::new();
+    for registry in registries {
+        for (name, entry) in registry.summary().unwrap_or_default().skills {
+            let help = entry.description.as_deref().map(short);
+            candidates.push(CompletionCandidate::new(name.to_string()).help(help));
+        }
+    }
+    candidates
 }
 
-fn short(description: String) -> clap::builder::StyledStr {
-    crate::error::printable(&description, false).chars().take(60).collect::<String>().into()
+fn short(description: &str) -> clap::builder::StyledStr {
+    crate::error::printable(description, false).chars().take(60).collect::<String>().into()
 }
 
 /// Ids of the agents that can be targets.

@@ -28,7 +28,8 @@ pub(crate) struct List {
 impl List {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
-        let overview = place.store.overview()?;
+        let text = place.store.text()?;
+        let overview = text.summary()?;
         let check = self.check || (cx.ui.stdout_is_terminal() && !cx.ui.json() && !self.no_check);
         let seen = if check {
             let registry = place.store.read()?;

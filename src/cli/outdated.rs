@@ -30,13 +30,15 @@ pub(crate) struct Outdated {
 impl Outdated {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let place = cx.place()?;
-        let registry = place.store.read()?;
-        let names = match self.names.is_empty() {
-            true => registry.skills.keys().cloned().collect(),
-            false => find_installed(&self.names, &registry, place.scope.name())?,
-        };
+        let text = place.store.text()?;
+        let overview = text.summary()?;
+        let mut skills: Vec<_> = overview.skills.iter().collect();
+        if !self.names.is_empty() {
+            let wanted = find_installed(&self.names, &place.store.read()?, place.scope.name())?;
+            skills.retain(|(name, _)| wanted.contains(name));
+        }
         let world = cx.world(&place);
-        let statuses = outdated::look(&names, &registry, &place.marketplaces(cx.env)?, &world).statuses;
+        let statuses = outdated::look(&skills, &place.marketplaces(cx.env)?, &world).statuses;
         let behind = statuses.iter().filter(|one| one.state == State::Behind).count();
         self.tell(cx, &statuses, behind);
         let failed = statuses.iter().find_map(|one| one.error.as_ref());

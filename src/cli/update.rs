@@ -15,7 +15,7 @@ use crate::ops::plan::{Action, Content, Plan};
 use crate::ops::repoint;
 use crate::ops::update::{self, Update as Planned};
 use crate::package::Package;
-use crate::registry::{LockEntry, Registry};
+use crate::registry::{LockEntry, Registry, SkillSummary};
 use crate::skill::SkillName;
 use crate::source::Request;
 use crate::text::count_noun;
@@ -68,7 +68,10 @@ impl Update {
         if let Some(source) = &self.source {
             return self.repoint(cx, &place, &known, &names, &world, source);
         }
-        let looked = outdated::look(&names, &known, &place.marketplaces(cx.env)?, &world);
+        let entries = names.iter().filter_map(|name| known.skills.get_key_value(name));
+        let summaries: Vec<_> = entries.map(|(name, entry)| (name, SkillSummary::of(entry))).collect();
+        let skills: Vec<_> = summaries.iter().map(|(name, summary)| (*name, summary)).collect();
+        let looked = outdated::look(&skills, &place.marketplaces(cx.env)?, &world);
         let held = self.tell_held(cx, &looked.statuses);
         let see = |name: &SkillName| {
             let mut seen = place.places.inspect_recorded(std::iter::once(name), &known)?;

@@ -15,7 +15,7 @@ use crate::fetch::{self, Extent, FetchedPackage, OpenOptions, PackageSource, Wor
 use crate::listing::{Limits, Listing, check_portable};
 use crate::package::{Package, PackageDir};
 use crate::path::ancestors;
-use crate::registry::{InstallMode, LockEntry, MarketplaceOrigin, PinRecord, ReferenceRecord};
+use crate::registry::{InstallMode, LockEntry, MarketplaceOrigin, PinRecord, ReferenceRecord, SkillSummary};
 use crate::skill::{self, Finding, Profile, Severity, SkillManifest, SkillName};
 use crate::source::{Reference, Request, Resolved, Revision, Sha, Source as Place};
 use crate::text::{count_noun, find_nearest};
@@ -556,7 +556,7 @@ pub(crate) fn ensure_again(
     let mut went = Vec::new();
     for (name, entry) in gone {
         // One that is nowhere is told when it is looked for.
-        went.extend(offered.find(name, entry, opened, &world.settings.limits)?.ok());
+        went.extend(offered.find(name, &SkillSummary::of(entry), opened, &world.settings.limits)?.ok());
     }
     let went: Vec<&str> = went.iter().map(|found| found.folder.as_str()).collect();
     opened.ensure_folders(&went).map(|_| ())
@@ -586,7 +586,7 @@ impl Offered {
     pub(crate) fn find(
         &self,
         name: &SkillName,
-        entry: &LockEntry,
+        entry: &SkillSummary<'_>,
         opened: &mut PackageSource<'_>,
         limits: &Limits,
     ) -> Result<Result<FoundSkill, String>> {
@@ -606,7 +606,7 @@ impl Offered {
     }
 
     /// As [`Offered::find`], once that was asked.
-    fn known(&self, name: &SkillName, entry: &LockEntry) -> Result<FoundSkill, String> {
+    fn known(&self, name: &SkillName, entry: &SkillSummary<'_>) -> Result<FoundSkill, String> {
         let own = entry.alias_of.as_deref().unwrap_or(name.as_str());
         let all = self.0.get().map_or(&[][..], Vec::as_slice);
         let mut same = all.iter().filter(|(_, written, _)| written.as_deref() == Some(own));
@@ -617,7 +617,7 @@ impl Offered {
     }
 
     /// What is nearly the same as a skill that is gone, for its sentence.
-    fn became(&self, entry: &LockEntry) -> String {
+    fn became(&self, entry: &SkillSummary<'_>) -> String {
         /// Less alike than this are two skills.
         const ALIKE: f64 = 0.8;
         let Some(before) = entry.description.as_deref().filter(|text| !text.is_empty()) else {
@@ -652,7 +652,7 @@ pub(crate) fn again(
     let package = fetched.package();
     let found = match skill_at(&package.listing, folder) {
         Some(found) => found,
-        None => offered.known(name, entry).map_err(|gone| error!(NotFound, "{gone}"))?,
+        None => offered.known(name, &SkillSummary::of(entry)).map_err(|gone| error!(NotFound, "{gone}"))?,
     };
     let mut document = read_manifest(package, &found, limits)?;
     skill::allow(&mut document.findings, &entry.allowed)?;

@@ -13,7 +13,7 @@ use super::plan::edits;
 pub(crate) struct Row<'a> {
     name: &'a SkillName,
     #[serde(flatten)]
-    entry: &'a SkillSummary,
+    entry: &'a SkillSummary<'a>,
     /// `ok`, `edited` or `missing`; absent where nobody looked.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
@@ -33,9 +33,9 @@ impl Row<'_> {
         let mut cells = vec![
             self.name.to_string(),
             entry.version.as_deref().unwrap_or("-").to_owned(),
-            entry.source.clone(),
+            entry.source.to_string(),
             pin,
-            entry.targets.join(","),
+            entry.targets.iter().map(|target| &**target).collect::<Vec<_>>().join(","),
         ];
         if with_state {
             cells.push(self.state.unwrap_or("-").to_owned());
@@ -47,7 +47,7 @@ impl Row<'_> {
 /// Every installed skill in the order of the names; with the registry and what was seen, also
 /// how it stands on the disk.
 pub(crate) fn list<'a>(
-    overview: &'a RegistrySummary,
+    overview: &'a RegistrySummary<'a>,
     seen: Option<(&Registry, &InstallStates)>,
 ) -> Vec<Row<'a>> {
     let state = |name: &SkillName| {

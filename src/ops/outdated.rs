@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fetch::git::Remote;
 use crate::fetch::{self, Extent, OpenOptions, PackageSource, World, npm};
-use crate::registry::{InstallMode, LockEntry, PinRecord, ReferenceRecord, Registry};
+use crate::registry::{InstallMode, PinRecord, ReferenceRecord, SkillSummary};
 use crate::skill::SkillName;
 use crate::source::{Reference, Request, Resolved, Revision, Source};
 use crate::store::marketplaces::Marketplaces;
@@ -106,7 +106,12 @@ pub(super) struct UpdateTarget {
 impl UpdateTarget {
     /// # Errors
     /// Those of reading the record, and of an entry that can no longer be used.
-    fn of(entry: &LockEntry, all: &Marketplaces, world: &World<'_>) -> Result<Self> {
+    fn of(
+        entry: &SkillSummary<'_>,
+        known: Result<Request>,
+        all: &Marketplaces,
+        world: &World<'_>,
+    ) -> Result<Self> {
         // A marketplace that is no longer registered has no say any more.
         let origin = entry.marketplace.as_ref().filter(|origin| all.get(&origin.name).is_ok());
         let (want, version) =
@@ -114,7 +119,7 @@ impl UpdateTarget {
         if let Some(EntryRequirement::Elsewhere { request, integrity }) = want {
             return Ok(Self { request: *request, integrity, package: None, version, is_entry: true });
         }
-        let mut request = Request::parse(&entry.source)?;
+        let mut request = known?;
         request.reference =
             entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
         let package = match want {
@@ -155,24 +160,27 @@ pub(crate) struct Looked<'w> {
 /// One skill and what it follows.
 struct Followed<'a> {
     name: &'a SkillName,
-    entry: &'a LockEntry,
+    entry: &'a SkillSummary<'a>,
     target: Result<UpdateTarget>,
 }
 
-/// Asks the sources of `names`, several at once: one listing for each repository and, where a
+/// Asks the sources of `skills`, several at once: one listing for each repository and, where a
 /// commit is another one now, its trees. Never fails as a whole; what could not be asked says
 /// so.
 pub(crate) fn look<'w>(
-    names: &[SkillName],
-    registry: &Registry,
+    skills: &[(&SkillName, &SkillSummary<'_>)],
     all: &Marketplaces,
     world: &'w World<'w>,
 ) -> Looked<'w> {
     let mut groups: BTreeMap<String, Vec<Followed<'_>>> = BTreeMap::new();
-    for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
-        let target = UpdateTarget::of(entry, all, world);
-        let source =
-            target.as_ref().map_or_else(|_| entry.source.clone(), |target| target.request.source.to_string());
+    // Thousands of skills have few sources.
+    let mut requests: BTreeMap<&str, Result<Request>> = BTreeMap::new();
+    for (name, entry) in skills {
+        let request = requests.entry(&entry.source).or_insert_with(|| Request::parse(&entry.source)).clone();
+        let target = UpdateTarget::of(entry, request, all, world);
+        let source = target
+            .as_ref()
+            .map_or_else(|_| entry.source.to_string(), |target| target.request.source.to_string());
         groups.entry(source).or_default().push(Followed { name, entry, target });
     }
     let groups: Vec<_> = groups.into_values().collect();
@@ -242,10 +250,10 @@ fn look_at<'w>(skills: &[Followed<'_>], world: &'w World<'w>) -> Looked<'w> {
     looked
 }
 
-fn live(entry: &LockEntry, world: &World<'_>) -> Result<Found> {
+fn live(entry: &SkillSummary<'_>, world: &World<'_>) -> Result<Found> {
     let request = Request::parse(&entry.source)?;
     match fetch::local_folder(&request.source, world) {
-        Ok(folder) if entry.path.as_ref().is_none_or(|path| folder.join(path).is_dir()) => {
+        Ok(folder) if entry.path.as_deref().is_none_or(|path| folder.join(path).is_dir()) => {
             Ok(State::Live.into())
         }
         Err(error) if error.kind != Kind::NotFound => Err(error),
@@ -269,7 +277,7 @@ fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, target: &UpdateTarge
     Ok(Found { resolved: Some(resolved), ..state.into() })
 }
 
-fn package(target: &UpdateTarget, entry: &LockEntry, world: &World<'_>) -> Result<Found> {
+fn package(target: &UpdateTarget, entry: &SkillSummary<'_>, world: &World<'_>) -> Result<Found> {
     let Some(package) = &target.package else { return Ok(State::Unknown.into()) };
     let resolved = npm::look(package, &entry.source, world)?;
     let same = resolved.as_ref().is_some_and(|now| Ok(&now.pin) == entry.pin.to_pin().as_ref());
@@ -277,7 +285,7 @@ fn package(target: &UpdateTarget, entry: &LockEntry, world: &World<'_>) -> Resul
     Ok(Found { resolved, ..state.into() })
 }
 
-fn elsewhere(target: &UpdateTarget, entry: &LockEntry) -> Result<Found> {
+fn elsewhere(target: &UpdateTarget, entry: &SkillSummary<'_>) -> Result<Found> {
     if let Some(promised) = &target.integrity {
         let same = entry.pin.archive.as_deref() == Some(promised.to_string().as_str());
         return Ok(if same { State::Current } else { State::Behind }.into());
@@ -374,7 +382,7 @@ fn status(skill: &Followed<'_>, found: Result<Found>) -> UpdateStatus {
     };
     UpdateStatus {
         name: skill.name.clone(),
-        source: skill.entry.source.clone(),
+        source: skill.entry.source.to_string(),
         current: skill.entry.pin.short(),
         latest: pin.as_ref().and_then(PinRecord::short),
         chosen: pin.and_then(|pin| pin.chosen).or(asked),

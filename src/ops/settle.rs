@@ -13,7 +13,7 @@ use crate::disk::{self, Drift, DriftKind, OnDisk};
 use crate::error::{Error, Result, error};
 use crate::fetch::World;
 use crate::places::Places;
-use crate::registry::{LockEntry, Mode, Registry};
+use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::SkillName;
 use crate::store::{Store, Transaction, Unsettled};
 
@@ -108,7 +108,7 @@ pub(crate) fn damaged<'r>(
         .flat_map(|one| one.installed(registry).into_iter().map(move |name| (name, one)))
         .collect();
     let looked = parallel::run(parallel::cores(), &wanted, |(name, one)| match registry.skills.get(*name) {
-        Some(entry) if entry.mode != Mode::Live => look(name, entry, one, ground),
+        Some(entry) if entry.mode != InstallMode::Live => look(name, entry, one, ground),
         _ => Ok(None),
     })?;
     let found = wanted.into_iter().zip(looked).filter_map(|((name, one), is_edited)| {
@@ -124,7 +124,7 @@ fn look(name: &SkillName, entry: &LockEntry, one: &Unsettled, ground: &Ground<'_
     for (n, root) in ground.places.roots_of(entry)?.iter().enumerate() {
         let folder = root.join(name.as_str());
         match disk::look(&folder)? {
-            OnDisk::Folder(files) if n == 0 || entry.mode == Mode::Copy => {
+            OnDisk::Folder(files) if n == 0 || entry.mode == InstallMode::Copy => {
                 for drift in disk::drift(&entry.files, &files) {
                     let is_ours = is_ours(&folder, &drift, one);
                     is_damaged |= is_ours;

@@ -1,57 +1,117 @@
 //! The registry without the single files, which are most of it: what `list` shows.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{InstallMode, PinRecord, ReferenceRecord, Versioned, read};
+use super::{InstallMode, LockEntry, MarketplaceOrigin, PinRecord, ReferenceRecord, Versioned, read};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::skill::SkillName;
 
 /// All installed skills.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub(crate) struct RegistrySummary {
+pub(crate) struct RegistrySummary<'t> {
     schema_version: String,
-    #[serde(default)]
-    pub(crate) skills: BTreeMap<SkillName, SkillSummary>,
+    #[serde(default, borrow)]
+    pub(crate) skills: BTreeMap<SkillName, SkillSummary<'t>>,
 }
 
-/// One of them, see [`super::LockEntry`].
+/// One of them, see [`super::LockEntry`]. Texts stay where they stand in the registry: of
+/// thousands of skills copies would take more time than reading them.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-pub(crate) struct SkillSummary {
-    pub(crate) version: Option<String>,
-    pub(crate) description: Option<String>,
-    pub(crate) source: String,
-    pub(crate) kind: String,
-    pub(crate) path: Option<String>,
+pub(crate) struct SkillSummary<'t> {
+    #[serde(borrow)]
+    pub(crate) version: Option<Text<'t>>,
+    #[serde(borrow)]
+    pub(crate) description: Option<Text<'t>>,
+    #[serde(borrow)]
+    pub(crate) source: Text<'t>,
+    #[serde(borrow)]
+    pub(crate) kind: Text<'t>,
+    #[serde(borrow)]
+    pub(crate) path: Option<Text<'t>>,
     pub(crate) reference: Option<ReferenceRecord>,
     pub(crate) pin: PinRecord,
     #[serde(default)]
     pub(crate) pinned: bool,
     pub(crate) digest: Digest,
-    pub(crate) targets: Vec<String>,
+    #[serde(borrow)]
+    pub(crate) targets: Vec<Text<'t>>,
     pub(crate) mode: InstallMode,
-    pub(crate) alias_of: Option<String>,
+    #[serde(borrow)]
+    pub(crate) alias_of: Option<Text<'t>>,
     pub(crate) installed_at: Timestamp,
     pub(crate) updated_at: Option<Timestamp>,
+    /// Not shown by `list`.
+    #[serde(default, skip_serializing)]
+    pub(crate) marketplace: Option<MarketplaceOrigin>,
 }
 
-impl Versioned for RegistrySummary {
+/// A text of the registry, copied only where it is written with escapes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'t> From<&'t String> for Text<'t> {
+    fn from(text: &'t String) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
+impl<'t> Versioned<'t> for RegistrySummary<'t> {
     fn version(&self) -> &str {
         &self.schema_version
     }
 }
 
-impl RegistrySummary {
+impl<'t> RegistrySummary<'t> {
     /// Reads the document; `file` is only for messages. The files of its skills are passed
     /// over as text and not checked.
     ///
     /// # Errors
     /// Those of [`super::Registry::parse`].
-    pub(crate) fn parse(text: &str, file: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &'t str, file: &str) -> Result<Self> {
         read(text, file)
+    }
+}
+
+impl<'t> SkillSummary<'t> {
+    pub(crate) fn of(entry: &'t LockEntry) -> Self {
+        Self {
+            version: entry.version.as_ref().map(Text::from),
+            description: entry.description.as_ref().map(Text::from),
+            source: Text::from(&entry.source),
+            kind: Text::from(&entry.kind),
+            path: entry.path.as_ref().map(Text::from),
+            reference: entry.reference.clone(),
+            pin: entry.pin.clone(),
+            pinned: entry.pinned,
+            digest: entry.digest.clone(),
+            targets: entry.targets.iter().map(Text::from).collect(),
+            mode: entry.mode,
+            alias_of: entry.alias_of.as_ref().map(Text::from),
+            installed_at: entry.installed_at,
+            updated_at: entry.updated_at,
+            marketplace: entry.marketplace.clone(),
+        }
     }
 }
 
@@ -68,16 +128,17 @@ mod tests {
 
     #[test]
     fn it_says_what_the_registry_says() {
-        let (overview, registry) =
-            (RegistrySummary::parse(ONE, "r").unwrap(), super::super::Registry::parse(ONE, "r").unwrap());
-        let name: SkillName = "pdf".parse().unwrap();
-        let (summary, entry) = (&overview.skills[&name], &registry.skills[&name]);
-        assert_eq!(
-            (&summary.source, &summary.pin, &summary.digest),
-            (&entry.source, &entry.pin, &entry.digest)
+        let escaped = ONE.replace("github:o/r", r"github:o\u002Fr").replace(
+            r#""from_tomorrow""#,
+            r#""description":"a \"b\"","path":"x/y","pinned":true,"alias_of":"z",
+            "marketplace":{"name":"m","entry":"e"},"from_tomorrow""#,
         );
-        assert_eq!((summary.mode, summary.installed_at), (entry.mode, entry.installed_at));
-        assert_eq!((summary.pinned, &summary.version), (false, &None));
+        for text in [ONE, &escaped] {
+            let overview = RegistrySummary::parse(text, "r").unwrap();
+            let registry = super::super::Registry::parse(text, "r").unwrap();
+            let name: SkillName = "pdf".parse().unwrap();
+            assert_eq!(overview.skills[&name], SkillSummary::of(&registry.skills[&name]), "{text}");
+        }
     }
 
     #[test]
