@@ -323,6 +323,7 @@ impl Context<'_> {
             limits: &place.settings.limits,
             now: self.env.now,
             command,
+            progress: self.ui,
         };
         apply::apply(plan, transaction, &means)
     }

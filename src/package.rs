@@ -96,6 +96,11 @@ impl<'p> PackageDir<'p> {
         below.filter_map(|e| e.path.below(self.folder).map(|path| FileEntry { path, ..e.clone() })).collect()
     }
 
+    /// How many files there are below the folder.
+    pub(crate) fn count(&self) -> usize {
+        self.package.listing.below(self.folder).len()
+    }
+
     /// The bytes of one of [`PackageDir::entries`].
     ///
     /// # Errors

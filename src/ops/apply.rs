@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use crate::agents::InstallTarget;
 use crate::cache::{Batch, Cache};
 use crate::error::{Context as _, Result, error};
-use crate::fetch::{FetchedPackage, Known};
+use crate::fetch::{FetchedPackage, Known, Progress};
 use crate::fsx;
 use crate::install_dirs::InstallDirs;
 use crate::interrupt;
@@ -20,6 +21,7 @@ use crate::package::PackageDir;
 use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::{Finding, Severity, SkillName};
 use crate::store::{Staged, Transaction, Valid};
+use crate::text::count_noun;
 
 use super::gather::Candidate;
 use super::overlap::{self, Untouched};
@@ -35,6 +37,7 @@ pub(crate) struct Means<'a> {
     pub(crate) now: Timestamp,
     /// The command, as the history names it.
     pub(crate) command: &'a str,
+    pub(crate) progress: &'a dyn Progress,
 }
 
 /// What was done, for people and for `--json`.
@@ -198,7 +201,9 @@ fn stage(
         }
     }
     let batch = means.cache.batch(jobs.len());
-    let written = parallel::run_jobs(parallel::count_cores(), &jobs, |job| write(job, means, &batch))?;
+    let writing = Writing::begin(&jobs, means.progress);
+    let written =
+        parallel::run_jobs(parallel::count_cores(), &jobs, |job| write(job, means, &batch, &writing))?;
     batch.keep();
     remember(&jobs, &written, means);
     let mut staged: Vec<Copies> = plan.steps.iter().map(|_| Copies::default()).collect();
@@ -211,8 +216,37 @@ fn stage(
     Ok(staged)
 }
 
+/// How far the writing is, in files of all skills.
+struct Writing<'a> {
+    progress: &'a dyn Progress,
+    done: AtomicU64,
+    total: u64,
+}
+
+impl<'a> Writing<'a> {
+    fn begin(jobs: &[Job<'_>], progress: &'a dyn Progress) -> Self {
+        let files = |job: &Job<'_>| match job.content {
+            Content::Found(wanted) => wanted.candidate.package().count(),
+            Content::Recorded(recorded) => recorded.entry.files.len(),
+            Content::Noted(_) => 0,
+        };
+        let total = jobs.iter().map(|job| files(job) as u64).sum();
+        if total > 0 {
+            progress.begin(&format!("Writing {}", count_noun(jobs.len(), "skill")));
+            progress.advance(0, Some(total));
+        }
+        Self { progress, done: AtomicU64::new(0), total }
+    }
+
+    /// One more file is written.
+    fn advance(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.progress.advance(done, Some(self.total));
+    }
+}
+
 /// The skills folders in which something is put or taken away.
-fn changed_roots(plan: &Plan, untouched: &[Untouched], places: &Places) -> Result<Vec<PathBuf>> {
+fn changed_roots(plan: &Plan, untouched: &[Untouched], places: &InstallDirs) -> Result<Vec<PathBuf>> {
     let mut changed = BTreeSet::new();
     for (step, untouched) in plan.steps.iter().zip(untouched).filter(|(step, _)| step.action != Action::Keep)
     {
@@ -232,10 +266,17 @@ fn changed_roots(plan: &Plan, untouched: &[Untouched], places: &Places) -> Resul
     Ok(changed.into_iter().collect())
 }
 
-fn write(job: &Job<'_>, means: &Means<'_>, batch: &Batch<'_>) -> Result<(Valid, Vec<Finding>)> {
+fn write(
+    job: &Job<'_>,
+    means: &Means<'_>,
+    batch: &Batch<'_>,
+    writing: &Writing<'_>,
+) -> Result<(Valid, Vec<Finding>)> {
     match job.content {
-        Content::Found(wanted) => write_found(&wanted.candidate, job, means, batch),
-        Content::Recorded(recorded) => Ok((write_recorded(recorded, job, means, batch)?, Vec::new())),
+        Content::Found(wanted) => write_found(&wanted.candidate, job, means, batch, writing),
+        Content::Recorded(recorded) => {
+            Ok((write_recorded(recorded, job, means, batch, writing)?, Vec::new()))
+        }
         Content::Noted(_) => Err(error!(Failed, "`{}` has nothing to write", job.name)),
     }
 }
@@ -246,6 +287,7 @@ fn write_found(
     job: &Job<'_>,
     means: &Means<'_>,
     batch: &Batch<'_>,
+    writing: &Writing<'_>,
 ) -> Result<(Valid, Vec<Finding>)> {
     let mut findings = Vec::new();
     let mut kept = Vec::new();
@@ -254,6 +296,7 @@ fn write_found(
             findings.extend(candidate.examine(entry.path.as_str(), &bytes));
         }
         kept.push(bytes.into_owned());
+        writing.advance();
     })
     .context(|| format!("`{}` of {} cannot be installed", candidate.name, candidate.described()))?;
     let valid = staged.validate(candidate.judge(&findings))?;
@@ -263,7 +306,13 @@ fn write_found(
 }
 
 /// Writes a skill as it was recorded: it must be that to the last byte.
-fn write_recorded(recorded: &Recorded, job: &Job<'_>, means: &Means<'_>, batch: &Batch<'_>) -> Result<Valid> {
+fn write_recorded(
+    recorded: &Recorded,
+    job: &Job<'_>,
+    means: &Means<'_>,
+    batch: &Batch<'_>,
+    writing: &Writing<'_>,
+) -> Result<Valid> {
     let is_cached = means.cache.has(&recorded.digest);
     let mut kept = Vec::new();
     let staged = recorded
@@ -273,6 +322,7 @@ fn write_recorded(recorded: &Recorded, job: &Job<'_>, means: &Means<'_>, batch: 
                 if !is_cached {
                     kept.push(bytes.into_owned());
                 }
+                writing.advance();
             })
         })
         .context(|| format!("`{}` cannot be put back", job.name))?;
@@ -418,4 +468,93 @@ fn remove(
     }
     registry.skills.remove(&step.name);
     Ok(Some(entry.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::env::Env;
+    use crate::listing::{FileEntry, Listing};
+    use crate::package::Package;
+    use crate::path::RelPath;
+    use crate::scope::Scope;
+    use crate::store::{Store, Workspace};
+
+    /// What was told, in the order of the telling.
+    #[derive(Default)]
+    struct Told(Mutex<(Vec<String>, Vec<(u64, Option<u64>)>)>);
+
+    impl Progress for Told {
+        fn begin(&self, what: &str) {
+            self.0.lock().unwrap().0.push(what.to_owned());
+        }
+
+        fn advance(&self, done: u64, total: Option<u64>) {
+            self.0.lock().unwrap().1.push((done, total));
+        }
+    }
+
+    fn entry(files: &[(&str, &str)]) -> LockEntry {
+        let lines = files.iter().map(|(path, text)| {
+            (String::from(*path), format!("100644 {}", crate::digest::sha256_hex(text.as_bytes())))
+        });
+        let lines: crate::digest::Files = lines.collect();
+        let digest = crate::digest::of_files(&lines);
+        let value = serde_json::json!({
+            "source": "./s", "kind": "local", "pin": {}, "targets": ["claude-code"], "mode": "link",
+            "digest": digest, "files": lines, "installed_at": "2026-01-02T03:04:05Z",
+        });
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn package(files: &[(&str, &str)]) -> Arc<Package> {
+        let entry = |(slot, (path, text)): (usize, &(&str, &str))| FileEntry {
+            path: RelPath::parse(path.as_bytes()).unwrap(),
+            node: Node::File { executable: false },
+            size: text.len() as u64,
+            slot,
+        };
+        let entries = files.iter().enumerate().map(entry).collect();
+        let blobs = files.iter().map(|(_, text)| text.as_bytes().to_vec()).collect();
+        Arc::new(Package::in_memory(Listing::new(entries), blobs))
+    }
+
+    /// Each file is told once, and the last one is the last of all.
+    #[test]
+    fn the_writing_is_told_in_files_of_all_skills() {
+        let (project, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let scope = Scope::Project { root: project.path().to_path_buf() };
+        let env = Env::for_test(data.path(), &[]);
+        let places = Arc::new(InstallDirs::new(&env, &scope, None));
+        let registry = project.path().join("registry.json");
+        let workspace = Workspace::new(data.path(), &scope);
+        let store = Store::new(registry, workspace, Arc::clone(&places), std::time::Duration::ZERO);
+        let skills: [&[(&str, &str)]; 2] = [&[("SKILL.md", "one")], &[("SKILL.md", "two"), ("x/y", "z")]];
+        let step = |(name, files): (&str, &&[(&str, &str)])| {
+            let entry = entry(files);
+            let digest = entry.digest.clone();
+            let files = super::super::recorded::RecordedFiles::Fetched(package(files), String::new());
+            let content = Some(Content::Recorded(Box::new(Recorded { entry, digest, files })));
+            let name = name.parse().unwrap();
+            Step { name, action: Action::Add, content, before: None, gives_up_edits: false }
+        };
+        let plan = Plan { steps: ["a", "b"].into_iter().zip(&skills).map(step).collect() };
+        let told = Told::default();
+        let means = Means {
+            places: &places,
+            cache: &Cache::new(Path::new(&data.path().join("cache")), 1 << 20),
+            limits: &Limits::default(),
+            now: Timestamp::UNIX_EPOCH,
+            command: "test",
+            progress: &told,
+        };
+        apply(plan, store.begin(&|_| ()).unwrap(), &means).unwrap();
+        let (begun, mut steps) = told.0.into_inner().unwrap();
+        assert_eq!(begun, ["Writing 2 skills"]);
+        steps.sort();
+        assert_eq!(steps, [0, 1, 2, 3].map(|done| (done, Some(3))));
+    }
 }

@@ -9,16 +9,16 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::disk::{self, Drift, DriftKind, OnDisk};
 use crate::error::{Error, Result, error};
 use crate::fetch::World;
-use crate::places::Places;
+use crate::install_dirs::InstallDirs;
+use crate::install_state::{Drift, DriftKind, FolderState, find_drift, inspect_folder};
+use crate::parallel;
 use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::SkillName;
 use crate::store::{Store, Transaction, Unsettled};
 
 use super::apply::{self, Means};
-use super::parallel;
 use super::plan::{Action, Content, Plan, Step};
 use super::restore::{Supply, TRIES};
 use super::rollback;
@@ -36,7 +36,7 @@ pub(crate) struct Settled {
 /// What is worked with.
 pub(crate) struct Ground<'a> {
     pub(crate) store: &'a Store,
-    pub(crate) places: &'a Places,
+    pub(crate) places: &'a InstallDirs,
     pub(crate) world: &'a World<'a>,
     /// True when a change was found that the power cut had interrupted.
     pub(crate) was_interrupted: bool,
@@ -107,9 +107,11 @@ pub(crate) fn damaged<'r>(
         .iter()
         .flat_map(|one| one.installed(registry).into_iter().map(move |name| (name, one)))
         .collect();
-    let looked = parallel::run(parallel::cores(), &wanted, |(name, one)| match registry.skills.get(*name) {
-        Some(entry) if entry.mode != InstallMode::Live => look(name, entry, one, ground),
-        _ => Ok(None),
+    let looked = parallel::run_jobs(parallel::count_cores(), &wanted, |(name, one)| {
+        match registry.skills.get(*name) {
+            Some(entry) if entry.mode != InstallMode::Live => look(name, entry, one, ground),
+            _ => Ok(None),
+        }
     })?;
     let found = wanted.into_iter().zip(looked).filter_map(|((name, one), is_edited)| {
         let (name, entry) = registry.skills.get_key_value(name)?;
@@ -123,15 +125,15 @@ fn look(name: &SkillName, entry: &LockEntry, one: &Unsettled, ground: &Ground<'_
     let (mut is_damaged, mut is_edited) = (false, false);
     for (n, root) in ground.places.roots_of(entry)?.iter().enumerate() {
         let folder = root.join(name.as_str());
-        match disk::look(&folder)? {
-            OnDisk::Folder(files) if n == 0 || entry.mode == InstallMode::Copy => {
-                for drift in disk::drift(&entry.files, &files) {
+        match inspect_folder(&folder)? {
+            FolderState::Folder(files) if n == 0 || entry.mode == InstallMode::Copy => {
+                for drift in find_drift(&entry.files, &files) {
                     let is_ours = is_ours(&folder, &drift, one);
                     is_damaged |= is_ours;
                     is_edited |= !is_ours;
                 }
             }
-            OnDisk::Missing => is_damaged |= ground.was_interrupted,
+            FolderState::Missing => is_damaged |= ground.was_interrupted,
             _ => {}
         }
     }
@@ -219,7 +221,7 @@ fn turn_back(
     if transaction.registry() != registry || supply.lacks(&wanted) {
         return Ok(None);
     }
-    let seen = ground.places.see_recorded(state.keys(), registry)?;
+    let seen = ground.places.inspect_recorded(state.keys(), registry)?;
     let mut plan = rollback::plan(&state, registry, &seen, supply, true)?;
     for step in &mut plan.steps {
         // What is damaged is no edit that anybody would want back.
@@ -238,6 +240,7 @@ fn run(plan: Plan, transaction: Transaction, ground: &Ground<'_>) -> Result<()> 
         limits: &ground.world.settings.limits,
         now: ground.world.env.now,
         command: "restore",
+        progress: ground.world.progress,
     };
     apply::apply(plan, transaction, &means).map(drop)
 }
