@@ -57,7 +57,8 @@ impl Place {
     }
 
     fn understand(text: &str) -> Result<Self> {
-        let text = text.trim_ascii();
+        let text = with_host_in_lower_case(text.trim_ascii());
+        let text = text.as_str();
         let (body, fragment) = text.split_once('#').map_or((text, None), |(body, rest)| (body, Some(rest)));
         let web = body.starts_with("https://") || body.starts_with("http://");
         if let Some(url) = web.then(|| Url::parse(body).ok()).flatten() {
@@ -70,10 +71,12 @@ impl Place {
         let Some((base, manifest)) = split_manifest(body.trim_end_matches('/')) else {
             return Ok(Self::Tree { request: Box::new(Request::parse(text)?), manifest: None });
         };
-        if web && !is_page(body) {
-            return Url::parse(body)
-                .map(Self::File)
-                .map_err(|e| error!(Usage, "the URL cannot be read").cause(e));
+        if web {
+            let url = Url::parse(body).map_err(|e| error!(Usage, "the URL cannot be read").cause(e))?;
+            // As it is recorded: without a port that goes without saying.
+            if !is_page(url.as_str()) {
+                return Ok(Self::File(url));
+            }
         }
         let base = folder_page(base);
         let base = match fragment {
@@ -123,6 +126,20 @@ fn is_here(address: &str) -> bool {
         return !address.contains('@') || address.starts_with(['/', '.', '~']);
     };
     url.host().is_none() || is_loopback(&url)
+}
+
+/// A web address as its host is recorded, whatever letters were typed.
+fn with_host_in_lower_case(text: &str) -> String {
+    let host_at = text.find("://").map_or(0, |at| at + 3);
+    let end =
+        text.get(host_at..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(text.len(), |at| host_at + at);
+    match (text.get(..end), text.get(end..)) {
+        // Before the host there may be a user, whose letters are meant.
+        (Some(address), Some(rest)) if text.starts_with("http") && host_at > 0 && !address.contains('@') => {
+            address.to_ascii_lowercase() + rest
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// Hosts whose addresses of files lead into a repository.
@@ -300,6 +317,17 @@ mod tests {
             "https://raw.githubusercontent.com/o/r/main/.claude-plugin/marketplace.json",
             "github:o/r#main .claude-plugin/marketplace.json",
         );
+        // A host is the same in capitals; what is recorded of it is not typed that way.
+        check(
+            "https://rAw.githubusercontent.com/o/r/main/.claude-plugin/marketplace.json",
+            "github:o/r#main .claude-plugin/marketplace.json",
+        );
+        check(
+            "https://GitHub.com/o/r/blob/main/.claude-plugin/marketplace.json",
+            "github:o/r#main .claude-plugin/marketplace.json",
+        );
+        check("https://rAw.githubusercontent.com/h-p$ug:W?examp.+e/marketplace.json", "Usage");
+        check("https://Example.ORG/a/marketplace.json", "file https://example.org/a/marketplace.json");
         check("./m/.claude-plugin/marketplace.json", "./m .claude-plugin/marketplace.json");
         check("./marketplace.json", ". marketplace.json");
         check("/marketplace.json", "/ marketplace.json");
