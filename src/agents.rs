@@ -141,7 +141,7 @@ pub(crate) fn find(id: &str) -> Result<&'static Agent> {
 
 fn unknown(wanted: &str) -> Error {
     let shown = printable(wanted, false);
-    let error = error!(Usage, "there is no agent named `{shown}` in the table");
+    let error = error!(Usage, "unknown agent `{shown}`");
     let short = SHORT.iter().find(|(short, _)| *short == wanted).map(|(_, id)| *id);
     let near = |agent: &&Agent| strsim::damerau_levenshtein(agent.id, wanted) <= 2;
     let near = short.or_else(|| {

@@ -196,7 +196,8 @@ impl Catalog {
         match catalogue {
             Some(catalogue) if fatal.is_empty() => Ok(catalogue),
             _ => {
-                let error = error!(Invalid, "`{}` is no catalogue of a marketplace", printable(file, false));
+                let error =
+                    error!(Invalid, "`{}` is not a valid marketplace catalogue", printable(file, false));
                 let error = fatal.iter().fold(error, |error, finding| error.cause(finding));
                 Err(error.hint("`ba-agent marketplace validate PATH` says everything that is wrong with one"))
             }
@@ -229,7 +230,7 @@ impl Catalog {
         let (mut now, mut seen) = (name, BTreeSet::new());
         while !self.plugins.iter().any(|plugin| plugin.name == now) {
             if !seen.insert(now) {
-                return Err(error!(Invalid, "the renames of `{}` lead in a circle", printable(name, false))
+                return Err(error!(Invalid, "the renames of `{}` form a cycle", printable(name, false))
                     .cause(seen.into_iter().collect::<Vec<_>>().join(" -> ")));
             }
             now = match self.renames.get(now) {

@@ -79,22 +79,22 @@ pub(crate) struct Globals {
     /// Print one JSON document on stdout instead of text.
     #[arg(long, global = true)]
     json: bool,
-    /// Say nothing but errors.
+    /// Print only errors.
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Say more.
+    /// Print more details.
     #[arg(long, short, global = true)]
     verbose: bool,
-    /// Open no connection: use what is on this machine.
+    /// Open no connection: use only what is on this machine.
     #[arg(long, global = true)]
     offline: bool,
-    /// Ask nothing; answer every question with yes.
+    /// Answer every question with yes.
     #[arg(long, short, global = true)]
     yes: bool,
-    /// The skills of your user account instead of a project's.
+    /// Use the skills of your user account instead of a project's.
     #[arg(long, short, global = true)]
     global: bool,
-    /// The project's folder, instead of the one found from the working directory.
+    /// Use this project folder instead of the one found from the working directory.
     #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     project: Option<PathBuf>,
     /// When to use colour.
@@ -113,14 +113,14 @@ enum Command {
             ba-agent skill list\n  ba-agent skill update --dry-run\n  ba-agent skill rollback"
     )]
     Skill(Skill),
-    /// Look at the cache of skills, or make it smaller.
+    /// Show the cache of skills, or make it smaller.
     #[command(
         subcommand,
         arg_required_else_help = true,
         after_help = "Examples:\n  ba-agent cache size\n  ba-agent cache prune --to 100MiB"
     )]
     Cache(cache::Command),
-    /// Look for everything that could be wrong here, and mend what is safe to mend.
+    /// Look for everything that could be wrong here, and fix what is safe to fix.
     Doctor(doctor::Doctor),
     /// Register, list, update and check marketplaces: catalogues of skills.
     #[command(
@@ -140,7 +140,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Skill {
-    /// Install skills from a source, or what the registry says.
+    /// Install skills from a source, or restore those in the registry.
     #[command(visible_alias = "add")]
     Install(install::Install),
     /// Remove skills from every target and from the registry.
@@ -149,7 +149,7 @@ enum Skill {
     /// Move skills to what their reference is now.
     #[command(visible_alias = "upgrade")]
     Update(update::Update),
-    /// Say which skills are behind their source; changes nothing.
+    /// List the skills that are behind their source, without changing anything.
     Outdated(outdated::Outdated),
     /// Hold a skill at a commit.
     Pin(pin::Pin),
@@ -174,7 +174,7 @@ enum Skill {
     /// Check skills against the rules, all findings at once.
     #[command(visible_alias = "lint")]
     Validate(validate::Validate),
-    /// Hold what is on the disk against the registry, to the last byte.
+    /// Check the installed files against the registry.
     Verify(verify::Verify),
     /// Show the local edits of a skill, line by line.
     Diff(diff::Diff),
@@ -257,10 +257,10 @@ impl Context<'_> {
         match recovery {
             Recovery::Clean | Recovery::Running => {}
             Recovery::Finished => {
-                self.ui.note("a command was killed before; its change was complete and has been tidied up")
+                self.ui.note("an earlier command was killed; its change was complete and has been cleaned up")
             }
             Recovery::Undone => {
-                self.ui.note("a command was killed before; its half change has been turned back");
+                self.ui.note("an earlier command was killed; its unfinished change has been undone");
             }
             Recovery::Blocked(error) => {
                 let why = std::iter::once(error.message).chain(error.causes).collect::<Vec<_>>().join(": ");
@@ -313,7 +313,7 @@ impl Context<'_> {
         if self.env.is_temporary(data) {
             let data = data.display();
             self.ui.note(&format!(
-                "there is no home directory that can be written: what `rollback` needs is kept in `{data}`; \
+                "there is no writable home directory: what `rollback` needs is kept in `{data}`; \
                  set BA_AGENT_DATA_DIR to keep it elsewhere"
             ));
         }
@@ -343,7 +343,7 @@ impl Context<'_> {
         text.parse().map(std::time::Duration::from_secs).map_err(|_| {
             Error::new(
                 Kind::Usage,
-                format!("BA_AGENT_LOCK_TIMEOUT is `{text}`, which is no number of seconds"),
+                format!("BA_AGENT_LOCK_TIMEOUT is `{text}`, which is not a number of seconds"),
             )
         })
     }
@@ -360,7 +360,7 @@ impl Context<'_> {
     pub(crate) fn tell_hidden(&self, all: &Marketplaces, concerns: impl Fn(&str) -> bool) {
         for (name, own, hidden) in all.hiding().filter(|(name, ..)| concerns(name)) {
             self.ui.note(&format!(
-                "`{name}` is {} here: this project has a marketplace of that name, and yours ({}) is not asked",
+                "`{name}` is {} here: this project has a marketplace of that name, so yours ({}) is not used",
                 own.source, hidden.source
             ));
         }

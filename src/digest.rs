@@ -62,8 +62,8 @@ impl FromStr for Digest {
         let digits = text.trim().strip_prefix("sha256:").map(str::to_ascii_lowercase);
         match digits.filter(|digits| is_sha256(digits)) {
             Some(digits) => Ok(Self(digits)),
-            None => Err(error!(Usage, "`{}` is no digest", printable(text, false))
-                .hint("a digest is written `sha256:` and 64 hex digits")),
+            None => Err(error!(Usage, "`{}` is not a valid digest", printable(text, false))
+                .hint("expected `sha256:` and 64 hex digits")),
         }
     }
 }
@@ -109,13 +109,17 @@ impl TreeDigest {
     /// that is there already.
     pub(crate) fn add(&mut self, path: &RelPath, mode: &str, sha256: &str) -> Result<()> {
         if !matches!(mode, "100644" | "100755" | "120000") {
-            fail!(Integrity, "`{path}` has the mode `{}`, which is never installed", printable(mode, false));
+            fail!(
+                Integrity,
+                "`{path}` has the mode `{}`, expected 100644, 100755 or 120000",
+                printable(mode, false)
+            );
         }
         if !is_sha256(sha256) {
             fail!(Integrity, "the sha256 of `{path}` is not 64 lower-case hex digits");
         }
         if self.files.insert(path.as_str().to_owned(), format!("{mode} {sha256}")).is_some() {
-            fail!(Integrity, "`{path}` is there twice");
+            fail!(Integrity, "`{path}` is listed twice");
         }
         Ok(())
     }

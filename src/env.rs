@@ -60,7 +60,7 @@ impl Env {
         if let Some(epoch) = env.var("SOURCE_DATE_EPOCH") {
             let seconds = epoch.parse().ok().and_then(|s| Timestamp::from_second(s).ok());
             env.now = seconds.ok_or_else(|| {
-                error!(Usage, "SOURCE_DATE_EPOCH is `{epoch}`, which is no number of seconds")
+                error!(Usage, "SOURCE_DATE_EPOCH is `{epoch}`, which is not a number of seconds")
             })?;
         }
         Ok(env)
@@ -162,7 +162,7 @@ impl Env {
             return Ok(path);
         }
         ProjectDirs::from("", "", "ba-agent").map(|dirs| of(&dirs)).ok_or_else(|| {
-            error!(Failed, "no home directory: there is no place for settings and caches")
+            error!(Failed, "no home directory, so no folder for settings and caches")
                 .hint(format!("set HOME, or {variable} to a folder"))
         })
     }

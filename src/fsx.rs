@@ -155,7 +155,7 @@ pub(crate) fn create_private_folders(folder: &Path) -> io::Result<Vec<PathBuf>> 
         builder.mode(0o700);
     }
     builder.create(folder).map_err(|e| {
-        io::Error::new(e.kind(), format!("the folder `{}` cannot be made: {e}", folder.display()))
+        io::Error::new(e.kind(), format!("the folder `{}` cannot be created: {e}", folder.display()))
     })?;
     Ok(missing.into_iter().rev().collect())
 }
@@ -279,8 +279,8 @@ pub(crate) fn open_plain_file(path: &Path) -> Result<Option<(std::fs::File, u64)
         options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
     }
     let not_a_file = || {
-        error!(Conflict, "`{}` is not a plain file", path.display())
-            .hint("move it away; only a file, or a link to one, is read under that name")
+        error!(Conflict, "`{}` is not a regular file", path.display())
+            .hint("move it away; only a file, or a link to one, is read at that path")
     };
     let file = match options.open(path) {
         Ok(file) => file.into_parts().0,
@@ -300,8 +300,11 @@ pub(crate) fn open_plain_file(path: &Path) -> Result<Option<(std::fs::File, u64)
 /// The error for a link to something that is not there.
 pub(crate) fn leads_nowhere(link: &Path, target: &Path) -> Error {
     error!(Conflict, "`{}` is a link that leads nowhere", link.display())
-        .cause(format!("it says `{}`, where there is nothing", printable(&target.to_string_lossy(), false)))
-        .hint("make what it leads to, or remove the link")
+        .cause(format!(
+            "it points at `{}`, which does not exist",
+            printable(&target.to_string_lossy(), false)
+        ))
+        .hint("create its target, or remove the link")
 }
 
 /// The bytes of a plain file of at most `largest` bytes; `None` where there is none.
@@ -319,7 +322,7 @@ pub(crate) fn read_plain_file(path: &Path, largest: u64) -> Result<Option<Vec<u8
     }
     if size > largest || bytes.len() as u64 > largest {
         return Err(error!(Invalid, "`{}` has more than {largest} bytes", path.display())
-            .hint("no file of ours is that large: restore it, or move it away"));
+            .hint("ba-agent never writes a file that large: restore it, or move it away"));
     }
     Ok(Some(bytes))
 }

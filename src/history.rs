@@ -200,7 +200,7 @@ impl History {
 
 fn read(file: &Path) -> Result<Record> {
     let unreadable = || format!("the record of a change, `{}`, cannot be read", file.display());
-    let hint = "move it away: what it and the changes before it did can then no longer be turned back";
+    let hint = "move it away: it and the changes before it can then no longer be rolled back";
     let bytes = fsx::read_plain_file(file, LARGEST).context(unreadable).map_err(|e| e.hint(hint))?;
     serde_json::from_slice(&bytes.unwrap_or_default())
         .map_err(|e| error!(Invalid, "{}", unreadable()).cause(e).hint(hint))

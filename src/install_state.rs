@@ -164,7 +164,7 @@ pub(crate) fn read_entry(folder: &Path, path: &str, line: &str) -> Result<Vec<u8
             .hint("move it out of the skill's folder")),
         _ => match fsx::read_plain_file(&at, LARGEST_FILE)? {
             Some(bytes) => Ok(bytes),
-            None => Err(error!(Failed, "`{}` is there no more", at.display())),
+            None => Err(error!(Failed, "`{}` no longer exists", at.display())),
         },
     }
 }
@@ -216,7 +216,7 @@ pub(crate) fn harmless_hints(drifts: &[Drift], skills: &str) -> Vec<String> {
     let mut why = Vec::new();
     if is(DriftKind::LineEnds) {
         why.push(format!(
-            "only line ends differ, as git's `core.autocrlf` changes them: keep git from it with the line \
+            "only line ends differ, as git's `core.autocrlf` changes them: turn that off with the line \
              `{skills}/** -text` in `.gitattributes`, then put the files back with `ba-agent skill install --force`"
         ));
     }
@@ -289,7 +289,7 @@ const LARGEST_FILE: u64 = 2 << 30;
 /// sha256 of a file, read piece by piece: memory stays small, whatever lies in the folder.
 fn hash_file(path: &Path) -> Result<String> {
     let Some((mut file, size)) = fsx::open_plain_file(path)? else {
-        return Err(error!(Failed, "`{}` is there no more", path.display()));
+        return Err(error!(Failed, "`{}` no longer exists", path.display()));
     };
     if size > LARGEST_FILE {
         return Ok("larger-than-any-skill".to_owned());

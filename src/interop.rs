@@ -87,7 +87,7 @@ impl SkippedSkill {
 pub(crate) fn read(file: &str, text: &str) -> Result<LockImport> {
     let shown = printable(file, false);
     if let Some(line) = conflict_marker(text) {
-        return Err(error!(Invalid, "`{shown}` has conflict markers of git in line {line}")
+        return Err(error!(Invalid, "`{shown}` has git conflict markers on line {line}")
             .hint("keep one side of each conflict and delete the markers, then import it again"));
     }
     let lower = file.to_ascii_lowercase();
@@ -97,14 +97,14 @@ pub(crate) fn read(file: &str, text: &str) -> Result<LockImport> {
     if lower.ends_with(".yaml") || lower.ends_with(".yml") {
         return apm::read(&shown, text);
     }
-    Err(error!(Usage, "`{shown}` is no lock file that can be imported")
+    Err(error!(Usage, "`{shown}` is not a lock file that can be imported")
         .hint("skills-lock.json, .skill-lock.json and apm.lock.yaml can"))
 }
 
 fn unknown_version(file: &str, version: &str, known: &str) -> Error {
     let shown = printable(version, false);
-    error!(Conflict, "`{file}` has version {shown}, which is not known here")
-        .hint(format!("known are {known}; is there a newer ba-agent?"))
+    error!(Conflict, "`{file}` has the unknown version {shown}")
+        .hint(format!("known versions are {known}; a newer ba-agent may read it"))
 }
 
 /// The request that the parts of an entry make. `path` is the skill's folder or its
@@ -133,7 +133,7 @@ fn request(source: &str, reference: Option<&str>, path: &str) -> Result<Request>
         });
     }
     if matches!(request.source, Source::Marketplace { .. } | Source::Builtin { .. }) {
-        return Err(error!(Usage, "`{}` is no place that a lock file can name", request.source));
+        return Err(error!(Usage, "`{}` cannot be named as a source by a lock file", request.source));
     }
     Ok(request)
 }

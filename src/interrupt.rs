@@ -25,7 +25,7 @@ pub(crate) fn is_requested() -> bool {
 
 /// The error that a stopped command ends with.
 pub(crate) fn error() -> Error {
-    Error::new(Kind::Interrupted, "stopped by Ctrl-C; what was not finished is undone")
+    Error::new(Kind::Interrupted, "stopped by Ctrl-C; unfinished changes are undone")
 }
 
 /// To be asked between two steps.

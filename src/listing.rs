@@ -195,11 +195,11 @@ impl Listing {
 /// `Invalid`, naming the first entry that breaks a rule and the rule.
 pub(crate) fn check_portable(entries: &[FileEntry], limits: &Limits) -> Result<()> {
     if entries.len() > limits.skill_files {
-        fail!(Invalid, "{} files: a skill may have {}", entries.len(), limits.skill_files);
+        fail!(Invalid, "{} files; the limit for a skill is {}", entries.len(), limits.skill_files);
     }
     let total: u64 = entries.iter().map(|e| e.size).sum();
     if total > limits.unpacked {
-        fail!(Invalid, "{total} bytes: a skill may have {}", limits.unpacked);
+        fail!(Invalid, "{total} bytes; the limit for a skill is {}", limits.unpacked);
     }
     let mut folded: BTreeMap<String, &str> = BTreeMap::new();
     let mut folders: BTreeSet<&str> = BTreeSet::new();
@@ -229,7 +229,7 @@ pub(crate) fn check_portable(entries: &[FileEntry], limits: &Limits) -> Result<(
 fn claim<'a>(folded: &mut BTreeMap<String, &'a str>, path: &'a str) -> Result<()> {
     if let Some(twin) = folded.insert(fold(path), path) {
         if twin == path {
-            fail!(Invalid, "`{path}` is there twice");
+            fail!(Invalid, "`{path}` is listed twice");
         }
         fail!(Invalid, "`{twin}` and `{path}` are one name on some file systems");
     }
@@ -242,7 +242,7 @@ fn check_entry(entry: &FileEntry, limits: &Limits) -> Result<()> {
         fail!(Invalid, "`{path}` lies deeper than {} folders", limits.depth);
     }
     if entry.size > limits.file {
-        fail!(Invalid, "`{path}` has {} bytes: a file may have {}", entry.size, limits.file);
+        fail!(Invalid, "`{path}` has {} bytes; the limit for a file is {}", entry.size, limits.file);
     }
     match &entry.node {
         Node::Submodule => fail!(Invalid, "`{path}` is a git submodule, which is never fetched"),

@@ -189,7 +189,7 @@ pub(crate) fn windows_fault(name: &str) -> Option<&'static str> {
                 matches!((digits.next(), digits.next()), (Some('1'..='9' | '¹' | '²' | '³'), None))
             })
         });
-    device.then_some("is the name of a device on Windows")
+    device.then_some("is a device name on Windows")
 }
 
 #[cfg(test)]

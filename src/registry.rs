@@ -143,7 +143,9 @@ impl ReferenceRecord {
             Self::Tag(name) => Reference::Tag(name.clone()),
             Self::Sha(sha) => Reference::Sha(sha.parse()?),
             Self::Range(range) => Reference::Range(
-                range.parse().map_err(|e| error!(Invalid, "`{range}` is no version range").cause(e))?,
+                range
+                    .parse()
+                    .map_err(|e| error!(Invalid, "`{range}` is not a valid version range").cause(e))?,
             ),
         })
     }
@@ -211,7 +213,7 @@ impl PinRecord {
         if let Some(commit) = &self.commit {
             let sha: Sha = commit
                 .parse()
-                .map_err(|_| error!(Invalid, "the commit `{commit}` in the registry is no full sha"))?;
+                .map_err(|_| error!(Invalid, "the commit `{commit}` in the registry is not a full sha"))?;
             return Ok(Revision::Commit(sha));
         }
         if let Some(archive) = &self.archive {
@@ -276,7 +278,7 @@ fn read<'t, T: Versioned<'t>>(text: &'t str, file: &str) -> Result<T> {
         Err(e) if e.is_data() => check_version(None, file)?,
         Err(e) => return Err(no_json(text, file, &e, restore)),
     }
-    Err(error!(Invalid, "`{file}` is no valid registry in line {}, column {}", wrong.line(), wrong.column())
+    Err(error!(Invalid, "`{file}` is not a valid registry: line {}, column {}", wrong.line(), wrong.column())
         .cause(wrong)
         .hint(restore))
 }
@@ -292,10 +294,10 @@ struct SchemaHead {
 /// only here is it looked for.
 fn no_json(text: &str, file: &str, e: &serde_json::Error, restore: String) -> Error {
     if let Some(line) = conflict_marker(text) {
-        return error!(Invalid, "`{file}` has conflict markers of git in line {line}")
+        return error!(Invalid, "`{file}` has git conflict markers on line {line}")
             .hint("keep one side of each conflict, delete the markers, then run `ba-agent skill install`");
     }
-    error!(Invalid, "`{file}` is no valid JSON in line {}, column {}", e.line(), e.column())
+    error!(Invalid, "`{file}` is not valid JSON: line {}, column {}", e.line(), e.column())
         .cause(e)
         .hint(restore)
 }
@@ -308,12 +310,11 @@ fn check_version(version: Option<&str>, file: &str) -> Result<()> {
             Err(error!(Conflict, "`{file}` has schema version {version}; this program knows {MAJOR}")
                 .hint("update ba-agent; the file was not changed"))
         }
-        _ => {
-            Err(error!(Invalid, "`{file}` is no skills registry: it has no `schema_version` such as \"1.0\"")
-                .hint(
-                    "restore it from version control, or move it away and install again; it was not changed",
-                ))
-        }
+        _ => Err(error!(
+            Invalid,
+            "`{file}` is not a skills registry: it has no `schema_version` such as \"1.0\""
+        )
+        .hint("restore it from version control, or move it away and install again; it was not changed")),
     }
 }
 

@@ -31,7 +31,7 @@ impl Scope {
     pub(crate) fn find(env: &Env, global: bool, project: Option<&Path>) -> Result<Self> {
         if global {
             if project.is_some() {
-                fail!(Usage, "`--global` and `--project` exclude each other");
+                fail!(Usage, "`--global` and `--project` cannot be used together");
             }
             let home = env.home.clone().ok_or_else(|| error!(Failed, "there is no home directory"))?;
             return Ok(Self::User { home, config: env.config_dir()? });

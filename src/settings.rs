@@ -209,7 +209,7 @@ impl TryFrom<serde_yaml::Value> for Size {
 /// What is wrong with the text, in a sentence.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let text = text.trim();
-    let no_size = || format!("`{}` is no size; write for instance 1GiB", printable(text, false));
+    let no_size = || format!("`{}` is not a valid size; write for example 1GiB", printable(text, false));
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -276,7 +276,7 @@ impl Settings {
     fn set_from_project(&mut self, key: Key, value: Value, env: &Env, file: &Path) -> Result<()> {
         let refused = |what: &str| error!(Usage, "`{}` in `{}` {what}", key.name(), file.display());
         if value.texts().any(|text| text.contains("${")) {
-            return Err(refused("takes a variable's value")
+            return Err(refused("uses an environment variable")
                 .hint("a project could send your variables anywhere: write the value out, or set it in your own settings"));
         }
         match key.rule().project {
@@ -294,14 +294,14 @@ impl Settings {
                 if !self.is_narrower(&before) {
                     *self = before;
                     self.ignored.push(format!(
-                        "`{}: {wanted}` in `{}` is wider than yours and does not count",
+                        "`{}: {wanted}` in `{}` is higher than your own limit and is ignored",
                         key.name(),
                         file.display()
                     ));
                 }
             }
             Project::Never => {
-                return Err(refused("is not the project's to say").hint(format!(
+                return Err(refused("cannot be set by a project").hint(format!(
                     "put `{}` into your own settings; `ba-agent doctor --global --verbose` names their folder",
                     key.name()
                 )));
@@ -459,7 +459,7 @@ pub(crate) fn leads_out(path: &Path, root: &Path, allowed: &[PathBuf]) -> Option
 pub(crate) fn leads_out_error(what: &str, path: &Path, outside: &Path) -> Error {
     error!(Usage, "the {what} `{}` of the project leads out of it", path.display())
         .cause(format!("without links it is `{}`", printable(&outside.to_string_lossy(), false)))
-        .hint("a project could have anything of yours changed: remove the link")
+        .hint("such a link could make a project change any of your files: remove it")
         .hint("if you trust it, name the folder it leads to under `skills: allow_links_to:` in your own settings")
 }
 
@@ -470,7 +470,7 @@ fn parse(text: &str, file: &Path) -> Result<Document> {
     serde_yaml::from_str(text).map_err(|e| {
         error!(Usage, "the settings in `{}` cannot be used", file.display())
             .cause(e)
-            .hint("mend the line that is named, or delete it; every key is optional")
+            .hint("fix the line above, or delete it; all keys are optional")
     })
 }
 
@@ -637,8 +637,8 @@ mod tests {
         for (text, words) in [
             ("skills:\n  instal_dir: x\n", "line 2"),
             ("skills: [", "line"),
-            ("skills:\n  cache_limit: lots\n", "no size"),
-            ("skills:\n  limits:\n    fil: 1\n", "no limit named"),
+            ("skills:\n  cache_limit: lots\n", "not a valid size"),
+            ("skills:\n  limits:\n    fil: 1\n", "unknown limit"),
             ("skills:\n  agents: cursor\n", "line"),
         ] {
             let error = load(text, "", &[]).unwrap_err();

@@ -83,7 +83,7 @@ pub(crate) fn read(
 pub(crate) fn too_large(manifest_name: &str, size: u64, profile: Profile, limits: &Limits) -> SkillManifest {
     let mut findings = Findings::new(profile, manifest_name);
     check_manifest_name(manifest_name, &mut findings);
-    let message = format!("{size} bytes: a manifest may have {}", limits.manifest);
+    let message = format!("{size} bytes; the limit for a manifest is {}", limits.manifest);
     findings.add(
         rules::MANIFEST_SIZE,
         Position::START,
@@ -127,7 +127,7 @@ fn decode<'a>(bytes: &'a [u8], findings: &mut Findings) -> Option<&'a str> {
         }
     };
     let Some(rest) = text.strip_prefix('\u{feff}') else { return Some(text) };
-    let help = "save the file without it: some agents find no frontmatter behind it";
+    let help = "save the file without it: some agents do not find the frontmatter after it";
     findings.add(rules::BYTE_ORDER_MARK, Position::START, "the file begins with a byte order mark", help);
     Some(rest)
 }
@@ -151,7 +151,7 @@ fn read_text(
         findings.add(
             rules::BODY_EMPTY,
             Position::line(parts.body_line),
-            "nothing stands below the frontmatter",
+            "there is nothing below the frontmatter",
             help,
         );
     }

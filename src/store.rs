@@ -270,7 +270,7 @@ impl Store {
         let transaction = self.lock(waiting)?;
         if self.needs_recovery() {
             journal::recover(self, &transaction.registry_file)
-                .context(|| "what a killed command left cannot be repaired".to_owned())?;
+                .context(|| "the changes of a killed command cannot be repaired".to_owned())?;
         }
         transaction.read()
     }
@@ -317,14 +317,14 @@ impl Store {
         if let Some(file) = in_the_way {
             return Err(error!(
                 Conflict,
-                "`{}` is not a folder, so there is no place for the registry",
+                "`{}` is not a folder, so the registry cannot be stored in it",
                 file.display()
             )
             .cause(format!("the registry is `{}`", self.registry.display()))
             .hint("move it away, or choose another file with the setting `skills.registry`"));
         }
         fsx::create_folders(folder)
-            .context(|| format!("the folder of the registry, `{}`, cannot be made", folder.display()))
+            .context(|| format!("the folder of the registry, `{}`, cannot be created", folder.display()))
     }
 }
 
@@ -334,7 +334,7 @@ fn shown(registry: &Path) -> String {
 
 fn text<'b>(bytes: &'b [u8], registry: &Path) -> Result<&'b str> {
     std::str::from_utf8(bytes).map_err(|e| {
-        error!(Invalid, "`{}` is no text: byte {} is not UTF-8", shown(registry), e.valid_up_to())
+        error!(Invalid, "`{}` is not valid UTF-8: byte {}", shown(registry), e.valid_up_to())
             .hint("restore it from version control, or move it away; it was not changed")
     })
 }

@@ -428,7 +428,7 @@ fn unwritten(error: &io::Error) -> Option<Error> {
     (error.kind() != io::ErrorKind::BrokenPipe).then(|| {
         Error::new(Kind::Failed, "the output could not be written to stdout in full")
             .cause(error)
-            .hint("whatever else the command did is done; where it only reads, run it again")
+            .hint("everything else the command did is done; if it only reads, run it again")
     })
 }
 

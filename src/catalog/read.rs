@@ -142,7 +142,7 @@ fn catalogue_name<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> 
         reader.say(
             rules::NAME_MISSING,
             name.offset(),
-            format!("`name` is {}, but should be a text", name.kind()),
+            format!("`name` is {}, but should be text", name.kind()),
             "",
         );
         return None;
@@ -152,7 +152,7 @@ fn catalogue_name<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> 
         reader.say(rules::NAME_INVALID, name.offset(), message, "use a-z, 0-9 and single hyphens");
     }
     if !reader.manner.official && is_reserved(&text) {
-        let message = format!("the name `{text}` is kept for marketplaces of Anthropic");
+        let message = format!("the name `{text}` is reserved for marketplaces of Anthropic");
         reader.say(rules::NAME_RESERVED, name.offset(), message, "other clients refuse it from anybody else");
     }
     Some(text.into_owned())
@@ -232,10 +232,7 @@ fn check_renames<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>, cata
         let (mut now, mut seen) = (key.text.to_string(), BTreeSet::new());
         let end = loop {
             if !seen.insert(now.clone()) {
-                break Some((
-                    rules::RENAMES_CYCLE,
-                    format!("the renames of `{}` lead in a circle", key.text),
-                ));
+                break Some((rules::RENAMES_CYCLE, format!("the renames of `{}` form a cycle", key.text)));
             }
             match catalogue.renames.get(&now) {
                 Some(Some(next)) => now.clone_from(next),
@@ -244,7 +241,7 @@ fn check_renames<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>, cata
                 None => {
                     break Some((
                         rules::RENAMES_TARGET,
-                        format!("`{}` is renamed to `{now}`, which is no entry", key.text),
+                        format!("`{}` is renamed to `{now}`, which is not an entry", key.text),
                     ));
                 }
             }
@@ -274,7 +271,7 @@ fn plugins<'a>(
     for item in items {
         let Some(plugin) = entry(reader, item, root) else { continue };
         if let Some(line) = names.insert(plugin.name.clone(), reader.line_of(item.offset())) {
-            let message = format!("an entry called `{}` is there already, in line {line}", plugin.name);
+            let message = format!("duplicate entry `{}`, first on line {line}", plugin.name);
             reader.say(rules::ENTRY_DUPLICATE, item.offset(), message, "give one of them another name");
         }
         plugins.push(plugin);
@@ -348,7 +345,7 @@ fn entry_name<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> 
         reader.say(
             rules::ENTRY_NAME,
             value.offset(),
-            "the `name` of an entry should be a text that is not empty",
+            "the `name` of an entry should be text that is not empty",
             "",
         );
         return None;

@@ -92,7 +92,7 @@ impl<'a> CatalogReader<'a> {
     /// The whole text as an object.
     pub(super) fn open(&mut self, text: &'a str) -> Option<JsonMembers<'a>> {
         if text.len() as u64 > MAX_BYTES {
-            let message = format!("{} bytes: a catalogue may have {MAX_BYTES}", text.len());
+            let message = format!("{} bytes; the limit for a catalogue is {MAX_BYTES}", text.len());
             self.note(rules::TOO_LARGE, 1, 1, &message, "");
             return None;
         }
@@ -128,7 +128,7 @@ impl<'a> CatalogReader<'a> {
         let mut seen = BTreeSet::new();
         for (key, _) in &pairs {
             if !seen.insert(key.text.as_ref()) {
-                let message = format!("the key `{}` is there twice", key.text);
+                let message = format!("duplicate key `{}`", key.text);
                 self.say(
                     rules::KEY_DUPLICATE,
                     key.offset,
@@ -210,12 +210,7 @@ impl<'a> CatalogReader<'a> {
         let sound = |item: &Json<'_>| item.text().is_some();
         if !sound(&value) && !value.list().is_some_and(|items| items.iter().all(sound)) {
             let message = "`skills` should be a path or a list of paths";
-            self.say(
-                rules::SKILLS_PATH,
-                value.offset(),
-                message,
-                "to pass over it would install other skills",
-            );
+            self.say(rules::SKILLS_PATH, value.offset(), message, "ignoring it would install other skills");
             return None;
         }
         let mut paths = Vec::new();

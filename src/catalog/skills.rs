@@ -50,7 +50,7 @@ impl EntrySkills {
             error = error.cause(reason);
         }
         for path in self.missing.iter().take(5) {
-            error = error.cause(format!("it lists `{path}`, where no skill is"));
+            error = error.cause(format!("it lists `{path}`, which has no skill"));
         }
         error
     }
@@ -75,7 +75,7 @@ pub(crate) fn resolve(
             "the entry `{}` is not strict, but its plugin.json declares parts too",
             printable(&plugin.name, false)
         )
-        .hint("which of the two holds cannot be said; tell whoever keeps the marketplace"));
+        .hint("it is unclear which of the two applies; tell the maintainer of the marketplace"));
     }
     let own = manifest.filter(|_| plugin.strict).and_then(|manifest| manifest.skills.as_ref());
     let listed: Vec<&String> = plugin.skills.iter().flatten().chain(own.into_iter().flatten()).collect();

@@ -138,7 +138,7 @@ fn git(address: &str, path: &Option<String>, at: &GitRevision, local: bool) -> R
     let shown = printable(address, false);
     let request = Request::parse(address).map_err(|e| of_catalogue(e, &shown))?;
     if !request.source.is_git() {
-        return Err(error!(Invalid, "`{shown}` is no git repository, but the entry says that it is"));
+        return Err(error!(Invalid, "`{shown}` is not a git repository, but the entry says that it is"));
     }
     check_reach(&request.source, local)?;
     let sha = at.sha.as_ref().map(Sha::as_str);
@@ -207,7 +207,7 @@ pub(super) fn read<'a>(
         None => match reader.members(value) {
             Some(members) => object(reader, value, &members, beside.clone())?,
             None => {
-                let message = format!("`source` is {}, but should be a text or an object", value.kind());
+                let message = format!("`source` is {}, but should be text or an object", value.kind());
                 reader.say(rules::SOURCE_TYPE, value.offset(), message, "");
                 return None;
             }
@@ -215,8 +215,8 @@ pub(super) fn read<'a>(
     };
     let is_git = matches!(source, EntrySource::Git { .. } | EntrySource::Github { .. });
     if !is_git && beside != GitRevision::default() {
-        let message = "`ref` or `sha` stands beside a source that has no commits of its own";
-        reader.say(rules::SOURCE_PIN, value.offset(), message, "give it a git source, or leave them away");
+        let message = "`ref` or `sha` is set for a source that has no commits";
+        reader.say(rules::SOURCE_PIN, value.offset(), message, "use a git source, or remove them");
         return None;
     }
     if !source.is_pinned() {
@@ -232,8 +232,8 @@ fn pin<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, name: &str
     let value = members.get(name)?;
     let text = value.text();
     if text.is_none() {
-        let message = format!("`{name}` is {}, but should be a text", value.kind());
-        reader.say(rules::SOURCE_PIN, value.offset(), message, "to ignore it would unpin the entry");
+        let message = format!("`{name}` is {}, but should be text", value.kind());
+        reader.say(rules::SOURCE_PIN, value.offset(), message, "ignoring it would unpin the entry");
     }
     text.map(|text| text.into_owned())
 }
@@ -243,7 +243,7 @@ fn revision<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Gi
     let Some(sha) = members.get("sha") else { return GitRevision { reference, sha: None } };
     let parsed = sha.text().and_then(|text| text.parse::<Sha>().ok());
     if parsed.is_none() {
-        let message = "`sha` is no full commit sha of 40 hex digits";
+        let message = "`sha` is not a full commit sha of 40 hex digits";
         reader.say(rules::SOURCE_SHA, sha.offset(), message, "a short or misspelt sha pins nothing");
     }
     GitRevision { reference, sha: parsed }
@@ -330,12 +330,12 @@ fn object<'a>(
             return None;
         }
         other => {
-            let message = format!("`{other}` is no type of source that is known here");
+            let message = format!("unknown source type `{other}`");
             reader.say(
                 rules::SOURCE_TYPE,
                 value.offset(),
                 message,
-                "known are github, url, git, git-subdir, npm, archive, local",
+                "known types are github, url, git, git-subdir, npm, archive, local",
             );
             return None;
         }
@@ -366,7 +366,7 @@ fn keys<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, known: &[
                 rules::SOURCE_PIN,
                 key.offset,
                 message,
-                "to ignore it would unpin the entry; write `sha`, `ref` or `sha256` as the type has it",
+                "ignoring it would unpin the entry; write `sha`, `ref` or `sha256` as the type has it",
             );
             sound = false;
         } else {
@@ -449,7 +449,8 @@ fn remote<'a>(
             let path = path_at(reader, value, &url)?;
             return Some(EntrySource::Relative { path });
         }
-        let message = format!("`{url}` is no address: it would be a folder of whoever installs");
+        let message =
+            format!("`{url}` is not a URL: it would be a folder on the machine of whoever installs");
         reader.say(
             rules::SOURCE_ADDRESS,
             members.offset_of("url"),

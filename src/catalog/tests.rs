@@ -239,7 +239,7 @@ fn names_are_found_through_renames_and_doubles_are_not_guessed_at() {
     assert_eq!(catalogue.find("old").unwrap().name, "new");
     for (name, kind, word) in [
         ("gone", Kind::NotFound, "withdrawn"),
-        ("a", Kind::Invalid, "circle"),
+        ("a", Kind::Invalid, "cycle"),
         ("two", Kind::Invalid, "two entries"),
         ("nwe", Kind::NotFound, "no entry `nwe`"),
         ("lost", Kind::NotFound, "no entry `nowhere`"),
@@ -479,7 +479,7 @@ fn an_entry_without_skills_says_what_it_has() {
     assert_eq!(error.kind, Kind::NotFound);
     assert_eq!(
         error.causes,
-        ["it has 2 agents, 1 command, 1 hook, 1 MCP server", "it lists `p/none`, where no skill is"]
+        ["it has 2 agents, 1 command, 1 hook, 1 MCP server", "it lists `p/none`, which has no skill"]
     );
     assert_eq!(
         look("r", json!({ "lspServers": { "x": {} } }), None).causes,

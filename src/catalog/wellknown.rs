@@ -74,16 +74,14 @@ pub(crate) fn read(text: &str, url: &Url) -> Result<WellKnownCatalog> {
 
 fn parse(text: &str, url: &Url) -> Result<WellKnownIndex> {
     let index: WellKnownIndex = serde_json::from_str(text).map_err(|e| {
-        error!(Invalid, "`{}` is no index of skills", printable(url.as_str(), false)).cause(e)
+        error!(Invalid, "`{}` is not a valid index of skills", printable(url.as_str(), false)).cause(e)
     })?;
     match index.schema.as_deref().filter(|schema| *schema != SCHEMA) {
         None => Ok(index),
-        Some(schema) => Err(error!(
-            Invalid,
-            "the index has the schema `{}`, which is not known here",
-            printable(schema, false)
-        )
-        .hint(format!("known is `{SCHEMA}`; a newer ba-agent may know more"))),
+        Some(schema) => {
+            Err(error!(Invalid, "the index has the unknown schema `{}`", printable(schema, false))
+                .hint(format!("this version reads `{SCHEMA}`; a newer ba-agent may read it")))
+        }
     }
 }
 
@@ -92,7 +90,7 @@ fn new(skill: &WellKnownSkill, index: &Url) -> Result<EntrySource, String> {
     let address = skill.url.as_deref().ok_or("it has no `url`")?;
     let url = index.join(address).map_err(|e| format!("its `url` cannot be read: {e}"))?;
     let digest = skill.digest.as_deref().ok_or("it has no `digest`")?;
-    let sha256: Digest = digest.parse().map_err(|_| "its `digest` is no sha256".to_owned())?;
+    let sha256: Digest = digest.parse().map_err(|_| "its `digest` is not a sha256".to_owned())?;
     let url = url.to_string();
     match skill.kind.as_deref() {
         Some("skill-md") => Ok(EntrySource::Manifest { url, sha256 }),

@@ -8,31 +8,31 @@ use crate::error::{Result, error};
 use crate::settings::bytes;
 use crate::text::{count_noun, format_bytes};
 
-/// Look at the cache of skills, or make it smaller.
+/// Show the cache of skills, or make it smaller.
 #[derive(Debug, Subcommand)]
-#[command(long_about = "Look at the cache of skills, or make it smaller.\n\n\
+#[command(long_about = "Show the cache of skills, or make it smaller.\n\n\
         The cache keeps every installed tree by its digest, for all projects of a user: so that \
         installing again, going back and comparing need no connection. It may be deleted at any \
-        moment, also while other commands use it; what comes out of it is verified.")]
+        moment, also while other commands use it; everything that is read from it is verified.")]
 pub(crate) enum Command {
     /// Print the folder of the cache.
     #[command(after_help = "Examples:\n  ba-agent cache dir\n  du -sh \"$(ba-agent cache dir)\"")]
     Dir,
-    /// Say how much the cache holds.
+    /// Show how much is in the cache.
     #[command(after_help = "Examples:\n  ba-agent cache size\n  ba-agent cache size --json | jq .bytes")]
     Size,
-    /// Remove what was not used for longest, down to the limit of the settings.
+    /// Remove the least recently used entries, down to the limit in the settings.
     Prune(Prune),
     /// Remove everything in the cache.
     #[command(after_help = "Examples:\n  ba-agent cache clear\n  ba-agent cache clear --yes")]
     Clear,
 }
 
-/// Remove what was not used for longest, down to the limit of the settings.
+/// Remove the least recently used entries, down to the limit in the settings.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ba-agent cache prune\n  ba-agent cache prune --to 100MiB")]
 pub(crate) struct Prune {
-    /// Down to this size instead, for instance 100MiB.
+    /// The size to shrink to instead, for example 100MiB.
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     to: Option<u64>,
 }
@@ -79,8 +79,8 @@ fn tell(cx: &Context<'_>, cache: &Cache, limit: u64) {
 fn clear(cx: &Context<'_>, cache: &Cache) -> Result<()> {
     let held = cache.size();
     if held.bytes > 0 && !cx.ui.confirm(&clear_question(held))? {
-        return Err(error!(Usage, "the cache was not cleared: nobody said yes")
-            .hint("without a terminal to ask on, say it in advance: `ba-agent cache clear --yes`"));
+        return Err(error!(Usage, "not confirmed; nothing was deleted")
+            .hint("without a terminal confirm in advance: `ba-agent cache clear --yes`"));
     }
     removed(cx, cache, cache.clear());
     Ok(())

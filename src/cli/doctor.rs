@@ -15,21 +15,21 @@ use crate::text::count_noun;
 /// At most this many files or names are printed below a finding; `--json` has all.
 const NAMED: usize = 10;
 
-/// Look for everything that could be wrong here, and mend what is safe to mend.
+/// Look for everything that could be wrong here, and fix what is safe to fix.
 #[derive(Debug, Args)]
 #[command(
-    long_about = "Look for everything that could be wrong here, and mend what is safe to mend.\n\n\
-        Drift and missing links of installed skills, folders that the registry does not know, what \
+    long_about = "Look for everything that could be wrong here, and fix what is safe to fix.\n\n\
+        Drift and missing links of installed skills, folders that are not in the registry, what \
         killed commands left, a registry or settings that cannot be read, cache and data folder, \
         tokens, names that project and user both have, and the programs beside this one. Opens no \
         connection and starts no program. Without --fix it changes nothing; each finding says what \
-        --fix would do. With --fix it ends what a killed command began, removes what such a command \
+        --fix would do. With --fix it finishes what a killed command began, removes what such a command \
         left, and makes missing links; edited files are never touched.",
     after_help = "Examples:\n  ba-agent doctor\n  ba-agent doctor --fix\n  ba-agent doctor --global --verbose\n\n\
         Exit status: 0 nothing is wrong (or no longer), 6 something is wrong."
 )]
 pub(crate) struct Doctor {
-    /// Mend what is safe to mend.
+    /// Fix what is safe to fix.
     #[arg(long)]
     fix: bool,
 }
@@ -113,7 +113,7 @@ fn tell(cx: &Context<'_>, place: &Place, seen: &Examination, mended: &[Finding])
     }
     seen.findings.iter().for_each(|finding| one(cx, finding));
     let verdict = match wrong {
-        0 => "nothing is wrong".to_owned(),
+        0 => "no problems found".to_owned(),
         n => format!("{} wrong", count_noun(n, "thing")),
     };
     let notes = seen.findings.len() - wrong;

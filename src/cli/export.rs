@@ -14,7 +14,7 @@ use crate::skill::SkillName;
 #[derive(Debug, Args)]
 #[command(
     long_about = "Write what is installed as another tool's lock file, so that people with that tool get \
-        the same skills. What it has no way to say is named on stderr.",
+        the same skills. What that format cannot express is named on stderr.",
     after_help = "Examples:\n  ba-agent skill export --output skills-lock.json\n  \
         ba-agent skill export --format skills-lock"
 )]

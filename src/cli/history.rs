@@ -23,7 +23,7 @@ impl History {
             return Ok(0);
         }
         if records.is_empty() {
-            cx.ui.note("no change is known here yet");
+            cx.ui.note("no changes are recorded yet");
             return Ok(0);
         }
         let cells = |record: &crate::history::Record| {

@@ -28,7 +28,7 @@ fn read(path: &Path) -> Result<String> {
     file.ok_or_else(not_there)?.take(LARGEST + 1).read_to_string(&mut text)?;
     if text.len() as u64 > LARGEST {
         return Err(error!(Invalid, "`{}` has more than {LARGEST} bytes", path.display())
-            .hint("lock files have some MB at most: is it the right one?"));
+            .hint("lock files have a few MB at most: is it the right file?"));
     }
     Ok(text)
 }
@@ -62,7 +62,7 @@ pub(super) fn gather(cx: &Context<'_>, place: &Place, file: &Path) -> Result<Vec
         all.push(gathered);
     }
     if all.is_empty() {
-        return Err(error!(NotFound, "`{}` names no skill that can be imported", file.display()));
+        return Err(error!(NotFound, "`{}` has no skill that can be imported", file.display()));
     }
     Ok(all)
 }
@@ -97,8 +97,8 @@ fn check(cx: &Context<'_>, skill: &ImportedSkill, candidate: &Candidate) -> Resu
     let content = FetchedSkill { digest, files, tree: pin.tree.as_deref(), archive: archive.as_ref() };
     match promise.is_kept(&content, |path| candidate.read(path))? {
         Some(false) if skill.commit.is_some() || matches!(promise, IntegrityClaim::Digest(_)) => {
-            Err(error!(Integrity, "`{}` is not what the lock file promised", skill.name)
-                .cause(format!("promised: {promise:?}"))
+            Err(error!(Integrity, "`{}` does not match the lock file", skill.name)
+                .cause(format!("expected: {promise}"))
                 .cause(format!("received: {digest}"))
                 .hint("nothing was changed; install it from its source if you trust what is there now"))
         }

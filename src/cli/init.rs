@@ -30,11 +30,11 @@ impl Init {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let name: SkillName = self.name.parse()?;
         if let Some(reason) = name.unportable() {
-            cx.ui.warn(&format!("`{name}` {reason}: many agents will not take it"));
+            cx.ui.warn(&format!("`{name}` {reason}: many agents do not accept it"));
         }
         let folder = cx.env.absolute(&self.dir).join(name.as_str());
         if fsx::exists(&folder) {
-            return Err(error!(Conflict, "`{}` is already there", folder.display())
+            return Err(error!(Conflict, "`{}` already exists", folder.display())
                 .hint("choose another name, or another folder with `--dir`"));
         }
         let made = fsx::create_folders(&folder)?;

@@ -21,14 +21,14 @@ use crate::source::{Request, Source};
 use crate::store::marketplaces::Marketplaces;
 use crate::text::count_noun;
 
-/// Install skills from a source, or what the registry says.
+/// Install skills from a source, or restore those in the registry.
 #[derive(Debug, Args)]
 #[command(
-    long_about = "Install skills from a source, or without one what the registry says.\n\n\
+    long_about = "Install skills from a source, or restore those in the registry.\n\n\
         SOURCE is github:owner/repo (or owner/repo), gitlab:group/repo, bitbucket:o/r, any git URL, \
         a URL from a browser, ./folder, ./archive.zip, https://…/archive.tar.gz, https://host/.well-known/skills/NAME, \
         builtin:NAME or NAME@MARKETPLACE (ENTRY:SKILL@MARKETPLACE, of any other name \"NAME\"@MARKETPLACE). \
-        Behind a repository may stand #REF (a branch, tag, sha or range such as ^1.2) and @SKILL.",
+        A repository may be followed by #REF (a branch, tag, sha or range such as ^1.2) and @SKILL.",
     after_help = "Examples:\n  \
         ba-agent skill install anthropics/skills --skill pdf --skill docx\n  \
         ba-agent skill install anthropics/skills@pdf\n  \
@@ -41,17 +41,17 @@ use crate::text::count_noun;
 pub(crate) struct Install {
     /// Where the skills come from.
     ///
-    /// Without one, the disk is brought to what the registry says.
+    /// Without one, the skills that the registry records are restored.
     #[arg(value_name = "SOURCE")]
     sources: Vec<String>,
-    /// Install what another tool's lock file names: skills-lock.json, .skill-lock.json or
+    /// Install the skills of another tool's lock file: skills-lock.json, .skill-lock.json or
     /// apm.lock.yaml.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["sources", "frozen", "skills", "all", "reference", "sha", "alias"], value_hint = clap::ValueHint::FilePath)]
     from: Option<PathBuf>,
     /// For CI: verify every byte, never write the registry, fail on any difference.
     #[arg(long, conflicts_with = "sources")]
     frozen: bool,
-    /// Only the skill of this name (repeatable).
+    /// Install only the skill of this name (repeatable).
     #[arg(long = "skill", short = 's', value_name = "NAME")]
     skills: Vec<String>,
     /// The marketplace that has it; SOURCE is then a name.
@@ -66,7 +66,7 @@ pub(crate) struct Install {
     /// Exactly this commit; the skill is pinned to it.
     #[arg(long, value_name = "SHA", conflicts_with = "reference")]
     sha: Option<String>,
-    /// The folder of the source to look into.
+    /// The folder of the source to search.
     #[arg(long, value_name = "PATH", alias = "path")]
     subdirectory: Option<String>,
     /// Install under this name.
@@ -84,19 +84,19 @@ pub(crate) struct Install {
     /// Link to a local folder instead of copying it, for authors.
     #[arg(long)]
     link: bool,
-    /// Replace what was edited or is in the way.
+    /// Replace edited skills and whatever is in the way.
     #[arg(long, short)]
     force: bool,
-    /// Let this finding of the rules pass (repeatable).
+    /// Allow this finding of the rules (repeatable).
     #[arg(long, value_name = "CODE")]
     allow: Vec<String>,
-    /// Fail where `--all` would leave out an invalid skill.
+    /// Fail if `--all` would leave out an invalid skill.
     #[arg(long)]
     strict: bool,
-    /// Refuse a commit that no branch or tag of the repository leads to.
+    /// Refuse a commit that no branch or tag of the repository contains.
     #[arg(long)]
     require_reachable: bool,
-    /// Say what would be done, change nothing.
+    /// Show what would be done, without changing anything.
     #[arg(long)]
     dry_run: bool,
 }
@@ -131,7 +131,7 @@ impl Install {
         let (report, in_place) = self.carry_out(cx, &place, wanted.collect())?;
         for one in &in_place {
             cx.ui.note(&format!(
-                "`{}` is in place: `{}` is its source and stays as it is",
+                "`{}` is already in place: `{}` is its source and is not changed",
                 one.name, one.place
             ));
         }
@@ -152,8 +152,8 @@ impl Install {
         };
         if place.scope.is_project() && (Path::new(path).is_absolute() || path.starts_with('~')) {
             cx.ui.warn(&format!(
-                "the registry will name `{path}`, a path of this machine: who else has the project cannot \
-                 restore from it (a relative path, or a repository, can be)"
+                "the registry will name `{path}`, a path on this machine: others with the project cannot \
+                 restore from it; use a relative path or a repository"
             ));
         }
     }
@@ -185,7 +185,7 @@ impl Install {
         }
         if !find_untracked.is_empty() {
             let names: Vec<&str> = find_untracked.iter().map(String::as_str).collect();
-            cx.ui.note(&format!("not in the registry, left alone: {}", some_of(&names, LISTED)));
+            cx.ui.note(&format!("not in the registry, not touched: {}", some_of(&names, LISTED)));
         }
         if report.skills.is_empty() {
             cx.ui.note(&format!("`{}` records no skills", place.store.registry_file().display()));
@@ -210,7 +210,7 @@ impl Install {
                 Err(error) => return Err(error),
             }
         }
-        Err(error!(Conflict, "other commands change these skills all the time")
+        Err(error!(Conflict, "other commands keep changing these skills")
             .hint("wait for them to end, then run the command again"))
     }
 
@@ -259,7 +259,7 @@ impl Install {
         ];
         match given.iter().find(|(_, given)| *given) {
             Some((flag, _)) => Err(error!(Usage, "`{flag}` needs a source")
-                .hint("without a source `install` brings the disk to what the registry says")),
+                .hint("without a source `install` restores what the registry records")),
             None => Ok(()),
         }
     }
@@ -356,9 +356,9 @@ fn choose(cx: &Context<'_>, ask: &Ask, offers: &[Offer]) -> Result<Vec<usize>> {
     let source = ask.request.source.display_name();
     if !cx.ui.interactive() {
         let names: Vec<&str> = offers.iter().map(|offer| offer.name.as_str()).collect();
-        let error = error!(Usage, "{source} has {}: say which", count_noun(offers.len(), "skill"))
+        let error = error!(Usage, "{source} has {}: specify one or more", count_noun(offers.len(), "skill"))
             .hint(format!("it has {}", some_of(&names, LISTED)));
-        return Err(error.hint("choose with `--skill NAME` (repeatable), or take them all with `--all`"));
+        return Err(error.hint("choose with `--skill NAME` (repeatable), or install all with `--all`"));
     }
     let lines: Vec<String> = offers.iter().map(Offer::line).collect();
     let chosen =

@@ -17,10 +17,10 @@ use crate::ops::list;
         ba-agent skill list --check\n  ba-agent skill list --no-check"
 )]
 pub(crate) struct List {
-    /// Say which skills were edited or are missing, also where no person reads.
+    /// Show which skills were edited or are missing, also without a terminal.
     #[arg(long)]
     check: bool,
-    /// Read the registry alone, also on a terminal.
+    /// Read only the registry, also on a terminal.
     #[arg(long, conflicts_with = "check")]
     no_check: bool,
 }

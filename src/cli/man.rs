@@ -12,7 +12,7 @@ use crate::error::Result;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  ba-agent man ~/.local/share/man/man1")]
 pub(crate) struct Man {
-    /// The folder; it is made if it is missing.
+    /// The folder; it is created if it does not exist.
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     dir: PathBuf,
 }

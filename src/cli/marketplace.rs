@@ -26,20 +26,20 @@ pub(crate) enum Marketplace {
         after_help = "Examples:\n  ba-agent marketplace list\n  ba-agent marketplace list --json"
     )]
     List,
-    /// Forget marketplaces; skills that came from them stay.
+    /// Remove marketplaces; skills installed from them stay.
     #[command(visible_alias = "rm", after_help = "Examples:\n  ba-agent marketplace remove anthropic")]
     Remove(Names),
-    /// Fetch the catalogues anew.
+    /// Fetch the catalogues again.
     Update(Update),
     /// Show the entries of a marketplace, or one of them.
     Show(Show),
     /// Check a marketplace.json, all findings at once.
     #[command(visible_alias = "lint")]
     Validate(Validate),
-    /// Search and install from marketplaces again that were switched off.
+    /// Search marketplaces that were disabled, and install from them, again.
     #[command(after_help = "Examples:\n  ba-agent marketplace enable anthropic")]
     Enable(Names),
-    /// Keep marketplaces registered, but neither search them nor install from them by name.
+    /// Keep marketplaces registered, but do not search them or install from them by name.
     #[command(after_help = "Examples:\n  ba-agent marketplace disable anthropic")]
     Disable(Names),
 }
@@ -48,9 +48,9 @@ pub(crate) enum Marketplace {
 #[derive(Debug, Args)]
 #[command(
     long_about = "Register a marketplace under a name of your choice.\n\n\
-        SOURCE is everything that `skill install` takes, the URL or path of a marketplace.json, or a host \
-        that serves an index of skills (https://host). A repository without a marketplace.json is a \
-        marketplace of its skills.",
+        SOURCE is anything that `skill install` accepts, the URL or path of a marketplace.json, or a host \
+        that serves an index of skills (https://host). A repository without a \
+        marketplace.json is a marketplace with its skills as entries.",
     after_help = "Examples:\n  \
         ba-agent marketplace add anthropic https://github.com/anthropics/skills\n  \
         ba-agent marketplace add copilot github/awesome-copilot#marketplace\n  \
@@ -58,13 +58,13 @@ pub(crate) enum Marketplace {
         ba-agent marketplace add acme https://acme.example"
 )]
 pub(crate) struct Add {
-    /// What it is called here: letters, digits, `-`, `_`.
+    /// The name to register it under: letters, digits, `-`, `_`.
     #[arg(value_name = "NAME")]
     name: String,
     /// Where it is.
     #[arg(value_name = "SOURCE")]
     source: String,
-    /// The catalogue in it, where several programs have one each.
+    /// The catalogue to use, if the source has several.
     #[arg(long, value_name = "PATH")]
     manifest: Option<String>,
     /// Replace a marketplace of this name.
@@ -80,13 +80,13 @@ pub(crate) struct Names {
     names: Vec<String>,
 }
 
-/// Fetch catalogues anew.
+/// Fetch catalogues again.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  ba-agent marketplace update\n  ba-agent marketplace update anthropic --json"
 )]
 pub(crate) struct Update {
-    /// The marketplaces; all of them without a name.
+    /// The marketplaces to update; all of them by default.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 }
@@ -165,7 +165,7 @@ impl Add {
             if request.skill.is_some() {
                 fail!(
                     Usage,
-                    "a marketplace is more than one skill: leave `@{}` away",
+                    "a marketplace is not a single skill: omit `@{}`",
                     request.skill.as_deref().unwrap_or("")
                 );
             }
@@ -176,7 +176,7 @@ impl Add {
         } else if self.manifest.is_some() {
             fail!(
                 Usage,
-                "`--manifest` names a file of a repository, folder or archive; `{}` is none",
+                "`--manifest` names a file of a repository, folder or archive; `{}` is not one of these",
                 self.source
             );
         }
@@ -188,7 +188,7 @@ impl Add {
         if self.force || !all.is_own(&self.name) || known.source == at.text() {
             return Ok(());
         }
-        Err(error!(Conflict, "there is a marketplace `{}` already: {}", self.name, known.source)
+        Err(error!(Conflict, "the marketplace `{}` already exists: {}", self.name, known.source)
             .hint("choose another name, or replace it with `--force`"))
     }
 }
@@ -198,7 +198,7 @@ fn check_name(name: &str) -> Result<()> {
     if Request::bare_name(name) == Some(name) {
         return Ok(());
     }
-    Err(error!(Usage, "`{}` cannot be the name of a marketplace", printable(name, false))
+    Err(error!(Usage, "`{}` is not a valid marketplace name", printable(name, false))
         .hint("use letters, digits, `-` and `_`"))
 }
 
@@ -521,7 +521,7 @@ fn manifest_at(path: &Path, typed: &Path) -> Result<(PathBuf, String)> {
     let found = MANIFESTS.iter().map(|(name, _)| *name).find(|name| path.join(name).is_file());
     let name = found.ok_or_else(|| {
         error!(NotFound, "there is no marketplace.json in `{}`", printable(&shown, false))
-            .hint(format!("looked for were {}", MANIFESTS.map(|(name, _)| name).join(", ")))
+            .hint(format!("looked for {}", MANIFESTS.map(|(name, _)| name).join(", ")))
     })?;
     Ok((path.join(name), if shown == "." { name.to_owned() } else { format!("{shown}/{name}") }))
 }

@@ -9,10 +9,10 @@ use crate::error::Result;
 use crate::ops::installed::find_installed;
 use crate::ops::outdated::{self, State, UpdateStatus};
 
-/// Say which skills are behind their source; changes nothing.
+/// List the skills that are behind their source, without changing anything.
 #[derive(Debug, Args)]
 #[command(
-    long_about = "Say which skills are behind their source; changes nothing.\n\n\
+    long_about = "List the skills that are behind their source, without changing anything.\n\n\
         One listing for each repository, several at once, and the trees of a commit that is new. A skill \
         is behind when its files are others now; `moved` when only its commit is, `gone` when its source \
         does not have it any more. The status is 6 when something is behind, 0 when nothing is.",
@@ -22,7 +22,7 @@ pub(crate) struct Outdated {
     /// Only these skills.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
     names: Vec<String>,
-    /// List those that are not behind, too.
+    /// List also those that are not behind.
     #[arg(long)]
     all: bool,
 }

@@ -21,10 +21,10 @@ pub(crate) struct Pin {
     /// The skill.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
     name: String,
-    /// The commit; without it, the one that is installed.
+    /// The commit; by default the installed one.
     #[arg(value_name = "SHA")]
     sha: Option<String>,
-    /// Give up edits that were made since it was installed.
+    /// Discard edits made since it was installed.
     #[arg(long, short)]
     force: bool,
 }
@@ -55,7 +55,7 @@ impl Pin {
                 return finish(cx, &place, transaction, plan, "pin");
             }
         }
-        Err(error!(Conflict, "other commands change `{}` all the time", printable(&self.name, false))
+        Err(error!(Conflict, "other commands keep changing `{}`", printable(&self.name, false))
             .hint("wait for them to end, then run the command again"))
     }
 

@@ -19,8 +19,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Args)]
 #[command(
     long_about = "Go back to the state before the last change, or an earlier one.\n\n\
-        Works offline: what the last 20 changes took away is kept beside their record, whatever \
-        becomes of the cache. Edits that `--force` gave up come back too. A rollback is a change of its own, and can be \
+        Works offline: what the last 20 changes removed is kept with their record, \
+        whatever happens to the cache. Edits that `--force` discarded come back too. A rollback is a change of its own, and can be \
         rolled back.",
     after_help = "Examples:\n  ba-agent skill rollback\n  ba-agent skill rollback pdf\n  \
         ba-agent skill history && ba-agent skill rollback --to 7"
@@ -29,13 +29,13 @@ pub(crate) struct Rollback {
     /// Only this skill.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
     name: Option<String>,
-    /// Back before the change of this number.
+    /// Go back to the state before the change of this number.
     #[arg(long, value_name = "NUMBER")]
     to: Option<u64>,
-    /// Give up edits that were made since.
+    /// Discard edits made since then.
     #[arg(long, short)]
     force: bool,
-    /// Say what would be done, change nothing.
+    /// Show what would be done, without changing anything.
     #[arg(long)]
     dry_run: bool,
 }
@@ -57,7 +57,7 @@ impl Rollback {
                 Err(error) => return Err(error),
             }
         }
-        Err(error!(Conflict, "other commands change these skills all the time")
+        Err(error!(Conflict, "other commands keep changing these skills")
             .hint("wait for them to end, then run the command again"))
     }
 

@@ -13,13 +13,13 @@ use crate::text::count_noun;
 #[command(
     long_about = "Search registered marketplaces and installed skills.\n\n\
         The cached copies of the marketplaces are searched, so this works offline too; \
-        `ba-agent marketplace update` renews them. Single words or a whole sentence: what many skills say counts little. \
-        Beginnings of words, endings and typing errors are forgiven.",
+        `ba-agent marketplace update` renews them. Single words or a whole sentence: common words count little. \
+        Beginnings of words, endings and typing errors are tolerated.",
     after_help = "Examples:\n  ba-agent skill search sql\n  ba-agent skill search \"fill pdf forms\" --limit 5\n  \
         ba-agent skill search 数据 --marketplace anthropic --json"
 )]
 pub(crate) struct Search {
-    /// Words to look for; without any, everything that the filters let through.
+    /// Words to search for; without any, everything that matches the filters.
     #[arg(value_name = "QUERY")]
     query: Vec<String>,
     /// Only this marketplace.
@@ -34,7 +34,7 @@ pub(crate) struct Search {
     /// Only installed skills.
     #[arg(long, short)]
     installed: bool,
-    /// At most so many.
+    /// Maximum number of results.
     #[arg(long, short, value_name = "N", default_value_t = 20)]
     limit: usize,
 }
@@ -235,7 +235,7 @@ impl Help {
             return help;
         }
         if filtered {
-            help.hints.push("filters are set: the same without them may find more".to_owned());
+            help.hints.push("try again without the filters".to_owned());
         }
         help.hints.push("try other words, or English ones: most skills are described in English".to_owned());
         help.hints.push("look in more places: `ba-agent marketplace add NAME SOURCE`".to_owned());

@@ -19,7 +19,7 @@ use crate::text::{count_noun, format_bytes};
 #[command(after_help = "Examples:\n  ba-agent skill show pdf\n  ba-agent skill show anthropics/skills\n  \
     ba-agent skill show anthropics/skills@pdf --json")]
 pub(crate) struct Show {
-    /// An installed skill's name, or a source as `install` takes it.
+    /// The name of an installed skill, or a source as for `install`.
     #[arg(value_name = "NAME|SOURCE", add = ArgValueCandidates::new(installed_names))]
     what: String,
     /// The skill of the source.
@@ -62,7 +62,7 @@ impl Show {
         if let Some(hint) = did_you_mean(&self.what, known) {
             error = error.hint(hint);
         }
-        error.hint("for a skill that is not installed name its source, for instance owner/repo@NAME")
+        error.hint("for a skill that is not installed give its source, for example owner/repo@NAME")
     }
 
     fn source(&self, cx: &Context<'_>, place: &Place, request: Request) -> Result<u8> {

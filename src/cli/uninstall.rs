@@ -19,7 +19,7 @@ pub(crate) struct Uninstall {
     /// The skills to remove.
     #[arg(value_name = "NAME", required = true, add = ArgValueCandidates::new(installed_names))]
     names: Vec<String>,
-    /// Remove it although it was edited.
+    /// Remove it even if it was edited.
     #[arg(long, short)]
     force: bool,
 }

@@ -40,13 +40,13 @@ pub(crate) struct Update {
     /// Take the named skills from this source from now on.
     #[arg(long, value_name = "SOURCE", requires = "names")]
     source: Option<String>,
-    /// Show how the files would change, change nothing.
+    /// Show how the files would change, without changing anything.
     #[arg(long)]
     dry_run: bool,
-    /// Refuse a commit that no branch or tag of the repository leads to.
+    /// Refuse a commit that no branch or tag of the repository contains.
     #[arg(long)]
     require_reachable: bool,
-    /// Give up local edits (a copy is kept for `rollback`).
+    /// Discard local edits (a copy is kept for `rollback`).
     #[arg(long, short)]
     force: bool,
 }
@@ -187,7 +187,7 @@ impl Update {
         let transaction = place.store.begin(&cx.waiting())?;
         let is_old = |name: &SkillName| transaction.registry().skills.get(name) != known.skills.get(name);
         if let Some(step) = plan.steps.iter().find(|step| is_old(&step.name)) {
-            return Err(error!(Conflict, "another command changed `{}` in the meantime", step.name)
+            return Err(error!(Conflict, "another command changed `{}` meanwhile", step.name)
                 .hint("run `ba-agent skill update` again"));
         }
         let names = plan.steps.iter().filter(|step| step.action != Action::Keep).map(|step| &step.name);
@@ -206,7 +206,7 @@ fn ask(cx: &Context<'_>, place: &Place, known: &Registry, planned: &mut Planned)
     if planned.cautions.is_empty() || (!cx.ui.interactive() && cx.ui.agrees()) {
         return Ok(());
     }
-    let mut error = error!(Conflict, "this update needs a person's consent");
+    let mut error = error!(Conflict, "this update needs confirmation");
     for caution in &planned.cautions {
         error = error.cause(caution.message.clone());
     }
@@ -218,7 +218,7 @@ fn ask(cx: &Context<'_>, place: &Place, known: &Registry, planned: &mut Planned)
         // It may have gone with another of its commit.
         if planned.plan.steps.iter().any(|step| step.name == name) {
             let show = || show(cx, place, known, planned, Some(&name));
-            if !cx.ui.consent(&format!("Update `{name}` all the same?"), &show)? {
+            if !cx.ui.consent(&format!("Update `{name}` anyway?"), &show)? {
                 planned.leave_out(&name);
             }
         }
@@ -249,10 +249,7 @@ fn show(
             continue;
         };
         let Some(old) = place.cache.get(&entry.digest).or_else(|| installed(&step.name, entry, place)) else {
-            cx.ui.note(&format!(
-                "the files of `{}` as they were installed are not at hand: no diff",
-                step.name
-            ));
+            cx.ui.note(&format!("no diff: the installed files of `{}` are not available", step.name));
             continue;
         };
         for change in planned.changes.get(&step.name).into_iter().flatten() {

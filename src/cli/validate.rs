@@ -15,8 +15,8 @@ use crate::text::count_noun;
 #[command(
     long_about = "Check skills against the rules, all findings at once.\n\n\
         PATH is a skill's folder, its SKILL.md, or a folder with skills in it. Each finding \
-        is a line `file:line:column: severity[code]: what is wrong` on stdout, with how to \
-        mend it below. The status is 8 when there is an error.",
+        is a line `file:line:column: severity[code]: what is wrong` on stdout, followed \
+        by how to fix it. The status is 8 when there is an error.",
     after_help = "Examples:\n  ba-agent skill validate .\n  ba-agent skill validate skills/* --strict\n  \
         ba-agent skill validate my-skill --profile upload --json"
 )]

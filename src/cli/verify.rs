@@ -11,15 +11,15 @@ use crate::ops::verify::{self, Ground, Verified};
 use crate::registry::Registry;
 use crate::text::count_noun;
 
-/// Hold what is on the disk against the registry, to the last byte.
+/// Check the installed files against the registry.
 #[derive(Debug, Args)]
 #[command(
-    long_about = "Hold what is on the disk against the registry, to the last byte.\n\n\
+    long_about = "Check the installed files against the registry.\n\n\
         Reads every file of the skills in every target, opens no connection and writes nothing. \
         A file that was added, changed, removed or made executable, a link that leads elsewhere, \
         a folder that became a link: each is a row on stdout (name, difference, path, detail), and \
         the status is 6. What programs and file managers leave behind (__pycache__, .DS_Store) is \
-        no difference. Of a live link it is checked that it leads to its author's folder.",
+        not a difference. Of a live link only its target is checked.",
     after_help = "Examples:\n  ba-agent skill verify\n  ba-agent skill verify pdf docx\n  \
         ba-agent skill verify --json | jq -r '.skills[].faults[].path'\n\n\
         Exit status: 0 nothing differs, 3 a name is not installed, 6 something differs."

@@ -162,10 +162,12 @@ impl<'a> Credentials<'a> {
         if token.chars().any(char::is_control) {
             return Err(error!(
                 Usage,
-                "the token for {} has a line end or a control character in it",
+                "the token for {} contains a line end or a control character",
                 host(url)
             )
-            .hint(format!("{variable}, or `auth` in config.yaml, holds the token alone, in one line")));
+            .hint(format!(
+                "{variable}, or `auth` in config.yaml, must contain only the token, on one line"
+            )));
         }
         Ok(Some(Login::new(&base, user, Secret::new(token))))
     }
@@ -230,7 +232,7 @@ impl<'a> Credentials<'a> {
             // The line may hold a token: it is not shown.
             headers.push(header.ok_or_else(|| {
                 error!(Usage, "an `extraHeader` for {} in your git configuration is not a header", host(url))
-                    .hint("write it as `Name: value`, in one line")
+                    .hint("write it as `Name: value`, on one line")
             })?);
         }
         Ok(headers)
@@ -248,10 +250,10 @@ impl<'a> Credentials<'a> {
                 Some(variable) => error.hint(format!(
                     "check that {variable} is not expired and may read the repository, or unset it"
                 )),
-                None => error.hint("check what your git credential helper holds for this host"),
+                None => error.hint("check what your git credential helper has stored for this host"),
             };
         }
-        let error = error!(Auth, "{host} wants credentials for `{name}`")
+        let error = error!(Auth, "{host} requires credentials for `{name}`")
             .cause(format!("the remote returned {status}"));
         private_hint(self.add_unused_hints(url, error), variable, url)
     }
@@ -265,7 +267,7 @@ impl<'a> Credentials<'a> {
             .is_ok_and(|all| all.iter().any(|one| one.is_for_all && one.value.is_some_and(|v| !v.is_empty())))
         {
             error = error.hint(format!(
-                "`http.extraHeader` is for every host, so it was not sent; write `http.{scope}/.extraHeader`"
+                "`http.extraHeader` applies to every host, so it was not sent; write `http.{scope}/.extraHeader`"
             ));
         }
         if netrc::find(self.env, url.host_str().unwrap_or_default())
@@ -273,7 +275,7 @@ impl<'a> Credentials<'a> {
         {
             let host = host(url);
             error = error.hint(format!(
-                "the `default` of .netrc is for every host, so it was not sent; write `machine {host}`"
+                "the `default` of .netrc applies to every host, so it was not sent; write `machine {host}`"
             ));
         }
         error
@@ -292,7 +294,8 @@ impl<'a> Credentials<'a> {
             Some(variable) => format!("the token of {variable}"),
             None => "the login of your git configuration or .netrc".to_owned(),
         };
-        let error = error.hint(format!("is the name right? {sent} was sent: has it the right to read this?"));
+        let error =
+            error.hint(format!("is the name right? {sent} was sent: does it have permission to read this?"));
         match ssh_address(url) {
             Some(address) => error.hint(format!("or use {address} with your ssh key")),
             None => error,

@@ -101,7 +101,7 @@ impl<'w> Remote<'w> {
     pub(crate) fn open(source: &Source, client: &'w GitClient<'w>) -> Result<Self> {
         let name = address::name_of(source);
         let Some(url) = address::url_of(source, client.net.settings) else {
-            fail!(Usage, "this source is no git repository");
+            fail!(Usage, "this source is not a git repository");
         };
         let road = match Address::find(&url, &client.net)? {
             Address::Http { base, login } => {
@@ -208,7 +208,9 @@ impl<'w> Remote<'w> {
         let root = walk::tree_of(&objects.read(oid(sha)?, ObjectType::Commit, LARGEST_COMMIT)?)?;
         let Listed { listing, ids, folders } = walk::list(&objects, root, resolved.subdirectory.as_ref())
             .map_err(|e| match e.kind {
-                Kind::NotFound => e.wrap(format!("{} has no such folder at {}", self.name, sha.short())),
+                Kind::NotFound => {
+                    e.wrap(format!("{} does not have that folder at {}", self.name, sha.short()))
+                }
                 _ => e.wrap(format!("{} at {} cannot be read", self.name, sha.short())),
             })?;
         self.remember_refs();
@@ -342,7 +344,7 @@ impl<'w> Remote<'w> {
         let id = oid(sha)?;
         let find = |objects: &Objects| {
             objects.find(id, ObjectType::Commit, LARGEST_COMMIT).map_err(|e| {
-                e.wrap(format!("`{}` is no commit", sha.short()))
+                e.wrap(format!("`{}` is not a commit", sha.short()))
                     .hint("name the commit itself, not a tag object")
             })
         };
@@ -472,8 +474,8 @@ impl<'w> Remote<'w> {
             [] => Err(error!(NotFound, "{}: there is no branch, tag or commit `{prefix}`", self.name)
                 .hint("write the full sha if only a pull request or a fork has it")),
             [sha] => sha.parse(),
-            _ => Err(error!(Usage, "{}: `{prefix}` begins several commits", self.name)
-                .hint(format!("write more of it: {}", found.join(", ")))),
+            _ => Err(error!(Usage, "{}: `{prefix}` is ambiguous: several commits begin with it", self.name)
+                .hint(format!("write more digits: {}", found.join(", ")))),
         }
     }
 
@@ -498,7 +500,7 @@ impl<'w> Remote<'w> {
                     .and_then(|pack| receive(&self.client.net, pack, wish.walked));
                 received.map_err(|e| if e.kind == Kind::Network { session.explain(e) } else { e })
             }
-            Road::Local(_) => fail!(Failed, "{} is on this machine: nothing is sent", self.name),
+            Road::Local(_) => fail!(Failed, "{} is on this machine: nothing can be sent", self.name),
         }
     }
 
@@ -585,7 +587,11 @@ impl<'w> Remote<'w> {
         self.client
             .net
             .follow(ask, |_, to| {
-                fail!(Network, "the host redirects in the middle to `{}`", printable(to.as_str(), false))
+                fail!(
+                    Network,
+                    "the host redirects to `{}` in the middle of the exchange",
+                    printable(to.as_str(), false)
+                )
             })?
             .accept(&self.client.net.credentials, &self.name)
     }
@@ -603,12 +609,12 @@ fn not_smart(base: &str, answer: Answer) -> Error {
             "`{shown}` is served as plain files, git's \"dumb\" protocol, which is not supported"
         )
         .cause(format!("the remote answered with `{kind}`"))
-        .hint("its host can serve it through `git http-backend`, as all large ones do")
-        .hint("or take it here first: `git clone URL FOLDER`, then install `file:///path/to/FOLDER`");
+        .hint("its host can serve it through `git http-backend`, as the large hosts do")
+        .hint("or clone it first: `git clone URL FOLDER`, then install `file:///path/to/FOLDER`");
     }
     error!(NotFound, "`{shown}` is not a git repository")
         .cause(format!("the remote answered with `{kind}`"))
-        .hint("take the address that the site shows for cloning")
+        .hint("use the clone address that the site shows")
 }
 
 /// A history is walked by libgit2; all else is decoded in memory.

@@ -172,7 +172,7 @@ impl Net<'_> {
                 return Ok(());
             }
             Err(error!(Network, "{} redirects to another host, `{}`", host_of(from), without_query(to))
-                .cause("its files have no digest: only the host itself vouches for them")
+                .cause("its files have no digest, so only the host itself is trusted for them")
                 .hint("if you trust the other host, name it instead"))
         })
     }
@@ -211,19 +211,19 @@ impl Net<'_> {
             }
             let next = url.join(answer.header("location")).ok().filter(|next| *next != url);
             let Some(next) = next.filter(|_| !answer.header("location").is_empty()) else {
-                fail!(Network, "{} redirects to nowhere", host_of(&url));
+                fail!(Network, "{} redirects without an address", host_of(&url));
             };
             self.check_redirect(&url, &next)?;
             rule(&url, &next)?;
             url = next;
         }
-        fail!(Network, "{} redirects in circles", host_of(ask.url))
+        fail!(Network, "{} redirects in a loop", host_of(ask.url))
     }
 
     fn check_redirect(&self, from: &Url, to: &Url) -> Result<()> {
         if from.scheme() == "https" && to.scheme() != "https" {
             return Err(error!(Network, "{} redirects from https to `{}`", host_of(from), without_query(to))
-                .hint("that was refused: the way there can be read and changed"));
+                .hint("that was refused: plain http can be read and changed in transit"));
         }
         if !to.username().is_empty() || to.password().is_some() {
             fail!(Network, "{} redirects to a URL with credentials in it", host_of(from));
@@ -234,7 +234,7 @@ impl Net<'_> {
     /// One request with the login that fits; after a 401 with those that are asked for.
     fn send(&self, ask: Ask) -> Result<Answer> {
         if self.offline {
-            return Err(error!(Network, "{} was not asked: this run is offline", host_of(ask.url))
+            return Err(error!(Network, "{} was not contacted: this run is offline", host_of(ask.url))
                 .hint("run it again without `--offline`"));
         }
         let user = ask.login.and_then(Login::user_alone);

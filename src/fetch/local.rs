@@ -61,7 +61,7 @@ impl Contents for FolderContents {
     fn read(&self, entry: &FileEntry) -> Result<Cow<'_, [u8]>> {
         let Self { root, largest } = self;
         if entry.size > *largest {
-            fail!(Invalid, "`{}` has {} bytes: a file may have {largest}", entry.path, entry.size);
+            fail!(Invalid, "`{}` has {} bytes; the limit for a file is {largest}", entry.path, entry.size);
         }
         let bytes = fsx::read_plain_file(&root.join(entry.path.as_str()), *largest)?;
         bytes.map(Cow::Owned).ok_or_else(|| missing_bytes(entry))

@@ -50,7 +50,7 @@ impl Place {
                     "expected a catalogue in a folder, found one below another: `{}`",
                     printable(text, false)
                 )
-                .hint("a folder that is called `marketplace.json` cannot hold a marketplace; rename it"));
+                .hint("a folder named `marketplace.json` cannot contain a marketplace; rename it"));
             }
         }
         Ok(place)
@@ -219,7 +219,7 @@ pub(crate) fn find(
 pub(crate) fn text(tree: &Package, path: &str) -> Result<Option<String>> {
     let Some(entry) = tree.listing.get(path) else { return Ok(None) };
     if !matches!(entry.node, Node::File { .. }) {
-        return Err(error!(Invalid, "`{}` is no plain file", entry.path));
+        return Err(error!(Invalid, "`{}` is not a regular file", entry.path));
     }
     if entry.size > MAX_BYTES {
         return Err(too_large(entry.path.as_str()));
@@ -229,7 +229,11 @@ pub(crate) fn text(tree: &Package, path: &str) -> Result<Option<String>> {
 }
 
 fn too_large(what: &str) -> Error {
-    error!(Invalid, "`{}` is too large: a catalogue may have {MAX_BYTES} bytes", printable(what, false))
+    error!(
+        Invalid,
+        "`{}` is too large: the limit for a catalogue is {MAX_BYTES} bytes",
+        printable(what, false)
+    )
 }
 
 /// The text at a URL, at most as large as a catalogue may be.
@@ -242,7 +246,7 @@ pub(crate) fn download(world: &World<'_>, url: &Url) -> Result<String> {
     if http::is_web_page(&bytes) {
         let shown = printable(url.as_str(), false);
         return Err(error!(Invalid, "`{shown}` is a web page, not a catalogue")
-            .hint("a sign-in page of the network may stand in its place: open the address in a browser")
+            .hint("it may be a sign-in page of the network: open the address in a browser")
             .hint("for a repository write `owner/repo`, or its address for cloning"));
     }
     String::from_utf8(bytes).map_err(|_| error!(Invalid, "`{}` is not UTF-8", printable(url.as_str(), false)))
@@ -271,9 +275,9 @@ pub(crate) fn served(world: &World<'_>, url: &Url) -> Result<(Url, String)> {
     if let Some(page) = page {
         return Err(page);
     }
-    Err(error!(NotFound, "{} serves no index of skills", url.host_str().unwrap_or("the host"))
-        .hint(format!("looked for were {}", WELL_KNOWN.join(" and ")))
-        .hint("for a repository name it whole: `https://host/owner/repo.git`"))
+    Err(error!(NotFound, "{} does not serve an index of skills", url.host_str().unwrap_or("the host"))
+        .hint(format!("looked for {}", WELL_KNOWN.join(" and ")))
+        .hint("for a repository write its full address: `https://host/owner/repo.git`"))
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ fn download(wanted: &NpmPackage, dist: &Dist, url: &Url, world: &World<'_>) -> R
     if promises.is_empty() {
         return Err(error!(
             Invalid,
-            "the registry names no integrity for `{}`",
+            "the registry has no integrity for `{}`",
             printable(&wanted.name, false)
         )
         .hint("add `integrity` to the entry of the marketplace"));
@@ -107,7 +107,7 @@ fn release(wanted: &NpmPackage, base: &str, world: &World<'_>) -> Result<Dist> {
     let Some(range) = range else {
         let sound = version.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b));
         if !sound || version.is_empty() {
-            fail!(Invalid, "`{}` is no version of a package", printable(version, false));
+            fail!(Invalid, "`{}` is not a valid package version", printable(version, false));
         }
         return Ok(get::<Release>(&format!("{base}/{name}/{version}"), wanted, world)?.dist);
     };
@@ -139,7 +139,8 @@ fn get<T: for<'de> Deserialize<'de>>(url: &str, wanted: &NpmPackage, world: &Wor
 
 fn parse<T: for<'de> Deserialize<'de>>(answer: &[u8], package: &str) -> Result<T> {
     serde_json::from_slice(answer).map_err(|e| {
-        error!(Invalid, "what the registry says of `{}` cannot be read", printable(package, false)).cause(e)
+        error!(Invalid, "the answer of the registry for `{}` cannot be read", printable(package, false))
+            .cause(e)
     })
 }
 
@@ -149,7 +150,7 @@ fn tarball(dist: &Dist, base: &str, world: &World<'_>) -> Result<Url> {
     if url.scheme() != "https" && !base.starts_with("http://") {
         fail!(
             Invalid,
-            "the registry names a tarball that is not behind https: `{}`",
+            "the registry names a tarball that is not on https: `{}`",
             printable(url.as_str(), false)
         );
     }
@@ -177,10 +178,10 @@ fn check(package: &str, promise: &str, bytes: &[u8]) -> Result<()> {
     if promised.contains(&received) {
         return Ok(());
     }
-    Err(error!(Integrity, "the tarball of `{shown}` is not what was promised")
-        .cause(format!("promised: {}", printable(promise, false)))
+    Err(error!(Integrity, "the tarball of `{shown}` does not match its integrity")
+        .cause(format!("expected: {}", printable(promise, false)))
         .cause(format!("received: {received}"))
-        .hint("nothing was changed; ask whoever publishes it which one is right"))
+        .hint("nothing was changed; ask its publisher which one is right"))
 }
 
 /// A line with the wanted version, and behind it what a registry answers: the version that is

@@ -48,8 +48,8 @@ pub(crate) fn open<'w>(
 ) -> Result<PackageSource<'w>> {
     let integrity = options.integrity;
     if integrity.is_some() && !matches!(request.source, Source::Archive { .. } | Source::Served { .. }) {
-        return Err(error!(Usage, "`--integrity` is for archives; `{}` is none", request.source)
-            .hint("a git source is held to a commit with `--sha`"));
+        return Err(error!(Usage, "`--integrity` is for archives; `{}` is not an archive", request.source)
+            .hint("to pin a git source to a commit use `--sha`"));
     }
     if options.commit.is_some() && !request.source.is_git() {
         return Err(error!(Usage, "`{}` has no commits", request.source));
@@ -177,10 +177,10 @@ fn packed(
 fn check(request: &Request, promised: Option<&Digest>, received: &Digest) -> Result<()> {
     let Some(promised) = promised.filter(|promised| *promised != received) else { return Ok(()) };
     let what = if matches!(request.source, Source::Served { .. }) { "skill" } else { "archive" };
-    Err(error!(Integrity, "`{}` is not the {what} that was promised", request.source)
-        .cause(format!("promised: {promised}"))
+    Err(error!(Integrity, "`{}` is not the {what} that was expected", request.source)
+        .cause(format!("expected: {promised}"))
         .cause(format!("received: {received}"))
-        .hint("nothing was changed; ask whoever publishes it which one is right"))
+        .hint("nothing was changed; ask its publisher which one is right"))
 }
 
 /// A skill that is one file, as hosts serve it for discovery.
@@ -201,8 +201,12 @@ fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>> {
     }
     let size = size.max(bytes.len() as u64);
     if size > cap {
-        return Err(error!(Invalid, "`{}` has {size} bytes: an archive may have {cap}", path.display())
-            .hint("raise `skills.limits.download` in config.yaml if you trust it"));
+        return Err(error!(
+            Invalid,
+            "`{}` has {size} bytes; the limit for an archive is {cap}",
+            path.display()
+        )
+        .hint("raise `skills.limits.download` in config.yaml if you trust it"));
     }
     Ok(bytes)
 }
@@ -227,13 +231,13 @@ fn from_base(path: &str, world: &World<'_>) -> PathBuf {
 /// `NotFound` where it is missing, `Usage` where it is no folder or no local source.
 pub(crate) fn local_folder(source: &Source, world: &World<'_>) -> Result<PathBuf> {
     let Source::Local { path } = source else {
-        return Err(error!(Usage, "`{source}` is no local folder")
-            .hint("`--link` makes a live link to a local folder; other sources are copied"));
+        return Err(error!(Usage, "`{source}` is not a local folder")
+            .hint("`--link` creates a live link to a local folder; other sources are copied"));
     };
     let folder = from_base(path, world);
     let meta = fs::metadata(&folder).map_err(|e| missing(e, &folder, "folder"))?;
     if !meta.is_dir() {
-        return Err(error!(Usage, "`{}` is neither a folder nor an archive", folder.display())
+        return Err(error!(Usage, "`{}` is not a folder or an archive", folder.display())
             .hint("archives end in .zip, .skill, .tar, .tar.gz or .tgz"));
     }
     fs::canonicalize(&folder).context(|| format!("`{}` cannot be reached", folder.display()))
@@ -243,12 +247,12 @@ fn shipped(name: &str) -> Result<Package> {
     let all = builtin::all();
     let Some(found) = all.iter().find(|one| one.name == name) else {
         let names: Vec<&str> = all.iter().map(|one| one.name).collect();
-        let error = error!(NotFound, "no skill named `{}` is built in", printable(name, false));
+        let error = error!(NotFound, "there is no built-in skill named `{}`", printable(name, false));
         let error = match find_nearest(name, names.iter().copied()) {
             Some(near) => error.hint(format!("did you mean `builtin:{near}`?")),
             None => error,
         };
-        return Err(error.hint(format!("built in are {}", names.join(", "))));
+        return Err(error.hint(format!("built-in skills are {}", names.join(", "))));
     };
     let entry = |(slot, (path, bytes)): (usize, &(&str, &'static [u8]))| {
         let path =

@@ -210,7 +210,7 @@ fn check_reachable(remote: &Remote<'_>, resolved: &Resolved) -> Result<()> {
     if !asks || remote.reachable(sha)? {
         return Ok(());
     }
-    Err(error!(Integrity, "no branch or tag of {} leads to {}", resolved.source, sha.short())
+    Err(error!(Integrity, "no branch or tag of {} contains {}", resolved.source, sha.short())
         .cause("such a commit may come from somebody's fork")
         .hint("if you trust it, omit `--require-reachable` (setting: skills.require_reachable)"))
 }

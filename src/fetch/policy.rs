@@ -28,7 +28,7 @@ pub(crate) fn check_scheme(url: &Url, allow_http: bool) -> Result<()> {
     match url.scheme() {
         "https" => Ok(()),
         "http" if is_private_line(url) || allow_http => Ok(()),
-        "http" => Err(error!(Usage, "plain http to {} can be read and changed on the way", host_of(url))
+        "http" => Err(error!(Usage, "plain http to {} can be read and changed in transit", host_of(url))
             .hint("write https://, or add `allow_http: true` to config.yaml")),
         other => fail!(Usage, "expected an https:// address, found one of `{}:`", printable(other, false)),
     }
@@ -43,7 +43,7 @@ pub(crate) fn parse_url(text: &str, allow_http: bool) -> Result<Url> {
     let url = Url::parse(text).map_err(|e| error!(Usage, "`{shown}` is not a valid URL").cause(e))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(error!(Usage, "the URL for {} holds a user name or password", host_of(&url))
-            .hint("write it without; credentials come from GITHUB_TOKEN and its like, or from your git credential helper"));
+            .hint("write it without; credentials come from GITHUB_TOKEN and similar variables, or from your git credential helper"));
     }
     check_scheme(&url, allow_http)?;
     Ok(url)

@@ -45,8 +45,12 @@ fn list(folder: &Url, world: &World<'_>) -> Result<Vec<(RelPath, Url)>> {
     let files = served_files(&text, &index, folder)?;
     let limit = world.settings.limits.skill_files;
     if files.len() > limit {
-        return Err(error!(Invalid, "`{folder}` has {} files: a skill may have {limit}", files.len())
-            .hint("raise `skills.limits.skill_files` in config.yaml if you trust it"));
+        return Err(error!(
+            Invalid,
+            "`{folder}` has {} files; the limit for a skill is {limit}",
+            files.len()
+        )
+        .hint("raise `skills.limits.skill_files` in config.yaml if you trust it"));
     }
     Ok(files)
 }

@@ -103,8 +103,8 @@ pub(crate) fn program(net: &Net<'_>) -> Result<Vec<String>> {
     let named = named.or_else(|| Some(("core.sshCommand", config.text("core", "sshcommand")?.to_owned())));
     if let Some((name, value)) = named {
         return words(&value).ok_or_else(|| {
-            error!(Usage, "{name} needs a shell, and none is used here: `{}`", printable(&value, false))
-                .hint("write a program and plain arguments, or put the line into a script and name that")
+            error!(Usage, "{name} needs a shell, which ba-agent does not use: `{}`", printable(&value, false))
+                .hint("write a program and plain arguments, or put the command into a script and name the script")
         });
     }
     Ok(vec![net.env.var("GIT_SSH").unwrap_or("ssh").to_owned()])
@@ -163,7 +163,7 @@ impl Session {
     /// `Failed` when there is no ssh program, `Network` for `--offline`.
     pub(crate) fn start(net: &Net<'_>, target: &Target) -> Result<Self> {
         if net.offline {
-            return Err(error!(Network, "{} was not asked: this run is offline", target.host)
+            return Err(error!(Network, "{} was not contacted: this run is offline", target.host)
                 .hint("run it again without `--offline`"));
         }
         let program = program(net)?;
@@ -208,7 +208,7 @@ impl Session {
         let sent = self.input.as_mut().map(|input| input.write_all(request).and_then(|()| input.flush()));
         match sent {
             Some(Ok(())) => Ok(()),
-            _ => Err(self.explain(error!(Network, "{} hung up", self.host))),
+            _ => Err(self.explain(error!(Network, "{}: connection closed by the host", self.host))),
         }
     }
 
@@ -273,11 +273,11 @@ fn explained(host: &str, talk: &str, error: Error) -> Error {
     let low = talk.to_ascii_lowercase();
     let has = |needles: &[&str]| needles.iter().any(|needle| low.contains(needle));
     let error = if has(&["host key verification failed", "host identification has changed"]) {
-        error!(Auth, "the ssh key of {host} is not known, or not the known one").hint(format!(
+        error!(Auth, "the ssh host key of {host} is unknown, or has changed").hint(format!(
             "connect once with `ssh {host}` and compare the fingerprint with the one the host publishes"
         ))
     } else if has(&["permission denied", "publickey", "too many authentication failures"]) {
-        error!(Auth, "{host} did not take your ssh key")
+        error!(Auth, "{host} did not accept your ssh key")
             .hint(format!("test it with `ssh -T git@{host}`; `ssh-add -l` lists the keys of the agent"))
     } else if has(&[
         "repository not found",
@@ -286,7 +286,7 @@ fn explained(host: &str, talk: &str, error: Error) -> Error {
         "no such file",
     ]) {
         error!(NotFound, "the repository was not found on {host}")
-            .hint("is the name right? may your ssh key read it?")
+            .hint("is the name right? does your ssh key have permission to read it?")
     } else if has(&[
         "could not resolve",
         "connection refused",

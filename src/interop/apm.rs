@@ -52,7 +52,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<LockImport> {
         let place = e
             .location()
             .map_or(String::new(), |at| format!(" in line {}, column {}", at.line(), at.column()));
-        error!(Invalid, "`{file}` is no lock file of apm: it is damaged{place}")
+        error!(Invalid, "`{file}` is not a valid lock file of apm: damaged{place}")
             .cause(printable(&e.to_string(), false))
             .hint("restore the file from version control; nothing was imported")
     })?;
@@ -76,7 +76,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<LockImport> {
 }
 
 fn incomplete(file: &str, key: &str) -> crate::error::Error {
-    error!(Invalid, "`{file}` is no lock file of apm: it has no `{key}`")
+    error!(Invalid, "`{file}` is not a valid lock file of apm: it has no `{key}`")
         .hint("restore the file from version control; nothing was imported")
 }
 
@@ -143,7 +143,7 @@ impl ApmPackage {
                 }
             }
             None | Some("git") => request(&self.address()?, self.reference(), self.path()?).map_err(said),
-            Some(other) => Err(format!("its source `{other}` is not known here")),
+            Some(other) => Err(format!("its source `{other}` is unknown")),
         }
     }
 
@@ -175,7 +175,7 @@ impl ApmPackage {
         let path = self.virtual_path.as_deref().unwrap_or("");
         let file = path.rsplit('/').next().unwrap_or("");
         if file.ends_with(".md") && !super::is_manifest(file) {
-            return Err(format!("`{path}` is a single file, no folder with a SKILL.md"));
+            return Err(format!("`{path}` is a single file, not a folder with a SKILL.md"));
         }
         Ok(path)
     }
@@ -188,7 +188,7 @@ impl ApmPackage {
             return Ok(None);
         }
         let hash = if hash.contains(':') { hash.to_owned() } else { format!("sha256:{hash}") };
-        let digest: Digest = hash.parse().map_err(|_| format!("its hash `{hash}` is no sha256"))?;
+        let digest: Digest = hash.parse().map_err(|_| format!("its hash `{hash}` is not a sha256"))?;
         Ok(Some(IntegrityClaim::Archive(digest)))
     }
 }

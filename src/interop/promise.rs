@@ -1,5 +1,7 @@
 //! What a lock file says about content, held against content.
 
+use std::fmt;
+
 use super::collate::computed_hash;
 use crate::digest::{Digest, Files};
 use crate::error::Result;
@@ -15,6 +17,16 @@ pub(crate) enum IntegrityClaim {
     Digest(Digest),
     /// The bytes of the archive.
     Archive(Digest),
+}
+
+impl fmt::Display for IntegrityClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files(hex) => write!(f, "sha256 of its files {hex}"),
+            Self::Tree(id) => write!(f, "git tree {id}"),
+            Self::Digest(digest) | Self::Archive(digest) => digest.fmt(f),
+        }
+    }
 }
 
 /// A skill that was fetched, as far as promises are about it.
@@ -86,8 +98,8 @@ mod tests {
             (IntegrityClaim::Files(hash.clone()), Some(true), Some(true)),
             (IntegrityClaim::Files("0".repeat(64)), Some(false), Some(false)),
         ] {
-            assert_eq!(promise.is_kept(&content, read).unwrap(), whole, "{promise:?}");
-            assert_eq!(promise.is_kept(&bare, read).unwrap(), without, "{promise:?}");
+            assert_eq!(promise.is_kept(&content, read).unwrap(), whole, "{promise}");
+            assert_eq!(promise.is_kept(&bare, read).unwrap(), without, "{promise}");
         }
         let mut more = files.clone();
         more.insert("技能.md".into(), format!("100644 {}", sha256_hex(b"x")));

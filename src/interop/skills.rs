@@ -75,7 +75,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<LockImport> {
 
 fn damaged(file: &str, cause: &serde_json::Error) -> Error {
     let (line, column) = (cause.line(), cause.column());
-    error!(Invalid, "`{file}` is no lock file of `skills`: line {line}, column {column} is damaged")
+    error!(Invalid, "`{file}` is not a valid lock file of `skills`: line {line}, column {column} is damaged")
         .cause(cause)
         .hint("restore the file from version control; nothing was imported")
 }
@@ -114,7 +114,7 @@ fn place(locked: &SkillsEntry) -> std::result::Result<String, String> {
         Some("node_modules") => {
             Err("it comes out of an npm package; install it from the package's repository".into())
         }
-        Some(other) => Err(format!("its source type `{other}` is not known here")),
+        Some(other) => Err(format!("its source type `{other}` is unknown")),
         None => Err("it has no source type".into()),
     }
 }
@@ -142,7 +142,7 @@ fn promise(locked: &SkillsEntry) -> std::result::Result<Option<IntegrityClaim>, 
         0 => Ok(None),
         40 if digits => Ok(Some(IntegrityClaim::Tree(hex))),
         64 if digits => Ok(Some(IntegrityClaim::Files(hex))),
-        _ => Err(format!("its hash `{hash}` is none")),
+        _ => Err(format!("its hash `{hash}` is not a sha256")),
     }
 }
 
@@ -166,7 +166,7 @@ impl<'de> Visitor<'de> for EachNameOnce {
         let mut names = std::collections::BTreeSet::new();
         while let Some((name, locked)) = map.next_entry::<String, SkillsEntry>()? {
             if !names.insert(name.clone()) {
-                return Err(A::Error::custom(format!("the skill `{name}` is there twice")));
+                return Err(A::Error::custom(format!("the skill `{name}` is listed twice")));
             }
             skills.push((name, locked));
         }

@@ -65,10 +65,13 @@ fn what_cannot_be_imported_is_told_and_the_rest_is_kept() {
         (r#""sourceType":"github""#, "where it comes from"),
         (r#""source":"ext::sh -c x","sourceType":"git""#, "lets an address run a command"),
         (r#""source":"https://u:p@h.example/r.git","sourceType":"git""#, "password"),
-        (r#""source":"builtin:skill-finder","sourceType":"git""#, "no place that a lock file can name"),
+        (
+            r#""source":"builtin:skill-finder","sourceType":"git""#,
+            "cannot be named as a source by a lock file",
+        ),
         (r#""source":"a/b","sourceType":"github","skillPath":"../../x/SKILL.md""#, "leads out"),
         (r#""source":"a/b","sourceType":"github","ref":"--upload-pack=x""#, "begins with a dash"),
-        (r#""source":"a/b","sourceType":"github","computedHash":"zz""#, "its hash `zz` is none"),
+        (r#""source":"a/b","sourceType":"github","computedHash":"zz""#, "its hash `zz` is not a sha256"),
         (r#""source":"a/b","sourceType":"github","commit":"abc""#, "not a full commit sha"),
         (r#""source":"./x","sourceType":"local","ref":"v1""#, "no meaning"),
     ] {
@@ -139,7 +142,7 @@ fn damage_is_an_error_and_never_an_empty_list() {
             "skills-lock.json",
             "{\n<<<<<<< HEAD\n=======\n>>>>>>> b\n}",
             Kind::Invalid,
-            "markers of git in line 2",
+            "git conflict markers on line 2",
         ),
         ("skills-lock.json", "{\"version\":2,\"skills\":{}}", Kind::Conflict, "version 2"),
         (".skill-lock.json", "{\"version\":4,\"skills\":{}}", Kind::Conflict, "version 4"),
@@ -191,7 +194,7 @@ fn packages_of_apm_become_the_skills_that_they_installed() {
             "pack: ./packages/pack",
             "reg: https://r.example.org/reg-1.0.0.zip",
             "acme/hooks! no skill of it was installed",
-            "acme/prompt/prompts/p.prompt.md! `prompts/p.prompt.md` is a single file, no folder with a SKILL.md",
+            "acme/prompt/prompts/p.prompt.md! `prompts/p.prompt.md` is a single file, not a folder with a SKILL.md",
             "acme/proxied! it comes through a proxy of a registry, which is not read here",
             "acme/bad! `abc` is not a full commit sha of 40 hex digits",
         ]

@@ -325,7 +325,7 @@ fn write_recorded(
                 writing.advance();
             })
         })
-        .context(|| format!("`{}` cannot be put back", job.name))?;
+        .context(|| format!("`{}` cannot be restored", job.name))?;
     let valid = staged.validate(Ok(()))?;
     if *valid.digest() != recorded.digest {
         return Err(other_bytes(job.name, &recorded.entry.source)
@@ -341,8 +341,10 @@ fn write_recorded(
 /// The error for content that changed under the same pin.
 pub(crate) fn other_bytes(name: &SkillName, source: &str) -> crate::error::Error {
     error!(Integrity, "`{name}` from {source} is not what was recorded")
-        .hint("the same commit or archive should never have other bytes: ask who publishes it")
-        .hint(format!("to take what is there now: `ba-agent skill uninstall {name}`, then install it again"))
+        .hint("the same commit or archive should never have other bytes: ask its publisher")
+        .hint(format!(
+            "to install what is there now: `ba-agent skill uninstall {name}`, then install it again"
+        ))
 }
 
 fn write_package(

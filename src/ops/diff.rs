@@ -101,7 +101,7 @@ fn now_bytes(folder: &Path, path: &str, line: &str, shown: &str) -> Result<Vec<u
     let size = std::fs::symlink_metadata(folder.join(path)).map_or(0, |meta| meta.len());
     if size > LARGEST {
         let path = printable(path, false);
-        return Err(error!(Conflict, "`{shown}/{path}` has {size} bytes, too many to be compared")
+        return Err(error!(Conflict, "`{shown}/{path}` has {size} bytes, too many to compare")
             .hint("`ba-agent skill verify` names the files that differ without reading them at once"));
     }
     install_state::read_entry(folder, path, line)

@@ -85,7 +85,7 @@ fn skills(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
             let detail = fault.detail.as_deref().unwrap_or_default();
             seen.add(
                 Finding::wrong("link", format!("`{}` is missing: {detail}", fault.path))
-                    .fixed_by("make the link again"),
+                    .fixed_by("create the link again"),
             );
         }
         if rest.iter().any(|fault| fault.is_whole()) {
@@ -100,7 +100,7 @@ fn skills(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
 fn missing(name: &SkillName) -> Finding {
     Finding::wrong("missing", format!("`{name}` is recorded, but its folder is not there"))
         .hint("`ba-agent skill install` without a source puts back what is missing")
-        .hint(format!("`ba-agent skill uninstall {name}` takes it out of the registry"))
+        .hint(format!("`ba-agent skill uninstall {name}` removes it from the registry"))
 }
 
 fn drifted(name: &SkillName, details: Vec<String>) -> Finding {
@@ -157,7 +157,7 @@ fn find_untracked(patient: &Patient<'_>, registry: &Registry, seen: &mut Examina
         if !names.is_empty() {
             let shown = patient.places.shown(&root);
             let what =
-                format!("{} in `{shown}` that the registry does not know", count_noun(names.len(), "folder"));
+                format!("{} in `{shown}` that are not in the registry", count_noun(names.len(), "folder"));
             seen.add(Finding::note("orphan", what).details(names).hint("they are left alone"));
         }
     }
@@ -190,7 +190,7 @@ pub(crate) fn mend(patient: &Patient<'_>, now: Timestamp) -> Result<()> {
         return Ok(());
     }
     let Ok(registry) = patient.store.read() else { return Ok(()) };
-    let transaction = patient.store.begin(&|_| ()).context(|| "nothing could be mended".to_owned())?;
+    let transaction = patient.store.begin(&|_| ()).context(|| "nothing could be fixed".to_owned())?;
     leftovers::sweep(patient, &roots(patient, &registry))?;
     relink(patient, transaction, now)
 }

@@ -349,7 +349,7 @@ impl<'w> Source<'w> {
                 for at in several {
                     error = error.cause(self.skills[*at].path());
                 }
-                Err(error.hint("say which by its folder: `--skill PATH`, or SOURCE/PATH"))
+                Err(error.hint("specify one by its folder: `--skill PATH`, or SOURCE/PATH"))
             }
         }
     }
@@ -424,7 +424,7 @@ impl<'w> Source<'w> {
         if gathered.candidates.is_empty()
             && let Some(first) = gathered.skipped.first()
         {
-            return Err(error!(Invalid, "no skill of {} is valid", gathered.resolved.source.display_name())
+            return Err(error!(Invalid, "{} has no valid skill", gathered.resolved.source.display_name())
                 .cause(format!("{}: {}", first.path, first.reason)));
         }
         Ok(gathered)
@@ -628,7 +628,7 @@ impl Offered {
         let scored = all.map(|(found, _, now)| (likeness(now), found)).filter(|(score, _)| *score >= ALIKE);
         match scored.max_by(|a, b| a.0.total_cmp(&b.0)) {
             Some((_, found)) => {
-                format!("; `{}` describes itself nearly as it did", printable(&found.folder, false))
+                format!("; `{}` has nearly the same description", printable(&found.folder, false))
             }
             None => String::new(),
         }
@@ -737,7 +737,7 @@ fn nothing_found(ask: &Ask, resolved: &Resolved, listing: &Listing, base: &str, 
         Some(near) => {
             error.hint(format!("there is `{near}`, but the file must be called exactly `SKILL.md`"))
         }
-        None => error.hint("a skill is a folder with a SKILL.md, not deeper than six folders"),
+        None => error.hint("a skill is a folder with a SKILL.md, at most six folders deep"),
     }
 }
 
@@ -839,7 +839,7 @@ impl Candidate {
                 error = error.hint(finding.help.clone());
             }
             if skill::can_be_allowed(finding.code) {
-                error = error.hint(format!("to install it all the same, add `--allow {}`", finding.code));
+                error = error.hint(format!("to install it anyway, add `--allow {}`", finding.code));
             }
         }
         Err(error)

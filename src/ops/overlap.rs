@@ -122,9 +122,9 @@ fn holds_source(name: &SkillName, place: &Path, source: &Path, places: &InstallD
 fn links_to_itself(name: &SkillName, place: &Path, places: &InstallDirs) -> Error {
     error!(
         Conflict,
-        "`{name}` cannot be linked into itself: `{}` lies in the folder that the link would lead to",
+        "`{name}` cannot be linked into itself: `{}` is inside the folder that the link would point at",
         places.shown(place)
     )
-    .hint("without `--link` it is copied, and the copy is no part of it")
+    .hint("without `--link` it is copied, and the copy is separate")
     .hint("or link it into the skills of your user account with `--global`")
 }

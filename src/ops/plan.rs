@@ -313,7 +313,7 @@ pub(crate) fn edited(name: &SkillName, drift: &[Drift], verb: &str) -> crate::er
     }
     let error = harmless_hints(drift, ".claude/skills").into_iter().fold(error, crate::error::Error::hint);
     error.hint(format!("see what was changed with `ba-agent skill diff {name}`")).hint(format!(
-        "to give the edits up, run the {verb} again with `--force`; `rollback` brings them back"
+        "to discard the edits, run the {verb} again with `--force`; `rollback` brings them back"
     ))
 }
 
@@ -343,5 +343,5 @@ fn taken(name: &SkillName, entry: &LockEntry, candidate: &Candidate) -> crate::e
 fn unmanaged(name: &SkillName) -> crate::error::Error {
     error!(Conflict, "there is already something named `{name}` that ba-agent did not install")
         .hint("install under another name with `--as NAME`, or move it away")
-        .hint("`--force` replaces it for good")
+        .hint("`--force` replaces it permanently")
 }

@@ -77,7 +77,7 @@ impl Ask {
         if entry.pinned && (commit.is_none() || !new.source.is_git()) {
             let pin = entry.pin.short().unwrap_or_default();
             return Err(error!(Usage, "`{name}` is held at {pin}, and {} cannot be held there", new.source)
-                .hint(format!("let it move first: `ba-agent skill unpin {name}`")));
+                .hint(format!("unpin it first: `ba-agent skill unpin {name}`")));
         }
         let recorded = entry.reference.as_ref().filter(|_| new.source.is_git());
         let reference = match (&new.reference, recorded) {

@@ -105,7 +105,7 @@ impl<'w> Supply<'w> {
     fn live_folder(&self, name: &SkillName, entry: &LockEntry) -> Result<PathBuf> {
         let request = Request::parse(&entry.source)?;
         let folder = fetch::local_folder(&request.source, self.world)
-            .context(|| format!("the live link of `{name}` cannot be made"))?;
+            .context(|| format!("the live link of `{name}` cannot be created"))?;
         Ok(entry.path.as_ref().map_or_else(|| folder.clone(), |path| folder.join(path)))
     }
 
@@ -198,14 +198,16 @@ fn gone(name: &SkillName, entry: &LockEntry, error: Error) -> Error {
     match error.kind {
         // Which of them is missing, repository or commit, the cause says.
         Kind::NotFound if entry.pin.commit.is_some() => error
-            .wrap(format!("`{name}` cannot be had at {pin} from {}", entry.source))
-            .hint(format!("to take what is there now: `ba-agent skill update {name}`"))
+            .wrap(format!("`{name}` cannot be fetched at {pin} from {}", entry.source))
+            .hint(format!("to install what is there now: `ba-agent skill update {name}`"))
             .hint(format!("if it lives elsewhere now: `ba-agent skill update {name} --source SOURCE`")),
         Kind::NotFound if matches!(entry.kind.as_str(), "local" | "archive") => error
-            .wrap(format!("`{name}` of {} cannot be had", entry.source))
-            .hint("it was installed from this path of another place or time: put it there again")
-            .hint(format!("or take it from where it is now: `ba-agent skill update {name} --source PATH`")),
-        _ => error.wrap(format!("`{name}` of {} cannot be had", entry.source)),
+            .wrap(format!("`{name}` of {} cannot be fetched", entry.source))
+            .hint("it was installed from a path that is not here: put the files there again")
+            .hint(format!(
+                "or install it from where it is now: `ba-agent skill update {name} --source PATH`"
+            )),
+        _ => error.wrap(format!("`{name}` of {} cannot be fetched", entry.source)),
     }
 }
 
@@ -216,7 +218,7 @@ fn differs(name: &SkillName, entry: &LockEntry, files: &Files) -> Error {
             Integrity,
             "`{name}` is not what was recorded: the folder {} has changed", entry.source
         )
-        .hint(format!("to take what is there now: `ba-agent skill install {} --force`", entry.source));
+        .hint(format!("to install what is there now: `ba-agent skill install {} --force`", entry.source));
     }
     let mut error = other_bytes(name, &entry.source);
     for one in crate::install_state::find_drift(&entry.files, files).iter().take(10) {
@@ -348,7 +350,7 @@ fn all_edited(wrong: &[(&SkillName, Vec<crate::install_state::Drift>)], frozen: 
             let error = harmless_hints(&drifts, ".claude/skills").into_iter().fold(error, Error::hint);
             error
                 .hint("see what was changed with `ba-agent skill verify` and `ba-agent skill diff NAME`")
-                .hint("to give the edits up: `ba-agent skill install --force`")
+                .hint("to discard the edits: `ba-agent skill install --force`")
         }
     };
     if frozen {

@@ -33,7 +33,7 @@ pub(crate) fn state(
         let what = match (name, to) {
             (_, Some(id)) => format!("there is no change {id} to go back before"),
             (Some(name), None) => format!("no change of `{name}` is known"),
-            (None, None) => "no change is known that could be turned back".to_owned(),
+            (None, None) => "there is no change to roll back".to_owned(),
         };
         return Err(error!(NotFound, "{what}").hint("`ba-agent skill history` lists the last 20 changes"));
     };

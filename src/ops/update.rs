@@ -68,7 +68,7 @@ impl Update {
         for step in out {
             self.cautions.retain(|caution| caution.name != step.name);
             self.changes.remove(&step.name);
-            self.left.push((step.name, "it was not agreed to".to_owned()));
+            self.left.push((step.name, "it was not confirmed".to_owned()));
         }
     }
 }
@@ -354,7 +354,7 @@ fn continuity(
             name: name.clone(),
             what: "rewritten",
             message: format!(
-                "{branch} of {source} was rewritten: {} is no longer behind {}",
+                "{branch} of {source} was rewritten: {} is no longer part of {}",
                 old.short(),
                 new.short()
             ),

@@ -253,7 +253,7 @@ fn live(job: &Job<'_>, found: &FolderState, ground: &Ground<'_>) -> Option<Fault
             (What::Link, format!("leads to `{}` instead of `{}`", shown(to), shown(&author)))
         }
         FolderState::Link(_) if job.at.join("SKILL.md").is_file() => return None,
-        FolderState::Link(to) => (What::Link, format!("leads to `{}`, where no SKILL.md is", shown(to))),
+        FolderState::Link(to) => (What::Link, format!("leads to `{}`, which has no SKILL.md", shown(to))),
         FolderState::Missing => (What::Missing, format!("the live link to `{}`", shown(&author))),
         _ => (What::Changed, format!("no longer the live link to `{}`", shown(&author))),
     };

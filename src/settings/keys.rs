@@ -63,7 +63,7 @@ macro_rules! keys {
                 let mut limits = limits.filter_map(|(key, name)| Some((key, name.strip_prefix("limits.")?)));
                 let names: Vec<&str> = limits.clone().map(|(_, name)| name).collect();
                 limits.find(|(_, limit)| *limit == name).map(|(key, _)| key).ok_or_else(|| {
-                    error!(Usage, "there is no limit named `{}`", printable(name, false))
+                    error!(Usage, "unknown limit `{}`", printable(name, false))
                         .hint(format!("the limits are {}", names.join(", ")))
                 })
             }
@@ -81,9 +81,9 @@ keys! {
     GitlabUrl "gitlab_url" May true "`https://gitlab.com`" "the same for GitLab";
     BitbucketUrl "bitbucket_url" May true "`https://bitbucket.org`" "the same for Bitbucket";
     NpmUrl "npm_url" May true "`https://registry.npmjs.org`" "npm registry of marketplace entries that name none";
-    AllowHttp "allow_http" Never false "`false`" "plain http to other hosts than this machine";
-    CaFile "ca_file" Never true "–" "PEM file of further certificate authorities";
-    RequireReachable "require_reachable" Narrows false "`false`" "refuse commits that no branch or tag leads to";
+    AllowHttp "allow_http" Never false "`false`" "plain http to hosts other than this machine";
+    CaFile "ca_file" Never true "–" "PEM file of additional certificate authorities";
+    RequireReachable "require_reachable" Narrows false "`false`" "refuse commits that no branch or tag contains";
     GithubToken "auth.github_token" Never true "`${GITHUB_TOKEN}`, `${GH_TOKEN}`" "sent to `github_url` alone";
     GitlabToken "auth.gitlab_token" Never true "`${GITLAB_TOKEN}`" "sent to `gitlab_url` alone";
     BitbucketToken "auth.bitbucket_token" Never true "`${BITBUCKET_TOKEN}`" "sent to `bitbucket_url` alone";

@@ -23,7 +23,7 @@ pub(crate) fn check_files(entries: &[FileEntry], profile: Profile) -> Vec<Findin
     let size: u64 = entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.size));
     if size > MAX_UPLOAD {
         let mut findings = Findings::new(profile, MANIFEST);
-        let message = format!("the skill has {size} bytes: an upload may have {MAX_UPLOAD}");
+        let message = format!("the skill has {size} bytes; uploads are limited to {MAX_UPLOAD}");
         findings.add(rules::BUNDLE_SIZE, Position::START, message, "leave large files out");
         all.extend(findings.into_vec());
     }
@@ -54,7 +54,7 @@ fn check_file(entry: &FileEntry, findings: &mut Findings) {
     }
     let lower = name.to_ascii_lowercase();
     if is_secret(&lower) {
-        let help = "take it out of the skill, and change what it holds if it was ever published";
+        let help = "take it out of the skill, and change the secret if it was ever published";
         findings.add(rules::SECRET_FILE, Position::START, "looks like a file with secrets", help);
     }
     if is_archive(&lower) {
@@ -62,7 +62,7 @@ fn check_file(entry: &FileEntry, findings: &mut Findings) {
         findings.add(
             rules::ARCHIVE_INSIDE,
             Position::START,
-            "an archive: what it holds is not looked through",
+            "an archive, whose contents are not checked",
             help,
         );
     }
@@ -87,7 +87,7 @@ pub(crate) fn check_secrets(path: &str, bytes: &[u8], profile: Profile) -> Vec<F
             rules::SECRET_FILE,
             Position::START,
             message,
-            "take it out of the skill, and change what it holds if it was ever published",
+            "take it out of the skill, and change the secret if it was ever published",
         );
     }
     findings.into_vec()

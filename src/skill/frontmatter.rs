@@ -167,7 +167,7 @@ impl FrontmatterReader<'_> {
 
     fn portable(&mut self, key: &Yaml, canonical: &str, written: &str) {
         if !SPEC_KEYS.contains(&canonical) {
-            let message = format!("`{written}` is no key of the open specification");
+            let message = format!("`{written}` is not a key of the open specification");
             let help = "some agents read it; an upload refuses it: `metadata` is the place for more";
             self.findings.add(rules::KEY_NOT_PORTABLE, key.at, message, help);
         }
@@ -182,9 +182,9 @@ impl FrontmatterReader<'_> {
             .filter(|(distance, known)| *distance <= known.len() / 4);
         let help = match near {
             Some((_, known)) => format!("did you mean `{}`?", known.replace('_', "-")),
-            None => "no agent that we know reads it; put it below `metadata`".to_owned(),
+            None => "no known agent reads it; put it below `metadata`".to_owned(),
         };
-        let message = format!("the key `{}` is not known", excerpt(written, 60));
+        let message = format!("unknown key `{}`", excerpt(written, 60));
         self.findings.add(rules::KEY_UNKNOWN, key.at, message, help);
     }
 
@@ -257,7 +257,7 @@ impl FrontmatterReader<'_> {
                     rules::LIST_AS_TEXT,
                     value.at,
                     message,
-                    "write one item a line, each behind `- `",
+                    "write one item per line, each after `- `",
                 );
                 let split = text.split(if commas { ',' } else { '\0' });
                 split.map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
@@ -290,7 +290,7 @@ impl FrontmatterReader<'_> {
             self.findings.add(rules::NAME_INVALID, value.at, message, help);
         }
         if value.reads_as_other_type() {
-            let message = format!("`name: {text}` is no text to every YAML reader");
+            let message = format!("`name: {text}` is not text to every YAML reader");
             self.findings.add(rules::NAME_PLAIN, value.at, message, format!("write `name: \"{text}\"`"));
         }
         if let Some(word) = ["anthropic", "claude"].iter().find(|word| text.to_lowercase().contains(**word)) {
@@ -356,7 +356,7 @@ impl FrontmatterReader<'_> {
         }
         let message = match value.text() {
             Some(_) if length > 0 => {
-                format!("`compatibility` has {length} characters, but may have {MAX_COMPATIBILITY}")
+                format!("`compatibility` has {length} characters; the limit is {MAX_COMPATIBILITY}")
             }
             Some(_) => "`compatibility` is empty".to_owned(),
             None => format!("`compatibility` is {}, but should be text", value.kind()),
@@ -387,7 +387,7 @@ impl FrontmatterReader<'_> {
                 0 => String::new(),
                 n => format!(" (and {n} more)"),
             };
-            let message = format!("`metadata.{}` is no text{more}", excerpt(&key.key_text(), 60));
+            let message = format!("`metadata.{}` is not text{more}", excerpt(&key.key_text(), 60));
             let help = "the open specification has text as values: quote numbers and booleans";
             self.findings.add(rules::METADATA_VALUES, value.at, message, help);
         }
@@ -493,12 +493,12 @@ fn dependency(item: &Yaml) -> Result<Dependency, String> {
         let found = pairs.iter().find(|(key, _)| key.text() == Some(wanted));
         found.and_then(|(_, value)| value.text()).map(str::to_owned)
     };
-    let skill = get("skill").or_else(|| get("name")).ok_or("a dependency names no skill")?;
+    let skill = get("skill").or_else(|| get("name")).ok_or("a dependency has no skill name")?;
     let version = get("version");
     if let Some(range) = &version
         && let Err(error) = semver::VersionReq::parse(range)
     {
-        return Err(format!("`{}` is no range of versions: {error}", excerpt(range, 60)));
+        return Err(format!("`{}` is not a valid version range: {error}", excerpt(range, 60)));
     }
     Ok(Dependency { skill, version, source: get("source") })
 }

@@ -232,7 +232,7 @@ impl HiddenTextScan {
             );
         }
         if let Some(at) = self.control.first {
-            let help = "often UTF-8 that was once read as Latin-1; remove or mend it";
+            let help = "often UTF-8 that was once read as Latin-1; remove or fix it";
             findings.add(rules::CONTROL, at, counted(&self.control, "control characters"), help);
         }
         findings.into_vec()

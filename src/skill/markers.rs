@@ -75,7 +75,7 @@ pub(crate) fn split<'a>(text: &'a str, limit: u64, findings: &mut Findings) -> O
     };
     let block = &text[block_start..closing.start];
     if block.len() as u64 > limit {
-        let message = format!("the frontmatter has {} bytes: it may have {limit}", block.len());
+        let message = format!("the frontmatter has {} bytes; the limit is {limit}", block.len());
         findings.add(
             rules::FRONTMATTER_SIZE,
             Position::line(opening.number),
@@ -101,7 +101,7 @@ fn missing(text: &str, first: Option<ManifestLine<'_>>, findings: &mut Findings)
             rules::TEXT_BEFORE,
             at,
             format!("frontmatter must start on line 1, but line {} is `{}`", first.number, first.shown()),
-            format!("move what stands before line {later} into the body"),
+            format!("move what is before line {later} into the body"),
         ),
         None => {
             let message = format!("no frontmatter: line {} is `{}`, not `---`", first.number, first.shown());
@@ -136,7 +136,7 @@ fn not_closed(text: &str, opening: ManifestLine<'_>, findings: &mut Findings) {
     });
     let help = match near {
         Some(line) => format!("line {} must be exactly `---`, without indentation", line.number),
-        None => "put a line `---` behind the last key".to_owned(),
+        None => "put a line `---` after the last key".to_owned(),
     };
     let message = format!("the frontmatter that begins on line {} is not closed", opening.number);
     findings.add(rules::NOT_CLOSED, Position::line(opening.number), message, help);

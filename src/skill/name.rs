@@ -88,7 +88,7 @@ fn fault(text: &str) -> Option<&'static str> {
     if text.starts_with(['_', '-']) {
         return Some("does not begin with a letter or digit");
     }
-    is_device(text).then_some("is the name of a device on Windows")
+    is_device(text).then_some("is a device name on Windows")
 }
 
 /// "Naming Files, Paths, and Namespaces" of Windows, as far as the characters of a
@@ -105,7 +105,7 @@ impl FromStr for SkillName {
     fn from_str(text: &str) -> Result<Self> {
         let Some(reason) = fault(text) else { return Ok(Self(text.to_owned())) };
         let shown = printable(&excerpt(text, 80), false);
-        let refused = error!(Usage, "`{shown}` is no name for a skill: it {reason}");
+        let refused = error!(Usage, "`{shown}` is not a valid skill name: it {reason}");
         Err(match Self::slug(text) {
             Some(slug) => refused.hint(format!("use `{slug}`")),
             None => {

@@ -33,7 +33,7 @@ pub(super) fn recover(
     }
     let read = yaml::parse(&mended, first_line).ok().filter(|_| !quoted.is_empty())?;
     for (at, text) in quoted {
-        let message = "a value that is not YAML without quotes; it is read as the text that stands there";
+        let message = "a value that needs quotes in YAML; it is read as plain text";
         findings.add(rules::UNQUOTED, at, message, format!("write {}", rules::excerpt(&text, 300)));
     }
     Some(read)
@@ -67,11 +67,11 @@ pub(super) fn advice(block: &str, first_line: usize, fault: &YamlFault) -> Strin
     let at = fault.at.line.saturating_sub(first_line);
     let line = block.lines().nth(at).or_else(|| block.lines().last()).unwrap_or_default();
     if line.trim_start_matches(' ').starts_with('\t') {
-        return "YAML indents with blanks, never with tabs".to_owned();
+        return "YAML is indented with spaces, never with tabs".to_owned();
     }
     let prose = !line.contains(':') && !line.starts_with([' ', '-', '}', ']', '\'', '"']);
     if prose || line.starts_with('#') || line.starts_with('|') {
-        return "is the frontmatter closed? the line behind its last key must be `---`".to_owned();
+        return "is the frontmatter closed? the line after its last key must be `---`".to_owned();
     }
     let value = line.split_once(": ").map_or("", |(_, value)| value.trim_start());
     match value.chars().next() {

@@ -294,7 +294,7 @@ fn a_value_keeps_its_dashes_and_tabs_do_not_indent() {
     assert_eq!(front(text).description, "a --- b, and then some more words");
     let tabs = format!("---\nname: a\n{ABOUT}\nmetadata:\n\tx: y\n---\nBody\n");
     assert_eq!(codes("a", &tabs, Profile::Install), ["!invalid-yaml@5"]);
-    assert_eq!(first(&tabs).help, "YAML indents with blanks, never with tabs");
+    assert_eq!(first(&tabs).help, "YAML is indented with spaces, never with tabs");
 }
 
 #[test]
@@ -421,7 +421,7 @@ fn a_misspelt_key_is_recognised() {
     };
     assert_eq!(help("licence: MIT"), "did you mean `license`?");
     assert_eq!(help("Allowed-Tools: Read"), "did you mean `allowed-tools`?");
-    assert!(help("homepage: x").starts_with("no agent"));
+    assert!(help("homepage: x").starts_with("no known agent"));
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(super) fn read(value: &Yaml, findings: &mut Findings) -> Vec<String> {
     let tools = match &value.data {
         Data::List(items) => {
             for item in items.iter().filter(|item| item.text().is_none()) {
-                let message = format!("`allowed-tools` holds {}, but each tool is text", item.kind());
+                let message = format!("`allowed-tools` contains {}, but each tool must be text", item.kind());
                 findings.add(
                     rules::WRONG_TYPE,
                     item.at,
@@ -50,7 +50,7 @@ pub(super) fn read(value: &Yaml, findings: &mut Findings) -> Vec<String> {
         Data::Scalar { .. } => value.text().map(split).unwrap_or_default(),
         Data::Map(_) => {
             let message = "`allowed-tools` is a map, but should be text";
-            findings.add(rules::WRONG_TYPE, value.at, message, "write the tools with blanks between them");
+            findings.add(rules::WRONG_TYPE, value.at, message, "separate the tools with spaces");
             Vec::new()
         }
     };
@@ -72,7 +72,7 @@ fn check_form(value: &Yaml, tools: &[String], findings: &mut Findings) {
     let commas =
         matches!(&value.data, Data::Scalar { text, .. } if text.trim() != spaced && text.contains(','));
     if commas || matches!(value.data, Data::List(_)) {
-        let help = format!("the open specification has blanks between tools: `allowed-tools: {spaced}`");
+        let help = format!("the open specification separates tools with spaces: `allowed-tools: {spaced}`");
         findings.add(
             rules::TOOLS_FORM,
             value.at,

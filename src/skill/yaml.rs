@@ -314,7 +314,7 @@ impl YamlBuilder {
             }
             if let Some(first) = seen.insert(text.as_str(), key.at) {
                 let shown = excerpt(text, 60);
-                let message = format!("the key `{shown}` stands on line {} already", first.line);
+                let message = format!("the key `{shown}` is already on line {}", first.line);
                 self.fault(rules::DUPLICATE_KEY, key.at, message, "keep one of the two");
             }
         }
@@ -322,7 +322,7 @@ impl YamlBuilder {
 }
 
 fn too_deep(at: Position) -> YamlFault {
-    let message = format!("lists and maps inside each other more than {MAX_DEPTH} deep");
+    let message = format!("lists and maps nested more than {MAX_DEPTH} levels deep");
     YamlFault { rule: rules::YAML_DEPTH, at, message, help: "keep the frontmatter flat" }
 }
 

@@ -41,8 +41,8 @@ impl<'a> AddressParts<'a> {
     /// a hint to write `#`.
     pub(super) fn take_skill(&mut self) -> Result<Option<&'a str>> {
         if self.folder.is_some() && skill_at(self.address).is_some() {
-            return Err(error!(Usage, "`@` stands before the folder")
-                .hint("the name of a skill stands at the end: `address//folder@skill-name`"));
+            return Err(error!(Usage, "`@` comes before the folder")
+                .hint("the skill name goes at the end: `address//folder@skill-name`"));
         }
         let in_folder = self.folder.is_some();
         let whole = self.folder.as_mut().unwrap_or(&mut self.address);
@@ -51,17 +51,17 @@ impl<'a> AddressParts<'a> {
         if is_skill(right) {
             // In a folder it is written `%40`; the address alone would be read as with a skill.
             if !in_folder && skill_at(left).is_some() {
-                return Err(error!(Usage, "`@` stands twice in the last name of the address")
-                    .hint("write one skill behind it, and further ones with `--skill NAME`"));
+                return Err(error!(Usage, "`@` appears twice in the last part of the address")
+                    .hint("name one skill after it, and further ones with `--skill NAME`"));
             }
             *whole = left;
             return Ok(Some(right));
         }
         let shown = printable(right, false);
         Err(match looks_like_reference(right) {
-            true => error!(Usage, "`@{shown}` reads as a version, but a skill's name stands behind `@`")
+            true => error!(Usage, "`@{shown}` looks like a version, but `@` is followed by a skill name")
                 .hint(format!("for that version write `{}#{shown}`", printable(left, false))),
-            false => error!(Usage, "`{shown}` behind `@` cannot be the name of a skill")
+            false => error!(Usage, "`{shown}` after `@` is not a valid skill name")
                 .hint("write `owner/repo@skill-name`, or use `--skill NAME`"),
         })
     }
@@ -100,8 +100,8 @@ pub(super) fn fragment(text: &str) -> Result<(Reference, Option<&str>)> {
         _ => (text, None),
     };
     if reference.is_empty() {
-        return Err(error!(Usage, "nothing stands behind `#`")
-            .hint("write a branch, tag, sha or range there, or leave the `#` away"));
+        return Err(error!(Usage, "nothing follows `#`")
+            .hint("write a branch, tag, sha or range there, or omit the `#`"));
     }
     Ok((Reference::parse(&decode(reference)?)?, skill))
 }
@@ -115,8 +115,8 @@ pub(super) fn check_scheme(scheme: &str) -> Result<()> {
         }
         "ftp" | "ftps" | "sftp" | "rsync" | "s3" | "gs" => refused("nothing is fetched that way")
             .hint("git remotes begin with `https://` or `ssh://`, archives with `https://`"),
-        _ => error!(Usage, "`{}://` is no address that is known here", printable(scheme, false))
-            .hint("known are `https://`, `ssh://`, `file://` and `git+https://`"),
+        _ => error!(Usage, "unknown URL scheme `{}://`", printable(scheme, false))
+            .hint("supported schemes are `https://`, `ssh://`, `file://` and `git+https://`"),
     })
 }
 
@@ -133,7 +133,7 @@ pub(super) fn check_url(parts: &AddressParts) -> Result<Url> {
         check_host(host)?;
     }
     if url.password().is_some() || (url.scheme() != "ssh" && is_token(url.username())) {
-        return Err(secret(&format!("the address of {host} holds a password or token")));
+        return Err(secret(&format!("the address of {host} contains a password or token")));
     }
     if url.scheme() == "ssh" {
         check_user(url.username())?;
@@ -145,8 +145,8 @@ pub(super) fn check_url(parts: &AddressParts) -> Result<Url> {
 /// An error that never quotes what it is about.
 fn secret(message: &str) -> Error {
     error!(Usage, "{message}, which would end up in the registry and in process lists")
-        .hint("leave it away and set GITHUB_TOKEN, GITLAB_TOKEN or BITBUCKET_TOKEN")
-        .hint("or let a git credential helper give it")
+        .hint("remove it and set GITHUB_TOKEN, GITLAB_TOKEN or BITBUCKET_TOKEN")
+        .hint("or let a git credential helper provide it")
 }
 
 /// User names that are tokens: the prefixes GitHub, GitLab and Atlassian document, the
@@ -164,7 +164,7 @@ fn check_host(host: &str) -> Result<()> {
     if sound && !host.starts_with(['-', '.']) {
         return Ok(());
     }
-    fail!(Usage, "`{}` cannot be the name of a host", printable(host, false))
+    fail!(Usage, "`{}` is not a valid host name", printable(host, false))
 }
 
 fn check_user(user: &str) -> Result<()> {
@@ -172,19 +172,18 @@ fn check_user(user: &str) -> Result<()> {
     if sound && !user.starts_with('-') {
         return Ok(());
     }
-    fail!(Usage, "`{}` cannot be a user name of an address", printable(user, false))
+    fail!(Usage, "`{}` is not a valid user name in an address", printable(user, false))
 }
 
 /// Refuses paths that climb, and characters that a shell at the other end could obey.
 fn check_path(path: &str) -> Result<()> {
     if path.split(['/', '\\']).any(|part| matches!(part, "." | "..")) {
-        return Err(
-            error!(Usage, "the address has a `.` or `..` part").hint("write the address that it leads to")
-        );
+        return Err(error!(Usage, "the address has a `.` or `..` part")
+            .hint("write the address with that part resolved"));
     }
     let odd = |c: &char| matches!(c, '\'' | '"' | '`' | '$' | ';' | '|' | '<' | '>' | '\\');
     match path.chars().find(odd) {
-        Some(c) => fail!(Usage, "the address holds `{c}`, which no address of a repository needs"),
+        Some(c) => fail!(Usage, "the address contains `{c}`, which a repository address cannot have"),
         None => Ok(()),
     }
 }
@@ -192,8 +191,8 @@ fn check_path(path: &str) -> Result<()> {
 /// A git remote of any host: `url//folder#reference@skill`.
 pub(super) fn git_remote(url: Url, mut parts: AddressParts) -> Result<Request> {
     if parts.query.is_some() {
-        return Err(error!(Usage, "a repository's address has no `?…` part")
-            .hint(format!("leave it away: `{}`", git_text(url.as_str()))));
+        return Err(error!(Usage, "a repository address cannot have a query (`?…`)")
+            .hint(format!("omit it: `{}`", git_text(url.as_str()))));
     }
     let before = parts.address.len();
     let skill = parts.take_skill()?;
@@ -251,7 +250,7 @@ pub(super) fn file(mut parts: AddressParts) -> Result<Request> {
     let url = Url::parse(parts.address)
         .map_err(|cause| error!(Usage, "the address cannot be read").cause(cause))?;
     if parts.query.is_some() {
-        return Err(error!(Usage, "a repository's address has no `?…` part"));
+        return Err(error!(Usage, "a repository address cannot have a query (`?…`)"));
     }
     let url = url.as_str().trim_end_matches('/').to_owned();
     assemble(Source::Git { url }, parts.folder()?, parts.fragment, skill)
@@ -260,8 +259,8 @@ pub(super) fn file(mut parts: AddressParts) -> Result<Request> {
 /// An archive: a place in it may be named, a reference or a skill may not.
 pub(super) fn archive(location: String, parts: &AddressParts) -> Result<Request> {
     if parts.fragment.is_some_and(|fragment| !fragment.is_empty()) {
-        return Err(error!(Usage, "an archive has no branches, tags or commits to name behind `#`")
-            .hint("to hold it at its bytes use `--integrity sha256:…`")
+        return Err(error!(Usage, "an archive has no branches, tags or commits, so nothing can follow `#`")
+            .hint("to pin its bytes use `--integrity sha256:…`")
             .hint("to choose among its skills use `--skill NAME`"));
     }
     let subdirectory = parts.folder()?;
@@ -278,7 +277,7 @@ pub(super) fn check_query(query: Option<&str>) -> Result<()> {
     for key in keys {
         let key = key.to_ascii_lowercase();
         if key.split(['-', '_']).any(|word| SECRET.contains(&word)) {
-            return Err(secret("the query of the address holds a credential")
+            return Err(secret("the query of the address contains a credential")
                 .hint("or download the archive yourself and install the file"));
         }
     }
@@ -291,11 +290,11 @@ pub(super) fn scp(text: &str) -> Result<Request> {
     let path_at = text.find(':').unwrap_or_default();
     let mut parts = AddressParts::of(text, path_at + 1, false);
     if parts.address.contains(char::is_whitespace) {
-        fail!(Usage, "the address holds a blank");
+        fail!(Usage, "the address contains a space");
     }
     if text.contains("://") {
         // To git that is a URL of the scheme `git@host`, and so to what fetches it.
-        return Err(error!(Usage, "the address is short for ssh, but `://` stands in it")
+        return Err(error!(Usage, "the address looks like ssh shorthand, but contains `://`")
             .hint("write it like `git@host:owner/repo.git`"));
     }
     let skill = parts.take_skill()?;

@@ -45,7 +45,7 @@ pub(super) fn bitbucket(workspace: &str, repo: &str) -> Result<Source> {
 /// Checks the path of a GitLab project: at least one group, each part at most 255 long.
 pub(super) fn gitlab(project: &str) -> Result<Source> {
     if !project.contains('/') {
-        fail!(Usage, "`{}` names no project: a group and a repository are needed", printable(project, false));
+        fail!(Usage, "`{}` is not a project: expected a group and a repository", printable(project, false));
     }
     for word in project.split('/') {
         check_word(word, 255, "-_.", "a part of a project's path")?;
@@ -159,7 +159,7 @@ pub(super) fn archive_stem(name: &str) -> &str {
 /// `Usage` for archives of a kind that is not read.
 pub(super) fn refuse_foreign_archive(path: &str) -> Result<()> {
     match FOREIGN_ARCHIVES.iter().find(|ending| strip_ending(path, ending).is_some() && !is_archive(path)) {
-        Some(ending) => Err(error!(Usage, "archives that end in `{ending}` are not read")
+        Some(ending) => Err(error!(Usage, "archives ending in `{ending}` are not supported")
             .hint("pack the skill as .zip, .skill, .tar.gz, .tgz or .tar")),
         None => Ok(()),
     }
@@ -197,7 +197,11 @@ pub(super) fn without_git(text: &str) -> &str {
 pub(super) fn decode(text: &str) -> Result<String> {
     match percent_decode_str(text).decode_utf8() {
         Ok(text) if !text.chars().any(crate::error::is_unprintable) => Ok(text.into_owned()),
-        _ => fail!(Usage, "`{}` hides characters behind `%` that no name has", printable(text, false)),
+        _ => fail!(
+            Usage,
+            "`{}` contains escaped characters (`%…`) that a name cannot have",
+            printable(text, false)
+        ),
     }
 }
 

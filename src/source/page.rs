@@ -70,7 +70,7 @@ fn words(url: &Url) -> Result<Vec<String>> {
 fn github_page(url: &Url, mut parts: AddressParts) -> Result<Request> {
     let words = words(url)?;
     let [owner, repo, rest @ ..] = &words[..] else {
-        return Err(error!(Usage, "`{}` names no repository of github.com", printable(url.path(), false))
+        return Err(error!(Usage, "`{}` is not a repository on github.com", printable(url.path(), false))
             .hint("write `https://github.com/owner/repo`, or `owner/repo`"));
     };
     if NO_OWNERS.contains(&owner.as_str()) {
@@ -115,7 +115,7 @@ fn repository(
 fn github_raw(url: &Url, parts: AddressParts) -> Result<Request> {
     let words = words(url)?;
     let [owner, repo, rest @ ..] = &words[..] else {
-        fail!(Usage, "`{}` names no file of a repository", printable(url.path(), false));
+        fail!(Usage, "`{}` is not a file in a repository", printable(url.path(), false));
     };
     if is_archive(url.path()) {
         return archive_at(url, &parts);
@@ -128,7 +128,7 @@ fn gitlab_page(url: &Url, mut parts: AddressParts) -> Result<Request> {
     let words = words(url)?;
     let Some((project, page)) = split_gitlab(&words) else {
         let [groups @ .., repo] = &words[..] else {
-            fail!(Usage, "the address names no project of gitlab.com");
+            fail!(Usage, "the address is not that of a project on gitlab.com");
         };
         let groups: String = groups.iter().map(|group| format!("{group}/")).collect();
         return repository(&mut parts, repo, |repo| gitlab(&format!("{groups}{repo}")));
@@ -158,7 +158,7 @@ fn is_file_download(page: &[String]) -> bool {
 fn bitbucket_page(url: &Url, mut parts: AddressParts) -> Result<Request> {
     let words = words(url)?;
     let [workspace, repo, rest @ ..] = &words[..] else {
-        return Err(error!(Usage, "`{}` names no repository of bitbucket.org", printable(url.path(), false))
+        return Err(error!(Usage, "`{}` is not a repository on bitbucket.org", printable(url.path(), false))
             .hint("write `https://bitbucket.org/workspace/repo`"));
     };
     if rest.is_empty() {
@@ -202,7 +202,7 @@ fn on_page(source: Source, page: &[String], parts: &AddressParts) -> Result<Requ
         _ => {
             return Err(error!(
                 Usage,
-                "the page `{}` of {} is no place to install from",
+                "the page `{}` of {} cannot be installed from",
                 printable(&page.join("/"), false),
                 source.display_name()
             )
@@ -357,8 +357,8 @@ fn is_served(words: &[String]) -> bool {
 
 fn served(mut url: Url, words: &[String], parts: AddressParts) -> Result<Request> {
     if parts.fragment.is_some_and(|fragment| !fragment.is_empty()) || parts.query.is_some() {
-        return Err(error!(Usage, "nothing can be chosen of a skill that a host serves by `?…` or `#…`")
-            .hint("leave it away; to hold it at its files use `--integrity sha256:…`"));
+        return Err(error!(Usage, "`?…` and `#…` cannot be used with a skill that a host serves")
+            .hint("omit it; to pin its files use `--integrity sha256:…`"));
     }
     url.set_path(&words.join("/"));
     let source = Source::Served { url: url.to_string() };
@@ -410,7 +410,7 @@ fn gitea_page(url: &Url, words: &[String], at: usize, kind: &str, parts: &Addres
 fn git_source(url: &Url, repository: &[String]) -> Result<Source> {
     let last = repository.last().map(String::as_str).unwrap_or_default();
     if split_page(repository).is_some() || gitea(repository).is_some() || last.contains('@') {
-        return Err(error!(Usage, "it cannot be told where the repository ends in the address")
+        return Err(error!(Usage, "cannot tell where the repository ends in the address")
             .hint("write `git+https://host/path/to/repo`, with `--ref` and `--subdirectory`"));
     }
     let mut url = url.clone();

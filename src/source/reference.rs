@@ -40,7 +40,7 @@ impl Reference {
             Some(rest) => match rest.split_once('/') {
                 Some(("heads", name)) => Ok(Self::Branch(name.to_owned())),
                 Some(("tags", name)) => Ok(Self::Tag(name.to_owned())),
-                _ => Err(error!(Usage, "`{}` is neither a branch nor a tag", printable(text, false))
+                _ => Err(error!(Usage, "`{}` is not a branch or a tag", printable(text, false))
                     .hint("write `refs/heads/NAME`, `refs/tags/NAME`, a name alone, or a full commit sha")),
             },
         }
@@ -121,7 +121,7 @@ fn range(text: &str) -> Result<VersionReq> {
 /// The rules of git-check-ref-format(1), and no leading `-`.
 fn check_name(name: &str) -> Result<()> {
     let refuse = |reason: &str| {
-        error!(Usage, "`{}` cannot be the name of a branch or tag: it {reason}", printable(name, false))
+        error!(Usage, "`{}` is not a valid branch or tag name: it {reason}", printable(name, false))
             .hint("write a branch, a tag, a full commit sha, or a range like `^1.2`")
     };
     if let Some(c) = name.chars().find(|c| matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\')) {

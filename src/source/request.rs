@@ -82,16 +82,17 @@ impl Request {
         subdirectory: Option<&str>,
     ) -> Result<Self> {
         if reference.is_some() && sha.is_some() {
-            return Err(error!(Usage, "`--ref` and `--sha` exclude each other")
+            return Err(error!(Usage, "`--ref` and `--sha` cannot be used together")
                 .hint("`--sha` alone installs exactly that commit"));
         }
         if let Some(text) = reference {
             self = self.at(Reference::parse(text)?, "--ref")?;
         }
         if let Some(text) = sha {
-            let sha = text.trim_ascii().parse::<Sha>().map_err(|e| {
-                e.hint("`--sha` takes the whole sha; a short one can stand behind `#` or `--ref`")
-            })?;
+            let sha = text
+                .trim_ascii()
+                .parse::<Sha>()
+                .map_err(|e| e.hint("`--sha` needs the full sha; give a short one with `#` or `--ref`"))?;
             self = self.at(Reference::Sha(sha), "--sha")?;
         }
         match subdirectory {
@@ -117,7 +118,7 @@ impl Request {
                 Usage,
                 "two references are named: `{}` and `{flag} {reference}`", self.reference
             )
-            .hint("leave one of them away"));
+            .hint("omit one of them"));
         }
         self.reference = reference;
         Ok(self)
@@ -144,7 +145,7 @@ impl Request {
                 "two folders are named: `{here}` and `--subdirectory {}`",
                 printable(text, false)
             )
-            .hint("leave one of them away"));
+            .hint("omit one of them"));
         }
         self.subdirectory = wanted;
         Ok(self)
@@ -158,10 +159,10 @@ impl Request {
 }
 
 fn no_reference(source: &Source, flag: &str) -> Error {
-    let error = error!(Usage, "`{flag}` has no meaning for `{source}`, which is no git repository");
+    let error = error!(Usage, "`{flag}` has no meaning for `{source}`, which is not a git repository");
     match source {
-        Source::Archive { .. } => error.hint("to hold an archive at its bytes use `--integrity sha256:…`"),
-        Source::Served { .. } => error.hint("to hold it at its files use `--integrity sha256:…`"),
+        Source::Archive { .. } => error.hint("to pin the bytes of an archive use `--integrity sha256:…`"),
+        Source::Served { .. } => error.hint("to pin its files use `--integrity sha256:…`"),
         Source::Local { path } if path.starts_with('/') => {
             error.hint(format!("for a git repository on this machine write `file://{path}`"))
         }
@@ -179,13 +180,13 @@ fn check_text(text: &str) -> Result<&str> {
         fail!(Usage, "the source is longer than {MAX_TEXT} bytes");
     }
     if let Some(c) = text.chars().find(|c| is_unprintable(*c)) {
-        return Err(error!(Usage, "the source holds the invisible character U+{:04X}", u32::from(c))
-            .hint("it may have come in by copying: type the source anew"));
+        return Err(error!(Usage, "the source contains the invisible character U+{:04X}", u32::from(c))
+            .hint("it may come from copy and paste: type the source again"));
     }
     if text.starts_with('-') {
         return Err(error!(
             Usage,
-            "`{}` reads as a flag, not as a source",
+            "`{}` looks like a flag, not like a source",
             text.split('=').next().unwrap_or(text)
         )
         .hint("for a folder of that name write `./` before it"));
@@ -263,7 +264,7 @@ fn archive_with_more(path: &str) -> Result<()> {
     let name = names::last(path);
     let Some(at) = name.find(['#', '@']).filter(|at| is_archive(&name[..*at])) else { return Ok(()) };
     let (archive, more) = (&path[..path.len() - name.len() + at], &name[at + 1..]);
-    let error = error!(Usage, "`{path}`: nothing can be chosen behind an archive's name");
+    let error = error!(Usage, "`{path}`: nothing can follow an archive's name");
     Err(match name[at..].starts_with('@') {
         true => error.hint(format!("write `{archive}` with `--skill {more}`")),
         false => error.hint(format!("an archive has no branches or tags; write `{archive}`")),
@@ -310,7 +311,7 @@ fn parse_url(text: &str) -> Result<Request> {
     let scheme = plain.split(':').next().unwrap_or_default().to_ascii_lowercase();
     address::check_scheme(&scheme)?;
     if plain.contains(char::is_whitespace) {
-        return Err(error!(Usage, "the address holds a blank").hint("write `%20` for a blank in a URL"));
+        return Err(error!(Usage, "the address contains a space").hint("write `%20` for a space in a URL"));
     }
     let host_at = scheme.len() + 3;
     let path_at = plain[host_at..].find(['/', '?', '#']).map_or(plain.len(), |at| host_at + at);
@@ -324,7 +325,7 @@ fn parse_url(text: &str) -> Result<Request> {
 
 fn unknown_prefix(word: &str) -> Error {
     let shown = printable(word, false);
-    let error = error!(Usage, "`{shown}:` is no kind of source");
+    let error = error!(Usage, "unknown source prefix `{shown}:`");
     let distance = |known: &&str| strsim::damerau_levenshtein(known.trim_end_matches([':', '/']), word);
     let known = match word {
         "gh" => Some("github:"),
@@ -340,7 +341,7 @@ fn unknown_prefix(word: &str) -> Error {
             .hint("for instance `github:owner/repo`"),
         (None, "gist") => error.hint("a gist is a repository: `https://gist.github.com/ID.git`"),
         (None, _) => error
-            .hint(format!("known are {}", PREFIXES.map(|prefix| format!("`{prefix}`")).join(", ")))
+            .hint(format!("known prefixes are {}", PREFIXES.map(|prefix| format!("`{prefix}`")).join(", ")))
             .hint(format!("for a host of your ssh configuration write `ssh://{shown}/path`")),
     }
 }
@@ -378,7 +379,7 @@ fn with_at(text: &str, word: &str, rest: &str) -> Result<Request> {
     if word.is_empty() {
         return Err(error!(
             Usage,
-            "`{}` is the name of an npm package, which is no source",
+            "`{}` is an npm package, which is not a source of skills",
             printable(text, false)
         )
         .hint("write the repository: `owner/repo`, or `owner/repo@skill-name`"));
@@ -389,9 +390,13 @@ fn with_at(text: &str, word: &str, rest: &str) -> Result<Request> {
         return if rest[..colon].contains('@') { Err(malformed_at()) } else { address::scp(text) };
     }
     if looks_like_reference(rest) {
-        return Err(error!(Usage, "`{}` asks for a version of a name alone", printable(text, false))
-            .hint(format!("write the repository: `owner/repo#{}`", printable(rest, false)))
-            .hint("or the marketplace that has it: `name@marketplace`"));
+        return Err(error!(
+            Usage,
+            "`{}` asks for a version, but does not name a repository",
+            printable(text, false)
+        )
+        .hint(format!("write the repository: `owner/repo#{}`", printable(rest, false)))
+        .hint("or the marketplace that has it: `name@marketplace`"));
     }
     if !is_entry(word) || !is_name(rest) {
         return Err(malformed_at());
@@ -400,7 +405,7 @@ fn with_at(text: &str, word: &str, rest: &str) -> Result<Request> {
 }
 
 fn malformed_at() -> Error {
-    error!(Usage, "what stands around `@` is not understood")
+    error!(Usage, "cannot understand what is around `@`")
         .hint("an entry of a marketplace is `name@marketplace`, of any other name `\"a/b\"@marketplace`")
         .hint("a skill of a repository is `owner/repo@skill-name`")
         .hint("a repository over ssh is `git@host:owner/repo.git`")
@@ -448,7 +453,7 @@ fn shorthand(text: &str) -> Result<Request> {
 fn owned(text: &str, form: &str, source: fn(&str, &str) -> Result<Source>) -> Result<Request> {
     if text.contains("://") {
         return Err(
-            error!(Usage, "a kind of source stands before a whole address").hint("write the address alone")
+            error!(Usage, "a source prefix cannot come before a full address").hint("write only the address")
         );
     }
     let mut parts = AddressParts::of(text, 0, false);
@@ -456,7 +461,7 @@ fn owned(text: &str, form: &str, source: fn(&str, &str) -> Result<Source>) -> Re
     let hint = format!("write it like `{form}`, `{form}/path/to/skill` or `{form}@skill-name`");
     let mut words = parts.address.trim_end_matches('/').splitn(3, '/');
     let (Some(owner), Some(repo)) = (words.next(), words.next()) else {
-        return Err(error!(Usage, "`{}` names no repository", printable(text, false)).hint(hint));
+        return Err(error!(Usage, "`{}` does not name a repository", printable(text, false)).hint(hint));
     };
     let source = source(owner, without_git(repo)).map_err(|e| e.hint(hint))?;
     let subdirectory = match (words.next(), parts.folder) {
@@ -482,7 +487,7 @@ fn nested(text: &str) -> Result<Request> {
 
 fn builtin(name: &str) -> Result<Request> {
     if !is_name(name) {
-        return Err(error!(Usage, "`{}` cannot be the name of a built-in skill", printable(name, false))
+        return Err(error!(Usage, "`{}` is not a valid name of a built-in skill", printable(name, false))
             .hint("write for instance `builtin:skill-finder`"));
     }
     let source = Source::Builtin { name: name.to_owned() };

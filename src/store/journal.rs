@@ -204,7 +204,7 @@ impl Journal {
             !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         });
         if !is_name || journal.swaps.iter().any(|swap| swap.root >= journal.roots.len()) {
-            return Err(error!(Invalid, "not a valid journal").cause("its names do not fit together"));
+            return Err(error!(Invalid, "not a valid journal").cause("its names do not match each other"));
         }
         Ok(journal)
     }
@@ -215,7 +215,7 @@ impl Journal {
         if self.registry != store.registry {
             return Err(error!(
                 Conflict,
-                "a killed command worked with another registry, `{}`",
+                "a killed command used another registry, `{}`",
                 self.registry.display()
             )
             .hint("set `skills.registry` as it was and run the command again, or `ba-agent doctor`"));
@@ -227,7 +227,7 @@ impl Journal {
             if now != root.place {
                 return Err(error!(Conflict, "the skills folder of `{target}` is `{}` now", now.display())
                     .cause(format!("a killed command has unfinished changes in `{}`", root.place.display()))
-                    .hint("put the folder, or the setting that names it, back as it was and run the command again"));
+                    .hint("restore the folder, or the setting that names it, and run the command again"));
             }
         }
         Ok(())
@@ -309,7 +309,7 @@ pub(super) fn undo(journal: &Journal, store: &Store) -> Result<()> {
             // Without its staging folder nothing in a root is ours: it was turned back before.
             let is_ours = root.is_some_and(|root| fsx::is_real_folder(&root.staging(&journal.staging)));
             if let Some(paths) = journal.paths(swap).filter(|_| is_ours) {
-                paths.undo().context(|| format!("`{}` cannot be put back", paths.place.display()))?;
+                paths.undo().context(|| format!("`{}` cannot be restored", paths.place.display()))?;
             }
         }
         for root in &journal.roots {

@@ -160,7 +160,7 @@ pub(crate) fn change<T>(
     let lock = Lock::take(lock, wait, waiting)?;
     let folder = fsx::parent(file);
     let made = fsx::create_folders(folder)
-        .context(|| format!("the folder of the marketplaces, `{}`, cannot be made", folder.display()))?;
+        .context(|| format!("the folder of the marketplaces, `{}`, cannot be created", folder.display()))?;
     let outcome = rewrite(file, change);
     if outcome.is_err() {
         fsx::remove_empty(&made);
@@ -194,7 +194,7 @@ fn read(file: &Path) -> Result<MarketplacesFile> {
 fn parse(bytes: &[u8], file: &Path) -> Result<MarketplacesFile> {
     let shown = file.display();
     let document: MarketplacesFile = serde_json::from_slice(bytes).map_err(|e| {
-        error!(Invalid, "`{shown}` is no list of marketplaces in line {}, column {}", e.line(), e.column())
+        error!(Invalid, "`{shown}` is not a valid list of marketplaces: line {}, column {}", e.line(), e.column())
             .cause(e)
             .hint("restore it from version control, or move it away and add the marketplaces again; it was not changed")
     })?;

@@ -117,5 +117,5 @@ fn make_link(at: &Path, target: &str, entries: &[FileEntry], link: &FileEntry) -
         .iter()
         .any(|e| e.path != link.path && e.path.name() == target.rsplit('/').next().unwrap_or(target));
     fsx::symlink(Path::new(target), at, to_folder)
-        .context(|| format!("the link `{}` of the skill cannot be made here", link.path))
+        .context(|| format!("the link `{}` of the skill cannot be created here", link.path))
 }

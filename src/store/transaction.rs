@@ -82,10 +82,10 @@ impl Transaction {
         if install_state::bytes_in(folder) > LARGEST_EDITED {
             return Err(error!(
                 Conflict,
-                "the edited folder of `{name}` is too large to be kept for a rollback"
+                "the edited folder of `{name}` is too large to keep for a rollback"
             )
             .cause(format!("`{}` has more than {} MiB", folder.display(), LARGEST_EDITED >> 20))
-            .hint("move what is large out of it, then run the command again"));
+            .hint("move large files out of it, then run the command again"));
         }
         let (files, bytes) = install_state::read_folder(folder)?;
         let digest = digest::of_files(&files);
@@ -94,7 +94,7 @@ impl Transaction {
         if trees.get(&digest).is_none() {
             return Err(error!(Failed, "the edited files of `{name}` cannot be kept for a rollback")
                 .cause(format!("`{}` cannot be written", trees.folder().display()))
-                .hint("set BA_AGENT_DATA_DIR to a folder that can be written"));
+                .hint("set BA_AGENT_DATA_DIR to a writable folder"));
         }
         self.edited.insert(name.clone(), digest);
         Ok(())
@@ -250,7 +250,7 @@ impl Transaction {
         }
         let staged = self.reserve(root)?;
         fsx::symlink(target, &staged, true)
-            .context(|| format!("the link `{}` cannot be made", place.display()))?;
+            .context(|| format!("the link `{}` cannot be created", place.display()))?;
         self.swap(&place, Some(&staged))
     }
 
@@ -475,7 +475,7 @@ fn lexical(path: &Path) -> PathBuf {
 fn not_typed(place: &Path, target: &Path) -> Error {
     let target = printable(&target.to_string_lossy(), false);
     error!(Usage, "`{}` would be a link to `{target}`, outside of the project", place.display())
-        .cause("the registry of a project cannot make such a link: it could lead to anything of yours")
+        .cause("a project's registry may not create such a link: it could point at any of your files")
         .hint(format!("if you trust it: `ba-agent skill install --link {target}`"))
 }
 

@@ -309,7 +309,13 @@ fn synthetic() -> Vec<Case> {
 /// Names that Windows does not have, and so cannot be made there.
 fn names_of_files() -> Vec<Case> {
     vec![
-        beside("s", "device", ("aux.md", b"x"), No(&["aux.md", "device on Windows"]), &["not-installable"]),
+        beside(
+            "s",
+            "device",
+            ("aux.md", b"x"),
+            No(&["aux.md", "device name on Windows"]),
+            &["not-installable"],
+        ),
         beside("s", "dotted", ("end.", b"x"), No(&["end.", "ends in a dot"]), &["not-installable"]),
         beside("s", "blank", ("end ", b"x"), No(&["end", "ends in a dot or space"]), &["not-installable"]),
         beside("s", "stream", ("a:b", b"x"), No(&["a:b", "Windows"]), &["not-installable"]),

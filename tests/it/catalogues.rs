@@ -295,10 +295,10 @@ fn an_entry_that_breaks_the_rules_installs_nothing() {
         ("twice", 8, "two entries are called `twice`"),
         ("command", 8, "runs a command"),
         ("rev", 8, "pins nothing"),
-        ("short", 8, "no full commit sha"),
+        ("short", 8, "not a full commit sha"),
         ("away", 3, "nowhere.git"),
-        ("typed", 8, "should be a text or an object"),
-        ("old", 8, "lead in a circle"),
+        ("typed", 8, "should be text or an object"),
+        ("old", 8, "form a cycle"),
         ("withdrawn", 3, "was withdrawn"),
     ] {
         resolves(&env, name, Err((status, words)));

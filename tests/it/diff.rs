@@ -292,7 +292,7 @@ fn an_enormous_file_is_named_and_not_read() {
     let file = env.write("project/.claude/skills/pdf/big.bin", "");
     std::fs::File::options().write(true).open(file).unwrap().set_len(33 << 20).unwrap();
     let run = env.run(&["skill", "diff", "pdf"]).ends(7);
-    run.says("`.claude/skills/pdf/big.bin` has 34603008 bytes, too many to be compared");
+    run.says("`.claude/skills/pdf/big.bin` has 34603008 bytes, too many to compare");
     let run = env.run(&["skill", "validate", ".claude/skills/pdf", "--json"]).ends(8);
     assert!(run.stdout.contains("a file may have"), "{}", run.stdout);
 }

@@ -42,7 +42,7 @@ fn what_is_healthy_has_no_findings() {
     assert_eq!(told["healthy"], true);
     assert_eq!(told["facts"]["base"], "[PROJECT]");
     assert_eq!(told["facts"]["skills"], "2");
-    let run = env.run(&["doctor"]).ends(0).says("Examined this project: nothing is wrong");
+    let run = env.run(&["doctor"]).ends(0).says("Examined this project: no problems found");
     assert_eq!(run.stdout, "");
     let facts = env.run(&["doctor", "--verbose"]).ends(0).stdout;
     assert!(facts.contains("libgit2   1.") && facts.contains("cache     [ROOT]/cache"), "{facts}");
@@ -88,7 +88,7 @@ fn a_missing_link_is_made_again_a_wrong_one_is_left() {
     std::fs::remove_dir_all(link.parent().unwrap()).unwrap();
     std::fs::remove_file(&live).unwrap();
     let told = doctor(&env, 6, &["link", "link"]);
-    assert_eq!(told["findings"][0]["fix"], "make the link again");
+    assert_eq!(told["findings"][0]["fix"], "create the link again");
     assert_eq!(fix(&env, 0), (vec!["link".into(), "link".into()], vec![]));
     let bare = |text: &String| text.trim_end_matches('/').to_owned();
     let links = |seen: &BTreeMap<String, String>| seen.values().map(bare).collect::<Vec<_>>();
@@ -232,7 +232,7 @@ fn journals_and_locks_in_a_project_are_named_and_never_obeyed() {
 #[test]
 fn a_registry_that_cannot_be_read_is_told_and_left() {
     for (text, words) in [
-        ("<<<<<<< ours\n{}\n=======\n{}\n>>>>>>> theirs\n", "conflict markers of git in line 1"),
+        ("<<<<<<< ours\n{}\n=======\n{}\n>>>>>>> theirs\n", "git conflict markers on line 1"),
         ("{\"schema_version\": \"1.0\", \"skills\": 7}", "no valid registry"),
         ("not json", "no valid JSON in line 1"),
         ("{\"schema_version\": \"9.0\"}", "schema version 9.0"),

@@ -124,7 +124,7 @@ fn what_the_host_does_not_have_is_said_with_what_is_near() {
         (&["acme/skills", "--ref", "0123456"], 3, "0123456"),
         (&["acme/skills/skills/pfd"], 3, "skills/pfd"),
         (&["acme/skills@pfd"], 3, "did you mean `pdf`?"),
-        (&["acme/skills"], 2, "has 2 skills: say which"),
+        (&["acme/skills"], 2, "has 2 skills: specify one or more"),
         (&["https://github.com/acme/skills/tree/nowhere/skills/pdf"], 3, "nowhere"),
     ] {
         let args = [&["skill", "install"], args].concat();
@@ -138,7 +138,7 @@ fn what_the_host_does_not_have_is_said_with_what_is_near() {
 fn a_private_repository_wants_a_token_and_never_shows_it() {
     let Some(mut host) = host() else { return };
     host.server.require_basic(&basic("x-access-token"));
-    let run = refused(&host.env, &["skill", "install", "acme/skills@pdf"], 4, "wants credentials");
+    let run = refused(&host.env, &["skill", "install", "acme/skills@pdf"], 4, "requires credentials");
     assert!(run.stderr.contains("set GITHUB_TOKEN"), "{}", run.stderr);
     host.env.set("GITHUB_TOKEN", "ghp_wrong_CanaryThatNobodyMaySee");
     let run = refused(&host.env, &["skill", "install", "acme/skills@pdf"], 4, "refused the credentials");
@@ -196,7 +196,7 @@ fn each_host_gets_its_own_token() {
         host.server.require_basic(&basic(login));
         host.env.set(variable, host.server.url());
         host.env.set("BA_AGENT_GITHUB_URL", "https://github.com");
-        let run = refused(&host.env, &["skill", "install", source], 4, "wants credentials");
+        let run = refused(&host.env, &["skill", "install", source], 4, "requires credentials");
         assert!(run.stderr.contains(&format!("set {token}")), "{}", run.stderr);
         host.env.set(token, CANARY);
         host.env.run(&["skill", "install", source]).ends(0);
@@ -214,7 +214,7 @@ fn tokens_of_settings_and_helpers_are_used() {
     host.env.set("MY_TOKEN", CANARY);
     host.env.run(&["skill", "install", "acme/skills@pdf"]).ends(0);
     host.env.write("settings/config.yaml", "skills:\n  auth: {}\n");
-    refused(&host.env, &["skill", "install", "acme/skills@docx"], 4, "wants credentials");
+    refused(&host.env, &["skill", "install", "acme/skills@docx"], 4, "requires credentials");
     if cfg!(unix) {
         let helper = format!("!f() {{ echo username=x-access-token; echo password={CANARY}; }}; f");
         host.env.write("home/.gitconfig", format!("[credential]\n\thelper = \"{helper}\"\n"));
@@ -364,7 +364,7 @@ fn archives_by_url_are_held_to_their_bytes() {
             &env,
             &["skill", "install", &url, "--integrity", &wrong],
             6,
-            "not the archive that was promised",
+            "not the archive that was expected",
         );
         assert!(run.stderr.contains(&pin) && run.stderr.contains(&wrong), "{}", run.stderr);
         refused(&env, &["skill", "install", &url, "--integrity", "md5:00"], 2, "digest");
@@ -407,7 +407,7 @@ fn statuses_of_an_archives_host_have_their_exit_status() {
         refused(&env, &["skill", "install", &url], exit, &status.to_string());
     }
     let signed = format!("{}/x.zip?signature={CANARY}", server.url());
-    let run = refused(&env, &["skill", "install", &signed], 2, "holds a credential");
+    let run = refused(&env, &["skill", "install", &signed], 2, "contains a credential");
     assert!(!run.stderr.contains(CANARY), "{}", run.stderr);
     let (name, bytes) = archives.into_iter().next().unwrap();
     server.play("/there/", Play::Bytes("application/zip", bytes));

@@ -72,7 +72,7 @@ fn one_skill_gives_one_digest_whatever_it_came_in() {
 #[test]
 fn of_several_skills_one_must_be_chosen() {
     let env = three();
-    let run = refused(&env, &["skill", "install", "../src"], 2, "has 3 skills: say which");
+    let run = refused(&env, &["skill", "install", "../src"], 2, "has 3 skills: specify one or more");
     assert!(run.stderr.contains("docx, pdf, xlsx"), "{}", run.stderr);
     assert!(run.stderr.contains("--skill NAME"), "{}", run.stderr);
     refused(&env, &["skill", "install", "../src", "--skill", "pfd"], 3, "did you mean `pdf`?");
@@ -352,7 +352,7 @@ fn damaged_registries_are_refused_and_never_overwritten() {
     for (text, status, words) in [
         (String::new(), 8, "line 1"),
         (sound[..sound.len() / 2].to_owned(), 8, "line"),
-        (format!("<<<<<<< HEAD\n{sound}"), 8, "conflict markers of git in line 1"),
+        (format!("<<<<<<< HEAD\n{sound}"), 8, "git conflict markers on line 1"),
         (sound.replace("\"1.0\"", "\"2.0\""), 7, "schema version 2.0"),
         (sound.replace("\"digest\": \"sha256:", "\"digest\": \"md5:"), 8, "line"),
         ("[]".to_owned(), 8, "schema_version"),

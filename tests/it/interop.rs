@@ -64,7 +64,7 @@ fn an_export_names_the_commit_and_comes_back_to_the_byte() {
     let digest = document["skills"]["pdf"]["integrity"].as_str().unwrap();
     env.write("project/skills-lock.json", text.replace(digest, &format!("sha256:{}", "1".repeat(64))));
     let run = env.run(&["skill", "install", "--from", "skills-lock.json"]).ends(6);
-    assert!(run.stderr.contains("not what the lock file promised"), "{}", run.stderr);
+    assert!(run.stderr.contains("does not match the lock file"), "{}", run.stderr);
     assert!(!env.path("project/.claude/skills/pdf").exists());
 }
 

@@ -82,7 +82,7 @@ fn another_machine_gets_the_same_bytes() {
 fn edits_stop_it_and_strangers_are_mentioned() {
     let env = installed();
     env.write("project/.claude/skills/mine/SKILL.md", "mine");
-    env.run(&["skill", "install"]).ends(0).says("left alone: .claude/skills/mine");
+    env.run(&["skill", "install"]).ends(0).says("not touched: .claude/skills/mine");
     env.write("project/.claude/skills/pdf/SKILL.md", "edited");
     env.write("project/.claude/skills/docx/more.md", "added");
     let before = env.picture("project");
@@ -124,7 +124,7 @@ fn other_bytes_at_the_same_pin_are_refused() {
     env.skill("zipped/xlsx").file("more.md", "more");
     env.zip("x.zip", &env.path("zipped"));
     let run = env.run(&["skill", "install", "--frozen"]).ends(6);
-    assert!(run.stderr.contains("xlsx") && run.stderr.contains("promised"), "{}", run.stderr);
+    assert!(run.stderr.contains("xlsx") && run.stderr.contains("that was expected"), "{}", run.stderr);
     assert!(!env.path("project/.claude/skills").exists());
     // A registry whose digest was tampered with.
     let env = installed();

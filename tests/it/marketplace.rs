@@ -119,7 +119,7 @@ fn a_plain_repository_is_a_marketplace_of_its_skills() {
     assert_eq!(names(&shown(&env, "pdf@plain")), ["pdf"]);
     env.run(&["marketplace", "show", "plain", "docx"]).ends(0);
     env.write("empty/README.md", "x");
-    refused(&env, &["marketplace", "add", "empty", "../empty"], 3, "neither a catalogue nor a skill");
+    refused(&env, &["marketplace", "add", "empty", "../empty"], 3, "no catalogue and no skill");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn an_archive_is_held_to_its_sha256() {
     env.run(&["marketplace", "add", "acme", "../m"]).ends(0);
     let view = shown(&env, "good@acme");
     assert_eq!(view["skills"][0]["pin"]["archive"], format!("sha256:{hex}"));
-    refused(&env, &["skill", "show", "wrong@acme"], 6, "is not the archive that was promised");
+    refused(&env, &["skill", "show", "wrong@acme"], 6, "is not the archive that was expected");
 }
 
 /// The sha256 of bytes as hex.
@@ -241,7 +241,7 @@ fn what_cannot_be_registered_is_said_and_nothing_is_written() {
     env.skill("codex/skills/pdf");
     let add = |name, source| ["marketplace", "add", name, source];
     for (args, status, words) in [
-        (add("a b", "../m"), 2, "cannot be the name of a marketplace"),
+        (add("a b", "../m"), 2, "is not a valid marketplace name"),
         (add("acme", "nothing"), 2, "does not say where"),
         (add("acme", "../gone"), 3, "does not exist"),
         (add("acme", "../bad"), 8, "`plugins` is an object, but should be a list"),
@@ -257,7 +257,7 @@ fn what_cannot_be_registered_is_said_and_nothing_is_written() {
         refused(&env, &args, status, words);
     }
     // That dialect means its own root only for a person who names the file.
-    env.run(&add("unnamed", "../codex")).ends(0).says("would be a folder of whoever installs");
+    env.run(&add("unnamed", "../codex")).ends(0).says("would be a folder on the machine of whoever installs");
     env.run(&["skill", "show", "p@unnamed"]).ends(8);
     env.run(&add("named", "../codex/.agents/plugins/marketplace.json")).ends(0);
     assert_eq!(names(&shown(&env, "p@named")), ["pdf"]);
@@ -333,7 +333,7 @@ fn a_name_of_somebody_else_is_warned_of_but_not_at_home() {
     let env = TestEnv::new();
     let document = json!({ "name": "agent-skills", "owner": { "name": "o" }, "plugins": [] });
     env.write("m/.claude-plugin/marketplace.json", document.to_string());
-    env.run(&["marketplace", "add", "m", "../m"]).ends(0).says("kept for marketplaces of Anthropic");
+    env.run(&["marketplace", "add", "m", "../m"]).ends(0).says("reserved for marketplaces of Anthropic");
     let validate = || env.run(&["marketplace", "validate", "../m"]).ends(0).stdout;
     assert!(validate().contains("warning[name-reserved]"));
     let repo = git2::Repository::init(env.path("m")).unwrap();
@@ -401,7 +401,7 @@ fn a_host_serves_skills_by_a_well_known_index() {
     let view = shown(&env, "review@acme");
     assert_eq!(view["skills"][0]["kind"], "archive");
     assert_eq!(names(&shown(&env, "wrangler@acme")), ["wrangler"]);
-    refused(&env, &["skill", "show", "forged@acme"], 6, "promised");
+    refused(&env, &["skill", "show", "forged@acme"], 6, "expected");
     assert_eq!(
         env.run(&["skill", "search", "wrangler", "--json"]).ends(0).json()["results"][0]["install"],
         "wrangler@acme"
@@ -468,7 +468,7 @@ fn a_package_of_npm_is_held_to_its_integrity() {
         assert_eq!(view["skills"][0]["source"], format!("{}/p.tgz", server.url()));
         assert_eq!(view["skills"][0]["path"], "package/skills/pdf");
     }
-    refused(&env, &["skill", "show", "latest@acme"], 6, "is not what was promised");
+    refused(&env, &["skill", "show", "latest@acme"], 6, "does not match its integrity");
     refused(&env, &["skill", "show", "none@acme"], 3, "no version of");
     refused(&env, &["skill", "show", "gone@acme"], 3, "not found");
 }

@@ -1,7 +1,11 @@
 //! Refusals that say what is there, why it is not taken, and what to type next.
 
+use syn::visit::{self, Visit};
+
 use crate::env::{TestEnv, commit, skill_md};
+use crate::floors::sources;
 use crate::server::Server;
+use crate::shape::is_test;
 
 /// A commit on `main` of the repository at `below` whose tree also has `path` as a submodule at
 /// `id`.
@@ -136,7 +140,7 @@ fn a_local_source_is_recorded_as_others_can_have_it() {
     env.run(&["skill", "install", &absolute]).ends(0).says("Unchanged");
     assert_eq!(env.registry()["skills"]["s"]["source"], "../tools/s");
     env.run(&["skill", "uninstall", "s"]).ends(0);
-    env.run(&["skill", "install", &absolute]).ends(0).says("a path of this machine");
+    env.run(&["skill", "install", &absolute]).ends(0).says("a path on this machine");
     env.run(&["skill", "install", "--global", &absolute]).ends(0);
     // From any folder below it is the same text.
     env.run(&["skill", "uninstall", "s"]).ends(0);
@@ -217,4 +221,132 @@ fn a_full_disk_is_told_in_words_that_fit_the_command() {
         assert!(!run.stderr.contains("put into"), "{run:?}");
     }
     assert!(told > 3, "only {told} steps failed");
+}
+
+/// Phrases that read as translated: a message says what was expected and what was found, "is not a
+/// valid X", "unknown X".
+const ODD: &[&str] = &[
+    "is no",
+    "are no",
+    "was no",
+    "were no",
+    "which is none",
+    "is none",
+    "are none",
+    "leave it away",
+    "leave them away",
+    "of them away",
+    "hung up",
+    "broke off",
+    "nobody",
+    "so many",
+    "cannot be had",
+    "mend",
+    "mends",
+    "mended",
+    "say which",
+    "says which of",
+    "all the same",
+    "at hand",
+    "there twice",
+    "there already",
+    "no more",
+    "exclude each other",
+    "is known here",
+    "not known here",
+    "may not be had",
+    "hold what",
+];
+
+/// Texts with such a phrase that is right where it stands. May only get shorter.
+const ODD_BUT_RIGHT: &[&str] = &[];
+
+/// The string literals of the program, without those of tests and comments.
+#[derive(Default)]
+struct Literals(Vec<String>);
+
+impl Literals {
+    fn tokens(&mut self, tokens: proc_macro2::TokenStream) {
+        for token in tokens {
+            match token {
+                proc_macro2::TokenTree::Group(group) => self.tokens(group.stream()),
+                proc_macro2::TokenTree::Literal(literal) => {
+                    if let Ok(syn::Lit::Str(text)) = syn::parse_str(&literal.to_string()) {
+                        self.0.push(text.value());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Literals {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        let attributes = match item {
+            syn::Item::Mod(item) => &item.attrs,
+            syn::Item::Fn(item) => &item.attrs,
+            _ => return visit::visit_item(self, item),
+        };
+        if !is_test(attributes) {
+            visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_attribute(&mut self, attribute: &'ast syn::Attribute) {
+        // Descriptions are read where they are shown, in the man pages.
+        let is_help = ["command", "arg"].iter().any(|name| attribute.path().is_ident(name));
+        if let (true, syn::Meta::List(list)) = (is_help, &attribute.meta) {
+            self.tokens(list.tokens.clone());
+        }
+    }
+
+    fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
+        self.0.push(text.value());
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        self.tokens(call.tokens.clone());
+    }
+}
+
+/// The odd phrases of a text, as whole words. "There is no X" and "no longer" are plain.
+fn odd(text: &str) -> Vec<&'static str> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
+    let plain = format!(" {} ", words.collect::<Vec<_>>().join(" ").to_lowercase())
+        .replace(" there is no ", " ")
+        .replace(" there are no ", " ")
+        .replace(" no longer ", " ")
+        .replace(" is no such ", " ");
+    ODD.iter().copied().filter(|odd| plain.contains(&format!(" {odd} "))).collect()
+}
+
+#[test]
+fn messages_are_in_plain_english() {
+    let aside = ["tests", "testing", "testserver", "corpus", "fuzz", "bench", "laws", "mutations"];
+    let mut texts = Vec::new();
+    for path in sources() {
+        if path.iter().any(|part| aside.contains(&part.to_string_lossy().trim_end_matches(".rs"))) {
+            continue;
+        }
+        let mut literals = Literals::default();
+        literals.visit_file(&syn::parse_file(&std::fs::read_to_string(&path).unwrap()).unwrap());
+        texts.extend(literals.0.into_iter().map(|text| (path.display().to_string(), text)));
+    }
+    assert!(texts.len() > 2_000, "{}", texts.len());
+    let man = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("man");
+    for page in std::fs::read_dir(man).unwrap().map(Result::unwrap) {
+        let text = std::fs::read_to_string(page.path()).unwrap().replace('\\', "");
+        texts.extend(text.lines().map(|line| (page.path().display().to_string(), line.to_owned())));
+    }
+    let mut wrong = String::new();
+    for (path, text) in texts.iter().filter(|(_, text)| !ODD_BUT_RIGHT.contains(&text.as_str())) {
+        let odd = odd(text);
+        if !odd.is_empty() {
+            wrong.push_str(&format!("{path}: {odd:?}: {text}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "write what was expected and what was found instead:\n{wrong}");
+    assert_eq!(odd("`x` is no digest; leave it away"), ["is no", "leave it away"]);
+    assert_eq!(odd("there is no branch `x`, and it is no longer here"), Vec::<&str>::new());
 }

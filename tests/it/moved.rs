@@ -91,7 +91,7 @@ fn a_repository_that_is_gone_is_not_a_commit_that_is_gone() {
     let Some((env, home, _other)) = moved() else { return };
     home.play_fair();
     forget(&env);
-    let run = env.run(&["skill", "install", "--frozen"]).ends(3).says("`pdf` cannot be had at");
+    let run = env.run(&["skill", "install", "--frozen"]).ends(3).says("`pdf` cannot be fetched at");
     assert!(run.stderr.contains("404") && !run.stderr.contains("no commit"), "{}", run.stderr);
 }
 

@@ -87,11 +87,11 @@ fn every_login_that_git_finds_is_found() {
     for (config, netrc, words) in [
         ("", "", "set up a git credential helper"),
         ("", "default login me password secret\n", "write `machine 127.0.0.1`"),
-        ("", "machine localhost login me password secret\n", "wants credentials"),
+        ("", "machine localhost login me password secret\n", "requires credentials"),
         (&*format!("[http]\nextraHeader = Authorization: Basic {header}\n"), "", "it was not sent; write"),
-        (&*format!("[credential \"{url}/other\"]\nhelper = {good}\n"), "", "wants credentials"),
-        (&*format!("[credential \"http://127.0.0.1\"]\nhelper = {good}\n"), "", "wants credentials"),
-        (&*format!("[credential]\nhelper = {good}\nhelper =\n"), "", "wants credentials"),
+        (&*format!("[credential \"{url}/other\"]\nhelper = {good}\n"), "", "requires credentials"),
+        (&*format!("[credential \"http://127.0.0.1\"]\nhelper = {good}\n"), "", "requires credentials"),
+        (&*format!("[credential]\nhelper = {good}\nhelper =\n"), "", "requires credentials"),
         (&*format!("[credential]\nhelper = {wrong}\n"), "", "refused the credentials"),
     ] {
         git_config(&env, config);
@@ -232,10 +232,7 @@ fn an_authority_is_found_wherever_people_name_it() {
     let base = server.other_name();
     let (status, said) = install(&env, &base);
     assert_eq!(status, 5, "{said}");
-    assert!(
-        said.contains("the certificate of localhost is signed by an authority that is not known here"),
-        "{said}"
-    );
+    assert!(said.contains("the certificate of localhost is signed by an unknown authority"), "{said}");
     assert!(said.contains("SSL_CERT_FILE") && said.contains("http.sslCAInfo"), "{said}");
     let file = env.write("certs/ca.pem", authority.pem()).display().to_string();
     let folder = env.path("certs").display().to_string();
@@ -266,7 +263,7 @@ fn an_authority_is_found_wherever_people_name_it() {
     assert_eq!(install(&env, &base).0, 5, "another host's authority");
     git_config(&env, "[http]\nsslVerify = false\n");
     let (status, said) = install(&env, &base);
-    assert!(status == 5 && said.contains("are not followed"), "{said}");
+    assert!(status == 5 && said.contains("are ignored"), "{said}");
     git_config(&env, "");
     env.write("settings/config.yaml", format!("skills:\n  ca_file: {file}\n"));
     assert_eq!(install(&env, &base).0, 0, "ca_file");
@@ -293,8 +290,8 @@ fn what_is_wrong_with_a_certificate_is_said_in_plain_words() {
         (authority.server(|params| params.not_after = year(2020)), "localhost", "has expired"),
         (authority.server(|params| params.not_before = year(2900)), "localhost", "is not valid yet"),
         (authority.server(|_| {}), "127.0.0.1", "is for another name"),
-        (authority.itself(), "localhost", "is that of an authority itself"),
-        (Authority::new().server(|_| {}), "localhost", "an authority that is not known here"),
+        (authority.itself(), "localhost", "certificate authority's own"),
+        (Authority::new().server(|_| {}), "localhost", "signed by an unknown authority"),
     ];
     for (config, host, words) in cases {
         let mut env = TestEnv::new();
@@ -507,7 +504,7 @@ fn a_proxy_that_wants_a_login_says_how_to_write_it() {
         env.set("ALL_PROXY", format!("{scheme}://{at}"));
         let (status, said) = install(&env, "http://skills.invalid");
         assert_eq!(status, 4, "{said}");
-        assert!(said.contains(&format!("the proxy {at} wants a login")), "{said}");
+        assert!(said.contains(&format!("the proxy {at} requires a login")), "{said}");
         assert!(said.contains(&format!("write it into ALL_PROXY: {scheme}://user:password@{at}")), "{said}");
         env.set("ALL_PROXY", format!("{scheme}://me:secret@{at}"));
         let (status, said) = install(&env, "http://skills.invalid");

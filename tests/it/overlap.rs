@@ -18,7 +18,7 @@ fn a_skill_at_its_own_place_is_left_as_it_is() {
         let before = env.picture("project/.claude");
         let mut args = vec!["skill", "install", "./.claude/skills/pdf"];
         args.extend(how);
-        env.run(&args).ends(0).says("`pdf` is in place: `.claude/skills/pdf` is its source");
+        env.run(&args).ends(0).says("`pdf` is already in place: `.claude/skills/pdf` is its source");
         assert_eq!(env.picture("project/.claude"), before, "{how:?}");
         assert_eq!(env.run(&["skill", "list", "--json"]).ends(0).json()["skills"], serde_json::json!([]));
         args.push("--json");
@@ -38,14 +38,16 @@ fn authors_whose_skill_folder_is_a_link_to_their_sources_lose_nothing() {
     for how in [&["--link"][..], &[], &["--link", "--dry-run"]] {
         let mut args = vec!["skill", "install", ".", "--all"];
         args.extend(how);
-        env.run(&args).ends(0).says("`mine` is in place").says("`two` is in place");
+        env.run(&args).ends(0).says("`mine` is already in place").says("`two` is already in place");
         assert_eq!(env.picture("project/skills"), before, "{how:?}");
     }
     // In the user's scope too.
     env.skill("home/.claude/skills/x").file("only.md", "the only copy");
     let before = env.picture("home/.claude");
     let at = env.path("home/.claude/skills/x");
-    env.run(&["skill", "install", "--global", "--link", at.to_str().unwrap()]).ends(0).says("is in place");
+    env.run(&["skill", "install", "--global", "--link", at.to_str().unwrap()])
+        .ends(0)
+        .says("is already in place");
     assert_eq!(env.picture("home/.claude"), before);
 }
 
@@ -54,7 +56,7 @@ fn further_agents_get_a_skill_that_is_in_place() {
     let env = TestEnv::new();
     env.skill("project/.claude/skills/pdf");
     let args = ["skill", "install", "./.claude/skills/pdf", "-a", "claude-code", "-a", "augment", "--link"];
-    env.run(&args).ends(0).says("`pdf` is in place");
+    env.run(&args).ends(0).says("`pdf` is already in place");
     assert_eq!(env.registry()["skills"]["pdf"]["targets"], serde_json::json!(["augment"]));
     assert!(env.path("project/.augment/skills/pdf").is_symlink());
     assert!(!env.path("project/.claude/skills/pdf").is_symlink());

@@ -77,7 +77,7 @@ fn all_files_are_installed_and_the_digest_decides_from_then_on() {
     }
     server.play_fair();
     review(&server, "print(2)");
-    env.run(&["skill", "install", "--frozen"]).ends(6).says("is not the skill that was promised");
+    env.run(&["skill", "install", "--frozen"]).ends(6).says("is not the skill that was expected");
     assert!(!folder.exists() && record(&env) == first);
 }
 
@@ -163,6 +163,6 @@ fn an_index_of_the_first_version_is_read_where_there_is_no_other() {
     let none = server();
     none.play("/.well-known", Play::Status(404));
     let before = env.picture("project");
-    env.run(&["marketplace", "add", "none", &none.url()]).ends(3).says("serves no index of skills");
+    env.run(&["marketplace", "add", "none", &none.url()]).ends(3).says("does not serve an index of skills");
     assert_eq!(env.picture("project"), before);
 }

@@ -115,7 +115,7 @@ impl File {
 }
 
 /// True for what is compiled for tests alone.
-fn is_test(attributes: &[syn::Attribute]) -> bool {
+pub(crate) fn is_test(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let syn::Meta::List(list) = &attribute.meta else { return attribute.path().is_ident("test") };
         let condition = list.tokens.to_string();

@@ -181,12 +181,12 @@ mod through_a_pty {
             env.write(&format!("src/skills/{name}/SKILL.md"), text(name, "Read, Bash"));
         }
         let mut terminal = Terminal::run(env.command(&["skill", "update"]));
-        terminal.wait_for("Update `one` all the same?");
+        terminal.wait_for("Update `one` anyway?");
         terminal.press("d\r");
         terminal.wait_for("+allowed-tools: Read, Bash");
-        terminal.wait_for("Update `one` all the same?");
+        terminal.wait_for("Update `one` anyway?");
         terminal.press("\r");
-        terminal.wait_for("Update `two` all the same?");
+        terminal.wait_for("Update `two` anyway?");
         terminal.press("y\r");
         let (status, seen) = terminal.end();
         assert_eq!(status.code(), Some(0), "{seen}");
@@ -194,7 +194,7 @@ mod through_a_pty {
         assert!(!env.read("project/.claude/skills/one/SKILL.md").contains("Bash"));
         // No is what an empty answer means.
         let mut terminal = Terminal::run(env.command(&["skill", "update"]));
-        terminal.wait_for("Update `one` all the same?");
+        terminal.wait_for("Update `one` anyway?");
         terminal.press("\r");
         let (status, seen) = terminal.end();
         assert_eq!(status.code(), Some(7), "{seen}");

@@ -56,7 +56,7 @@ fn what_one_users_token_opened_stays_shut_to_the_other() {
             &["skill", "show", "acme/skills@pdf"],
             &["marketplace", "add", "acme", "acme/skills"],
         ] {
-            run_as(&env, "second", args).ends(4).says("wants credentials");
+            run_as(&env, "second", args).ends(4).says("requires credentials");
         }
         assert_eq!(env.picture("second"), before);
     }

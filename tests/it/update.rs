@@ -324,7 +324,7 @@ fn a_skill_that_is_gone_is_neither_behind_nor_silent() {
     for _ in 0..2 {
         let run = world.env.run(&["skill", "outdated"]).ends(0).says("it is no longer in");
         assert!(run.stdout.contains("docx\tgone\t"), "{}", run.stdout);
-        assert!(run.stderr.contains("`skills/words` describes itself nearly as it did"), "{}", run.stderr);
+        assert!(run.stderr.contains("`skills/words` has nearly the same description"), "{}", run.stderr);
         world.env.run(&["skill", "update"]).ends(0).says("`docx` stays as it is: it is no longer in");
     }
     // One that only moved is behind, since an update follows it.

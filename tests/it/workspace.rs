@@ -175,7 +175,7 @@ mod links_of_a_project {
             assert!(run.stdout.contains("leads out of it"), "{}", run.stdout);
             // The project cannot allow it to itself, the user can.
             env.write("project/.ba-agent/config.yaml", "skills:\n  allow_links_to: [/]\n");
-            env.run(&["skill", "install", "../src/pdf"]).ends(2).says("not the project's to say");
+            env.run(&["skill", "install", "../src/pdf"]).ends(2).says("cannot be set by a project");
             std::fs::remove_file(env.path("project/.ba-agent/config.yaml")).unwrap();
             let own = format!("skills:\n  allow_links_to: ['{}']\n", env.path("outside").display());
             env.write("settings/config.yaml", own);

@@ -46,7 +46,7 @@ impl<'a> Harvest<'a> {
     pub(super) fn charge(&mut self, name: &[u8], size: u64) -> Result<(), Refusal> {
         let (file, unpacked) = (self.limits.file, self.limits.unpacked);
         if size > file {
-            let reason = format!("has {size} bytes: a file may have {file}");
+            let reason = format!("has {size} bytes; the limit for a file is {file}");
             return Err(Refusal::limit(Refusal::entry(name, reason).reason, "file"));
         }
         self.left = self
@@ -151,7 +151,7 @@ fn check_names(entries: &[FileEntry], folders: &[RelPath]) -> Result<(), Refusal
     names.sort_unstable();
     for ((name, is_file), (next, next_is_file)) in names.iter().zip(names.iter().skip(1)) {
         if name == next && is_file == next_is_file {
-            return Err(Refusal::entry(name.as_bytes(), "stands there twice"));
+            return Err(Refusal::entry(name.as_bytes(), "is listed twice"));
         }
     }
     for (name, _) in names.iter().filter(|(_, is_file)| *is_file) {

@@ -49,7 +49,7 @@ pub(super) fn format(name: &str, bytes: &[u8]) -> Result<Format, Refusal> {
     match ENDINGS.iter().find(|(ending, _)| lower.ends_with(ending)) {
         Some((ending, promised)) if *promised != Some(format) => {
             Err(Refusal::whole(format!("its name ends in `{ending}`, but it is {} file", format.word()))
-                .hint("give the file the name of what it is; zip, tar and tar.gz are read"))
+                .hint("rename the file after its real format; zip, tar and tar.gz are supported"))
         }
         _ => Ok(format),
     }
@@ -84,7 +84,7 @@ fn no_archive(bytes: &[u8]) -> Refusal {
         (b"Rar!\x1a\x07", "a RAR file"),
     ];
     if let Some((_, what)) = other.iter().find(|(magic, _)| bytes.starts_with(magic)) {
-        return Refusal::whole(format!("it is {what}; only zip, tar and tar.gz are read"))
+        return Refusal::whole(format!("it is {what}; only zip, tar and tar.gz are supported"))
             .hint("pack it again as zip or tar.gz");
     }
     if bytes.is_empty() {
@@ -102,7 +102,7 @@ fn no_archive(bytes: &[u8]) -> Refusal {
         return Refusal::whole("it is a pointer of git LFS, not the archive itself")
             .hint("download the file from the page of the repository");
     }
-    Refusal::whole("it is no zip, tar or tar.gz file")
+    Refusal::whole("it is not a zip, tar or tar.gz file")
 }
 
 #[cfg(test)]
@@ -152,7 +152,7 @@ mod tests {
             (b"version https://git-lfs.github.com/spec/v1\n", "git LFS"),
             (b"7z\xbc\xaf\x27\x1c\0\0", "a 7-Zip file"),
             (b"", "it is empty"),
-            (b"---\nname: x\n", "no zip, tar or tar.gz"),
+            (b"---\nname: x\n", "not a zip, tar or tar.gz"),
         ] {
             let reason = no_archive(bytes).reason;
             assert!(reason.contains(expected), "{reason} / {expected}");

@@ -127,7 +127,7 @@ impl<R: Read> Reader<'_, R> {
             return Err(refuse("has a header of an unknown format"));
         }
         let size =
-            octal(&header.as_old().size).ok_or_else(|| refuse("has a size that is no octal number"))?;
+            octal(&header.as_old().size).ok_or_else(|| refuse("has a size that is not an octal number"))?;
         let kind = header.entry_type();
         // The format before POSIX has no such types. Some programs read them in its headers all
         // the same, others take them for entries: the name of what follows would differ.
@@ -137,7 +137,7 @@ impl<R: Read> Reader<'_, R> {
         match kind {
             EntryType::XHeader => {
                 let pax = Pax::parse(&self.meta(&own_name, size, MAX_PAX)?).map_err(|why| refuse(&why))?;
-                once(&mut self.ahead.pax, pax).ok_or_else(|| refuse("stands behind another pax header"))
+                once(&mut self.ahead.pax, pax).ok_or_else(|| refuse("follows another pax header"))
             }
             EntryType::XGlobalHeader => {
                 self.harvest.count()?;
@@ -145,11 +145,11 @@ impl<R: Read> Reader<'_, R> {
             }
             EntryType::GNULongName => {
                 let name = self.long_name(&own_name, size)?;
-                once(&mut self.ahead.name, name).ok_or_else(|| refuse("stands behind another long name"))
+                once(&mut self.ahead.name, name).ok_or_else(|| refuse("follows another long name"))
             }
             EntryType::GNULongLink => {
                 let target = self.long_name(&own_name, size)?;
-                once(&mut self.ahead.target, target).ok_or_else(|| refuse("stands behind another long link"))
+                once(&mut self.ahead.target, target).ok_or_else(|| refuse("follows another long link"))
             }
             kind => self.object(header, kind, &own_name, size),
         }
@@ -185,7 +185,7 @@ impl<R: Read> Reader<'_, R> {
             EntryType::Char | EntryType::Block => self.harvest.special(path, "device"),
             _ => {
                 let Some(mode) = octal(&header.as_old().mode) else {
-                    return refuse("has a mode that is no octal number");
+                    return refuse("has a mode that is not an octal number");
                 };
                 let bytes = self.bytes(&name, size)?;
                 // The owner's bit alone decides, as in git.
@@ -198,7 +198,7 @@ impl<R: Read> Reader<'_, R> {
     /// The bytes of a header that describes another entry; they count as unpacked.
     fn meta(&mut self, name: &[u8], size: u64, limit: u64) -> Result<Vec<u8>, Refusal> {
         if size > limit {
-            return Err(Refusal::entry(name, format!("is a header of {size} bytes: {limit} are enough")));
+            return Err(Refusal::entry(name, format!("is a header of {size} bytes; the limit is {limit}")));
         }
         self.bytes(name, size)
     }
@@ -274,7 +274,9 @@ fn check_kind(kind: EntryType, size: u64) -> Result<(), String> {
     match kind {
         Regular => Ok(()),
         Directory | Symlink | Link | Fifo | Char | Block if size == 0 => Ok(()),
-        Directory | Symlink | Link | Fifo | Char | Block => Err("has bytes, but is no plain file".into()),
+        Directory | Symlink | Link | Fifo | Char | Block => {
+            Err("has bytes, but is not a regular file".into())
+        }
         GNUSparse => Err("is a sparse file".into()),
         other => Err(format!("is of the unknown type `{}`", other.as_byte().escape_ascii())),
     }

@@ -155,5 +155,5 @@ fn inflate(packed: &[u8], data: &mut Vec<u8>, size: usize) -> Option<&'static st
     if status != Status::StreamEnd {
         return Some("is damaged");
     }
-    (inflate.total_in() != packed.len() as u64).then_some("has bytes behind its compressed ones")
+    (inflate.total_in() != packed.len() as u64).then_some("has bytes after its compressed ones")
 }

@@ -163,7 +163,7 @@ pub(crate) fn check_any(data: &[u8]) {
         if let Found::Machine { password, .. } = parse(&text, host) {
             assert!(!password.is_empty());
             let names = text.to_ascii_lowercase().contains(host);
-            assert!(names || text.contains('\\'), "{host} stands nowhere in the file");
+            assert!(names || text.contains('\\'), "{host} is not in the file");
         }
     }
 }

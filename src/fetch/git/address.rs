@@ -114,7 +114,7 @@ impl Address {
 }
 
 fn refused(shown: &str) -> crate::error::Error {
-    error!(Usage, "`{shown}` is not the address of a git repository that may be used")
+    error!(Usage, "`{shown}` is not a supported address of a git repository")
         .hint("write https://host/path, ssh://host/path, user@host:path or file:///path")
 }
 
@@ -165,7 +165,8 @@ fn ssh_address(rest: &str, shown: &str) -> Result<Address> {
         None => (None, authority),
     };
     if user.is_some_and(|user| user.contains(':')) {
-        return Err(error!(Usage, "`{shown}` holds a password").hint("ssh takes none from a URL; use a key"));
+        return Err(error!(Usage, "`{shown}` contains a password")
+            .hint("ssh cannot use a password from a URL; use a key"));
     }
     let (host, port) = match place.split_once(':') {
         // `ssh://host:/path` is what prefixes of `insteadOf` make; git takes it, too.

@@ -71,7 +71,7 @@ pub(super) fn check(git_folder: &Path) -> Result<()> {
 fn check_file(file: &Path, largest: u64) -> Result<()> {
     match fsx::open_plain_file(file)? {
         Some((_, size)) if size > largest => {
-            Err(error!(Invalid, "`{}` has {size} bytes; git keeps at most {largest} there", file.display())
+            Err(error!(Invalid, "`{}` has {size} bytes; the limit is {largest}", file.display())
                 .hint("`git fsck` in that repository says more; a fresh clone has no such file"))
         }
         _ => Ok(()),
@@ -80,7 +80,7 @@ fn check_file(file: &Path, largest: u64) -> Result<()> {
 
 fn check_refs(folder: &Path, depth: usize, seen: &mut usize) -> Result<()> {
     let too_many = || -> Error {
-        error!(Invalid, "`{}` has more refs, or deeper ones, than are read", folder.display())
+        error!(Invalid, "`{}` has too many refs, or refs in too many folders", folder.display())
             .hint("`git pack-refs --all` in that repository makes them one file")
     };
     if depth > MAX_DEPTH {

@@ -28,7 +28,7 @@ pub(crate) fn read(git_folder: &Path, id: Oid, cap: u64) -> Result<Option<(Objec
     };
     let (kind, size) = head(&mut inflated).ok_or_else(damaged)?;
     if size > cap {
-        fail!(Integrity, "the object {id} has {size} bytes: {cap} are allowed");
+        fail!(Integrity, "the object {id} has {size} bytes; the limit is {cap}");
     }
     inflated.set_limit(size.saturating_add(1));
     let mut bytes = Vec::new();

@@ -181,7 +181,7 @@ impl Objects {
             };
             let (kind, length) = (object.kind(), object.len());
             if length as u64 > cap {
-                fail!(Integrity, "the object {id} has {length} bytes: {cap} are allowed");
+                fail!(Integrity, "the object {id} has {length} bytes; the limit is {cap}");
             }
             if is_local && !Oid::hash_object(kind, object.data()).is_ok_and(|found| found == id) {
                 fail!(Integrity, "the object {id} is damaged");
@@ -300,7 +300,7 @@ impl Kept {
     fn find(&self, id: Oid, cap: u64) -> Result<Option<(ObjectType, Vec<u8>)>> {
         let Some((kind, stand)) = self.objects.get(&id) else { return Ok(None) };
         if stand.length() as u64 > cap {
-            fail!(Integrity, "the object {id} has {} bytes: {cap} are allowed", stand.length());
+            fail!(Integrity, "the object {id} has {} bytes; the limit is {cap}", stand.length());
         }
         let bytes = match (stand, &self.spill) {
             (Stand::Memory(range), _) => self.bytes.get(range.clone()).map(<[u8]>::to_vec),
@@ -325,10 +325,10 @@ fn not_readable(path: &Path, place: &Place, error: Error) -> Error {
     };
     match format {
         Some(what) => error!(Invalid, "`{shown}` is a git repository with {what}, which is not supported yet")
-            .hint("served by http it can be read, if it has SHA-1 ids; or write ./folder, without file://, for its files as they are"),
+            .hint("over http it can be read if it has SHA-1 ids; for its files as they are write ./folder, without file://"),
         None => error!(NotFound, "`{shown}` is not a git repository")
             .cause(error.message)
-            .hint("a plain folder is written ./folder, without file://"),
+            .hint("write a plain folder as ./folder, without file://"),
     }
 }
 
@@ -384,7 +384,7 @@ fn index(net: &Net<'_>, mut pack: impl Read, folder: &Path) -> Result<()> {
 fn damaged(error: std::io::Error) -> Error {
     error!(Integrity, "the pack that the remote sent is damaged")
         .cause(printable(&error.to_string(), false))
-        .hint("try again; if it stays so, the repository or its host is broken")
+        .hint("try again; if it happens again, the repository or its host is broken")
 }
 
 /// An error of libgit2's: at this place always about objects that cannot be read.

@@ -86,7 +86,7 @@ type Tried<T> = std::result::Result<T, Trouble>;
 fn damaged(why: &'static str) -> Error {
     error!(Integrity, "the pack that the remote sent is damaged")
         .cause(why)
-        .hint("try again; if it stays so, the repository or its host is broken")
+        .hint("try again; if it happens again, the repository or its host is broken")
 }
 
 /// The objects of a pack, by their ids.
@@ -211,13 +211,13 @@ impl Pack {
         let mut ids = Vec::with_capacity(self.objects.len());
         for (object, index) in self.objects.iter().zip(0..) {
             let Some(object) = object else {
-                return Err(damaged("a delta has no base in it").into());
+                return Err(damaged("a delta has no base object").into());
             };
             ids.push((object.id, index));
         }
         ids.sort_unstable();
         if ids.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a == b)) {
-            return Err(damaged("it has an object twice").into());
+            return Err(damaged("it contains an object twice").into());
         }
         self.ids = ids;
         Ok(())
@@ -236,7 +236,7 @@ impl Pack {
     pub(super) fn find(&self, id: Oid, cap: u64) -> Result<Option<(ObjectType, Vec<u8>)>> {
         let Some((index, object)) = self.object(id) else { return Ok(None) };
         if object.size as u64 > cap {
-            fail!(Integrity, "the object {id} has {} bytes: {cap} are allowed", object.size);
+            fail!(Integrity, "the object {id} has {} bytes; the limit is {cap}", object.size);
         }
         Ok(Some((object.kind, self.content(index)?.into_owned())))
     }
@@ -264,7 +264,7 @@ impl Pack {
                     patches.push(at);
                     at = base;
                 }
-                Form::Named(_) => return Err(damaged("a delta has no base in it")),
+                Form::Named(_) => return Err(damaged("a delta has no base object")),
             }
         };
         for patch in patches.into_iter().rev() {
@@ -274,7 +274,7 @@ impl Pack {
     }
 
     fn entry(&self, index: u32) -> Result<&Entry> {
-        self.entries.get(index as usize).ok_or_else(|| damaged("a delta has no base in it"))
+        self.entries.get(index as usize).ok_or_else(|| damaged("a delta has no base object"))
     }
 
     /// What the stream of an entry holds: an object or a delta.
@@ -290,7 +290,7 @@ impl Pack {
         });
         match ended {
             Ok(Status::StreamEnd) if out.len() == entry.size => Ok(out),
-            _ => Err(damaged("an object cannot be inflated")),
+            _ => Err(damaged("an object cannot be decompressed")),
         }
     }
 }

@@ -63,7 +63,7 @@ impl Contents for GitContents {
         let objects = self.added_with(id)?.unwrap_or(&self.first);
         if self.is_partial && objects.size(id)?.is_none() {
             return Err(error!(Integrity, "the host did not send `{}`", entry.path)
-                .hint("try again; if it stays so, the repository or its host is broken"));
+                .hint("try again; if it happens again, the repository or its host is broken"));
         }
         let bytes = objects.read(id, ObjectType::Blob, entry.size);
         bytes.map(Cow::Owned).map_err(|e| e.wrap(format!("`{}` cannot be read", entry.path)))

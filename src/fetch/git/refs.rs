@@ -130,7 +130,7 @@ impl Refs {
     fn no_version(&self, range: &semver::VersionReq) -> crate::error::Error {
         let error = error!(NotFound, "no tag is a version in `{range}`");
         match self.tags.len() {
-            0 => error.hint("the repository has no tags; leave the version away, or name a branch"),
+            0 => error.hint("the repository has no tags; omit the version, or name a branch"),
             _ => error.hint(format!("its last tags are {}", list(self.tags.keys().rev()))),
         }
     }
@@ -194,8 +194,8 @@ impl Refs {
                 sha: sha.clone(),
                 rest,
             }),
-            _ => Err(error!(Usage, "`{prefix}` begins several commits")
-                .hint(format!("write more of it: {}", list(matches.iter().map(|sha| sha.as_str()))))),
+            _ => Err(error!(Usage, "`{prefix}` is ambiguous: several commits begin with it")
+                .hint(format!("write more digits: {}", list(matches.iter().map(|sha| sha.as_str()))))),
         }
     }
 

@@ -41,7 +41,7 @@ fn lines(tree: &[u8]) -> Result<Vec<Line<'_>>> {
             rest = tail.get(nul + 21..)?;
             Some(Line { mode, name: &tail[..nul], id })
         });
-        let Some(line) = line else { fail!(Integrity, "a tree object is cut short") };
+        let Some(line) = line else { fail!(Integrity, "a tree object is cut off") };
         lines.push(line);
     }
     Ok(lines)
@@ -178,7 +178,7 @@ impl Walk {
 /// # Errors
 /// `Integrity` for a blob that is broken.
 pub(super) fn learn(objects: &Objects, id: Oid, entry: &mut FileEntry) -> Result<Option<&'static str>> {
-    const UNSOUND: Option<&str> = Some("is a link with no sound target");
+    const UNSOUND: Option<&str> = Some("is a link without a valid target");
     let is_link = match entry.node {
         Node::File { .. } => false,
         Node::Link { .. } => true,

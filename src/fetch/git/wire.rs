@@ -37,7 +37,7 @@ fn packet(reader: &mut impl Read) -> Result<Option<Packet>> {
     while have < head.len() {
         match reader.read(&mut head[have..]).map_err(from_reader)? {
             0 if have == 0 => return Ok(None),
-            0 => fail!(Network, "the remote broke off"),
+            0 => fail!(Network, "the connection was closed in the middle of the answer"),
             read => have += read,
         }
     }
@@ -54,7 +54,7 @@ fn packet(reader: &mut impl Read) -> Result<Option<Packet>> {
             reader.read_exact(&mut data).map_err(from_reader)?;
             Ok(Some(Packet::Data(data)))
         }
-        _ => Err(not_git("a pkt-line has a length that none can have")),
+        _ => Err(not_git("a pkt-line has an invalid length")),
     }
 }
 
@@ -81,7 +81,7 @@ fn refused(why: &[u8]) -> Error {
     if said.to_ascii_lowercase().contains("corrupt") {
         return error!(Integrity, "the repository is damaged at its host")
             .cause(said)
-            .hint("whoever keeps the repository has to mend it; nothing was changed here");
+            .hint("its owner has to repair it; nothing was changed here");
     }
     error!(NotFound, "the remote refused: {said}")
 }
@@ -95,7 +95,7 @@ fn split_id(text: &[u8]) -> Result<(&str, Option<&str>)> {
     let end = text.iter().position(|b| *b == b' ').unwrap_or(text.len());
     let (id, rest) = text.split_at(end);
     let id = std::str::from_utf8(id).ok().filter(|id| id.is_ascii());
-    let id = id.ok_or_else(|| not_git("a ref has an id that is not one"))?;
+    let id = id.ok_or_else(|| not_git("a ref has an invalid id"))?;
     Ok((id, rest.get(1..).and_then(|rest| std::str::from_utf8(rest).ok())))
 }
 
@@ -103,7 +103,7 @@ fn split_id(text: &[u8]) -> Result<(&str, Option<&str>)> {
 fn not_git(why: &str) -> Error {
     error!(Network, "the remote does not speak git's protocol")
         .cause(why)
-        .hint("something between here and the host may have changed its answer: try again, or see what `git ls-remote` says")
+        .hint("a proxy may have changed the answer: try again, or see what `git ls-remote` says")
 }
 
 fn append(out: &mut Vec<u8>, text: &str) {
@@ -187,7 +187,7 @@ fn data(reader: &mut impl Read) -> Result<Vec<u8>> {
     match packet(reader)? {
         Some(Packet::Data(data)) => Ok(data),
         Some(_) => Ok(Vec::new()),
-        None => fail!(Network, "the remote hung up without an answer"),
+        None => fail!(Network, "the connection was closed without an answer"),
     }
 }
 
@@ -233,7 +233,7 @@ fn add_first_version(lines: &mut Vec<RefLine>, text: &[u8]) -> Result<()> {
     if !text.contains(&b' ') {
         return Err(not_git("expected a line of git's protocol"));
     }
-    let id: Sha = id.parse().map_err(|_| not_git("a ref has an id that is not one"))?;
+    let id: Sha = id.parse().map_err(|_| not_git("a ref has an invalid id"))?;
     let Some(name) = name.filter(|name| *name != "capabilities^{}") else { return Ok(()) };
     match (name.strip_suffix("^{}"), lines.last_mut()) {
         (Some(tag), Some(last)) if last.name == tag => last.peeled = Some(id),
@@ -270,7 +270,7 @@ pub(crate) fn read_listing(reader: &mut impl Read) -> Result<Vec<RefLine>> {
                 lines.extend(second_version(line(&data)?)?);
             }
             Some(Packet::Flush) => return Ok(lines),
-            _ => fail!(Network, "the remote broke off its listing"),
+            _ => fail!(Network, "the connection was closed in the middle of the list of refs"),
         }
     }
 }
@@ -283,7 +283,7 @@ fn second_version(text: &[u8]) -> Result<Option<RefLine>> {
     if !text.contains(&b' ') {
         return Err(not_git("expected a line of git's protocol"));
     }
-    let sha = |id: &str| id.parse::<Sha>().map_err(|_| not_git("a ref has an id that is not one"));
+    let sha = |id: &str| id.parse::<Sha>().map_err(|_| not_git("a ref has an invalid id"));
     let id = sha(id)?;
     let Some(mut parts) = rest.map(|rest| rest.split(' ')) else { return Ok(None) };
     let name = parts.next().unwrap_or_default();
@@ -415,12 +415,12 @@ impl<R: Read> Pack<R> {
                     _ => {
                         self.talk += data.len() + 4;
                         if self.talk > MOST_TALK {
-                            fail!(Network, "the remote talks instead of sending the pack");
+                            fail!(Network, "the remote sends messages instead of the pack");
                         }
                     }
                 },
                 Some(_) => self.ended = true,
-                None => fail!(Network, "the remote broke off in the middle of a pack"),
+                None => fail!(Network, "the connection was closed in the middle of a pack"),
             }
         }
         finish(&mut self.reader);
@@ -451,7 +451,7 @@ fn skip_sections(reader: &mut impl Read) -> Result<()> {
             Some(Packet::Data(data)) if line(&data)? == b"packfile" => return Ok(()),
             Some(Packet::Data(_) | Packet::Delimiter) => {}
             Some(_) => fail!(NotFound, "the remote sent no pack"),
-            None => fail!(Network, "the remote hung up without an answer"),
+            None => fail!(Network, "the connection was closed without an answer"),
         }
     }
 }
@@ -468,7 +468,7 @@ fn skip_until_flush(reader: &mut impl Read) -> Result<()> {
             Some(Packet::Data(data)) => line(&data).map(|_| ())?,
             Some(Packet::Flush) => return Ok(()),
             Some(_) => fail!(Network, "the remote does not speak git's protocol"),
-            None => fail!(Network, "the remote hung up without an answer"),
+            None => fail!(Network, "the connection was closed without an answer"),
         }
     }
 }
@@ -512,7 +512,7 @@ mod tests {
         for talk in ["\u{2}counting", "\u{1}", ""] {
             let endless = lines(&vec![talk; MOST_TALK / 4 + 1]);
             let error = pack_of(&endless).unwrap_err();
-            assert!(error.kind == Kind::Network && error.message.contains("talks"), "{error:?}");
+            assert!(error.kind == Kind::Network && error.message.contains("sends messages"), "{error:?}");
         }
     }
 

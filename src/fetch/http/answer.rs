@@ -47,18 +47,16 @@ impl Answer {
             200..=299 => Ok(self),
             401 | 403 | 407 => Err(credentials.denied_error(&self.url, name, self.status, self.known)),
             404 | 410 => Err(credentials.not_found_error(&self.url, name, self.status, self.known)),
-            451 => Err(error!(NotFound, "{host} may not give out `{name}`, for legal reasons")
+            451 => Err(error!(NotFound, "{host} does not serve `{name}` for legal reasons")
                 .cause("the remote returned 451")
                 .hint("a copy of it may be found elsewhere: `ba-agent skill search`")),
             429 => Err(self
-                .later(error!(Network, "{host} has had too many requests from here"))
+                .later(error!(Network, "{host} received too many requests from here"))
                 .hint("with a token the limit is higher")),
             500..=599 => Err(self.later(error!(Network, "{host} could not answer for `{name}`"))),
-            _ => Err(error!(Network, "{host} did not take the request for `{name}`")
+            _ => Err(error!(Network, "{host} rejected the request for `{name}`")
                 .cause(format!("the remote returned {}", self.status))
-                .hint(
-                    "is the address right? something between here and the host may have changed the request",
-                )),
+                .hint("is the address right? a proxy may have changed the request")),
         }
     }
 
@@ -148,7 +146,7 @@ impl<R: Read> Read for Metered<R> {
 fn broken_off(host: &str, error: std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::TimedOut => error!(Network, "{host} stopped sending"),
-        _ => error!(Network, "{host} broke off").cause(printable(&error.to_string(), false)),
+        _ => error!(Network, "connection closed by {host}").cause(printable(&error.to_string(), false)),
     }
     .hint("try again")
 }

@@ -118,11 +118,13 @@ impl Route {
     pub(super) fn failed(&self, error: &ureq::Error, host: &str) -> Option<Error> {
         let (address, source) = (self.address(), self.source);
         let wants_login = || {
-            let what = if self.proxy.username().is_some() { "refused the login" } else { "wants a login" };
+            let what = if self.proxy.username().is_some() { "refused the login" } else { "requires a login" };
             let scheme = self.proxy.protocol().to_string().to_ascii_lowercase();
             error!(Auth, "the proxy {address} {what}")
                 .hint(format!("write it into {source}: {scheme}://user:password@{address}"))
-                .hint("`@`, `:`, `/` and `%` in name or password are written as %40, %3A, %2F and %25")
+                .hint(
+                    "`@`, `:`, `/` and `%` in the name or password must be written as %40, %3A, %2F and %25",
+                )
         };
         match error {
             ureq::Error::ConnectProxyFailed(why) if why.contains("407") => {
@@ -131,7 +133,7 @@ impl Route {
             ureq::Error::ConnectProxyFailed(why) => Some(
                 error!(Network, "{host} cannot be reached through the proxy {address}")
                     .cause(printable(why, false))
-                    .hint(format!("the proxy is named by {source}; NO_PROXY={host} goes around it")),
+                    .hint(format!("the proxy is named by {source}; NO_PROXY={host} bypasses it")),
             ),
             ureq::Error::Io(e) => {
                 let why = e.to_string();
@@ -156,7 +158,7 @@ impl Route {
         Error::new(Kind::Network, format!("{host} cannot be reached through the proxy {address}"))
             .cause(printable(why, false))
             .hint(format!(
-                "the proxy is named by {}; is it running? NO_PROXY={host} goes around it",
+                "the proxy is named by {}; is it running? NO_PROXY={host} bypasses it",
                 self.source
             ))
     }

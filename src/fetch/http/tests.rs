@@ -108,8 +108,8 @@ fn a_status_is_told_as_what_it_is() {
     let server = server(&bench);
     for (status, kind, words, not) in [
         (451, Kind::NotFound, "legal reasons", "again"),
-        (400, Kind::Network, "did not take the request", "again"),
-        (405, Kind::Network, "did not take the request", "again"),
+        (400, Kind::Network, "rejected the request", "again"),
+        (405, Kind::Network, "rejected the request", "again"),
         (500, Kind::Network, "could not answer", "legal"),
     ] {
         server.play(&format!("/{status}"), Play::Status(status));
@@ -172,7 +172,8 @@ fn a_404_after_a_token_speaks_of_its_rights() {
     bench.settings.github_token = Some(crate::settings::Secret::new(TOKEN));
     let error = bench.world().net().download(&url, 9).unwrap_err();
     assert!(
-        error.kind == Kind::NotFound && error.hints[0].contains("the token of GITHUB_TOKEN was sent: has it"),
+        error.kind == Kind::NotFound
+            && error.hints[0].contains("the token of GITHUB_TOKEN was sent: does it have"),
         "{error:?}"
     );
     assert!(!error.hints[0].contains("set GITHUB_TOKEN"), "{error:?}");

@@ -70,7 +70,7 @@ impl Authorities {
         for (source, file) in &self.files {
             let found = certificates(file).map_err(|why| refused(source, file, "file", &why))?;
             if found.is_empty() {
-                return Err(refused(source, file, "file", "it holds no certificate"));
+                return Err(refused(source, file, "file", "it contains no certificate"));
             }
             all.extend(found);
         }
@@ -135,7 +135,7 @@ fn reason(error: &std::io::Error) -> String {
 fn certificates(file: &Path) -> Result<Vec<Certificate<'static>>, String> {
     let meta = fs::metadata(file).map_err(|e| reason(&e))?;
     if !meta.is_file() || meta.len() > LARGEST {
-        return Err("it is not a plain file of at most 16 MiB".to_owned());
+        return Err("it is not a regular file of at most 16 MiB".to_owned());
     }
     let mut found = Vec::new();
     for item in parse_pem(&fs::read(file).map_err(|e| reason(&e))?) {
@@ -160,7 +160,7 @@ pub(super) fn failed(net: &Net<'_>, url: &Url, error: &ureq::Error) -> Option<Er
     let error = match tls {
         rustls::Error::InvalidCertificate(why) => match certificate(host, why) {
             (sentence, true) => error!(Network, "{sentence}").hint(authority),
-            (sentence, false) => error!(Network, "{sentence}").hint("whoever runs the host has to renew it"),
+            (sentence, false) => error!(Network, "{sentence}").hint("its operator has to renew it"),
         },
         rustls::Error::InvalidMessage(_) => {
             error!(Network, "{host} does not speak TLS on port {}", port(url))
@@ -171,9 +171,8 @@ pub(super) fn failed(net: &Net<'_>, url: &Url, error: &ureq::Error) -> Option<Er
         }
     };
     Some(if is_verification_off(net, url) {
-        error.hint(
-            "`http.sslVerify=false` and GIT_SSL_NO_VERIFY are not followed: certificates are always checked",
-        )
+        error
+            .hint("`http.sslVerify=false` and GIT_SSL_NO_VERIFY are ignored: certificates are always checked")
     } else {
         error
     })
@@ -185,7 +184,7 @@ fn port(url: &Url) -> u16 {
 
 /// A sentence, and whether trusting another authority would help.
 fn certificate(host: &str, why: &CertificateError) -> (String, bool) {
-    let unknown = || format!("the certificate of {host} is signed by an authority that is not known here");
+    let unknown = || format!("the certificate of {host} is signed by an unknown authority");
     match why {
         // A bad signature is an authority of the same name with another key.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => (unknown(), true),
@@ -201,7 +200,7 @@ fn certificate(host: &str, why: &CertificateError) -> (String, bool) {
         CertificateError::Revoked => (format!("the certificate of {host} was revoked"), false),
         other if format!("{other:?}").contains("CaUsedAsEndEntity") => (
             format!(
-                "the certificate of {host} is that of an authority itself, not one that an authority made for it"
+                "the certificate of {host} is a certificate authority's own, not one issued for the host"
             ),
             false,
         ),

@@ -20,8 +20,8 @@ pub(super) fn look(patient: &Patient<'_>, seen: &mut Examination) -> bool {
         let journal = patient.store.workspace().journal_file();
         seen.add(
             Finding::wrong("journal", format!("a killed command left its journal `{}`", shown(&journal)))
-                .hint("the skills are examined once that is mended; if it cannot be: check the skills with `ba-agent skill verify`, then delete it")
-                .fixed_by("finish or turn back what the command began"),
+                .hint("the skills are checked once that is fixed; if it cannot be fixed, check the skills with `ba-agent skill verify`, then delete the journal")
+                .fixed_by("finish or undo the change"),
         );
     }
     // What a journal names is no leftover: carrying the journal out takes it away.
@@ -40,7 +40,7 @@ fn strange_state(patient: &Patient<'_>, seen: &mut Examination) {
     {
         let file = registry.with_file_name(name);
         if fsx::exists(&file) {
-            let what = format!("`{}` is not obeyed: journals and locks lie in the data folder", shown(&file));
+            let what = format!("`{}` is ignored: journals and locks are in the data folder", shown(&file));
             seen.add(
                 Finding::warning("stray", what)
                     .hint("an earlier version may have left it; look at it, then delete it"),

@@ -24,13 +24,9 @@ pub(super) fn folders(patient: &Patient<'_>, seen: &mut Examination) {
         (
             "cache",
             env.cache_dir(),
-            "nothing is kept for --offline; set BA_AGENT_CACHE_DIR to a folder that can be written",
+            "nothing is kept for --offline; set BA_AGENT_CACHE_DIR to a writable folder",
         ),
-        (
-            "data",
-            env.data_dir(),
-            "nothing can be rolled back; set BA_AGENT_DATA_DIR to a folder that can be written",
-        ),
+        ("data", env.data_dir(), "nothing can be rolled back; set BA_AGENT_DATA_DIR to a writable folder"),
     ];
     for (code, place, hint) in places {
         match place {
@@ -51,10 +47,8 @@ pub(super) fn folders(patient: &Patient<'_>, seen: &mut Examination) {
 pub(super) fn abandoned(patient: &Patient<'_>, seen: &mut Examination) {
     let abandoned = patient.store.workspace().abandoned();
     if !abandoned.is_empty() {
-        let what = format!(
-            "the history of {} that is no longer where it was",
-            count_noun(abandoned.len(), "project")
-        );
+        let what =
+            format!("the history of {} that no longer exists there", count_noun(abandoned.len(), "project"));
         let details =
             abandoned.iter().map(|(project, kept)| format!("{} in {}", shown(project), shown(kept)));
         seen.add(
@@ -94,7 +88,7 @@ pub(super) fn owners(patient: &Patient<'_>, roots: &[PathBuf], seen: &mut Examin
             if meta.uid() != us && us != 0 && fsx::check_writable(&place).is_err() {
                 let owner = if meta.uid() == 0 { "root".to_owned() } else { format!("user {}", meta.uid()) };
                 let message = format!("`{}` belongs to {owner} and cannot be written", shown(&place));
-                let hint = format!("give it back: `sudo chown -R $(id -un) {}`", shown(&place));
+                let hint = format!("fix the owner: `sudo chown -R $(id -un) {}`", shown(&place));
                 seen.add(Finding::wrong("owner", message).hint(hint));
             }
         }
@@ -153,7 +147,7 @@ pub(super) fn programs(patient: &Patient<'_>, registry: &Registry, seen: &mut Ex
     let ssh = match ssh::program(patient.world.net()) {
         Ok(words) => words.first().cloned().unwrap_or_default(),
         // Nobody who needs no ssh wants to hear of a setting for it.
-        Err(_) if over_ssh == 0 => return seen.fact("ssh", "not usable as it is set"),
+        Err(_) if over_ssh == 0 => return seen.fact("ssh", "not usable as it is configured"),
         Err(error) => return seen.add(Finding::of_error("ssh", &error)),
     };
     let found = find(&ssh, env);

@@ -108,7 +108,7 @@ fn look<'w>(ask: &Ask, all: &Marketplaces, world: &'w World<'w>) -> Result<Looke
             Usage,
             "`--integrity` is for archives; `{}` is an entry of a marketplace", ask.request.source
         )
-        .hint("the marketplace itself says what its archives must hash to"));
+        .hint("the marketplace itself gives the hashes of its archives"));
     }
     let known = all.get(registered)?;
     let (catalogue, text) = load_catalog(known, world)?;
@@ -220,7 +220,7 @@ fn open_plugin<'w>(
         (EntryRequirement::Inside(path), Place::Tree { request, .. }) => inside(&path, request, known, world),
         (EntryRequirement::Inside(path), _) => Err(error!(
             Invalid,
-            "the entry `{}` is the folder `{}` of its marketplace, of which only the catalogue is registered",
+            "the entry `{}` is the folder `{}` of its marketplace, but only the catalogue is registered",
             plugin.name,
             printable(&path, false)
         )

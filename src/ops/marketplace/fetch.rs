@@ -89,8 +89,8 @@ pub(super) fn restore(known: &RegisteredMarketplace, world: &World<'_>) -> Resul
             if fetched.marketplace.pin == known.pin {
                 return Ok(fetched);
             }
-            Err(error!(Integrity, "the catalogue at `{}` is not the recorded one any more", known.source)
-                .hint("take it as it is now: `ba-agent marketplace update`"))
+            Err(error!(Integrity, "the catalogue at `{}` is no longer the recorded one", known.source)
+                .hint("to use the current one: `ba-agent marketplace update`"))
         }
     }
 }
@@ -223,7 +223,7 @@ fn doubts(catalogue: &Catalog, source: Option<&Source>) -> Vec<String> {
     };
     let foreign = catalogue.reserved_name().filter(|_| !source.is_some_and(catalogue::is_official));
     let foreign = foreign.map(|name| {
-        format!("it calls itself `{name}`, a name that is kept for marketplaces of Anthropic, and does not come from there")
+        format!("it calls itself `{name}`, a name that is reserved for marketplaces of Anthropic, and does not come from there")
     });
     foreign.into_iter().chain(catalogue.plugins.iter().filter_map(fault)).collect()
 }
@@ -235,9 +235,9 @@ fn plain(opened: &mut PackageSource<'_>, base: &str, request: &Request, world: &
     let any_offered = found.iter().any(|found| found.offered);
     let found: Vec<_> = found.into_iter().filter(|found| found.offered || !any_offered).collect();
     if found.is_empty() {
-        return Err(error!(NotFound, "{source} has neither a catalogue nor a skill")
-            .hint("a catalogue is looked for in .claude-plugin/, .github/plugin/, .agents/plugins/ and at the top")
-            .hint("another one can be named: `SOURCE/.cursor-plugin/marketplace.json`"));
+        return Err(error!(NotFound, "{source} has no catalogue and no skill")
+            .hint("catalogues are searched in .claude-plugin/, .github/plugin/, .agents/plugins/ and at the top")
+            .hint("to use another one, name it: `SOURCE/.cursor-plugin/marketplace.json`"));
     }
     let entries = entries_of(opened, base, &found, request.default_skill_name().unwrap_or("skill"), world)?;
     let name = request.default_skill_name().unwrap_or("skills");

@@ -26,7 +26,7 @@ impl Why {
     /// What was left out, as it is said of one and of several.
     pub(crate) fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::NoSkill => ("entry that holds no skill", "entries that hold no skill"),
+            Self::NoSkill => ("entry without a skill", "entries without a skill"),
             Self::Unreadable => {
                 ("skill whose frontmatter cannot be read", "skills whose frontmatter cannot be read")
             }

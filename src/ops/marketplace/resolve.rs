@@ -112,7 +112,7 @@ fn check_name(text: &str, marketplace: &str, all: &Marketplaces, world: &World<'
     }
     Err(error!(
         Usage,
-        "`--source {}` wants a name, not `{}`",
+        "`--source {}` needs a name, not `{}`",
         printable(marketplace, false),
         printable(text, false)
     )

@@ -65,7 +65,7 @@ pub(crate) fn record(
         let (before, now) = &one.records;
         let Some(now) = now else { return true };
         if own.get(&one.name) != Some(before) {
-            let error = error!(Conflict, "another command changed it in the meantime")
+            let error = error!(Conflict, "another command changed it meanwhile")
                 .hint(format!("run `ba-agent marketplace update {}` again", one.name));
             failed.push((one.name.clone(), error));
             return false;

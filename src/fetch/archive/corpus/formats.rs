@@ -79,7 +79,7 @@ pub(super) fn cases() -> Vec<Case> {
             &vec![0; (1 << 20) + 1],
             Refuse("it has more than 1048576 bytes"),
         ),
-        case("f13", "zeros", "x.tar", &[0; 10_240], Refuse("it is no zip, tar or tar.gz file")),
+        case("f13", "zeros", "x.tar", &[0; 10_240], Refuse("it is not a zip, tar or tar.gz file")),
         case(
             "f14",
             "gzip of something else",

@@ -46,19 +46,19 @@ fn names() -> Vec<Case> {
         case("t02b", "a drive", named("C:/evil"), Refuse("begins with a drive letter")),
         case("t02c", "a backslash", named("..\\evil"), Refuse("holds a backslash")),
         case("t02d", "an absolute name behind ./", named(".//etc/evil"), Refuse("is absolute")),
-        case("t14", "a name twice", named("skill/SKILL.md"), Refuse("stands there twice")),
-        case("t14b", "a name twice, once with ./", named("./skill/SKILL.md"), Refuse("stands there twice")),
+        case("t14", "a name twice", named("skill/SKILL.md"), Refuse("is listed twice")),
+        case("t14b", "a name twice, once with ./", named("./skill/SKILL.md"), Refuse("is listed twice")),
         case(
             "t14c",
             "a folder twice",
             with([folder("skill/a/"), folder("skill/a")]),
-            Refuse("stands there twice"),
+            Refuse("is listed twice"),
         ),
         case("t15", "names that differ in case", named("skill/Skill.md"), SkillRefused(one)),
         case("t22", "an escape sequence", named("skill/\x1b]0;x\x07"), Refuse(hidden)),
         case("t22b", "not UTF-8", named(b"skill/\xff"), Refuse("is not UTF-8")),
         case("t23", "reordered and invisible text", named("skill/\u{2066}a\u{200b}"), Refuse(hidden)),
-        case("t24", "a device of Windows", named("skill/aux.md"), SkillRefused("name of a device")),
+        case("t24", "a device of Windows", named("skill/aux.md"), SkillRefused("a device name")),
         case("t24b", "a question mark", named("skill/what?"), SkillRefused("does not allow")),
         case(
             "t31",
@@ -129,7 +129,7 @@ fn links() -> Vec<Case> {
             "t35",
             "a link and a file of one name",
             with([link("skill/l", b"/etc/passwd"), file("skill/l", SCRIPT)]),
-            Refuse("stands there twice"),
+            Refuse("is listed twice"),
         ),
         case(
             "t35b",
@@ -148,13 +148,13 @@ fn links() -> Vec<Case> {
             "t43",
             "a link with bytes",
             with([T { data: b"x".to_vec(), ..link("skill/l", b"SKILL.md") }]),
-            Refuse("has bytes, but is no plain file"),
+            Refuse("has bytes, but is not a regular file"),
         ),
         case(
             "t56",
             "a hard link with bytes",
             with([T { data: b"x".to_vec(), target: b"skill/SKILL.md".to_vec(), ..of(b'1', "skill/h") }]),
-            Refuse("has bytes, but is no plain file"),
+            Refuse("has bytes, but is not a regular file"),
         ),
     ]
 }
@@ -229,7 +229,7 @@ fn paxes() -> Vec<Case> {
             "t11b",
             "a size by pax that is no number",
             ahead(&[("size", "-1")]),
-            Refuse("has a size that is no number"),
+            Refuse("has a size that is not a number"),
         ),
         case(
             "t20",
@@ -305,7 +305,7 @@ fn paxes() -> Vec<Case> {
             "t58",
             "two pax headers",
             with([pax(&[("path", "skill/a")]), pax(&[("mtime", "1")]), run()]),
-            Refuse("stands behind another pax header"),
+            Refuse("follows another pax header"),
         ),
         case(
             "t68",
@@ -349,30 +349,30 @@ fn longs() -> Vec<Case> {
             before(b"skill/../../evil\0"),
             Refuse("leads out of the folder"),
         ),
-        case("t40", "a GNU long name of 4,097 bytes", before(&[b'a'; 4_097]), Refuse("4096 are enough")),
+        case("t40", "a GNU long name of 4,097 bytes", before(&[b'a'; 4_097]), Refuse("the limit is 4096")),
         case(
             "t40b",
             "a GNU long link of 4,097 bytes",
             with([long(b'K', &[b'a'; 4_097]), gnu(link("skill/l", b"x"))]),
-            Refuse("4096 are enough"),
+            Refuse("the limit is 4096"),
         ),
         case(
             "t40c",
             "a GNU long name that says it has gigabytes",
             with([sized(b"77777777777", long(b'L', b"a"))]),
-            Refuse("4096 are enough"),
+            Refuse("the limit is 4096"),
         ),
         case(
             "t47",
             "two GNU long names",
             with([long(b'L', b"skill/a\0"), long(b'L', b"skill/b\0"), gnu(file("x", b""))]),
-            Refuse("stands behind another long name"),
+            Refuse("follows another long name"),
         ),
         case(
             "t47b",
             "two GNU long links",
             with([long(b'K', b"a\0"), long(b'K', b"b\0"), gnu(link("skill/l", b""))]),
-            Refuse("stands behind another long link"),
+            Refuse("follows another long link"),
         ),
         case(
             "t50",
@@ -391,7 +391,7 @@ fn longs() -> Vec<Case> {
 }
 
 fn sizes() -> Vec<Case> {
-    let octal = "has a size that is no octal number";
+    let octal = "has a size that is not an octal number";
     let run = |size: &[u8]| with([sized(size, file("skill/run.sh", SCRIPT))]);
     vec![
         case("t54", "a binary size", run(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20]), Refuse(octal)),
@@ -403,20 +403,20 @@ fn sizes() -> Vec<Case> {
             "t55",
             "a folder with bytes",
             with([T { data: b"x".to_vec(), ..folder("skill/d/") }]),
-            Refuse("has bytes, but is no plain file"),
+            Refuse("has bytes, but is not a regular file"),
         ),
         case(
             "t55b",
             "a pipe with bytes",
             with([T { data: b"x".to_vec(), ..of(b'6', "skill/p") }]),
-            Refuse("has bytes, but is no plain file"),
+            Refuse("has bytes, but is not a regular file"),
         ),
-        case("t59", "a size of gigabytes", run(b"77777777777\0"), Refuse("a file may have 65536")),
+        case("t59", "a size of gigabytes", run(b"77777777777\0"), Refuse("the limit for a file is 65536")),
         case(
             "t66",
             "a pax header of gigabytes",
             with([sized(b"77777777777\0", pax(&[("path", "a")]))]),
-            Refuse("1048576 are enough"),
+            Refuse("the limit is 1048576"),
         ),
     ]
 }
@@ -502,7 +502,7 @@ fn limits() -> Vec<Case> {
             "t17",
             "a file that unpacks to more",
             with([file("skill/bomb", &[0; 65_537])]),
-            Refuse("a file may have 65536"),
+            Refuse("the limit for a file is 65536"),
         ),
         case(
             "t17b",

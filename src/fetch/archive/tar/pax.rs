@@ -26,7 +26,7 @@ impl Pax {
             match key {
                 "path" => pax.path = Some(value.to_vec()),
                 "linkpath" => pax.target = Some(value.to_vec()),
-                "size" => pax.size = Some(decimal(value).ok_or("has a size that is no number")?),
+                "size" => pax.size = Some(decimal(value).ok_or("has a size that is not a number")?),
                 "hdrcharset" if matches!(value, b"ISO-IR 10646 2000 UTF-8" | b"BINARY") => {}
                 _ if IGNORED.contains(&key) => {}
                 _ if SPARSE.contains(&key) || !VENDORS.iter().any(|vendor| key.starts_with(vendor)) => {
@@ -99,10 +99,10 @@ mod tests {
             (b"13 path=a=\nb\n", Ok(Pax { path: Some(b"a=\nb".to_vec()), ..Pax::default() })),
             (b"10 size=12\n", Err("has a broken pax header")),
             (b"11 size=12\n", Ok(Pax { size: Some(12), ..Pax::default() })),
-            (b"11 size=+2\n", Err("has a size that is no number")),
-            (b"11 size=02\n", Err("has a size that is no number")),
+            (b"11 size=+2\n", Err("has a size that is not a number")),
+            (b"11 size=02\n", Err("has a size that is not a number")),
             (b"9 size=\n", Err("has a broken pax header")),
-            (b"8 size=\n", Err("has a size that is no number")),
+            (b"8 size=\n", Err("has a size that is not a number")),
             (b"22 SCHILY.xattr.x=\0\xff\n\n", Ok(Pax::default())),
             (b"9 path=a\n9 path=b\n", Err("has the pax key `path` twice")),
             (b"9 path=a", Err("has a broken pax header")),

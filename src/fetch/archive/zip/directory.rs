@@ -170,7 +170,7 @@ fn check(record: &Record<'_>) -> Result<(), Refusal> {
     }
     if !matches!(record.method, STORED | DEFLATED) {
         return Err(Refusal::entry(record.name, format!("is compressed by method {}", record.method))
-            .hint("pack it again; stored and deflate are read"));
+            .hint("pack it again; only stored and deflate are supported"));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ pub(super) fn locate<'a, 'b>(
     let mut records: Vec<&Record<'a>> = directory.records.iter().collect();
     records.sort_by_key(|record| record.offset);
     if records.first().is_some_and(|first| first.offset != 0) {
-        return Err(Refusal::whole("bytes stand before its first entry"));
+        return Err(Refusal::whole("there are bytes before its first entry"));
     }
     let ends = records.iter().skip(1).map(|next| next.offset as usize).chain([directory.start]);
     let pairs: Vec<_> = records.iter().copied().zip(ends).collect();
@@ -37,10 +37,10 @@ fn packed<'a>(record: &Record<'_>, all: &'a [u8]) -> Result<&'a [u8], Refusal> {
     };
     let wide = check_extra(local.extra, local.name, Place::Local)?;
     if local.name != record.name {
-        return Err(Refusal::entry(record.name, "is named otherwise in its local header"));
+        return Err(Refusal::entry(record.name, "has another name in its local header"));
     }
     if !local.agrees(record, wide) {
-        return refuse("has a local header that says something else than the directory");
+        return refuse("has a local header that differs from the directory");
     }
     let Some(packed) = fields.take(record.packed as usize) else {
         return refuse("is longer than its place, or overlaps another entry");

@@ -207,7 +207,7 @@ impl Work<'_> {
     fn below(&self, job: &Job, made: &mut Vec<(u32, Object)>) -> Tried<()> {
         let bytes = self.pack.content(job.base)?;
         let Some(base) = self.pack.objects.get(job.base as usize).and_then(Option::as_ref) else {
-            return Err(damaged("a delta has no base in it").into());
+            return Err(damaged("a delta has no base object").into());
         };
         let (kind, mut held) = (base.kind, bytes.len());
         let mut chain = vec![Link { made: None, bytes, cost: base.cost, children: job.children.clone() }];

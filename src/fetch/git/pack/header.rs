@@ -20,11 +20,11 @@ pub(in crate::fetch::git) fn too_large(cap: u64) -> Error {
 /// `Integrity` for another beginning, `Invalid` for too many objects.
 pub(in crate::fetch::git) fn check_head(head: &[u8; 12]) -> Result<u32> {
     let [b'P', b'A', b'C', b'K', 0, 0, 0, 2, count @ ..] = head else {
-        fail!(Integrity, "the remote sent something that is no pack");
+        fail!(Integrity, "the remote sent something that is not a git pack");
     };
     let count = u32::from_be_bytes(*count);
     if count > MOST_OBJECTS {
-        fail!(Invalid, "the repository has {count} objects: {MOST_OBJECTS} are allowed");
+        fail!(Invalid, "the repository has {count} objects; the limit is {MOST_OBJECTS}");
     }
     Ok(count)
 }

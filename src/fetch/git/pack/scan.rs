@@ -75,15 +75,15 @@ impl Scan {
     fn body(&mut self, entry: Entry, mut out: Vec<u8>, rest: &[u8], sorter: &mut Sorter<'_>) -> Tried<()> {
         let (before, had) = (self.inflate.total_in(), out.len());
         let status = self.inflate.decompress_vec(rest, &mut out, FlushDecompress::None);
-        let status = status.map_err(|_| damaged("an object cannot be inflated"))?;
+        let status = status.map_err(|_| damaged("an object cannot be decompressed"))?;
         let used = usize::try_from(self.inflate.total_in() - before).unwrap_or(usize::MAX);
         self.at = self.at.saturating_add(used);
         match status {
             Status::StreamEnd if out.len() == entry.size => self.close(entry, out, sorter),
-            Status::StreamEnd => Err(damaged("an object has another size than it says").into()),
+            Status::StreamEnd => Err(damaged("the size of an object differs from its header").into()),
             // There is room for one byte more than there should be: so it cannot just be full.
             _ if out.len() > entry.size || (used == 0 && out.len() == had) => {
-                Err(damaged("an object has another size than it says").into())
+                Err(damaged("the size of an object differs from its header").into())
             }
             _ => {
                 self.open = Some((entry, out));
@@ -126,7 +126,7 @@ impl Scan {
                 let tail = rest.get(rest.len() - bytes.len()..).unwrap_or_default();
                 let Some((id, tail)) = tail.split_first_chunk::<20>() else { return Ok(None) };
                 bytes = tail.iter().copied();
-                let id = Oid::from_bytes(id).map_err(|_| damaged("a delta has no base in it"))?;
+                let id = Oid::from_bytes(id).map_err(|_| damaged("a delta has no base object"))?;
                 (Form::Named(id), 1)
             }
             _ => return Err(damaged("it has an object of unknown type").into()),
@@ -148,7 +148,7 @@ impl Scan {
             start.and_then(|start| self.entries.binary_search_by_key(&start, |entry| entry.start).ok());
         match found.and_then(|index| Some((u32::try_from(index).ok()?, self.entries.get(index)?))) {
             Some((index, base)) => Ok((Form::Delta(index), base.depth.saturating_add(1))),
-            None => Err(damaged("a delta has no base in it").into()),
+            None => Err(damaged("a delta has no base object").into()),
         }
     }
 
@@ -156,10 +156,10 @@ impl Scan {
     pub(super) fn end(self, length: usize) -> Tried<Vec<Entry>> {
         let is_whole = self.at >= HEAD && self.open.is_none() && self.entries.len() == self.expected as usize;
         if !is_whole || self.at.saturating_add(SUM) > length {
-            return Err(damaged("it is cut short").into());
+            return Err(damaged("it is cut off").into());
         }
         if self.at + SUM < length {
-            return Err(damaged("there is something behind its end").into());
+            return Err(damaged("there is data after its end").into());
         }
         Ok(self.entries)
     }
@@ -199,7 +199,7 @@ fn distance(bytes: &mut impl Iterator<Item = u8>) -> Tried<Option<u64>> {
         }
         distance += 1;
         if distance > 1 << 40 {
-            return Err(damaged("a delta has no base in it").into());
+            return Err(damaged("a delta has no base object").into());
         }
     }
 }

@@ -260,7 +260,7 @@ fn what_does_not_fit_is_refused() {
         refused(&pack_of(&[whole(kind, b"x")]), "unknown type");
     }
     for size in [9, 11, 15] {
-        refused(&pack_of(&[[head_of(3, size), zlib(b"0123456789")].concat()]), "another size");
+        refused(&pack_of(&[[head_of(3, size), zlib(b"0123456789")].concat()]), "differs from its header");
     }
     refused(&pack_of(&[[&[0xb0][..], &[0xff; 12]].concat()]), "impossible size");
     refused(&pack_of(&[b"\x31not zlib".to_vec()]), "inflated");
