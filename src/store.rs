@@ -334,7 +334,7 @@ fn shown(registry: &Path) -> String {
 
 fn text<'b>(bytes: &'b [u8], registry: &Path) -> Result<&'b str> {
     std::str::from_utf8(bytes).map_err(|e| {
-        error!(Invalid, "`{}` is not valid UTF-8: byte {}", shown(registry), e.valid_up_to())
+        error!(Invalid, "`{}` is not UTF-8: byte {} is invalid", shown(registry), e.valid_up_to())
             .hint("restore it from version control, or move it away; it was not changed")
     })
 }

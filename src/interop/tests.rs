@@ -60,7 +60,7 @@ fn what_cannot_be_imported_is_told_and_the_rest_is_kept() {
     for (fields, reason) in [
         (r#""source":"x","sourceType":"well-known""#, "index of a web site"),
         (r#""source":"x","sourceType":"node_modules""#, "npm package"),
-        (r#""source":"x","sourceType":"ftp""#, "`ftp` is not known"),
+        (r#""source":"x","sourceType":"ftp""#, "`ftp` is unknown"),
         (r#""source":"acme/repo""#, "no source type"),
         (r#""sourceType":"github""#, "where it comes from"),
         (r#""source":"ext::sh -c x","sourceType":"git""#, "lets an address run a command"),

@@ -202,7 +202,7 @@ fn on_page(source: Source, page: &[String], parts: &AddressParts) -> Result<Requ
         _ => {
             return Err(error!(
                 Usage,
-                "the page `{}` of {} cannot be installed from",
+                "cannot install from the page `{}` of {}",
                 printable(&page.join("/"), false),
                 source.display_name()
             )

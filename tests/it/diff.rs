@@ -294,5 +294,5 @@ fn an_enormous_file_is_named_and_not_read() {
     let run = env.run(&["skill", "diff", "pdf"]).ends(7);
     run.says("`.claude/skills/pdf/big.bin` has 34603008 bytes, too many to compare");
     let run = env.run(&["skill", "validate", ".claude/skills/pdf", "--json"]).ends(8);
-    assert!(run.stdout.contains("a file may have"), "{}", run.stdout);
+    assert!(run.stdout.contains("the limit for a file is"), "{}", run.stdout);
 }

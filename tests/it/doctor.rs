@@ -233,8 +233,8 @@ fn journals_and_locks_in_a_project_are_named_and_never_obeyed() {
 fn a_registry_that_cannot_be_read_is_told_and_left() {
     for (text, words) in [
         ("<<<<<<< ours\n{}\n=======\n{}\n>>>>>>> theirs\n", "git conflict markers on line 1"),
-        ("{\"schema_version\": \"1.0\", \"skills\": 7}", "no valid registry"),
-        ("not json", "no valid JSON in line 1"),
+        ("{\"schema_version\": \"1.0\", \"skills\": 7}", "not a valid registry"),
+        ("not json", "not valid JSON: line 1"),
         ("{\"schema_version\": \"9.0\"}", "schema version 9.0"),
     ] {
         let env = installed();

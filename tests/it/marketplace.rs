@@ -262,7 +262,7 @@ fn what_cannot_be_registered_is_said_and_nothing_is_written() {
     env.run(&add("named", "../codex/.agents/plugins/marketplace.json")).ends(0);
     assert_eq!(names(&shown(&env, "p@named")), ["pdf"]);
     env.run(&add("acme", "../m")).ends(0);
-    refused(&env, &add("acme", "../codex"), 7, "there is a marketplace `acme` already");
+    refused(&env, &add("acme", "../codex"), 7, "the marketplace `acme` already exists");
     refused(
         &env,
         &["marketplace", "add", "x", "../m", "--manifest", "gone.json"],

@@ -267,8 +267,14 @@ struct Literals(Vec<String>);
 
 impl Literals {
     fn tokens(&mut self, tokens: proc_macro2::TokenStream) {
+        let mut is_attribute = false;
         for token in tokens {
+            let was_hash = std::mem::replace(
+                &mut is_attribute,
+                matches!(&token, proc_macro2::TokenTree::Punct(mark) if mark.as_char() == '#'),
+            );
             match token {
+                proc_macro2::TokenTree::Group(_) if was_hash => {}
                 proc_macro2::TokenTree::Group(group) => self.tokens(group.stream()),
                 proc_macro2::TokenTree::Literal(literal) => {
                     if let Ok(syn::Lit::Str(text)) = syn::parse_str(&literal.to_string()) {

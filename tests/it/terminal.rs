@@ -198,7 +198,7 @@ mod through_a_pty {
         terminal.press("\r");
         let (status, seen) = terminal.end();
         assert_eq!(status.code(), Some(7), "{seen}");
-        env.run(&["skill", "update"]).ends(7).says("needs a person's consent");
+        env.run(&["skill", "update"]).ends(7).says("needs confirmation");
         env.run(&["skill", "update", "--yes"]).ends(0);
     }
 

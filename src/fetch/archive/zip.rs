@@ -139,7 +139,7 @@ fn unpack(record: &Record<'_>, packed: &[u8]) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-const OTHER_SIZE: &str = "has another size than it says";
+const OTHER_SIZE: &str = "has a size that differs from its header";
 
 /// Inflates into the spare room of `data`; the reason when that is not all of `packed`
 /// and exactly `size` bytes. A stream without an end, or with bytes behind it, is read

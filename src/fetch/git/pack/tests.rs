@@ -263,15 +263,15 @@ fn what_does_not_fit_is_refused() {
         refused(&pack_of(&[[head_of(3, size), zlib(b"0123456789")].concat()]), "differs from its header");
     }
     refused(&pack_of(&[[&[0xb0][..], &[0xff; 12]].concat()]), "impossible size");
-    refused(&pack_of(&[b"\x31not zlib".to_vec()]), "inflated");
+    refused(&pack_of(&[b"\x31not zlib".to_vec()]), "decompressed");
     let mut third = sealed(1, &base);
     third.truncate(third.len() - 20);
     third[7] = 3;
     let sum = Sha1::digest(&third);
-    refused(&[&third[..], &sum].concat(), "no pack");
+    refused(&[&third[..], &sum].concat(), "not a git pack");
     refused(&sealed(2, &base), "");
-    refused(&sealed(0, &base), "behind its end");
-    refused(&[&sealed(1, &base)[..], b"x"].concat(), "behind its end");
+    refused(&sealed(0, &base), "after its end");
+    refused(&[&sealed(1, &base)[..], b"x"].concat(), "after its end");
     refused(&[&sealed(1, &base)[..], b"x"].concat(), "damaged");
 }
 
