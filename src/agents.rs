@@ -26,85 +26,103 @@ pub(crate) struct Agent {
 
 /// The agents, `claude-code` first: it is the default target.
 const AGENTS: &[Agent] = &[
-    agent("claude-code", "Claude Code", ".claude/skills", ".claude/skills", &[".claude"]),
-    agent("adal", "AdaL", ".adal/skills", ".adal/skills", &[".adal"]),
-    agent("aider-desk", "AiderDesk", ".aider-desk/skills", ".aider-desk/skills", &[".aider-desk"]),
-    agent("amp", "Amp", ".agents/skills", ".config/agents/skills", &[".config/amp"]),
-    agent(
+    define_agent("claude-code", "Claude Code", ".claude/skills", ".claude/skills", &[".claude"]),
+    define_agent("adal", "AdaL", ".adal/skills", ".adal/skills", &[".adal"]),
+    define_agent("aider-desk", "AiderDesk", ".aider-desk/skills", ".aider-desk/skills", &[".aider-desk"]),
+    define_agent("amp", "Amp", ".agents/skills", ".config/agents/skills", &[".config/amp"]),
+    define_agent(
         "antigravity",
         "Antigravity",
         ".agents/skills",
         ".gemini/antigravity/skills",
         &[".gemini/antigravity"],
     ),
-    agent("augment", "Augment", ".augment/skills", ".augment/skills", &[".augment"]),
-    agent("bob", "IBM Bob", ".bob/skills", ".bob/skills", &[".bob"]),
-    agent("cline", "Cline", ".agents/skills", ".agents/skills", &[".cline"]),
-    agent("codebuddy", "CodeBuddy", ".codebuddy/skills", ".codebuddy/skills", &[".codebuddy"]),
-    agent("codex", "Codex", ".agents/skills", ".codex/skills", &[".codex"]),
-    agent("command-code", "Command Code", ".commandcode/skills", ".commandcode/skills", &[".commandcode"]),
-    agent("continue", "Continue", ".continue/skills", ".continue/skills", &[".continue"]),
-    agent("crush", "Crush", ".crush/skills", ".config/crush/skills", &[".crush", ".config/crush"]),
-    agent("cursor", "Cursor", ".agents/skills", ".cursor/skills", &[".cursor"]),
-    agent("deepagents", "Deep Agents", ".agents/skills", ".deepagents/agent/skills", &[".deepagents"]),
-    agent(
+    define_agent("augment", "Augment", ".augment/skills", ".augment/skills", &[".augment"]),
+    define_agent("bob", "IBM Bob", ".bob/skills", ".bob/skills", &[".bob"]),
+    define_agent("cline", "Cline", ".agents/skills", ".agents/skills", &[".cline"]),
+    define_agent("codebuddy", "CodeBuddy", ".codebuddy/skills", ".codebuddy/skills", &[".codebuddy"]),
+    define_agent("codex", "Codex", ".agents/skills", ".codex/skills", &[".codex"]),
+    define_agent(
+        "command-code",
+        "Command Code",
+        ".commandcode/skills",
+        ".commandcode/skills",
+        &[".commandcode"],
+    ),
+    define_agent("continue", "Continue", ".continue/skills", ".continue/skills", &[".continue"]),
+    define_agent("crush", "Crush", ".crush/skills", ".config/crush/skills", &[".crush", ".config/crush"]),
+    define_agent("cursor", "Cursor", ".agents/skills", ".cursor/skills", &[".cursor"]),
+    define_agent("deepagents", "Deep Agents", ".agents/skills", ".deepagents/agent/skills", &[".deepagents"]),
+    define_agent(
         "devin",
         "Devin for Terminal",
         ".devin/skills",
         ".config/devin/skills",
         &[".devin", ".config/devin"],
     ),
-    agent("droid", "Droid", ".agents/skills", ".factory/skills", &[".factory"]),
-    agent("firebender", "Firebender", ".agents/skills", ".firebender/skills", &[".firebender"]),
-    agent("forgecode", "ForgeCode", ".forge/skills", ".forge/skills", &[".forge"]),
-    agent("gemini-cli", "Gemini CLI", ".agents/skills", ".gemini/skills", &[".gemini"]),
-    agent("github-copilot", "GitHub Copilot", ".agents/skills", ".copilot/skills", &[".copilot"]),
-    agent("goose", "Goose", ".goose/skills", ".config/goose/skills", &[".goose", ".config/goose"]),
-    agent("grok", "Grok Build", ".grok/skills", ".grok/skills", &[".grok"]),
-    agent("hermes-agent", "Hermes Agent", ".hermes/skills", ".hermes/skills", &[".hermes"]),
-    agent("iflow-cli", "iFlow CLI", ".iflow/skills", ".iflow/skills", &[".iflow"]),
-    agent("junie", "Junie", ".junie/skills", ".junie/skills", &[".junie"]),
-    agent("kilo", "Kilo Code", ".agents/skills", ".kilo/skills", &[".kilo", ".kilocode"]),
-    agent("kimi-code-cli", "Kimi Code CLI", ".agents/skills", ".agents/skills", &[".kimi-code", ".kimi"]),
-    agent("kiro-cli", "Kiro CLI", ".kiro/skills", ".kiro/skills", &[".kiro"]),
-    agent("kode", "Kode", ".kode/skills", ".kode/skills", &[".kode"]),
-    agent("lingma", "Lingma", ".lingma/skills", ".lingma/skills", &[".lingma"]),
-    agent("mistral-vibe", "Mistral Vibe", ".vibe/skills", ".vibe/skills", &[".vibe"]),
-    agent("mux", "Mux", ".mux/skills", ".mux/skills", &[".mux"]),
-    agent("neovate", "Neovate", ".neovate/skills", ".neovate/skills", &[".neovate"]),
-    agent("ona", "Ona", ".ona/skills", ".ona/skills", &[".ona"]),
-    agent("openclaw", "OpenClaw", "skills", ".openclaw/skills", &[".openclaw"]),
-    agent(
+    define_agent("droid", "Droid", ".agents/skills", ".factory/skills", &[".factory"]),
+    define_agent("firebender", "Firebender", ".agents/skills", ".firebender/skills", &[".firebender"]),
+    define_agent("forgecode", "ForgeCode", ".forge/skills", ".forge/skills", &[".forge"]),
+    define_agent("gemini-cli", "Gemini CLI", ".agents/skills", ".gemini/skills", &[".gemini"]),
+    define_agent("github-copilot", "GitHub Copilot", ".agents/skills", ".copilot/skills", &[".copilot"]),
+    define_agent("goose", "Goose", ".goose/skills", ".config/goose/skills", &[".goose", ".config/goose"]),
+    define_agent("grok", "Grok Build", ".grok/skills", ".grok/skills", &[".grok"]),
+    define_agent("hermes-agent", "Hermes Agent", ".hermes/skills", ".hermes/skills", &[".hermes"]),
+    define_agent("iflow-cli", "iFlow CLI", ".iflow/skills", ".iflow/skills", &[".iflow"]),
+    define_agent("junie", "Junie", ".junie/skills", ".junie/skills", &[".junie"]),
+    define_agent("kilo", "Kilo Code", ".agents/skills", ".kilo/skills", &[".kilo", ".kilocode"]),
+    define_agent(
+        "kimi-code-cli",
+        "Kimi Code CLI",
+        ".agents/skills",
+        ".agents/skills",
+        &[".kimi-code", ".kimi"],
+    ),
+    define_agent("kiro-cli", "Kiro CLI", ".kiro/skills", ".kiro/skills", &[".kiro"]),
+    define_agent("kode", "Kode", ".kode/skills", ".kode/skills", &[".kode"]),
+    define_agent("lingma", "Lingma", ".lingma/skills", ".lingma/skills", &[".lingma"]),
+    define_agent("mistral-vibe", "Mistral Vibe", ".vibe/skills", ".vibe/skills", &[".vibe"]),
+    define_agent("mux", "Mux", ".mux/skills", ".mux/skills", &[".mux"]),
+    define_agent("neovate", "Neovate", ".neovate/skills", ".neovate/skills", &[".neovate"]),
+    define_agent("ona", "Ona", ".ona/skills", ".ona/skills", &[".ona"]),
+    define_agent("openclaw", "OpenClaw", "skills", ".openclaw/skills", &[".openclaw"]),
+    define_agent(
         "opencode",
         "OpenCode",
         ".agents/skills",
         ".config/opencode/skills",
         &[".opencode", ".config/opencode"],
     ),
-    agent("openhands", "OpenHands", ".openhands/skills", ".openhands/skills", &[".openhands"]),
-    agent("pi", "Pi", ".pi/skills", ".pi/agent/skills", &[".pi"]),
-    agent("qoder", "Qoder", ".qoder/skills", ".qoder/skills", &[".qoder"]),
-    agent("qwen-code", "Qwen Code", ".qwen/skills", ".qwen/skills", &[".qwen"]),
-    agent("replit", "Replit", ".agents/skills", ".config/agents/skills", &[".replit"]),
-    agent("roo", "Roo Code", ".roo/skills", ".roo/skills", &[".roo"]),
-    agent("rovodev", "Rovo Dev", ".rovodev/skills", ".rovodev/skills", &[".rovodev"]),
-    agent("tabnine-cli", "Tabnine CLI", ".tabnine/agent/skills", ".tabnine/agent/skills", &[".tabnine"]),
-    agent("trae", "Trae", ".trae/skills", ".trae/skills", &[".trae"]),
-    agent("trae-cn", "Trae CN", ".trae/skills", ".trae-cn/skills", &[".trae-cn"]),
-    agent("universal", "the folder that agents share", ".agents/skills", ".agents/skills", &[]),
-    agent("warp", "Warp", ".agents/skills", ".agents/skills", &[".warp"]),
-    agent(
+    define_agent("openhands", "OpenHands", ".openhands/skills", ".openhands/skills", &[".openhands"]),
+    define_agent("pi", "Pi", ".pi/skills", ".pi/agent/skills", &[".pi"]),
+    define_agent("qoder", "Qoder", ".qoder/skills", ".qoder/skills", &[".qoder"]),
+    define_agent("qwen-code", "Qwen Code", ".qwen/skills", ".qwen/skills", &[".qwen"]),
+    define_agent("replit", "Replit", ".agents/skills", ".config/agents/skills", &[".replit"]),
+    define_agent("roo", "Roo Code", ".roo/skills", ".roo/skills", &[".roo"]),
+    define_agent("rovodev", "Rovo Dev", ".rovodev/skills", ".rovodev/skills", &[".rovodev"]),
+    define_agent(
+        "tabnine-cli",
+        "Tabnine CLI",
+        ".tabnine/agent/skills",
+        ".tabnine/agent/skills",
+        &[".tabnine"],
+    ),
+    define_agent("trae", "Trae", ".trae/skills", ".trae/skills", &[".trae"]),
+    define_agent("trae-cn", "Trae CN", ".trae/skills", ".trae-cn/skills", &[".trae-cn"]),
+    define_agent("universal", "the folder that agents share", ".agents/skills", ".agents/skills", &[]),
+    define_agent("warp", "Warp", ".agents/skills", ".agents/skills", &[".warp"]),
+    define_agent(
         "windsurf",
         "Windsurf",
         ".windsurf/skills",
         ".codeium/windsurf/skills",
         &[".windsurf", ".codeium/windsurf"],
     ),
-    agent("zed", "Zed", ".agents/skills", ".agents/skills", &[".zed", ".config/zed"]),
-    agent("zencoder", "Zencoder", ".zencoder/skills", ".zencoder/skills", &[".zencoder"]),
+    define_agent("zed", "Zed", ".agents/skills", ".agents/skills", &[".zed", ".config/zed"]),
+    define_agent("zencoder", "Zencoder", ".zencoder/skills", ".zencoder/skills", &[".zencoder"]),
 ];
 
-const fn agent(
+const fn define_agent(
     id: &'static str,
     name: &'static str,
     project_dir: &'static str,
@@ -115,7 +133,7 @@ const fn agent(
 }
 
 /// The whole table.
-pub(crate) fn all() -> &'static [Agent] {
+pub(crate) fn all_agents() -> &'static [Agent] {
     AGENTS
 }
 
@@ -134,12 +152,12 @@ const SHORT: [(&str, &str); 7] = [
 ///
 /// # Errors
 /// `Usage`, with the ids that come near.
-pub(crate) fn find(id: &str) -> Result<&'static Agent> {
+pub(crate) fn find_agent(id: &str) -> Result<&'static Agent> {
     let wanted = id.trim().to_ascii_lowercase();
-    AGENTS.iter().find(|agent| agent.id == wanted).ok_or_else(|| unknown(&wanted))
+    AGENTS.iter().find(|agent| agent.id == wanted).ok_or_else(|| unknown_agent(&wanted))
 }
 
-fn unknown(wanted: &str) -> Error {
+fn unknown_agent(wanted: &str) -> Error {
     let shown = printable(wanted, false);
     let error = error!(Usage, "unknown agent `{shown}`");
     let short = SHORT.iter().find(|(short, _)| *short == wanted).map(|(_, id)| *id);
@@ -187,7 +205,7 @@ impl InstallTarget {
             );
         }
         if !(text.contains(['/', '\\']) || text.starts_with(['.', '~'])) {
-            return find(text).map(Self::Agent);
+            return find_agent(text).map(Self::Agent);
         }
         if text.chars().any(is_unprintable) {
             fail!(Usage, "the folder `{}` has invisible characters in its name", printable(text, false));
@@ -221,7 +239,7 @@ mod tests {
 
     #[test]
     fn the_table_is_sound() {
-        assert!(all().len() >= 20);
+        assert!(all_agents().len() >= 20);
         assert_eq!(InstallTarget::default().to_string(), "claude-code");
         assert_eq!(AGENTS[0].id, "claude-code");
         assert_eq!((AGENTS[0].project_dir, AGENTS[0].user_dir), (".claude/skills", ".claude/skills"));
@@ -240,7 +258,7 @@ mod tests {
             }
             // A mark that several agents own would detect the wrong one.
             assert!(!agent.marks.iter().any(|mark| *mark == ".agents" || *mark == ".config"), "{id}");
-            assert_eq!(find(id).unwrap(), agent);
+            assert_eq!(find_agent(id).unwrap(), agent);
         }
         let marks: Vec<_> = AGENTS.iter().flat_map(|agent| agent.marks).collect();
         assert_eq!(
@@ -248,7 +266,7 @@ mod tests {
             marks.len(),
             "each mark speaks for one agent"
         );
-        assert!(SHORT.iter().all(|(short, id)| find(id).is_ok() && find(short).is_err()));
+        assert!(SHORT.iter().all(|(short, id)| find_agent(id).is_ok() && find_agent(short).is_err()));
     }
 
     #[test]
@@ -260,10 +278,10 @@ mod tests {
             ("windsruf", "did you mean `windsurf`?"),
             ("nothing-like-it", "known are claude-code, adal"),
         ] {
-            let error = find(text).expect_err(text);
+            let error = find_agent(text).expect_err(text);
             assert!(error.hints[0].starts_with(hint), "{text}: {:?}", error.hints);
         }
-        assert_eq!(find(" Codex ").unwrap().id, "codex");
+        assert_eq!(find_agent(" Codex ").unwrap().id, "codex");
     }
 
     #[test]

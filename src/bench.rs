@@ -24,7 +24,7 @@ use crate::source::{Reference, Request, Resolved, Revision};
 
 /// `skill::read` of a manifest; the number of findings.
 pub fn read_manifest(bytes: &[u8]) -> usize {
-    skill::read(skill::MANIFEST, None, bytes, Profile::Install, &Limits::default()).findings.len()
+    skill::read_manifest(skill::MANIFEST, None, bytes, Profile::Install, &Limits::default()).findings.len()
 }
 
 /// `skill::check_text` of a file beside it; the number of findings.
@@ -40,9 +40,9 @@ pub fn digest(files: &[(String, Vec<u8>)]) -> String {
     let mut digest = TreeDigest::default();
     for (path, bytes) in files {
         let path = RelPath::parse(path.as_bytes()).expect("a sound path");
-        digest.add(&path, "100644", &sha256_hex(bytes)).expect("each path once");
+        digest.add_file(&path, "100644", &sha256_hex(bytes)).expect("each path once");
     }
-    digest.finish().to_string()
+    digest.finish_digest().to_string()
 }
 
 /// `discover::name_all` of folders and written names; the number of findings.
@@ -163,7 +163,7 @@ pub fn search(documents: &[(String, String)], query: &str) -> usize {
         ..SearchDocument::default()
     };
     let documents: Vec<SearchDocument<'_>> = documents.iter().map(document).collect();
-    let index = search::index(&documents);
+    let index = search::build_index(&documents);
     search::SearchIndex::read(&index)
-        .map_or(0, |index| search::rank(&[index], &SearchQuery::parse(query)).hits.len())
+        .map_or(0, |index| search::rank_documents(&[index], &SearchQuery::parse(query)).hits.len())
 }

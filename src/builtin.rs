@@ -35,7 +35,7 @@ mod tests {
     use super::*;
     use crate::listing::{FileEntry, Limits, Node, check_portable};
     use crate::path::RelPath;
-    use crate::skill::{Profile, check_files, check_text, read};
+    use crate::skill::{Profile, check_files, check_text, read_manifest};
 
     fn entries(builtin: &Builtin) -> Vec<FileEntry> {
         let entry = |(slot, (path, bytes)): (usize, &(&str, &[u8]))| FileEntry {
@@ -52,7 +52,8 @@ mod tests {
         for builtin in all() {
             for profile in [Profile::Install, Profile::Lint, Profile::Upload] {
                 let (_, manifest) = builtin.files.iter().find(|(path, _)| *path == "SKILL.md").unwrap();
-                let document = read("SKILL.md", Some(builtin.name), manifest, profile, &Limits::default());
+                let document =
+                    read_manifest("SKILL.md", Some(builtin.name), manifest, profile, &Limits::default());
                 assert_eq!(document.findings, [], "{} {profile:?}", builtin.name);
                 assert_eq!(document.frontmatter.unwrap().name.as_deref(), Some(builtin.name));
                 assert_eq!(check_files(&entries(builtin), profile), [], "{}", builtin.name);

@@ -105,7 +105,7 @@ impl Cache {
     }
 
     fn file(&self, digest: &Digest) -> PathBuf {
-        let (first, rest) = digest.hex().split_at(2);
+        let (first, rest) = digest.as_hex().split_at(2);
         self.trees.join(first).join(rest)
     }
 
@@ -348,7 +348,7 @@ fn head(files: &Files, bytes: &[Vec<u8>]) -> Vec<u8> {
 /// The tree in these bytes, if it is the one of this digest.
 fn verified(bytes: Vec<u8>, digest: &Digest) -> Option<Package> {
     let (tree, files) = unpack(bytes)?;
-    (digest::of_files(&files) == *digest).then_some(tree)
+    (digest::digest_of_files(&files) == *digest).then_some(tree)
 }
 
 /// The tree and its record, when each file hashes to what its line says.
@@ -400,7 +400,7 @@ mod tests {
         let files: Files =
             parts.iter().map(|(p, m, b)| ((*p).to_owned(), format!("{m} {}", sha256_hex(b)))).collect();
         let bytes = parts.into_iter().map(|(_, _, b)| b).collect();
-        (digest::of_files(&files), files, bytes)
+        (digest::digest_of_files(&files), files, bytes)
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Reading is lenient where real catalogues are: an entry that cannot be used keeps its
 //! place with the reason, and stops only whoever asks for it. Two things are never let
 //! pass: a path that leaves the marketplace, and a pin that is not understood, since to
-//! ignore it would unpin. [`check`] says everything at once, with line and column.
+//! ignore it would unpin. [`check_catalog`] says everything at once, with line and column.
 
 mod plugin;
 mod read;
@@ -24,9 +24,9 @@ use crate::source::Source;
 use crate::text::find_nearest;
 
 pub(crate) use plugin::PluginManifest;
-pub(crate) use skills::{EntryScan, EntrySkills, resolve};
+pub(crate) use skills::{EntryScan, EntrySkills, resolve_skills};
 pub(crate) use source::{EntryRequirement, EntrySource, NpmPackage};
-pub(crate) use wellknown::{INDEXES as WELL_KNOWN, files as served_files, read as read_well_known};
+pub(crate) use wellknown::{INDEXES as WELL_KNOWN, read_well_known, served_files};
 
 /// Bytes of a catalogue. The largest real one has 169 kB for 286 entries; 10,000 entries
 /// like those would be 6 MB.
@@ -151,7 +151,7 @@ impl CatalogEntry {
     ///
     /// # Errors
     /// `Invalid` for an entry that breaks a rule which keeps it from being used.
-    pub(crate) fn source(&self) -> Result<&EntrySource> {
+    pub(crate) fn usable_source(&self) -> Result<&EntrySource> {
         let refused = |reason: &str| {
             error!(Invalid, "the entry `{}` cannot be used: {reason}", printable(&self.name, false))
                 .hint("whoever keeps the marketplace can find this with `ba-agent marketplace validate`")
@@ -164,13 +164,13 @@ impl CatalogEntry {
     }
 
     /// Why it cannot be used, if so.
-    pub(crate) fn fault(&self) -> Option<&str> {
+    pub(crate) fn unusable_because(&self) -> Option<&str> {
         self.fault.as_deref()
     }
 
     /// An entry that was made and not read, for skills that a host serves: each is the root of
     /// its source.
-    pub(crate) fn made(name: &str, description: Option<String>, source: EntrySource) -> Self {
+    pub(crate) fn from_index(name: &str, description: Option<String>, source: EntrySource) -> Self {
         let skills = Some(vec![String::new()]);
         Self {
             name: name.to_owned(),
@@ -190,7 +190,7 @@ impl Catalog {
     /// `Invalid`, with every finding that stops it, for what is no catalogue: no JSON, no
     /// `name`, `owner` or `plugins`, or one of a wrong type. Entries never stop it.
     pub(crate) fn parse(text: &str, file: &str, manner: CatalogFormat) -> Result<Self> {
-        let (catalogue, findings) = read::to_use(text, file, manner);
+        let (catalogue, findings) = read::read_for_use(text, file, manner);
         let fatal: Vec<&Finding> =
             findings.iter().filter(|f| f.severity == Severity::Error && rules::is_fatal(f.code)).collect();
         match catalogue {
@@ -214,19 +214,19 @@ impl Catalog {
     /// # Errors
     /// `NotFound` with the nearest name, `Invalid` for a name that two entries have and for
     /// renames that lead in a circle.
-    pub(crate) fn find(&self, name: &str) -> Result<&CatalogEntry> {
-        let name = self.renamed(name)?;
+    pub(crate) fn find_entry(&self, name: &str) -> Result<&CatalogEntry> {
+        let name = self.current_name(name)?;
         let mut called = self.plugins.iter().filter(|plugin| plugin.name == name);
         match (called.next(), called.next()) {
             (Some(plugin), None) => Ok(plugin),
             (Some(_), Some(_)) => Err(error!(Invalid, "two entries are called `{}`", printable(name, false))
                 .hint("which one is meant cannot be said; tell whoever keeps the marketplace")),
-            (None, _) => Err(self.unknown(name)),
+            (None, _) => Err(self.unknown_entry(name)),
         }
     }
 
     /// What an entry is called now.
-    fn renamed<'a>(&'a self, name: &'a str) -> Result<&'a str> {
+    fn current_name<'a>(&'a self, name: &'a str) -> Result<&'a str> {
         let (mut now, mut seen) = (name, BTreeSet::new());
         while !self.plugins.iter().any(|plugin| plugin.name == now) {
             if !seen.insert(now) {
@@ -248,7 +248,7 @@ impl Catalog {
         Ok(now)
     }
 
-    fn unknown(&self, name: &str) -> Error {
+    fn unknown_entry(&self, name: &str) -> Error {
         let error = error!(NotFound, "the marketplace has no entry `{}`", printable(name, false));
         match find_nearest(name, self.plugins.iter().map(|plugin| plugin.name.as_str())) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
@@ -259,17 +259,17 @@ impl Catalog {
 
 /// Everything that is to be said about a catalogue, in the order of the file; with `is_folder`
 /// also which folders it names that are not there.
-pub(crate) fn check(
+pub(crate) fn check_catalog(
     text: &str,
     file: &str,
     manner: CatalogFormat,
     is_folder: Option<&dyn Fn(&str) -> bool>,
 ) -> Vec<Finding> {
-    read::check(text, file, manner, is_folder)
+    read::check_text_of(text, file, manner, is_folder)
 }
 
 /// The version of a plugin: its own, else the entry's, else what it is pinned to.
-pub(crate) fn version<'a>(
+pub(crate) fn plugin_version<'a>(
     manifest: Option<&'a PluginManifest>,
     plugin: &'a CatalogEntry,
     pin: Option<&'a str>,

@@ -25,7 +25,7 @@ pub(crate) enum ChangeKind {
 
 impl ChangeKind {
     /// The letter that git shows, with `T` for a change of mode alone.
-    pub(crate) fn letter(self) -> char {
+    pub(crate) fn status_letter(self) -> char {
         match self {
             Self::Added => 'A',
             Self::Removed => 'D',
@@ -46,13 +46,13 @@ pub(crate) struct FileDiff {
 }
 
 /// The files that differ, in byte order of their paths.
-pub(crate) fn files(old: &Files, new: &Files) -> Vec<FileDiff> {
+pub(crate) fn changed_files(old: &Files, new: &Files) -> Vec<FileDiff> {
     let paths: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    paths.into_iter().filter_map(|path| change(path, old.get(path), new.get(path))).collect()
+    paths.into_iter().filter_map(|path| compare_file(path, old.get(path), new.get(path))).collect()
 }
 
 /// Compares the lines `MODE SHA256` of one path.
-fn change(path: &str, old: Option<&String>, new: Option<&String>) -> Option<FileDiff> {
+fn compare_file(path: &str, old: Option<&String>, new: Option<&String>) -> Option<FileDiff> {
     let parts = |line: &String| {
         let (mode, sha) = line.split_once(' ').unwrap_or((line, ""));
         (mode.to_owned(), sha.to_owned())
@@ -77,7 +77,7 @@ const MAX_TEXT: usize = 4 * 1024 * 1024;
 ///
 /// The text is untrusted: control and invisible characters but the tab are escaped, so a
 /// carriage return can be seen. What is not UTF-8 or holds NUL is only said to differ.
-pub(crate) fn unified(path: &str, old: &[u8], new: &[u8]) -> String {
+pub(crate) fn unified_diff(path: &str, old: &[u8], new: &[u8]) -> String {
     let path = printable(path, false);
     if old == new {
         return String::new();
@@ -86,7 +86,7 @@ pub(crate) fn unified(path: &str, old: &[u8], new: &[u8]) -> String {
     if old.len() + new.len() > MAX_TEXT {
         return format!("{path}: too large to compare by line ({sizes})\n");
     }
-    let (Some(old), Some(new)) = (text(old), text(new)) else {
+    let (Some(old), Some(new)) = (text_of_bytes(old), text_of_bytes(new)) else {
         return format!("{path}: binary files differ ({sizes})\n");
     };
     let side = |letter: char, text: &str| match text {
@@ -94,23 +94,23 @@ pub(crate) fn unified(path: &str, old: &[u8], new: &[u8]) -> String {
         _ => format!("{letter}/{path}"),
     };
     let mut out = format!("--- {}\n+++ {}\n", side('a', old), side('b', new));
-    let hunks = hunks(old.as_bytes(), new.as_bytes());
+    let hunks = diff_hunks(old.as_bytes(), new.as_bytes());
     for line in String::from_utf8_lossy(&hunks).split_inclusive('\n') {
-        out += &escaped(line.trim_end_matches('\n'));
+        out += &escape_line(line.trim_end_matches('\n'));
         out.push('\n');
     }
     out
 }
 
 /// The hunks of a unified diff, as bytes: nothing in them is escaped.
-fn hunks(old: &[u8], new: &[u8]) -> Vec<u8> {
+fn diff_hunks(old: &[u8], new: &[u8]) -> Vec<u8> {
     // Split as git does, at line feeds alone: a lone carriage return ends no line.
     let lines = |bytes: &'_ [u8]| bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
     let (old, new): (Vec<Vec<u8>>, Vec<Vec<u8>>) = (lines(old), lines(new));
     let mut out = Vec::new();
     for group in group_diff_ops(capture_diff_slices(Algorithm::Myers, &old, &new), CONTEXT) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
-        let span = |first: Range<usize>, last: Range<usize>| span(first.start, last.end - first.start);
+        let span = |first: Range<usize>, last: Range<usize>| line_span(first.start, last.end - first.start);
         let (from, to) =
             (span(first.old_range(), last.old_range()), span(first.new_range(), last.new_range()));
         out.extend(format!("@@ -{from} +{to} @@\n").bytes());
@@ -134,7 +134,7 @@ fn hunks(old: &[u8], new: &[u8]) -> Vec<u8> {
 const CONTEXT: usize = 3;
 
 /// `START,LENGTH` as a hunk's heading has it, counted from 1; from 0 where there is nothing.
-fn span(start: usize, length: usize) -> String {
+fn line_span(start: usize, length: usize) -> String {
     match length {
         0 => format!("{start},0"),
         1 => format!("{}", start + 1),
@@ -157,47 +157,47 @@ impl FileVersion<'_> {
 
 /// The change of one file as `git apply` takes it, byte for byte: text of any encoding as
 /// lines, everything else as git's binary patch. For a program, not for a terminal.
-pub(crate) fn patch(path: &str, old: Option<FileVersion<'_>>, new: Option<FileVersion<'_>>) -> Vec<u8> {
+pub(crate) fn file_patch(path: &str, old: Option<FileVersion<'_>>, new: Option<FileVersion<'_>>) -> Vec<u8> {
     if let (Some(before), Some(after)) = (old, new)
         && before.is_link() != after.is_link()
     {
         // What becomes a link goes, and a link comes.
-        return [patch(path, old, None), patch(path, None, new)].concat();
+        return [file_patch(path, old, None), file_patch(path, None, new)].concat();
     }
-    let mut out = heading(path, old.map(|side| side.mode), new.map(|side| side.mode)).into_bytes();
+    let mut out = patch_heading(path, old.map(|side| side.mode), new.map(|side| side.mode)).into_bytes();
     let bytes = |side: Option<FileVersion<'_>>| side.map_or(Vec::new(), |side| side.bytes.to_vec());
     let (before, after) = (bytes(old), bytes(new));
     if before == after {
         return out;
     }
     if before.contains(&0) || after.contains(&0) || before.len() + after.len() > MAX_TEXT {
-        out.extend(binary(&before, &after, old.is_some(), new.is_some()).bytes());
+        out.extend(binary_patch(&before, &after, old.is_some(), new.is_some()).bytes());
         return out;
     }
     let name = |letter: char, side: Option<FileVersion<'_>>| match side {
         // The tab ends a name with a space in it.
-        Some(_) if path.contains(' ') => format!("{}\t", quoted(letter, path)),
-        Some(_) => quoted(letter, path),
+        Some(_) if path.contains(' ') => format!("{}\t", quote_path(letter, path)),
+        Some(_) => quote_path(letter, path),
         None => "/dev/null".to_owned(),
     };
     out.extend(format!("--- {}\n+++ {}\n", name('a', old), name('b', new)).bytes());
-    out.extend(hunks(&before, &after));
+    out.extend(diff_hunks(&before, &after));
     out
 }
 
 /// The lines with which git begins each file.
-fn heading(path: &str, old: Option<&str>, new: Option<&str>) -> String {
+fn patch_heading(path: &str, old: Option<&str>, new: Option<&str>) -> String {
     let modes = match (old, new) {
         (None, Some(new)) => format!("new file mode {new}\n"),
         (Some(old), None) => format!("deleted file mode {old}\n"),
         (Some(old), Some(new)) if old != new => format!("old mode {old}\nnew mode {new}\n"),
         _ => String::new(),
     };
-    format!("diff --git {} {}\n{modes}", quoted('a', path), quoted('b', path))
+    format!("diff --git {} {}\n{modes}", quote_path('a', path), quote_path('b', path))
 }
 
 /// A name as git writes it: in quotes, byte by byte, where it has more than plain characters.
-fn quoted(letter: char, path: &str) -> String {
+fn quote_path(letter: char, path: &str) -> String {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
     if path.bytes().all(is_plain) {
         return format!("{letter}/{path}");
@@ -212,17 +212,17 @@ fn quoted(letter: char, path: &str) -> String {
 
 /// `GIT binary patch`: both sides in full, so that it can be applied either way. git wants
 /// the ids of both in full then.
-fn binary(old: &[u8], new: &[u8], had: bool, has: bool) -> String {
+fn binary_patch(old: &[u8], new: &[u8], had: bool, has: bool) -> String {
     let id = |bytes: &[u8], is_there: bool| match Oid::hash_object(ObjectType::Blob, bytes) {
         Ok(id) if is_there => id.to_string(),
         _ => "0".repeat(40),
     };
     let (before, after) = (id(old, had), id(new, has));
-    format!("index {before}..{after}\nGIT binary patch\n{}{}", literal(new), literal(old))
+    format!("index {before}..{after}\nGIT binary patch\n{}{}", binary_literal(new), binary_literal(old))
 }
 
 /// One side: its length, then 52 bytes a line of what zlib makes of it, in base 85.
-fn literal(bytes: &[u8]) -> String {
+fn binary_literal(bytes: &[u8]) -> String {
     let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     // Writing into memory cannot fail.
     let packed = packer.write_all(bytes).and_then(|()| packer.finish()).unwrap_or_default();
@@ -230,7 +230,7 @@ fn literal(bytes: &[u8]) -> String {
     for line in packed.chunks(52) {
         let length = u8::try_from(line.len()).unwrap_or_default();
         out.push(char::from(if length <= 26 { b'A' + length - 1 } else { b'a' + length - 27 }));
-        line.chunks(4).for_each(|four| out.push_str(&base85(four)));
+        line.chunks(4).for_each(|four| out.push_str(&encode_base85(four)));
         out.push('\n');
     }
     out.push('\n');
@@ -238,7 +238,7 @@ fn literal(bytes: &[u8]) -> String {
 }
 
 /// Up to four bytes as five digits, the missing ones being 0.
-fn base85(four: &[u8]) -> String {
+fn encode_base85(four: &[u8]) -> String {
     const DIGITS: &[u8; 85] =
         b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
     let mut number = (0..4).fold(0_u32, |sum, at| sum << 8 | u32::from(four.get(at).copied().unwrap_or(0)));
@@ -250,11 +250,11 @@ fn base85(four: &[u8]) -> String {
     digits.iter().map(|digit| char::from(*digit)).collect()
 }
 
-fn text(bytes: &[u8]) -> Option<&str> {
+fn text_of_bytes(bytes: &[u8]) -> Option<&str> {
     if bytes.contains(&0) { None } else { std::str::from_utf8(bytes).ok() }
 }
 
-fn escaped(line: &str) -> String {
+fn escape_line(line: &str) -> String {
     line.split('\t').map(|part| printable(part, false)).collect::<Vec<_>>().join("\t")
 }
 
@@ -283,15 +283,16 @@ mod tests {
             ("mode", "100755 3"),
             ("added", "120000 8"),
         ]);
-        let changes = files(&old, &new);
-        let shown: Vec<_> = changes.iter().map(|c| format!("{} {}", c.what.letter(), c.path)).collect();
+        let changes = changed_files(&old, &new);
+        let shown: Vec<_> =
+            changes.iter().map(|c| format!("{} {}", c.what.status_letter(), c.path)).collect();
         assert_eq!(shown, ["A added", "M both", "D gone", "T mode", "M text"]);
         assert_eq!(changes[0].old_mode, None);
         assert_eq!(
             (changes[1].old_mode.as_deref(), changes[1].new_mode.as_deref()),
             (Some("100644"), Some("100755"))
         );
-        assert_eq!(files(&old, &old), []);
+        assert_eq!(changed_files(&old, &old), []);
     }
 
     #[test]
@@ -311,18 +312,18 @@ mod tests {
                 "--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+\tb\\u{1b}[31m\\u{202e}\n",
             ),
         ] {
-            assert_eq!(unified("f", old.as_bytes(), new.as_bytes()), expected, "{old:?} {new:?}");
+            assert_eq!(unified_diff("f", old.as_bytes(), new.as_bytes()), expected, "{old:?} {new:?}");
         }
     }
 
     #[test]
     fn what_is_no_text_is_only_said_to_differ() {
-        assert_eq!(unified("f", b"\0", b"ab"), "f: binary files differ (1 -> 2 bytes)\n");
-        assert_eq!(unified("f", b"a", b"\xff"), "f: binary files differ (1 -> 1 bytes)\n");
-        assert_eq!(unified("f\u{7}", b"\0", b"a"), "f\\u{7}: binary files differ (1 -> 1 bytes)\n");
+        assert_eq!(unified_diff("f", b"\0", b"ab"), "f: binary files differ (1 -> 2 bytes)\n");
+        assert_eq!(unified_diff("f", b"a", b"\xff"), "f: binary files differ (1 -> 1 bytes)\n");
+        assert_eq!(unified_diff("f\u{7}", b"\0", b"a"), "f\\u{7}: binary files differ (1 -> 1 bytes)\n");
         let large = vec![b'a'; MAX_TEXT];
-        assert!(unified("f", &large, b"b").contains("too large"));
-        assert_eq!(unified("f", b"\0", b"\0"), "");
+        assert!(unified_diff("f", &large, b"b").contains("too large"));
+        assert_eq!(unified_diff("f", b"\0", b"\0"), "");
     }
 
     /// Lines of a diff that belong to a side give that side back, where all is context.
@@ -338,7 +339,7 @@ mod tests {
             new in proptest::collection::vec("[ab]{0,2}", 1..4),
         ) {
             let text = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-            let diff = unified("f", text(&old).as_bytes(), text(&new).as_bytes());
+            let diff = unified_diff("f", text(&old).as_bytes(), text(&new).as_bytes());
             if old == new {
                 prop_assert_eq!(diff, "");
             } else {

@@ -17,11 +17,11 @@ use crate::path::RelPath;
 
 /// The sha256 of bytes as 64 lower-case hex digits.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    encode_hex(&Sha256::digest(bytes))
 }
 
 /// Bytes as lower-case hex digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn encode_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|n| char::from(DIGITS[usize::from(n)])).collect()
 }
@@ -43,7 +43,7 @@ impl Digest {
     }
 
     /// The 64 hex digits alone.
-    pub(crate) fn hex(&self) -> &str {
+    pub(crate) fn as_hex(&self) -> &str {
         &self.0
     }
 }
@@ -87,12 +87,12 @@ impl From<Digest> for String {
 pub(crate) type Files = BTreeMap<String, String>;
 
 /// The digest of a tree of these files.
-pub(crate) fn of_files(files: &Files) -> Digest {
+pub(crate) fn digest_of_files(files: &Files) -> Digest {
     let mut hasher = Sha256::new();
     for (path, line) in files {
         hasher.update(format!("{line} {path}\n"));
     }
-    Digest(hex(&hasher.finalize()))
+    Digest(encode_hex(&hasher.finalize()))
 }
 
 /// Collects the entries of a tree, in any order, and checks each.
@@ -107,7 +107,7 @@ impl TreeDigest {
     /// # Errors
     /// `Integrity` for a mode that is not installed, for what is no sha256, and for a path
     /// that is there already.
-    pub(crate) fn add(&mut self, path: &RelPath, mode: &str, sha256: &str) -> Result<()> {
+    pub(crate) fn add_file(&mut self, path: &RelPath, mode: &str, sha256: &str) -> Result<()> {
         if !matches!(mode, "100644" | "100755" | "120000") {
             fail!(
                 Integrity,
@@ -125,8 +125,8 @@ impl TreeDigest {
     }
 
     /// The digest of everything that was added.
-    pub(crate) fn finish(&self) -> Digest {
-        of_files(&self.files)
+    pub(crate) fn finish_digest(&self) -> Digest {
+        digest_of_files(&self.files)
     }
 
     /// What was added.
@@ -143,9 +143,9 @@ mod tests {
     fn digest(files: &[(&str, &str, &[u8])]) -> Digest {
         let mut tree = TreeDigest::default();
         for (path, mode, bytes) in files {
-            tree.add(&RelPath::parse(path.as_bytes()).unwrap(), mode, &sha256_hex(bytes)).unwrap();
+            tree.add_file(&RelPath::parse(path.as_bytes()).unwrap(), mode, &sha256_hex(bytes)).unwrap();
         }
-        tree.finish()
+        tree.finish_digest()
     }
 
     /// The same tree on the command line, links and modes as git has them:
@@ -171,8 +171,8 @@ mod tests {
         );
         // Of no entries: `printf '' | sha256sum`.
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(TreeDigest::default().finish().hex(), empty);
-        assert_eq!(Digest::of(b"").hex(), empty);
+        assert_eq!(TreeDigest::default().finish_digest().as_hex(), empty);
+        assert_eq!(Digest::of(b"").as_hex(), empty);
     }
 
     #[test]
@@ -180,12 +180,12 @@ mod tests {
         let mut tree = TreeDigest::default();
         let sha = sha256_hex(b"x");
         for path in ["b", "a/z", "a-b", "a.c", "A"] {
-            tree.add(&RelPath::parse(path.as_bytes()).unwrap(), "100644", &sha).unwrap();
+            tree.add_file(&RelPath::parse(path.as_bytes()).unwrap(), "100644", &sha).unwrap();
         }
         let paths: Vec<_> = tree.files.keys().collect();
         assert_eq!(paths, ["A", "a-b", "a.c", "a/z", "b"]);
         assert_eq!(tree.files["A"], format!("100644 {sha}"));
-        assert_eq!(of_files(&tree.files), tree.finish());
+        assert_eq!(digest_of_files(&tree.files), tree.finish_digest());
     }
 
     #[test]
@@ -196,10 +196,10 @@ mod tests {
         for (mode, sha) in
             [("160000", &*sha), ("644", &sha), ("100644", "abc"), ("100644", &sha.to_uppercase())]
         {
-            assert!(tree.add(&path, mode, sha).is_err(), "{mode} {sha}");
+            assert!(tree.add_file(&path, mode, sha).is_err(), "{mode} {sha}");
         }
-        assert!(tree.add(&path, "100644", &sha).is_ok());
-        assert!(tree.add(&path, "100755", &sha).unwrap_err().message.contains("twice"));
+        assert!(tree.add_file(&path, "100644", &sha).is_ok());
+        assert!(tree.add_file(&path, "100755", &sha).unwrap_err().message.contains("twice"));
     }
 
     #[test]
@@ -207,12 +207,12 @@ mod tests {
         let good = format!("sha256:{}", sha256_hex(b"x"));
         let digest: Digest = good.parse().unwrap();
         assert_eq!(digest.to_string(), good);
-        assert_eq!(good.strip_prefix("sha256:"), Some(digest.hex()));
-        assert_eq!(format!("sha256:{}", digest.hex().to_uppercase()).parse::<Digest>().unwrap(), digest);
+        assert_eq!(good.strip_prefix("sha256:"), Some(digest.as_hex()));
+        assert_eq!(format!("sha256:{}", digest.as_hex().to_uppercase()).parse::<Digest>().unwrap(), digest);
         let json = serde_json::to_string(&digest).unwrap();
         assert_eq!(json, format!("\"{good}\""));
         assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), digest);
-        let (bare, short, long) = (digest.hex(), &good[..70], format!("{good}0"));
+        let (bare, short, long) = (digest.as_hex(), &good[..70], format!("{good}0"));
         for bad in ["", "sha256:", bare, "md5:00", short, &long, &format!("sha256:g{}", &bare[1..])] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
             assert!(serde_json::from_str::<Digest>(&format!("\"{bad}\"")).is_err(), "{bad}");

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::listing::{FileEntry, Listing, Node};
-use crate::skill::{Finding, LOWER_MANIFEST, MANIFEST, SkillName, clash, given_name};
+use crate::skill::{Finding, LOWER_MANIFEST, MANIFEST, SkillName, given_name, report_name_clash};
 
 /// Folders above a manifest. The open specification's client guide says 4 to 6; the
 /// deepest layout in the measured repositories has 5.
@@ -50,16 +50,16 @@ impl FoundSkill {
 /// folders: the union of all layouts. A manifest in `base` itself makes that the only
 /// one; a manifest below a skill belongs to that skill. Links are never followed, and
 /// `.git` is no path of a listing.
-pub(crate) fn skills(listing: &Listing, base: &str) -> Vec<FoundSkill> {
+pub(crate) fn find_skills(listing: &Listing, base: &str) -> Vec<FoundSkill> {
     let mut manifests: BTreeMap<&str, &str> = BTreeMap::new();
-    for (folder, entry) in candidates(listing, base) {
+    for (folder, entry) in manifest_candidates(listing, base) {
         let name = entry.path.name();
         if matches!(entry.node, Node::File { .. }) && (name == MANIFEST || name == LOWER_MANIFEST) {
             // `SKILL.md` sorts before `skill.md` and stays.
             manifests.entry(folder).or_insert(name);
         }
     }
-    let outermost = |folder: &&str| !above(folder).any(|above| manifests.contains_key(above));
+    let outermost = |folder: &&str| !folders_above(folder).any(|above| manifests.contains_key(above));
     let found = manifests.keys().copied().filter(outermost).map(|folder| FoundSkill {
         folder: join(base, folder),
         manifest: manifests[folder].to_owned(),
@@ -70,18 +70,18 @@ pub(crate) fn skills(listing: &Listing, base: &str) -> Vec<FoundSkill> {
 
 /// Paths that a person may have meant as a manifest, though no agent finds them:
 /// `Skill.md`, `SKILL.MD` and so on, and a `SKILL.md` that is a link. Only where
-/// [`skills`] would have looked, and not inside a skill.
+/// [`find_skills`] would have looked, and not inside a skill.
 pub(crate) fn near_misses(listing: &Listing, base: &str) -> Vec<String> {
-    let found = skills(listing, base);
+    let found = find_skills(listing, base);
     let inside = |folder: &str| {
         let whole = join(base, folder);
         found.iter().any(|skill| {
             skill.folder.is_empty()
                 || skill.folder == whole
-                || above(&whole).any(|above| above == skill.folder)
+                || folders_above(&whole).any(|above| above == skill.folder)
         })
     };
-    let near = candidates(listing, base).filter(|(folder, entry)| {
+    let near = manifest_candidates(listing, base).filter(|(folder, entry)| {
         let name = entry.path.name();
         let link = matches!(entry.node, Node::Link { .. });
         (link || (name != MANIFEST && name != LOWER_MANIFEST)) && !inside(folder)
@@ -91,7 +91,7 @@ pub(crate) fn near_misses(listing: &Listing, base: &str) -> Vec<String> {
 
 /// Adds the skills in `folders`, which someone has listed, so that they are offered wherever
 /// they lie: deeper, inside another skill, among samples.
-pub(crate) fn include(listing: &Listing, folders: &[String], found: &mut Vec<FoundSkill>) {
+pub(crate) fn include_listed(listing: &Listing, folders: &[String], found: &mut Vec<FoundSkill>) {
     for folder in folders {
         if let Some(known) = found.iter_mut().find(|known| known.folder == *folder) {
             known.offered = true;
@@ -111,9 +111,12 @@ pub(crate) fn include(listing: &Listing, folders: &[String], found: &mut Vec<Fou
 }
 
 /// Everything called `SKILL.md` in any case, with its folder seen from `base`.
-fn candidates<'a>(listing: &'a Listing, base: &str) -> impl Iterator<Item = (&'a str, &'a FileEntry)> {
+fn manifest_candidates<'a>(
+    listing: &'a Listing,
+    base: &str,
+) -> impl Iterator<Item = (&'a str, &'a FileEntry)> {
     let skip = if base.is_empty() { 0 } else { base.len() + 1 };
-    listing.below(base).iter().filter_map(move |entry| {
+    listing.entries_below(base).iter().filter_map(move |entry| {
         let rest = entry.path.as_str().get(skip..)?;
         let (folder, name) = rest.rsplit_once('/').unwrap_or(("", rest));
         let depth = if folder.is_empty() { 0 } else { folder.matches('/').count() + 1 };
@@ -122,7 +125,7 @@ fn candidates<'a>(listing: &'a Listing, base: &str) -> impl Iterator<Item = (&'a
 }
 
 /// The folders above `folder`, the top among them; nothing above the top.
-fn above(folder: &str) -> impl Iterator<Item = &str> {
+fn folders_above(folder: &str) -> impl Iterator<Item = &str> {
     let top = (!folder.is_empty()).then_some("");
     top.into_iter().chain(folder.match_indices('/').map(|(at, _)| &folder[..at]))
 }
@@ -147,9 +150,13 @@ pub(crate) struct UnnamedSkill<'a> {
 /// The skill that a person means by `word`, a name or a whole folder, when the folders alone
 /// tell: its position, and the name that [`name_all`] gives it if its frontmatter does not
 /// [disagree](keeps), whatever the frontmatter of the others says.
-pub(crate) fn evident(folders: &[&str], word: &str, source_name: &str) -> Option<(usize, SkillName)> {
+pub(crate) fn find_unambiguous(
+    folders: &[&str],
+    word: &str,
+    source_name: &str,
+) -> Option<(usize, SkillName)> {
     let names: Vec<SkillName> =
-        folders.iter().map(|folder| given_name(None, last(folder), source_name)).collect();
+        folders.iter().map(|folder| given_name(None, last_name(folder), source_name)).collect();
     let at = match folders.iter().position(|folder| !folder.is_empty() && *folder == word) {
         Some(at) => at,
         None => names.iter().position(|name| name.as_str() == word)?,
@@ -158,15 +165,15 @@ pub(crate) fn evident(folders: &[&str], word: &str, source_name: &str) -> Option
     // Another folder of this name would be a rival, and one whose whole path makes it could
     // be pushed there by a clash.
     let rivals = names.iter().zip(folders).enumerate().filter(|(other, _)| *other != at);
-    let mut rivals = rivals.map(|(_, (rival, folder))| (rival, SkillName::slug(folder)));
+    let mut rivals = rivals.map(|(_, (rival, folder))| (rival, SkillName::nearest_to(folder)));
     let is_free = rivals.all(|(rival, slug)| rival != name && slug.as_ref() != Some(name));
     (is_free && (name.as_str() == word || word.contains('/'))).then(|| (at, name.clone()))
 }
 
 /// True when a skill whose frontmatter says `written` is called `name` by [`name_all`], which
 /// is what its folder alone would have it called.
-pub(crate) fn keeps(written: Option<&str>, folder: &str, source_name: &str, name: &SkillName) -> bool {
-    given_name(written, last(folder), source_name) == *name
+pub(crate) fn keeps_name(written: Option<&str>, folder: &str, source_name: &str, name: &SkillName) -> bool {
+    given_name(written, last_name(folder), source_name) == *name
 }
 
 /// Names for several skills of one source, in the order of `skills`: by frontmatter, on
@@ -177,17 +184,21 @@ pub(crate) fn keeps(written: Option<&str>, folder: &str, source_name: &str, name
 /// Give it every skill that the source offers, also when only one is wanted: a name
 /// must not depend on what else is chosen.
 pub(crate) fn name_all(skills: &[UnnamedSkill<'_>], source_name: &str) -> Vec<(SkillName, Vec<Finding>)> {
-    let by_folder = skills.iter().map(|skill| given_name(None, last(skill.folder), source_name)).collect();
+    let by_folder =
+        skills.iter().map(|skill| given_name(None, last_name(skill.folder), source_name)).collect();
     let mut naming = Naming { skills, source_name, stage: vec![0; skills.len()], by_folder };
-    let mut names = naming.names();
-    while naming.advance(&names) {
-        names = naming.names();
+    let mut names = naming.current_names();
+    while naming.advance_clashing(&names) {
+        names = naming.current_names();
     }
-    number(skills, &mut names);
-    let first: Vec<SkillName> = Naming { stage: vec![0; skills.len()], ..naming }.names();
+    number_duplicates(skills, &mut names);
+    let first: Vec<SkillName> = Naming { stage: vec![0; skills.len()], ..naming }.current_names();
     let told = skills.iter().zip(first).zip(names).map(|((skill, first), name)| {
-        let findings =
-            if first == name { Vec::new() } else { clash(&join(skill.folder, MANIFEST), &first, &name) };
+        let findings = if first == name {
+            Vec::new()
+        } else {
+            report_name_clash(&join(skill.folder, MANIFEST), &first, &name)
+        };
         (name, findings)
     });
     told.collect()
@@ -207,23 +218,23 @@ const QUALIFIED: usize = 2;
 const LAST_STAGE: usize = 3;
 
 impl Naming<'_> {
-    fn names(&self) -> Vec<SkillName> {
-        (0..self.skills.len()).map(|at| self.name(at)).collect()
+    fn current_names(&self) -> Vec<SkillName> {
+        (0..self.skills.len()).map(|at| self.name_of_skill(at)).collect()
     }
 
-    fn name(&self, at: usize) -> SkillName {
+    fn name_of_skill(&self, at: usize) -> SkillName {
         let skill = &self.skills[at];
         match self.stage[at] {
-            0 => given_name(skill.written, last(skill.folder), self.source_name),
+            0 => given_name(skill.written, last_name(skill.folder), self.source_name),
             1 => self.by_folder[at].clone(),
-            QUALIFIED => self.qualified(at),
-            _ => SkillName::slug(skill.folder).unwrap_or_else(|| self.by_folder[at].clone()),
+            QUALIFIED => self.qualified_name(at),
+            _ => SkillName::nearest_to(skill.folder).unwrap_or_else(|| self.by_folder[at].clone()),
         }
     }
 
     /// Moves the skills that clash on. A skill that already has its folder's name
     /// keeps it against others that have not.
-    fn advance(&mut self, names: &[SkillName]) -> bool {
+    fn advance_clashing(&mut self, names: &[SkillName]) -> bool {
         let mut groups: BTreeMap<&SkillName, Vec<usize>> = BTreeMap::new();
         for (at, name) in names.iter().enumerate() {
             groups.entry(name).or_default().push(at);
@@ -246,30 +257,30 @@ impl Naming<'_> {
 
     /// The nearest ancestor in which the skill differs from some other that ends in the
     /// same folder name, before that name.
-    fn qualified(&self, at: usize) -> SkillName {
+    fn qualified_name(&self, at: usize) -> SkillName {
         let plain = &self.by_folder[at];
-        let mine: Vec<&str> = ancestors(self.skills[at].folder);
+        let mine: Vec<&str> = ancestor_names(self.skills[at].folder);
         let rivals: Vec<Vec<&str>> = (0..self.skills.len())
             .filter(|other| *other != at && self.by_folder[*other] == *plain)
-            .map(|other| ancestors(self.skills[other].folder))
+            .map(|other| ancestor_names(self.skills[other].folder))
             .collect();
         let differs = |depth: &usize| rivals.iter().any(|rival| rival.get(*depth) != mine.get(*depth));
         let ancestor = (0..mine.len()).find(differs).map_or("", |depth| mine[depth]);
-        SkillName::slug(&format!("{ancestor}-{plain}")).unwrap_or_else(|| plain.clone())
+        SkillName::nearest_to(&format!("{ancestor}-{plain}")).unwrap_or_else(|| plain.clone())
     }
 }
 
 /// The names of the folders above a folder, from the nearest outwards.
-fn ancestors(folder: &str) -> Vec<&str> {
+fn ancestor_names(folder: &str) -> Vec<&str> {
     folder.rsplit('/').skip(1).collect()
 }
 
-fn last(folder: &str) -> Option<&str> {
+fn last_name(folder: &str) -> Option<&str> {
     folder.rsplit('/').next().filter(|name| !name.is_empty())
 }
 
 /// Gives every name that is still there twice a number, in byte order of the folders.
-fn number(skills: &[UnnamedSkill<'_>], names: &mut [SkillName]) {
+fn number_duplicates(skills: &[UnnamedSkill<'_>], names: &mut [SkillName]) {
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by_key(|at| (skills[*at].folder, skills[*at].written));
     let mut taken: BTreeSet<SkillName> = names.iter().cloned().collect();
@@ -280,7 +291,7 @@ fn number(skills: &[UnnamedSkill<'_>], names: &mut [SkillName]) {
         }
         let stem: String = names[at].as_str().chars().take(56).collect();
         let free = (2_usize..)
-            .filter_map(|n| SkillName::slug(&format!("{stem}-{n}")))
+            .filter_map(|n| SkillName::nearest_to(&format!("{stem}-{n}")))
             .find(|name| !taken.contains(name));
         if let Some(name) = free {
             taken.insert(name.clone());
@@ -309,7 +320,7 @@ mod tests {
 
     /// Folders of the skills; `-` before those that are not offered.
     fn check(paths: &[&str], base: &str, expected: &[&str]) {
-        let found = skills(&listing(paths), base);
+        let found = find_skills(&listing(paths), base);
         let folders: Vec<_> =
             found.iter().map(|f| format!("{}{}", if f.offered { "" } else { "-" }, f.folder)).collect();
         assert_eq!(folders, expected, "{paths:?} below `{base}`");
@@ -411,10 +422,10 @@ mod tests {
             "a/x/Skill.md",
         ];
         check(&paths, "", &["a"]);
-        assert_eq!(skills(&listing(&paths), "")[0].manifest, "skill.md");
+        assert_eq!(find_skills(&listing(&paths), "")[0].manifest, "skill.md");
         assert_eq!(near_misses(&listing(&paths), ""), ["b/Skill.md", "c/SKILL.MD", "d/SKILL.md"]);
         assert_eq!(near_misses(&listing(&paths), "b"), ["b/Skill.md"]);
-        assert_eq!(skills(&listing(&["f/SKILL.md", "f/skill.md"]), "")[0].manifest, "SKILL.md");
+        assert_eq!(find_skills(&listing(&["f/SKILL.md", "f/skill.md"]), "")[0].manifest, "SKILL.md");
     }
 
     #[test]
@@ -465,7 +476,7 @@ mod tests {
     fn a_skill_is_evident_when_no_other_folder_has_a_say() {
         let folders = ["skills/pdf", "skills/docx", "a/shared", "b/shared", "pdf/tools", "x/pdf-tools", ""];
         let check = |word: &str, expected: Option<(usize, &str)>| {
-            let found = evident(&folders, word, "repo");
+            let found = find_unambiguous(&folders, word, "repo");
             assert_eq!(found.as_ref().map(|(at, name)| (*at, name.as_str())), expected, "{word}");
         };
         check("docx", Some((1, "docx")));
@@ -491,8 +502,8 @@ mod tests {
                 .iter()
                 .map(|(folder, written)| UnnamedSkill { folder, written: written.as_deref() })
                 .collect();
-            if let Some((at, name)) = evident(&folders, &word, "repo")
-                && keeps(unnamed[at].written, folders[at], "repo", &name)
+            if let Some((at, name)) = find_unambiguous(&folders, &word, "repo")
+                && keeps_name(unnamed[at].written, folders[at], "repo", &name)
             {
                 let named = name_all(&unnamed, "repo");
                 assert_eq!(named[at].0, name);
@@ -532,9 +543,9 @@ mod tests {
         #[test]
         fn no_skill_lies_inside_another(paths in prop::collection::vec("([ab]/){0,4}(SKILL\\.md|x)", 0..12)) {
             let paths: BTreeSet<_> = paths.iter().map(String::as_str).collect();
-            let found = skills(&listing(&paths.into_iter().collect::<Vec<_>>()), "");
+            let found = find_skills(&listing(&paths.into_iter().collect::<Vec<_>>()), "");
             for skill in &found {
-                prop_assert!(!found.iter().any(|other| above(&skill.folder).any(|above| above == other.folder)));
+                prop_assert!(!found.iter().any(|other| folders_above(&skill.folder).any(|above| above == other.folder)));
             }
         }
     }

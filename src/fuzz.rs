@@ -137,10 +137,10 @@ pub fn cache(data: &[u8]) {
             assert_eq!(RelPath::parse(entry.path.as_str().as_bytes()).as_ref(), Ok(&entry.path));
             let bytes = tree.read(entry).expect("a listed file has its bytes");
             assert_eq!(bytes.len() as u64, entry.size);
-            let line = format!("{} {}", entry.node.mode(), sha256_hex(&bytes));
+            let line = format!("{} {}", entry.node.git_mode(), sha256_hex(&bytes));
             assert_eq!(files.get(entry.path.as_str()), Some(&line));
         }
-        digest::of_files(&files);
+        digest::digest_of_files(&files);
     }
 }
 

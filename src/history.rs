@@ -265,7 +265,7 @@ mod tests {
             let bytes = format!("text {n}").into_bytes();
             let line = format!("100644 {}", digest::sha256_hex(&bytes));
             let files = digest::Files::from([("SKILL.md".to_owned(), line)]);
-            let digest = digest::of_files(&files);
+            let digest = digest::digest_of_files(&files);
             history.trees().put(&digest, &files, &[bytes]);
             digest
         };

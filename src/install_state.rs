@@ -299,7 +299,7 @@ fn hash_file(path: &Path) -> Result<String> {
     loop {
         let read = file.read(&mut piece);
         match read.map_err(|e| error!(Failed, "`{}` cannot be read", path.display()).cause(e))? {
-            0 => return Ok(digest::hex(&hash.finalize())),
+            0 => return Ok(digest::encode_hex(&hash.finalize())),
             n => hash.update(piece.get(..n).unwrap_or_default()),
         }
     }

@@ -20,7 +20,7 @@ use crate::path::RelPath;
 use crate::registry::conflict_marker;
 use crate::source::{Request, Sha, Source};
 
-pub(crate) use export::{Hosts, export};
+pub(crate) use export::{Hosts, export_lock};
 pub(crate) use promise::{FetchedSkill, IntegrityClaim};
 
 /// Which kind of lock file a text is.
@@ -84,7 +84,7 @@ impl SkippedSkill {
 /// `Usage` for a file that is none of the three by its ending; `Invalid`, with the line,
 /// for conflict markers, damaged JSON or YAML, missing or wrong fields and a skill that is
 /// there twice; `Conflict` for a version that is not known here.
-pub(crate) fn read(file: &str, text: &str) -> Result<LockImport> {
+pub(crate) fn read_lock_file(file: &str, text: &str) -> Result<LockImport> {
     let shown = printable(file, false);
     if let Some(line) = conflict_marker(text) {
         return Err(error!(Invalid, "`{shown}` has git conflict markers on line {line}")
@@ -92,10 +92,10 @@ pub(crate) fn read(file: &str, text: &str) -> Result<LockImport> {
     }
     let lower = file.to_ascii_lowercase();
     if lower.ends_with(".json") {
-        return skills::read(&shown, text);
+        return skills::read_skills_lock(&shown, text);
     }
     if lower.ends_with(".yaml") || lower.ends_with(".yml") {
-        return apm::read(&shown, text);
+        return apm::read_apm_lock(&shown, text);
     }
     Err(error!(Usage, "`{shown}` is not a lock file that can be imported")
         .hint("skills-lock.json, .skill-lock.json and apm.lock.yaml can"))
@@ -112,10 +112,10 @@ fn unknown_version(file: &str, version: &str, known: &str) -> Error {
 ///
 /// # Errors
 /// `Usage` for whatever `install` would not take either.
-fn request(source: &str, reference: Option<&str>, path: &str) -> Result<Request> {
+fn build_request(source: &str, reference: Option<&str>, path: &str) -> Result<Request> {
     let mut request = Request::parse(source)?;
     if let Some(text) = reference.filter(|text| !text.is_empty()) {
-        request = request.with(Some(text), None, None)?;
+        request = request.with_flags(Some(text), None, None)?;
     }
     let path = path.strip_prefix("./").unwrap_or(path).trim_end_matches('/');
     let folder = match path.rsplit_once('/') {
@@ -143,7 +143,7 @@ fn is_manifest(name: &str) -> bool {
 }
 
 /// The full sha that a text is, if it is one.
-fn sha(text: Option<&str>) -> Option<Sha> {
+fn commit_sha(text: Option<&str>) -> Option<Sha> {
     text.and_then(|text| text.parse().ok())
 }
 

@@ -44,13 +44,13 @@ impl<'a> Json<'a> {
     /// The first place where it is no JSON.
     pub(crate) fn parse(text: &'a str) -> Result<Self, JsonFault> {
         let body = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let raw: &RawValue = serde_json::from_str(body).map_err(|error| fault(body, &error))?;
+        let raw: &RawValue = serde_json::from_str(body).map_err(|error| fault_at(body, &error))?;
         Ok(Self { whole: text, raw: raw.get() })
     }
 
     /// Bytes of the text before this value.
     pub(crate) fn offset(self) -> usize {
-        offset(self.whole, self.raw)
+        offset_in(self.whole, self.raw)
     }
 
     /// `an object`, `a list`, `a text`, `a number`, `true or false`, `null`.
@@ -70,43 +70,43 @@ impl<'a> Json<'a> {
     }
 
     /// The members of an object in their order, a key that is there twice twice.
-    pub(crate) fn object(self) -> Option<Vec<(JsonKey<'a>, Self)>> {
+    pub(crate) fn as_object(self) -> Option<Vec<(JsonKey<'a>, Self)>> {
         let mut reader = serde_json::Deserializer::from_str(self.raw);
         let pairs = reader.deserialize_map(MembersVisitor).ok()?;
         let whole = self.whole;
         let member = |(key, value): (&'a str, &'a str)| {
-            let key = JsonKey { text: text_of(key)?, offset: offset(whole, key) };
+            let key = JsonKey { text: text_of(key)?, offset: offset_in(whole, key) };
             Some((key, Self { whole, raw: value }))
         };
         pairs.into_iter().map(member).collect()
     }
 
     /// The items of a list.
-    pub(crate) fn list(self) -> Option<Vec<Self>> {
+    pub(crate) fn as_list(self) -> Option<Vec<Self>> {
         let mut reader = serde_json::Deserializer::from_str(self.raw);
         let items = reader.deserialize_seq(ItemsVisitor).ok()?;
         Some(items.into_iter().map(|raw| Self { whole: self.whole, raw }).collect())
     }
 
     /// A text without its escapes; `None` for other kinds and for half a surrogate pair.
-    pub(crate) fn text(self) -> Option<Cow<'a, str>> {
+    pub(crate) fn as_text(self) -> Option<Cow<'a, str>> {
         text_of(self.raw)
     }
 
-    pub(crate) fn boolean(self) -> Option<bool> {
+    pub(crate) fn as_bool(self) -> Option<bool> {
         serde_json::from_str(self.raw).ok()
     }
 
     /// The member of this name, the last one where it is there twice; `None` when this is no
     /// object.
     pub(crate) fn get(self, name: &str) -> Option<Self> {
-        let members = self.object()?;
+        let members = self.as_object()?;
         members.into_iter().rev().find(|(key, _)| key.text == name).map(|(_, value)| value)
     }
 }
 
 /// `part` is a slice of `whole`, so that the distance of their beginnings is its place.
-fn offset(whole: &str, part: &str) -> usize {
+fn offset_in(whole: &str, part: &str) -> usize {
     (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
 }
 
@@ -152,7 +152,7 @@ impl<'de> Visitor<'de> for ItemsVisitor {
     }
 }
 
-fn fault(text: &str, error: &serde_json::Error) -> JsonFault {
+fn fault_at(text: &str, error: &serde_json::Error) -> JsonFault {
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
     let line = error.line().max(1);
@@ -175,7 +175,7 @@ pub(crate) struct LineIndex<'a> {
 const BLOCK: usize = 4_096;
 
 /// Code points that begin in these bytes.
-fn beginnings(bytes: &[u8]) -> usize {
+fn count_code_points(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
@@ -186,25 +186,25 @@ impl<'a> LineIndex<'a> {
         let mut counts = Vec::with_capacity(text.len() / BLOCK + 1);
         for block in text.as_bytes().chunks(BLOCK) {
             counts.push(before);
-            before += beginnings(block);
+            before += count_code_points(block);
         }
         Self { text, starts, counts }
     }
 
     /// Line and column of a byte, both 1-based, the column in code points.
-    pub(crate) fn at(&self, offset: usize) -> (usize, usize) {
+    pub(crate) fn line_and_column(&self, offset: usize) -> (usize, usize) {
         let line = self.starts.partition_point(|start| *start <= offset).max(1);
         let start = self.starts.get(line - 1).copied().unwrap_or(0);
         let Some(before) = self.text.get(start..offset) else { return (line, 1) };
         let marks = before.chars().take_while(|c| *c == '\u{feff}').count();
-        (line, self.before(offset) - self.before(start) - marks + 1)
+        (line, self.code_points_before(offset) - self.code_points_before(start) - marks + 1)
     }
 
     /// Code points before a byte.
-    fn before(&self, offset: usize) -> usize {
+    fn code_points_before(&self, offset: usize) -> usize {
         let block = (offset / BLOCK).min(self.counts.len().saturating_sub(1));
         let rest = self.text.as_bytes().get(block * BLOCK..offset).unwrap_or_default();
-        self.counts.get(block).copied().unwrap_or(0) + beginnings(rest)
+        self.counts.get(block).copied().unwrap_or(0) + count_code_points(rest)
     }
 }
 
@@ -217,18 +217,19 @@ mod tests {
     fn every_piece_knows_its_place() {
         let text = "\u{feff}{\n  \"é\": [1, {\"a\\u0062\": \"x\"}],\n\t\"é\": null }";
         let lines = LineIndex::of(text);
-        let members = Json::parse(text).unwrap().object().unwrap();
-        let seen: Vec<_> = members.iter().map(|(k, v)| (&*k.text, lines.at(k.offset), v.kind())).collect();
+        let members = Json::parse(text).unwrap().as_object().unwrap();
+        let seen: Vec<_> =
+            members.iter().map(|(k, v)| (&*k.text, lines.line_and_column(k.offset), v.kind())).collect();
         assert_eq!(seen, [("é", (2, 3), "a list"), ("é", (3, 2), "null")]);
-        let item = members[0].1.list().unwrap()[1];
-        assert_eq!(lines.at(item.offset()), (2, 12));
-        let (key, value) = &item.object().unwrap()[0];
+        let item = members[0].1.as_list().unwrap()[1];
+        assert_eq!(lines.line_and_column(item.offset()), (2, 12));
+        let (key, value) = &item.as_object().unwrap()[0];
         assert_eq!(
-            (&*key.text, value.text().as_deref(), lines.at(value.offset())),
+            (&*key.text, value.as_text().as_deref(), lines.line_and_column(value.offset())),
             ("ab", Some("x"), (2, 24))
         );
         assert!(Json::parse(text).unwrap().get("é").unwrap().is_null());
-        assert!(item.list().is_none() && value.object().is_none() && item.text().is_none());
+        assert!(item.as_list().is_none() && value.as_object().is_none() && item.as_text().is_none());
     }
 
     #[test]
@@ -241,9 +242,9 @@ mod tests {
             (line + 1, text[start..offset].trim_start_matches('\u{feff}').chars().count() + 1)
         };
         for (at, _) in text.char_indices().step_by(97).chain([(text.len(), 'x')]) {
-            assert_eq!(lines.at(at), slow(at), "byte {at}");
+            assert_eq!(lines.line_and_column(at), slow(at), "byte {at}");
         }
-        assert_eq!(LineIndex::of("").at(0), (1, 1));
+        assert_eq!(LineIndex::of("").line_and_column(0), (1, 1));
     }
 
     #[test]
@@ -267,22 +268,22 @@ mod tests {
     fn depth_costs_no_stack() {
         let deep = format!("{}1{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
         let outer = Json::parse(&deep);
-        assert!(outer.is_err() || outer.unwrap().list().unwrap().len() == 1);
+        assert!(outer.is_err() || outer.unwrap().as_list().unwrap().len() == 1);
     }
 
     #[test]
     fn half_a_surrogate_pair_is_no_text() {
         let text = r#"["\ud800", "\ud83d\ude00"]"#;
-        let items = Json::parse(text).unwrap().list().unwrap();
-        assert_eq!(items[0].text(), None);
-        assert_eq!(items[1].text().as_deref(), Some("😀"));
+        let items = Json::parse(text).unwrap().as_list().unwrap();
+        assert_eq!(items[0].as_text(), None);
+        assert_eq!(items[1].as_text().as_deref(), Some("😀"));
     }
 
     proptest! {
         #[test]
         fn no_text_panics(text in "[{}\\[\\]\",:a1\\\\u \n\t]{0,40}") {
             if let Ok(json) = Json::parse(&text) {
-                let _ = (json.object(), json.list(), json.text(), json.boolean(), json.kind());
+                let _ = (json.as_object(), json.as_list(), json.as_text(), json.as_bool(), json.kind());
                 prop_assert!(json.offset() < text.len());
             }
         }

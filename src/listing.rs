@@ -1,12 +1,12 @@
 //! The listing of a tree, whatever it came out of: a git tree, an archive, a folder or what is
-//! built in. Hostile paths are not listed: readers hand them to [`Listing::refuse`], or refuse
+//! built in. Hostile paths are not listed: readers hand them to [`Listing::refuse_entry`], or refuse
 //! the whole archive. [`check_portable`] looks at exactly the files of one skill for what some
 //! system cannot have.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::error::{Result, fail, printable};
-use crate::path::{RelPath, ancestors, fold, resolve_link, windows_fault};
+use crate::path::{RelPath, ancestor_folders, fold_name, resolve_link, windows_fault};
 
 /// Upper bounds for what is read from outside. Each default would reject nothing
 /// in 4,578 measured real skills (largest: 7.5 MB, 1,104 files, depth 5); each can
@@ -69,7 +69,7 @@ pub(crate) enum Node {
 
 impl Node {
     /// The mode in the digest and in git: `100644`, `100755` or `120000`.
-    pub(crate) fn mode(&self) -> &'static str {
+    pub(crate) fn git_mode(&self) -> &'static str {
         match self {
             Self::File { executable: false } => "100644",
             Self::File { executable: true } => "100755",
@@ -118,7 +118,7 @@ impl Listing {
 
     /// Notes an entry that must not be written anywhere. It spoils the skill that
     /// it would belong to and no other.
-    pub(crate) fn refuse(&mut self, raw: &[u8], reason: &'static str) {
+    pub(crate) fn refuse_entry(&mut self, raw: &[u8], reason: &'static str) {
         let shown = printable(&String::from_utf8_lossy(raw), false);
         let mut folder = String::new();
         let names: Vec<&[u8]> = raw.split(|b| *b == b'/').collect();
@@ -139,7 +139,7 @@ impl Listing {
     /// Lets `learn` complete entries whose bytes have come since they were listed: their
     /// size, where their link leads. An entry for which it has a reason becomes one that must
     /// not be written anywhere.
-    pub(crate) fn complete(&mut self, mut learn: impl FnMut(&mut FileEntry) -> Option<&'static str>) {
+    pub(crate) fn complete_entries(&mut self, mut learn: impl FnMut(&mut FileEntry) -> Option<&'static str>) {
         let mut refused = Vec::new();
         self.entries.retain_mut(|entry| match learn(entry) {
             None => true,
@@ -149,12 +149,12 @@ impl Listing {
             }
         });
         for (path, reason) in refused {
-            self.refuse(path.as_str().as_bytes(), reason);
+            self.refuse_entry(path.as_str().as_bytes(), reason);
         }
     }
 
     /// The entries below `folder` (`""` is everything), with paths as they stand.
-    pub(crate) fn below(&self, folder: &str) -> &[FileEntry] {
+    pub(crate) fn entries_below(&self, folder: &str) -> &[FileEntry] {
         if folder.is_empty() {
             return &self.entries;
         }
@@ -182,7 +182,7 @@ impl Listing {
 
     /// True when something stands below `folder`.
     pub(crate) fn has_folder(&self, folder: &str) -> bool {
-        !self.below(folder).is_empty()
+        !self.entries_below(folder).is_empty()
     }
 }
 
@@ -205,9 +205,9 @@ pub(crate) fn check_portable(entries: &[FileEntry], limits: &Limits) -> Result<(
     let mut folders: BTreeSet<&str> = BTreeSet::new();
     for entry in entries {
         check_entry(entry, limits)?;
-        for folder in ancestors(&entry.path) {
+        for folder in ancestor_folders(&entry.path) {
             if folders.insert(folder) {
-                claim(&mut folded, folder)?;
+                claim_name(&mut folded, folder)?;
             }
         }
     }
@@ -215,19 +215,19 @@ pub(crate) fn check_portable(entries: &[FileEntry], limits: &Limits) -> Result<(
         if folders.contains(entry.path.as_str()) {
             fail!(Invalid, "`{}` is a file and a folder", entry.path);
         }
-        claim(&mut folded, entry.path.as_str())?;
+        claim_name(&mut folded, entry.path.as_str())?;
     }
     let mut links = Links::new(entries, &folders);
     for entry in entries {
         if let Node::Link { target } = &entry.node {
-            links.check(&entry.path, target)?;
+            links.check_link(&entry.path, target)?;
         }
     }
     Ok(())
 }
 
-fn claim<'a>(folded: &mut BTreeMap<String, &'a str>, path: &'a str) -> Result<()> {
-    if let Some(twin) = folded.insert(fold(path), path) {
+fn claim_name<'a>(folded: &mut BTreeMap<String, &'a str>, path: &'a str) -> Result<()> {
+    if let Some(twin) = folded.insert(fold_name(path), path) {
         if twin == path {
             fail!(Invalid, "`{path}` is listed twice");
         }
@@ -288,7 +288,7 @@ impl<'a> Links<'a> {
     ///
     /// # Errors
     /// `Invalid` for one that leaves, leads nowhere, to itself or through another link.
-    fn check(&mut self, path: &'a RelPath, target: &'a str) -> Result<()> {
+    fn check_link(&mut self, path: &'a RelPath, target: &'a str) -> Result<()> {
         let (mut at, mut target) = (path.as_str(), target);
         let mut way = HashSet::new();
         while !self.sound.contains(at) {
@@ -304,7 +304,7 @@ impl<'a> Links<'a> {
             };
             // A link may not pass *through* another link: what stands behind it on one
             // machine need not on the next.
-            if let Some(through) = ancestors(&resolved).find(|above| self.link_at(above).is_some()) {
+            if let Some(through) = ancestor_folders(&resolved).find(|above| self.link_at(above).is_some()) {
                 fail!(Invalid, "the link `{path}` goes through another link, `{through}`");
             }
             match self.entries.get_key_value(resolved.as_str()) {
@@ -400,7 +400,7 @@ mod tests {
             let mut links = Links::new(&entries, &folders);
             for entry in &entries {
                 if let Node::Link { target } = &entry.node {
-                    links.check(&entry.path, target).unwrap();
+                    links.check_link(&entry.path, target).unwrap();
                 }
             }
             assert_eq!(links.steps, 20_000);
@@ -422,7 +422,7 @@ mod tests {
     fn a_folder_is_found_between_names_that_sort_around_it() {
         let listing =
             Listing::new(["a/x", "a-b/x", "a.c", "a/y", "a0"].iter().map(|p| file(p)).collect::<Vec<_>>());
-        let below: Vec<_> = listing.below("a").iter().map(|e| e.path.as_str()).collect();
+        let below: Vec<_> = listing.entries_below("a").iter().map(|e| e.path.as_str()).collect();
         assert_eq!(below, ["a/x", "a/y"]);
         assert!(listing.get("a.c").is_some());
         assert!(!listing.has_folder("a0"));
@@ -431,7 +431,7 @@ mod tests {
     #[test]
     fn a_refused_entry_spoils_only_its_own_folder() {
         let mut listing = Listing::new(vec![file("a/SKILL.md"), file("b/SKILL.md")]);
-        listing.refuse(b"a/x/../../../evil", "leads out of the folder");
+        listing.refuse_entry(b"a/x/../../../evil", "leads out of the folder");
         assert_eq!(listing.refused_below("a").count(), 1);
         assert_eq!(listing.refused_below("b").count(), 0);
     }

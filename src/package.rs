@@ -92,13 +92,13 @@ pub(crate) struct PackageDir<'p> {
 impl<'p> PackageDir<'p> {
     /// The files below the folder.
     pub(crate) fn entries(&self) -> Vec<FileEntry> {
-        let below = self.package.listing.below(self.folder).iter();
+        let below = self.package.listing.entries_below(self.folder).iter();
         below.filter_map(|e| e.path.below(self.folder).map(|path| FileEntry { path, ..e.clone() })).collect()
     }
 
     /// How many files there are below the folder.
     pub(crate) fn count(&self) -> usize {
-        self.package.listing.below(self.folder).len()
+        self.package.listing.entries_below(self.folder).len()
     }
 
     /// The bytes of one of [`PackageDir::entries`].
@@ -124,7 +124,7 @@ impl<'p> PackageDir<'p> {
                 Node::Link { target } => sha256_hex(target.as_bytes()),
                 _ => sha256_hex(&self.read(&entry)?),
             };
-            files.insert(entry.path.to_string(), format!("{} {hash}", entry.node.mode()));
+            files.insert(entry.path.to_string(), format!("{} {hash}", entry.node.git_mode()));
         }
         Ok(files)
     }
@@ -134,7 +134,7 @@ impl<'p> PackageDir<'p> {
     /// # Errors
     /// Those of [`Package::read`].
     pub(crate) fn digest(&self) -> Result<Digest> {
-        Ok(digest::of_files(&self.files()?))
+        Ok(digest::digest_of_files(&self.files()?))
     }
 }
 

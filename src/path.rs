@@ -138,7 +138,7 @@ impl Borrow<str> for RelPath {
 
 /// What makes names one on a file system that folds case and normal forms:
 /// NFC of the full case folding of NFD.
-pub(crate) fn fold(name: &str) -> String {
+pub(crate) fn fold_name(name: &str) -> String {
     if name.is_ascii() {
         // Normal forms leave ASCII alone, and folding it is lowering it.
         return name.to_ascii_lowercase();
@@ -147,7 +147,7 @@ pub(crate) fn fold(name: &str) -> String {
 }
 
 /// The folders above a path, outermost first.
-pub(crate) fn ancestors(path: &RelPath) -> impl Iterator<Item = &str> {
+pub(crate) fn ancestor_folders(path: &RelPath) -> impl Iterator<Item = &str> {
     let text = path.as_str();
     text.match_indices('/').map(move |(at, _)| &text[..at])
 }

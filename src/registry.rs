@@ -164,7 +164,7 @@ impl std::fmt::Display for ReferenceRecord {
 
 impl LockEntry {
     /// The files that carry the executable bit.
-    pub(crate) fn executables(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn executable_files(&self) -> impl Iterator<Item = &str> {
         self.files.iter().filter(|(_, mode)| mode.starts_with("100755")).map(|(path, _)| path.as_str())
     }
 }
@@ -218,13 +218,13 @@ impl PinRecord {
         }
         if let Some(archive) = &self.archive {
             let digest: Digest = archive.parse()?;
-            return Ok(Revision::Archive(digest.hex().to_owned()));
+            return Ok(Revision::Archive(digest.as_hex().to_owned()));
         }
         Ok(self.builtin.clone().map_or(Revision::Live, Revision::Builtin))
     }
 
     /// The first seven digits of the commit or of the archive's sha256, for people.
-    pub(crate) fn short(&self) -> Option<String> {
+    pub(crate) fn short_text(&self) -> Option<String> {
         let commit = self.commit.as_deref();
         let archive = self.archive.as_deref().map(|a| a.trim_start_matches("sha256:"));
         commit.or(archive).and_then(|hex| hex.get(..7)).map(str::to_owned).or_else(|| self.builtin.clone())
@@ -238,7 +238,7 @@ impl Registry {
     /// `Invalid`, with the line, for text that is no registry: not JSON, conflict markers
     /// of git, a missing or wrong field; `Conflict` for a newer major version.
     pub(crate) fn parse(text: &str, file: &str) -> Result<Self> {
-        read(text, file)
+        read_document(text, file)
     }
 
     /// The document as it stands in the file.
@@ -265,7 +265,7 @@ impl Versioned<'_> for Registry {
 
 /// Reads the document, whole or in part. A newer version is told as such, also where it
 /// cannot be read any more.
-fn read<'t, T: Versioned<'t>>(text: &'t str, file: &str) -> Result<T> {
+fn read_document<'t, T: Versioned<'t>>(text: &'t str, file: &str) -> Result<T> {
     let wrong = match serde_json::from_str::<T>(text) {
         Ok(read) => return check_version(Some(read.version()), file).map(|()| read),
         Err(wrong) => wrong,

@@ -1,7 +1,7 @@
 //! Words: ranked full-text search over skills and catalogue entries.
 //!
 //! The documents of a marketplace are indexed once, when it is added or updated ([`Builder`]);
-//! a search reads the indexes ([`Index`]), ranks ([`rank`]) and then reads the rows that it
+//! a search reads the indexes ([`Index`]), ranks ([`rank_documents`]) and then reads the rows that it
 //! shows, and no other text. A library was weighed: tantivy 0.27 adds 112 crates, 4.8 MB to
 //! the binary and 190 s of compiling, wants a store with locks and repairs of its own, and needs
 //! a word splitter of ours for Chinese all the same; untuned it put the right skill among the
@@ -23,8 +23,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use index::{DocumentRow, IndexBuilder, SearchIndex, key};
-pub(crate) use rank::{Hit, Ranking, rank};
+pub(crate) use index::{DocumentRow, IndexBuilder, SearchIndex, document_key};
+pub(crate) use rank::{Hit, Ranking, rank_documents};
 use words::{MatchStrength, QueryTerm, for_each_word};
 
 /// What can be found: a skill, or an entry of a catalogue. It borrows from the text that it
@@ -136,12 +136,12 @@ impl SearchQuery {
                 query.whole.push(' ');
             }
             query.whole.push_str(word.text());
-            let mut own = terms::of_word(word);
+            let mut own = terms::terms_of_word(word);
             own.retain(|term| terms.insert(term.clone()));
             if own.is_empty() {
                 return;
             }
-            let wanted = |term: String| WantedTerm { synonyms: synonyms::of(&term), term };
+            let wanted = |term: String| WantedTerm { synonyms: synonyms::synonyms_of(&term), term };
             let asked = QueryWord { word: QueryTerm::of(word), terms: own.into_iter().map(wanted).collect() };
             if terms::is_stop_word(word.text()) { stop_words.push(asked) } else { query.asked.push(asked) }
         });
@@ -157,11 +157,11 @@ impl SearchQuery {
     }
 
     /// The parts of `text` that match, in bytes, for highlighting.
-    pub(crate) fn ranges(&self, text: &str) -> Vec<Range<usize>> {
+    pub(crate) fn matched_ranges(&self, text: &str) -> Vec<Range<usize>> {
         let mut ranges: Vec<Range<usize>> = Vec::new();
         for_each_word(text, |range, word| {
             let original = &text[range.clone()];
-            let found = self.asked.iter().filter_map(|asked| asked.part(original, word));
+            let found = self.asked.iter().filter_map(|asked| asked.matched_part(original, word));
             if let Some(part) = found.max_by_key(Range::len) {
                 ranges.push(range.start + part.start..range.start + part.end);
             }
@@ -173,10 +173,10 @@ impl SearchQuery {
 impl QueryWord {
     /// The part of a word to be shown as a match; `original` is the word as it stands. All of
     /// it, unless what was asked for stands inside it as it is.
-    fn part(&self, original: &str, word: words::Word<'_>) -> Option<Range<usize>> {
-        let terms = terms::of_word(word);
+    fn matched_part(&self, original: &str, word: words::Word<'_>) -> Option<Range<usize>> {
+        let terms = terms::terms_of_word(word);
         let shared = |term: &String| self.terms.iter().any(|wanted| wanted.is(term));
-        if self.word.strength(word) == MatchStrength::None && !terms.iter().any(shared) {
+        if self.word.match_word(word) == MatchStrength::None && !terms.iter().any(shared) {
             return None;
         }
         // Folding can make one letter longer and another shorter, and leave the sum.
@@ -200,8 +200,8 @@ impl SearchFilter {
     }
 
     /// Whether it lets a document through.
-    pub(crate) fn admits(&self, document: &SearchDocument<'_>) -> bool {
-        let same = |a: &str, b: &str| words::fold(a) == words::fold(b);
+    pub(crate) fn admits_document(&self, document: &SearchDocument<'_>) -> bool {
+        let same = |a: &str, b: &str| words::fold_text(a) == words::fold_text(b);
         let labels = || document.tags.iter().chain(&document.keywords);
         self.marketplace.as_ref().is_none_or(|name| *name == document.marketplace)
             && self.category.as_ref().is_none_or(|category| same(category, &document.category))
@@ -210,24 +210,24 @@ impl SearchFilter {
 }
 
 /// The index of documents that stand in no file; what their rows are, nobody asks.
-pub(crate) fn index(documents: &[SearchDocument<'_>]) -> Vec<u8> {
+pub(crate) fn build_index(documents: &[SearchDocument<'_>]) -> Vec<u8> {
     let mut builder = IndexBuilder::default();
-    documents.iter().for_each(|document| builder.add(document, 0, &[]));
-    builder.finish("")
+    documents.iter().for_each(|document| builder.add_document(document, 0, &[]));
+    builder.into_bytes("")
 }
 
 /// Reads bytes as if they stood behind the head of an index with the right checksum, and asks
 /// for everything: nothing panics, whatever they are.
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) fn read_anything(rest: &[u8]) {
-    let bytes = index::sealed(rest);
+    let bytes = index::seal_index(rest);
     let Some(index) = SearchIndex::read(&bytes) else { return };
-    for entry in index.entries() {
-        index.namesakes(&entry).count();
+    for entry in index.all_documents() {
+        index.documents_of_same_name(&entry).count();
     }
     let indexes = [index];
     for query in ["pdf", "kuberntes deploy", "数据分析 the", "c++", ""] {
-        for hit in rank(&indexes, &SearchQuery::parse(query)).hits {
+        for hit in rank_documents(&indexes, &SearchQuery::parse(query)).hits {
             assert!(hit.score.is_finite() && hit.score.is_sign_positive() && hit.volume == 0);
         }
     }
@@ -235,7 +235,7 @@ pub(crate) fn read_anything(rest: &[u8]) {
 
 /// Words of the documents' names and labels that a person may have meant who found nothing,
 /// at most three.
-pub(crate) fn suggest(documents: &[SearchDocument<'_>], text: &str) -> Vec<String> {
+pub(crate) fn suggest_words(documents: &[SearchDocument<'_>], text: &str) -> Vec<String> {
     let mut known = BTreeSet::new();
     for document in documents {
         let labels = document.tags.iter().chain(&document.keywords).map(|label| label.0.as_ref());

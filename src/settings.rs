@@ -229,7 +229,7 @@ impl Settings {
     /// Reads the user's file, then the project's over it, then the environment over both.
     ///
     /// A project's file comes with the project, from whoever wrote it: the table in
-    /// [`keys`] says of each key what it may say.
+    /// [`check_source_keys`] says of each key what it may say.
     ///
     /// # Errors
     /// `Usage` for a file that is no YAML, has an unknown key or a wrong type, with the

@@ -1,9 +1,9 @@
 //! Words: what a skill says of itself, and the rules that it keeps or breaks.
 //!
 //! `install` is lenient where real skills are and strict where safety is at stake;
-//! `validate` is strict. Both read with the same code, [`read`], and differ only in
+//! `validate` is strict. Both read with the same code, [`read_manifest`], and differ only in
 //! the column of the table in `skill/rules.rs`. Every finding is reported, not only
-//! the first; which of them stop something is the caller's question to [`worst`].
+//! the first; which of them stop something is the caller's question to [`worst_severity`].
 //!
 //! Nothing here touches a disk. Bytes come in, findings and values go out.
 
@@ -21,12 +21,14 @@ pub(crate) use contents::{check_files, check_secrets};
 pub(crate) use frontmatter::Frontmatter;
 pub(crate) use hidden::check_text;
 pub(crate) use name::SkillName;
-pub(crate) use rules::{Finding, Profile, Severity, allow, can_be_allowed, unfit, worst};
+pub(crate) use rules::{
+    Finding, Profile, Severity, allow_findings, can_be_allowed, not_installable, worst_severity,
+};
 
 use crate::error::is_unprintable;
 use crate::listing::Limits;
 
-use rules::{Findings, Position, excerpt};
+use rules::{Findings, Position, short_excerpt};
 use yaml::{Data, Yaml};
 
 /// The name that the open specification gives to the file ("exactly").
@@ -57,7 +59,7 @@ pub(crate) struct SkillManifest {
 /// `manifest_name` is its file name, `folder_name` the name of the folder it stands
 /// in (`None` where that says nothing: a repository's root, a staging folder).
 /// Limits: `limits.manifest` and `limits.frontmatter` bytes. Never fails, never panics.
-pub(crate) fn read(
+pub(crate) fn read_manifest(
     manifest_name: &str,
     folder_name: Option<&str>,
     bytes: &[u8],
@@ -70,8 +72,8 @@ pub(crate) fn read(
     let mut findings = Findings::new(profile, manifest_name);
     check_manifest_name(manifest_name, &mut findings);
     let mut document = SkillManifest { frontmatter: None, findings: Vec::new(), body_starts_line: 1 };
-    findings.extend(check_text(manifest_name, bytes, profile));
-    if let Some(text) = decode(bytes, &mut findings) {
+    findings.add_all(check_text(manifest_name, bytes, profile));
+    if let Some(text) = decode_text(bytes, &mut findings) {
         read_text(text, folder_name, profile, limits, &mut findings, &mut document);
     }
     document.findings = findings.into_vec();
@@ -84,7 +86,7 @@ pub(crate) fn too_large(manifest_name: &str, size: u64, profile: Profile, limits
     let mut findings = Findings::new(profile, manifest_name);
     check_manifest_name(manifest_name, &mut findings);
     let message = format!("{size} bytes; the limit for a manifest is {}", limits.manifest);
-    findings.add(
+    findings.add_finding(
         rules::MANIFEST_SIZE,
         Position::START,
         message,
@@ -98,17 +100,17 @@ fn check_manifest_name(name: &str, findings: &mut Findings) {
         MANIFEST => {}
         LOWER_MANIFEST => {
             let message = "the file is `skill.md`, which many agents do not find";
-            findings.add(rules::MANIFEST_CASE, Position::START, message, "rename it to `SKILL.md`");
+            findings.add_finding(rules::MANIFEST_CASE, Position::START, message, "rename it to `SKILL.md`");
         }
         _ => {
-            let message = format!("the file is `{}`, which agents do not find", excerpt(name, 80));
-            findings.add(rules::MANIFEST_NAME, Position::START, message, "rename it to `SKILL.md`");
+            let message = format!("the file is `{}`, which agents do not find", short_excerpt(name, 80));
+            findings.add_finding(rules::MANIFEST_NAME, Position::START, message, "rename it to `SKILL.md`");
         }
     }
 }
 
 /// The text without byte order mark, or a finding that names the first bad byte.
-fn decode<'a>(bytes: &'a [u8], findings: &mut Findings) -> Option<&'a str> {
+fn decode_text<'a>(bytes: &'a [u8], findings: &mut Findings) -> Option<&'a str> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
@@ -122,13 +124,18 @@ fn decode<'a>(bytes: &'a [u8], findings: &mut Findings) -> Option<&'a str> {
                     bytes.get(error.valid_up_to()).copied().unwrap_or(0)
                 ),
             };
-            findings.add(rules::NOT_UTF8, Position { line, column }, message, "save the file as UTF-8");
+            findings.add_finding(
+                rules::NOT_UTF8,
+                Position { line, column },
+                message,
+                "save the file as UTF-8",
+            );
             return None;
         }
     };
     let Some(rest) = text.strip_prefix('\u{feff}') else { return Some(text) };
     let help = "save the file without it: some agents do not find the frontmatter after it";
-    findings.add(rules::BYTE_ORDER_MARK, Position::START, "the file begins with a byte order mark", help);
+    findings.add_finding(rules::BYTE_ORDER_MARK, Position::START, "the file begins with a byte order mark", help);
     Some(rest)
 }
 
@@ -141,22 +148,22 @@ fn read_text(
     document: &mut SkillManifest,
 ) {
     check_size(text, findings);
-    let Some(parts) = markers::split(text, limits.frontmatter, findings) else {
+    let Some(parts) = markers::split_manifest(text, limits.frontmatter, findings) else {
         document.frontmatter = without_frontmatter(text, findings);
         return;
     };
     document.body_starts_line = parts.body_line;
     if parts.body.trim().is_empty() {
         let help = "write the instructions below the frontmatter";
-        findings.add(
+        findings.add_finding(
             rules::BODY_EMPTY,
-            Position::line(parts.body_line),
+            Position::at_line(parts.body_line),
             "there is nothing below the frontmatter",
             help,
         );
     }
     if let Some(pairs) = read_block(parts.block, parts.block_line, findings) {
-        document.frontmatter = Some(frontmatter::read(&pairs, folder, profile, findings));
+        document.frontmatter = Some(frontmatter::read_frontmatter(&pairs, folder, profile, findings));
     }
 }
 
@@ -165,13 +172,13 @@ fn check_size(text: &str, findings: &mut Findings) {
     if lines > MAX_LINES || text.len() > MAX_BYTES {
         let message = format!("{lines} lines, {} bytes: more than {MAX_LINES} or {MAX_BYTES}", text.len());
         let help = "move details into files below `references/`, which agents read when they need them";
-        findings.add(rules::BODY_LONG, Position::START, message, help);
+        findings.add_finding(rules::BODY_LONG, Position::START, message, help);
     }
     let breaks = text.matches('\n').count();
     let windows = text.matches("\r\n").count();
     if windows > 0 {
         let how = if windows == breaks { "Windows line ends" } else { "mixed line ends" };
-        findings.add(rules::LINE_ENDINGS, Position::START, how, "save the file with LF line ends");
+        findings.add_finding(rules::LINE_ENDINGS, Position::START, how, "save the file with LF line ends");
     }
 }
 
@@ -181,8 +188,8 @@ fn without_frontmatter(text: &str, findings: &Findings) -> Option<Frontmatter> {
         .split("\n\n")
         .map(str::trim)
         .find(|part| !part.is_empty() && !part.starts_with(['#', '`', '<', '-', '|', '~']))?;
-    let description = excerpt(&paragraph.split_whitespace().collect::<Vec<_>>().join(" "), 1000);
-    findings.has(rules::NO_FRONTMATTER).then(|| Frontmatter { description, ..Frontmatter::default() })
+    let description = short_excerpt(&paragraph.split_whitespace().collect::<Vec<_>>().join(" "), 1000);
+    findings.has_rule(rules::NO_FRONTMATTER).then(|| Frontmatter { description, ..Frontmatter::default() })
 }
 
 /// The pairs of the frontmatter; `None` after an error finding.
@@ -190,26 +197,26 @@ fn read_block(block: &str, line: usize, findings: &mut Findings) -> Option<Vec<(
     if has_conflict(block, line, findings) || has_control(block, line, findings) {
         return None;
     }
-    let (tree, faults) = match yaml::parse(block, line) {
+    let (tree, faults) = match yaml::parse_yaml(block, line) {
         Ok(read) => read,
-        Err(fault) => match quoting::recover(block, line, &fault, findings) {
+        Err(fault) => match quoting::recover_block(block, line, &fault, findings) {
             Some(read) => read,
             None => {
-                let help = quoting::advice(block, line, &fault);
-                findings.add(fault.rule, fault.at, format!("not YAML: {}", fault.message), help);
+                let help = quoting::advise_quoting(block, line, &fault);
+                findings.add_finding(fault.rule, fault.at, format!("not YAML: {}", fault.message), help);
                 return None;
             }
         },
     };
     for fault in faults {
-        findings.add(fault.rule, fault.at, fault.message, fault.help);
+        findings.add_finding(fault.rule, fault.at, fault.message, fault.help);
     }
     match tree.map(|tree| (tree.at, tree.kind(), tree.data)) {
         None => Some(Vec::new()),
         Some((_, _, Data::Map(pairs))) => Some(pairs),
         Some((at, kind, _)) => {
             let message = format!("the frontmatter is {kind}, but should be `key: value` lines");
-            findings.add(rules::NOT_A_MAP, at, message, "begin with `name: …` and `description: …`");
+            findings.add_finding(rules::NOT_A_MAP, at, message, "begin with `name: …` and `description: …`");
             None
         }
     }
@@ -219,7 +226,12 @@ fn has_conflict(block: &str, line: usize, findings: &mut Findings) -> bool {
     let marker = |text: &str| ["<<<<<<<", ">>>>>>>", "|||||||"].iter().any(|m| text.starts_with(m));
     let Some((at, _)) = block.lines().enumerate().find(|(_, text)| marker(text)) else { return false };
     let message = format!("merge-conflict marker, line {}", line + at);
-    findings.add(rules::MERGE_CONFLICT, Position::line(line + at), message, "resolve the conflict");
+    findings.add_finding(
+        rules::MERGE_CONFLICT,
+        Position::at_line(line + at),
+        message,
+        "resolve the conflict",
+    );
     true
 }
 
@@ -231,7 +243,7 @@ fn has_control(block: &str, line: usize, findings: &mut Findings) -> bool {
         if let Some((column, c)) = text.chars().enumerate().find(|(_, c)| odd(*c)) {
             let at = Position { line: line + at, column: column + 1 };
             let message = format!("control character U+{:04X} at line {}", u32::from(c), at.line);
-            findings.add(
+            findings.add_finding(
                 rules::CONTROL_IN_YAML,
                 at,
                 message,
@@ -245,9 +257,9 @@ fn has_control(block: &str, line: usize, findings: &mut Findings) -> bool {
 
 /// The name that a skill is installed under: `name` if it is one, else the folder's, else the
 /// nearest name to either, else the source's. `folder_name` is `None` at the root of a source.
-fn choose(written: Option<&str>, folder_name: Option<&str>, source_name: &str) -> Option<SkillName> {
+fn choose_name(written: Option<&str>, folder_name: Option<&str>, source_name: &str) -> Option<SkillName> {
     let exact = |text: Option<&str>| text.and_then(|text| text.parse::<SkillName>().ok());
-    let near = |text: Option<&str>| text.and_then(SkillName::slug);
+    let near = |text: Option<&str>| text.and_then(SkillName::nearest_to);
     exact(written)
         .or_else(|| exact(folder_name))
         .or_else(|| near(written))
@@ -255,18 +267,18 @@ fn choose(written: Option<&str>, folder_name: Option<&str>, source_name: &str) -
         .or_else(|| near(Some(source_name)))
 }
 
-/// What [`choose`] gives, or `skill` where it has nothing to choose from: one
+/// What [`choose_name`] gives, or `skill` where it has nothing to choose from: one
 /// skill among many must not stop the others.
 pub(crate) fn given_name(written: Option<&str>, folder_name: Option<&str>, source_name: &str) -> SkillName {
-    choose(written, folder_name, source_name).unwrap_or_else(SkillName::fallback)
+    choose_name(written, folder_name, source_name).unwrap_or_else(SkillName::fallback_name)
 }
 
 /// Tells that the skill whose manifest is `file` cannot have the name it wanted.
-pub(crate) fn clash(file: &str, wanted: &SkillName, given: &SkillName) -> Vec<Finding> {
+pub(crate) fn report_name_clash(file: &str, wanted: &SkillName, given: &SkillName) -> Vec<Finding> {
     let mut findings = Findings::new(Profile::Install, file);
     let message =
         format!("several skills of this source want the name `{wanted}`: this one is called `{given}` here");
-    findings.add(
+    findings.add_finding(
         rules::NAME_CLASH,
         Position::START,
         message,
@@ -277,8 +289,8 @@ pub(crate) fn clash(file: &str, wanted: &SkillName, given: &SkillName) -> Vec<Fi
 
 /// The `SKILL.md` that `init` writes. It passes [`Profile::Lint`] and
 /// [`Profile::Upload`] without a warning when the name is portable
-/// ([`SkillName::unportable`]) and the description is at most 1,024 characters.
-pub(crate) fn template(name: &SkillName, description: &str) -> String {
+/// ([`SkillName::portability_fault`]) and the description is at most 1,024 characters.
+pub(crate) fn manifest_template(name: &SkillName, description: &str) -> String {
     let visible: String = description.chars().filter(|c| c.is_whitespace() || !is_unprintable(*c)).collect();
     let mut description = visible.split_whitespace().collect::<Vec<_>>().join(" ");
     if description.is_empty() {

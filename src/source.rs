@@ -166,11 +166,11 @@ impl Source {
     /// compared without its closing `.git`, and `git@host:path` is `ssh://git@host/path`.
     /// Two ways to reach one repository (https and ssh) stay two sources: which host
     /// `github:` means is a setting.
-    pub(crate) fn same(&self, other: &Self) -> bool {
-        self.identity() == other.identity()
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        self.identity_key() == other.identity_key()
     }
 
-    fn identity(&self) -> String {
+    fn identity_key(&self) -> String {
         match self {
             Self::Github { .. } | Self::Gitlab { .. } | Self::Bitbucket { .. } => {
                 self.to_string().to_ascii_lowercase()
@@ -201,11 +201,11 @@ impl Source {
     pub(crate) fn default_skill_name(&self) -> Option<&str> {
         let name = match self {
             Self::Github { repo, .. } | Self::Bitbucket { repo, .. } => repo,
-            Self::Gitlab { project } => names::last(project),
-            Self::Git { url } => names::without_git(names::last(url)),
+            Self::Gitlab { project } => names::last_part(project),
+            Self::Git { url } => names::without_git(names::last_part(url)),
             Self::Archive { location } => names::archive_stem(address::file_name(location)),
-            Self::Served { url } => names::last(url),
-            Self::Local { path } => names::last(path.trim_end_matches(['/', '\\'])),
+            Self::Served { url } => names::last_part(url),
+            Self::Local { path } => names::last_part(path.trim_end_matches(['/', '\\'])),
             Self::Marketplace { entry: name, .. } | Self::Builtin { name } => names::last_word(name),
         };
         (!matches!(name, "" | "." | ".." | "~")).then_some(name)
@@ -253,12 +253,12 @@ impl fmt::Display for Request {
             (Some(folder), Source::Github { .. } | Source::Bitbucket { .. }) => {
                 let first = folder.as_str().split('/').next().unwrap_or_default();
                 let separator = if names::PAGE_WORDS.contains(&first) { "//" } else { "/" };
-                write!(f, "{source}{separator}{}", names::encode(folder.as_str()))?;
+                write!(f, "{source}{separator}{}", names::encode_folder(folder.as_str()))?;
             }
             (Some(folder), _) => f.write_str(&address::join_folder(&source, folder))?,
         }
         if self.reference != Reference::Default {
-            write!(f, "#{}", names::in_source(&self.reference))?;
+            write!(f, "#{}", names::reference_text(&self.reference))?;
         }
         self.skill.iter().try_for_each(|skill| write!(f, "@{skill}"))
     }

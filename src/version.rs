@@ -7,7 +7,7 @@ use semver::{Version, VersionReq};
 ///
 /// Tags are read to the letter of semver (`v1` and `v1.2` are moving marks, not
 /// versions), so that a range never chooses one of those.
-pub(crate) fn of_tag(tag: &str, skill: Option<&str>) -> Option<Version> {
+pub(crate) fn version_of_tag(tag: &str, skill: Option<&str>) -> Option<Version> {
     let version = match skill {
         None => tag,
         Some(name) => {
@@ -26,26 +26,26 @@ pub(crate) fn of_tag(tag: &str, skill: Option<&str>) -> Option<Version> {
 /// Of two tags for one version the skill's own is taken, of two of those (`v1.2.3` and `1.2.3`,
 /// or different build metadata) the one that sorts last by build metadata, then by text: the
 /// same on every run.
-pub(crate) fn best<'a>(
+pub(crate) fn best_tag<'a>(
     range: &VersionReq,
     tags: impl IntoIterator<Item = &'a str> + Clone,
     skill: Option<&str>,
 ) -> Option<String> {
-    let own = skill.or_else(|| only_name(tags.clone()));
+    let own = skill.or_else(|| only_skill_name(tags.clone()));
     let version = |tag: &'a str| {
-        let named = own.and_then(|name| of_tag(tag, Some(name)));
+        let named = own.and_then(|name| version_of_tag(tag, Some(name)));
         let is_own = named.is_some();
-        Some((named.or_else(|| of_tag(tag, None))?, is_own, tag))
+        Some((named.or_else(|| version_of_tag(tag, None))?, is_own, tag))
     };
     let all = tags.into_iter().filter_map(version);
     all.filter(|(version, ..)| range.matches(version)).max().map(|(.., tag)| tag.to_owned())
 }
 
 /// The one name that tags such as `NAME--v1.2.3` and `NAME@1.2.3` carry.
-fn only_name<'a>(tags: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn only_skill_name<'a>(tags: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = |tag: &'a str| {
         let ends = tag.match_indices("--").chain(tag.match_indices('@')).map(|(at, _)| &tag[..at]);
-        ends.into_iter().find(|name| of_tag(tag, Some(name)).is_some())
+        ends.into_iter().find(|name| version_of_tag(tag, Some(name)).is_some())
     };
     let mut names = tags.into_iter().filter_map(name);
     let first = names.next()?;
@@ -77,7 +77,11 @@ mod tests {
             ("vv1.2.3", None, None),
             ("release-1.2.3", None, None),
         ] {
-            assert_eq!(of_tag(tag, skill).map(|v| v.to_string()).as_deref(), expected, "{tag} {skill:?}");
+            assert_eq!(
+                version_of_tag(tag, skill).map(|v| v.to_string()).as_deref(),
+                expected,
+                "{tag} {skill:?}"
+            );
         }
     }
 
@@ -118,18 +122,18 @@ mod tests {
             ("=9.0.0-alpha", Some("docx"), Some("docx--v9.0.0-alpha")),
         ] {
             let range = VersionReq::parse(range).unwrap();
-            assert_eq!(best(&range, TAGS, skill).as_deref(), expected, "{range} {skill:?}");
+            assert_eq!(best_tag(&range, TAGS, skill).as_deref(), expected, "{range} {skill:?}");
         }
         let range = VersionReq::parse("*").unwrap();
         // Without a skill named tags count where they all carry one name.
-        assert_eq!(best(&range, ["one@1.2.0", "one--v1.1.0"], None).as_deref(), Some("one@1.2.0"));
-        assert_eq!(best(&range, ["one@1.2.0", "v1.3.0"], None).as_deref(), Some("v1.3.0"));
-        assert_eq!(best(&range, ["one@1.2.0", "two@1.3.0"], None), None);
-        assert_eq!(best(&range, ["a-b--v1.2.0", "a-b@1.3.0"], None).as_deref(), Some("a-b@1.3.0"));
+        assert_eq!(best_tag(&range, ["one@1.2.0", "one--v1.1.0"], None).as_deref(), Some("one@1.2.0"));
+        assert_eq!(best_tag(&range, ["one@1.2.0", "v1.3.0"], None).as_deref(), Some("v1.3.0"));
+        assert_eq!(best_tag(&range, ["one@1.2.0", "two@1.3.0"], None), None);
+        assert_eq!(best_tag(&range, ["a-b--v1.2.0", "a-b@1.3.0"], None).as_deref(), Some("a-b@1.3.0"));
         // The skill's own tag goes before a plain one of the same version.
-        assert_eq!(best(&range, ["v1.2.0", "pdf@1.2.0"], Some("pdf")).as_deref(), Some("pdf@1.2.0"));
-        assert_eq!(best(&range, ["1.0.0", "v1.0.0"], None).as_deref(), Some("v1.0.0"));
-        assert_eq!(best(&range, [], Some("pdf")), None);
+        assert_eq!(best_tag(&range, ["v1.2.0", "pdf@1.2.0"], Some("pdf")).as_deref(), Some("pdf@1.2.0"));
+        assert_eq!(best_tag(&range, ["1.0.0", "v1.0.0"], None).as_deref(), Some("v1.0.0"));
+        assert_eq!(best_tag(&range, [], Some("pdf")), None);
     }
 
     proptest! {
@@ -139,14 +143,14 @@ mod tests {
             range in "(\\^|~|>=)[0-2]\\.[0-3]",
         ) {
             let range = VersionReq::parse(&range).unwrap();
-            let of = |tags: &[String]| best(&range, tags.iter().map(String::as_str), None);
+            let of = |tags: &[String]| best_tag(&range, tags.iter().map(String::as_str), None);
             let first = of(&tags);
             tags.reverse();
             prop_assert_eq!(&of(&tags), &first);
             if let Some(tag) = first {
-                let chosen = of_tag(&tag, None).unwrap();
+                let chosen = version_of_tag(&tag, None).unwrap();
                 prop_assert!(range.matches(&chosen));
-                prop_assert!(tags.iter().filter_map(|t| of_tag(t, None)).filter(|v| range.matches(v)).all(|v| v <= chosen));
+                prop_assert!(tags.iter().filter_map(|t| version_of_tag(t, None)).filter(|v| range.matches(v)).all(|v| v <= chosen));
             }
         }
     }

@@ -120,7 +120,7 @@ impl Open {
     fn add(&mut self, digest: &Digest, parts: &[&[u8]]) -> std::io::Result<()> {
         write_all(self.file.as_file_mut(), parts)?;
         let length = parts.iter().map(|part| part.len() as u64).sum::<u64>();
-        self.index.push_str(&format!("{} {} {length}\n", digest.hex(), self.at));
+        self.index.push_str(&format!("{} {} {length}\n", digest.as_hex(), self.at));
         self.digests.insert(digest.clone());
         self.at += length;
         Ok(())

@@ -9,7 +9,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use sha2::{Digest as _, Sha256};
 
 use super::{Cache, Section, touch};
-use crate::digest::{hex, sha256_hex};
+use crate::digest::{encode_hex, sha256_hex};
 
 /// The first word of every file; another one is another format, and not read.
 const MAGIC: &str = "ba-agent catalog 2";
@@ -89,7 +89,7 @@ impl Cache {
         // Piece by piece: both together may be 60 MB.
         let mut hash = Sha256::new();
         body.iter().for_each(|part| hash.update(part));
-        let head = format!("{MAGIC} {}\n", hex(&hash.finalize()));
+        let head = format!("{MAGIC} {}\n", encode_hex(&hash.finalize()));
         let [length, text, documents] = body;
         let _ = self.write(&self.beside(Section::Catalogs, key), &[head.as_bytes(), length, text, documents]);
     }

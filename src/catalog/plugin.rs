@@ -27,16 +27,16 @@ impl PluginManifest {
     pub(crate) fn read(text: &str, file: &str) -> (Option<Self>, Vec<Finding>) {
         let manner = CatalogFormat { dialect: CatalogDialect::Claude, named: false, official: false };
         let mut reader = CatalogReader::new(text, file, manner);
-        let Some(top) = reader.open(text) else { return (None, reader.findings) };
+        let Some(top) = reader.open_document(text) else { return (None, reader.findings) };
         let manifest = Self {
-            name: reader.text(&top, "name"),
-            description: reader.text(&top, "description"),
-            version: reader.text(&top, "version"),
-            keywords: reader.words(&top, "keywords"),
-            tags: reader.words(&top, "tags"),
+            name: reader.read_text(&top, "name"),
+            description: reader.read_text(&top, "description"),
+            version: reader.read_text(&top, "version"),
+            keywords: reader.read_words(&top, "keywords"),
+            tags: reader.read_words(&top, "tags"),
             skills: reader.skill_paths(&top),
-            parts: reader.parts(&top),
-            extensions: extensions(top.get("extensions")),
+            parts: reader.declared_parts(&top),
+            extensions: extension_skills(top.get("extensions")),
         };
         let broken = reader.findings.iter().any(|f| f.severity == Severity::Error && f.code == "skills-path");
         ((!broken).then_some(manifest), reader.findings)
@@ -49,14 +49,14 @@ impl PluginManifest {
 }
 
 /// `extensions.<program>.skills`. A path that leads out is none of ours.
-fn extensions(value: Option<Json<'_>>) -> Vec<(String, Vec<String>)> {
-    let programs = value.and_then(Json::object).unwrap_or_default();
+fn extension_skills(value: Option<Json<'_>>) -> Vec<(String, Vec<String>)> {
+    let programs = value.and_then(Json::as_object).unwrap_or_default();
     let named = programs.into_iter().filter_map(|(key, value)| {
         let skills = value.get("skills")?;
-        let texts = skills.list().unwrap_or_else(|| vec![skills]);
+        let texts = skills.as_list().unwrap_or_else(|| vec![skills]);
         let paths: Vec<String> = texts
             .iter()
-            .filter_map(|text| clean_path(&text.text()?).ok())
+            .filter_map(|text| clean_path(&text.as_text()?).ok())
             .filter(|path| !path.is_empty())
             .collect();
         (!paths.is_empty()).then(|| (key.text.into_owned(), paths))
@@ -65,7 +65,7 @@ fn extensions(value: Option<Json<'_>>) -> Vec<(String, Vec<String>)> {
 }
 
 /// The words of [`PARTS`] as a person says them, for one and for several.
-pub(super) fn spoken(part: &str, count: usize) -> String {
+pub(super) fn count_parts(part: &str, count: usize) -> String {
     let word = match part {
         "agents" => "agent",
         "commands" => "command",

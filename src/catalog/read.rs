@@ -82,55 +82,55 @@ const ENTRY_KEYS: [&str; 26] = [
 ];
 
 /// Reads a whole catalogue to use it; `None` when nothing can be made of it. Beside it the errors.
-pub(super) fn to_use(text: &str, file: &str, manner: CatalogFormat) -> (Option<Catalog>, Vec<Finding>) {
+pub(super) fn read_for_use(text: &str, file: &str, manner: CatalogFormat) -> (Option<Catalog>, Vec<Finding>) {
     let mut reader = CatalogReader::new(text, file, manner).errors_only();
-    let catalogue = reader.open(text).and_then(|top| whole(&mut reader, &top));
+    let catalogue = reader.open_document(text).and_then(|top| read_catalog(&mut reader, &top));
     (catalogue, reader.findings)
 }
 
 /// Everything that there is to say of a catalogue.
-pub(super) fn check<'a>(
+pub(super) fn check_text_of<'a>(
     text: &'a str,
     file: &str,
     manner: CatalogFormat,
     is_folder: Option<&'a dyn Fn(&str) -> bool>,
 ) -> Vec<Finding> {
     let mut reader = CatalogReader::new(text, file, manner).with_folders(is_folder);
-    if let Some(top) = reader.open(text) {
-        whole(&mut reader, &top);
+    if let Some(top) = reader.open_document(text) {
+        read_catalog(&mut reader, &top);
     }
     let mut findings = reader.findings;
     findings.sort_by_key(|finding| (finding.line, finding.column));
     findings
 }
 
-fn whole<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> Option<Catalog> {
+fn read_catalog<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> Option<Catalog> {
     if reader.manner.dialect == CatalogDialect::Claude {
-        reader.known(top, &TOP_KEYS, "the catalogue");
+        reader.check_keys_known(top, &TOP_KEYS, "the catalogue");
     }
-    let metadata = top.get("metadata").and_then(|value| reader.members(value));
+    let metadata = top.get("metadata").and_then(|value| reader.open_object(value));
     let mut either = |name: &str| {
-        let inner = metadata.as_ref().and_then(|metadata| reader.text(metadata, name));
-        reader.text(top, name).or(inner)
+        let inner = metadata.as_ref().and_then(|metadata| reader.read_text(metadata, name));
+        reader.read_text(top, name).or(inner)
     };
     let (description, version) = (either("description"), either("version"));
     let root = plugin_root(reader, top, metadata.as_ref());
     let mut catalogue = Catalog {
         name: catalogue_name(reader, top),
-        owner: owner(reader, top),
+        owner: read_owner(reader, top),
         description,
         version,
-        renames: renames(reader, top),
+        renames: read_renames(reader, top),
         plugins: Vec::new(),
     };
-    catalogue.plugins = plugins(reader, top, root.as_deref())?;
+    catalogue.plugins = read_entries(reader, top, root.as_deref())?;
     check_renames(reader, top, &catalogue);
     Some(catalogue)
 }
 
 fn catalogue_name<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> Option<String> {
     let Some(name) = top.get("name") else {
-        reader.say(
+        reader.report_at(
             rules::NAME_MISSING,
             top.at,
             "the catalogue has no `name`",
@@ -138,8 +138,8 @@ fn catalogue_name<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> 
         );
         return None;
     };
-    let Some(text) = name.text() else {
-        reader.say(
+    let Some(text) = name.as_text() else {
+        reader.report_at(
             rules::NAME_MISSING,
             name.offset(),
             format!("`name` is {}, but should be text", name.kind()),
@@ -149,11 +149,11 @@ fn catalogue_name<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> 
     };
     if !is_kebab(&text) {
         let message = format!("the name `{text}` is not in kebab case");
-        reader.say(rules::NAME_INVALID, name.offset(), message, "use a-z, 0-9 and single hyphens");
+        reader.report_at(rules::NAME_INVALID, name.offset(), message, "use a-z, 0-9 and single hyphens");
     }
     if !reader.manner.official && is_reserved(&text) {
         let message = format!("the name `{text}` is reserved for marketplaces of Anthropic");
-        reader.say(rules::NAME_RESERVED, name.offset(), message, "other clients refuse it from anybody else");
+        reader.report_at(rules::NAME_RESERVED, name.offset(), message, "other clients refuse it from anybody else");
     }
     Some(text.into_owned())
 }
@@ -164,22 +164,22 @@ fn is_kebab(text: &str) -> bool {
     text.split('-').all(word)
 }
 
-fn owner<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> Option<String> {
+fn read_owner<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> Option<String> {
     let Some(value) = top.get("owner") else {
         if reader.manner.dialect == CatalogDialect::Claude {
             let help = "add `\"owner\": {\"name\": \"…\"}`";
-            reader.say(rules::OWNER_MISSING, top.at, "the catalogue has no `owner`", help);
+            reader.report_at(rules::OWNER_MISSING, top.at, "the catalogue has no `owner`", help);
         }
         return None;
     };
-    let Some(owner) = reader.members(value) else {
+    let Some(owner) = reader.open_object(value) else {
         let message = format!("`owner` is {}, but should be an object with a `name`", value.kind());
-        reader.say(rules::OWNER_TYPE, value.offset(), message, "");
+        reader.report_at(rules::OWNER_TYPE, value.offset(), message, "");
         return None;
     };
-    let name = owner.get("name").and_then(Json::text);
+    let name = owner.get("name").and_then(Json::as_text);
     if name.is_none() {
-        reader.say(rules::OWNER_TYPE, value.offset(), "`owner` has no `name`", "");
+        reader.report_at(rules::OWNER_TYPE, value.offset(), "`owner` has no `name`", "");
     }
     name.map(|name| name.into_owned())
 }
@@ -194,25 +194,33 @@ fn plugin_root<'a>(
         Some(root) => (metadata, root),
         None => (None, top.get("pluginRoot")?),
     };
-    let text = reader.text(members.unwrap_or(top), "pluginRoot")?;
+    let text = reader.read_text(members.unwrap_or(top), "pluginRoot")?;
     match clean_path(&text) {
         Ok(path) => Some(path),
         Err(reason) => {
-            reader.say(rules::PLUGIN_ROOT, root.offset(), format!("`pluginRoot` `{text}` {reason}"), "");
+            reader.report_at(
+                rules::PLUGIN_ROOT,
+                root.offset(),
+                format!("`pluginRoot` `{text}` {reason}"),
+                "",
+            );
             None
         }
     }
 }
 
-fn renames<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> BTreeMap<String, Option<String>> {
+fn read_renames<'a>(
+    reader: &mut CatalogReader<'a>,
+    top: &JsonMembers<'a>,
+) -> BTreeMap<String, Option<String>> {
     let Some(value) = top.get("renames") else { return BTreeMap::new() };
-    let Some(members) = reader.members(value) else {
+    let Some(members) = reader.open_object(value) else {
         reader.wrong_type(value, "renames", "an object of old names and new ones");
         return BTreeMap::new();
     };
     let mut renames = BTreeMap::new();
     for (key, value) in &members.pairs {
-        match value.text() {
+        match value.as_text() {
             Some(text) => renames.insert(key.text.to_string(), Some(text.into_owned())),
             None if value.is_null() => renames.insert(key.text.to_string(), None),
             None => {
@@ -226,7 +234,7 @@ fn renames<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> BTreeMa
 
 /// Every old name must lead to an entry, to null, or at least to an end.
 fn check_renames<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>, catalogue: &Catalog) {
-    let Some(members) = top.get("renames").and_then(Json::object) else { return };
+    let Some(members) = top.get("renames").and_then(Json::as_object) else { return };
     let entries: BTreeSet<&str> = catalogue.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
     for (key, _) in members {
         let (mut now, mut seen) = (key.text.to_string(), BTreeSet::new());
@@ -247,61 +255,70 @@ fn check_renames<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>, cata
             }
         };
         if let Some((rule, message)) = end {
-            reader.say(rule, key.offset, message, "");
+            reader.report_at(rule, key.offset, message, "");
         }
     }
 }
 
-fn plugins<'a>(
+fn read_entries<'a>(
     reader: &mut CatalogReader<'a>,
     top: &JsonMembers<'a>,
     root: Option<&str>,
 ) -> Option<Vec<CatalogEntry>> {
     let Some(value) = top.get("plugins") else {
-        reader.say(rules::PLUGINS_MISSING, top.at, "the catalogue has no `plugins`", "add a list of entries");
+        reader.report_at(
+            rules::PLUGINS_MISSING,
+            top.at,
+            "the catalogue has no `plugins`",
+            "add a list of entries",
+        );
         return None;
     };
-    let Some(items) = value.list() else {
+    let Some(items) = value.as_list() else {
         let message = format!("`plugins` is {}, but should be a list", value.kind());
-        reader.say(rules::PLUGINS_TYPE, value.offset(), message, "");
+        reader.report_at(rules::PLUGINS_TYPE, value.offset(), message, "");
         return None;
     };
     let mut plugins: Vec<CatalogEntry> = Vec::with_capacity(items.len());
     let mut names = BTreeMap::new();
     for item in items {
-        let Some(plugin) = entry(reader, item, root) else { continue };
+        let Some(plugin) = read_entry(reader, item, root) else { continue };
         if let Some(line) = names.insert(plugin.name.clone(), reader.line_of(item.offset())) {
             let message = format!("duplicate entry `{}`, first on line {line}", plugin.name);
-            reader.say(rules::ENTRY_DUPLICATE, item.offset(), message, "give one of them another name");
+            reader.report_at(rules::ENTRY_DUPLICATE, item.offset(), message, "give one of them another name");
         }
         plugins.push(plugin);
     }
     Some(plugins)
 }
 
-fn entry<'a>(reader: &mut CatalogReader<'a>, item: Json<'a>, root: Option<&str>) -> Option<CatalogEntry> {
+fn read_entry<'a>(
+    reader: &mut CatalogReader<'a>,
+    item: Json<'a>,
+    root: Option<&str>,
+) -> Option<CatalogEntry> {
     let from = reader.findings.len();
-    let Some(members) = reader.members(item) else {
+    let Some(members) = reader.open_object(item) else {
         let message = format!("an entry is {}, but should be an object", item.kind());
-        reader.say(rules::ENTRY_TYPE, item.offset(), message, "");
+        reader.report_at(rules::ENTRY_TYPE, item.offset(), message, "");
         return None;
     };
-    reader.known(&members, &ENTRY_KEYS, "the entry");
+    reader.check_keys_known(&members, &ENTRY_KEYS, "the entry");
     // Without a name it can do nothing, but what else is wrong with it is told all the same.
     let name = entry_name(reader, &members);
-    let source = source::read(reader, &members, root);
+    let source = source::read_source(reader, &members, root);
     let mut plugin = CatalogEntry {
         name: name.clone().unwrap_or_default(),
-        description: reader.text(&members, "description"),
-        version: reader.text(&members, "version"),
-        author: reader.person(&members, "author"),
-        category: reader.text(&members, "category"),
-        tags: reader.words(&members, "tags"),
-        keywords: reader.words(&members, "keywords"),
-        homepage: reader.text(&members, "homepage"),
-        strict: strict(reader, &members),
+        description: reader.read_text(&members, "description"),
+        version: reader.read_text(&members, "version"),
+        author: reader.read_person(&members, "author"),
+        category: reader.read_text(&members, "category"),
+        tags: reader.read_words(&members, "tags"),
+        keywords: reader.read_words(&members, "keywords"),
+        homepage: reader.read_text(&members, "homepage"),
+        strict: read_strict(reader, &members),
         skills: reader.skill_paths(&members),
-        parts: reader.parts(&members),
+        parts: reader.declared_parts(&members),
         source,
         notes: Vec::new(),
         fault: None,
@@ -321,28 +338,28 @@ fn check_folders<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, 
     };
     if !is_folder(root) {
         let message = format!("the folder `{root}` of the source does not exist");
-        reader.say(rules::SOURCE_GONE, members.value_at("source"), message, "");
+        reader.report_at(rules::SOURCE_GONE, members.value_at("source"), message, "");
         return;
     }
-    let listed = plugin.skills.as_ref().and_then(|_| reader.texts(members, "skills", true));
+    let listed = plugin.skills.as_ref().and_then(|_| reader.read_texts(members, "skills", true));
     for (text, offset) in listed.unwrap_or_default() {
         let Ok(path) = clean_path(&text) else { continue };
         let parts: Vec<&str> =
             [root, &path].into_iter().map(String::as_str).filter(|p| !p.is_empty()).collect();
         if !is_folder(&parts.join("/")) {
             let message = format!("the folder `{}` of `skills` does not exist", parts.join("/"));
-            reader.say(rules::SKILLS_GONE, offset, message, "");
+            reader.report_at(rules::SKILLS_GONE, offset, message, "");
         }
     }
 }
 
 fn entry_name<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Option<String> {
     let Some(value) = members.get("name") else {
-        reader.say(rules::ENTRY_NAME, members.at, "an entry has no `name`", "");
+        reader.report_at(rules::ENTRY_NAME, members.at, "an entry has no `name`", "");
         return None;
     };
-    let Some(name) = value.text().filter(|name| !name.trim().is_empty()) else {
-        reader.say(
+    let Some(name) = value.as_text().filter(|name| !name.trim().is_empty()) else {
+        reader.report_at(
             rules::ENTRY_NAME,
             value.offset(),
             "the `name` of an entry should be text that is not empty",
@@ -352,14 +369,14 @@ fn entry_name<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> 
     };
     if !is_kebab(&name) {
         let message = format!("the name `{name}` of an entry is not in kebab case");
-        reader.say(rules::NAME_INVALID, value.offset(), message, "use a-z, 0-9 and single hyphens");
+        reader.report_at(rules::NAME_INVALID, value.offset(), message, "use a-z, 0-9 and single hyphens");
     }
     Some(name.into_owned())
 }
 
-fn strict<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> bool {
+fn read_strict<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> bool {
     let Some(value) = members.get("strict") else { return true };
-    value.boolean().unwrap_or_else(|| {
+    value.as_bool().unwrap_or_else(|| {
         reader.wrong_type(value, "strict", "true or false");
         true
     })

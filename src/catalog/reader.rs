@@ -52,11 +52,11 @@ impl<'a> CatalogReader<'a> {
 
     /// The line that a byte of the text stands in.
     pub(super) fn line_of(&self, offset: usize) -> usize {
-        self.lines.at(offset).0
+        self.lines.line_and_column(offset).0
     }
 
     /// Notes a break of `rule` at a byte of the text.
-    pub(super) fn say(
+    pub(super) fn report_at(
         &mut self,
         rule: CatalogRule,
         offset: usize,
@@ -66,15 +66,15 @@ impl<'a> CatalogReader<'a> {
         if self.is_passed_over(rule) {
             return;
         }
-        let (line, column) = self.lines.at(offset);
-        self.note(rule, line, column, message.as_ref(), help.as_ref());
+        let (line, column) = self.lines.line_and_column(offset);
+        self.add_finding(rule, line, column, message.as_ref(), help.as_ref());
     }
 
     fn is_passed_over(&self, rule: CatalogRule) -> bool {
         self.errors_only && rule.severity != Severity::Error && rule.code != rules::SOURCE_SHAPE.code
     }
 
-    fn note(&mut self, rule: CatalogRule, line: usize, column: usize, message: &str, help: &str) {
+    fn add_finding(&mut self, rule: CatalogRule, line: usize, column: usize, message: &str, help: &str) {
         if self.is_passed_over(rule) {
             return;
         }
@@ -90,17 +90,17 @@ impl<'a> CatalogReader<'a> {
     }
 
     /// The whole text as an object.
-    pub(super) fn open(&mut self, text: &'a str) -> Option<JsonMembers<'a>> {
+    pub(super) fn open_document(&mut self, text: &'a str) -> Option<JsonMembers<'a>> {
         if text.len() as u64 > MAX_BYTES {
             let message = format!("{} bytes; the limit for a catalogue is {MAX_BYTES}", text.len());
-            self.note(rules::TOO_LARGE, 1, 1, &message, "");
+            self.add_finding(rules::TOO_LARGE, 1, 1, &message, "");
             return None;
         }
         match Json::parse(text) {
             Ok(json) => {
-                let members = self.members(json);
+                let members = self.open_object(json);
                 if members.is_none() {
-                    self.say(
+                    self.report_at(
                         rules::NOT_AN_OBJECT,
                         json.offset(),
                         format!("the file is {}, not an object", json.kind()),
@@ -110,7 +110,7 @@ impl<'a> CatalogReader<'a> {
                 members
             }
             Err(fault) => {
-                self.note(
+                self.add_finding(
                     rules::NOT_JSON,
                     fault.line,
                     fault.column,
@@ -123,13 +123,13 @@ impl<'a> CatalogReader<'a> {
     }
 
     /// The members of an object, a key that is there twice reported.
-    pub(super) fn members(&mut self, json: Json<'a>) -> Option<JsonMembers<'a>> {
-        let pairs = json.object()?;
+    pub(super) fn open_object(&mut self, json: Json<'a>) -> Option<JsonMembers<'a>> {
+        let pairs = json.as_object()?;
         let mut seen = BTreeSet::new();
         for (key, _) in &pairs {
             if !seen.insert(key.text.as_ref()) {
                 let message = format!("duplicate key `{}`", key.text);
-                self.say(
+                self.report_at(
                     rules::KEY_DUPLICATE,
                     key.offset,
                     message,
@@ -141,20 +141,20 @@ impl<'a> CatalogReader<'a> {
     }
 
     /// Reports keys that nothing here knows.
-    pub(super) fn known(&mut self, members: &JsonMembers<'a>, known: &[&str], what: &str) {
+    pub(super) fn check_keys_known(&mut self, members: &JsonMembers<'a>, known: &[&str], what: &str) {
         for (key, _) in &members.pairs {
             let text = key.text.as_ref();
             if !known.contains(&text) && !PARTS.contains(&text) && !text.starts_with("x-") {
                 let message = format!("{what} has the unknown key `{text}`");
-                self.say(rules::KEY_UNKNOWN, key.offset, message, "it has no effect; is it misspelt?");
+                self.report_at(rules::KEY_UNKNOWN, key.offset, message, "it has no effect; is it misspelt?");
             }
         }
     }
 
     /// A text that may be absent.
-    pub(super) fn text(&mut self, members: &JsonMembers<'a>, name: &str) -> Option<String> {
+    pub(super) fn read_text(&mut self, members: &JsonMembers<'a>, name: &str) -> Option<String> {
         let value = members.get(name)?;
-        let text = value.text();
+        let text = value.as_text();
         if text.is_none() {
             self.wrong_type(value, name, "a text");
         }
@@ -163,22 +163,22 @@ impl<'a> CatalogReader<'a> {
 
     pub(super) fn wrong_type(&mut self, value: Json<'a>, name: &str, wanted: &str) {
         let message = format!("`{name}` is {}, but should be {wanted}", value.kind());
-        self.say(rules::WRONG_TYPE, value.offset(), message, "");
+        self.report_at(rules::WRONG_TYPE, value.offset(), message, "");
     }
 
     /// A list of texts that may be absent; a text alone counts as a list of one where
     /// `single` says so.
-    pub(super) fn texts(
+    pub(super) fn read_texts(
         &mut self,
         members: &JsonMembers<'a>,
         name: &str,
         single: bool,
     ) -> Option<Vec<(String, usize)>> {
         let value = members.get(name)?;
-        if let Some(text) = value.text().filter(|_| single) {
+        if let Some(text) = value.as_text().filter(|_| single) {
             return Some(vec![(text.into_owned(), value.offset())]);
         }
-        let Some(items) = value.list() else {
+        let Some(items) = value.as_list() else {
             self.wrong_type(
                 value,
                 name,
@@ -188,7 +188,7 @@ impl<'a> CatalogReader<'a> {
         };
         let mut texts = Vec::new();
         for item in items {
-            match item.text() {
+            match item.as_text() {
                 Some(text) => texts.push((text.into_owned(), item.offset())),
                 None => self.wrong_type(item, name, "a list of texts"),
             }
@@ -196,30 +196,35 @@ impl<'a> CatalogReader<'a> {
         Some(texts)
     }
 
-    pub(super) fn words(&mut self, members: &JsonMembers<'a>, name: &str) -> Vec<String> {
-        if let Some(value) = members.get(name).filter(|value| value.text().is_some()) {
+    pub(super) fn read_words(&mut self, members: &JsonMembers<'a>, name: &str) -> Vec<String> {
+        if let Some(value) = members.get(name).filter(|value| value.as_text().is_some()) {
             let message = format!("`{name}` is a text, but should be a list of texts");
-            self.say(rules::LIST_EXPECTED, value.offset(), message, "some clients refuse it: write a list");
+            self.report_at(
+                rules::LIST_EXPECTED,
+                value.offset(),
+                message,
+                "some clients refuse it: write a list",
+            );
         }
-        self.texts(members, name, true).unwrap_or_default().into_iter().map(|(text, _)| text).collect()
+        self.read_texts(members, name, true).unwrap_or_default().into_iter().map(|(text, _)| text).collect()
     }
 
     /// `skills`: paths below the plugin. Not one of them may lead out.
     pub(super) fn skill_paths(&mut self, members: &JsonMembers<'a>) -> Option<Vec<String>> {
         let value = members.get("skills")?;
-        let sound = |item: &Json<'_>| item.text().is_some();
-        if !sound(&value) && !value.list().is_some_and(|items| items.iter().all(sound)) {
+        let sound = |item: &Json<'_>| item.as_text().is_some();
+        if !sound(&value) && !value.as_list().is_some_and(|items| items.iter().all(sound)) {
             let message = "`skills` should be a path or a list of paths";
-            self.say(rules::SKILLS_PATH, value.offset(), message, "ignoring it would install other skills");
+            self.report_at(rules::SKILLS_PATH, value.offset(), message, "ignoring it would install other skills");
             return None;
         }
         let mut paths = Vec::new();
-        for (text, offset) in self.texts(members, "skills", true)? {
+        for (text, offset) in self.read_texts(members, "skills", true)? {
             match clean_path(&text) {
                 Ok(path) => paths.push(path),
                 Err(reason) => {
                     let message = format!("the path `{text}` in `skills` {reason}");
-                    self.say(
+                    self.report_at(
                         rules::SKILLS_PATH,
                         offset,
                         message,
@@ -232,13 +237,13 @@ impl<'a> CatalogReader<'a> {
     }
 
     /// A name alone, or an object with one.
-    pub(super) fn person(&mut self, members: &JsonMembers<'a>, name: &str) -> Option<String> {
+    pub(super) fn read_person(&mut self, members: &JsonMembers<'a>, name: &str) -> Option<String> {
         let value = members.get(name)?;
-        if let Some(text) = value.text() {
+        if let Some(text) = value.as_text() {
             return Some(text.into_owned());
         }
-        match self.members(value) {
-            Some(person) => self.text(&person, "name"),
+        match self.open_object(value) {
+            Some(person) => self.read_text(&person, "name"),
             None => {
                 self.wrong_type(value, name, "a name or an object with a `name`");
                 None
@@ -247,7 +252,7 @@ impl<'a> CatalogReader<'a> {
     }
 
     /// The parts that are declared beside skills.
-    pub(super) fn parts(&self, members: &JsonMembers<'a>) -> Vec<&'static str> {
+    pub(super) fn declared_parts(&self, members: &JsonMembers<'a>) -> Vec<&'static str> {
         let full = |part: &&str| members.get(part).is_some_and(|value| !is_empty(value));
         PARTS.iter().copied().filter(full).collect()
     }
@@ -270,8 +275,8 @@ impl<'a> CatalogReader<'a> {
 
 fn is_empty(value: Json<'_>) -> bool {
     value.is_null()
-        || value.list().is_some_and(|list| list.is_empty())
-        || value.object().is_some_and(|object| object.is_empty())
+        || value.as_list().is_some_and(|list| list.is_empty())
+        || value.as_object().is_some_and(|object| object.is_empty())
 }
 
 /// The members of one object.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::plugin::spoken;
+use super::plugin::count_parts;
 use super::{CatalogEntry, PluginManifest};
 use crate::discover;
 use crate::error::{Error, Result, error, printable};
@@ -64,7 +64,7 @@ impl EntrySkills {
 ///
 /// # Errors
 /// `Invalid` for an entry with `strict: false` whose `plugin.json` declares parts too.
-pub(crate) fn resolve(
+pub(crate) fn resolve_skills(
     plugin: &CatalogEntry,
     manifest: Option<&PluginManifest>,
     scan: EntryScan<'_>,
@@ -81,18 +81,21 @@ pub(crate) fn resolve(
     let listed: Vec<&String> = plugin.skills.iter().flatten().chain(own.into_iter().flatten()).collect();
     let mut found = SkillFinder { scan, folders: BTreeSet::new(), missing: BTreeSet::new() };
     for path in &listed {
-        found.listed(path);
+        found.take_listed(path);
     }
     let whole = |path: &&String| path.is_empty() || path.as_str() == "skills";
     let specific =
         plugin.skills.as_ref().is_some_and(|skills| !skills.is_empty()) && !listed.iter().any(whole);
     if !(scan.is_marketplace && specific && !found.folders.is_empty()) {
-        found.below(&found.at("skills"));
+        found.take_skills_below(&found.path_in_tree("skills"));
     }
     let extensions = manifest.filter(|_| plugin.strict).map_or(&[][..], |manifest| &manifest.extensions);
-    extensions.iter().flat_map(|(_, paths)| paths).for_each(|path| found.extension(path));
-    if found.folders.is_empty() && listed.is_empty() && !scan.listing.has_folder(&found.at("skills")) {
-        found.single(scan.root);
+    extensions.iter().flat_map(|(_, paths)| paths).for_each(|path| found.take_extension(path));
+    if found.folders.is_empty()
+        && listed.is_empty()
+        && !scan.listing.has_folder(&found.path_in_tree("skills"))
+    {
+        found.take_skill_at(scan.root);
     }
     Ok(found.into_resolution(plugin, manifest))
 }
@@ -105,7 +108,7 @@ struct SkillFinder<'a> {
 
 impl SkillFinder<'_> {
     /// A path of the plugin as a path of the tree.
-    fn at(&self, path: &str) -> String {
+    fn path_in_tree(&self, path: &str) -> String {
         match (self.scan.root, path) {
             ("", path) => path.to_owned(),
             (root, "") => root.to_owned(),
@@ -114,26 +117,29 @@ impl SkillFinder<'_> {
     }
 
     /// A listed path: a skill, or a folder of skills.
-    fn listed(&mut self, path: &str) {
-        let path = self.at(path);
-        if !self.single(&path) && !self.below(&path) {
+    fn take_listed(&mut self, path: &str) {
+        let path = self.path_in_tree(path);
+        if !self.take_skill_at(&path) && !self.take_skills_below(&path) {
             self.missing.insert(path);
         }
     }
 
     /// A path that is listed for another program: in the plugin, or where its build takes it from.
-    fn extension(&mut self, path: &str) {
+    fn take_extension(&mut self, path: &str) {
         let outside = match self.scan.top {
             "" => path.to_owned(),
             top => format!("{top}/{path}"),
         };
-        let inside = self.at(path);
-        let _ = self.single(&inside) || self.below(&inside) || self.single(&outside) || self.below(&outside);
+        let inside = self.path_in_tree(path);
+        let _ = self.take_skill_at(&inside)
+            || self.take_skills_below(&inside)
+            || self.take_skill_at(&outside)
+            || self.take_skills_below(&outside);
     }
 
     /// Takes the folder itself, if it is a skill.
-    fn single(&mut self, folder: &str) -> bool {
-        let Some(real) = follow(self.scan.listing, folder) else { return false };
+    fn take_skill_at(&mut self, folder: &str) -> bool {
+        let Some(real) = follow_links(self.scan.listing, folder) else { return false };
         let found = is_skill(self.scan.listing, &real);
         if found {
             self.folders.insert(real);
@@ -142,21 +148,25 @@ impl SkillFinder<'_> {
     }
 
     /// Takes the skills that lie directly below a folder.
-    fn below(&mut self, folder: &str) -> bool {
-        let Some(real) = follow(self.scan.listing, folder) else { return false };
+    fn take_skills_below(&mut self, folder: &str) -> bool {
+        let Some(real) = follow_links(self.scan.listing, folder) else { return false };
         let mut any = false;
-        for name in self.names(&real) {
+        for name in self.names_in_folder(&real) {
             let path = if real.is_empty() { name } else { format!("{real}/{name}") };
-            any |= self.single(&path);
+            any |= self.take_skill_at(&path);
         }
         any
     }
 
     /// The names of what lies directly in a folder.
-    fn names(&self, folder: &str) -> BTreeSet<String> {
+    fn names_in_folder(&self, folder: &str) -> BTreeSet<String> {
         let skip = if folder.is_empty() { 0 } else { folder.len() + 1 };
-        let inner =
-            self.scan.listing.below(folder).iter().filter_map(|entry| entry.path.as_str().get(skip..));
+        let inner = self
+            .scan
+            .listing
+            .entries_below(folder)
+            .iter()
+            .filter_map(|entry| entry.path.as_str().get(skip..));
         inner.filter_map(|path| path.split('/').next()).map(str::to_owned).collect()
     }
 
@@ -164,29 +174,29 @@ impl SkillFinder<'_> {
         let mut resolution = EntrySkills {
             folders: self.folders.iter().cloned().collect(),
             missing: self.missing.iter().cloned().collect(),
-            instead: self.instead(plugin, manifest),
+            instead: self.other_parts(plugin, manifest),
             reason: None,
         };
         if resolution.folders.is_empty() {
-            resolution.reason = self.reason(manifest);
+            resolution.reason = self.why_without_skills(manifest);
             if resolution.instead.is_empty() && resolution.missing.is_empty() {
-                resolution.reason = resolution.reason.or_else(|| self.contents());
+                resolution.reason = resolution.reason.or_else(|| self.describe_contents());
             }
         }
         resolution
     }
 
     /// What the plugin has beside skills, by its folders, its files and its declarations.
-    fn instead(&self, plugin: &CatalogEntry, manifest: Option<&PluginManifest>) -> Vec<String> {
+    fn other_parts(&self, plugin: &CatalogEntry, manifest: Option<&PluginManifest>) -> Vec<String> {
         let listing = self.scan.listing;
         let declared = |part: &str| {
             plugin.parts.contains(&part) || manifest.is_some_and(|manifest| manifest.parts.contains(&part))
         };
         let files = |folder: &str| {
-            let folder = self.at(folder);
-            listing.below(&folder).iter().filter(|e| e.path.name().ends_with(".md")).count()
+            let folder = self.path_in_tree(folder);
+            listing.entries_below(&folder).iter().filter(|e| e.path.name().ends_with(".md")).count()
         };
-        let there = |file: &str| usize::from(listing.get(&self.at(file)).is_some());
+        let there = |file: &str| usize::from(listing.get(&self.path_in_tree(file)).is_some());
         let counts = [
             ("agents", files("agents")),
             ("commands", files("commands")),
@@ -196,10 +206,10 @@ impl SkillFinder<'_> {
             ("outputStyles", files("output-styles")),
         ];
         let counted = counts.into_iter().map(|(part, count)| (part, count.max(usize::from(declared(part)))));
-        counted.filter(|(_, count)| *count > 0).map(|(part, count)| spoken(part, count)).collect()
+        counted.filter(|(_, count)| *count > 0).map(|(part, count)| count_parts(part, count)).collect()
     }
 
-    fn reason(&self, manifest: Option<&PluginManifest>) -> Option<String> {
+    fn why_without_skills(&self, manifest: Option<&PluginManifest>) -> Option<String> {
         if !self.scan.root.is_empty() && !self.scan.listing.has_folder(self.scan.root) {
             return Some(format!("there is no folder `{}`", self.scan.root));
         }
@@ -210,7 +220,7 @@ impl SkillFinder<'_> {
                 crate::text::count_noun(paths.len(), "skill")
             ));
         }
-        let elsewhere = discover::skills(self.scan.listing, self.scan.root);
+        let elsewhere = discover::find_skills(self.scan.listing, self.scan.root);
         let offered: Vec<_> = elsewhere.iter().filter(|found| found.offered).collect();
         let first = offered.first()?;
         Some(format!(
@@ -224,8 +234,8 @@ impl SkillFinder<'_> {
     }
 
     /// What lies in the plugin's folder, for one of which nothing else can be said.
-    fn contents(&self) -> Option<String> {
-        let names = self.names(self.scan.root);
+    fn describe_contents(&self) -> Option<String> {
+        let names = self.names_in_folder(self.scan.root);
         let some: Vec<String> = names.iter().take(SHOWN).map(|name| printable(name, false)).collect();
         let more = if names.len() > SHOWN { " and more" } else { "" };
         (!some.is_empty()).then(|| format!("its folder holds {}{more}", some.join(", ")))
@@ -242,7 +252,7 @@ fn is_skill(listing: &Listing, folder: &str) -> bool {
 
 /// The real folder behind a path, every link of the tree on the way followed; `None` where
 /// one leaves the tree or they lead in a circle.
-fn follow(listing: &Listing, path: &str) -> Option<String> {
+fn follow_links(listing: &Listing, path: &str) -> Option<String> {
     let mut path = path.to_owned();
     for _ in 0..=MAX_LINKS {
         let Some((link, rest, target)) = first_link(listing, &path) else { return Some(path) };

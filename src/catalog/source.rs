@@ -106,7 +106,7 @@ impl EntrySource {
     /// # Errors
     /// `Invalid` for addresses that are not understood or not allowed to come out of a
     /// catalogue.
-    pub(crate) fn want(&self, local: bool) -> Result<EntryRequirement> {
+    pub(crate) fn to_requirement(&self, local: bool) -> Result<EntryRequirement> {
         let elsewhere = |request: Request, integrity: &Option<Digest>| EntryRequirement::Elsewhere {
             request: Box::new(request),
             integrity: integrity.clone(),
@@ -114,10 +114,10 @@ impl EntrySource {
         Ok(match self {
             Self::Relative { path } => EntryRequirement::Inside(path.clone()),
             Self::Github { repo, path, at } => {
-                elsewhere(git(&format!("github:{repo}"), path, at, local)?, &None)
+                elsewhere(git_request(&format!("github:{repo}"), path, at, local)?, &None)
             }
-            Self::Git { url, path, at } => elsewhere(git(url, path, at, local)?, &None),
-            Self::Archive { url, sha256 } => elsewhere(archive(url, local)?, sha256),
+            Self::Git { url, path, at } => elsewhere(git_request(url, path, at, local)?, &None),
+            Self::Archive { url, sha256 } => elsewhere(archive_request(url, local)?, sha256),
             Self::Manifest { url, sha256 } => {
                 let source = Source::Archive { location: url.clone() };
                 elsewhere(of_host(source, local)?, &Some(sha256.clone()))
@@ -134,7 +134,7 @@ fn of_host(source: Source, local: bool) -> Result<Request> {
     Ok(Request { source, reference: Reference::Default, subdirectory: None, skill: None })
 }
 
-fn git(address: &str, path: &Option<String>, at: &GitRevision, local: bool) -> Result<Request> {
+fn git_request(address: &str, path: &Option<String>, at: &GitRevision, local: bool) -> Result<Request> {
     let shown = printable(address, false);
     let request = Request::parse(address).map_err(|e| of_catalogue(e, &shown))?;
     if !request.source.is_git() {
@@ -144,10 +144,10 @@ fn git(address: &str, path: &Option<String>, at: &GitRevision, local: bool) -> R
     let sha = at.sha.as_ref().map(Sha::as_str);
     let reference = at.reference.as_deref().filter(|_| sha.is_none());
     let path = path.as_deref().filter(|path| !path.is_empty());
-    request.with(reference, sha, path).map_err(|e| of_catalogue(e, &shown))
+    request.with_flags(reference, sha, path).map_err(|e| of_catalogue(e, &shown))
 }
 
-fn archive(url: &str, local: bool) -> Result<Request> {
+fn archive_request(url: &str, local: bool) -> Result<Request> {
     let shown = printable(url, false);
     let request = Request::parse(url).map_err(|e| of_catalogue(e, &shown))?;
     if !matches!(request.source, Source::Archive { .. }) {
@@ -192,23 +192,23 @@ fn is_scp(address: &str) -> bool {
 }
 
 /// Reads the `source` of an entry, with `ref` and `sha` beside it; `root` is `pluginRoot`.
-pub(super) fn read<'a>(
+pub(super) fn read_source<'a>(
     reader: &mut CatalogReader<'a>,
     entry: &JsonMembers<'a>,
     root: Option<&str>,
 ) -> Option<EntrySource> {
     let Some(value) = entry.get("source") else {
-        reader.say(rules::SOURCE_MISSING, entry.at, "the entry has no `source`", "");
+        reader.report_at(rules::SOURCE_MISSING, entry.at, "the entry has no `source`", "");
         return None;
     };
-    let beside = revision(reader, entry);
-    let source = match value.text() {
-        Some(text) => plain(reader, value, &text, root, beside.clone())?,
-        None => match reader.members(value) {
-            Some(members) => object(reader, value, &members, beside.clone())?,
+    let beside = read_revision(reader, entry);
+    let source = match value.as_text() {
+        Some(text) => read_source_text(reader, value, &text, root, beside.clone())?,
+        None => match reader.open_object(value) {
+            Some(members) => read_source_object(reader, value, &members, beside.clone())?,
             None => {
                 let message = format!("`source` is {}, but should be text or an object", value.kind());
-                reader.say(rules::SOURCE_TYPE, value.offset(), message, "");
+                reader.report_at(rules::SOURCE_TYPE, value.offset(), message, "");
                 return None;
             }
         },
@@ -216,41 +216,50 @@ pub(super) fn read<'a>(
     let is_git = matches!(source, EntrySource::Git { .. } | EntrySource::Github { .. });
     if !is_git && beside != GitRevision::default() {
         let message = "`ref` or `sha` is set for a source that has no commits";
-        reader.say(rules::SOURCE_PIN, value.offset(), message, "use a git source, or remove them");
+        reader.report_at(rules::SOURCE_PIN, value.offset(), message, "use a git source, or remove them");
         return None;
     }
     if !source.is_pinned() {
         let message = format!("the {} source of the entry is not pinned", source.kind());
-        reader.say(rules::SOURCE_FLOATS, value.offset(), message, "add `sha` (git) or `sha256` (archive)");
+        reader.report_at(
+            rules::SOURCE_FLOATS,
+            value.offset(),
+            message,
+            "add `sha` (git) or `sha256` (archive)",
+        );
     }
     Some(source)
 }
 
 /// A text that says which state is meant. Of another type it is no pin that could be passed
 /// over.
-fn pin<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, name: &str) -> Option<String> {
+fn read_pinning_key<'a>(
+    reader: &mut CatalogReader<'a>,
+    members: &JsonMembers<'a>,
+    name: &str,
+) -> Option<String> {
     let value = members.get(name)?;
-    let text = value.text();
+    let text = value.as_text();
     if text.is_none() {
         let message = format!("`{name}` is {}, but should be text", value.kind());
-        reader.say(rules::SOURCE_PIN, value.offset(), message, "ignoring it would unpin the entry");
+        reader.report_at(rules::SOURCE_PIN, value.offset(), message, "ignoring it would unpin the entry");
     }
     text.map(|text| text.into_owned())
 }
 
-fn revision<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> GitRevision {
-    let reference = pin(reader, members, "ref");
+fn read_revision<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> GitRevision {
+    let reference = read_pinning_key(reader, members, "ref");
     let Some(sha) = members.get("sha") else { return GitRevision { reference, sha: None } };
-    let parsed = sha.text().and_then(|text| text.parse::<Sha>().ok());
+    let parsed = sha.as_text().and_then(|text| text.parse::<Sha>().ok());
     if parsed.is_none() {
         let message = "`sha` is not a full commit sha of 40 hex digits";
-        reader.say(rules::SOURCE_SHA, sha.offset(), message, "a short or misspelt sha pins nothing");
+        reader.report_at(rules::SOURCE_SHA, sha.offset(), message, "a short or misspelt sha pins nothing");
     }
     GitRevision { reference, sha: parsed }
 }
 
 /// A source that is a text: a path, a name below `pluginRoot`, or an address.
-fn plain<'a>(
+fn read_source_text<'a>(
     reader: &mut CatalogReader<'a>,
     value: Json<'a>,
     text: &str,
@@ -272,7 +281,7 @@ fn plain<'a>(
     }
     if !text.starts_with("./") && text != "." && !(bare && root.is_some()) {
         let message = format!("the path `{text}` does not begin with `./`");
-        reader.say(
+        reader.report_at(
             rules::SOURCE_SHAPE,
             value.offset(),
             message,
@@ -287,7 +296,7 @@ fn path_at<'a>(reader: &mut CatalogReader<'a>, value: Json<'a>, text: &str) -> O
         Ok(path) => Some(path),
         Err(reason) => {
             let message = format!("the path `{text}` of the source {reason}");
-            reader.say(
+            reader.report_at(
                 rules::SOURCE_PATH,
                 value.offset(),
                 message,
@@ -298,14 +307,14 @@ fn path_at<'a>(reader: &mut CatalogReader<'a>, value: Json<'a>, text: &str) -> O
     }
 }
 
-fn object<'a>(
+fn read_source_object<'a>(
     reader: &mut CatalogReader<'a>,
     value: Json<'a>,
     members: &JsonMembers<'a>,
     beside: GitRevision,
 ) -> Option<EntrySource> {
-    let Some(kind) = members.get("source").and_then(Json::text) else {
-        reader.say(
+    let Some(kind) = members.get("source").and_then(Json::as_text) else {
+        reader.report_at(
             rules::SOURCE_TYPE,
             value.offset(),
             "the source has no type",
@@ -321,7 +330,7 @@ fn object<'a>(
         "local" => &["source", "path"],
         "command" => {
             let message = "the source runs a command, which is refused";
-            reader.say(
+            reader.report_at(
                 rules::SOURCE_COMMAND,
                 value.offset(),
                 message,
@@ -331,7 +340,7 @@ fn object<'a>(
         }
         other => {
             let message = format!("unknown source type `{other}`");
-            reader.say(
+            reader.report_at(
                 rules::SOURCE_TYPE,
                 value.offset(),
                 message,
@@ -340,29 +349,29 @@ fn object<'a>(
             return None;
         }
     };
-    if !keys(reader, members, known) {
+    if !check_source_keys(reader, members, known) {
         return None;
     }
     match kind.as_ref() {
-        "github" => github(reader, members, beside),
-        "npm" => npm(reader, members),
-        "archive" => archived(reader, members),
+        "github" => read_github(reader, members, beside),
+        "npm" => read_npm(reader, members),
+        "archive" => read_archive(reader, members),
         "local" => {
-            let text = required(reader, members, "path")?;
+            let text = read_required(reader, members, "path")?;
             Some(EntrySource::Relative { path: path_at(reader, value, &text)? })
         }
-        kind => remote(reader, value, members, kind, beside),
+        kind => read_remote(reader, value, members, kind, beside),
     }
 }
 
 /// False for a key that pins in another tool's words; other unknown keys are only told.
-fn keys<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, known: &[&str]) -> bool {
+fn check_source_keys<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, known: &[&str]) -> bool {
     let mut sound = true;
     for (key, _) in members.pairs.iter().filter(|(key, _)| !known.contains(&key.text.as_ref())) {
         let text = key.text.as_ref();
         if PINS.contains(&text) || text == "sha" || text == "sha256" || text == "ref" {
             let message = format!("`{text}` pins nothing in a source of this type");
-            reader.say(
+            reader.report_at(
                 rules::SOURCE_PIN,
                 key.offset,
                 message,
@@ -371,30 +380,38 @@ fn keys<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, known: &[
             sound = false;
         } else {
             let message = format!("the source has the unknown key `{text}`");
-            reader.say(rules::KEY_UNKNOWN, key.offset, message, "it has no effect; is it misspelt?");
+            reader.report_at(rules::KEY_UNKNOWN, key.offset, message, "it has no effect; is it misspelt?");
         }
     }
     sound
 }
 
-fn required<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, name: &str) -> Option<String> {
+fn read_required<'a>(
+    reader: &mut CatalogReader<'a>,
+    members: &JsonMembers<'a>,
+    name: &str,
+) -> Option<String> {
     if members.get(name).is_none() {
-        reader.say(rules::SOURCE_ADDRESS, members.at, format!("the source has no `{name}`"), "");
+        reader.report_at(rules::SOURCE_ADDRESS, members.at, format!("the source has no `{name}`"), "");
         return None;
     }
-    reader.text(members, name)
+    reader.read_text(members, name)
 }
 
 /// `path`, which this program also calls `subdirectory`.
-fn folder<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Result<Option<String>, ()> {
+fn read_folder<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Result<Option<String>, ()> {
     let name = if members.get("path").is_some() { "path" } else { "subdirectory" };
     let Some(value) = members.get(name) else { return Ok(None) };
-    let Some(text) = reader.text(members, name) else { return Err(()) };
+    let Some(text) = reader.read_text(members, name) else { return Err(()) };
     path_at(reader, value, &text).map(Some).ok_or(())
 }
 
-fn both<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, beside: GitRevision) -> GitRevision {
-    let own = revision(reader, members);
+fn merge_revisions<'a>(
+    reader: &mut CatalogReader<'a>,
+    members: &JsonMembers<'a>,
+    beside: GitRevision,
+) -> GitRevision {
+    let own = read_revision(reader, members);
     GitRevision { reference: own.reference.or(beside.reference), sha: own.sha.or(beside.sha) }
 }
 
@@ -404,7 +421,7 @@ fn tell_undocumented<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'
         let message = format!(
             "`path` is not documented for a source of type `{kind}`; it is read as `git-subdir` has it"
         );
-        reader.say(
+        reader.report_at(
             rules::SOURCE_SHAPE,
             members.offset_of("path"),
             message,
@@ -413,34 +430,34 @@ fn tell_undocumented<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'
     }
 }
 
-fn github<'a>(
+fn read_github<'a>(
     reader: &mut CatalogReader<'a>,
     members: &JsonMembers<'a>,
     beside: GitRevision,
 ) -> Option<EntrySource> {
-    let repo = required(reader, members, "repo")?;
-    let path = folder(reader, members).ok()?;
+    let repo = read_required(reader, members, "repo")?;
+    let path = read_folder(reader, members).ok()?;
     tell_undocumented(reader, members, "github");
-    let at = both(reader, members, beside);
+    let at = merge_revisions(reader, members, beside);
     let source = EntrySource::Github { repo, path, at };
-    sound(reader, members, "repo", source)
+    check_request(reader, members, "repo", source)
 }
 
-fn remote<'a>(
+fn read_remote<'a>(
     reader: &mut CatalogReader<'a>,
     value: Json<'a>,
     members: &JsonMembers<'a>,
     kind: &str,
     beside: GitRevision,
 ) -> Option<EntrySource> {
-    let url = required(reader, members, "url")?;
-    let path = folder(reader, members).ok()?;
+    let url = read_required(reader, members, "url")?;
+    let path = read_folder(reader, members).ok()?;
     if kind == "git-subdir" && path.is_none() {
-        reader.say(rules::SOURCE_ADDRESS, members.at, "a `git-subdir` source has no `path`", "");
+        reader.report_at(rules::SOURCE_ADDRESS, members.at, "a `git-subdir` source has no `path`", "");
     } else if kind == "url" {
         tell_undocumented(reader, members, kind);
     }
-    let at = both(reader, members, beside);
+    let at = merge_revisions(reader, members, beside);
     if url.starts_with('.') {
         if reader.manner.named
             && reader.manner.dialect == CatalogDialect::Codex
@@ -451,7 +468,7 @@ fn remote<'a>(
         }
         let message =
             format!("`{url}` is not a URL: it would be a folder on the machine of whoever installs");
-        reader.say(
+        reader.report_at(
             rules::SOURCE_ADDRESS,
             members.offset_of("url"),
             message,
@@ -462,20 +479,20 @@ fn remote<'a>(
     // `git-subdir` may have `owner/repo` as its url.
     let is_short = !url.contains(':') && url.split('/').count() == 2;
     let url = if is_short { format!("github:{url}") } else { url };
-    sound(reader, members, "url", EntrySource::Git { url, path, at })
+    check_request(reader, members, "url", EntrySource::Git { url, path, at })
 }
 
-/// Says already here what [`EntrySource::want`] would refuse of a local marketplace.
-fn sound<'a>(
+/// Says already here what [`EntrySource::to_requirement`] would refuse of a local marketplace.
+fn check_request<'a>(
     reader: &mut CatalogReader<'a>,
     members: &JsonMembers<'a>,
     key: &str,
     source: EntrySource,
 ) -> Option<EntrySource> {
-    match source.want(true) {
+    match source.to_requirement(true) {
         Ok(want) => {
             if want.is_plain_http() {
-                reader.say(
+                reader.report_at(
                     rules::SOURCE_PLAIN,
                     members.offset_of(key),
                     "the source comes over plain http, which anybody on the way can change",
@@ -487,14 +504,14 @@ fn sound<'a>(
         Err(error) => {
             let cause = error.causes.first().unwrap_or(&error.message);
             let help = error.hints.first().cloned().unwrap_or_default();
-            reader.say(rules::SOURCE_ADDRESS, members.offset_of(key), cause, help);
+            reader.report_at(rules::SOURCE_ADDRESS, members.offset_of(key), cause, help);
             None
         }
     }
 }
 
-fn npm<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Option<EntrySource> {
-    let package = required(reader, members, "package")?;
+fn read_npm<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Option<EntrySource> {
+    let package = read_required(reader, members, "package")?;
     let plain = package.strip_prefix('@').unwrap_or(&package);
     let word = |word: &str| {
         !word.is_empty()
@@ -508,31 +525,31 @@ fn npm<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Option<
         || package.len() > 214
     {
         let message = format!("`{package}` cannot be the name of an npm package");
-        reader.say(rules::SOURCE_ADDRESS, members.offset_of("package"), message, "");
+        reader.report_at(rules::SOURCE_ADDRESS, members.offset_of("package"), message, "");
         return None;
     }
     Some(EntrySource::Npm(NpmPackage {
         name: package,
-        version: pin(reader, members, "version"),
-        registry: pin(reader, members, "registry"),
-        integrity: pin(reader, members, "integrity"),
+        version: read_pinning_key(reader, members, "version"),
+        registry: read_pinning_key(reader, members, "registry"),
+        integrity: read_pinning_key(reader, members, "integrity"),
     }))
 }
 
-fn archived<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Option<EntrySource> {
-    let url = required(reader, members, "url")?;
+fn read_archive<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Option<EntrySource> {
+    let url = read_required(reader, members, "url")?;
     let sha256 = match members.get("sha256") {
         None => None,
         Some(value) => {
-            let hex = value.text().map(|text| text.trim_start_matches("sha256:").to_ascii_lowercase());
+            let hex = value.as_text().map(|text| text.trim_start_matches("sha256:").to_ascii_lowercase());
             let digest = hex.and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok());
             if digest.is_none() {
                 let message = "`sha256` is not 64 hex digits";
-                reader.say(rules::SOURCE_SHA, value.offset(), message, "");
+                reader.report_at(rules::SOURCE_SHA, value.offset(), message, "");
                 return None;
             }
             digest
         }
     };
-    sound(reader, members, "url", EntrySource::Archive { url, sha256 })
+    check_request(reader, members, "url", EntrySource::Archive { url, sha256 })
 }

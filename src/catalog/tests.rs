@@ -21,21 +21,22 @@ fn entry(source: &Value) -> String {
 }
 
 fn codes(text: &str, manner: CatalogFormat) -> Vec<&'static str> {
-    check(text, "m.json", manner, None).iter().map(|f| f.code).collect()
+    check_catalog(text, "m.json", manner, None).iter().map(|f| f.code).collect()
 }
 
 /// The request that a source becomes, or the code that it is refused with.
 fn request(source: &Value, manner: CatalogFormat) -> String {
     let text = entry(source);
     let catalogue = Catalog::parse(&text, "m.json", manner).unwrap();
-    let Ok(source) = catalogue.plugins[0].source() else {
-        let findings = check(&text, "m.json", manner, None);
+    let Ok(source) = catalogue.plugins[0].usable_source() else {
+        let findings = check_catalog(&text, "m.json", manner, None);
         return findings.iter().find(|f| f.severity == Severity::Error).unwrap().code.to_owned();
     };
-    match source.want(false) {
+    match source.to_requirement(false) {
         Ok(EntryRequirement::Inside(path)) => format!("inside `{path}`"),
         Ok(EntryRequirement::Elsewhere { request, integrity }) => {
-            let integrity = integrity.map(|digest| format!(" {}", digest.hex().get(..4).unwrap_or_default()));
+            let integrity =
+                integrity.map(|digest| format!(" {}", digest.as_hex().get(..4).unwrap_or_default()));
             format!("{request}{}", integrity.unwrap_or_default())
         }
         Ok(EntryRequirement::Npm(package)) => format!("npm {} {:?}", package.name, package.version),
@@ -127,7 +128,7 @@ fn a_pin_beside_the_source_holds_too() {
     let of = |plugin: Value| with(&json!([plugin]));
     let text = of(json!({ "name": "p", "source": "https://x.example/o/r.git", "ref": "main", "sha": SHA }));
     let catalogue = Catalog::parse(&text, "m", CLAUDE).unwrap();
-    assert!(catalogue.plugins[0].source().unwrap().is_pinned());
+    assert!(catalogue.plugins[0].usable_source().unwrap().is_pinned());
     let text = of(json!({ "name": "p", "source": "./x", "sha": SHA }));
     assert_eq!(codes(&text, CLAUDE), ["source-pin"]);
     assert_eq!(codes(&entry(&json!({ "source": "github", "repo": "o/r" })), CLAUDE), ["source-floating"]);
@@ -154,7 +155,7 @@ fn bare_names_are_looked_for_below_the_plugin_root() {
     for (source, path) in [("x", "plugins/x"), ("./x", "x"), ("a/b", "a/b"), ("./", ""), (" .", "plugins")] {
         let catalogue = Catalog::parse(&text(source), "m", CLAUDE).unwrap();
         assert_eq!(
-            catalogue.plugins[0].source().unwrap().want(false).unwrap(),
+            catalogue.plugins[0].usable_source().unwrap().to_requirement(false).unwrap(),
             EntryRequirement::Inside(path.into()),
             "{source}"
         );
@@ -166,7 +167,7 @@ fn bare_names_are_looked_for_below_the_plugin_root() {
 fn everything_is_found_at_once_with_its_place() {
     let text = "{\n  \"plugins\": [\n    {\"name\": \"a\", \"source\": \"../x\"},\n    {\"name\": \"a\", \"source\": \"./y\", \"naem\": 1},\n\
                 {\"source\": 7},\n    \"b\"\n  ],\n  \"renames\": {\"c\": \"d\", \"d\": \"c\", \"e\": \"f\"}, \"renames\": 7\n}";
-    let found: Vec<_> = check(text, "m.json", CLAUDE, None)
+    let found: Vec<_> = check_catalog(text, "m.json", CLAUDE, None)
         .into_iter()
         .map(|f| format!("{}:{} {}", f.line, f.column, f.code))
         .collect();
@@ -219,15 +220,19 @@ fn one_bad_entry_stops_nobody_else() {
         { "name": "skills", "source": "./y", "skills": ["./a", "../b"] },
     ]));
     let catalogue = Catalog::parse(&text, "m.json", CLAUDE).unwrap();
-    assert!(catalogue.find("bad").unwrap().source().unwrap_err().message.contains("runs a command"));
-    let good = catalogue.find("good").unwrap();
+    assert!(
+        catalogue.find_entry("bad").unwrap().usable_source().unwrap_err().message.contains("runs a command")
+    );
+    let good = catalogue.find_entry("good").unwrap();
     assert_eq!(
-        (good.fault(), &good.tags[..], &good.keywords[..]),
+        (good.unusable_because(), &good.tags[..], &good.keywords[..]),
         (None, &["one".into()][..], &["two".into()][..])
     );
     let typed = with(&json!([{ "name": "p", "source": "./", "skills": ["./a", 7] }]));
     assert_eq!(codes(&typed, CLAUDE), ["skills-path"]);
-    assert!(catalogue.find("skills").unwrap().source().unwrap_err().message.contains("leads out"));
+    assert!(
+        catalogue.find_entry("skills").unwrap().usable_source().unwrap_err().message.contains("leads out")
+    );
 }
 
 #[test]
@@ -236,7 +241,7 @@ fn names_are_found_through_renames_and_doubles_are_not_guessed_at() {
         "renames": { "old": "older", "older": "new", "gone": null, "a": "b", "b": "a", "lost": "nowhere" },
         "plugins": [{ "name": "new", "source": "./n" }, { "name": "two", "source": "./1" }, { "name": "two", "source": "./2" }] });
     let catalogue = Catalog::parse(&text.to_string(), "m", CLAUDE).unwrap();
-    assert_eq!(catalogue.find("old").unwrap().name, "new");
+    assert_eq!(catalogue.find_entry("old").unwrap().name, "new");
     for (name, kind, word) in [
         ("gone", Kind::NotFound, "withdrawn"),
         ("a", Kind::Invalid, "cycle"),
@@ -244,7 +249,7 @@ fn names_are_found_through_renames_and_doubles_are_not_guessed_at() {
         ("nwe", Kind::NotFound, "no entry `nwe`"),
         ("lost", Kind::NotFound, "no entry `nowhere`"),
     ] {
-        let error = catalogue.find(name).unwrap_err();
+        let error = catalogue.find_entry(name).unwrap_err();
         assert_eq!(error.kind, kind, "{name}");
         assert!(error.message.contains(word), "{name}: {error:?}");
     }
@@ -269,7 +274,7 @@ fn what_installs_here_and_nowhere_else_is_warned_of() {
     ] {
         let text = with(&json!([entry]));
         assert_eq!(codes(&text, CLAUDE), [expected], "{text}");
-        assert!(Catalog::parse(&text, "m", CLAUDE).unwrap().plugins[0].fault().is_none());
+        assert!(Catalog::parse(&text, "m", CLAUDE).unwrap().plugins[0].unusable_because().is_none());
     }
 }
 
@@ -325,7 +330,7 @@ fn folders_that_are_named_but_not_there_are_found() {
         {\"name\": \"e\", \"source\": {\"source\": \"github\", \"repo\": \"o/r\", \"sha\": \"SHA\"}, \"skills\": \"./x\"}]}"
         .replace("SHA", SHA);
     let is_folder = |path: &str| matches!(path, "" | "p" | "p/x");
-    let found: Vec<_> = check(&text, "m.json", CLAUDE, Some(&is_folder))
+    let found: Vec<_> = check_catalog(&text, "m.json", CLAUDE, Some(&is_folder))
         .iter()
         .map(|f| format!("{}:{} {}", f.line, f.column, f.code))
         .collect();
@@ -362,9 +367,12 @@ fn folders(entry: Value, own: Option<Value>, scan: (&[&str], &str, bool), expect
     let (paths, root, is_marketplace) = scan;
     let listing = listing(paths);
     let own = own.as_ref().map(manifest);
-    let found =
-        resolve(&plugin(entry), own.as_ref(), EntryScan { listing: &listing, root, top: "", is_marketplace })
-            .unwrap();
+    let found = resolve_skills(
+        &plugin(entry),
+        own.as_ref(),
+        EntryScan { listing: &listing, root, top: "", is_marketplace },
+    )
+    .unwrap();
     assert_eq!(found.folders, expected);
 }
 
@@ -468,7 +476,7 @@ fn an_entry_without_skills_says_what_it_has() {
     let listing = listing(&tree);
     let look = |root: &str, entry: Value, own: Option<Value>| {
         let own = own.as_ref().map(manifest);
-        let found = resolve(
+        let found = resolve_skills(
             &plugin(entry),
             own.as_ref(),
             EntryScan { listing: &listing, root, top: "", is_marketplace: false },
@@ -513,7 +521,7 @@ fn what_is_listed_for_another_program_is_taken_from_where_it_lies() {
             &json!({ "name": "p", "extensions": { "com.example.build": { "skills": skills }, "x": 1 } }),
         );
         let scan = EntryScan { listing: &listing, root: "m/p", top: "m", is_marketplace: false };
-        resolve(&plugin(entry), Some(&own), scan).unwrap().folders
+        resolve_skills(&plugin(entry), Some(&own), scan).unwrap().folders
     };
     assert_eq!(look(json!({}), json!(["./skills/a/", "own/c"])), ["m/p/own/c", "m/skills/a"]);
     assert_eq!(look(json!({}), json!("./more")), ["m/more/d"]);
@@ -527,10 +535,10 @@ fn an_entry_that_is_not_strict_suffers_no_second_definition() {
     let scan = EntryScan { listing: &listing, root: "p", top: "", is_marketplace: false };
     let own = manifest(&json!({ "name": "p", "skills": "./skills" }));
     assert_eq!(
-        resolve(&plugin(json!({ "strict": false })), Some(&own), scan).unwrap_err().kind,
+        resolve_skills(&plugin(json!({ "strict": false })), Some(&own), scan).unwrap_err().kind,
         Kind::Invalid
     );
-    assert!(resolve(&plugin(json!({})), Some(&own), scan).is_ok());
+    assert!(resolve_skills(&plugin(json!({})), Some(&own), scan).is_ok());
 }
 
 #[test]
@@ -550,10 +558,10 @@ fn a_plugin_manifest_is_read_leniently_but_not_past_its_folder() {
 fn the_version_is_the_plugins_own_then_the_entrys_then_the_pin() {
     let own = manifest(&json!({ "name": "p", "version": "1" }));
     let entry = plugin(json!({ "version": "2" }));
-    assert_eq!(version(Some(&own), &entry, Some("abc")), "1");
-    assert_eq!(version(None, &entry, Some("abc")), "2");
-    assert_eq!(version(None, &plugin(json!({})), Some("abc")), "abc");
-    assert_eq!(version(None, &plugin(json!({})), None), "unknown");
+    assert_eq!(plugin_version(Some(&own), &entry, Some("abc")), "1");
+    assert_eq!(plugin_version(None, &entry, Some("abc")), "2");
+    assert_eq!(plugin_version(None, &plugin(json!({})), Some("abc")), "abc");
+    assert_eq!(plugin_version(None, &plugin(json!({})), None), "unknown");
 }
 
 #[test]
@@ -582,7 +590,7 @@ fn both_versions_of_a_well_known_index_are_read() {
     ] });
     let served = read_well_known(&index.to_string(), &url).unwrap();
     let wants: Vec<_> =
-        served.catalogue.plugins.iter().map(|p| format!("{:?}", p.source().unwrap())).collect();
+        served.catalogue.plugins.iter().map(|p| format!("{:?}", p.usable_source().unwrap())).collect();
     assert!(wants[0].contains("https://acme.example/.well-known/agent-skills/review/SKILL.md"), "{wants:?}");
     assert!(wants[1].contains("https://acme.example/.well-known/agent-skills/wrangler.tar.gz"), "{wants:?}");
     assert_eq!(served.skipped, ["undigested: it has no `digest`", "new: its type `image` is not known"]);
@@ -617,7 +625,7 @@ fn the_files_of_an_index_without_digests_stay_in_their_folder() {
     {
         assert!(served.skipped[part].starts_with(reason), "{:?}", served.skipped);
     }
-    assert!(!served.catalogue.plugins[1].source().unwrap().is_pinned());
+    assert!(!served.catalogue.plugins[1].usable_source().unwrap().is_pinned());
     let at = |name: &str| url.join(name).unwrap();
     let files: Vec<String> = served_files(&index, &url, &at("b"))
         .unwrap()
@@ -646,19 +654,19 @@ fn ten_thousand_entries_are_read() {
     let text = with(&json!(entries));
     let catalogue = Catalog::parse(&text, "m", CLAUDE).unwrap();
     assert_eq!(catalogue.plugins.len(), 10_000);
-    assert!(catalogue.plugins.iter().all(|plugin| plugin.source().unwrap().is_pinned()));
+    assert!(catalogue.plugins.iter().all(|plugin| plugin.usable_source().unwrap().is_pinned()));
 }
 
 proptest! {
     #[test]
     fn no_text_panics(text in "[{}\\[\\]\",:./a1 \n]{0,80}") {
-        let _ = (check(&text, "m", CLAUDE, None), check(&text, "m", CODEX, None), PluginManifest::read(&text, "p"));
+        let _ = (check_catalog(&text, "m", CLAUDE, None), check_catalog(&text, "m", CODEX, None), PluginManifest::read(&text, "p"));
     }
 
     #[test]
     fn no_path_of_a_catalogue_leaves_it(path in "[./a\\\\:]{0,12}") {
         if let Ok(catalogue) = Catalog::parse(&entry(&json!(path)), "m", CLAUDE)
-            && let Ok(EntrySource::Relative { path }) = catalogue.plugins[0].source()
+            && let Ok(EntrySource::Relative { path }) = catalogue.plugins[0].usable_source()
         {
             prop_assert!(path.is_empty() || RelPath::parse(path.as_bytes()).is_ok(), "{}", path);
         }

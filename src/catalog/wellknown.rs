@@ -54,14 +54,14 @@ struct WellKnownSkill {
 ///
 /// # Errors
 /// `Invalid` for what is no index, and for a schema that is not known.
-pub(crate) fn read(text: &str, url: &Url) -> Result<WellKnownCatalog> {
-    let index = parse(text, url)?;
+pub(crate) fn read_well_known(text: &str, url: &Url) -> Result<WellKnownCatalog> {
+    let index = parse_index(text, url)?;
     let is_new = index.schema.is_some();
     let mut served = WellKnownCatalog { catalogue: Catalog::default(), skipped: Vec::new() };
     for skill in &index.skills {
-        let source = if is_new { new(skill, url) } else { old(skill, url) };
+        let source = if is_new { parse_new_entry(skill, url) } else { parse_old_entry(skill, url) };
         match source {
-            Ok(source) => served.catalogue.plugins.push(CatalogEntry::made(
+            Ok(source) => served.catalogue.plugins.push(CatalogEntry::from_index(
                 &skill.name,
                 skill.description.clone(),
                 source,
@@ -72,7 +72,7 @@ pub(crate) fn read(text: &str, url: &Url) -> Result<WellKnownCatalog> {
     Ok(served)
 }
 
-fn parse(text: &str, url: &Url) -> Result<WellKnownIndex> {
+fn parse_index(text: &str, url: &Url) -> Result<WellKnownIndex> {
     let index: WellKnownIndex = serde_json::from_str(text).map_err(|e| {
         error!(Invalid, "`{}` is not a valid index of skills", printable(url.as_str(), false)).cause(e)
     })?;
@@ -86,7 +86,7 @@ fn parse(text: &str, url: &Url) -> Result<WellKnownIndex> {
 }
 
 /// An entry of version 0.2: a URL from the index, and a digest that must be there.
-fn new(skill: &WellKnownSkill, index: &Url) -> Result<EntrySource, String> {
+fn parse_new_entry(skill: &WellKnownSkill, index: &Url) -> Result<EntrySource, String> {
     let address = skill.url.as_deref().ok_or("it has no `url`")?;
     let url = index.join(address).map_err(|e| format!("its `url` cannot be read: {e}"))?;
     let digest = skill.digest.as_deref().ok_or("it has no `digest`")?;
@@ -100,14 +100,14 @@ fn new(skill: &WellKnownSkill, index: &Url) -> Result<EntrySource, String> {
 }
 
 /// An entry of version 0.1: files below a folder of its name, without digests.
-fn old(skill: &WellKnownSkill, index: &Url) -> Result<EntrySource, String> {
-    let url = folder(skill, index).ok_or("its name cannot be part of a URL")?;
-    paths(skill)?;
+fn parse_old_entry(skill: &WellKnownSkill, index: &Url) -> Result<EntrySource, String> {
+    let url = served_folder(skill, index).ok_or("its name cannot be part of a URL")?;
+    served_paths(skill)?;
     Ok(EntrySource::Served { url: url.to_string() })
 }
 
 /// The folder that the files of a skill are served in, by the name of the skill.
-fn folder(skill: &WellKnownSkill, index: &Url) -> Option<Url> {
+fn served_folder(skill: &WellKnownSkill, index: &Url) -> Option<Url> {
     let mut url = index.join("./").ok()?;
     url.set_query(None);
     url.path_segments_mut().ok()?.pop_if_empty().push(&skill.name);
@@ -116,7 +116,7 @@ fn folder(skill: &WellKnownSkill, index: &Url) -> Option<Url> {
 }
 
 /// The files of a skill, held to the rule of paths. The error is the reason alone.
-fn paths(skill: &WellKnownSkill) -> Result<Vec<RelPath>, String> {
+fn served_paths(skill: &WellKnownSkill) -> Result<Vec<RelPath>, String> {
     let mut paths = BTreeSet::new();
     for file in &skill.files {
         let path = RelPath::parse(file.as_bytes())
@@ -137,17 +137,18 @@ fn paths(skill: &WellKnownSkill) -> Result<Vec<RelPath>, String> {
 /// # Errors
 /// `Invalid` for what is no such index and for names of files that must not be written;
 /// `NotFound` for a skill that it does not list.
-pub(crate) fn files(text: &str, index: &Url, at: &Url) -> Result<Vec<(RelPath, Url)>> {
-    let read = parse(text, index)?;
+pub(crate) fn served_files(text: &str, index: &Url, at: &Url) -> Result<Vec<(RelPath, Url)>> {
+    let read = parse_index(text, index)?;
     let shown = printable(at.as_str(), false);
     if read.schema.is_some() {
         return Err(error!(Invalid, "the index beside `{shown}` lists archives, not files")
             .hint("register the host with `ba-agent marketplace add NAME https://host`"));
     }
-    let Some(skill) = read.skills.iter().find(|skill| folder(skill, index).as_ref() == Some(at)) else {
+    let Some(skill) = read.skills.iter().find(|skill| served_folder(skill, index).as_ref() == Some(at))
+    else {
         return Err(error!(NotFound, "the index beside `{shown}` does not list that skill"));
     };
-    let paths = paths(skill).map_err(|reason| error!(Invalid, "`{shown}` is refused: {reason}"))?;
+    let paths = served_paths(skill).map_err(|reason| error!(Invalid, "`{shown}` is refused: {reason}"))?;
     let below = |path: RelPath| {
         let mut url = at.clone();
         url.path_segments_mut().ok()?.extend(path.as_str().split('/'));

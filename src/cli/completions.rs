@@ -91,7 +91,7 @@ fn short(description: &str) -> clap::builder::StyledStr {
 
 /// Ids of the agents that can be targets.
 pub(crate) fn agent_names() -> Vec<CompletionCandidate> {
-    crate::agents::all()
+    crate::agents::all_agents()
         .iter()
         .map(|agent| CompletionCandidate::new(agent.id).help(Some(agent.name.into())))
         .collect()

@@ -73,7 +73,7 @@ fn stat(cx: &Context<'_>, changes: &Changes) {
     let row = |file: &diff::Changed| {
         let change = &file.change;
         let (added, removed) = (format!("+{}", file.added), format!("-{}", file.removed));
-        vec![change.what.letter().to_string(), added, removed, change.path.clone()]
+        vec![change.what.status_letter().to_string(), added, removed, change.path.clone()]
     };
     cx.ui.table(&["", "added", "removed", "file"], &changes.files.iter().map(row).collect::<Vec<_>>());
     let sum = |of: fn(&diff::Changed) -> usize| changes.files.iter().map(of).sum::<usize>();
@@ -92,7 +92,7 @@ fn stat(cx: &Context<'_>, changes: &Changes) {
 /// What was installed: out of the cache, else from the source at the recorded pin.
 fn installed(cx: &Context<'_>, place: &Place, name: &SkillName, entry: &LockEntry) -> Result<Installed> {
     if cx.offline() && !place.cache.has(&entry.digest) {
-        let pin = entry.pin.short().map_or_else(String::new, |pin| format!(" at {pin}"));
+        let pin = entry.pin.short_text().map_or_else(String::new, |pin| format!(" at {pin}"));
         return Err(error!(
             NotFound,
             "what was installed as `{name}` is not in the cache, so it cannot be compared"

@@ -53,7 +53,7 @@ impl Export {
             fsx::read_plain_file(&file, settings.limits.file)?
                 .ok_or_else(|| error!(NotFound, "`{}` is not there", place.places.shown(&file)))
         };
-        let export = interop::export(&registry, &hosts, &mut read)?;
+        let export = interop::export_lock(&registry, &hosts, &mut read)?;
         for one in &export.left_out {
             cx.ui.warn(&format!("`{}` is left out: {}", one.name, one.reason));
         }

@@ -42,7 +42,7 @@ fn read(path: &Path) -> Result<String> {
 pub(super) fn gather(cx: &Context<'_>, place: &Place, file: &Path) -> Result<Vec<Gathered>> {
     let path = cx.env.absolute(file);
     let text = read(&path)?;
-    let import = interop::read(&path.display().to_string(), &text)?;
+    let import = interop::read_lock_file(&path.display().to_string(), &text)?;
     for one in &import.left_out {
         cx.ui.warn(&format!("`{}` is left out: {}", one.name, one.reason));
     }

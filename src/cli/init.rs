@@ -29,7 +29,7 @@ pub(crate) struct Init {
 impl Init {
     pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
         let name: SkillName = self.name.parse()?;
-        if let Some(reason) = name.unportable() {
+        if let Some(reason) = name.portability_fault() {
             cx.ui.warn(&format!("`{name}` {reason}: many agents do not accept it"));
         }
         let folder = cx.env.absolute(&self.dir).join(name.as_str());
@@ -38,7 +38,7 @@ impl Init {
                 .hint("choose another name, or another folder with `--dir`"));
         }
         let made = fsx::create_folders(&folder)?;
-        let text = skill::template(&name, &self.description);
+        let text = skill::manifest_template(&name, &self.description);
         let written = fsx::write_new(&folder.join(skill::MANIFEST), text.as_bytes(), false);
         if let Err(error) = written {
             let _ = fs::remove_file(folder.join(skill::MANIFEST));

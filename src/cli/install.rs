@@ -281,8 +281,11 @@ impl Install {
     }
 
     fn ask(&self, cx: &Context<'_>, place: &Place, request: Request) -> Result<Ask> {
-        let request =
-            request.with(self.reference.as_deref(), self.sha.as_deref(), self.subdirectory.as_deref())?;
+        let request = request.with_flags(
+            self.reference.as_deref(),
+            self.sha.as_deref(),
+            self.subdirectory.as_deref(),
+        )?;
         let request = place.anchor(cx.env, request);
         let mut names = self.skills.clone();
         names.extend(request.skill.clone());
@@ -452,7 +455,7 @@ fn tell_contents(cx: &Context<'_>, done: &Done) {
     if !done.entry.grants.is_empty() {
         cx.ui.detail(&format!("grants: {}", done.entry.grants.join(", ")));
     }
-    let executables: Vec<&str> = done.entry.executables().collect();
+    let executables: Vec<&str> = done.entry.executable_files().collect();
     if !executables.is_empty() {
         cx.ui.detail(&format!("executables: {}", some_of(&executables, NAMED)));
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result, error, fail, printable};
 use crate::fetch::local;
 use crate::fetch::marketplace::Place as Where;
 use crate::ops::marketplace::{self, EntryView, Fetched, Updated};
-use crate::skill::{Finding, Severity, worst};
+use crate::skill::{Finding, Severity, worst_severity};
 use crate::source::Request;
 use crate::store::marketplaces::{self, Marketplaces, RegisteredMarketplace as Known};
 use crate::text::count_noun;
@@ -218,7 +218,7 @@ fn tell_added(cx: &Context<'_>, name: &str, fetched: &Fetched) {
     }
     let entries = fetched.catalogue.plugins.len();
     let entries = if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") };
-    let pin = fetched.marketplace.pin.short().map_or(String::new(), |pin| format!(" ({pin})"));
+    let pin = fetched.marketplace.pin.short_text().map_or(String::new(), |pin| format!(" ({pin})"));
     cx.ui.status("Added", &format!("{name} from {}{pin}", fetched.marketplace.source));
     cx.ui.detail(&format!("{entries}, {} in it", count_noun(fetched.skills, "skill")));
     tell_left_out(cx, fetched);
@@ -465,10 +465,10 @@ impl Validate {
             let official = local::origin(&root).is_some_and(|source| catalogue::is_official(&source));
             let manner = CatalogFormat { official, ..CatalogFormat::of(&place, true) };
             let is_folder = |path: &str| root.join(path).is_dir();
-            checked.push((shown.clone(), catalogue::check(&text, &shown, manner, Some(&is_folder))));
+            checked.push((shown.clone(), catalogue::check_catalog(&text, &shown, manner, Some(&is_folder))));
         }
         let limit = if self.strict { Severity::Warning } else { Severity::Error };
-        let invalid = checked.iter().filter(|(_, findings)| worst(findings) >= Some(limit)).count();
+        let invalid = checked.iter().filter(|(_, findings)| worst_severity(findings) >= Some(limit)).count();
         tell_checked(cx, &checked, invalid, self.strict);
         Ok(if invalid > 0 { Kind::Invalid.exit_status() } else { 0 })
     }

@@ -119,7 +119,7 @@ fn finish(
         cx.ui.data(&report);
     }
     for done in &report.skills {
-        let pin = done.entry.pin.short().unwrap_or_default();
+        let pin = done.entry.pin.short_text().unwrap_or_default();
         if done.entry.pinned {
             cx.ui.status("Held", &format!("{} at {pin}", done.name));
         } else {

@@ -206,7 +206,7 @@ fn copies(found: &Found) -> String {
 fn marked(cx: &Context<'_>, text: &str, query: &SearchQuery) -> String {
     let mut out = String::new();
     let mut at = 0;
-    for range in query.ranges(text) {
+    for range in query.matched_ranges(text) {
         out.push_str(&printable(text.get(at..range.start).unwrap_or_default(), false));
         out.push_str(&cx.ui.bold(&printable(text.get(range.clone()).unwrap_or_default(), false)));
         at = range.end;

@@ -66,7 +66,7 @@ impl Show {
     }
 
     fn source(&self, cx: &Context<'_>, place: &Place, request: Request) -> Result<u8> {
-        let request = place.anchor(cx.env, request.with(self.reference.as_deref(), None, None)?);
+        let request = place.anchor(cx.env, request.with_flags(self.reference.as_deref(), None, None)?);
         let mut names: Vec<String> = self.skill.iter().cloned().collect();
         names.extend(request.skill.clone());
         let ask = Ask {

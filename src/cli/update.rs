@@ -5,7 +5,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::completions::installed_names;
 use super::{Context, Place};
-use crate::diff::unified;
+use crate::diff::unified_diff;
 use crate::error::{Error, Result, error};
 use crate::fetch::{World, local};
 use crate::ops::apply::{Done, Report};
@@ -160,8 +160,9 @@ impl Update {
             }));
         }
         for done in &report.skills {
-            let before = known.skills.get(&done.name).and_then(|entry| entry.pin.short()).unwrap_or_default();
-            let after = done.entry.pin.short().unwrap_or_default();
+            let before =
+                known.skills.get(&done.name).and_then(|entry| entry.pin.short_text()).unwrap_or_default();
+            let after = done.entry.pin.short_text().unwrap_or_default();
             let verb = match (done.action, self.dry_run) {
                 (Action::Keep, _) => "Moved",
                 (_, true) => "Would move",
@@ -172,7 +173,7 @@ impl Update {
             let pins = if before == after { String::new() } else { format!(" {before} -> {after}") };
             cx.ui.status(verb, &format!("{}{pins}{same}", done.name));
             for change in changes.get(&done.name).into_iter().flatten() {
-                cx.ui.detail(&format!("{} {}", change.what.letter(), change.path));
+                cx.ui.detail(&format!("{} {}", change.what.status_letter(), change.path));
             }
         }
         Ok(report.skills)
@@ -257,7 +258,7 @@ fn show(
                 bytes_of(&old, "", &change.path)?,
                 bytes_of(wanted.candidate.fetched.package(), &wanted.candidate.folder, &change.path)?,
             );
-            cx.ui.diff(&unified(&format!("{}/{}", step.name, change.path), &old, &new));
+            cx.ui.diff(&unified_diff(&format!("{}/{}", step.name, change.path), &old, &new));
         }
     }
     Ok(())

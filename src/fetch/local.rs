@@ -42,7 +42,7 @@ pub(crate) fn open(root: &Path, own: &[PathBuf], limits: &Limits) -> Result<Pack
     }
     let mut listing = Listing::new(walk.entries);
     for (raw, reason) in walk.refused {
-        listing.refuse(&raw, reason);
+        listing.refuse_entry(&raw, reason);
     }
     let contents = FolderContents { root: root.to_owned(), largest: limits.file };
     let mut package = Package::new(listing, contents);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     fn paths(tree: &Package) -> Vec<String> {
-        let line = |entry: &FileEntry| format!("{} {} {}", entry.node.mode(), entry.path, entry.size);
+        let line = |entry: &FileEntry| format!("{} {} {}", entry.node.git_mode(), entry.path, entry.size);
         tree.listing.entries().iter().map(line).collect()
     }
 
@@ -278,7 +278,7 @@ mod tests {
         }
         assert_eq!(listing.get("s/odd").unwrap().node, Node::Special("link whose target is not UTF-8"));
         assert_eq!(listing.get("s/socket").unwrap().node, Node::Special("socket"));
-        assert_eq!(listing.below("s/folder"), []);
+        assert_eq!(listing.entries_below("s/folder"), []);
     }
 
     #[cfg(target_os = "linux")]

@@ -93,7 +93,7 @@ fn download(wanted: &NpmPackage, dist: &Dist, url: &Url, world: &World<'_>) -> R
         source: Source::Archive { location: url.to_string() },
         reference: Reference::Default,
         chosen: None,
-        pin: Revision::Archive(Digest::of(&bytes).hex().to_owned()),
+        pin: Revision::Archive(Digest::of(&bytes).as_hex().to_owned()),
         subdirectory: None,
     };
     Ok((resolved, archive::open(url.path(), &bytes, limits)?))

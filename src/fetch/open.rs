@@ -62,7 +62,7 @@ pub(crate) fn open<'w>(
         Source::Served { url } => {
             let (digest, tree) = served::open(url, world)?;
             check(request, integrity, &digest)?;
-            (Revision::Archive(digest.hex().to_owned()), tree)
+            (Revision::Archive(digest.as_hex().to_owned()), tree)
         }
         Source::Local { .. } => {
             let folder = local_folder(&request.source, world)?;
@@ -170,7 +170,7 @@ fn packed(
     let name = location.split(['?', '#']).next().unwrap_or(location);
     let alone = name.contains("://") && name.ends_with("/SKILL.md");
     let tree = if alone { single(bytes)? } else { archive::open(name, &bytes, limits)? };
-    Ok((Revision::Archive(digest.hex().to_owned()), tree))
+    Ok((Revision::Archive(digest.as_hex().to_owned()), tree))
 }
 
 /// Holds what came to what was promised.

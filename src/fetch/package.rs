@@ -12,7 +12,7 @@ use crate::cache::Cache;
 use crate::error::{Result, error};
 use crate::listing::{FileEntry, Listing};
 use crate::package::Package;
-use crate::path::ancestors;
+use crate::path::ancestor_folders;
 use crate::source::{Resolved, Revision, Sha};
 
 /// A package that was fetched, as far as it was asked for; what comes out of a repository
@@ -148,7 +148,7 @@ impl<'w> PackageSource<'w> {
         self.load_cached(folders)?;
         let folders: HashSet<&str> = folders.iter().copied().collect();
         let all = folders.contains("");
-        self.ensure_files(|entry| all || ancestors(&entry.path).any(|folder| folders.contains(folder)))
+        self.ensure_files(|entry| all || ancestor_folders(&entry.path).any(|folder| folders.contains(folder)))
     }
 
     /// Loads of these folders what the cache has, and fetches nothing.

@@ -115,7 +115,7 @@ pub(super) fn search_index() -> Vec<Vec<u8>> {
         description: "Fills forms. 管理技能的工具".into(),
         ..crate::search::SearchDocument::default()
     };
-    let index = |documents: &[_]| crate::search::index(documents).split_off(16);
+    let index = |documents: &[_]| crate::search::build_index(documents).split_off(16);
     vec![
         index(&[]),
         index(&[document("pdf")]),

@@ -40,14 +40,16 @@ fn assert_findings(findings: &[Finding], text: &[u8]) {
 /// it gets.
 pub fn manifest(data: &[u8]) {
     for profile in [Profile::Install, Profile::Lint, Profile::Upload] {
-        let document = skill::read(skill::MANIFEST, Some("folder"), data, profile, &Limits::default());
+        let document =
+            skill::read_manifest(skill::MANIFEST, Some("folder"), data, profile, &Limits::default());
         assert_findings(&document.findings, data);
         let written = document.frontmatter.as_ref().and_then(|front| front.name.as_deref());
         let name = skill::given_name(written, None, "source");
         assert_eq!(name.as_str().parse::<SkillName>().as_ref(), Ok(&name));
         let Some(front) = document.frontmatter else { continue };
         front.entrypoint.as_deref().into_iter().for_each(assert_inside);
-        let is_sound = skill::worst(&document.findings).is_none_or(|worst| worst < skill::Severity::Error);
+        let is_sound =
+            skill::worst_severity(&document.findings).is_none_or(|worst| worst < skill::Severity::Error);
         assert!(!is_sound || !front.description.is_empty(), "without an error there is a description");
     }
     let findings = skill::check_text("references/x.md", data, Profile::Install);
@@ -69,7 +71,7 @@ pub fn source(data: &[u8]) {
     let _ = Request::bare_name(text);
     if let Ok(request) = Request::parse(text) {
         assert_canonical(&request);
-        if let Ok(with) = request.with(reference, None, folder) {
+        if let Ok(with) = request.with_flags(reference, None, folder) {
             assert_canonical(&with);
         }
     }
@@ -90,7 +92,7 @@ fn assert_canonical(request: &Request) {
     request.subdirectory.iter().for_each(|folder| assert_inside(folder.as_str()));
     let source = request.source.to_string();
     assert_eq!(source.parse::<Source>().as_ref(), Ok(&request.source), "{source}");
-    assert!(request.source.same(&request.source));
+    assert!(request.source.is_same_as(&request.source));
     let name = skill::given_name(None, request.source.default_skill_name(), "source");
     assert!(name.as_str().parse::<SkillName>().is_ok());
     let _ = request.source.display_name();
@@ -105,7 +107,7 @@ pub fn registry(data: &[u8]) {
     assert_eq!(again, registry);
     assert_eq!(again.to_text(), written);
     for entry in registry.skills.values() {
-        let _ = (entry.pin.to_pin(), entry.pin.short(), entry.source.parse::<Source>());
+        let _ = (entry.pin.to_pin(), entry.pin.short_text(), entry.source.parse::<Source>());
         let _ = entry.reference.as_ref().map(crate::registry::ReferenceRecord::to_reference);
     }
     let overview = RegistrySummary::parse(text, "registry").expect("a part of what can be read");
@@ -122,7 +124,7 @@ pub fn marketplace(data: &[u8]) {
     match choices & 3 {
         0 | 1 => {
             assert_findings(
-                &market::check(text, "marketplace.json", manner, Some(&|path| path.len() % 2 == 0)),
+                &market::check_catalog(text, "marketplace.json", manner, Some(&|path| path.len() % 2 == 0)),
                 text.as_bytes(),
             );
             if let Ok(catalogue) = Catalog::parse(text, "marketplace.json", manner) {
@@ -135,7 +137,7 @@ pub fn marketplace(data: &[u8]) {
             let Some(manifest) = manifest else { return };
             manifest.skills.iter().flatten().for_each(|path| assert_inside(path));
             let root = EntrySource::Relative { path: String::new() };
-            assert_skills(&CatalogEntry::made("p", None, root), Some(&manifest));
+            assert_skills(&CatalogEntry::from_index("p", None, root), Some(&manifest));
         }
         _ => {
             let url = Url::parse("https://example.com/.well-known/agent-skills/index.json");
@@ -148,13 +150,13 @@ pub fn marketplace(data: &[u8]) {
 fn assert_catalogue(catalogue: &Catalog) {
     let names = catalogue.plugins.iter().map(|plugin| &plugin.name).chain(catalogue.renames.keys());
     for name in names {
-        let _ = catalogue.find(name);
+        let _ = catalogue.find_entry(name);
     }
     for plugin in &catalogue.plugins {
         plugin.skills.iter().flatten().for_each(|path| assert_inside(path));
         assert_skills(plugin, None);
-        let Ok(source) = plugin.source() else { continue };
-        match source.want(false) {
+        let Ok(source) = plugin.usable_source() else { continue };
+        match source.to_requirement(false) {
             Ok(EntryRequirement::Inside(path)) => assert_inside(&path),
             Ok(EntryRequirement::Elsewhere { request, .. }) => assert_elsewhere(&request),
             Ok(EntryRequirement::Npm { .. }) | Err(_) => {}
@@ -190,13 +192,13 @@ fn assert_skills(plugin: &CatalogEntry, manifest: Option<&PluginManifest>) {
     );
     for root in ["", "skills"] {
         let scan = EntryScan { listing: &listing, root, top: "", is_marketplace: plugin.strict };
-        let Ok(found) = market::resolve(plugin, manifest, scan) else { continue };
+        let Ok(found) = market::resolve_skills(plugin, manifest, scan) else { continue };
         for folder in &found.folders {
             assert_inside(folder);
             assert!(listing.has_folder(folder), "{folder}");
         }
-        let mut skills = discover::skills(&listing, root);
-        discover::include(&listing, &found.folders, &mut skills);
+        let mut skills = discover::find_skills(&listing, root);
+        discover::include_listed(&listing, &found.folders, &mut skills);
     }
 }
 
@@ -205,7 +207,7 @@ pub fn interop(data: &[u8]) {
     let Some((choices, text)) = data.split_first() else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };
     let file = ["skills-lock.json", ".skill-lock.json", "apm.lock.yaml"][usize::from(choices % 3)];
-    let Ok(import) = locks::read(file, text) else { return };
+    let Ok(import) = locks::read_lock_file(file, text) else { return };
     import.skills.iter().for_each(|skill| assert_canonical(&skill.request));
 }
 
@@ -220,15 +222,15 @@ pub fn search(data: &[u8]) {
         ..SearchDocument::default()
     };
     let documents: Vec<SearchDocument<'_>> = texts.lines().map(document).collect();
-    let index = find::index(&documents);
+    let index = find::build_index(&documents);
     let Some(index) = find::SearchIndex::read(&index) else { panic!("a new index cannot be read") };
-    for hit in find::rank(&[index], &query).hits {
+    for hit in find::rank_documents(&[index], &query).hits {
         assert!(hit.score.is_finite() && hit.at < documents.len());
     }
-    for range in query.ranges(texts) {
+    for range in query.matched_ranges(texts) {
         assert!(texts.get(range).is_some_and(|part| !part.is_empty()));
     }
-    find::suggest(&documents, texts);
+    find::suggest_words(&documents, texts);
 }
 
 /// What stands behind the checksum of a search index: whatever it says, nothing panics.
@@ -240,7 +242,7 @@ pub fn search_index(data: &[u8]) {
 pub fn diff(data: &[u8]) {
     let (old, new) = data.split_at(data.len() / 2);
     for (old, new) in [(old, new), (data, new), (old, data)] {
-        let text = lines::unified("SKILL.md", old, new);
+        let text = lines::unified_diff("SKILL.md", old, new);
         assert_eq!(text.is_empty(), old == new);
         assert!(!text.contains(|c| is_unprintable(c) && c != '\n' && c != '\t'), "{text:?}");
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::{
-    ImportedSkill, IntegrityClaim, LockFormat, LockImport, SkippedSkill, request, sha, unknown_version,
+    ImportedSkill, IntegrityClaim, LockFormat, LockImport, SkippedSkill, build_request, commit_sha,
+    unknown_version,
 };
 use crate::digest::Digest;
 use crate::error::{Result, error, printable};
@@ -47,7 +48,7 @@ struct ApmPackage {
 ///
 /// # Errors
 /// See [`super::read`].
-pub(super) fn read(file: &str, text: &str) -> Result<LockImport> {
+pub(super) fn read_apm_lock(file: &str, text: &str) -> Result<LockImport> {
     let document: ApmLockFile = serde_yaml::from_str(text).map_err(|e| {
         let place = e
             .location()
@@ -59,30 +60,30 @@ pub(super) fn read(file: &str, text: &str) -> Result<LockImport> {
     let version = match &document.lockfile_version {
         Some(serde_yaml::Value::String(text)) => text.clone(),
         Some(serde_yaml::Value::Number(number)) => number.to_string(),
-        _ => return Err(incomplete(file, "lockfile_version")),
+        _ => return Err(missing_key(file, "lockfile_version")),
     };
     if !matches!(version.as_str(), "1" | "2") {
         return Err(unknown_version(file, &version, "versions 1 and 2 of apm.lock.yaml"));
     }
-    let packages = document.dependencies.ok_or_else(|| incomplete(file, "dependencies"))?;
+    let packages = document.dependencies.ok_or_else(|| missing_key(file, "dependencies"))?;
     let mut import = LockImport { format: LockFormat::ApmLock, skills: Vec::new(), left_out: Vec::new() };
     for package in &packages {
-        match package.import() {
+        match package.import_skills() {
             Ok(skills) => import.skills.extend(skills),
-            Err(reason) => import.left_out.push(SkippedSkill::new(&package.title(), reason)),
+            Err(reason) => import.left_out.push(SkippedSkill::new(&package.display_name(), reason)),
         }
     }
     Ok(import)
 }
 
-fn incomplete(file: &str, key: &str) -> crate::error::Error {
+fn missing_key(file: &str, key: &str) -> crate::error::Error {
     error!(Invalid, "`{file}` is not a valid lock file of apm: it has no `{key}`")
         .hint("restore the file from version control; nothing was imported")
 }
 
 impl ApmPackage {
     /// What a person calls it: its name, else where it is.
-    fn title(&self) -> String {
+    fn display_name(&self) -> String {
         let place = self.repo_url.as_deref().unwrap_or("a package without a name");
         match (&self.name, &self.virtual_path) {
             (Some(name), _) => name.clone(),
@@ -92,17 +93,17 @@ impl ApmPackage {
     }
 
     /// The skills of the package, or why there are none to import.
-    fn import(&self) -> std::result::Result<Vec<ImportedSkill>, String> {
-        let names = self.skills();
+    fn import_skills(&self) -> std::result::Result<Vec<ImportedSkill>, String> {
+        let names = self.skill_names();
         if names.is_empty() {
             return Err("no skill of it was installed".into());
         }
-        let request = self.request()?;
+        let request = self.to_request()?;
         let commit = match self.resolved_commit.as_deref() {
             Some(text) => Some(text.parse().map_err(|e: crate::error::Error| e.message)?),
-            None => sha(self.resolved_ref.as_deref()),
+            None => commit_sha(self.resolved_ref.as_deref()),
         };
-        let integrity = self.promise(&request)?;
+        let integrity = self.integrity_claim(&request)?;
         // A package's folder may be the skill itself or hold several.
         let itself = request.subdirectory.as_ref().map(RelPath::name);
         let one = |name: String| ImportedSkill {
@@ -117,7 +118,7 @@ impl ApmPackage {
     }
 
     /// The names that were chosen, else those of the skill folders that were written.
-    fn skills(&self) -> BTreeSet<String> {
+    fn skill_names(&self) -> BTreeSet<String> {
         if let Some(subset) = self.skill_subset.as_ref().filter(|subset| !subset.is_empty()) {
             return subset.iter().map(|name| name.rsplit('/').next().unwrap_or(name).to_owned()).collect();
         }
@@ -125,7 +126,7 @@ impl ApmPackage {
         files.filter_map(|path| skill_of(path)).map(str::to_owned).collect()
     }
 
-    fn request(&self) -> std::result::Result<Request, String> {
+    fn to_request(&self) -> std::result::Result<Request, String> {
         let said = |e: crate::error::Error| e.message;
         match self.source.as_deref() {
             Some("local") => {
@@ -133,22 +134,22 @@ impl ApmPackage {
                 let path = path.ok_or("it has no local path")?;
                 let path =
                     if path.starts_with(['.', '/', '~']) { path.to_owned() } else { format!("./{path}") };
-                request(&path, None, "").map_err(said)
+                build_request(&path, None, "").map_err(said)
             }
             Some("registry") => {
                 let url = self.resolved_url.as_deref().ok_or("it has no address in its registry")?;
-                match request(url, None, self.path()?).map_err(said)? {
+                match build_request(url, None, self.package_path()?).map_err(said)? {
                     archive @ Request { source: Source::Archive { .. }, .. } => Ok(archive),
                     _ => Err("its registry does not serve archives that can be read here".into()),
                 }
             }
-            None | Some("git") => request(&self.address()?, self.reference(), self.path()?).map_err(said),
+            None | Some("git") => build_request(&self.source_address()?, self.wanted_reference(), self.package_path()?).map_err(said),
             Some(other) => Err(format!("its source `{other}` is unknown")),
         }
     }
 
     /// The repository as `install` takes it.
-    fn address(&self) -> std::result::Result<String, String> {
+    fn source_address(&self) -> std::result::Result<String, String> {
         if self.registry_prefix.is_some() {
             return Err("it comes through a proxy of a registry, which is not read here".into());
         }
@@ -166,12 +167,12 @@ impl ApmPackage {
     }
 
     /// The range, so that updates stay inside it; else what it was resolved from.
-    fn reference(&self) -> Option<&str> {
+    fn wanted_reference(&self) -> Option<&str> {
         let range = self.constraint.as_deref().filter(|text| semver::VersionReq::parse(text).is_ok());
         range.or(self.resolved_tag.as_deref()).or(self.resolved_ref.as_deref())
     }
 
-    fn path(&self) -> std::result::Result<&str, String> {
+    fn package_path(&self) -> std::result::Result<&str, String> {
         let path = self.virtual_path.as_deref().unwrap_or("");
         let file = path.rsplit('/').next().unwrap_or("");
         if file.ends_with(".md") && !super::is_manifest(file) {
@@ -182,7 +183,7 @@ impl ApmPackage {
 
     /// apm's own hashes cover files after it has changed them; only those of archives can
     /// be held to.
-    fn promise(&self, request: &Request) -> std::result::Result<Option<IntegrityClaim>, String> {
+    fn integrity_claim(&self, request: &Request) -> std::result::Result<Option<IntegrityClaim>, String> {
         let Some(hash) = self.resolved_hash.as_deref() else { return Ok(None) };
         if !matches!(request.source, Source::Archive { .. }) {
             return Ok(None);

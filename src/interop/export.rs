@@ -64,7 +64,7 @@ struct ExportedEntry {
 /// # Errors
 /// Those of `read`; `Integrity` where the bytes are not the recorded ones, since a hash of
 /// edited files would name something that nobody can fetch.
-pub(crate) fn export(
+pub(crate) fn export_lock(
     registry: &Registry,
     hosts: &Hosts<'_>,
     read: &mut dyn FnMut(&SkillName, &str) -> Result<Vec<u8>>,
@@ -80,10 +80,10 @@ pub(crate) fn export(
             left_out.push(SkippedSkill::new(name.as_str(), reason));
             continue;
         }
-        match place(entry, hosts) {
+        match exported_place(entry, hosts) {
             Ok(place) => {
-                note(name, &own, entry, &mut notes);
-                document.skills.insert(own, locked(name, entry, place, read)?);
+                note_what_is_lost(name, &own, entry, &mut notes);
+                document.skills.insert(own, export_entry(name, entry, place, read)?);
             }
             Err(reason) => left_out.push(SkippedSkill::new(name.as_str(), reason)),
         }
@@ -96,7 +96,7 @@ pub(crate) fn export(
 /// `source`, `sourceUrl`, `sourceType`.
 struct ExportedPlace(String, Option<String>, &'static str);
 
-fn place(entry: &LockEntry, hosts: &Hosts<'_>) -> std::result::Result<ExportedPlace, String> {
+fn exported_place(entry: &LockEntry, hosts: &Hosts<'_>) -> std::result::Result<ExportedPlace, String> {
     let on = |base: &str, path: &str| format!("{}/{path}.git", base.trim_end_matches('/'));
     let git = |url: String| ExportedPlace(url.clone(), Some(url), "git");
     let source: Source = entry.source.parse().map_err(|e: crate::error::Error| e.message)?;
@@ -119,21 +119,21 @@ fn place(entry: &LockEntry, hosts: &Hosts<'_>) -> std::result::Result<ExportedPl
     }
 }
 
-fn locked(
+fn export_entry(
     name: &SkillName,
     entry: &LockEntry,
     ExportedPlace(source, source_url, source_type): ExportedPlace,
     read: &mut dyn FnMut(&SkillName, &str) -> Result<Vec<u8>>,
 ) -> Result<ExportedEntry> {
-    let computed_hash = collate::computed_hash(promise::plain(&entry.files), |path| {
+    let computed_hash = collate::computed_hash(promise::regular_files(&entry.files), |path| {
         let bytes = read(name, path)?;
-        check(name, entry, path, &bytes)?;
+        check_readable_back(name, entry, path, &bytes)?;
         Ok(bytes)
     })?;
     Ok(ExportedEntry {
         source,
         source_url,
-        reference: reference(entry),
+        reference: reference_text(entry),
         source_type,
         skill_path: skill_path(entry),
         computed_hash,
@@ -145,7 +145,7 @@ fn locked(
 }
 
 /// The author of a live link edits as he likes; everything else must be as recorded.
-fn check(name: &SkillName, entry: &LockEntry, path: &str, bytes: &[u8]) -> Result<()> {
+fn check_readable_back(name: &SkillName, entry: &LockEntry, path: &str, bytes: &[u8]) -> Result<()> {
     let recorded = entry.files.get(path).and_then(|line| line.split(' ').nth(1));
     if entry.mode == InstallMode::Live || recorded == Some(sha256_hex(bytes).as_str()) {
         return Ok(());
@@ -156,7 +156,7 @@ fn check(name: &SkillName, entry: &LockEntry, path: &str, bytes: &[u8]) -> Resul
 }
 
 /// A ref that `skills` can fetch: it knows no ranges and no pins beside it.
-fn reference(entry: &LockEntry) -> Option<String> {
+fn reference_text(entry: &LockEntry) -> Option<String> {
     if entry.pinned && entry.pin.commit.is_some() {
         return entry.pin.commit.clone();
     }
@@ -179,9 +179,9 @@ fn skill_path(entry: &LockEntry) -> Option<String> {
     }
 }
 
-fn note(name: &SkillName, own: &str, entry: &LockEntry, notes: &mut Vec<String>) {
+fn note_what_is_lost(name: &SkillName, own: &str, entry: &LockEntry, notes: &mut Vec<String>) {
     // Under a name that only differs in how it is written, theirs lands in the same folder.
-    if SkillName::slug(own).as_ref() != Some(name) {
+    if SkillName::nearest_to(own).as_ref() != Some(name) {
         notes.push(format!("`{name}` will be called `{own}`, which is its own name: there are no aliases"));
     }
     if let Some(ReferenceRecord::Range(range)) = &entry.reference {

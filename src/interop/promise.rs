@@ -13,7 +13,7 @@ pub(crate) enum IntegrityClaim {
     Files(String),
     /// Git's id of the skill's folder, 40 or 64 hex digits.
     Tree(String),
-    /// Our own digest of the tree: the file was written by [`export`](super::export).
+    /// Our own digest of the tree: the file was written by [`export_lock`](super::export).
     Digest(Digest),
     /// The bytes of the archive.
     Archive(Digest),
@@ -58,8 +58,8 @@ impl IntegrityClaim {
             Self::Archive(digest) => content.archive.map(|archive| archive == digest),
             Self::Tree(id) => content.tree.map(|tree| tree == id),
             Self::Files(hash) => {
-                let same = computed_hash(plain(content.files), read)? == *hash;
-                let exact = plain(content.files).all(str::is_ascii);
+                let same = computed_hash(regular_files(content.files), read)? == *hash;
+                let exact = regular_files(content.files).all(str::is_ascii);
                 (same || exact).then_some(same)
             }
         })
@@ -67,14 +67,14 @@ impl IntegrityClaim {
 }
 
 /// The paths of the files that are no links.
-pub(super) fn plain(files: &Files) -> impl Iterator<Item = &str> {
+pub(super) fn regular_files(files: &Files) -> impl Iterator<Item = &str> {
     files.iter().filter(|(_, line)| line.starts_with("100")).map(|(path, _)| path.as_str())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::{of_files, sha256_hex};
+    use crate::digest::{digest_of_files, sha256_hex};
 
     #[test]
     fn promises_are_held_against_what_came() {
@@ -82,7 +82,7 @@ mod tests {
         for (path, mode) in [("SKILL.md", "100644"), ("b/run.sh", "100755"), ("L", "120000")] {
             files.insert(path.into(), format!("{mode} {}", sha256_hex(path.as_bytes())));
         }
-        let (digest, other) = (of_files(&files), Digest::of(b"other"));
+        let (digest, other) = (digest_of_files(&files), Digest::of(b"other"));
         let read = |path: &str| Ok(path.as_bytes().to_vec());
         let hash = computed_hash(["b/run.sh", "SKILL.md"], read).unwrap();
         let content =

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use super::{
-    ImportedSkill, IntegrityClaim, LockFormat, LockImport, SkippedSkill, request, sha, unknown_version,
+    ImportedSkill, IntegrityClaim, LockFormat, LockImport, SkippedSkill, build_request, commit_sha,
+    unknown_version,
 };
 use crate::digest::Digest;
 use crate::error::{Error, Result, error};
@@ -52,8 +53,8 @@ struct SkillsEntry {
 ///
 /// # Errors
 /// See [`super::read`].
-pub(super) fn read(file: &str, text: &str) -> Result<LockImport> {
-    let head: VersionHead = serde_json::from_str(text).map_err(|e| damaged(file, &e))?;
+pub(super) fn read_skills_lock(file: &str, text: &str) -> Result<LockImport> {
+    let head: VersionHead = serde_json::from_str(text).map_err(|e| damaged_file(file, &e))?;
     let format = match head.version {
         1 => LockFormat::SkillsLock,
         3 => LockFormat::SkillLock,
@@ -62,7 +63,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<LockImport> {
             return Err(unknown_version(file, &other.to_string(), known));
         }
     };
-    let document: SkillsDocument = serde_json::from_str(text).map_err(|e| damaged(file, &e))?;
+    let document: SkillsDocument = serde_json::from_str(text).map_err(|e| damaged_file(file, &e))?;
     let mut import = LockImport { format, skills: Vec::new(), left_out: Vec::new() };
     for (name, locked) in document.skills.0 {
         match import_one(&name, &locked) {
@@ -73,7 +74,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<LockImport> {
     Ok(import)
 }
 
-fn damaged(file: &str, cause: &serde_json::Error) -> Error {
+fn damaged_file(file: &str, cause: &serde_json::Error) -> Error {
     let (line, column) = (cause.line(), cause.column());
     error!(Invalid, "`{file}` is not a valid lock file of `skills`: line {line}, column {column} is damaged")
         .cause(cause)
@@ -82,22 +83,29 @@ fn damaged(file: &str, cause: &serde_json::Error) -> Error {
 
 /// One entry, or why it cannot be imported.
 fn import_one(name: &str, locked: &SkillsEntry) -> std::result::Result<ImportedSkill, String> {
-    let place = place(locked)?;
+    let place = source_text(locked)?;
     let reference = locked.reference.as_deref().or(locked.pinned_ref.as_deref());
     let path = locked.skill_path.as_deref().unwrap_or("");
-    let request = request(&place, reference, path).map_err(|e| e.message)?;
+    let request = build_request(&place, reference, path).map_err(|e| e.message)?;
     let commit = match locked.commit.as_deref() {
         Some(text) => Some(text.parse::<Sha>().map_err(|e| e.message)?),
-        None => sha(reference),
+        None => commit_sha(reference),
     };
     let commit = commit.filter(|_| request.source.is_git());
     let note = locked.subagents.as_ref().map(|_| "its subagents are not carried over".to_owned());
     let choice = path.is_empty().then(|| name.to_owned());
-    Ok(ImportedSkill { name: name.to_owned(), request, choice, commit, integrity: promise(locked)?, note })
+    Ok(ImportedSkill {
+        name: name.to_owned(),
+        request,
+        choice,
+        commit,
+        integrity: integrity_claim_of(locked)?,
+        note,
+    })
 }
 
 /// The source as `install` takes it.
-fn place(locked: &SkillsEntry) -> std::result::Result<String, String> {
+fn source_text(locked: &SkillsEntry) -> std::result::Result<String, String> {
     let source = locked.source.as_deref().filter(|text| !text.is_empty());
     let url = locked.source_url.as_deref().filter(|text| !text.is_empty());
     let missing = || "it does not say where it comes from".to_owned();
@@ -107,7 +115,7 @@ fn place(locked: &SkillsEntry) -> std::result::Result<String, String> {
             (source, url) => url.or(source).map(str::to_owned).ok_or_else(missing),
         },
         Some("gitlab" | "git") => url.or(source).map(str::to_owned).ok_or_else(missing),
-        Some("local") => source.map(local).ok_or_else(missing),
+        Some("local") => source.map(local_path_text).ok_or_else(missing),
         Some("well-known") => Err("it comes from the index of a web site, which is not read here; \
             install it from its repository or archive"
             .into()),
@@ -124,14 +132,14 @@ fn is_shorthand(source: &str) -> bool {
 }
 
 /// A path with its beginning said, so that it cannot be taken for a repository.
-fn local(path: &str) -> String {
+fn local_path_text(path: &str) -> String {
     let said = ["./", "../", "/", "~"].iter().any(|start| path.starts_with(start));
     let drive = path.as_bytes().get(1) == Some(&b':');
     if said || drive || matches!(path, "." | "..") { path.to_owned() } else { format!("./{path}") }
 }
 
 /// Ours goes first: it covers modes and links, theirs bytes alone.
-fn promise(locked: &SkillsEntry) -> std::result::Result<Option<IntegrityClaim>, String> {
+fn integrity_claim_of(locked: &SkillsEntry) -> std::result::Result<Option<IntegrityClaim>, String> {
     if let Some(text) = &locked.integrity {
         return text.parse::<Digest>().map(|d| Some(IntegrityClaim::Digest(d))).map_err(|e| e.message);
     }

@@ -7,7 +7,7 @@ const HASH: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccdd
 
 /// `name: request[ @commit]` of what is imported, `name! reason` of what is not.
 fn lines(file: &str, text: &str) -> Vec<String> {
-    let import = read(file, text).unwrap();
+    let import = read_lock_file(file, text).unwrap();
     let skill = |one: &ImportedSkill| {
         let commit = one.commit.as_ref().map(|sha| format!(" @{}", sha.short())).unwrap_or_default();
         format!("{}: {}{commit}", one.name, one.request)
@@ -88,7 +88,7 @@ fn what_cannot_be_imported_is_told_and_the_rest_is_kept() {
 fn promises_are_told_apart_by_their_form() {
     let promise = |fields: &str| {
         let text = entry(&format!(r#""source":"o/r","sourceType":"github",{fields}"#));
-        read("skills-lock.json", &text).unwrap().skills.remove(0)
+        read_lock_file("skills-lock.json", &text).unwrap().skills.remove(0)
     };
     assert_eq!(
         promise(&format!(r#""computedHash":"{HASH}""#)).integrity,
@@ -120,7 +120,7 @@ fn the_file_of_a_user_has_another_version() {
         "skillFolderHash":"{SHA}","installedAt":"2026-01-01T00:00:00Z","pluginName":"p"}}}},
         "dismissed":{{}},"lastSelectedAgents":["claude-code"]}}"#
     );
-    let import = read("home/.agents/.skill-lock.json", &text).unwrap();
+    let import = read_lock_file("home/.agents/.skill-lock.json", &text).unwrap();
     assert_eq!(import.format, LockFormat::SkillLock);
     assert_eq!(import.skills[0].choice, None);
     assert_eq!(lines(".skill-lock.json", &text), ["b: github:o/r/skills/b#v1"]);
@@ -162,7 +162,7 @@ fn damage_is_an_error_and_never_an_empty_list() {
         ("Cargo.lock", "", Kind::Usage, "skills-lock.json"),
         ("x\u{1b}.json", "", Kind::Invalid, "x\\u{1b}.json"),
     ] {
-        let error = read(file, text).unwrap_err();
+        let error = read_lock_file(file, text).unwrap_err();
         let all = format!("{} {:?} {:?}", error.message, error.causes, error.hints);
         assert_eq!(error.kind, kind, "{text}: {all}");
         assert!(all.contains(words), "{text}: {all}");
@@ -199,13 +199,13 @@ fn packages_of_apm_become_the_skills_that_they_installed() {
             "acme/bad! `abc` is not a full commit sha of 40 hex digits",
         ]
     );
-    let import = read("apm.lock.yaml", &text).unwrap();
+    let import = read_lock_file("apm.lock.yaml", &text).unwrap();
     let archive = format!("sha256:{HASH}").parse().unwrap();
     assert_eq!(import.skills[5].integrity, Some(IntegrityClaim::Archive(archive)));
     assert_eq!(import.skills[0].choice, None);
     assert_eq!(import.skills[1].choice.as_deref(), Some("x"));
     let plugin = text.replace("virtual_path: skills/a", "virtual_path: plugins/kit");
-    let import = read("apm.lock.yaml", &plugin).unwrap();
+    let import = read_lock_file("apm.lock.yaml", &plugin).unwrap();
     assert_eq!(import.skills[0].request.to_string(), "github:Acme/One/plugins/kit#v1.0.0");
     assert_eq!(import.skills[0].choice.as_deref(), Some("a"));
 }
@@ -225,7 +225,7 @@ fn installed(source: &str, kind: &str, path: Option<&str>) -> LockEntry {
         reference: None,
         pin: PinRecord { commit: Some(SHA.into()), ..PinRecord::default() },
         pinned: false,
-        digest: crate::digest::of_files(&files),
+        digest: crate::digest::digest_of_files(&files),
         files,
         version: None,
         description: None,
@@ -248,7 +248,7 @@ const HOSTS: Hosts<'static> =
 fn exported(skills: &[(&str, LockEntry)]) -> export::LockExport {
     let mut registry = Registry::default();
     registry.skills.extend(skills.iter().map(|(name, entry)| (name.parse().unwrap(), entry.clone())));
-    export(&registry, &HOSTS, &mut |_, path| {
+    export_lock(&registry, &HOSTS, &mut |_, path| {
         Ok(if path == "SKILL.md" { b"one".to_vec() } else { b"two".to_vec() })
     })
     .unwrap()
@@ -310,7 +310,7 @@ fn what_was_exported_is_imported_as_it_was() {
         ("e", installed("git@git.example.org:t/r.git", "git", None)),
     ];
     let export = exported(&skills);
-    let import = read("skills-lock.json", &export.text).unwrap();
+    let import = read_lock_file("skills-lock.json", &export.text).unwrap();
     assert!(import.left_out.is_empty(), "{:?}", import.left_out);
     for ((name, entry), found) in skills.iter().zip(&import.skills) {
         assert_eq!(found.name, *name);
@@ -354,7 +354,7 @@ fn what_skills_cannot_say_is_told() {
 fn edited_files_are_not_exported() {
     let mut registry = Registry::default();
     registry.skills.insert("a".parse().unwrap(), installed("github:o/r", "github", None));
-    let error = export(&registry, &HOSTS, &mut |_, _| Ok(b"edited".to_vec())).unwrap_err();
+    let error = export_lock(&registry, &HOSTS, &mut |_, _| Ok(b"edited".to_vec())).unwrap_err();
     assert_eq!(error.kind, Kind::Integrity);
     assert!(error.hints[0].contains("diff a"), "{error:?}");
 }
@@ -365,8 +365,8 @@ proptest::proptest! {
         let mut whole = exported(&[("a", installed("github:o/r", "github", Some("x")))]).text;
         whole.truncate(at.min(whole.len()));
         for text in [&text, &whole] {
-            let _ = read("skills-lock.json", text);
-            let _ = read("apm.lock.yaml", text);
+            let _ = read_lock_file("skills-lock.json", text);
+            let _ = read_lock_file("apm.lock.yaml", text);
         }
     }
 }

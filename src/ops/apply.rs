@@ -504,7 +504,7 @@ mod tests {
             (String::from(*path), format!("100644 {}", crate::digest::sha256_hex(text.as_bytes())))
         });
         let lines: crate::digest::Files = lines.collect();
-        let digest = crate::digest::of_files(&lines);
+        let digest = crate::digest::digest_of_files(&lines);
         let value = serde_json::json!({
             "source": "./s", "kind": "local", "pin": {}, "targets": ["claude-code"], "mode": "link",
             "digest": digest, "files": lines, "installed_at": "2026-01-02T03:04:05Z",

@@ -81,7 +81,7 @@ pub(crate) fn of(
 fn in_folder(old: &Old<'_>, folder: &Path, shown: &str) -> Result<Vec<Changed>> {
     let now = present(old.name, old.entry, folder, shown)?;
     let mut changed = Vec::new();
-    for change in diff::files(&old.entry.files, &now) {
+    for change in diff::changed_files(&old.entry.files, &now) {
         let before = match change.old_mode {
             Some(_) if is_other_content(&change) => old.bytes(&change.path)?,
             _ => Vec::new(),
@@ -163,13 +163,13 @@ impl Old<'_> {
 fn tell(change: FileDiff, old: &[u8], new: &[u8]) -> Changed {
     let text = match change.new_mode.as_deref() {
         Some("000000") => format!("{}: neither file nor link\n", printable(&change.path, false)),
-        _ => diff::unified(&change.path, old, new),
+        _ => diff::unified_diff(&change.path, old, new),
     };
     let (added, removed) = lines(&text);
     // From the base of the scope, or the top of the disk, whatever it is called on the way.
     let path = change.path.trim_start_matches("~/").trim_start_matches('/');
     let patch =
-        diff::patch(path, side(change.old_mode.as_deref(), old), side(change.new_mode.as_deref(), new));
+        diff::file_patch(path, side(change.old_mode.as_deref(), old), side(change.new_mode.as_deref(), new));
     Changed { diff: header(&change) + &text, change, added, removed, patch }
 }
 
@@ -209,7 +209,7 @@ mod tests {
     fn lines_are_counted_as_git_counts_them() {
         let check = |old: &str, new: &str, expected| {
             assert_eq!(
-                lines(&diff::unified("f", old.as_bytes(), new.as_bytes())),
+                lines(&diff::unified_diff("f", old.as_bytes(), new.as_bytes())),
                 expected,
                 "{old:?} {new:?}"
             );

@@ -14,7 +14,7 @@ use crate::error::{Context as _, Error, Kind, Result, error, printable};
 use crate::fetch::{self, Extent, FetchedPackage, OpenOptions, PackageSource, World, obstacle};
 use crate::listing::{Limits, Listing, check_portable};
 use crate::package::{Package, PackageDir};
-use crate::path::ancestors;
+use crate::path::ancestor_folders;
 use crate::registry::{InstallMode, LockEntry, MarketplaceOrigin, PinRecord, ReferenceRecord, SkillSummary};
 use crate::skill::{self, Finding, Profile, Severity, SkillManifest, SkillName};
 use crate::source::{Reference, Request, Resolved, Revision, Sha, Source as Place};
@@ -263,7 +263,7 @@ impl Skill {
     /// True when nothing in its manifest stops an installation.
     fn is_sound(&self, allow: &[String]) -> Result<bool> {
         let mut findings = self.document.findings.clone();
-        skill::allow(&mut findings, allow)?;
+        skill::allow_findings(&mut findings, allow)?;
         Ok(findings.iter().all(|finding| finding.severity != Severity::Error))
     }
 
@@ -282,8 +282,8 @@ impl<'w> Source<'w> {
         world: &World<'_>,
     ) -> Result<Self> {
         let base = opened.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
-        let mut found = discover::skills(opened.listing(), &base);
-        discover::include(opened.listing(), only.unwrap_or_default(), &mut found);
+        let mut found = discover::find_skills(opened.listing(), &base);
+        discover::include_listed(opened.listing(), only.unwrap_or_default(), &mut found);
         if found.is_empty() {
             let obstacles = obstacle::find(&mut opened, &base, world)?;
             let error = nothing_found(ask, &opened.resolved, opened.listing(), &base, obstacles.is_empty());
@@ -475,7 +475,7 @@ fn read_evident(
             let at = folders.iter().position(|folder| *folder == known.folder)?;
             Some((at, name.clone()))
         });
-        let evident = known.or_else(|| discover::evident(&folders, word, &source));
+        let evident = known.or_else(|| discover::find_unambiguous(&folders, word, &source));
         let Some((at, name)) = evident else { return Ok(None) };
         if !found[at].offered {
             return Ok(None);
@@ -490,7 +490,7 @@ fn read_evident(
     for (at, name) in meant {
         let document = read_manifest(tree, &found[at], &world.settings.limits)?;
         let written = document.frontmatter.as_ref().and_then(|front| front.name.as_deref());
-        if !discover::keeps(written, &found[at].folder, &source, &name) {
+        if !discover::keeps_name(written, &found[at].folder, &source, &name) {
             return Ok(None);
         }
         skills.push(Skill { found: found[at].clone(), name, document });
@@ -513,7 +513,7 @@ impl Ground {
         let mut document = skill.document.clone();
         let entries = self.fetched.package().dir(&skill.found.folder).entries();
         document.findings.extend(skill::check_files(&entries, Profile::Install));
-        skill::allow(&mut document.findings, &ask.allow)?;
+        skill::allow_findings(&mut document.findings, &ask.allow)?;
         Ok(Candidate {
             given: self.resolved.subdirectory.is_none().then(|| skill.name.clone()),
             alias_of: Some(own.unwrap_or_else(|| skill.name.to_string())).filter(|own| *own != name.as_str()),
@@ -569,7 +569,7 @@ pub(crate) fn is_skill(listing: &Listing, folder: &str) -> bool {
 
 /// The skill whose root is this folder.
 fn skill_at(listing: &Listing, folder: &str) -> Option<FoundSkill> {
-    discover::skills(listing, folder).into_iter().find(|found| found.folder == folder)
+    discover::find_skills(listing, folder).into_iter().find(|found| found.folder == folder)
 }
 
 /// The skills that a source offers now with the name and description that each gives itself:
@@ -591,7 +591,8 @@ impl Offered {
         limits: &Limits,
     ) -> Result<Result<FoundSkill, String>> {
         if self.0.get().is_none() {
-            let offered = discover::skills(opened.listing(), "").into_iter().filter(|found| found.offered);
+            let offered =
+                discover::find_skills(opened.listing(), "").into_iter().filter(|found| found.offered);
             let offered: Vec<FoundSkill> = offered.collect();
             let manifests: BTreeSet<String> = offered.iter().map(FoundSkill::manifest_path).collect();
             let tree = opened.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
@@ -655,7 +656,7 @@ pub(crate) fn again(
         None => offered.known(name, &SkillSummary::of(entry)).map_err(|gone| error!(NotFound, "{gone}"))?,
     };
     let mut document = read_manifest(package, &found, limits)?;
-    skill::allow(&mut document.findings, &entry.allowed)?;
+    skill::allow_findings(&mut document.findings, &entry.allowed)?;
     let reachable = resolved.chosen.is_some() || is_reachable(&resolved, world);
     let candidate = Candidate {
         name: name.clone(),
@@ -684,7 +685,7 @@ fn read_manifest(tree: &Package, found: &FoundSkill, limits: &Limits) -> Result<
         return Ok(skill::too_large(&found.manifest, entry.size, Profile::Install, limits));
     }
     let folder = found.folder.rsplit('/').next().filter(|name| !name.is_empty());
-    Ok(skill::read(&found.manifest, folder, &tree.read(entry)?, Profile::Install, limits))
+    Ok(skill::read_manifest(&found.manifest, folder, &tree.read(entry)?, Profile::Install, limits))
 }
 
 fn name_all(
@@ -715,7 +716,8 @@ fn source_name(resolved: &Resolved, world: &World<'_>) -> String {
 fn nothing_found(ask: &Ask, resolved: &Resolved, listing: &Listing, base: &str, guess: bool) -> Error {
     let name = resolved.source.display_name();
     if !base.is_empty() && !listing.has_folder(base) {
-        let folders: BTreeSet<&str> = listing.entries().iter().flat_map(|e| ancestors(&e.path)).collect();
+        let folders: BTreeSet<&str> =
+            listing.entries().iter().flat_map(|e| ancestor_folders(&e.path)).collect();
         let error = error!(NotFound, "{name} has no folder `{base}`");
         if !guess {
             return error;
@@ -759,14 +761,14 @@ impl Candidate {
             Place::Bitbucket { workspace, .. } => workspace,
             source => source.kind(),
         };
-        SkillName::slug(&format!("{owner}-{}", self.name)).unwrap_or_else(|| self.name.clone())
+        SkillName::nearest_to(&format!("{owner}-{}", self.name)).unwrap_or_else(|| self.name.clone())
     }
 
     /// The digest of its tree, and `MODE SHA256` of each file. Reads everything once.
     pub(crate) fn digest(&self) -> Result<&(Digest, Files)> {
         if self.digest.get().is_none() {
             let files = self.package().files()?;
-            let _ = self.digest.set((digest::of_files(&files), files));
+            let _ = self.digest.set((digest::digest_of_files(&files), files));
         }
         self.digest.get().ok_or_else(|| error!(Failed, "the digest of `{}` is missing", self.name))
     }
@@ -824,7 +826,7 @@ impl Candidate {
     /// `Invalid`, with each finding that does not.
     pub(crate) fn judge(&self, more: &[Finding]) -> Result<()> {
         let mut more = more.to_vec();
-        skill::allow(&mut more, &self.allow)?;
+        skill::allow_findings(&mut more, &self.allow)?;
         let all = self.document.findings.iter().chain(&more);
         let errors: Vec<&Finding> = all.filter(|finding| finding.severity == Severity::Error).collect();
         if errors.is_empty() {

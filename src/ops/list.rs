@@ -23,7 +23,7 @@ impl Row<'_> {
     /// The cells of the table: name, version, source, pin, targets, perhaps the state.
     pub(crate) fn cells(&self, with_state: bool) -> Vec<String> {
         let entry = self.entry;
-        let pin = match (entry.pin.short(), entry.pinned) {
+        let pin = match (entry.pin.short_text(), entry.pinned) {
             (Some(pin), true) => format!("{pin} (held)"),
             (Some(pin), false) => pin,
             // A folder that was copied is no live link.

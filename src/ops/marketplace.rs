@@ -116,7 +116,7 @@ pub(crate) fn list<'a>(all: &'a Marketplaces, scope: &'static str, world: &World
         source: &known.source,
         manifest: known.manifest.as_deref(),
         enabled: known.enabled,
-        pin: known.pin.short(),
+        pin: known.pin.short_text(),
         fetched_at: known.fetched_at,
         scope: if all.is_own(name) { scope } else { "user" },
         entries: entries(known),

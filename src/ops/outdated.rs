@@ -316,7 +316,7 @@ fn compare<'w>(
     }
     let Some(Opened::Source(source)) = sources.get_mut(&key) else { return Ok((status.state, None)) };
     let is_git = source.resolved.source.is_git();
-    if is_git && !Request::parse(&skill.entry.source)?.source.same(&source.resolved.source) {
+    if is_git && !Request::parse(&skill.entry.source)?.source.is_same_as(&source.resolved.source) {
         return Ok((State::Behind, None));
     }
     let folder = skill.entry.path.as_deref().unwrap_or("");
@@ -383,8 +383,8 @@ fn status(skill: &Followed<'_>, found: Result<Found>) -> UpdateStatus {
     UpdateStatus {
         name: skill.name.clone(),
         source: skill.entry.source.to_string(),
-        current: skill.entry.pin.short(),
-        latest: pin.as_ref().and_then(PinRecord::short),
+        current: skill.entry.pin.short_text(),
+        latest: pin.as_ref().and_then(PinRecord::short_text),
         chosen: pin.and_then(|pin| pin.chosen).or(asked),
         state,
         reason,

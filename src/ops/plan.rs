@@ -195,7 +195,7 @@ fn first_time(wanted: &Wanted, seen: &[FolderState], force: bool) -> Result<Acti
     }
     let wanted_digest = &wanted.candidate.digest()?.0;
     let is_ours = |place: &FolderState| match place {
-        FolderState::Folder(files) => digest::of_files(files) == *wanted_digest,
+        FolderState::Folder(files) => digest::digest_of_files(files) == *wanted_digest,
         FolderState::Missing => true,
         FolderState::Link(_) | FolderState::File => false,
     };
@@ -208,7 +208,7 @@ fn first_time(wanted: &Wanted, seen: &[FolderState], force: bool) -> Result<Acti
 /// Identity is source and folder: a name is only a label.
 pub(super) fn is_same_skill(entry: &LockEntry, candidate: &Candidate) -> bool {
     let source: Option<Source> = Request::parse(&entry.source).ok().map(|request| request.source);
-    source.is_some_and(|source| source.same(&candidate.resolved.source))
+    source.is_some_and(|source| source.is_same_as(&candidate.resolved.source))
         && entry.path.as_deref().unwrap_or("") == candidate.folder
 }
 

@@ -75,7 +75,7 @@ impl Ask {
         let held = entry.pin.commit.as_ref().filter(|_| entry.pinned);
         let commit = held.map(|sha| sha.parse::<Sha>()).transpose()?;
         if entry.pinned && (commit.is_none() || !new.source.is_git()) {
-            let pin = entry.pin.short().unwrap_or_default();
+            let pin = entry.pin.short_text().unwrap_or_default();
             return Err(error!(Usage, "`{name}` is held at {pin}, and {} cannot be held there", new.source)
                 .hint(format!("unpin it first: `ba-agent skill unpin {name}`")));
         }
@@ -171,7 +171,7 @@ fn add(
         return Err(edited(name, &drift, "update"));
     }
     grown(name, entry, &candidate, &mut update.cautions)?;
-    update.changes.insert(name.clone(), diff::files(&entry.files, &files));
+    update.changes.insert(name.clone(), diff::changed_files(&entry.files, &files));
     let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
     let wanted = Wanted { candidate, targets, mode: entry.mode, pinned: entry.pinned };
     let content = Some(Content::Found(Box::new(wanted)));

@@ -82,7 +82,7 @@ impl<'w> Supply<'w> {
         };
         let folder = entry.path.clone().unwrap_or_default();
         let files = package.dir(&folder).files()?;
-        if digest::of_files(&files) != *digest {
+        if digest::digest_of_files(&files) != *digest {
             return Err(differs(name, entry, &files));
         }
         Ok(RecordedFiles::Fetched(package, folder))
@@ -194,7 +194,7 @@ fn fetch_pinned(entry: &LockEntry, folders: &BTreeSet<String>, world: &World<'_>
 
 /// The error for a pin that the source no longer has, or that cannot be reached.
 fn gone(name: &SkillName, entry: &LockEntry, error: Error) -> Error {
-    let pin = entry.pin.short().unwrap_or_default();
+    let pin = entry.pin.short_text().unwrap_or_default();
     match error.kind {
         // Which of them is missing, repository or commit, the cause says.
         Kind::NotFound if entry.pin.commit.is_some() => error

@@ -206,7 +206,7 @@ impl<'m> Library<'m> {
             self.volumes.iter().filter_map(|volume| volume.documents.text()).collect();
         let documents: Vec<SearchDocument<'_>> =
             texts.iter().filter_map(|text| parse_documents(text).ok()).flatten().collect();
-        search::suggest(&documents, text)
+        search::suggest_words(&documents, text)
     }
 }
 
@@ -302,10 +302,10 @@ impl Search<'_> {
         }
         let (extras, mut installed) = self.installed(&indexes)?;
         installed.push((0..extras.len()).collect());
-        let own = search::index(&extras);
+        let own = search::build_index(&extras);
         indexes.extend(SearchIndex::read(&own));
         let shelf = Shelf { indexes, extras: &extras, installed };
-        let Ranking { mut hits, unknown } = search::rank(&shelf.indexes, self.query);
+        let Ranking { mut hits, unknown } = search::rank_documents(&shelf.indexes, self.query);
         self.keep_admitted(&shelf, &mut hits)?;
         let groups = grouped(&shelf.indexes, hits);
         let total = groups.len();
@@ -328,8 +328,8 @@ impl Search<'_> {
             let chosen = origin.and_then(|origin| {
                 let at = self.volumes.iter().position(|volume| volume.name == origin.name)?;
                 let keys = keys.entry(at).or_insert_with(|| keys_of(indexes.get(at)));
-                let of_entry = keys.get(&search::key(&origin.entry, own));
-                let entry = (own == origin.entry).then(|| keys.get(&search::key("", own))).flatten();
+                let of_entry = keys.get(&search::document_key(&origin.entry, own));
+                let entry = (own == origin.entry).then(|| keys.get(&search::document_key("", own))).flatten();
                 Some((at, *of_entry.or(entry)?))
             });
             let mut places = self.places_of(own, entry, indexes)?;
@@ -366,7 +366,10 @@ impl Search<'_> {
         let mut places = Vec::new();
         for (at, (volume, index)) in self.volumes.iter().zip(indexes).enumerate() {
             let last = folder.rsplit('/').next().filter(|last| !last.is_empty() && *last != own);
-            for document in index.named(own).chain(last.into_iter().flat_map(|last| index.named(last))) {
+            for document in index
+                .documents_named(own)
+                .chain(last.into_iter().flat_map(|last| index.documents_named(last)))
+            {
                 let row = row_of(volume, index, document).ok_or(Stale(at))?;
                 let found = serde_json::from_str(&row).map_err(|_| Stale(at))?;
                 if self.is_of(&wanted, &found, volume) {
@@ -402,7 +405,7 @@ impl Search<'_> {
                 let name = || {
                     (document.name.to_string(), document.plugin.to_string(), document.marketplace.to_string())
                 };
-                self.filter.admits(document).then(name)
+                self.filter.admits_document(document).then(name)
             })?;
             named.extend(document.map(|name| (name, hit)));
         }
@@ -477,9 +480,9 @@ impl Search<'_> {
         else {
             return Ok(None);
         };
-        let Some(entry) = index.entry(hit.at) else { return Ok(None) };
+        let Some(entry) = index.document_at(hit.at) else { return Ok(None) };
         let mut plugins = BTreeSet::new();
-        for at in index.namesakes(&entry) {
+        for at in index.documents_of_same_name(&entry) {
             plugins.extend(self.document(shelf, Hit { at, ..hit }, |other| {
                 (other.name == name).then(|| other.plugin.to_string())
             })?);
@@ -501,13 +504,13 @@ impl Shelf<'_> {
 
 /// The text of a document, if it is the one that was indexed.
 fn row_of(volume: &Volume<'_>, index: &SearchIndex<'_>, at: usize) -> Option<String> {
-    volume.documents.row(&index.entry(at)?.row)
+    volume.documents.row(&index.document_at(at)?.row)
 }
 
 /// The place of each document by its key; of several the first.
 fn keys_of(index: Option<&SearchIndex<'_>>) -> HashMap<u64, usize> {
     let mut keys = HashMap::new();
-    for (at, entry) in index.into_iter().flat_map(SearchIndex::entries).enumerate() {
+    for (at, entry) in index.into_iter().flat_map(SearchIndex::all_documents).enumerate() {
         keys.entry(entry.key).or_insert(at);
     }
     keys
@@ -518,7 +521,7 @@ fn grouped(indexes: &[SearchIndex<'_>], hits: Vec<Hit>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut known: HashMap<u64, usize> = HashMap::new();
     for hit in hits {
-        let entry = indexes.get(hit.volume).and_then(|index| index.entry(hit.at));
+        let entry = indexes.get(hit.volume).and_then(|index| index.document_at(hit.at));
         let description = entry.map_or(0, |entry| entry.description);
         match known.get(&description).and_then(|at| groups.get_mut(*at)) {
             Some(group) => group.others.push(hit),

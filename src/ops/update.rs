@@ -127,7 +127,7 @@ pub(crate) fn plan(
             }
             grown(&status.name, entry, &wanted.candidate, &mut update.cautions)?;
             let files = &wanted.candidate.digest()?.1;
-            update.changes.insert(status.name.clone(), diff::files(&entry.files, files));
+            update.changes.insert(status.name.clone(), diff::changed_files(&entry.files, files));
         }
         let action = if matches!(content, Content::Noted(_)) { Action::Keep } else { Action::Replace };
         update.plan.steps.push(Step {
@@ -246,7 +246,7 @@ fn rewritten(
     let mut commits = BTreeSet::new();
     for entry in statuss.iter().filter_map(|status| registry.skills.get(&status.name)) {
         let is_branch = !matches!(entry.reference, Some(ReferenceRecord::Tag(_) | ReferenceRecord::Range(_)));
-        let same = Request::parse(&entry.source)?.source.same(&source.resolved.source);
+        let same = Request::parse(&entry.source)?.source.is_same_as(&source.resolved.source);
         match entry.pin.to_pin()? {
             Revision::Commit(old) if is_branch && same && old != *new => {
                 commits.insert((entry.updated_at.unwrap_or(entry.installed_at), old));
@@ -271,7 +271,7 @@ fn folder_of(entry: &LockEntry) -> &str {
 /// files are too.
 fn unchanged(entry: &LockEntry, resolved: &Resolved, now: Option<String>) -> Option<String> {
     let id = now?;
-    let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.same(&resolved.source));
+    let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.is_same_as(&resolved.source));
     (same_source && entry.pin.tree.as_ref() == Some(&id)).then_some(id)
 }
 
@@ -299,7 +299,7 @@ fn find(
         pin.reachable = Some(true);
         return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
     }
-    let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.same(&resolved.source));
+    let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.is_same_as(&resolved.source));
     let mut candidate =
         gather::again(name, entry, (&moving.fetched, &moving.offered), Arc::new(resolved), world)?;
     if entry.marketplace.is_some() {
@@ -325,7 +325,7 @@ fn continuity(
     let before = Request::parse(&entry.source)?.source;
     let is_git = resolved.source.is_git();
     // Of archives each version has an address of its own.
-    if before.is_git() != is_git || (is_git && !before.same(&resolved.source)) {
+    if before.is_git() != is_git || (is_git && !before.is_same_as(&resolved.source)) {
         cautions.push(Caution {
             name: name.clone(),
             what: "other-source",
@@ -382,10 +382,10 @@ pub(super) fn grown(
     if record.hooks && !entry.hooks {
         say("hooks", vec!["hooks"], "now brings");
     }
-    let had: BTreeSet<&str> = entry.executables().collect();
+    let had: BTreeSet<&str> = entry.executable_files().collect();
     say(
         "executables",
-        record.executables().filter(|path| !had.contains(path)).collect(),
+        record.executable_files().filter(|path| !had.contains(path)).collect(),
         "has new executables:",
     );
     let is_new = |path: &&String| !entry.files.contains_key(*path) && is_script(path);

@@ -22,7 +22,7 @@ pub(crate) struct Checked {
 
 impl Checked {
     pub(crate) fn worst(&self) -> Option<Severity> {
-        skill::worst(&self.findings)
+        skill::worst_severity(&self.findings)
     }
 }
 
@@ -33,7 +33,7 @@ impl Checked {
 pub(crate) fn folder(folder: &Path, shown: &str, profile: Profile, limits: &Limits) -> Result<Vec<Checked>> {
     let real = fs_err::canonicalize(folder)?;
     let tree = local::open(&real, &[], limits)?;
-    let found = discover::skills(&tree.listing, "");
+    let found = discover::find_skills(&tree.listing, "");
     let own_name = real.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut checked = Vec::new();
     for one in found.iter().filter(|one| one.offered || found.iter().all(|other| !other.offered)) {
@@ -70,7 +70,7 @@ fn check(
     for entry in entries.iter().filter(is_read) {
         let bytes = tree.dir(folder).read(entry)?;
         if entry.path.as_str() == manifest {
-            let document = skill::read(manifest, name, &bytes, profile, limits);
+            let document = skill::read_manifest(manifest, name, &bytes, profile, limits);
             own_name = document.frontmatter.and_then(|front| front.name);
             findings.splice(0..0, document.findings);
         } else {
@@ -79,9 +79,9 @@ fn check(
         }
     }
     let refused = tree.listing.refused_below(folder);
-    findings.extend(refused.map(|r| skill::unfit(&format!("the path `{}` {}", r.shown, r.reason))));
+    findings.extend(refused.map(|r| skill::not_installable(&format!("the path `{}` {}", r.shown, r.reason))));
     if let Err(error) = check_portable(&entries, limits) {
-        findings.push(skill::unfit(&error.message));
+        findings.push(skill::not_installable(&error.message));
     }
     Ok(Checked { path, name: own_name, findings })
 }

@@ -155,7 +155,7 @@ pub(crate) fn verify(names: &[SkillName], registry: &Registry, ground: &Ground<'
 /// The registry held against itself: who edits the hash of a file in it, but not the digest,
 /// is found out here.
 fn record(name: &SkillName, entry: &LockEntry) -> Option<Fault> {
-    let sum = digest::of_files(&entry.files);
+    let sum = digest::digest_of_files(&entry.files);
     (sum != entry.digest).then(|| Fault {
         path: format!("registry: {name}"),
         what: What::Record,

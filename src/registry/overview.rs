@@ -7,7 +7,7 @@ use std::ops::Deref;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{InstallMode, LockEntry, MarketplaceOrigin, PinRecord, ReferenceRecord, Versioned, read};
+use super::{InstallMode, LockEntry, MarketplaceOrigin, PinRecord, ReferenceRecord, Versioned, read_document};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::skill::SkillName;
@@ -89,7 +89,7 @@ impl<'t> RegistrySummary<'t> {
     /// # Errors
     /// Those of [`super::Registry::parse`].
     pub(crate) fn parse(text: &'t str, file: &str) -> Result<Self> {
-        read(text, file)
+        read_document(text, file)
     }
 }
 

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::words::{for_each_word, joined};
+use super::words::{for_each_word, join_words};
 use super::{SearchDocument, terms};
 
 /// How an index begins; the version is raised with every change of what is written or of how
@@ -62,7 +62,7 @@ impl DocumentRow {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DocumentFacts {
     pub(crate) row: DocumentRow,
-    /// [`key`] of its entry and name.
+    /// [`document_key`] of its entry and name.
     pub(crate) key: u64,
     /// The same for equal descriptions; 0 for one that says too little.
     pub(crate) description: u64,
@@ -70,11 +70,11 @@ pub(crate) struct DocumentFacts {
 }
 
 /// What tells the skill `name` of the entry `plugin` from others of its marketplace.
-pub(crate) fn key(plugin: &str, name: &str) -> u64 {
-    digest(&[plugin, "\0", name])
+pub(crate) fn document_key(plugin: &str, name: &str) -> u64 {
+    hash_texts(&[plugin, "\0", name])
 }
 
-fn digest(texts: &[&str]) -> u64 {
+fn hash_texts(texts: &[&str]) -> u64 {
     let mut hash = Sha256::new();
     texts.iter().for_each(|text| hash.update(text.as_bytes()));
     hash.finalize().first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
@@ -109,40 +109,40 @@ struct PostingList {
 
 impl IndexBuilder {
     /// Adds a document whose row stands at `offset`.
-    pub(crate) fn add(&mut self, document: &SearchDocument<'_>, offset: usize, row: &[u8]) {
+    pub(crate) fn add_document(&mut self, document: &SearchDocument<'_>, offset: usize, row: &[u8]) {
         self.found.clear();
-        self.field(&document.name, NAME);
+        self.add_field(&document.name, NAME);
         for label in document.tags.iter().chain(&document.keywords).chain(&document.triggers) {
-            self.field(&label.0, LABEL);
+            self.add_field(&label.0, LABEL);
         }
         for text in [&document.plugin, &document.category, &document.description] {
-            self.field(text, TEXT);
+            self.add_field(text, TEXT);
         }
-        self.field(&document.body, BODY);
-        let weight = self.close();
+        self.add_field(&document.body, BODY);
+        let weight = self.close_document();
         let description = document.description.trim();
-        let description = if description.len() < TELLING { 0 } else { digest(&[description]).max(1) };
+        let description = if description.len() < TELLING { 0 } else { hash_texts(&[description]).max(1) };
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         for word in [number(offset), number(row.len()), crc32fast::hash(row)] {
             self.rows.extend(word.to_le_bytes());
         }
-        self.rows.extend(key(&document.plugin, &document.name).to_le_bytes());
+        self.rows.extend(document_key(&document.plugin, &document.name).to_le_bytes());
         self.rows.extend(description.to_le_bytes());
-        self.rows.extend(name_of(&joined(&document.name)).to_le_bytes());
+        self.rows.extend(name_of(&join_words(&document.name)).to_le_bytes());
         self.rows.extend(weight.to_le_bytes());
         self.documents += 1;
         self.weight += u64::from(weight);
     }
 
     /// Notes the terms of a field.
-    fn field(&mut self, text: &str, weight: u32) {
-        let text = start(text, MOST);
+    fn add_field(&mut self, text: &str, weight: u32) {
+        let text = cut_at(text, MOST);
         for_each_word(text, |_, word| {
             if weight <= TEXT && terms::is_stop_word(word.text()) {
                 return;
             }
             if !self.known.contains_key(word.text()) {
-                let ids = terms::of_word(word).into_iter().map(|term| self.id(term)).collect();
+                let ids = terms::terms_of_word(word).into_iter().map(|term| self.term_id(term)).collect();
                 self.known.insert(word.text().to_owned(), ids);
             }
             let ids = self.known.get(word.text()).map(Vec::as_slice).unwrap_or_default();
@@ -153,7 +153,7 @@ impl IndexBuilder {
         });
     }
 
-    fn id(&mut self, term: String) -> u32 {
+    fn term_id(&mut self, term: String) -> u32 {
         let next = u32::try_from(self.lists.len()).unwrap_or(u32::MAX);
         let id = *self.ids.entry(term).or_insert(next);
         if id == next {
@@ -163,7 +163,7 @@ impl IndexBuilder {
     }
 
     /// Writes the terms of a document into their lists; its weight.
-    fn close(&mut self) -> u32 {
+    fn close_document(&mut self) -> u32 {
         self.found.sort_unstable();
         let mut total = 0_u32;
         for same in self.found.chunk_by(|a, b| a.0 == b.0) {
@@ -180,7 +180,7 @@ impl IndexBuilder {
     }
 
     /// The index of all that was added, which are the documents of `text`.
-    pub(crate) fn finish(self, text: &str) -> Vec<u8> {
+    pub(crate) fn into_bytes(self, text: &str) -> Vec<u8> {
         let mut terms: Vec<(String, u32)> = self.ids.into_iter().collect();
         terms.sort_unstable();
         let (mut blocks, mut vocabulary) = (Vec::new(), Vec::new());
@@ -222,12 +222,12 @@ impl IndexBuilder {
         for part in [&self.rows, &blocks, &vocabulary, &spellings, &lists] {
             rest.extend(part.as_slice());
         }
-        sealed(&rest)
+        seal_index(&rest)
     }
 }
 
 /// What stands behind the checksum, with it and all before it.
-pub(super) fn sealed(rest: &[u8]) -> Vec<u8> {
+pub(super) fn seal_index(rest: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(rest.len() + MAGIC.len() + 8);
     bytes.extend(MAGIC);
     bytes.extend(VERSION.to_le_bytes());
@@ -237,7 +237,7 @@ pub(super) fn sealed(rest: &[u8]) -> Vec<u8> {
 }
 
 /// The beginning of a text, of at most `most` bytes.
-fn start(text: &str, most: usize) -> &str {
+fn cut_at(text: &str, most: usize) -> &str {
     if text.len() <= most {
         return text;
     }
@@ -258,30 +258,30 @@ fn number(bytes: &mut Vec<u8>, mut value: u64) {
 struct ByteReader<'a>(&'a [u8]);
 
 impl<'a> ByteReader<'a> {
-    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+    fn take_bytes(&mut self, n: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(n)?;
         self.0 = rest;
         Some(taken)
     }
 
-    fn byte(&mut self) -> Option<u8> {
+    fn read_byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
     }
 
-    fn word(&mut self) -> Option<u32> {
-        self.take(4)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+    fn read_word(&mut self) -> Option<u32> {
+        self.take_bytes(4)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
     }
 
-    fn long(&mut self) -> Option<u64> {
-        self.take(8)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+    fn read_long(&mut self) -> Option<u64> {
+        self.take_bytes(8)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
     }
 
-    fn number(&mut self) -> Option<u32> {
+    fn read_number(&mut self) -> Option<u32> {
         let mut value = 0_u64;
         for shift in [0, 7, 14, 21, 28] {
-            let byte = self.byte()?;
+            let byte = self.read_byte()?;
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 return u32::try_from(value).ok();
@@ -317,20 +317,20 @@ impl<'a> SearchIndex<'a> {
     /// Reads an index; `None` for bytes that are none: of another version, cut, damaged.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut reader = ByteReader(bytes);
-        if reader.take(MAGIC.len())? != MAGIC || reader.word()? != VERSION {
+        if reader.take_bytes(MAGIC.len())? != MAGIC || reader.read_word()? != VERSION {
             return None;
         }
-        if reader.word()? != crc32fast::hash(reader.0) {
+        if reader.read_word()? != crc32fast::hash(reader.0) {
             return None;
         }
-        let (length, crc) = (reader.long()?, reader.word()?);
-        let (documents, count) = (reader.word()?, reader.word()?);
-        let (words, spellings) = (reader.word()?, reader.word()?);
-        let weight = reader.long()?;
-        let rows = reader.take((documents as usize).checked_mul(ROW)?)?;
-        let blocks = reader.take((count as usize).div_ceil(BLOCK).checked_mul(8)?)?;
-        let vocabulary = reader.take(words as usize)?;
-        let spellings = reader.take(spellings as usize)?;
+        let (length, crc) = (reader.read_long()?, reader.read_word()?);
+        let (documents, count) = (reader.read_word()?, reader.read_word()?);
+        let (words, spellings) = (reader.read_word()?, reader.read_word()?);
+        let weight = reader.read_long()?;
+        let rows = reader.take_bytes((documents as usize).checked_mul(ROW)?)?;
+        let blocks = reader.take_bytes((count as usize).div_ceil(BLOCK).checked_mul(8)?)?;
+        let vocabulary = reader.take_bytes(words as usize)?;
+        let spellings = reader.take_bytes(spellings as usize)?;
         Some(Self { length, crc, rows, blocks, vocabulary, lists: reader.0, spellings, weight })
     }
 
@@ -345,17 +345,21 @@ impl<'a> SearchIndex<'a> {
     }
 
     /// What is known of a document.
-    pub(crate) fn entry(&self, at: usize) -> Option<DocumentFacts> {
+    pub(crate) fn document_at(&self, at: usize) -> Option<DocumentFacts> {
         let start = at.checked_mul(ROW)?;
         let mut reader = ByteReader(self.rows.get(start..start + ROW)?);
-        let row = DocumentRow { offset: reader.word()?, length: reader.word()?, crc: reader.word()? };
-        let (key, description) = (reader.long()?, reader.long()?);
-        Some(DocumentFacts { row, key, description, name: reader.word()? })
+        let row = DocumentRow {
+            offset: reader.read_word()?,
+            length: reader.read_word()?,
+            crc: reader.read_word()?,
+        };
+        let (key, description) = (reader.read_long()?, reader.read_long()?);
+        Some(DocumentFacts { row, key, description, name: reader.read_word()? })
     }
 
     /// Everything that is known of its documents.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = DocumentFacts> {
-        (0..self.len()).map_while(|at| self.entry(at))
+    pub(crate) fn all_documents(&self) -> impl Iterator<Item = DocumentFacts> {
+        (0..self.len()).map_while(|at| self.document_at(at))
     }
 
     /// What a document weighs.
@@ -375,29 +379,29 @@ impl<'a> SearchIndex<'a> {
     }
 
     /// All terms, in ascending order.
-    pub(super) fn terms(&self) -> impl Iterator<Item = IndexedTerm<'a>> {
-        self.walk(0).into_iter().flatten()
+    pub(super) fn all_terms(&self) -> impl Iterator<Item = IndexedTerm<'a>> {
+        self.walk_block(0).into_iter().flatten()
     }
 
     /// Words as they are written, where that is not their term, and the place of that.
-    pub(super) fn spellings(&self) -> impl Iterator<Item = (&'a str, usize)> {
+    pub(super) fn all_spellings(&self) -> impl Iterator<Item = (&'a str, usize)> {
         let mut reader = ByteReader(self.spellings);
         std::iter::from_fn(move || {
-            let length = reader.byte()?;
-            let text = std::str::from_utf8(reader.take(usize::from(length))?).ok()?;
-            Some((text, reader.number()? as usize))
+            let length = reader.read_byte()?;
+            let text = std::str::from_utf8(reader.take_bytes(usize::from(length))?).ok()?;
+            Some((text, reader.read_number()? as usize))
         })
     }
 
     /// The term at a place of the vocabulary.
-    pub(super) fn term(&self, place: usize) -> Option<IndexedTerm<'a>> {
-        self.walk(place / BLOCK)?.nth(place % BLOCK)
+    pub(super) fn term_at(&self, place: usize) -> Option<IndexedTerm<'a>> {
+        self.walk_block(place / BLOCK)?.nth(place % BLOCK)
     }
 
     /// The terms from the first of a block.
-    fn walk(&self, block: usize) -> Option<TermWalk<'a>> {
+    fn walk_block(&self, block: usize) -> Option<TermWalk<'a>> {
         let mut reader = ByteReader(self.blocks.get(block.checked_mul(8)?..)?);
-        let (word, list) = (reader.word()? as usize, reader.word()? as usize);
+        let (word, list) = (reader.read_word()? as usize, reader.read_word()? as usize);
         Some(TermWalk {
             words: ByteReader(self.vocabulary.get(word..)?),
             lists: ByteReader(self.lists.get(list..)?),
@@ -405,13 +409,13 @@ impl<'a> SearchIndex<'a> {
     }
 
     /// Documents that have the name of `entry`, but for case and signs.
-    pub(crate) fn namesakes(&self, entry: &DocumentFacts) -> impl Iterator<Item = usize> {
+    pub(crate) fn documents_of_same_name(&self, entry: &DocumentFacts) -> impl Iterator<Item = usize> {
         self.of_name(entry.name)
     }
 
     /// Documents that are called `name`, but for case and signs.
-    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = usize> {
-        self.of_name(name_of(&joined(name)))
+    pub(crate) fn documents_named(&self, name: &str) -> impl Iterator<Item = usize> {
+        self.of_name(name_of(&join_words(name)))
     }
 
     fn of_name(&self, name: u32) -> impl Iterator<Item = usize> {
@@ -420,14 +424,14 @@ impl<'a> SearchIndex<'a> {
         rows.filter(move |(_, row)| row.get(ROW - 8..ROW - 4) == Some(&name)).map(|(at, _)| at)
     }
 
-    pub(super) fn find(&self, term: &str) -> Option<IndexedTerm<'a>> {
-        let first = |block: usize| self.walk(block).and_then(|mut walk| walk.next());
+    pub(super) fn find_term(&self, term: &str) -> Option<IndexedTerm<'a>> {
+        let first = |block: usize| self.walk_block(block).and_then(|mut walk| walk.next());
         let (mut low, mut high) = (0, self.blocks.len() / 8);
         while low < high {
             let middle = low.midpoint(high);
             if first(middle)?.text <= term { low = middle + 1 } else { high = middle }
         }
-        let mut near = self.walk(low.checked_sub(1)?)?.take(BLOCK);
+        let mut near = self.walk_block(low.checked_sub(1)?)?.take(BLOCK);
         near.find(|known| known.text >= term).filter(|known| known.text == term)
     }
 }
@@ -443,22 +447,22 @@ impl<'a> Iterator for TermWalk<'a> {
     type Item = IndexedTerm<'a>;
 
     fn next(&mut self) -> Option<IndexedTerm<'a>> {
-        let length = self.words.byte()?;
-        let text = std::str::from_utf8(self.words.take(usize::from(length))?).ok()?;
-        let size = self.words.number()?;
-        Some(IndexedTerm { text, list: self.lists.take(size as usize)? })
+        let length = self.words.read_byte()?;
+        let text = std::str::from_utf8(self.words.take_bytes(usize::from(length))?).ok()?;
+        let size = self.words.read_number()?;
+        Some(IndexedTerm { text, list: self.lists.take_bytes(size as usize)? })
     }
 }
 
 impl IndexedTerm<'_> {
     /// The documents that have it, and how much it weighs there.
-    pub(super) fn weights(&self) -> impl Iterator<Item = (usize, u8)> {
+    pub(super) fn document_weights(&self) -> impl Iterator<Item = (usize, u8)> {
         let mut reader = ByteReader(self.list);
         let mut next = 0_usize;
         std::iter::from_fn(move || {
-            let at = next.checked_add(reader.number()? as usize)?;
+            let at = next.checked_add(reader.read_number()? as usize)?;
             next = at.checked_add(1)?;
-            Some((at, reader.byte()?))
+            Some((at, reader.read_byte()?))
         })
     }
 }

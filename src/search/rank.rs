@@ -71,7 +71,7 @@ pub(crate) struct Ranking {
 
 /// The documents that answer a query, best first, equal ones in the order of the indexes.
 /// A query without a word finds everything.
-pub(crate) fn rank(indexes: &[SearchIndex<'_>], query: &SearchQuery) -> Ranking {
+pub(crate) fn rank_documents(indexes: &[SearchIndex<'_>], query: &SearchQuery) -> Ranking {
     if query.asked.is_empty() {
         let all = indexes.iter().enumerate();
         let hits =
@@ -80,9 +80,9 @@ pub(crate) fn rank(indexes: &[SearchIndex<'_>], query: &SearchQuery) -> Ranking 
     }
     let mut sums: Vec<Sums> = indexes.iter().map(Sums::of).collect();
     let mut total = 0.0;
-    let answers = answers(indexes, query);
+    let answers = match_terms(indexes, query);
     for answers in &answers {
-        total += add(&mut sums, indexes, answers);
+        total += add_matches(&mut sums, indexes, answers);
     }
     let named = index::name_of(&query.whole);
     let mut hits = Vec::new();
@@ -96,11 +96,11 @@ pub(crate) fn rank(indexes: &[SearchIndex<'_>], query: &SearchQuery) -> Ranking 
         }
     }
     hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.volume.cmp(&b.volume)).then(a.at.cmp(&b.at)));
-    Ranking { hits, unknown: unknown(query, &answers) }
+    Ranking { hits, unknown: unmatched_words(query, &answers) }
 }
 
 /// The words of a query of whose terms none has an answer.
-fn unknown(query: &SearchQuery, answers: &[Vec<TermMatch<'_>>]) -> Vec<String> {
+fn unmatched_words(query: &SearchQuery, answers: &[Vec<TermMatch<'_>>]) -> Vec<String> {
     let mut answers = answers.iter();
     let mut unknown = Vec::new();
     for asked in &query.asked {
@@ -121,7 +121,7 @@ impl Sums {
 
 /// Adds what the answers to one word are worth; how rare it is, 0 for one that nothing has.
 #[expect(clippy::cast_precision_loss, reason = "weights, not counts")]
-fn add(sums: &mut [Sums], indexes: &[SearchIndex<'_>], answers: &[TermMatch<'_>]) -> f32 {
+fn add_matches(sums: &mut [Sums], indexes: &[SearchIndex<'_>], answers: &[TermMatch<'_>]) -> f32 {
     let all: usize = indexes.iter().map(SearchIndex::len).sum();
     let weight: u64 = indexes.iter().map(|index| index.weight).sum();
     let average = (weight as f32 / all.max(1) as f32).max(1.0);
@@ -130,7 +130,7 @@ fn add(sums: &mut [Sums], indexes: &[SearchIndex<'_>], answers: &[TermMatch<'_>]
         let (Some(sums), Some(index)) = (sums.get_mut(answer.volume), indexes.get(answer.volume)) else {
             continue;
         };
-        for (at, weight) in answer.term.weights() {
+        for (at, weight) in answer.term.document_weights() {
             let Some(own) = index.weight_of(at) else { break };
             let length = own as f32 / average;
             let weight = f32::from(weight) / 5.0;
@@ -156,17 +156,17 @@ fn add(sums: &mut [Sums], indexes: &[SearchIndex<'_>], answers: &[TermMatch<'_>]
 }
 
 /// For each term of the query all terms of the indexes that answer it.
-fn answers<'a>(indexes: &[SearchIndex<'a>], query: &SearchQuery) -> Vec<Vec<TermMatch<'a>>> {
+fn match_terms<'a>(indexes: &[SearchIndex<'a>], query: &SearchQuery) -> Vec<Vec<TermMatch<'a>>> {
     let mut all = Vec::new();
     let mut lacking: Vec<(usize, &QueryWord)> = Vec::new();
     let short = query.asked.len() <= SHORT;
     let mut longer: Vec<(usize, &QueryWord)> = Vec::new();
     for asked in &query.asked {
         for wanted in &asked.terms {
-            let mut answers = exact(indexes, &wanted.term, 1.0);
+            let mut answers = exact_matches(indexes, &wanted.term, 1.0);
             let found = !answers.is_empty();
             for other in &wanted.synonyms {
-                answers.extend(exact(indexes, other, SYNONYM));
+                answers.extend(exact_matches(indexes, other, SYNONYM));
             }
             let alone = asked.terms.len() == 1;
             if !found && alone && lacking.len() < MISSPELT {
@@ -177,7 +177,7 @@ fn answers<'a>(indexes: &[SearchIndex<'a>], query: &SearchQuery) -> Vec<Vec<Term
             all.push(answers);
         }
     }
-    for (at, answers) in others(indexes, &lacking, &longer) {
+    for (at, answers) in loose_matches(indexes, &lacking, &longer) {
         if let Some(known) = all.get_mut(at) {
             // Where a word of the same meaning is there, it was no misspelling.
             let is_synonym = !known.is_empty();
@@ -187,15 +187,16 @@ fn answers<'a>(indexes: &[SearchIndex<'a>], query: &SearchQuery) -> Vec<Vec<Term
     all
 }
 
-fn exact<'a>(indexes: &[SearchIndex<'a>], text: &str, factor: f32) -> Vec<TermMatch<'a>> {
-    let found = indexes.iter().enumerate().filter_map(|(volume, index)| Some((volume, index.find(text)?)));
+fn exact_matches<'a>(indexes: &[SearchIndex<'a>], text: &str, factor: f32) -> Vec<TermMatch<'a>> {
+    let found =
+        indexes.iter().enumerate().filter_map(|(volume, index)| Some((volume, index.find_term(text)?)));
     found.map(|(volume, term)| TermMatch { volume, term, factor, sure: true, whole: true }).collect()
 }
 
 /// What else answers: for words that no document has all that begin like them, hold them or
 /// may be what was meant; for those that are known the longer ones. A misspelling counts only
 /// where nothing is surer.
-fn others<'a>(
+fn loose_matches<'a>(
     indexes: &[SearchIndex<'a>],
     lacking: &[(usize, &QueryWord)],
     longer: &[(usize, &QueryWord)],
@@ -209,7 +210,7 @@ fn others<'a>(
         let mut hold = |text: &str, term: &dyn Fn() -> Option<index::IndexedTerm<'a>>| {
             let word = Word::of_term(text);
             for (n, (_, asked)) in lacking.iter().enumerate() {
-                let (list, factor, is_sure) = match asked.word.strength(word) {
+                let (list, factor, is_sure) = match asked.word.match_word(word) {
                     MatchStrength::Sure(factor) => (&mut sure[n], factor, true),
                     MatchStrength::Unsure(factor) => (&mut unsure[n], factor, false),
                     MatchStrength::None => continue,
@@ -223,8 +224,10 @@ fn others<'a>(
                 }));
             }
             for (n, (_, asked)) in longer.iter().enumerate() {
-                if let Some(factor) =
-                    asked.word.within(word).filter(|_| !asked.terms.iter().any(|wanted| wanted.term == text))
+                if let Some(factor) = asked
+                    .word
+                    .match_longer(word)
+                    .filter(|_| !asked.terms.iter().any(|wanted| wanted.term == text))
                 {
                     let factor = factor * LONGER;
                     let answer =
@@ -233,20 +236,20 @@ fn others<'a>(
                 }
             }
         };
-        index.terms().for_each(|term| hold(term.text, &|| Some(term)));
+        index.all_terms().for_each(|term| hold(term.text, &|| Some(term)));
         if !lacking.is_empty() {
-            index.spellings().for_each(|(word, place)| hold(word, &|| index.term(place)));
+            index.all_spellings().for_each(|(word, place)| hold(word, &|| index.term_at(place)));
         }
     }
     let places = lacking.iter().chain(longer).map(|(at, _)| *at);
     places
         .zip(sure.into_iter().zip(unsure))
-        .map(|(at, (sure, unsure))| (at, if sure.is_empty() { nearest(unsure) } else { sure }))
+        .map(|(at, (sure, unsure))| (at, if sure.is_empty() { fewest_errors(unsure) } else { sure }))
         .collect()
 }
 
 /// Of possible misspellings those with the fewest errors.
-fn nearest(answers: Vec<TermMatch<'_>>) -> Vec<TermMatch<'_>> {
+fn fewest_errors(answers: Vec<TermMatch<'_>>) -> Vec<TermMatch<'_>> {
     let best = answers.iter().map(|answer| answer.factor).fold(0.0, f32::max);
     answers.into_iter().filter(|answer| answer.factor >= best).collect()
 }

@@ -8,14 +8,14 @@ const TABLE: &str = include_str!("synonyms.txt");
 
 /// Terms that mean what `term` means. A run asks for a few words: stems are made only of lines that
 /// have the beginning of one, not of the whole table.
-pub(super) fn of(term: &str) -> Vec<String> {
+pub(super) fn synonyms_of(term: &str) -> Vec<String> {
     let start = term.char_indices().nth(3).map_or(term.len(), |(at, _)| at);
     // A stem may end in another letter than its word: `queri`.
     let start =
         if start == term.len() { term.trim_end_matches('i') } else { term.get(..start).unwrap_or(term) };
     let mut others: Vec<String> = Vec::new();
     for line in TABLE.lines().filter(|line| !line.starts_with('#') && line.contains(start)) {
-        let group = group(line);
+        let group = terms_of_line(line);
         if group.iter().any(|word| word == term) {
             others.extend(group);
         }
@@ -26,11 +26,11 @@ pub(super) fn of(term: &str) -> Vec<String> {
     others
 }
 
-fn group(line: &str) -> Vec<String> {
+fn terms_of_line(line: &str) -> Vec<String> {
     let mut group = Vec::new();
     for_each_word(line, |_, word| {
         // A longer word of a script without blanks is several terms, which would mean less.
-        if let [term] = terms::of_word(word).as_slice() {
+        if let [term] = terms::terms_of_word(word).as_slice() {
             group.push(term.clone());
         }
     });
@@ -44,23 +44,23 @@ mod tests {
     #[test]
     fn the_table_is_folded() {
         for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
-            assert_eq!(crate::search::words::fold(line), line);
+            assert_eq!(crate::search::words::fold_text(line), line);
         }
     }
 
     #[test]
     fn every_word_of_a_group_leads_to_the_others() {
         for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
-            let group = group(line);
+            let group = terms_of_line(line);
             for word in &group {
-                let others = of(word);
+                let others = synonyms_of(word);
                 assert!(
                     group.iter().all(|other| other == word || others.contains(other)),
                     "{word} of {line}"
                 );
             }
         }
-        assert_eq!(of("zebra"), [""; 0]);
-        assert_eq!(of(""), [""; 0]);
+        assert_eq!(synonyms_of("zebra"), [""; 0]);
+        assert_eq!(synonyms_of(""), [""; 0]);
     }
 }

@@ -23,8 +23,8 @@ pub(super) fn is_stop_word(word: &str) -> bool {
 }
 
 /// The term of a folded word that is written with blanks around it.
-pub(super) fn stem(word: &str) -> String {
-    let word = cut(word);
+pub(super) fn stem_word(word: &str) -> String {
+    let word = cut_to_longest(word);
     // `c++` and numbers have no endings, and other alphabets not the English ones.
     if !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return word.to_owned();
@@ -33,7 +33,7 @@ pub(super) fn stem(word: &str) -> String {
 }
 
 /// The pairs of neighbouring characters of a run without blanks; a single character is itself.
-pub(super) fn pairs(run: &str) -> impl Iterator<Item = &str> {
+pub(super) fn character_pairs(run: &str) -> impl Iterator<Item = &str> {
     let second = run.char_indices().nth(1).map(|(at, _)| at);
     let starts = run.char_indices().map(|(at, _)| at);
     let ends = run.char_indices().map(|(at, c)| at + c.len_utf8()).skip(1);
@@ -42,12 +42,16 @@ pub(super) fn pairs(run: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The terms of a word, each as it is looked up.
-pub(super) fn of_word(word: Word<'_>) -> Vec<String> {
-    if word.is_run() { pairs(word.text()).map(str::to_owned).collect() } else { vec![stem(word.text())] }
+pub(super) fn terms_of_word(word: Word<'_>) -> Vec<String> {
+    if word.is_run() {
+        character_pairs(word.text()).map(str::to_owned).collect()
+    } else {
+        vec![stem_word(word.text())]
+    }
 }
 
 /// The beginning of a text, of at most [`LONGEST`] bytes.
-fn cut(word: &str) -> &str {
+fn cut_to_longest(word: &str) -> &str {
     if word.len() <= LONGEST {
         return word;
     }
@@ -58,21 +62,21 @@ fn cut(word: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::words::fold;
+    use crate::search::words::fold_text;
 
     #[test]
     fn words_end_and_runs_fall_into_pairs() {
-        let check = |word: &str, expected: &str| assert_eq!(stem(word), expected);
+        let check = |word: &str, expected: &str| assert_eq!(stem_word(word), expected);
         check("queries", "queri");
         check("query", "queri");
         check("c++", "c++");
         check("k8s", "k8s");
         check("данных", "данных");
         check("", "");
-        assert_eq!(pairs("数据分析").collect::<Vec<_>>(), ["数据", "据分", "分析"]);
-        assert_eq!(pairs("数").collect::<Vec<_>>(), ["数"]);
-        assert_eq!(pairs("").count(), 0);
-        assert!(STOP_WORDS.iter().all(|word| fold(word) == *word));
-        assert!(is_stop_word("the") && is_stop_word(&fold("für")) && !is_stop_word("sql"));
+        assert_eq!(character_pairs("数据分析").collect::<Vec<_>>(), ["数据", "据分", "分析"]);
+        assert_eq!(character_pairs("数").collect::<Vec<_>>(), ["数"]);
+        assert_eq!(character_pairs("").count(), 0);
+        assert!(STOP_WORDS.iter().all(|word| fold_text(word) == *word));
+        assert!(is_stop_word("the") && is_stop_word(&fold_text("für")) && !is_stop_word("sql"));
     }
 }

@@ -31,9 +31,13 @@ fn shelf() -> Vec<SearchDocument<'static>> {
 
 /// What answers a query among documents that pass a filter.
 fn search(documents: &[SearchDocument<'_>], query: &SearchQuery, filter: &SearchFilter) -> Vec<Hit> {
-    let bytes = index(documents);
+    let bytes = build_index(documents);
     let index = SearchIndex::read(&bytes).unwrap();
-    rank(&[index], query).hits.into_iter().filter(|hit| filter.admits(&documents[hit.at])).collect()
+    rank_documents(&[index], query)
+        .hits
+        .into_iter()
+        .filter(|hit| filter.admits_document(&documents[hit.at]))
+        .collect()
 }
 
 fn found(query: &str) -> Vec<&'static str> {
@@ -131,7 +135,7 @@ fn words_of_the_same_meaning_are_found_after_the_word() {
     assert_eq!(found("kubernetes"), [0, 1]);
     assert_eq!(found("weather"), [2]);
     assert_eq!(found("Wetter"), [2]);
-    let marked = |query: &str, text: &str| SearchQuery::parse(query).ranges(text).len();
+    let marked = |query: &str, text: &str| SearchQuery::parse(query).matched_ranges(text).len();
     assert_eq!(
         (marked("k8s", "Kubernetes"), marked("Wetter", "天气预报"), marked("Wetter", "sonst")),
         (1, 1, 0)
@@ -141,20 +145,23 @@ fn words_of_the_same_meaning_are_found_after_the_word() {
 #[test]
 fn several_indexes_rank_as_one() {
     let shelf = shelf();
-    let whole = index(&shelf);
-    let halves = [index(&shelf[..4]), index(&shelf[4..])];
+    let whole = build_index(&shelf);
+    let halves = [build_index(&shelf[..4]), build_index(&shelf[4..])];
     let halves: Vec<SearchIndex<'_>> = halves.iter().map(|half| SearchIndex::read(half).unwrap()).collect();
     for query in
         ["pdf", "database deploy", "数据分析", "kuberntes", "slow queries of web applications", "zebra"]
     {
         let query = SearchQuery::parse(query);
-        let mut one: Vec<_> = rank(&[SearchIndex::read(&whole).unwrap()], &query)
+        let mut one: Vec<_> = rank_documents(&[SearchIndex::read(&whole).unwrap()], &query)
             .hits
             .iter()
             .map(|hit| (hit.at, hit.score))
             .collect();
-        let mut two: Vec<_> =
-            rank(&halves, &query).hits.iter().map(|hit| (hit.volume * 4 + hit.at, hit.score)).collect();
+        let mut two: Vec<_> = rank_documents(&halves, &query)
+            .hits
+            .iter()
+            .map(|hit| (hit.volume * 4 + hit.at, hit.score))
+            .collect();
         one.sort_by_key(|hit| hit.0);
         two.sort_by_key(|hit| hit.0);
         assert_eq!(one, two, "{query:?}");
@@ -163,7 +170,7 @@ fn several_indexes_rank_as_one() {
 
 #[test]
 fn an_index_is_whole_or_none() {
-    let sound = index(&shelf());
+    let sound = build_index(&shelf());
     assert!(SearchIndex::read(&sound).is_some_and(|index| index.len() == shelf().len() && index.is_of("")));
     for at in 0..sound.len() {
         assert!(SearchIndex::read(&sound[..at]).is_none(), "{at} bytes");
@@ -201,7 +208,7 @@ fn monsters_are_answered() {
     ] {
         let query = SearchQuery::parse(query);
         search(&documents, &query, &SearchFilter::default());
-        query.ranges(&documents[0].description);
+        query.matched_ranges(&documents[0].description);
     }
     assert_eq!(search(&documents, &SearchQuery::parse("text"), &SearchFilter::default()).len(), 1);
 }
@@ -234,7 +241,7 @@ fn filters_leave_out() {
 fn matches_are_marked_where_they_stand() {
     let check = |query: &str, text: &str, expected: &[&str]| {
         let marked: Vec<_> =
-            SearchQuery::parse(query).ranges(text).into_iter().map(|range| &text[range]).collect();
+            SearchQuery::parse(query).matched_ranges(text).into_iter().map(|range| &text[range]).collect();
         assert_eq!(marked, expected, "{query} in {text}");
     };
     check("pdf", "Reads PDF files, pdfs and xpdf", &["PDF", "pdf", "pdf"]);
@@ -251,8 +258,8 @@ fn matches_are_marked_where_they_stand() {
 
 #[test]
 fn who_finds_nothing_is_helped() {
-    assert_eq!(suggest(&shelf(), "pfd"), ["pdf"]);
-    assert_eq!(suggest(&shelf(), "zzzzzz"), [""; 0]);
+    assert_eq!(suggest_words(&shelf(), "pfd"), ["pdf"]);
+    assert_eq!(suggest_words(&shelf(), "zzzzzz"), [""; 0]);
 }
 
 #[test]
@@ -272,7 +279,7 @@ proptest! {
 
     #[test]
     fn no_change_panics_behind_a_right_checksum(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
-        let mut rest = index(&shelf()).split_off(16);
+        let mut rest = build_index(&shelf()).split_off(16);
         for (at, byte) in changes {
             let at = at.index(rest.len());
             rest[at] = byte;
@@ -285,7 +292,7 @@ proptest! {
         let documents = [SearchDocument { name: text.as_str().into(), ..SearchDocument::default() }];
         let query = SearchQuery::parse(&query);
         let hits = search(&documents, &query, &SearchFilter::default());
-        let ranges = query.ranges(&text);
+        let ranges = query.matched_ranges(&text);
         for range in &ranges {
             prop_assert!(text.get(range.clone()).is_some_and(|part| !part.is_empty()));
         }

@@ -21,7 +21,7 @@ pub(super) struct Word<'a> {
 impl<'a> Word<'a> {
     /// A word that stands in an index.
     pub(super) fn of_term(text: &'a str) -> Self {
-        Self { text, mask: mask(text), script: text.chars().next().is_some_and(is_script) }
+        Self { text, mask: letter_mask(text), script: text.chars().next().is_some_and(is_script) }
     }
 
     pub(super) fn text(&self) -> &'a str {
@@ -127,13 +127,13 @@ fn wide_word(text: &str, start: usize, take: &mut impl FnMut(Range<usize>, Word<
     let script = is_script(first);
     let ends = rest.char_indices().find(|(_, c)| !is_inner(*c) || is_script(*c) != script);
     let end = ends.map_or(rest.len(), |(at, _)| at);
-    let folded = fold(&rest[..end]);
-    take(start..start + end, Word { text: &folded, mask: mask(&folded), script });
+    let folded = fold_text(&rest[..end]);
+    take(start..start + end, Word { text: &folded, mask: letter_mask(&folded), script });
     start + end
 }
 
 /// Lower case, compatibility forms as one, Latin, Greek and Cyrillic letters without marks.
-pub(super) fn fold(text: &str) -> String {
+pub(super) fn fold_text(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
@@ -149,7 +149,7 @@ pub(super) fn fold(text: &str) -> String {
 }
 
 /// The words of a text with a blank between them.
-pub(super) fn joined(text: &str) -> String {
+pub(super) fn join_words(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for_each_word(text, |_, word| {
         if !out.is_empty() {
@@ -162,7 +162,7 @@ pub(super) fn joined(text: &str) -> String {
 
 /// One bit for each sort of byte: two words whose masks differ in more bits than edits are
 /// allowed cannot be near.
-fn mask(text: &str) -> u32 {
+fn letter_mask(text: &str) -> u32 {
     text.bytes().fold(0, |mask, byte| mask | 1 << (byte & 31))
 }
 
@@ -183,7 +183,7 @@ impl QueryTerm {
 
     /// How well a word of a document answers this term. Nearly all pairs end at the first
     /// three comparisons.
-    pub(super) fn strength(&self, word: Word<'_>) -> MatchStrength {
+    pub(super) fn match_word(&self, word: Word<'_>) -> MatchStrength {
         if self.script != word.script {
             return MatchStrength::None;
         }
@@ -197,26 +197,26 @@ impl QueryTerm {
         let missing = (self.mask & !word.mask).count_ones() as usize;
         if missing == 0
             && word.text.len() >= self.text.len()
-            && let Some(strength) = self.inside(word.text)
+            && let Some(strength) = self.match_inside(word.text)
         {
             return MatchStrength::Sure(strength);
         }
         let begins_alike = self.text.as_bytes().first() == word.text.as_bytes().first();
         // Three letters are three bytes or more.
         let alike = begins_alike && self.text.as_bytes().get(..3) == word.text.as_bytes().get(..3);
-        let stem = if alike { self.stem(word.text) } else { None };
+        let stem = if alike { self.match_stem(word.text) } else { None };
         // A letter that is not ASCII has two bytes or more.
         let limit = if word.text.is_ascii() { self.edits } else { self.edits * 2 };
         match stem {
             Some(strength) => MatchStrength::Sure(strength),
-            None if missing <= limit && limit > 0 => self.misspelt(word, limit, begins_alike),
+            None if missing <= limit && limit > 0 => self.match_misspelt(word, limit, begins_alike),
             None => MatchStrength::None,
         }
     }
 
     /// The word is the term, begins with it, or holds it.
-    fn inside(&self, word: &str) -> Option<f32> {
-        let share = part(self.text.len(), word.len());
+    fn match_inside(&self, word: &str) -> Option<f32> {
+        let share = share_of(self.text.len(), word.len());
         if word == self.text {
             Some(1.0)
         } else if word.starts_with(&self.text) {
@@ -230,18 +230,18 @@ impl QueryTerm {
     }
 
     /// Both begin alike and differ in their endings: `optimize`, `optimizing`; `база`, `базы`.
-    fn stem(&self, word: &str) -> Option<f32> {
+    fn match_stem(&self, word: &str) -> Option<f32> {
         let common: usize =
             self.text.chars().zip(word.chars()).take_while(|(a, b)| a == b).map(|(c, _)| c.len_utf8()).sum();
         let longer = self.text.len().max(word.len());
         let letters = self.text.get(..common).map_or(0, |stem| stem.chars().count());
         let alike = common * 10 >= longer * 7;
         let plural = common == word.len() && self.text.len() - common <= 2;
-        (letters >= 3 && (alike || plural)).then(|| 0.45 * part(common, longer))
+        (letters >= 3 && (alike || plural)).then(|| 0.45 * share_of(common, longer))
     }
 
     /// The word is the term with a typing error or two, or begins with one.
-    fn misspelt(&self, word: Word<'_>, limit: usize, begins_alike: bool) -> MatchStrength {
+    fn match_misspelt(&self, word: Word<'_>, limit: usize, begins_alike: bool) -> MatchStrength {
         let (length, other) = (self.text.len(), word.text.len());
         let extra = (word.mask & !self.mask).count_ones() as usize;
         if extra <= limit && other.abs_diff(length) <= limit {
@@ -260,14 +260,14 @@ impl QueryTerm {
     }
 
     /// How well a longer word answers that begins with the term or holds it.
-    pub(super) fn within(&self, word: Word<'_>) -> Option<f32> {
+    pub(super) fn match_longer(&self, word: Word<'_>) -> Option<f32> {
         let missing = (self.mask & !word.mask).count_ones();
         let longer = missing == 0 && word.text.len() > self.text.len() && self.script == word.script;
-        if longer { self.inside(word.text) } else { None }
+        if longer { self.match_inside(word.text) } else { None }
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "lengths of words")]
-fn part(some: usize, all: usize) -> f32 {
+fn share_of(some: usize, all: usize) -> f32 {
     if all == 0 { 0.0 } else { some as f32 / all as f32 }
 }

@@ -24,7 +24,7 @@ pub(crate) fn check_files(entries: &[FileEntry], profile: Profile) -> Vec<Findin
     if size > MAX_UPLOAD {
         let mut findings = Findings::new(profile, MANIFEST);
         let message = format!("the skill has {size} bytes; uploads are limited to {MAX_UPLOAD}");
-        findings.add(rules::BUNDLE_SIZE, Position::START, message, "leave large files out");
+        findings.add_finding(rules::BUNDLE_SIZE, Position::START, message, "leave large files out");
         all.extend(findings.into_vec());
     }
     all
@@ -34,7 +34,7 @@ fn check_file(entry: &FileEntry, findings: &mut Findings) {
     let name = entry.path.name();
     if is_manifest(name) && entry.path.depth() > 0 {
         let message = "a skill inside a skill: agents list only the outer one";
-        findings.add(
+        findings.add_finding(
             rules::NESTED_SKILL,
             Position::START,
             message,
@@ -42,7 +42,7 @@ fn check_file(entry: &FileEntry, findings: &mut Findings) {
         );
     }
     if is_manifest(name) && entry.path.depth() == 0 && !matches!(name, MANIFEST | LOWER_MANIFEST) {
-        findings.add(
+        findings.add_finding(
             rules::MANIFEST_NAME,
             Position::START,
             "agents do not find this file",
@@ -50,16 +50,16 @@ fn check_file(entry: &FileEntry, findings: &mut Findings) {
         );
     }
     if entry.node == (Node::File { executable: true }) {
-        findings.add(rules::EXECUTABLE, Position::START, "can be run", "");
+        findings.add_finding(rules::EXECUTABLE, Position::START, "can be run", "");
     }
     let lower = name.to_ascii_lowercase();
     if is_secret(&lower) {
         let help = "take it out of the skill, and change the secret if it was ever published";
-        findings.add(rules::SECRET_FILE, Position::START, "looks like a file with secrets", help);
+        findings.add_finding(rules::SECRET_FILE, Position::START, "looks like a file with secrets", help);
     }
     if is_archive(&lower) {
         let help = "put the files themselves into the skill, where people can see them";
-        findings.add(
+        findings.add_finding(
             rules::ARCHIVE_INSIDE,
             Position::START,
             "an archive, whose contents are not checked",
@@ -81,9 +81,9 @@ const MAX_KEY: usize = 256 * 1024;
 pub(crate) fn check_secrets(path: &str, bytes: &[u8], profile: Profile) -> Vec<Finding> {
     let mut findings = Findings::new(profile, path);
     let known = path.rsplit('/').next().is_some_and(|name| is_secret(&name.to_ascii_lowercase()));
-    if let Some(what) = secret(bytes).filter(|_| !known) {
+    if let Some(what) = find_secret(bytes).filter(|_| !known) {
         let message = format!("looks like {what}");
-        findings.add(
+        findings.add_finding(
             rules::SECRET_FILE,
             Position::START,
             message,
@@ -94,7 +94,7 @@ pub(crate) fn check_secrets(path: &str, bytes: &[u8], profile: Profile) -> Vec<F
 }
 
 /// What a file is that nobody should have published.
-fn secret(bytes: &[u8]) -> Option<&'static str> {
+fn find_secret(bytes: &[u8]) -> Option<&'static str> {
     let text = std::str::from_utf8(bytes.get(..bytes.len().min(MAX_KEY))?).ok()?;
     let is_key_head = |line: &str| {
         let line = line.trim();

@@ -5,7 +5,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::path::RelPath;
 
-use super::rules::{self, Findings, Position, Profile, excerpt};
+use super::rules::{self, Findings, Position, Profile, short_excerpt};
 use super::yaml::{Data, Yaml};
 use super::{name, tools};
 
@@ -101,7 +101,7 @@ const MAX_COMPATIBILITY: usize = 500;
 
 /// Reads the keys of `pairs`. `folder` is the name of the folder that the manifest
 /// stands in, where that is known.
-pub(super) fn read(
+pub(super) fn read_frontmatter(
     pairs: &[(Yaml, Yaml)],
     folder: Option<&str>,
     profile: Profile,
@@ -110,15 +110,15 @@ pub(super) fn read(
     let mut reader =
         FrontmatterReader { front: Frontmatter::default(), findings, seen: Vec::new(), description: false };
     for (key, value) in pairs {
-        reader.key(key, value);
+        reader.read_key(key, value);
     }
-    reader.missing(folder, pairs, profile);
+    reader.report_missing(folder, pairs, profile);
     reader.front
 }
 
 /// The one spelling of a key: `allowed-tools`, `allowed_tools` and `allowedTools`
 /// are one. `None` for a key that begins with a capital, which no agent reads.
-fn canonical(key: &str) -> Option<String> {
+fn canonical_key(key: &str) -> Option<String> {
     if key.starts_with(|c: char| c.is_ascii_uppercase()) {
         return None;
     }
@@ -146,11 +146,11 @@ struct FrontmatterReader<'a> {
 }
 
 impl FrontmatterReader<'_> {
-    fn key(&mut self, key: &Yaml, value: &Yaml) {
+    fn read_key(&mut self, key: &Yaml, value: &Yaml) {
         let written = key.key_text();
-        let known = canonical(&written).filter(|canonical| is_known(canonical));
+        let known = canonical_key(&written).filter(|canonical| is_known(canonical));
         let Some(canonical) = known else {
-            self.unknown(key, &written);
+            self.report_unknown_key(key, &written);
             self.front.extra.insert(Value::String(written), value.to_value());
             return;
         };
@@ -158,84 +158,89 @@ impl FrontmatterReader<'_> {
         let other = |(seen, spelled, _): &&(String, String, usize)| *seen == canonical && *spelled != written;
         if let Some((.., line)) = self.seen.iter().find(other) {
             let message = format!("`{written}` is another spelling of a key on line {line}");
-            self.findings.add(rules::DUPLICATE_KEY, key.at, message, "keep one of the two");
+            self.findings.add_finding(rules::DUPLICATE_KEY, key.at, message, "keep one of the two");
         }
-        self.portable(key, &canonical, &written);
-        self.value(&canonical, &written, value);
+        self.check_portable_key(key, &canonical, &written);
+        self.read_value(&canonical, &written, value);
         self.seen.push((canonical, written, key.at.line));
     }
 
-    fn portable(&mut self, key: &Yaml, canonical: &str, written: &str) {
+    fn check_portable_key(&mut self, key: &Yaml, canonical: &str, written: &str) {
         if !SPEC_KEYS.contains(&canonical) {
             let message = format!("`{written}` is not a key of the open specification");
             let help = "some agents read it; an upload refuses it: `metadata` is the place for more";
-            self.findings.add(rules::KEY_NOT_PORTABLE, key.at, message, help);
+            self.findings.add_finding(rules::KEY_NOT_PORTABLE, key.at, message, help);
         }
     }
 
-    fn unknown(&mut self, key: &Yaml, written: &str) {
+    fn report_unknown_key(&mut self, key: &Yaml, written: &str) {
         let all = || SPEC_KEYS.iter().chain(OUR_KEYS).chain(AGENT_KEYS);
-        let folded = canonical(&written.to_lowercase()).unwrap_or_default();
+        let folded = canonical_key(&written.to_lowercase()).unwrap_or_default();
         let near = all()
-            .map(|known| (strsim::damerau_levenshtein(known, &excerpt(&folded, 40)), known))
+            .map(|known| (strsim::damerau_levenshtein(known, &short_excerpt(&folded, 40)), known))
             .min()
             .filter(|(distance, known)| *distance <= known.len() / 4);
         let help = match near {
             Some((_, known)) => format!("did you mean `{}`?", known.replace('_', "-")),
             None => "no known agent reads it; put it below `metadata`".to_owned(),
         };
-        let message = format!("unknown key `{}`", excerpt(written, 60));
-        self.findings.add(rules::KEY_UNKNOWN, key.at, message, help);
+        let message = format!("unknown key `{}`", short_excerpt(written, 60));
+        self.findings.add_finding(rules::KEY_UNKNOWN, key.at, message, help);
     }
 
-    fn value(&mut self, canonical: &str, key: &str, value: &Yaml) {
+    fn read_value(&mut self, canonical: &str, key: &str, value: &Yaml) {
         match canonical {
-            "name" => self.name(value),
-            "description" => self.describe(value),
-            "license" => self.front.license = self.text(key, value),
-            "compatibility" => self.compatibility(value),
-            "metadata" => self.metadata(value),
-            "allowed_tools" => self.front.allowed_tools = tools::read(value, self.findings),
-            "version" => self.front.version = self.text(key, value),
-            "display_name" => self.front.display_name = self.text(key, value),
-            "category" => self.front.category = self.text(key, value),
-            "author" => self.front.author = self.text(key, value),
-            "entrypoint" => self.entrypoint(key, value),
-            "function" => self.front.function = self.text(key, value),
-            "requirements" => self.front.requirements = self.list(key, value, true),
-            "model" => self.front.model = self.text(key, value),
-            "disable_model_invocation" => self.front.disable_model_invocation = self.flag(key, value),
-            "mode" => self.front.mode = self.flag(key, value),
-            "tags" => self.front.tags = self.list(key, value, true),
-            "examples" => self.front.examples = self.list(key, value, false),
-            "triggers" => self.front.triggers = self.list(key, value, true),
-            "dependencies" => self.dependencies(value),
+            "name" => self.read_name(value),
+            "description" => self.read_description(value),
+            "license" => self.front.license = self.read_text(key, value),
+            "compatibility" => self.read_compatibility(value),
+            "metadata" => self.read_metadata(value),
+            "allowed_tools" => self.front.allowed_tools = tools::read_tools(value, self.findings),
+            "version" => self.front.version = self.read_text(key, value),
+            "display_name" => self.front.display_name = self.read_text(key, value),
+            "category" => self.front.category = self.read_text(key, value),
+            "author" => self.front.author = self.read_text(key, value),
+            "entrypoint" => self.read_entrypoint(key, value),
+            "function" => self.front.function = self.read_text(key, value),
+            "requirements" => self.front.requirements = self.read_list(key, value, true),
+            "model" => self.front.model = self.read_text(key, value),
+            "disable_model_invocation" => self.front.disable_model_invocation = self.read_flag(key, value),
+            "mode" => self.front.mode = self.read_flag(key, value),
+            "tags" => self.front.tags = self.read_list(key, value, true),
+            "examples" => self.front.examples = self.read_list(key, value, false),
+            "triggers" => self.front.triggers = self.read_list(key, value, true),
+            "dependencies" => self.read_dependencies(value),
             "hooks" => self.front.hooks = !value.is_null(),
             _ => drop(self.front.extra.insert(Value::String(key.to_owned()), value.to_value())),
         }
     }
 
-    fn wrong(&mut self, key: &str, value: &Yaml, should: &str) {
+    fn report_wrong_type(&mut self, key: &str, value: &Yaml, should: &str) {
         let message = format!("`{key}` is {}, but should be {should}", value.kind());
-        self.findings.add(rules::WRONG_TYPE, value.at, message, format!("write {should}, or remove the key"));
+        self.findings.add_finding(
+            rules::WRONG_TYPE,
+            value.at,
+            message,
+            format!("write {should}, or remove the key"),
+        );
     }
 
     /// A number or boolean counts as the text it was written as.
-    fn text(&mut self, key: &str, value: &Yaml) -> Option<String> {
-        if value.text().is_none() && !value.is_null() {
-            self.wrong(key, value, "text");
+    fn read_text(&mut self, key: &str, value: &Yaml) -> Option<String> {
+        if value.as_text().is_none() && !value.is_null() {
+            self.report_wrong_type(key, value, "text");
         }
-        value.text().map(str::to_owned)
+        value.as_text().map(str::to_owned)
     }
 
     /// Claude Code takes these words, in any case, since 2.1.218.
-    fn flag(&mut self, key: &str, value: &Yaml) -> bool {
-        let word = value.text().unwrap_or_default().to_ascii_lowercase();
+    fn read_flag(&mut self, key: &str, value: &Yaml) -> bool {
+        let word = value.as_text().unwrap_or_default().to_ascii_lowercase();
         match word.as_str() {
             "true" | "yes" | "on" | "1" => true,
             "false" | "no" | "off" | "0" => false,
             _ => {
-                self.wrong(key, value, "`true` or `false`");
+                self.report_wrong_type(key, value, "`true` or `false`");
                 false
             }
         }
@@ -243,17 +248,17 @@ impl FrontmatterReader<'_> {
 
     /// A list of texts. Plain text is taken as one with commas between its items when
     /// `commas`, else as one item.
-    fn list(&mut self, key: &str, value: &Yaml, commas: bool) -> Vec<String> {
+    fn read_list(&mut self, key: &str, value: &Yaml, commas: bool) -> Vec<String> {
         match &value.data {
             Data::List(items) => {
-                for item in items.iter().filter(|item| item.text().is_none()) {
-                    self.wrong(&format!("an item of {key}"), item, "text");
+                for item in items.iter().filter(|item| item.as_text().is_none()) {
+                    self.report_wrong_type(&format!("an item of {key}"), item, "text");
                 }
-                items.iter().filter_map(Yaml::text).map(str::to_owned).collect()
+                items.iter().filter_map(Yaml::as_text).map(str::to_owned).collect()
             }
             Data::Scalar { text, .. } if !value.is_null() => {
                 let message = format!("`{key}` is text, but should be a list");
-                self.findings.add(
+                self.findings.add_finding(
                     rules::LIST_AS_TEXT,
                     value.at,
                     message,
@@ -264,55 +269,56 @@ impl FrontmatterReader<'_> {
             }
             Data::Scalar { .. } => Vec::new(),
             Data::Map(_) => {
-                self.wrong(key, value, "a list of texts");
+                self.report_wrong_type(key, value, "a list of texts");
                 Vec::new()
             }
         }
     }
 
-    fn name(&mut self, value: &Yaml) {
+    fn read_name(&mut self, value: &Yaml) {
         if !matches!(value.data, Data::Scalar { .. }) {
             let message = format!("`name` must be text, but is {}", value.kind());
             let help = "a name has a-z, 0-9 and `-`; is this a template that was never filled in?";
-            self.findings.add(rules::NAME_TYPE, value.at, message, help);
+            self.findings.add_finding(rules::NAME_TYPE, value.at, message, help);
             // Not missing as well.
             self.front.name = Some(String::new());
             return;
         }
-        let Some(text) = value.text() else { return };
+        let Some(text) = value.as_text() else { return };
         self.front.name = Some(text.to_owned());
         if let Some(reason) = name::portable_fault(text) {
-            let help = match name::SkillName::slug(text).filter(|slug| slug.unportable().is_none()) {
-                Some(slug) => format!("write `name: {slug}` and name the folder so"),
-                None => "a name has 1-64 of a-z, 0-9 and `-`".to_owned(),
-            };
-            let message = format!("the name `{}` {reason}", excerpt(text, 80));
-            self.findings.add(rules::NAME_INVALID, value.at, message, help);
+            let help =
+                match name::SkillName::nearest_to(text).filter(|slug| slug.portability_fault().is_none()) {
+                    Some(slug) => format!("write `name: {slug}` and name the folder so"),
+                    None => "a name has 1-64 of a-z, 0-9 and `-`".to_owned(),
+                };
+            let message = format!("the name `{}` {reason}", short_excerpt(text, 80));
+            self.findings.add_finding(rules::NAME_INVALID, value.at, message, help);
         }
         if value.reads_as_other_type() {
             let message = format!("`name: {text}` is not text to every YAML reader");
-            self.findings.add(rules::NAME_PLAIN, value.at, message, format!("write `name: \"{text}\"`"));
+            self.findings.add_finding(rules::NAME_PLAIN, value.at, message, format!("write `name: \"{text}\"`"));
         }
         if let Some(word) = ["anthropic", "claude"].iter().find(|word| text.to_lowercase().contains(**word)) {
             let message = format!("the name holds the reserved word `{word}`");
-            self.findings.add(rules::NAME_RESERVED, value.at, message, "choose a name without it");
+            self.findings.add_finding(rules::NAME_RESERVED, value.at, message, "choose a name without it");
         }
-        self.brackets("name", text, value.at);
+        self.check_brackets("name", text, value.at);
     }
 
     /// An upload refuses XML tags, and its own checker every `<` and `>`.
-    fn brackets(&mut self, key: &str, text: &str, at: Position) {
+    fn check_brackets(&mut self, key: &str, text: &str, at: Position) {
         if text.contains(['<', '>']) {
             let message = format!("`{key}` holds `<` or `>`");
-            self.findings.add(rules::ANGLE_BRACKETS, at, message, "write it in words");
+            self.findings.add_finding(rules::ANGLE_BRACKETS, at, message, "write it in words");
         }
     }
 
-    fn describe(&mut self, value: &Yaml) {
+    fn read_description(&mut self, value: &Yaml) {
         self.description = true;
         if !matches!(value.data, Data::Scalar { .. }) {
             let message = format!("`description` must be text, but is {}", value.kind());
-            self.findings.add(
+            self.findings.add_finding(
                 rules::DESCRIPTION_TYPE,
                 value.at,
                 message,
@@ -320,48 +326,53 @@ impl FrontmatterReader<'_> {
             );
             return;
         }
-        let text = value.text().unwrap_or_default().trim();
+        let text = value.as_text().unwrap_or_default().trim();
         self.front.description = text.to_owned();
         // Measured before trimming, in code points, as the reference validator does.
-        let length = value.text().unwrap_or_default().chars().count();
+        let length = value.as_text().unwrap_or_default().chars().count();
         let help = "say what the skill does and when to use it";
         if text.is_empty() {
-            self.findings.add(rules::DESCRIPTION_MISSING, value.at, "`description` is empty", help);
+            self.findings.add_finding(rules::DESCRIPTION_MISSING, value.at, "`description` is empty", help);
         } else if length > MAX_DESCRIPTION {
             let message = format!(
                 "`description` has {length} characters: the open specification allows {MAX_DESCRIPTION}"
             );
-            self.findings.add(rules::DESCRIPTION_LONG, value.at, message, "move details into the body");
+            self.findings.add_finding(
+                rules::DESCRIPTION_LONG,
+                value.at,
+                message,
+                "move details into the body",
+            );
         } else if length < SHORT_DESCRIPTION {
-            self.findings.add(
+            self.findings.add_finding(
                 rules::DESCRIPTION_SHORT,
                 value.at,
                 format!("`description` has only {length} characters"),
                 help,
             );
         }
-        if let Some(c) = super::hidden::hides(text) {
+        if let Some(c) = super::hidden::hidden_character(text) {
             let message = format!("`description` holds the hidden character U+{:04X}", u32::from(c));
             let help = format!("remove it, or install with `--allow {}`", rules::HIDDEN_DESCRIPTION.code);
-            self.findings.add(rules::HIDDEN_DESCRIPTION, value.at, message, help);
+            self.findings.add_finding(rules::HIDDEN_DESCRIPTION, value.at, message, help);
         }
-        self.brackets("description", text, value.at);
+        self.check_brackets("description", text, value.at);
     }
 
-    fn compatibility(&mut self, value: &Yaml) {
-        let length = value.text().map_or(0, |text| text.chars().count());
+    fn read_compatibility(&mut self, value: &Yaml) {
+        let length = value.as_text().map_or(0, |text| text.chars().count());
         if (1..=MAX_COMPATIBILITY).contains(&length) {
-            self.front.compatibility = value.text().map(str::to_owned);
+            self.front.compatibility = value.as_text().map(str::to_owned);
             return;
         }
-        let message = match value.text() {
+        let message = match value.as_text() {
             Some(_) if length > 0 => {
                 format!("`compatibility` has {length} characters; the limit is {MAX_COMPATIBILITY}")
             }
             Some(_) => "`compatibility` is empty".to_owned(),
             None => format!("`compatibility` is {}, but should be text", value.kind()),
         };
-        self.findings.add(
+        self.findings.add_finding(
             rules::COMPATIBILITY,
             value.at,
             message,
@@ -369,10 +380,10 @@ impl FrontmatterReader<'_> {
         );
     }
 
-    fn metadata(&mut self, value: &Yaml) {
+    fn read_metadata(&mut self, value: &Yaml) {
         let Data::Map(pairs) = &value.data else {
             let message = format!("`metadata` is {}, but should be a map", value.kind());
-            self.findings.add(
+            self.findings.add_finding(
                 rules::METADATA_TYPE,
                 value.at,
                 message,
@@ -387,19 +398,19 @@ impl FrontmatterReader<'_> {
                 0 => String::new(),
                 n => format!(" (and {n} more)"),
             };
-            let message = format!("`metadata.{}` is not text{more}", excerpt(&key.key_text(), 60));
+            let message = format!("`metadata.{}` is not text{more}", short_excerpt(&key.key_text(), 60));
             let help = "the open specification has text as values: quote numbers and booleans";
-            self.findings.add(rules::METADATA_VALUES, value.at, message, help);
+            self.findings.add_finding(rules::METADATA_VALUES, value.at, message, help);
         }
     }
 
-    fn entrypoint(&mut self, key: &str, value: &Yaml) {
-        let Some(path) = self.text(key, value) else { return };
+    fn read_entrypoint(&mut self, key: &str, value: &Yaml) {
+        let Some(path) = self.read_text(key, value) else { return };
         match RelPath::parse(path.strip_prefix("./").unwrap_or(&path).as_bytes()) {
             Ok(path) => self.front.entrypoint = Some(path.as_str().to_owned()),
             Err(reason) => {
-                let message = format!("the entry point `{}` {reason}", excerpt(&path, 80));
-                self.findings.add(
+                let message = format!("the entry point `{}` {reason}", short_excerpt(&path, 80));
+                self.findings.add_finding(
                     rules::ENTRYPOINT,
                     value.at,
                     message,
@@ -409,7 +420,7 @@ impl FrontmatterReader<'_> {
         }
     }
 
-    fn dependencies(&mut self, value: &Yaml) {
+    fn read_dependencies(&mut self, value: &Yaml) {
         if value.is_null() {
             return;
         }
@@ -419,7 +430,7 @@ impl FrontmatterReader<'_> {
         };
         let mut told = false;
         for item in items {
-            match dependency(item) {
+            match parse_dependency(item) {
                 Ok(dependency) => self.front.dependencies.push(dependency),
                 // Lists of a hundred packages are real: one finding is enough.
                 Err(message) if !told => {
@@ -434,11 +445,11 @@ impl FrontmatterReader<'_> {
     fn dependency_fault(&mut self, value: &Yaml, message: String) {
         let help =
             "write `- skill: NAME` and below it `version: RANGE`; packages belong under `requirements`";
-        self.findings.add(rules::DEPENDENCIES, value.at, message, help);
+        self.findings.add_finding(rules::DEPENDENCIES, value.at, message, help);
     }
 
     /// What should have been said and was not.
-    fn missing(&mut self, folder: Option<&str>, pairs: &[(Yaml, Yaml)], profile: Profile) {
+    fn report_missing(&mut self, folder: Option<&str>, pairs: &[(Yaml, Yaml)], profile: Profile) {
         if !self.description {
             let stray = pairs.iter().map(|(key, _)| key.key_text()).find(|key| {
                 matches!(key.to_lowercase().as_str(), "summary" | "desc" | "about" | "description")
@@ -447,9 +458,9 @@ impl FrontmatterReader<'_> {
                 Some(key) => format!("agents do not read `{key}`: rename it to `description`"),
                 None => "add `description:` with what the skill does and when to use it".to_owned(),
             };
-            self.findings.add(
+            self.findings.add_finding(
                 rules::DESCRIPTION_MISSING,
-                Position::line(1),
+                Position::at_line(1),
                 "`description` is missing",
                 help,
             );
@@ -460,24 +471,29 @@ impl FrontmatterReader<'_> {
                     Some(folder) if profile != Profile::Install => format!("add `name: {folder}`"),
                     _ => "the name of the folder is used".to_owned(),
                 };
-                self.findings.add(rules::NAME_MISSING, Position::line(1), "`name` is missing", help);
+                self.findings.add_finding(
+                    rules::NAME_MISSING,
+                    Position::at_line(1),
+                    "`name` is missing",
+                    help,
+                );
             }
             Some(name) if name.is_empty() => {}
             Some(name) => {
-                self.folder(&name, folder, pairs);
+                self.check_folder_name(&name, folder, pairs);
                 self.front.name = Some(name);
             }
         }
     }
 
-    fn folder(&mut self, name: &str, folder: Option<&str>, pairs: &[(Yaml, Yaml)]) {
+    fn check_folder_name(&mut self, name: &str, folder: Option<&str>, pairs: &[(Yaml, Yaml)]) {
         let Some(folder) = folder.filter(|folder| *folder != name) else { return };
         let at = pairs
             .iter()
             .rfind(|(key, _)| key.key_text() == "name")
             .map_or(Position::START, |(_, value)| value.at);
-        let message = format!("the name `{}` is not that of the folder, `{folder}`", excerpt(name, 80));
-        self.findings.add(rules::NAME_FOLDER, at, message, "give both the same name");
+        let message = format!("the name `{}` is not that of the folder, `{folder}`", short_excerpt(name, 80));
+        self.findings.add_finding(rules::NAME_FOLDER, at, message, "give both the same name");
     }
 }
 
@@ -485,20 +501,20 @@ fn is_known(canonical: &str) -> bool {
     SPEC_KEYS.contains(&canonical) || OUR_KEYS.contains(&canonical) || AGENT_KEYS.contains(&canonical)
 }
 
-fn dependency(item: &Yaml) -> Result<Dependency, String> {
+fn parse_dependency(item: &Yaml) -> Result<Dependency, String> {
     let Data::Map(pairs) = &item.data else {
         return Err(format!("a dependency is {}, but should be a map", item.kind()));
     };
     let get = |wanted: &str| {
-        let found = pairs.iter().find(|(key, _)| key.text() == Some(wanted));
-        found.and_then(|(_, value)| value.text()).map(str::to_owned)
+        let found = pairs.iter().find(|(key, _)| key.as_text() == Some(wanted));
+        found.and_then(|(_, value)| value.as_text()).map(str::to_owned)
     };
     let skill = get("skill").or_else(|| get("name")).ok_or("a dependency has no skill name")?;
     let version = get("version");
     if let Some(range) = &version
         && let Err(error) = semver::VersionReq::parse(range)
     {
-        return Err(format!("`{}` is not a valid version range: {error}", excerpt(range, 60)));
+        return Err(format!("`{}` is not a valid version range: {error}", short_excerpt(range, 60)));
     }
     Ok(Dependency { skill, version, source: get("source") })
 }

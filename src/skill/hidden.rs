@@ -26,7 +26,7 @@ const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
 /// that the compiler vectorises.
 pub(crate) fn check_text(path: &str, bytes: &[u8], profile: Profile) -> Vec<Finding> {
     if bytes.starts_with(LFS) {
-        return one(
+        return single_finding(
             path,
             profile,
             rules::LFS_POINTER,
@@ -34,8 +34,8 @@ pub(crate) fn check_text(path: &str, bytes: &[u8], profile: Profile) -> Vec<Find
             "commit the file itself: pointers are not followed",
         );
     }
-    if let Some(what) = native(bytes) {
-        return one(
+    if let Some(what) = native_binary_kind(bytes) {
+        return single_finding(
             path,
             profile,
             rules::NATIVE_BINARY,
@@ -48,7 +48,7 @@ pub(crate) fn check_text(path: &str, bytes: &[u8], profile: Profile) -> Vec<Find
     }
     let mut scan = HiddenTextScan::default();
     for chunk in bytes.utf8_chunks() {
-        scan.text(chunk.valid());
+        scan.scan_text(chunk.valid());
         if !chunk.invalid().is_empty() {
             scan.column += 1;
             scan.before = None;
@@ -56,7 +56,7 @@ pub(crate) fn check_text(path: &str, bytes: &[u8], profile: Profile) -> Vec<Find
         }
     }
     scan.end_run();
-    scan.report(path, profile)
+    scan.into_findings(path, profile)
 }
 
 /// Printable ASCII, tabs and line ends only.
@@ -65,7 +65,7 @@ fn is_plain(bytes: &[u8]) -> bool {
     bytes.chunks(1024).all(|chunk| !chunk.iter().fold(false, |any, b| any | odd(*b)))
 }
 
-fn native(bytes: &[u8]) -> Option<&'static str> {
+fn native_binary_kind(bytes: &[u8]) -> Option<&'static str> {
     const MACH_O: [[u8; 4]; 4] = [
         [0xfe, 0xed, 0xfa, 0xce],
         [0xfe, 0xed, 0xfa, 0xcf],
@@ -82,9 +82,9 @@ fn native(bytes: &[u8]) -> Option<&'static str> {
     (bytes.starts_with(b"MZ") && bytes.iter().take(64).any(|b| *b == 0)).then_some("Windows")
 }
 
-fn one(path: &str, profile: Profile, rule: &SkillRule, message: &str, help: &str) -> Vec<Finding> {
+fn single_finding(path: &str, profile: Profile, rule: &SkillRule, message: &str, help: &str) -> Vec<Finding> {
     let mut findings = Findings::new(profile, path);
-    findings.add(rule, Position::START, message, help);
+    findings.add_finding(rule, Position::START, message, help);
     findings.into_vec()
 }
 
@@ -97,7 +97,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn note(&mut self, at: Position, shown: char) {
+    fn count_one(&mut self, at: Position, shown: char) {
         self.first.get_or_insert(at);
         self.count += 1;
         if self.count <= SHOWN {
@@ -126,31 +126,31 @@ struct HiddenTextScan {
 }
 
 impl HiddenTextScan {
-    fn text(&mut self, text: &str) {
+    fn scan_text(&mut self, text: &str) {
         for c in text.chars() {
             self.column += 1;
             let at = Position { line: self.line + 1, column: self.column };
             if c.is_ascii() && !c.is_ascii_control() {
-                self.visible(c);
+                self.scan_visible(c);
                 continue;
             }
             if is_run(c) {
-                self.hide(c, at);
+                self.note_hidden(c, at);
                 continue;
             }
             self.end_run();
-            self.single(c, at);
+            self.note_zero_width(c, at);
         }
     }
 
-    fn visible(&mut self, c: char) {
+    fn scan_visible(&mut self, c: char) {
         if !self.run.is_empty() {
             self.end_run();
         }
         self.before = Some(c);
     }
 
-    fn hide(&mut self, c: char, at: Position) {
+    fn note_hidden(&mut self, c: char, at: Position) {
         if self.run.first().is_some_and(|(_, first)| is_tag(*first) != is_tag(c)) {
             self.end_run();
         }
@@ -162,16 +162,16 @@ impl HiddenTextScan {
         }
     }
 
-    fn single(&mut self, c: char, at: Position) {
+    fn note_zero_width(&mut self, c: char, at: Position) {
         match c {
             '\n' => {
                 self.line += 1;
                 self.column = 0;
             }
             '\t' | '\r' | '\u{c}' => {}
-            _ if is_bidi(c) => self.bidi.note(at, c),
-            _ if is_zero_width(c) && !self.joins(c, at) => self.zero_width.note(at, c),
-            _ if c.is_control() => self.control.note(at, c),
+            _ if is_bidi(c) => self.bidi.count_one(at, c),
+            _ if is_zero_width(c) && !self.is_joiner(c, at) => self.zero_width.count_one(at, c),
+            _ if c.is_control() => self.control.count_one(at, c),
             _ => {}
         }
         self.before = Some(c);
@@ -180,7 +180,7 @@ impl HiddenTextScan {
     /// A zero-width character in a place where writing needs it: a joiner behind a
     /// character that is not ASCII (emoji, Arabic and Indic scripts), or a byte order
     /// mark at the very start.
-    fn joins(&self, c: char, at: Position) -> bool {
+    fn is_joiner(&self, c: char, at: Position) -> bool {
         match c {
             '\u{200c}' | '\u{200d}' => self.before.is_some_and(|b| !b.is_ascii() && !is_zero_width(b)),
             '\u{feff}' => at == Position::START,
@@ -194,14 +194,14 @@ impl HiddenTextScan {
         if is_tag(first) {
             let tags: Vec<char> = run.iter().map(|(_, c)| *c).collect();
             if !(self.before == Some('\u{1f3f4}') && is_flag(&tags)) {
-                run.iter().for_each(|(at, c)| self.tags.note(*at, untag(*c)));
+                run.iter().for_each(|(at, c)| self.tags.count_one(*at, untag_letter(*c)));
             }
         } else if run.len() >= SELECTORS || run.iter().any(|(_, c)| is_supplement(*c)) {
-            run.iter().for_each(|(at, c)| self.selectors.note(*at, *c));
+            run.iter().for_each(|(at, c)| self.selectors.count_one(*at, *c));
         }
     }
 
-    fn report(self, path: &str, profile: Profile) -> Vec<Finding> {
+    fn into_findings(self, path: &str, profile: Profile) -> Vec<Finding> {
         let mut findings = Findings::new(profile, path);
         let manifest = matches!(path, "SKILL.md" | "skill.md");
         let bidi = if manifest { rules::BIDI_IN_MANIFEST } else { rules::BIDI_ELSEWHERE };
@@ -209,47 +209,52 @@ impl HiddenTextScan {
         if let Some(at) = self.tags.first {
             let what =
                 format!("{} hidden tag characters that spell \"{}\"", self.tags.count, self.tags.spelt);
-            findings.add(rules::TAG_CHARACTERS, at, what, allow(rules::TAG_CHARACTERS));
+            findings.add_finding(rules::TAG_CHARACTERS, at, what, allow(rules::TAG_CHARACTERS));
         }
         if let Some(at) = self.bidi.first {
             let help =
                 if manifest { allow(bidi) } else { "text shows in another order than it is read".to_owned() };
-            findings.add(bidi, at, counted(&self.bidi, "characters that reorder text"), help);
+            findings.add_finding(
+                bidi,
+                at,
+                count_characters(&self.bidi, "characters that reorder text"),
+                help,
+            );
         }
         if let Some(at) = self.selectors.first {
-            let what = counted(&self.selectors, "variation selectors that can carry hidden text");
-            findings.add(rules::VARIATION_SELECTORS, at, what, allow(rules::VARIATION_SELECTORS));
+            let what = count_characters(&self.selectors, "variation selectors that can carry hidden text");
+            findings.add_finding(rules::VARIATION_SELECTORS, at, what, allow(rules::VARIATION_SELECTORS));
         }
         if self.foreign {
             return findings.into_vec();
         }
         if let Some(at) = self.zero_width.first {
-            findings.add(
+            findings.add_finding(
                 rules::ZERO_WIDTH,
                 at,
-                counted(&self.zero_width, "characters without width"),
+                count_characters(&self.zero_width, "characters without width"),
                 "remove them",
             );
         }
         if let Some(at) = self.control.first {
             let help = "often UTF-8 that was once read as Latin-1; remove or fix it";
-            findings.add(rules::CONTROL, at, counted(&self.control, "control characters"), help);
+            findings.add_finding(rules::CONTROL, at, count_characters(&self.control, "control characters"), help);
         }
         findings.into_vec()
     }
 }
 
 /// "79 characters without width, the first is U+200B".
-fn counted(tally: &Tally, what: &str) -> String {
+fn count_characters(tally: &Tally, what: &str) -> String {
     let first = tally.spelt.chars().next().map_or(0, u32::from);
     format!("{} {what}, the first is U+{first:04X}", tally.count)
 }
 
 /// What must not stand in a name or description at all: everything that hides or
 /// reorders, but not a joiner or selector where writing needs one.
-pub(crate) fn hides(text: &str) -> Option<char> {
+pub(crate) fn hidden_character(text: &str) -> Option<char> {
     let mut scan = HiddenTextScan { line: 1, ..HiddenTextScan::default() };
-    scan.text(text);
+    scan.scan_text(text);
     scan.end_run();
     [scan.tags, scan.bidi, scan.selectors, scan.zero_width, scan.control]
         .iter()
@@ -282,7 +287,7 @@ fn is_zero_width(c: char) -> bool {
 }
 
 /// The character that a tag character stands for.
-fn untag(c: char) -> char {
+fn untag_letter(c: char) -> char {
     char::from_u32(u32::from(c).saturating_sub(0xe0000)).filter(|c| !c.is_ascii_control()).unwrap_or(' ')
 }
 
@@ -290,7 +295,7 @@ fn untag(c: char) -> char {
 /// identifiers of UTS #35): two letters, one to four letters or digits.
 fn is_flag(tags: &[char]) -> bool {
     let Some((&'\u{e007f}', region)) = tags.split_last() else { return false };
-    let region: Vec<char> = region.iter().map(|c| untag(*c)).collect();
+    let region: Vec<char> = region.iter().map(|c| untag_letter(*c)).collect();
     (3..=6).contains(&region.len())
         && region[..2].iter().all(char::is_ascii_lowercase)
         && region.iter().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())

@@ -4,7 +4,7 @@
 //! that take any `---`, also an indented one or one inside a value, cut values short
 //! (`description: a --- b`) and call broken files valid.
 
-use super::rules::{self, Findings, Position, excerpt};
+use super::rules::{self, Findings, Position, short_excerpt};
 
 /// The parts of a manifest.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,13 +37,13 @@ impl ManifestLine<'_> {
         self.text.trim().is_empty()
     }
 
-    fn shown(&self) -> String {
-        excerpt(self.text.trim_end(), 60)
+    fn excerpt_text(&self) -> String {
+        short_excerpt(self.text.trim_end(), 60)
     }
 }
 
 /// Lines with their line feeds.
-fn lines(text: &str) -> impl Iterator<Item = ManifestLine<'_>> {
+fn numbered_lines(text: &str) -> impl Iterator<Item = ManifestLine<'_>> {
     let mut start = 0;
     text.split_inclusive('\n').enumerate().map(move |(at, text)| {
         let line = ManifestLine { number: at + 1, start, text };
@@ -54,14 +54,18 @@ fn lines(text: &str) -> impl Iterator<Item = ManifestLine<'_>> {
 
 /// Splits a manifest without its byte order mark. `None`, with a finding that says
 /// why, when there is no frontmatter that could be read. `limit`: bytes of the block.
-pub(crate) fn split<'a>(text: &'a str, limit: u64, findings: &mut Findings) -> Option<ManifestParts<'a>> {
-    let first = lines(text).find(|line| !line.is_blank());
+pub(crate) fn split_manifest<'a>(
+    text: &'a str,
+    limit: u64,
+    findings: &mut Findings,
+) -> Option<ManifestParts<'a>> {
+    let first = numbered_lines(text).find(|line| !line.is_blank());
     let Some(opening) = first.filter(ManifestLine::is_marker) else {
-        missing(text, first, findings);
+        report_missing(text, first, findings);
         return None;
     };
     if opening.number > 1 {
-        findings.add(
+        findings.add_finding(
             rules::BLANK_BEFORE,
             Position::START,
             format!("blank lines before the frontmatter, which begins on line {}", opening.number),
@@ -69,16 +73,16 @@ pub(crate) fn split<'a>(text: &'a str, limit: u64, findings: &mut Findings) -> O
         );
     }
     let block_start = opening.start + opening.text.len();
-    let Some(closing) = lines(text).skip(opening.number).find(ManifestLine::is_marker) else {
+    let Some(closing) = numbered_lines(text).skip(opening.number).find(ManifestLine::is_marker) else {
         not_closed(text, opening, findings);
         return None;
     };
     let block = &text[block_start..closing.start];
     if block.len() as u64 > limit {
         let message = format!("the frontmatter has {} bytes; the limit is {limit}", block.len());
-        findings.add(
+        findings.add_finding(
             rules::FRONTMATTER_SIZE,
-            Position::line(opening.number),
+            Position::at_line(opening.number),
             message,
             "move the text into the body",
         );
@@ -90,22 +94,23 @@ pub(crate) fn split<'a>(text: &'a str, limit: u64, findings: &mut Findings) -> O
 
 const FORM: &str = "begin the file with `---`, `name: …`, `description: …`, `---`, each on a line of its own";
 
-fn missing(text: &str, first: Option<ManifestLine<'_>>, findings: &mut Findings) {
+fn report_missing(text: &str, first: Option<ManifestLine<'_>>, findings: &mut Findings) {
     let Some(first) = first else {
-        findings.add(rules::NO_FRONTMATTER, Position::START, "the file is empty", FORM);
+        findings.add_finding(rules::NO_FRONTMATTER, Position::START, "the file is empty", FORM);
         return;
     };
-    let at = Position::line(first.number);
+    let at = Position::at_line(first.number);
     match later_frontmatter(text) {
-        Some(later) => findings.add(
+        Some(later) => findings.add_finding(
             rules::TEXT_BEFORE,
             at,
-            format!("frontmatter must start on line 1, but line {} is `{}`", first.number, first.shown()),
+            format!("frontmatter must start on line 1, but line {} is `{}`", first.number, first.excerpt_text()),
             format!("move what is before line {later} into the body"),
         ),
         None => {
-            let message = format!("no frontmatter: line {} is `{}`, not `---`", first.number, first.shown());
-            findings.add(rules::NO_FRONTMATTER, at, message, FORM);
+            let message =
+                format!("no frontmatter: line {} is `{}`, not `---`", first.number, first.excerpt_text());
+            findings.add_finding(rules::NO_FRONTMATTER, at, message, FORM);
         }
     }
 }
@@ -115,7 +120,7 @@ fn missing(text: &str, first: Option<ManifestLine<'_>>, findings: &mut Findings)
 fn later_frontmatter(text: &str) -> Option<usize> {
     let mut fenced = false;
     let mut marker = None;
-    for line in lines(text) {
+    for line in numbered_lines(text) {
         let trimmed = line.text.trim_start();
         if trimmed.starts_with("```") || trimmed.starts_with("~~~") {
             fenced = !fenced;
@@ -130,7 +135,7 @@ fn later_frontmatter(text: &str) -> Option<usize> {
 }
 
 fn not_closed(text: &str, opening: ManifestLine<'_>, findings: &mut Findings) {
-    let near = lines(text).skip(opening.number).find(|line| {
+    let near = numbered_lines(text).skip(opening.number).find(|line| {
         let trimmed = line.text.trim();
         trimmed == "---" || trimmed == "..." || (trimmed.len() > 3 && trimmed.chars().all(|c| c == '-'))
     });
@@ -139,7 +144,7 @@ fn not_closed(text: &str, opening: ManifestLine<'_>, findings: &mut Findings) {
         None => "put a line `---` after the last key".to_owned(),
     };
     let message = format!("the frontmatter that begins on line {} is not closed", opening.number);
-    findings.add(rules::NOT_CLOSED, Position::line(opening.number), message, help);
+    findings.add_finding(rules::NOT_CLOSED, Position::at_line(opening.number), message, help);
 }
 
 #[cfg(test)]
@@ -149,7 +154,7 @@ mod tests {
 
     fn split_all(text: &str) -> (Option<ManifestParts<'_>>, Vec<(&'static str, usize)>) {
         let mut findings = Findings::new(Profile::Install, "SKILL.md");
-        let parts = split(text, 100, &mut findings);
+        let parts = split_manifest(text, 100, &mut findings);
         (parts, findings.into_vec().iter().map(|f| (f.code, f.line)).collect())
     }
 

@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::error::{Error, Result, error, printable};
 
-use super::rules::excerpt;
+use super::rules::short_excerpt;
 
 /// Characters of a name (open specification: 1-64).
 pub(crate) const MAX_NAME: usize = 64;
@@ -27,7 +27,7 @@ impl SkillName {
 
     /// The nearest valid name: lower case, accents dropped, every run of other
     /// characters one `-`, cut at 64. `None` when nothing is left of `text`.
-    pub(crate) fn slug(text: &str) -> Option<Self> {
+    pub(crate) fn nearest_to(text: &str) -> Option<Self> {
         let mut slug = String::new();
         for c in text.nfkd().flat_map(char::to_lowercase) {
             match c {
@@ -45,17 +45,17 @@ impl SkillName {
         if is_device(&slug) {
             slug.push_str("-skill");
         }
-        fault(&slug).is_none().then_some(Self(slug))
+        name_fault(&slug).is_none().then_some(Self(slug))
     }
 
     /// The name of a skill of which nothing is known.
-    pub(crate) fn fallback() -> Self {
+    pub(crate) fn fallback_name() -> Self {
         Self("skill".to_owned())
     }
 
     /// Why the open specification refuses this name though we install it: it knows
     /// no `_`, no `-` at the end and no `--`. `None` when it does not.
-    pub(crate) fn unportable(&self) -> Option<&'static str> {
+    pub(crate) fn portability_fault(&self) -> Option<&'static str> {
         portable_fault(&self.0)
     }
 }
@@ -63,7 +63,7 @@ impl SkillName {
 /// Why `text` is no name under the open specification, which is narrower than
 /// [`SkillName`].
 pub(crate) fn portable_fault(text: &str) -> Option<&'static str> {
-    fault(text).or_else(|| match text {
+    name_fault(text).or_else(|| match text {
         _ if text.contains('_') => Some("holds `_`, where the open specification allows only `-`"),
         _ if text.ends_with('-') => Some("ends in `-`"),
         _ if text.contains("--") => Some("holds `--`"),
@@ -72,7 +72,7 @@ pub(crate) fn portable_fault(text: &str) -> Option<&'static str> {
 }
 
 /// Why `text` is no [`SkillName`].
-fn fault(text: &str) -> Option<&'static str> {
+fn name_fault(text: &str) -> Option<&'static str> {
     if text.is_empty() {
         return Some("is empty");
     }
@@ -103,10 +103,10 @@ impl FromStr for SkillName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let Some(reason) = fault(text) else { return Ok(Self(text.to_owned())) };
-        let shown = printable(&excerpt(text, 80), false);
+        let Some(reason) = name_fault(text) else { return Ok(Self(text.to_owned())) };
+        let shown = printable(&short_excerpt(text, 80), false);
         let refused = error!(Usage, "`{shown}` is not a valid skill name: it {reason}");
-        Err(match Self::slug(text) {
+        Err(match Self::nearest_to(text) {
             Some(slug) => refused.hint(format!("use `{slug}`")),
             None => {
                 refused.hint("a name has 1-64 of a-z, 0-9, `_` and `-`, and begins with a letter or digit")
@@ -190,22 +190,22 @@ mod tests {
         for (text, portable) in
             [("pdf", true), ("my_skill", false), ("a--b", false), ("a-", false), ("3d", true)]
         {
-            assert_eq!(text.parse::<SkillName>().unwrap().unportable().is_none(), portable, "{text}");
+            assert_eq!(text.parse::<SkillName>().unwrap().portability_fault().is_none(), portable, "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn a_slug_is_a_name_and_its_own_slug(text in any::<String>()) {
-            if let Some(slug) = SkillName::slug(&text) {
+            if let Some(slug) = SkillName::nearest_to(&text) {
                 prop_assert_eq!(slug.as_str().parse::<SkillName>().unwrap(), slug.clone());
-                prop_assert_eq!(SkillName::slug(slug.as_str()), Some(slug));
+                prop_assert_eq!(SkillName::nearest_to(slug.as_str()), Some(slug));
             }
         }
 
         #[test]
         fn ascii_letters_always_leave_a_slug(text in "[^a-z]{0,70}[a-z][^a-z]{0,70}") {
-            prop_assert!(SkillName::slug(&text).is_some());
+            prop_assert!(SkillName::nearest_to(&text).is_some());
         }
 
         #[test]

@@ -10,7 +10,7 @@ use super::yaml::{self, Yaml, YamlFault};
 /// Reads the block again with every top-level `key: text` line quoted that is no YAML
 /// by itself. `fault` is what parsing ended with. `None` when quoting does not make it
 /// readable. Each quoted line is a finding.
-pub(super) fn recover(
+pub(super) fn recover_block(
     block: &str,
     first_line: usize,
     fault: &YamlFault,
@@ -22,7 +22,7 @@ pub(super) fn recover(
     let mut mended = String::with_capacity(block.len() + 16);
     let mut quoted = Vec::new();
     for (at, line) in block.split_inclusive('\n').enumerate() {
-        match quote(line) {
+        match quote_value(line) {
             Some((column, text)) => {
                 quoted.push((Position { line: first_line + at, column }, text.clone()));
                 mended.push_str(&text);
@@ -31,10 +31,10 @@ pub(super) fn recover(
             None => mended.push_str(line),
         }
     }
-    let read = yaml::parse(&mended, first_line).ok().filter(|_| !quoted.is_empty())?;
+    let read = yaml::parse_yaml(&mended, first_line).ok().filter(|_| !quoted.is_empty())?;
     for (at, text) in quoted {
         let message = "a value that needs quotes in YAML; it is read as plain text";
-        findings.add(rules::UNQUOTED, at, message, format!("write {}", rules::excerpt(&text, 300)));
+        findings.add_finding(rules::UNQUOTED, at, message, format!("write {}", rules::short_excerpt(&text, 300)));
     }
     Some(read)
 }
@@ -42,7 +42,7 @@ pub(super) fn recover(
 /// The line with its value in single quotes, and the column of the value; `None` for a
 /// line that is YAML by itself, or whose value is no plain text: quoted, a block, a
 /// JSON object, an anchor, alias or tag, a bracket that does not match.
-fn quote(line: &str) -> Option<(usize, String)> {
+fn quote_value(line: &str) -> Option<(usize, String)> {
     let line = line.trim_end_matches(['\n', '\r']);
     let (key, value) = line.split_once(':')?;
     let sound = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -52,15 +52,15 @@ fn quote(line: &str) -> Option<(usize, String)> {
     let text = value.trim();
     let brackets = text.matches('[').count() == text.matches(']').count();
     let plain = !text.starts_with(['"', '\'', '|', '>', '{', '&', '*', '!', '#']) && brackets;
-    if text.is_empty() || !plain || yaml::parse(line, 1).is_ok() {
+    if text.is_empty() || !plain || yaml::parse_yaml(line, 1).is_ok() {
         return None;
     }
     let column = line.chars().count() - value.trim_start().chars().count() + 1;
     Some((column, format!("{key}: '{}'", text.replace('\'', "''"))))
 }
 
-/// How to mend what [`recover`] could not, judged by the line of the fault.
-pub(super) fn advice(block: &str, first_line: usize, fault: &YamlFault) -> String {
+/// How to mend what [`recover_block`] could not, judged by the line of the fault.
+pub(super) fn advise_quoting(block: &str, first_line: usize, fault: &YamlFault) -> String {
     if !fault.help.is_empty() {
         return fault.help.to_owned();
     }
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn only_lines_that_are_not_yaml_are_quoted() {
         let check = |line: &str, expected: Option<&str>| {
-            assert_eq!(quote(line).map(|(_, text)| text).as_deref(), expected, "{line}");
+            assert_eq!(quote_value(line).map(|(_, text)| text).as_deref(), expected, "{line}");
         };
         check("description: via the tool: send\n", Some("description: 'via the tool: send'"));
         check("description: it's: so\r\n", Some("description: 'it''s: so'"));
@@ -112,6 +112,6 @@ mod tests {
 
     #[test]
     fn the_column_is_that_of_the_value() {
-        assert_eq!(quote("description:  a: b\n").unwrap().0, 15);
+        assert_eq!(quote_value("description:  a: b\n").unwrap().0, 15);
     }
 }

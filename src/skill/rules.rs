@@ -42,7 +42,7 @@ pub(crate) struct SkillRule {
 
 impl SkillRule {
     /// The severity of a break under `profile`; `None` when it is not reported.
-    pub(crate) fn severity(&self, profile: Profile) -> Option<Severity> {
+    pub(crate) fn severity_under(&self, profile: Profile) -> Option<Severity> {
         match profile {
             Profile::Install => self.install,
             Profile::Lint => self.lint,
@@ -167,7 +167,7 @@ pub(crate) struct Position {
 impl Position {
     pub(crate) const START: Self = Self { line: 1, column: 1 };
 
-    pub(crate) fn line(line: usize) -> Self {
+    pub(crate) fn at_line(line: usize) -> Self {
         Self { line, column: 1 }
     }
 }
@@ -205,9 +205,9 @@ pub(crate) fn can_be_allowed(code: &str) -> bool {
 
 /// What [`check_portable`](crate::listing::check_portable) or a reader says of a skill, as a
 /// finding: an error under every profile.
-pub(crate) fn unfit(reason: &str) -> Finding {
+pub(crate) fn not_installable(reason: &str) -> Finding {
     let mut findings = Findings::new(Profile::Lint, ".");
-    findings.add(
+    findings.add_finding(
         UNFIT,
         Position::START,
         reason,
@@ -232,14 +232,14 @@ impl Findings {
 
     /// Notes a break of `rule`, or nothing when the profile is silent about it. Line
     /// feeds and everything that acts on a terminal is escaped here, once for all.
-    pub(crate) fn add(
+    pub(crate) fn add_finding(
         &mut self,
         rule: &SkillRule,
         at: Position,
         message: impl AsRef<str>,
         help: impl AsRef<str>,
     ) {
-        let Some(severity) = rule.severity(self.profile) else { return };
+        let Some(severity) = rule.severity_under(self.profile) else { return };
         self.list.push(Finding {
             code: rule.code,
             severity,
@@ -251,12 +251,12 @@ impl Findings {
         });
     }
 
-    pub(crate) fn extend(&mut self, others: Vec<Finding>) {
+    pub(crate) fn add_all(&mut self, others: Vec<Finding>) {
         self.list.extend(others);
     }
 
     /// True when a break of `rule` was noted.
-    pub(crate) fn has(&self, rule: &SkillRule) -> bool {
+    pub(crate) fn has_rule(&self, rule: &SkillRule) -> bool {
         self.list.iter().any(|finding| finding.code == rule.code)
     }
 
@@ -268,7 +268,7 @@ impl Findings {
 }
 
 /// The gravest severity among findings; `None` when there are none.
-pub(crate) fn worst(findings: &[Finding]) -> Option<Severity> {
+pub(crate) fn worst_severity(findings: &[Finding]) -> Option<Severity> {
     findings.iter().map(|f| f.severity).max()
 }
 
@@ -277,7 +277,7 @@ pub(crate) fn worst(findings: &[Finding]) -> Option<Severity> {
 ///
 /// # Errors
 /// `Usage` for a code that is no rule, or one that cannot be overruled.
-pub(crate) fn allow(findings: &mut [Finding], codes: &[String]) -> Result<()> {
+pub(crate) fn allow_findings(findings: &mut [Finding], codes: &[String]) -> Result<()> {
     for code in codes {
         if !ALL.iter().any(|rule| rule.allowable && rule.code == code) {
             let known: Vec<_> = ALL.iter().filter(|rule| rule.allowable).map(|rule| rule.code).collect();
@@ -291,7 +291,7 @@ pub(crate) fn allow(findings: &mut [Finding], codes: &[String]) -> Result<()> {
 }
 
 /// At most `limit` characters of outside text, for a message.
-pub(crate) fn excerpt(text: &str, limit: usize) -> String {
+pub(crate) fn short_excerpt(text: &str, limit: usize) -> String {
     let mut short: String = text.chars().take(limit).collect();
     if short.len() < text.len() {
         short.push('…');
@@ -325,20 +325,20 @@ mod tests {
     #[test]
     fn only_an_allowable_code_is_allowed() {
         let mut findings = Findings::new(Profile::Install, "SKILL.md");
-        findings.add(TAG_CHARACTERS, Position::START, "hidden", "");
-        findings.add(NOT_CLOSED, Position::START, "open", "");
+        findings.add_finding(TAG_CHARACTERS, Position::START, "hidden", "");
+        findings.add_finding(NOT_CLOSED, Position::START, "open", "");
         let mut findings = findings.into_vec();
-        assert!(allow(&mut findings, &["frontmatter-not-closed".into()]).is_err());
-        assert!(allow(&mut findings, &["tag-characters".into()]).is_ok());
+        assert!(allow_findings(&mut findings, &["frontmatter-not-closed".into()]).is_err());
+        assert!(allow_findings(&mut findings, &["tag-characters".into()]).is_ok());
         let levels: Vec<_> = findings.iter().map(|f| f.severity).collect();
         assert_eq!(levels, [Severity::Warning, Severity::Error]);
-        assert_eq!(worst(&findings), Some(Severity::Error));
+        assert_eq!(worst_severity(&findings), Some(Severity::Error));
     }
 
     #[test]
     fn a_finding_never_acts_on_the_terminal() {
         let mut findings = Findings::new(Profile::Lint, "a\u{1b}b");
-        findings.add(NOT_CLOSED, Position::START, "x\u{202e}y\nz", "\u{7}");
+        findings.add_finding(NOT_CLOSED, Position::START, "x\u{202e}y\nz", "\u{7}");
         let findings = findings.into_vec();
         assert_eq!(findings[0].file, "a\\u{1b}b");
         assert_eq!(findings[0].message, "x\\u{202e}y\\u{a}z");

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 /// Findings of a manifest as `code@line`, without those for information.
 fn codes(folder: &str, text: &str, profile: Profile) -> Vec<String> {
-    let document = read(MANIFEST, Some(folder), text.as_bytes(), profile, &Limits::default());
+    let document = read_manifest(MANIFEST, Some(folder), text.as_bytes(), profile, &Limits::default());
     let told = document.findings.iter().filter(|f| f.severity > Severity::Info);
     told.map(|f| format!("{}{}@{}", if f.severity == Severity::Error { "!" } else { "" }, f.code, f.line))
         .collect()
@@ -21,11 +21,11 @@ fn check(folder: &str, text: &str, install: &[&str], lint: &[&str]) {
 }
 
 fn front(text: &str) -> Frontmatter {
-    read(MANIFEST, None, text.as_bytes(), Profile::Install, &Limits::default()).frontmatter.unwrap()
+    read_manifest(MANIFEST, None, text.as_bytes(), Profile::Install, &Limits::default()).frontmatter.unwrap()
 }
 
 fn first(text: &str) -> Finding {
-    read(MANIFEST, None, text.as_bytes(), Profile::Install, &Limits::default()).findings.remove(0)
+    read_manifest(MANIFEST, None, text.as_bytes(), Profile::Install, &Limits::default()).findings.remove(0)
 }
 
 const ABOUT: &str = "description: Does a thing. Use when the thing is to be done.";
@@ -35,7 +35,7 @@ fn a_sound_skill_has_no_findings() {
     let text = format!("---\nname: pdf\n{ABOUT}\n---\n\n# PDF\n");
     check("pdf", &text, &[], &[]);
     assert_eq!(codes("pdf", &text, Profile::Upload), [""; 0]);
-    let document = read(MANIFEST, Some("pdf"), text.as_bytes(), Profile::Lint, &Limits::default());
+    let document = read_manifest(MANIFEST, Some("pdf"), text.as_bytes(), Profile::Lint, &Limits::default());
     assert_eq!(document.body_starts_line, 5);
 }
 
@@ -71,7 +71,7 @@ fn case_4_markdown_up_to_a_later_rule_is_not_frontmatter() {
         "---\n## name: hunt\n{ABOUT}\n\n# Hunt\n\nFind: what is new.\n\n| a | b |\n| --- | --- |\n\n---\n\nMore\n"
     );
     check("hunt", &text, &["!invalid-yaml@9"], &["!invalid-yaml@9"]);
-    let document = read(MANIFEST, None, text.as_bytes(), Profile::Install, &Limits::default());
+    let document = read_manifest(MANIFEST, None, text.as_bytes(), Profile::Install, &Limits::default());
     assert_eq!(document.frontmatter, None);
 }
 
@@ -149,7 +149,7 @@ fn case_13_a_long_description_and_a_reserved_word() {
         ["!name-reserved-word@2", "!description-too-long@4"]
     );
     assert!(
-        read(MANIFEST, None, long.as_bytes(), Profile::Lint, &Limits::default()).findings[0]
+        read_manifest(MANIFEST, None, long.as_bytes(), Profile::Lint, &Limits::default()).findings[0]
             .message
             .contains("1068")
     );
@@ -214,10 +214,11 @@ fn case_21_hidden_tags_block_and_can_be_allowed() {
     let hidden: String = "send it".chars().map(|c| char::from_u32(c as u32 + 0xe0000).unwrap()).collect();
     let text = format!("---\nname: a\n{ABOUT}\n---\nBody{hidden}\n");
     check("a", &text, &["!tag-characters@5"], &["!tag-characters@5"]);
-    let mut findings = read(MANIFEST, None, text.as_bytes(), Profile::Install, &Limits::default()).findings;
+    let mut findings =
+        read_manifest(MANIFEST, None, text.as_bytes(), Profile::Install, &Limits::default()).findings;
     assert!(findings[0].message.contains("\"send it\""));
-    allow(&mut findings, &["tag-characters".into()]).unwrap();
-    assert_eq!(worst(&findings), Some(Severity::Warning));
+    allow_findings(&mut findings, &["tag-characters".into()]).unwrap();
+    assert_eq!(worst_severity(&findings), Some(Severity::Warning));
 }
 
 #[test]
@@ -261,7 +262,8 @@ fn encodings_are_told_apart() {
     let sound = format!("---\nname: a\n{ABOUT}\n---\nBody\n");
     check("a", &format!("\u{feff}{sound}"), &["byte-order-mark@1"], &["byte-order-mark@1"]);
     let code = |bytes: &[u8]| {
-        let finding = read(MANIFEST, None, bytes, Profile::Install, &Limits::default()).findings.remove(0);
+        let finding =
+            read_manifest(MANIFEST, None, bytes, Profile::Install, &Limits::default()).findings.remove(0);
         (finding.code, finding.line, finding.column, finding.message)
     };
     assert_eq!(
@@ -313,7 +315,7 @@ fn sizes_and_depths_are_bounded() {
 fn the_file_name_matters() {
     let text = format!("---\nname: a\n{ABOUT}\n---\nBody\n");
     let check = |name: &str, profile, expected: Option<(&str, Severity)>| {
-        let findings = read(name, Some("a"), text.as_bytes(), profile, &Limits::default()).findings;
+        let findings = read_manifest(name, Some("a"), text.as_bytes(), profile, &Limits::default()).findings;
         assert_eq!(findings.first().map(|f| (f.code, f.severity)), expected, "{name}");
     };
     check("skill.md", Profile::Install, Some(("manifest-lower-case", Severity::Warning)));
@@ -417,7 +419,10 @@ fn an_upload_accepts_six_keys_and_no_brackets() {
 fn a_misspelt_key_is_recognised() {
     let help = |line: &str| {
         let text = format!("---\nname: a\n{ABOUT}\n{line}\n---\nBody\n");
-        read(MANIFEST, None, text.as_bytes(), Profile::Lint, &Limits::default()).findings.remove(0).help
+        read_manifest(MANIFEST, None, text.as_bytes(), Profile::Lint, &Limits::default())
+            .findings
+            .remove(0)
+            .help
     };
     assert_eq!(help("licence: MIT"), "did you mean `license`?");
     assert_eq!(help("Allowed-Tools: Read"), "did you mean `allowed-tools`?");
@@ -440,10 +445,11 @@ fn what_init_writes_passes_everywhere() {
         ("a", "x \\ y \u{1b} and some more words here"),
     ] {
         let name: SkillName = name.parse().unwrap();
-        let text = template(&name, about);
+        let text = manifest_template(&name, about);
         for profile in [Profile::Install, Profile::Lint, Profile::Upload] {
             assert_eq!(
-                read(MANIFEST, Some(name.as_str()), text.as_bytes(), profile, &Limits::default()).findings,
+                read_manifest(MANIFEST, Some(name.as_str()), text.as_bytes(), profile, &Limits::default())
+                    .findings,
                 []
             );
         }
@@ -453,13 +459,13 @@ fn what_init_writes_passes_everywhere() {
 proptest! {
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        read(MANIFEST, Some("a"), &bytes, Profile::Lint, &Limits::default());
+        read_manifest(MANIFEST, Some("a"), &bytes, Profile::Lint, &Limits::default());
     }
 
     #[test]
     fn no_frontmatter_panics(block in "((name|description|metadata|allowed-tools|mode|dependencies|x): ?)?[-ab:?,\\[\\]{}#&*!|>'\"%@` \n\t~<0é]{0,40}\n[ -~\n]{0,40}") {
         let text = format!("---\n{block}\n---\nbody\n");
-        let document = read(MANIFEST, Some("a"), text.as_bytes(), Profile::Lint, &Limits::default());
+        let document = read_manifest(MANIFEST, Some("a"), text.as_bytes(), Profile::Lint, &Limits::default());
         if let Some(front) = document.frontmatter {
             let name = given_name(front.name.as_deref(), Some("a"), "b");
             prop_assert!(name.as_str().parse::<SkillName>().is_ok());
@@ -470,14 +476,14 @@ proptest! {
     #[test]
     fn install_never_refuses_what_lint_passes(block in "name: [a-c-]{1,4}\ndescription: [ -~]{0,30}\n[a-e]{1,2}: [ -~]{0,10}") {
         let text = format!("---\n{block}\n---\nbody\n");
-        let worst = |profile| worst(&read(MANIFEST, None, text.as_bytes(), profile, &Limits::default()).findings);
+        let worst = |profile| worst_severity(&read_manifest(MANIFEST, None, text.as_bytes(), profile, &Limits::default()).findings);
         prop_assert!(worst(Profile::Install) <= worst(Profile::Lint));
     }
 
     #[test]
     fn any_description_makes_a_sound_template(about in "[ -~é技]{20,200}") {
-        let text = template(&SkillName::slug("x").unwrap(), &about);
-        let document = read(MANIFEST, Some("x"), text.as_bytes(), Profile::Lint, &Limits::default());
+        let text = manifest_template(&SkillName::nearest_to("x").unwrap(), &about);
+        let document = read_manifest(MANIFEST, Some("x"), text.as_bytes(), Profile::Lint, &Limits::default());
         let words: Vec<_> = about.split_whitespace().collect();
         if words.join(" ").chars().count() >= 20 {
             prop_assert_eq!(document.frontmatter.unwrap().description, words.join(" "));

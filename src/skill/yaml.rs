@@ -9,7 +9,7 @@
 use granit_parser::{ErrorKind, Event, Marker, Options, Parser, ScalarStyle};
 use serde_yaml::{Mapping, Number, Value};
 
-use super::rules::{self, Position, SkillRule, excerpt};
+use super::rules::{self, Position, SkillRule, short_excerpt};
 
 /// Collections inside each other; the deepest real frontmatter has 7.
 const MAX_DEPTH: usize = 32;
@@ -47,21 +47,24 @@ pub(crate) struct YamlFault {
 ///
 /// # Errors
 /// The fault after which nothing more can be read. `None` as tree: only comments.
-pub(crate) fn parse(block: &str, first_line: usize) -> Result<(Option<Yaml>, Vec<YamlFault>), YamlFault> {
+pub(crate) fn parse_yaml(
+    block: &str,
+    first_line: usize,
+) -> Result<(Option<Yaml>, Vec<YamlFault>), YamlFault> {
     let mut options = Options::default();
     options.emit_unresolved_aliases = true;
     let mut builder = YamlBuilder { first_line, ..YamlBuilder::default() };
     for event in Parser::new_from_str_with_options(block, options) {
-        let (event, span) = event.map_err(|error| builder.syntax(&error))?;
-        let at = builder.pos(&span.start);
-        builder.take(event, at)?;
+        let (event, span) = event.map_err(|error| builder.syntax_fault(&error))?;
+        let at = builder.position_of(&span.start);
+        builder.take_event(event, at)?;
     }
     Ok((builder.root, builder.faults))
 }
 
 impl Yaml {
     /// The text of a scalar that is not null.
-    pub(crate) fn text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         match &self.data {
             Data::Scalar { text, .. } if !self.is_null() => Some(text),
             _ => None,
@@ -133,11 +136,11 @@ fn plain_value(text: &str) -> Value {
         _ if is_null(text) => Value::Null,
         "true" | "True" | "TRUE" => Value::Bool(true),
         "false" | "False" | "FALSE" => Value::Bool(false),
-        _ => number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number),
+        _ => parse_number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number),
     }
 }
 
-fn number(text: &str) -> Option<Number> {
+fn parse_number(text: &str) -> Option<Number> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if let Some(octal) = text.strip_prefix("0o") {
         return u64::from_str_radix(octal, 8).ok().filter(|_| !octal.starts_with('+')).map(Number::from);
@@ -185,23 +188,23 @@ struct YamlBuilder {
 }
 
 impl YamlBuilder {
-    fn pos(&self, marker: &Marker) -> Position {
+    fn position_of(&self, marker: &Marker) -> Position {
         Position { line: (marker.line() + self.first_line).saturating_sub(1), column: marker.col() + 1 }
     }
 
-    fn syntax(&self, error: &granit_parser::ScanError) -> YamlFault {
+    fn syntax_fault(&self, error: &granit_parser::ScanError) -> YamlFault {
         if *error.kind() == ErrorKind::RecursionLimitExceeded {
-            return too_deep(self.pos(error.marker()));
+            return too_deep(self.position_of(error.marker()));
         }
         YamlFault {
             rule: rules::YAML,
-            at: self.pos(error.marker()),
+            at: self.position_of(error.marker()),
             message: error.kind().to_string(),
             help: "",
         }
     }
 
-    fn fault(
+    fn add_fault(
         &mut self,
         rule: &'static SkillRule,
         at: Position,
@@ -211,38 +214,38 @@ impl YamlBuilder {
         self.faults.push(YamlFault { rule, at, message: message.into(), help });
     }
 
-    fn take(&mut self, event: Event<'_>, at: Position) -> Result<(), YamlFault> {
+    fn take_event(&mut self, event: Event<'_>, at: Position) -> Result<(), YamlFault> {
         match event {
-            Event::DocumentStart(..) => return self.document(at),
+            Event::DocumentStart(..) => return self.start_document(at),
             Event::Scalar(text, style, anchor, tag) => {
-                self.properties(at, anchor, tag.is_some());
+                self.check_properties(at, anchor, tag.is_some());
                 let plain = style == ScalarStyle::Plain;
-                self.close(Yaml { at, data: Data::Scalar { text: text.into_owned(), plain } });
+                self.place_value(Yaml { at, data: Data::Scalar { text: text.into_owned(), plain } });
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.properties(at, anchor, tag.is_some());
-                return self.descend(OpenCollection::List(at, Vec::new()), at);
+                self.check_properties(at, anchor, tag.is_some());
+                return self.open_collection(OpenCollection::List(at, Vec::new()), at);
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.properties(at, anchor, tag.is_some());
-                return self.descend(OpenCollection::Map(at, Vec::new(), None), at);
+                self.check_properties(at, anchor, tag.is_some());
+                return self.open_collection(OpenCollection::Map(at, Vec::new(), None), at);
             }
-            Event::SequenceEnd | Event::MappingEnd => self.ascend(),
+            Event::SequenceEnd | Event::MappingEnd => self.close_collection(),
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                self.fault(
+                self.add_fault(
                     rules::YAML_ANCHOR,
                     at,
                     "a YAML alias (`*name`)",
                     "quote the value if `*` is meant as text",
                 );
-                self.close(Yaml { at, data: Data::Scalar { text: String::new(), plain: true } });
+                self.place_value(Yaml { at, data: Data::Scalar { text: String::new(), plain: true } });
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn document(&mut self, at: Position) -> Result<(), YamlFault> {
+    fn start_document(&mut self, at: Position) -> Result<(), YamlFault> {
         self.documents += 1;
         if self.documents == 1 {
             return Ok(());
@@ -251,9 +254,9 @@ impl YamlBuilder {
         Err(YamlFault { rule: rules::YAML_DOCUMENTS, at, message, help: "remove the line `...`" })
     }
 
-    fn properties(&mut self, at: Position, anchor: usize, tag: bool) {
+    fn check_properties(&mut self, at: Position, anchor: usize, tag: bool) {
         if anchor != 0 {
-            self.fault(
+            self.add_fault(
                 rules::YAML_ANCHOR,
                 at,
                 "a YAML anchor (`&name`)",
@@ -261,7 +264,7 @@ impl YamlBuilder {
             );
         }
         if tag {
-            self.fault(
+            self.add_fault(
                 rules::YAML_TAG,
                 at,
                 "a YAML tag (`!name`)",
@@ -270,7 +273,7 @@ impl YamlBuilder {
         }
     }
 
-    fn descend(&mut self, open: OpenCollection, at: Position) -> Result<(), YamlFault> {
+    fn open_collection(&mut self, open: OpenCollection, at: Position) -> Result<(), YamlFault> {
         self.open.push(open);
         if self.open.len() <= MAX_DEPTH {
             return Ok(());
@@ -278,7 +281,7 @@ impl YamlBuilder {
         Err(too_deep(at))
     }
 
-    fn ascend(&mut self) {
+    fn close_collection(&mut self) {
         let closed = match self.open.pop() {
             Some(OpenCollection::List(at, items)) => Yaml { at, data: Data::List(items) },
             Some(OpenCollection::Map(at, pairs, _)) => {
@@ -287,11 +290,11 @@ impl YamlBuilder {
             }
             None => return,
         };
-        self.close(closed);
+        self.place_value(closed);
     }
 
     /// Puts a finished value where it belongs.
-    fn close(&mut self, value: Yaml) {
+    fn place_value(&mut self, value: Yaml) {
         match self.open.last_mut() {
             Some(OpenCollection::List(_, items)) => items.push(value),
             Some(OpenCollection::Map(_, pairs, key)) => match key.take() {
@@ -306,16 +309,16 @@ impl YamlBuilder {
         let mut seen = std::collections::BTreeMap::new();
         for (key, _) in pairs {
             let Data::Scalar { text, plain } = &key.data else {
-                self.fault(rules::COMPLEX_KEY, key.at, format!("{} as a key", key.kind()), "");
+                self.add_fault(rules::COMPLEX_KEY, key.at, format!("{} as a key", key.kind()), "");
                 continue;
             };
             if *plain && text == "<<" {
-                self.fault(rules::YAML_MERGE, key.at, "a YAML merge key (`<<`)", "write the keys out");
+                self.add_fault(rules::YAML_MERGE, key.at, "a YAML merge key (`<<`)", "write the keys out");
             }
             if let Some(first) = seen.insert(text.as_str(), key.at) {
-                let shown = excerpt(text, 60);
+                let shown = short_excerpt(text, 60);
                 let message = format!("the key `{shown}` is already on line {}", first.line);
-                self.fault(rules::DUPLICATE_KEY, key.at, message, "keep one of the two");
+                self.add_fault(rules::DUPLICATE_KEY, key.at, message, "keep one of the two");
             }
         }
     }
@@ -332,13 +335,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn tree(text: &str) -> Yaml {
-        let (tree, faults) = parse(text, 2).unwrap();
+        let (tree, faults) = parse_yaml(text, 2).unwrap();
         assert!(faults.is_empty(), "{faults:?}");
         tree.unwrap()
     }
 
     fn code(text: &str) -> &'static str {
-        match parse(text, 2) {
+        match parse_yaml(text, 2) {
             Ok((_, faults)) => faults.first().map_or("none", |fault| fault.rule.code),
             Err(fault) => fault.rule.code,
         }
@@ -359,7 +362,7 @@ mod tests {
             let theirs: Result<Value, _> = serde_yaml::from_str(text);
             match theirs {
                 Ok(theirs) => assert_eq!(tree(text).to_value(), theirs, "{text}"),
-                Err(_) => assert!(parse(text, 1).is_err(), "{text}"),
+                Err(_) => assert!(parse_yaml(text, 1).is_err(), "{text}"),
             }
         }
     }
@@ -367,7 +370,7 @@ mod tests {
     #[test]
     fn text_stays_as_it_was_written() {
         let Data::Map(pairs) = tree("version: 1.10\nname: yes\ncount: 3000\n").data else { panic!() };
-        let texts: Vec<_> = pairs.iter().map(|(_, value)| value.text().unwrap()).collect();
+        let texts: Vec<_> = pairs.iter().map(|(_, value)| value.as_text().unwrap()).collect();
         assert_eq!(texts, ["1.10", "yes", "3000"]);
         assert!(pairs.iter().all(|(_, value)| value.reads_as_other_type()));
         assert_eq!(pairs[2].1.at, Position { line: 4, column: 8 });
@@ -411,7 +414,7 @@ mod tests {
 
     #[test]
     fn an_error_names_the_line_of_the_file() {
-        let fault = parse("a: x\nb: y: z\n", 2).unwrap_err();
+        let fault = parse_yaml("a: x\nb: y: z\n", 2).unwrap_err();
         assert_eq!(fault.at, Position { line: 3, column: 5 });
     }
 
@@ -436,14 +439,14 @@ mod tests {
         #[test]
         fn what_the_other_library_writes_is_read_the_same(value in value()) {
             let text = serde_yaml::to_string(&value).unwrap();
-            let (tree, faults) = parse(&text, 1).map_err(|f| TestCaseError::fail(f.message))?;
+            let (tree, faults) = parse_yaml(&text, 1).map_err(|f| TestCaseError::fail(f.message))?;
             prop_assert!(faults.is_empty());
             prop_assert_eq!(tree.map_or(Value::Null, |tree| tree.to_value()), value);
         }
 
         #[test]
         fn no_text_panics(text in "[-ab:?,\\[\\]{}#&*!|>'\"%@` \n\t\r.~<0é\u{80}\u{feff}]{0,60}") {
-            if let Ok((Some(tree), _)) = parse(&text, 1) {
+            if let Ok((Some(tree), _)) = parse_yaml(&text, 1) {
                 tree.to_value();
                 tree.key_text();
             }

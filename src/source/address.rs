@@ -4,7 +4,8 @@
 use url::Url;
 
 use super::names::{
-    decode, encode, folder, is_archive, is_drive, is_skill, last, refuse_foreign_archive, without_git,
+    decode_percent, encode_folder, is_archive, is_drive, is_skill_name, last_part, parse_folder,
+    refuse_foreign_archive, without_git,
 };
 use super::reference::looks_like_reference;
 use super::{Reference, Request, Source};
@@ -23,15 +24,15 @@ pub(super) struct AddressParts<'a> {
 impl<'a> AddressParts<'a> {
     /// Splits; `path_at` is where a path begins, so that `//` of a scheme is left alone.
     pub(super) fn of(text: &'a str, path_at: usize, with_query: bool) -> Self {
-        let (rest, fragment) = cut(text, '#');
-        let (rest, query) = if with_query { cut(rest, '?') } else { (rest, None) };
+        let (rest, fragment) = cut_at_char(text, '#');
+        let (rest, query) = if with_query { cut_at_char(rest, '?') } else { (rest, None) };
         let (address, folder) = split_folder(rest, path_at);
         Self { address, folder, query, fragment }
     }
 
     /// The folder, decoded.
     pub(super) fn folder(&self) -> Result<Option<RelPath>> {
-        self.folder.map_or(Ok(None), folder)
+        self.folder.map_or(Ok(None), parse_folder)
     }
 
     /// Takes `@skill` off the end of the folder, or of the address where there is none.
@@ -48,7 +49,7 @@ impl<'a> AddressParts<'a> {
         let whole = self.folder.as_mut().unwrap_or(&mut self.address);
         let Some(at) = skill_at(whole) else { return Ok(None) };
         let (left, right) = (&whole[..at], whole[at + 1..].trim_end_matches('/'));
-        if is_skill(right) {
+        if is_skill_name(right) {
             // In a folder it is written `%40`; the address alone would be read as with a skill.
             if !in_folder && skill_at(left).is_some() {
                 return Err(error!(Usage, "`@` appears twice in the last part of the address")
@@ -75,7 +76,7 @@ fn skill_at(text: &str) -> Option<usize> {
     text[name_at..].rfind('@').filter(|at| *at > 0).map(|at| name_at + at)
 }
 
-fn cut(text: &str, at: char) -> (&str, Option<&str>) {
+fn cut_at_char(text: &str, at: char) -> (&str, Option<&str>) {
     text.split_once(at).map_or((text, None), |(left, right)| (left, Some(right)))
 }
 
@@ -94,16 +95,16 @@ pub(super) fn split_folder(text: &str, path_at: usize) -> (&str, Option<&str>) {
 ///
 /// # Errors
 /// `Usage` when the reference is empty or cannot be one.
-pub(super) fn fragment(text: &str) -> Result<(Reference, Option<&str>)> {
+pub(super) fn parse_fragment(text: &str) -> Result<(Reference, Option<&str>)> {
     let (reference, skill) = match text.rsplit_once('@') {
-        Some((reference, skill)) if is_skill(skill) => (reference, Some(skill)),
+        Some((reference, skill)) if is_skill_name(skill) => (reference, Some(skill)),
         _ => (text, None),
     };
     if reference.is_empty() {
         return Err(error!(Usage, "nothing follows `#`")
             .hint("write a branch, tag, sha or range there, or omit the `#`"));
     }
-    Ok((Reference::parse(&decode(reference)?)?, skill))
+    Ok((Reference::parse(&decode_percent(reference)?)?, skill))
 }
 
 pub(super) fn check_scheme(scheme: &str) -> Result<()> {
@@ -133,17 +134,17 @@ pub(super) fn check_url(parts: &AddressParts) -> Result<Url> {
         check_host(host)?;
     }
     if url.password().is_some() || (url.scheme() != "ssh" && is_token(url.username())) {
-        return Err(secret(&format!("the address of {host} contains a password or token")));
+        return Err(secret_error(&format!("the address of {host} contains a password or token")));
     }
     if url.scheme() == "ssh" {
         check_user(url.username())?;
     }
-    check_path(&decode(parts.address.get(url.scheme().len() + 3..).unwrap_or_default())?)?;
+    check_path(&decode_percent(parts.address.get(url.scheme().len() + 3..).unwrap_or_default())?)?;
     Ok(url)
 }
 
 /// An error that never quotes what it is about.
-fn secret(message: &str) -> Error {
+fn secret_error(message: &str) -> Error {
     error!(Usage, "{message}, which would end up in the registry and in process lists")
         .hint("remove it and set GITHUB_TOKEN, GITLAB_TOKEN or BITBUCKET_TOKEN")
         .hint("or let a git credential helper provide it")
@@ -209,17 +210,17 @@ pub(super) fn git_remote(url: Url, mut parts: AddressParts) -> Result<Request> {
             .hint("write it like `https://host/owner/repo.git`"));
     }
     let url = url.as_str().trim_end_matches('/').to_owned();
-    assemble(Source::Git { url }, parts.folder()?, parts.fragment, skill)
+    assemble_request(Source::Git { url }, parts.folder()?, parts.fragment, skill)
 }
 
 /// Puts a git request together; the skill may stand before or behind the reference.
-pub(super) fn assemble(
+pub(super) fn assemble_request(
     source: Source,
     subdirectory: Option<RelPath>,
     behind: Option<&str>,
     skill: Option<&str>,
 ) -> Result<Request> {
-    let (reference, second) = behind.map_or(Ok((Reference::Default, None)), fragment)?;
+    let (reference, second) = behind.map_or(Ok((Reference::Default, None)), parse_fragment)?;
     if let (Some(one), Some(two)) = (skill, second) {
         return Err(error!(Usage, "two skills are named, `{one}` and `{two}`")
             .hint(format!("write `{source}` with `--skill {one} --skill {two}`")));
@@ -228,15 +229,15 @@ pub(super) fn assemble(
 }
 
 /// `file:///path`: a git repository, or an archive by its ending.
-pub(super) fn file(mut parts: AddressParts) -> Result<Request> {
+pub(super) fn parse_file_url(mut parts: AddressParts) -> Result<Request> {
     let hint = "write three slashes: `file:///home/me/repo`";
-    check_path(&decode(parts.address)?)?;
+    check_path(&decode_percent(parts.address)?)?;
     let url = Url::parse(parts.address)
         .map_err(|cause| error!(Usage, "the address cannot be read").cause(cause).hint(hint))?;
     if url.host_str().is_some_and(|host| !matches!(host, "" | "localhost")) || url.path() == "/" {
         return Err(error!(Usage, "the address names no path of this machine").hint(hint));
     }
-    let path = decode(url.path())?;
+    let path = decode_percent(url.path())?;
     if path.contains("//") {
         fail!(Usage, "the address has an empty part (`//`)");
     }
@@ -244,7 +245,7 @@ pub(super) fn file(mut parts: AddressParts) -> Result<Request> {
     if is_archive(&path) {
         let drive = path.trim_start_matches('/');
         let location = if drive.as_bytes().get(1) == Some(&b':') { drive } else { &path };
-        return archive(location.to_owned(), &parts);
+        return archive_request(location.to_owned(), &parts);
     }
     let skill = parts.take_skill()?;
     let url = Url::parse(parts.address)
@@ -253,11 +254,11 @@ pub(super) fn file(mut parts: AddressParts) -> Result<Request> {
         return Err(error!(Usage, "a repository address cannot have a query (`?…`)"));
     }
     let url = url.as_str().trim_end_matches('/').to_owned();
-    assemble(Source::Git { url }, parts.folder()?, parts.fragment, skill)
+    assemble_request(Source::Git { url }, parts.folder()?, parts.fragment, skill)
 }
 
 /// An archive: a place in it may be named, a reference or a skill may not.
-pub(super) fn archive(location: String, parts: &AddressParts) -> Result<Request> {
+pub(super) fn archive_request(location: String, parts: &AddressParts) -> Result<Request> {
     if parts.fragment.is_some_and(|fragment| !fragment.is_empty()) {
         return Err(error!(Usage, "an archive has no branches, tags or commits, so nothing can follow `#`")
             .hint("to pin its bytes use `--integrity sha256:…`")
@@ -277,7 +278,7 @@ pub(super) fn check_query(query: Option<&str>) -> Result<()> {
     for key in keys {
         let key = key.to_ascii_lowercase();
         if key.split(['-', '_']).any(|word| SECRET.contains(&word)) {
-            return Err(secret("the query of the address contains a credential")
+            return Err(secret_error("the query of the address contains a credential")
                 .hint("or download the archive yourself and install the file"));
         }
     }
@@ -286,7 +287,7 @@ pub(super) fn check_query(query: Option<&str>) -> Result<()> {
 
 /// `user@host:path`, git's short form of ssh. Stays as it is: it means ssh, also for
 /// github.com.
-pub(super) fn scp(text: &str) -> Result<Request> {
+pub(super) fn parse_scp(text: &str) -> Result<Request> {
     let path_at = text.find(':').unwrap_or_default();
     let mut parts = AddressParts::of(text, path_at + 1, false);
     if parts.address.contains(char::is_whitespace) {
@@ -322,7 +323,7 @@ pub(super) fn scp(text: &str) -> Result<Request> {
         }
     }
     let url = parts.address.trim_end_matches('/').to_owned();
-    assemble(Source::Git { url }, parts.folder()?, parts.fragment, skill)
+    assemble_request(Source::Git { url }, parts.folder()?, parts.fragment, skill)
 }
 
 /// What is printed for a git address: `git+` where the address alone would not say that
@@ -340,15 +341,15 @@ pub(super) fn join_folder(text: &str, folder: &RelPath) -> String {
     if local {
         return format!("{text}//{folder}");
     }
-    let (text, query) = if text.contains("://") { cut(text, '?') } else { (text, None) };
+    let (text, query) = if text.contains("://") { cut_at_char(text, '?') } else { (text, None) };
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{text}//{}{query}", encode(folder.as_str()))
+    format!("{text}//{}{query}", encode_folder(folder.as_str()))
 }
 
 /// The last part of an archive's place, without a query.
 pub(super) fn file_name(location: &str) -> &str {
-    let path = if location.contains("://") { cut(location, '?').0 } else { location };
-    last(path)
+    let path = if location.contains("://") { cut_at_char(location, '?').0 } else { location };
+    last_part(path)
 }
 
 /// `host/path` in lower-case host, without user, scheme and `.git`.

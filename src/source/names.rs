@@ -29,28 +29,28 @@ pub(super) const PAGE_WORDS: [&str; 12] = [
 
 /// Checks the names of a GitHub repository: an account has at most 39 letters, digits and
 /// `-` (or `_`, for accounts that a company manages), a repository at most 100 with `.`.
-pub(super) fn github(owner: &str, repo: &str) -> Result<Source> {
+pub(super) fn github_source(owner: &str, repo: &str) -> Result<Source> {
     check_word(owner, 39, "-_", "the name of an account")?;
     check_repo(repo)?;
     Ok(Source::Github { owner: owner.to_owned(), repo: repo.to_owned() })
 }
 
 /// Checks the names of a Bitbucket repository; a workspace has at most 62 characters.
-pub(super) fn bitbucket(workspace: &str, repo: &str) -> Result<Source> {
+pub(super) fn bitbucket_source(workspace: &str, repo: &str) -> Result<Source> {
     check_word(workspace, 62, "-_", "the name of a workspace")?;
     check_repo(repo)?;
     Ok(Source::Bitbucket { workspace: workspace.to_owned(), repo: repo.to_owned() })
 }
 
 /// Checks the path of a GitLab project: at least one group, each part at most 255 long.
-pub(super) fn gitlab(project: &str) -> Result<Source> {
+pub(super) fn gitlab_source(project: &str) -> Result<Source> {
     if !project.contains('/') {
         fail!(Usage, "`{}` is not a project: expected a group and a repository", printable(project, false));
     }
     for word in project.split('/') {
         check_word(word, 255, "-_.", "a part of a project's path")?;
     }
-    check_repo(last(project))?;
+    check_repo(last_part(project))?;
     Ok(Source::Gitlab { project: project.to_owned() })
 }
 
@@ -77,7 +77,7 @@ fn check_word(word: &str, longest: usize, others: &str, what: &str) -> Result<()
 
 /// True for what may stand behind `@`: a name, as lenient as names in the wild are, that
 /// cannot be taken for a version.
-pub(super) fn is_skill(text: &str) -> bool {
+pub(super) fn is_skill_name(text: &str) -> bool {
     let edge = |c: char| c.is_alphanumeric() || c == '_';
     text.chars().count() <= 64
         && text.starts_with(edge)
@@ -88,7 +88,7 @@ pub(super) fn is_skill(text: &str) -> bool {
 
 /// What an entry may be called without quotes: no sign that means something in a source, and
 /// not the name of a file that would be an archive.
-pub(super) fn is_entry(text: &str) -> bool {
+pub(super) fn is_entry_name(text: &str) -> bool {
     let sound = |c: char| !matches!(c, '/' | '\\' | ':' | '@' | '#' | '"') && !is_unprintable(c);
     (1..=128).contains(&text.chars().count())
         && text.trim() == text
@@ -98,7 +98,7 @@ pub(super) fn is_entry(text: &str) -> bool {
 }
 
 /// Names of marketplaces and of what is built in: letters, digits, `-`, `_`, not beginning with `-`.
-pub(super) fn is_name(text: &str) -> bool {
+pub(super) fn is_plain_name(text: &str) -> bool {
     let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     (1..=128).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(sound)
 }
@@ -107,11 +107,11 @@ pub(super) fn is_name(text: &str) -> bool {
 /// read as something else.
 pub(super) fn entry_text(entry: &str, marketplace: &str) -> String {
     let plain = match entry.split_once(':') {
-        None => is_entry(entry),
+        None => is_entry_name(entry),
         Some((entry, skill)) => {
             let prefix = format!("{}:", entry.to_ascii_lowercase());
             let means_more = PREFIXES.iter().any(|known| known.starts_with(&prefix)) || prefix == "http:";
-            is_entry(entry) && is_entry(skill) && !entry.contains('.') && !means_more
+            is_entry_name(entry) && is_entry_name(skill) && !entry.contains('.') && !means_more
         }
     };
     if plain && !looks_like_reference(marketplace) {
@@ -122,8 +122,8 @@ pub(super) fn entry_text(entry: &str, marketplace: &str) -> String {
 }
 
 /// A folder of a source, decoded; a closing `SKILL.md` means the folder that holds it.
-pub(super) fn folder(text: &str) -> Result<Option<RelPath>> {
-    let text = decode(text)?;
+pub(super) fn parse_folder(text: &str) -> Result<Option<RelPath>> {
+    let text = decode_percent(text)?;
     let text = without_manifest(text.trim_end_matches('/'));
     if text.is_empty() {
         return Ok(None);
@@ -180,7 +180,7 @@ pub(super) fn is_drive(text: &str) -> bool {
 }
 
 /// The last part of a path or address.
-pub(super) fn last(text: &str) -> &str {
+pub(super) fn last_part(text: &str) -> &str {
     text.rsplit(['/', '\\', ':']).next().unwrap_or(text)
 }
 
@@ -194,7 +194,7 @@ pub(super) fn without_git(text: &str) -> &str {
 }
 
 /// `%20` and the like, as browsers write them.
-pub(super) fn decode(text: &str) -> Result<String> {
+pub(super) fn decode_percent(text: &str) -> Result<String> {
     match percent_decode_str(text).decode_utf8() {
         Ok(text) if !text.chars().any(crate::error::is_unprintable) => Ok(text.into_owned()),
         _ => fail!(
@@ -206,22 +206,22 @@ pub(super) fn decode(text: &str) -> Result<String> {
 }
 
 /// Hides the characters of a folder that mean something in a source.
-pub(super) fn encode(text: &str) -> String {
-    escape(text, &['%', '#', '@', '?', ' '])
+pub(super) fn encode_folder(text: &str) -> String {
+    escape_characters(text, &['%', '#', '@', '?', ' '])
 }
 
 /// The text of a reference behind `#`, where an `@` would begin the name of a skill.
-pub(super) fn in_source(reference: &Reference) -> String {
+pub(super) fn reference_text(reference: &Reference) -> String {
     encode_reference(&reference.to_string())
 }
 
 /// The same for a reference, where `@` means something only before what can be a skill.
 fn encode_reference(text: &str) -> String {
-    let skill = text.rsplit_once('@').is_some_and(|(_, skill)| is_skill(skill));
-    escape(text, if skill { &['%', '@', ' '] } else { &['%', ' '] })
+    let skill = text.rsplit_once('@').is_some_and(|(_, skill)| is_skill_name(skill));
+    escape_characters(text, if skill { &['%', '@', ' '] } else { &['%', ' '] })
 }
 
-fn escape(text: &str, special: &[char]) -> String {
+fn escape_characters(text: &str, special: &[char]) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match special.contains(&c) {

@@ -3,9 +3,10 @@
 
 use url::Url;
 
-use super::address::{AddressParts, archive, assemble, check_query, git_remote};
+use super::address::{AddressParts, archive_request, assemble_request, check_query, git_remote};
 use super::names::{
-    self, bitbucket, decode, github, gitlab, is_archive, refuse_foreign_archive, without_git,
+    self, bitbucket_source, decode_percent, github_source, gitlab_source, is_archive, refuse_foreign_archive,
+    without_git,
 };
 use super::reference::looks_like_reference;
 use super::{Reference, Request, Sha, Source};
@@ -41,7 +42,7 @@ struct PageTarget {
 }
 
 /// Reads an `http(s)` address. `git` is true behind `git+`.
-pub(super) fn parse(url: Url, parts: AddressParts, git: bool) -> Result<Request> {
+pub(super) fn parse_page(url: Url, parts: AddressParts, git: bool) -> Result<Request> {
     let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
     let host = host.strip_prefix("www.").unwrap_or(&host);
     match host {
@@ -51,24 +52,24 @@ pub(super) fn parse(url: Url, parts: AddressParts, git: bool) -> Result<Request>
         "bitbucket.org" => return bitbucket_page(&url, parts),
         "codeload.github.com" => return archive_at(&url, &parts),
         "skills.sh" => return Err(skills_site(&url)),
-        "clawhub.ai" | "clawhub.com" => return Err(clawhub(&url)),
-        "gist.github.com" if !url.path().ends_with(".git") => return Err(gist(&url)),
+        "clawhub.ai" | "clawhub.com" => return Err(clawhub_error(&url)),
+        "gist.github.com" if !url.path().ends_with(".git") => return Err(gist_error(&url)),
         _ => {}
     }
-    other(url, parts, git, host)
+    parse_other_host(url, parts, git, host)
 }
 
 /// The parts of the path, decoded, without empty ones at the ends.
-fn words(url: &Url) -> Result<Vec<String>> {
+fn path_words(url: &Url) -> Result<Vec<String>> {
     let path = url.path().trim_matches('/');
     if path.is_empty() {
         return Ok(Vec::new());
     }
-    path.split('/').map(decode).collect()
+    path.split('/').map(decode_percent).collect()
 }
 
 fn github_page(url: &Url, mut parts: AddressParts) -> Result<Request> {
-    let words = words(url)?;
+    let words = path_words(url)?;
     let [owner, repo, rest @ ..] = &words[..] else {
         return Err(error!(Usage, "`{}` is not a repository on github.com", printable(url.path(), false))
             .hint("write `https://github.com/owner/repo`, or `owner/repo`"));
@@ -78,9 +79,9 @@ fn github_page(url: &Url, mut parts: AddressParts) -> Result<Request> {
             .hint("write `https://github.com/owner/repo`, or `owner/repo`"));
     }
     if rest.is_empty() {
-        return repository(&mut parts, repo, |repo| github(owner, repo));
+        return repository_page(&mut parts, repo, |repo| github_source(owner, repo));
     }
-    let source = github(owner, without_git(repo))?;
+    let source = github_source(owner, without_git(repo))?;
     match (rest[0].as_str(), rest.get(1).map(String::as_str)) {
         ("archive" | "zipball" | "tarball", _) | ("releases", Some("download")) => archive_at(url, &parts),
         ("raw", _) if is_archive(url.path()) => archive_at(url, &parts),
@@ -93,7 +94,7 @@ fn github_page(url: &Url, mut parts: AddressParts) -> Result<Request> {
 
 /// The page of a repository itself: `…/repo`, `…/repo.git`, with `#ref` and `@skill`, and
 /// what a browser leaves behind it.
-fn repository(
+fn repository_page(
     parts: &mut AddressParts,
     repo: &str,
     source: impl Fn(&str) -> Result<Source>,
@@ -109,32 +110,32 @@ fn repository(
     if page && parts.fragment.is_some_and(anchor) {
         parts.fragment = None;
     }
-    assemble(source(stem)?, parts.folder()?, parts.fragment, skill)
+    assemble_request(source(stem)?, parts.folder()?, parts.fragment, skill)
 }
 
 fn github_raw(url: &Url, parts: AddressParts) -> Result<Request> {
-    let words = words(url)?;
+    let words = path_words(url)?;
     let [owner, repo, rest @ ..] = &words[..] else {
         fail!(Usage, "`{}` is not a file in a repository", printable(url.path(), false));
     };
     if is_archive(url.path()) {
         return archive_at(url, &parts);
     }
-    finish(github(owner, repo)?, tail(rest, true)?, &parts)
+    finish_page(github_source(owner, repo)?, parse_tail(rest, true)?, &parts)
 }
 
 /// GitLab separates the project from the page by `/-/`; older links do without.
 fn gitlab_page(url: &Url, mut parts: AddressParts) -> Result<Request> {
-    let words = words(url)?;
+    let words = path_words(url)?;
     let Some((project, page)) = split_gitlab(&words) else {
         let [groups @ .., repo] = &words[..] else {
             fail!(Usage, "the address is not that of a project on gitlab.com");
         };
         let groups: String = groups.iter().map(|group| format!("{group}/")).collect();
-        return repository(&mut parts, repo, |repo| gitlab(&format!("{groups}{repo}")));
+        return repository_page(&mut parts, repo, |repo| gitlab_source(&format!("{groups}{repo}")));
     };
     let project = project.join("/");
-    let source = gitlab(without_git(&project))?;
+    let source = gitlab_source(without_git(&project))?;
     if page.first().is_some_and(|word| word == "archive") || is_file_download(page) {
         return archive_at(url, &parts);
     }
@@ -156,25 +157,29 @@ fn is_file_download(page: &[String]) -> bool {
 }
 
 fn bitbucket_page(url: &Url, mut parts: AddressParts) -> Result<Request> {
-    let words = words(url)?;
+    let words = path_words(url)?;
     let [workspace, repo, rest @ ..] = &words[..] else {
         return Err(error!(Usage, "`{}` is not a repository on bitbucket.org", printable(url.path(), false))
             .hint("write `https://bitbucket.org/workspace/repo`"));
     };
     if rest.is_empty() {
-        return repository(&mut parts, repo, |repo| bitbucket(workspace, repo));
+        return repository_page(&mut parts, repo, |repo| bitbucket_source(workspace, repo));
     }
-    let source = bitbucket(workspace, without_git(repo))?;
+    let source = bitbucket_source(workspace, without_git(repo))?;
     match rest[0].as_str() {
         "get" | "downloads" => archive_at(url, &parts),
         "branch" => {
             let name = rest[1..].join("/");
-            finish(source, PageTarget { reference: parse_below("refs/heads/", &name)?, folder: None }, &parts)
+            finish_page(
+                source,
+                PageTarget { reference: parse_below("refs/heads/", &name)?, folder: None },
+                &parts,
+            )
         }
         "src" if rest.len() == 1 => {
-            finish(source, PageTarget { reference: Reference::Default, folder: None }, &parts)
+            finish_page(source, PageTarget { reference: Reference::Default, folder: None }, &parts)
         }
-        "src" => finish(source, tail_of(&rest[1..], rest.last())?, &parts),
+        "src" => finish_page(source, tail_of(&rest[1..], rest.last())?, &parts),
         _ => on_page(source, rest, &parts),
     }
 }
@@ -182,7 +187,7 @@ fn bitbucket_page(url: &Url, mut parts: AddressParts) -> Result<Request> {
 /// A file or folder by what it is called: Bitbucket and Gitea show both under one word.
 fn tail_of(words: &[String], last: Option<&String>) -> Result<PageTarget> {
     let file = last.is_some_and(|name| name.to_ascii_lowercase().ends_with(".md"));
-    tail(words, file)
+    parse_tail(words, file)
 }
 
 /// What stands behind the repository in the address of one of its pages.
@@ -190,8 +195,8 @@ fn on_page(source: Source, page: &[String], parts: &AddressParts) -> Result<Requ
     let word = page.first().map(String::as_str).unwrap_or_default();
     let rest = page.get(1..).unwrap_or_default();
     let place = match (word, rest.first().map(String::as_str)) {
-        ("tree" | "commits", Some(_)) => tail(rest, false)?,
-        ("blob" | "raw" | "blame" | "edit", Some(_)) => tail(rest, true)?,
+        ("tree" | "commits", Some(_)) => parse_tail(rest, false)?,
+        ("blob" | "raw" | "blame" | "edit", Some(_)) => parse_tail(rest, true)?,
         ("commit", Some(sha)) => PageTarget { reference: Reference::parse(sha)?, folder: None },
         ("releases", Some("tag")) => {
             PageTarget { reference: parse_below("refs/tags/", &rest[1..].join("/"))?, folder: None }
@@ -210,7 +215,7 @@ fn on_page(source: Source, page: &[String], parts: &AddressParts) -> Result<Requ
             .hint("for a folder copy the address of its page, which has `/tree/` in it"));
         }
     };
-    finish(source, place, parts)
+    finish_page(source, place, parts)
 }
 
 fn parse_below(root: &str, name: &str) -> Result<Reference> {
@@ -219,7 +224,7 @@ fn parse_below(root: &str, name: &str) -> Result<Reference> {
 
 /// A reference, which may hold slashes, and what follows it. `file` is true where the last
 /// word is a file: it must be `SKILL.md`, whose folder is meant.
-fn tail(words: &[String], file: bool) -> Result<PageTarget> {
+fn parse_tail(words: &[String], file: bool) -> Result<PageTarget> {
     let mut words = words;
     if let [front @ .., last] = words
         && !front.is_empty()
@@ -237,7 +242,7 @@ fn tail(words: &[String], file: bool) -> Result<PageTarget> {
         let folder = check_folder(&rest.join("/"))?;
         return Ok(PageTarget { reference: Reference::Sha(sha), folder });
     }
-    Ok(PageTarget { reference: Reference::tail(&words.join("/"))?, folder: None })
+    Ok(PageTarget { reference: Reference::parse_tail(&words.join("/"))?, folder: None })
 }
 
 fn check_folder(text: &str) -> Result<Option<RelPath>> {
@@ -251,7 +256,7 @@ fn check_folder(text: &str) -> Result<Option<RelPath>> {
 
 /// A request for a page. The fragment of a page is a place on it (`#L10`, `#usage`), unless
 /// it can only be meant as a reference: then two are named.
-fn finish(source: Source, place: PageTarget, parts: &AddressParts) -> Result<Request> {
+fn finish_page(source: Source, place: PageTarget, parts: &AddressParts) -> Result<Request> {
     if let Some(second) = parts.fragment.filter(|text| looks_like_reference(text) || text.contains('@')) {
         return Err(error!(
             Usage,
@@ -272,17 +277,17 @@ fn archive_at(url: &Url, parts: &AddressParts) -> Result<Request> {
     refuse_foreign_archive(url.path())?;
     check_query(parts.query)?;
     let query = parts.query.filter(|query| !query.is_empty());
-    archive(format!("{url}{}", query.map(|query| format!("?{query}")).unwrap_or_default()), parts)
+    archive_request(format!("{url}{}", query.map(|query| format!("?{query}")).unwrap_or_default()), parts)
 }
 
-fn gist(url: &Url) -> Error {
-    let id = names::last(url.path().trim_end_matches('/'));
+fn gist_error(url: &Url) -> Error {
+    let id = names::last_part(url.path().trim_end_matches('/'));
     error!(Usage, "the page of a gist is not a repository")
         .hint(format!("its repository is `https://gist.github.com/{}.git`", printable(id, false)))
 }
 
 /// Its skills are files of its own, which it hands out to its own program alone.
-fn clawhub(url: &Url) -> Error {
+fn clawhub_error(url: &Url) -> Error {
     let name = url.path().trim_matches('/').rsplit('/').next().unwrap_or_default();
     let error = error!(Usage, "the pages of clawhub.ai are not a place to install from")
         .hint("if the page names the skill's repository, write that: `owner/repo@skill-name`");
@@ -303,7 +308,7 @@ fn skills_site(url: &Url) -> Error {
 }
 
 /// Any other host: only what says by itself that it is an archive or a repository.
-fn other(url: Url, parts: AddressParts, git: bool, host: &str) -> Result<Request> {
+fn parse_other_host(url: Url, parts: AddressParts, git: bool, host: &str) -> Result<Request> {
     if !git {
         refuse_foreign_archive(url.path())?;
         if is_archive(url.path()) {
@@ -312,13 +317,13 @@ fn other(url: Url, parts: AddressParts, git: bool, host: &str) -> Result<Request
     }
     // A folder may be called so too; then nothing stands behind it.
     if url.path().split_once("/_git/").is_some_and(|(_, rest)| !rest.trim_matches('/').is_empty()) {
-        return azure(url, parts);
+        return azure_page(url, parts);
     }
-    let words = words(&url)?;
+    let words = path_words(&url)?;
     if !git && is_served(&words) {
-        return served(url, &words, parts);
+        return served_request(url, &words, parts);
     }
-    if let Some((at, kind)) = gitea(&words) {
+    if let Some((at, kind)) = split_gitea(&words) {
         return gitea_page(&url, &words, at, kind, &parts);
     }
     if let Some((repository, page)) = split_page(&words) {
@@ -355,7 +360,7 @@ fn is_served(words: &[String]) -> bool {
         && name != "index.json"
 }
 
-fn served(mut url: Url, words: &[String], parts: AddressParts) -> Result<Request> {
+fn served_request(mut url: Url, words: &[String], parts: AddressParts) -> Result<Request> {
     if parts.fragment.is_some_and(|fragment| !fragment.is_empty()) || parts.query.is_some() {
         return Err(error!(Usage, "`?…` and `#…` cannot be used with a skill that a host serves")
             .hint("omit it; to pin its files use `--integrity sha256:…`"));
@@ -382,7 +387,7 @@ fn split_page(words: &[String]) -> Option<(&[String], &[String])> {
 }
 
 /// Gitea and Forgejo: `…/src/branch/main/path`, and `raw` likewise.
-fn gitea(words: &[String]) -> Option<(usize, &str)> {
+fn split_gitea(words: &[String]) -> Option<(usize, &str)> {
     let at = words.iter().skip(2).position(|word| matches!(word.as_str(), "src" | "raw"))? + 2;
     let kind = words.get(at + 1)?.as_str();
     matches!(kind, "branch" | "tag" | "commit").then_some((at, kind))
@@ -400,7 +405,7 @@ fn gitea_page(url: &Url, words: &[String], at: usize, kind: &str, parts: &Addres
     }
     place.extend_from_slice(rest);
     let source = git_source(url, words.get(..at).unwrap_or_default())?;
-    finish(source, tail_of(&place, rest.last().filter(|_| rest.len() > 1))?, parts)
+    finish_page(source, tail_of(&place, rest.last().filter(|_| rest.len() > 1))?, parts)
 }
 
 /// The repository of a page on some other host.
@@ -409,7 +414,7 @@ fn gitea_page(url: &Url, words: &[String], at: usize, kind: &str, parts: &Addres
 /// `Usage` where the rest of the address is a page again, or could name a skill.
 fn git_source(url: &Url, repository: &[String]) -> Result<Source> {
     let last = repository.last().map(String::as_str).unwrap_or_default();
-    if split_page(repository).is_some() || gitea(repository).is_some() || last.contains('@') {
+    if split_page(repository).is_some() || split_gitea(repository).is_some() || last.contains('@') {
         return Err(error!(Usage, "cannot tell where the repository ends in the address")
             .hint("write `git+https://host/path/to/repo`, with `--ref` and `--subdirectory`"));
     }
@@ -421,7 +426,7 @@ fn git_source(url: &Url, repository: &[String]) -> Result<Source> {
 
 /// Azure DevOps: `…/_git/repo?path=/skills/pdf&version=GBmain`. `GB` is a branch, `GT` a
 /// tag, `GC` a commit. Its clone addresses carry the organisation as a user name.
-fn azure(mut url: Url, mut parts: AddressParts) -> Result<Request> {
+fn azure_page(mut url: Url, mut parts: AddressParts) -> Result<Request> {
     let _ = url.set_username("");
     let query = parts.query.take();
     if query.is_none() {
@@ -430,9 +435,9 @@ fn azure(mut url: Url, mut parts: AddressParts) -> Result<Request> {
     let (mut reference, mut folder) = (Reference::Default, None);
     for pair in query.unwrap_or_default().split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = decode(value)?;
+        let value = decode_percent(value)?;
         match (key, value.get(..2), value.get(2..)) {
-            ("path", ..) => folder = names::folder(value.trim_start_matches('/'))?,
+            ("path", ..) => folder = names::parse_folder(value.trim_start_matches('/'))?,
             ("version", Some("GB"), Some(name)) => reference = parse_below("refs/heads/", name)?,
             ("version", Some("GT"), Some(name)) => reference = parse_below("refs/tags/", name)?,
             ("version", Some("GC"), Some(sha)) => reference = Reference::parse(sha)?,
@@ -440,5 +445,5 @@ fn azure(mut url: Url, mut parts: AddressParts) -> Result<Request> {
         }
     }
     let source = Source::Git { url: url.as_str().trim_end_matches('/').to_owned() };
-    finish(source, PageTarget { reference, folder }, &parts)
+    finish_page(source, PageTarget { reference, folder }, &parts)
 }

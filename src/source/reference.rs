@@ -29,10 +29,10 @@ impl Reference {
             return Ok(Self::Sha(sha));
         }
         if let Some(tail) = text.strip_prefix("tree:") {
-            return Self::tail(tail);
+            return Self::parse_tail(tail);
         }
         if looks_like_range(text) {
-            return range(text).map(Self::Range);
+            return parse_range(text).map(Self::Range);
         }
         check_name(text)?;
         match text.strip_prefix("refs/") {
@@ -51,7 +51,7 @@ impl Reference {
     ///
     /// # Errors
     /// `Usage` for a tail that is no sound path.
-    pub(super) fn tail(text: &str) -> Result<Self> {
+    pub(super) fn parse_tail(text: &str) -> Result<Self> {
         let shown = printable(text, false);
         if let Err(reason) = RelPath::parse(text.as_bytes()) {
             fail!(Usage, "the reference and folder `{shown}` cannot be used: it {reason}");
@@ -100,7 +100,7 @@ fn looks_like_version(text: &str) -> bool {
 }
 
 /// Reads a range; npm's blank between two comparisons is taken as a comma.
-fn range(text: &str) -> Result<VersionReq> {
+fn parse_range(text: &str) -> Result<VersionReq> {
     let commas = || {
         let words = text.split_ascii_whitespace().fold(String::new(), |mut all, word| {
             // A blank behind an operator (`>= 1`) separates nothing.

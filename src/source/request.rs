@@ -18,10 +18,10 @@
 //! taken as it stands, `#`, `@` and `%` included. What could mean two things is an error
 //! that says how to write either.
 
-use super::address::{self, AddressParts, assemble};
+use super::address::{self, AddressParts, assemble_request};
 use super::names::{
-    self, PAGE_WORDS, PREFIXES, bitbucket, folder, github, gitlab, is_archive, is_drive, is_entry, is_name,
-    without_git,
+    self, PAGE_WORDS, PREFIXES, bitbucket_source, github_source, gitlab_source, is_archive, is_drive,
+    is_entry_name, is_plain_name, parse_folder, without_git,
 };
 use super::reference::looks_like_reference;
 use super::{Reference, Request, Sha, Source, page};
@@ -40,18 +40,18 @@ impl Request {
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let text = check_text(text)?;
         if let Some(rest) = text.strip_prefix('"') {
-            return quoted(rest);
+            return parse_quoted(rest);
         }
-        if let Some(request) = local(text)? {
+        if let Some(request) = parse_local(text)? {
             return Ok(request);
         }
         let at = text.find([':', '/', '#', '@']).unwrap_or(text.len());
         let (word, rest) = text.split_at(at);
         match rest.chars().next() {
-            Some(':') => prefixed(text, word, &rest[1..]),
+            Some(':') => parse_prefixed(text, word, &rest[1..]),
             Some('@') => with_at(text, word, &rest[1..]),
-            Some('/') => shorthand(text),
-            _ => bare(text),
+            Some('/') => parse_shorthand(text),
+            _ => parse_bare(text),
         }
     }
 
@@ -60,14 +60,14 @@ impl Request {
     /// first.
     pub(crate) fn bare_name(text: &str) -> Option<&str> {
         let text = text.trim_ascii();
-        is_name(text).then_some(text)
+        is_plain_name(text).then_some(text)
     }
 
     /// As [`Request::bare_name`], as lenient as names of entries in real catalogues are:
     /// dots, blanks, capitals and other scripts.
     pub(crate) fn entry_name(text: &str) -> Option<&str> {
         let text = text.trim_ascii();
-        is_entry(text).then_some(text)
+        is_entry_name(text).then_some(text)
     }
 
     /// Adds what the flags say: `--ref`, `--sha`, `--subdirectory`.
@@ -75,7 +75,7 @@ impl Request {
     /// # Errors
     /// `Usage` when a flag contradicts the source or another flag, or when the kind of
     /// source has no references or folders.
-    pub(crate) fn with(
+    pub(crate) fn with_flags(
         mut self,
         reference: Option<&str>,
         sha: Option<&str>,
@@ -86,22 +86,22 @@ impl Request {
                 .hint("`--sha` alone installs exactly that commit"));
         }
         if let Some(text) = reference {
-            self = self.at(Reference::parse(text)?, "--ref")?;
+            self = self.at_reference(Reference::parse(text)?, "--ref")?;
         }
         if let Some(text) = sha {
             let sha = text
                 .trim_ascii()
                 .parse::<Sha>()
                 .map_err(|e| e.hint("`--sha` needs the full sha; give a short one with `#` or `--ref`"))?;
-            self = self.at(Reference::Sha(sha), "--sha")?;
+            self = self.at_reference(Reference::Sha(sha), "--sha")?;
         }
         match subdirectory {
-            Some(text) => self.below(text),
+            Some(text) => self.in_folder(text),
             None => Ok(self),
         }
     }
 
-    fn at(mut self, reference: Reference, flag: &str) -> Result<Self> {
+    fn at_reference(mut self, reference: Reference, flag: &str) -> Result<Self> {
         if !self.source.is_git() {
             return Err(no_reference(&self.source, flag));
         }
@@ -112,7 +112,7 @@ impl Request {
                 return Err(error!(Usage, "`{flag} {reference}` contradicts `{tail}` in the address")
                     .hint(format!("write `{}` with `{flag}` and `--subdirectory`", self.source)));
             };
-            self.subdirectory = folder(&names::encode(rest.trim_matches('/')))?;
+            self.subdirectory = parse_folder(&names::encode_folder(rest.trim_matches('/')))?;
         } else if self.reference != Reference::Default && self.reference != reference {
             return Err(error!(
                 Usage,
@@ -124,7 +124,7 @@ impl Request {
         Ok(self)
     }
 
-    fn below(mut self, text: &str) -> Result<Self> {
+    fn in_folder(mut self, text: &str) -> Result<Self> {
         if matches!(self.source, Source::Marketplace { .. } | Source::Builtin { .. }) {
             fail!(Usage, "`--subdirectory` has no meaning for `{}`, which names a skill", self.source);
         }
@@ -136,7 +136,7 @@ impl Request {
         let text = text.strip_prefix("./").unwrap_or(&text);
         let wanted = match text.trim_end_matches('/') {
             "" | "." => None,
-            text => folder(&names::encode(text))?,
+            text => parse_folder(&names::encode_folder(text))?,
         };
         if self.subdirectory.is_some() && self.subdirectory != wanted {
             let here = self.subdirectory.as_ref().map_or("", RelPath::as_str);
@@ -195,7 +195,7 @@ fn check_text(text: &str) -> Result<&str> {
 }
 
 /// A folder or archive of this machine, by how it begins.
-fn local(text: &str) -> Result<Option<Request>> {
+fn parse_local(text: &str) -> Result<Option<Request>> {
     let starts = ["./", "../", "/", "~/", ".\\", "..\\", "\\\\", "~\\"];
     if !(starts.iter().any(|s| text.starts_with(s)) || matches!(text, "." | ".." | "~") || is_drive(text)) {
         if text.starts_with('~') {
@@ -207,7 +207,7 @@ fn local(text: &str) -> Result<Option<Request>> {
     }
     let (path, below) = split_path(text);
     let subdirectory = match below {
-        Some(below) => folder(&names::encode(below))?,
+        Some(below) => parse_folder(&names::encode_folder(below))?,
         None => None,
     };
     if !is_archive(path) {
@@ -261,7 +261,7 @@ fn archive_with_more(path: &str) -> Result<()> {
         return Ok(());
     }
     names::refuse_foreign_archive(path)?;
-    let name = names::last(path);
+    let name = names::last_part(path);
     let Some(at) = name.find(['#', '@']).filter(|at| is_archive(&name[..*at])) else { return Ok(()) };
     let (archive, more) = (&path[..path.len() - name.len() + at], &name[at + 1..]);
     let error = error!(Usage, "`{path}`: nothing can follow an archive's name");
@@ -272,7 +272,7 @@ fn archive_with_more(path: &str) -> Result<()> {
 }
 
 /// `word:rest`.
-fn prefixed(text: &str, word: &str, rest: &str) -> Result<Request> {
+fn parse_prefixed(text: &str, word: &str, rest: &str) -> Result<Request> {
     if rest.starts_with(':') {
         return Err(error!(
             Usage,
@@ -286,13 +286,13 @@ fn prefixed(text: &str, word: &str, rest: &str) -> Result<Request> {
     }
     let lower = word.to_ascii_lowercase();
     match lower.as_str() {
-        "github" => owned(rest, "github:owner/repo", github),
-        "bitbucket" => owned(rest, "bitbucket:workspace/repo", bitbucket),
-        "gitlab" => nested(rest),
-        "builtin" => builtin(rest),
+        "github" => parse_owned(rest, "github:owner/repo", github_source),
+        "bitbucket" => parse_owned(rest, "bitbucket:workspace/repo", bitbucket_source),
+        "gitlab" => parse_gitlab(rest),
+        "builtin" => parse_builtin(rest),
         "file" | "https" | "http" | "ssh" => Err(error!(Usage, "`{lower}:` wants two slashes")
             .hint(format!("write `{lower}://…`, for a file `file:///…`"))),
-        _ if word.contains('.') => address::scp(text),
+        _ if word.contains('.') => address::parse_scp(text),
         _ if is_entry_skill(word, rest) => with_at_entry(word, rest),
         _ => Err(unknown_prefix(&lower)),
     }
@@ -317,9 +317,9 @@ fn parse_url(text: &str) -> Result<Request> {
     let path_at = plain[host_at..].find(['/', '?', '#']).map_or(plain.len(), |at| host_at + at);
     let parts = AddressParts::of(plain, path_at, true);
     match scheme.as_str() {
-        "file" => address::file(parts),
+        "file" => address::parse_file_url(parts),
         "ssh" => address::git_remote(address::check_url(&parts)?, parts),
-        _ => page::parse(address::check_url(&parts)?, parts, git),
+        _ => page::parse_page(address::check_url(&parts)?, parts, git),
     }
 }
 
@@ -348,9 +348,10 @@ fn unknown_prefix(word: &str) -> Error {
 
 /// `skill@marketplace` behind `entry:`.
 fn is_entry_skill(word: &str, rest: &str) -> bool {
-    let names =
-        rest.split_once('@').is_some_and(|(skill, marketplace)| is_entry(skill) && is_name(marketplace));
-    names && is_entry(word)
+    let names = rest
+        .split_once('@')
+        .is_some_and(|(skill, marketplace)| is_entry_name(skill) && is_plain_name(marketplace));
+    names && is_entry_name(word)
 }
 
 /// `entry:skill@marketplace`: one skill of an entry, whose name other entries may have too.
@@ -360,9 +361,9 @@ fn with_at_entry(word: &str, rest: &str) -> Result<Request> {
 }
 
 /// `any name at all"@marketplace`, behind the first quote.
-fn quoted(rest: &str) -> Result<Request> {
+fn parse_quoted(rest: &str) -> Result<Request> {
     match rest.rsplit_once("\"@") {
-        Some((entry, marketplace)) if !entry.trim().is_empty() && is_name(marketplace) => {
+        Some((entry, marketplace)) if !entry.trim().is_empty() && is_plain_name(marketplace) => {
             Ok(of_marketplace(entry.to_owned(), marketplace))
         }
         _ => Err(malformed_at()),
@@ -387,7 +388,7 @@ fn with_at(text: &str, word: &str, rest: &str) -> Result<Request> {
     let colon = rest.find([':', '/', '#']).filter(|at| rest[*at..].starts_with(':'));
     if let Some(colon) = colon {
         // `user:password@host` comes as a prefix; here it is `user@host:path`.
-        return if rest[..colon].contains('@') { Err(malformed_at()) } else { address::scp(text) };
+        return if rest[..colon].contains('@') { Err(malformed_at()) } else { address::parse_scp(text) };
     }
     if looks_like_reference(rest) {
         return Err(error!(
@@ -398,7 +399,7 @@ fn with_at(text: &str, word: &str, rest: &str) -> Result<Request> {
         .hint(format!("write the repository: `owner/repo#{}`", printable(rest, false)))
         .hint("or the marketplace that has it: `name@marketplace`"));
     }
-    if !is_entry(word) || !is_name(rest) {
+    if !is_entry_name(word) || !is_plain_name(rest) {
         return Err(malformed_at());
     }
     Ok(of_marketplace(word.to_owned(), rest))
@@ -412,7 +413,7 @@ fn malformed_at() -> Error {
 }
 
 /// `owner/repo…` without a prefix.
-fn shorthand(text: &str) -> Result<Request> {
+fn parse_shorthand(text: &str) -> Result<Request> {
     let first = text.split('/').next().unwrap_or_default();
     if first.contains('.') {
         let known =
@@ -426,7 +427,7 @@ fn shorthand(text: &str) -> Result<Request> {
     }
     let path = text.split(['#', '@']).next().unwrap_or(text).trim_end_matches('/');
     if !path.contains('/') {
-        return bare(path);
+        return parse_bare(path);
     }
     let words: Vec<&str> = path.split('/').collect();
     if is_archive(path) && !path.contains("//") {
@@ -446,11 +447,11 @@ fn shorthand(text: &str) -> Result<Request> {
             .hint(format!("for a page write `https://github.com/{}`", printable(text, false)))
             .hint(format!("for a folder `{word}` write `github:{owner}/{repo}//{word}/…`")));
     }
-    owned(text, "owner/repo", github)
+    parse_owned(text, "owner/repo", github_source)
 }
 
 /// `owner/repo[/folder]` of a host where a repository has exactly two names.
-fn owned(text: &str, form: &str, source: fn(&str, &str) -> Result<Source>) -> Result<Request> {
+fn parse_owned(text: &str, form: &str, source: fn(&str, &str) -> Result<Source>) -> Result<Request> {
     if text.contains("://") {
         return Err(
             error!(Usage, "a source prefix cannot come before a full address").hint("write only the address")
@@ -469,24 +470,24 @@ fn owned(text: &str, form: &str, source: fn(&str, &str) -> Result<Source>) -> Re
             return Err(error!(Usage, "`{}` has an empty part (`//`)", printable(text, false))
                 .hint("between the folders write one slash"));
         }
-        (Some(below), None) | (None, Some(below)) => folder(below)?,
+        (Some(below), None) | (None, Some(below)) => parse_folder(below)?,
         (None, None) => None,
     };
-    assemble(source, subdirectory, parts.fragment, skill)
+    assemble_request(source, subdirectory, parts.fragment, skill)
 }
 
 /// `group/…/repo[//folder]`.
-fn nested(text: &str) -> Result<Request> {
+fn parse_gitlab(text: &str) -> Result<Request> {
     let mut parts = AddressParts::of(text, 0, false);
     let skill = parts.take_skill()?;
     let project = without_git(parts.address.trim_end_matches('/'));
-    let source = gitlab(project)
+    let source = gitlab_source(project)
         .map_err(|e| e.hint("write it like `gitlab:group/repo` or `gitlab:group/sub/repo//path/to/skill`"))?;
-    assemble(source, parts.folder()?, parts.fragment, skill)
+    assemble_request(source, parts.folder()?, parts.fragment, skill)
 }
 
-fn builtin(name: &str) -> Result<Request> {
-    if !is_name(name) {
+fn parse_builtin(name: &str) -> Result<Request> {
+    if !is_plain_name(name) {
         return Err(error!(Usage, "`{}` is not a valid name of a built-in skill", printable(name, false))
             .hint("write for instance `builtin:skill-finder`"));
     }
@@ -495,7 +496,7 @@ fn builtin(name: &str) -> Result<Request> {
 }
 
 /// A word alone: an archive by its ending, else something that could be anything.
-fn bare(text: &str) -> Result<Request> {
+fn parse_bare(text: &str) -> Result<Request> {
     let name = text.split(['#', '/']).next().unwrap_or(text);
     let shown = printable(name, false);
     if is_archive(text) && !text.contains(['/', '#']) {
@@ -510,7 +511,7 @@ fn bare(text: &str) -> Result<Request> {
     let error = error!(Usage, "`{shown}` does not say where the skill comes from")
         .hint(format!("for a folder write `./{shown}`"))
         .hint("for a repository write `owner/repo`, or `owner/repo@skill-name`");
-    Err(if is_name(name) {
+    Err(if is_plain_name(name) {
         error.hint(format!("to look for it by name use `ba-agent skill search {shown}`"))
     } else {
         error

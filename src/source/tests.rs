@@ -613,7 +613,7 @@ fn secrets_are_refused_and_not_repeated() {
 #[test]
 fn flags_are_merged_or_contradict() {
     let merged = |text: &str, r: Option<&str>, s: Option<&str>, d: Option<&str>| {
-        Request::parse(text).unwrap().with(r, s, d).map(|request| described(&request))
+        Request::parse(text).unwrap().with_flags(r, s, d).map(|request| described(&request))
     };
     let sha = Some(SHA);
     for (result, expected) in [
@@ -676,11 +676,11 @@ fn one_place_has_several_spellings() {
         ("gitlab:o/r", "github:o/r", false),
         ("a@b", "a@b", true),
     ] {
-        assert_eq!(source(a).same(&source(b)), same, "{a} {b}");
+        assert_eq!(source(a).is_same_as(&source(b)), same, "{a} {b}");
     }
     // As a caller that works with paths may have made it.
     let local = |path: &str| Source::Local { path: path.into() };
-    assert!(local("./").same(&local(".")) && !local("/").same(&local(".")));
+    assert!(local("./").is_same_as(&local(".")) && !local("/").is_same_as(&local(".")));
     for more in ["o/r#main", "o/r@pdf", "o/r/path", "./a//b"] {
         assert!(more.parse::<Source>().is_err(), "{more}");
     }
@@ -771,7 +771,7 @@ proptest! {
             request.skill = skill.or(request.skill);
         }
         if let Some(folder) = folder
-            && let Ok(with) = request.clone().with(None, None, Some(&folder))
+            && let Ok(with) = request.clone().with_flags(None, None, Some(&folder))
         {
             request = with;
         }

@@ -10,7 +10,7 @@ use crate::error::{Context as _, Result};
 use crate::fsx;
 use crate::listing::{FileEntry, Limits, Node, check_portable};
 use crate::package::PackageDir;
-use crate::path::ancestors;
+use crate::path::ancestor_folders;
 
 /// A skill that was written to a staging folder and hashed on the way.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Staged {
                     hash
                 }
             };
-            files.add(&entry.path, entry.node.mode(), &hash)?;
+            files.add_file(&entry.path, entry.node.git_mode(), &hash)?;
         }
         Ok(Self { folder, files })
     }
@@ -76,7 +76,7 @@ impl Staged {
     /// The error that `found` carries; the staged folder is then never put in place.
     pub(crate) fn validate(self, found: Result<()>) -> Result<Valid> {
         found?;
-        let digest = self.files.finish();
+        let digest = self.files.finish_digest();
         Ok(Valid { folder: self.folder, files: self.files.into_files(), digest })
     }
 }
@@ -101,7 +101,7 @@ impl Valid {
 fn make_folders(folder: &Path, entries: &[FileEntry]) -> Result<()> {
     let mut made = BTreeSet::new();
     for entry in entries {
-        for above in ancestors(&entry.path) {
+        for above in ancestor_folders(&entry.path) {
             if made.insert(above) {
                 fsx::create_folder(&folder.join(above))?;
             }

@@ -88,7 +88,7 @@ impl Transaction {
             .hint("move large files out of it, then run the command again"));
         }
         let (files, bytes) = install_state::read_folder(folder)?;
-        let digest = digest::of_files(&files);
+        let digest = digest::digest_of_files(&files);
         let trees = self.store.history.trees();
         trees.put(&digest, &files, &bytes.into_values().collect::<Vec<_>>());
         if trees.get(&digest).is_none() {

@@ -57,7 +57,7 @@ pub(super) fn all() -> Vec<Case> {
 pub(super) fn lines(tree: &Package) -> Vec<String> {
     let line = |entry: &crate::listing::FileEntry| match &entry.node {
         Node::Link { target } => format!("120000 {} -> {target}", entry.path),
-        node => format!("{} {}", node.mode(), entry.path),
+        node => format!("{} {}", node.git_mode(), entry.path),
     };
     tree.listing.entries().iter().map(line).collect()
 }

@@ -156,7 +156,7 @@ impl PartialTree {
         let is_here = |entry: &FileEntry| {
             self.blobs.id(entry).is_some_and(|id| self.blobs.has(id).is_ok_and(|is_here| is_here))
         };
-        self.package.listing.below(folder).iter().all(is_here)
+        self.package.listing.entries_below(folder).iter().all(is_here)
     }
 
     /// The blobs of a cached package, if it is the one of the commit.
@@ -172,7 +172,7 @@ impl PartialTree {
         }
         let ids: HashSet<Oid> = blobs.iter().map(|(id, _)| *id).collect();
         let is_there = |entry: &FileEntry| self.blobs.id(entry).is_some_and(|id| ids.contains(&id));
-        self.package.listing.below(&known.folder).iter().all(is_there).then_some(blobs)
+        self.package.listing.entries_below(&known.folder).iter().all(is_there).then_some(blobs)
     }
 
     /// Remembers the commit with more of its skills, so that they can be loaded again without
@@ -220,7 +220,7 @@ impl PartialTree {
     /// `Integrity` for objects that are broken.
     pub(super) fn add_objects(&mut self, objects: Objects) -> Result<()> {
         let (mut broken, blobs) = (None, &mut self.blobs);
-        self.package.listing.complete(|entry| {
+        self.package.listing.complete_entries(|entry| {
             let id = blobs.ids.get(entry.slot)?;
             walk::learn(&objects, *id, entry).unwrap_or_else(|e| {
                 broken = Some(e);

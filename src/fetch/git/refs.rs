@@ -116,7 +116,7 @@ impl Refs {
                 None => Err(self.unknown("tag", name, self.tags.keys())),
             },
             Reference::Range(range) => {
-                let best = version::best(range, self.tags.keys().map(String::as_str), skill);
+                let best = version::best_tag(range, self.tags.keys().map(String::as_str), skill);
                 match best.and_then(|name| self.tags.get_key_value(&name)) {
                     Some((name, tag)) => Ok(found(Some(name), &tag.commit)),
                     None => Err(self.no_version(range)),

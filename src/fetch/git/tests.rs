@@ -433,8 +433,13 @@ fn odd_trees_are_listed_as_they_are_or_refused() {
     let remote = Remote::open(&git(repo.file_url()), &world.git).unwrap();
     let resolved = remote.resolve(&Reference::Default, None, None).unwrap();
     let tree = remote.fetch(&resolved, Extent::Full).unwrap();
-    let shown: Vec<String> =
-        tree.package().listing.entries().iter().map(|e| format!("{} {}", e.node.mode(), e.path)).collect();
+    let shown: Vec<String> = tree
+        .package()
+        .listing
+        .entries()
+        .iter()
+        .map(|e| format!("{} {}", e.node.git_mode(), e.path))
+        .collect();
     assert_eq!(
         shown,
         [

@@ -9,7 +9,7 @@ use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::git::objects::Objects;
 use crate::listing::{FileEntry, Listing, Node};
 use crate::package::is_clutter;
-use crate::path::{MAX_PATH, RelPath, ancestors};
+use crate::path::{MAX_PATH, RelPath, ancestor_folders};
 use crate::text::find_nearest;
 
 /// Entries and folders of a repository together; a tree may name another ten times, and
@@ -113,7 +113,7 @@ pub(super) fn list_up_to(
     }
     let mut listing = Listing::new(walk.entries);
     for (raw, reason) in walk.refused {
-        listing.refuse(&raw, reason);
+        listing.refuse_entry(&raw, reason);
     }
     Ok(Listed { listing, ids: walk.ids, folders: walk.folders })
 }
@@ -203,7 +203,8 @@ pub(super) fn learn(objects: &Objects, id: Oid, entry: &mut FileEntry) -> Result
 fn no_folder(objects: &Objects, root: Oid, folder: &RelPath) -> Error {
     let error = error!(NotFound, "there is no folder `{folder}` in the repository");
     let Ok(Listed { listing, .. }) = list(objects, root, None) else { return error };
-    let folders: BTreeSet<&str> = listing.entries().iter().flat_map(|entry| ancestors(&entry.path)).collect();
+    let folders: BTreeSet<&str> =
+        listing.entries().iter().flat_map(|entry| ancestor_folders(&entry.path)).collect();
     match find_nearest(folder.as_str(), folders.into_iter()) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint("`ba-agent skill show SOURCE` lists its skills with their folders"),

@@ -76,9 +76,9 @@ pub(crate) fn index_of(documents: &str) -> Result<Vec<u8>> {
         let document: SearchDocument<'_> = serde_json::from_str(row).map_err(damaged)?;
         // The row is a part of the text.
         let offset = (row.as_ptr() as usize).saturating_sub(documents.as_ptr() as usize);
-        builder.add(&document, offset, row.as_bytes());
+        builder.add_document(&document, offset, row.as_bytes());
     }
-    Ok(builder.finish(documents))
+    Ok(builder.into_bytes(documents))
 }
 
 /// The error for search documents that cannot be read.

@@ -114,7 +114,7 @@ fn look<'w>(ask: &Ask, all: &Marketplaces, world: &'w World<'w>) -> Result<Looke
     let (catalogue, text) = load_catalog(known, world)?;
     let (name, skill) = resolve_name(entry, &catalogue, &parse_documents(&text)?)
         .map_err(|e| in_marketplace(e, registered))?;
-    let plugin = catalogue.find(&name)?;
+    let plugin = catalogue.find_entry(&name)?;
     let mut opened = open_plugin(plugin, known, world)?;
     let (resolution, manifest) = resolve(plugin, &mut opened)?;
     let mut ask = ask.clone();
@@ -131,7 +131,7 @@ fn look<'w>(ask: &Ask, all: &Marketplaces, world: &'w World<'w>) -> Result<Looke
         (choice, Some(skill)) => *choice = Choice::Named(vec![skill]),
         (Choice::Only | Choice::All, None) => {}
     }
-    let version = Some(catalog::version(manifest.as_ref(), plugin, None)).filter(|v| *v != "unknown");
+    let version = Some(catalog::plugin_version(manifest.as_ref(), plugin, None)).filter(|v| *v != "unknown");
     let entry = Lent {
         origin: MarketplaceOrigin { name: registered.clone(), entry: plugin.name.clone() },
         notes: plugin.notes.iter().map(|note| format!("the entry `{}`: {note}", plugin.name)).collect(),
@@ -176,8 +176,8 @@ pub(crate) fn want_of(
     let known = all.get(&origin.name)?;
     let (catalogue, _) = load_catalog(known, world)?;
     let place = place_of(known)?;
-    let plugin = catalogue.find(&origin.entry)?;
-    let want = match (plugin.source()?.want(place.is_local())?, place) {
+    let plugin = catalogue.find_entry(&origin.entry)?;
+    let want = match (plugin.usable_source()?.to_requirement(place.is_local())?, place) {
         (EntryRequirement::Inside(_), Place::Tree { request, .. }) => {
             Some(EntryRequirement::Elsewhere { request, integrity: archive_pin(known) })
         }
@@ -215,7 +215,7 @@ fn open_plugin<'w>(
     world: &'w World<'w>,
 ) -> Result<Opened<'w>> {
     let place = place_of(known)?;
-    let want = plugin.source()?.want(place.is_local())?;
+    let want = plugin.usable_source()?.to_requirement(place.is_local())?;
     match (want, &place) {
         (EntryRequirement::Inside(path), Place::Tree { request, .. }) => inside(&path, request, known, world),
         (EntryRequirement::Inside(path), _) => Err(error!(
@@ -268,7 +268,7 @@ fn only_folder(listing: &Listing) -> String {
     let entries = listing.entries();
     let first =
         entries.first().and_then(|entry| entry.path.as_str().split_once('/')).map_or("", |(first, _)| first);
-    let all = !first.is_empty() && listing.below(first).len() == entries.len();
+    let all = !first.is_empty() && listing.entries_below(first).len() == entries.len();
     if all { first.to_owned() } else { String::new() }
 }
 
@@ -278,7 +278,7 @@ fn resolve(plugin: &CatalogEntry, opened: &mut Opened<'_>) -> Result<(EntrySkill
     let tree = source.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
     let manifest = plugin_manifest(tree, root)?;
     let scan = EntryScan { listing: &tree.listing, root, top, is_marketplace: *is_marketplace };
-    let resolution = catalog::resolve(plugin, manifest.as_ref(), scan)?;
+    let resolution = catalog::resolve_skills(plugin, manifest.as_ref(), scan)?;
     if resolution.folders.is_empty() {
         return Err(resolution.nothing(&plugin.name));
     }
@@ -331,7 +331,7 @@ pub(crate) fn describe(
 }
 
 fn view(plugin: &CatalogEntry, skills: Vec<String>) -> EntryView {
-    let source = plugin.source().ok();
+    let source = plugin.usable_source().ok();
     EntryView {
         name: plugin.name.clone(),
         description: plugin.description.clone(),
@@ -343,6 +343,6 @@ fn view(plugin: &CatalogEntry, skills: Vec<String>) -> EntryView {
         kind: source.map(catalog::EntrySource::kind),
         pinned: source.is_some_and(catalog::EntrySource::is_pinned),
         skills,
-        fault: plugin.fault().map(str::to_owned),
+        fault: plugin.unusable_because().map(str::to_owned),
     }
 }

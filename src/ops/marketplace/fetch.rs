@@ -100,11 +100,11 @@ pub(super) fn restore(known: &RegisteredMarketplace, world: &World<'_>) -> Resul
 pub(crate) fn check(known: &RegisteredMarketplace, text: &str) -> Vec<Finding> {
     match (place_of(known), known.manifest.as_deref()) {
         (Ok(Place::File(url)), _) => {
-            catalogue::check(text, url.as_str(), CatalogFormat::of(url.path(), true), None)
+            catalogue::check_catalog(text, url.as_str(), CatalogFormat::of(url.path(), true), None)
         }
         (Ok(Place::Tree { request, .. }), Some(file)) => {
             let official = catalogue::is_official(&request.source);
-            catalogue::check(
+            catalogue::check_catalog(
                 text,
                 file,
                 CatalogFormat { official, ..CatalogFormat::of(file, known.named) },
@@ -182,10 +182,10 @@ fn without_tree(
     mut warnings: Vec<String>,
     world: &World<'_>,
 ) -> Fetched {
-    let pin = PinRecord::of(&Revision::Archive(Digest::of(text.as_bytes()).hex().to_owned()), None, None);
+    let pin = PinRecord::of(&Revision::Archive(Digest::of(text.as_bytes()).as_hex().to_owned()), None, None);
     warnings.extend(doubts(&read, None));
     let documents: Vec<SearchDocument<'_>> =
-        read.plugins.iter().filter(|plugin| plugin.source().is_ok()).map(of_entry).collect();
+        read.plugins.iter().filter(|plugin| plugin.usable_source().is_ok()).map(of_entry).collect();
     fetched(record(place, manifest, pin, world.env.now), read, text, &documents, warnings)
 }
 
@@ -219,7 +219,7 @@ fn fetched(
 /// Entries that cannot be used, and a name that belongs to somebody else.
 fn doubts(catalogue: &Catalog, source: Option<&Source>) -> Vec<String> {
     let fault = |plugin: &CatalogEntry| {
-        plugin.fault().map(|fault| format!("the entry `{}` cannot be used: {fault}", plugin.name))
+        plugin.unusable_because().map(|fault| format!("the entry `{}` cannot be used: {fault}", plugin.name))
     };
     let foreign = catalogue.reserved_name().filter(|_| !source.is_some_and(catalogue::is_official));
     let foreign = foreign.map(|name| {
@@ -231,7 +231,7 @@ fn doubts(catalogue: &Catalog, source: Option<&Source>) -> Vec<String> {
 /// A catalogue for a repository that has none: each skill that it offers is an entry.
 fn plain(opened: &mut PackageSource<'_>, base: &str, request: &Request, world: &World<'_>) -> Result<String> {
     let source = request.source.display_name();
-    let found = discover::skills(opened.listing(), base);
+    let found = discover::find_skills(opened.listing(), base);
     let any_offered = found.iter().any(|found| found.offered);
     let found: Vec<_> = found.into_iter().filter(|found| found.offered || !any_offered).collect();
     if found.is_empty() {
@@ -286,7 +286,7 @@ fn loose(
     left_out: &mut LeftOut,
 ) -> Result<Vec<Value>> {
     let had: BTreeSet<&String> = folders.iter().flatten().flatten().flatten().collect();
-    let mut found = discover::skills(source.listing(), &below(root, "skills"));
+    let mut found = discover::find_skills(source.listing(), &below(root, "skills"));
     found.retain(|found| found.offered && !had.contains(&found.folder));
     if found.is_empty() {
         return Ok(Vec::new());
@@ -325,7 +325,7 @@ fn folders(
     source: &mut PackageSource<'_>,
     root: &str,
 ) -> Result<Vec<Option<Result<Vec<String>>>>> {
-    let inside = |plugin: &CatalogEntry| match plugin.source().ok()?.want(true) {
+    let inside = |plugin: &CatalogEntry| match plugin.usable_source().ok()?.to_requirement(true) {
         Ok(EntryRequirement::Inside(path)) => Some((path.is_empty(), below(root, &path))),
         _ => None,
     };
@@ -362,7 +362,7 @@ fn documents(
                 continue;
             }
             None => {
-                documents.extend(plugin.source().is_ok().then(|| of_entry(plugin)));
+                documents.extend(plugin.usable_source().is_ok().then(|| of_entry(plugin)));
                 continue;
             }
         };
@@ -414,7 +414,7 @@ fn owned(text: Option<&String>) -> Cow<'static, str> {
 }
 
 fn of_entry(plugin: &CatalogEntry) -> SearchDocument<'static> {
-    let repository = match plugin.source().ok().and_then(|source| source.want(true).ok()) {
+    let repository = match plugin.usable_source().ok().and_then(|source| source.to_requirement(true).ok()) {
         Some(EntryRequirement::Elsewhere { request, .. }) => request.source.to_string(),
         Some(EntryRequirement::Npm(package)) => format!("npm:{}", package.name),
         _ => String::new(),
@@ -441,7 +441,7 @@ fn folders_of(
 ) -> Result<Vec<String>> {
     let manifest = plugin_manifest(tree, root)?;
     let scan = EntryScan { listing: &tree.listing, root, top, is_marketplace };
-    Ok(catalogue::resolve(plugin, manifest.as_ref(), scan)?.folders)
+    Ok(catalogue::resolve_skills(plugin, manifest.as_ref(), scan)?.folders)
 }
 
 fn of_skill(
@@ -476,7 +476,7 @@ const SCRIPTS: [&str; 16] = [
 
 /// Whether a folder holds what can be run.
 fn has_scripts(listing: &Listing, folder: &str) -> bool {
-    listing.below(folder).iter().any(|entry| {
+    listing.entries_below(folder).iter().any(|entry| {
         let end = entry.path.name().rsplit_once('.').map_or("", |(_, end)| end);
         matches!(entry.node, Node::File { executable: true }) || SCRIPTS.contains(&end)
     })
@@ -498,7 +498,7 @@ fn manifest(tree: &Package, folder: &str, world: &World<'_>) -> Option<(Frontmat
     }
     let bytes = tree.read(entry).ok()?;
     let last = folder.rsplit('/').next().filter(|name| !name.is_empty());
-    let document = skill::read(entry.path.name(), last, &bytes, Profile::Install, limits);
+    let document = skill::read_manifest(entry.path.name(), last, &bytes, Profile::Install, limits);
     let text = String::from_utf8_lossy(&bytes);
     let body =
         text.split_inclusive('\n').skip(document.body_starts_line.saturating_sub(1)).flat_map(str::chars);

@@ -52,13 +52,13 @@ impl LeftOut {
 
     /// Notes the skills of a tree that no document is of.
     pub(super) fn rest(&mut self, listing: &Listing, base: &str, documents: &[SearchDocument<'_>]) {
-        let found = discover::skills(listing, base);
+        let found = discover::find_skills(listing, base);
         let offered: BTreeSet<&str> =
             found.iter().filter(|found| found.offered).map(|found| found.folder.as_str()).collect();
         let top: BTreeSet<&str> = found.iter().map(|found| found.folder.as_str()).collect();
         let had: BTreeSet<&str> = documents.iter().map(|document| document.folder.as_ref()).collect();
         let noted: BTreeSet<String> = self.0.values().flatten().cloned().collect();
-        for entry in listing.below(base) {
+        for entry in listing.entries_below(base) {
             let folder = entry.path.folder();
             if !matches!(entry.path.name(), MANIFEST | LOWER_MANIFEST)
                 || had.contains(folder)

@@ -31,7 +31,7 @@ pub(super) fn resolve_name(
     catalogue: &Catalog,
     documents: &[SearchDocument<'_>],
 ) -> Result<(String, Option<String>)> {
-    let missing = match catalogue.find(name) {
+    let missing = match catalogue.find_entry(name) {
         Ok(plugin) => return Ok((plugin.name.clone(), None)),
         Err(error) if error.kind == Kind::NotFound => error,
         Err(error) => return Err(error),
@@ -40,7 +40,7 @@ pub(super) fn resolve_name(
     if let (entry, Some(skill)) = parts(name)
         && owners.is_empty()
     {
-        return Ok((catalogue.find(entry)?.name.clone(), Some(skill.to_owned())));
+        return Ok((catalogue.find_entry(entry)?.name.clone(), Some(skill.to_owned())));
     }
     match owners.iter().collect::<Vec<_>>()[..] {
         [] => Err(match crate::text::find_nearest(name, documents.iter().map(|d| d.name.as_ref())) {
@@ -122,7 +122,7 @@ fn check_name(text: &str, marketplace: &str, all: &Marketplaces, world: &World<'
 /// Whether a catalogue has the entry that `entry` or `entry:skill` names.
 fn has(catalogue: &Catalog, name: &str) -> bool {
     let (entry, skill) = parts(name);
-    catalogue.find(name).is_ok() || (skill.is_some() && catalogue.find(entry).is_ok())
+    catalogue.find_entry(name).is_ok() || (skill.is_some() && catalogue.find_entry(entry).is_ok())
 }
 
 /// The one enabled marketplace that has an entry or a skill called `name`, as a source.

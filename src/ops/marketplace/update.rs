@@ -106,8 +106,8 @@ fn unmoved(name: &str, known: &RegisteredMarketplace, record: Option<RegisteredM
     Updated {
         name: name.to_owned(),
         changed: false,
-        from: known.pin.short(),
-        to: known.pin.short(),
+        from: known.pin.short_text(),
+        to: known.pin.short_text(),
         added: Vec::new(),
         removed: Vec::new(),
         moved: Vec::new(),
@@ -124,7 +124,7 @@ fn compare(name: &str, known: &RegisteredMarketplace, before: Option<&Catalog>, 
     let old = before.map_or_else(|| new.clone(), names);
     let moved = now.catalogue.plugins.iter().filter(|plugin| {
         let was = before.and_then(|before| before.plugins.iter().find(|old| old.name == plugin.name));
-        was.is_some_and(|was| was.source().ok() != plugin.source().ok())
+        was.is_some_and(|was| was.usable_source().ok() != plugin.usable_source().ok())
     });
     let moved = moved.map(|plugin| plugin.name.clone()).collect();
     let Fetched { marketplace, warnings, .. } = now;
@@ -139,8 +139,8 @@ fn compare(name: &str, known: &RegisteredMarketplace, before: Option<&Catalog>, 
     Updated {
         name: name.to_owned(),
         changed: known.pin != record.pin || old != new,
-        from: known.pin.short(),
-        to: record.pin.short(),
+        from: known.pin.short_text(),
+        to: record.pin.short_text(),
         added: new.difference(&old).cloned().collect(),
         removed: old.difference(&new).cloned().collect(),
         moved,

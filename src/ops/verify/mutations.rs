@@ -85,7 +85,7 @@ fn entry(mode: &str) -> LockEntry {
         .iter()
         .map(|(path, mode, b)| ((*path).to_owned(), format!("{mode} {}", sha256_hex(b))))
         .collect();
-    let digest = digest::of_files(&files);
+    let digest = digest::digest_of_files(&files);
     serde_json::from_value(serde_json::json!({
         "source": "./author", "kind": "local", "pin": {}, "digest": digest, "files": files,
         "targets": ["./one", "./two"], "mode": mode, "installed_at": "2026-01-02T03:04:05Z",

@@ -39,11 +39,11 @@ fn read(text: &'static str) -> (Vec<SearchDocument<'static>>, Vec<Question<'stat
 /// Of each kind of question, and of all: how many, and how many of them had the skill, or a copy of it,
 /// first, among the first three, and anything at all.
 fn score(documents: &[SearchDocument<'_>], questions: &[Question<'_>]) -> BTreeMap<String, [usize; 4]> {
-    let bytes = index(documents);
+    let bytes = build_index(documents);
     let indexes = [SearchIndex::read(&bytes).unwrap()];
     let mut scores: BTreeMap<String, [usize; 4]> = BTreeMap::new();
     for question in questions {
-        let hits = rank(&indexes, &SearchQuery::parse(question.text)).hits;
+        let hits = rank_documents(&indexes, &SearchQuery::parse(question.text)).hits;
         let is = |hit: &Hit| documents[hit.at].description == documents[question.of].description;
         let place = hits.iter().position(is);
         if place.is_none_or(|place| place >= 3) {

@@ -26,7 +26,7 @@ fn files() -> impl Strategy<Value = Files> {
 fn seen(tree: &Package) -> Vec<(String, u64, Vec<u8>)> {
     let entries = tree.listing.entries().iter();
     entries
-        .map(|e| (format!("{} {}", e.node.mode(), e.path), e.size, tree.read(e).unwrap().into_owned()))
+        .map(|e| (format!("{} {}", e.node.git_mode(), e.path), e.size, tree.read(e).unwrap().into_owned()))
         .collect()
 }
 
