@@ -19,6 +19,7 @@ mod wellknown;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result, error, printable};
+use crate::path::RelPath;
 use crate::skill::{Finding, Severity};
 use crate::source::Source;
 use crate::text::find_nearest;
@@ -134,8 +135,8 @@ pub(crate) struct CatalogEntry {
     pub(crate) homepage: Option<String>,
     /// False: the entry is the whole definition, `plugin.json` may name no parts.
     pub(crate) strict: bool,
-    /// `skills`, cleaned: paths below the plugin's root, `""` being the root itself.
-    pub(crate) skills: Option<Vec<String>>,
+    /// `skills`, cleaned: paths below the plugin's root.
+    pub(crate) skills: Option<Vec<RelPath>>,
     /// What the entry has beside skills, by its own words: `agents`, `mcpServers` …
     pub(crate) parts: Vec<&'static str>,
     /// What of its source is read although no schema has it.
@@ -171,7 +172,7 @@ impl CatalogEntry {
     /// An entry that was made and not read, for skills that a host serves: each is the root of
     /// its source.
     pub(crate) fn from_index(name: &str, description: Option<String>, source: EntrySource) -> Self {
-        let skills = Some(vec![String::new()]);
+        let skills = Some(vec![RelPath::ROOT]);
         Self {
             name: name.to_owned(),
             description,

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::listing::{FileEntry, Listing, Node};
+use crate::path::join;
 use crate::skill::{Finding, LOWER_MANIFEST, MANIFEST, SkillName, given_name, report_name_clash};
 
 /// Folders above a manifest. The open specification's client guide says 4 to 6; the
@@ -128,14 +129,6 @@ fn manifest_candidates<'a>(
 fn folders_above(folder: &str) -> impl Iterator<Item = &str> {
     let top = (!folder.is_empty()).then_some("");
     top.into_iter().chain(folder.match_indices('/').map(|(at, _)| &folder[..at]))
-}
-
-fn join(base: &str, folder: &str) -> String {
-    match (base, folder) {
-        ("", folder) => folder.to_owned(),
-        (base, "") => base.to_owned(),
-        (base, folder) => format!("{base}/{folder}"),
-    }
 }
 
 /// A skill of a source that wants a name.

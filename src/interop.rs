@@ -128,7 +128,7 @@ fn build_request(source: &str, reference: Option<&str>, path: &str) -> Result<Re
             error!(Usage, "the path `{}` cannot be used: it {reason}", printable(path, false))
         })?;
         request.subdirectory = Some(match &request.subdirectory {
-            Some(above) => folder.above(above.as_str()),
+            Some(above) => above.join(&folder),
             None => folder,
         });
     }

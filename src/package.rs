@@ -93,7 +93,7 @@ impl<'p> PackageDir<'p> {
     /// The files below the folder.
     pub(crate) fn entries(&self) -> Vec<FileEntry> {
         let below = self.package.listing.entries_below(self.folder).iter();
-        below.filter_map(|e| e.path.below(self.folder).map(|path| FileEntry { path, ..e.clone() })).collect()
+        below.filter_map(|e| e.path.strip(self.folder).map(|path| FileEntry { path, ..e.clone() })).collect()
     }
 
     /// How many files there are below the folder.
@@ -110,7 +110,7 @@ impl<'p> PackageDir<'p> {
             return self.package.read(entry);
         }
         // A folder on the disk finds the bytes by the whole path.
-        self.package.read(&FileEntry { path: entry.path.above(self.folder), ..entry.clone() })
+        self.package.read(&FileEntry { path: entry.path.below(self.folder), ..entry.clone() })
     }
 
     /// Path to `MODE SHA256` of each file, as the registry records it. Reads everything.

@@ -26,6 +26,9 @@ pub(crate) const MAX_NAME: usize = 255;
 pub(crate) struct RelPath(String);
 
 impl RelPath {
+    /// The folder that the others are seen from. It has no name; no file can be there.
+    pub(crate) const ROOT: Self = Self(String::new());
+
     /// Checks the bytes that a reader found. The error is the reason alone (for
     /// instance "leads out of the folder"); the caller says which entry of what.
     pub(crate) fn parse(raw: &[u8]) -> Result<Self, &'static str> {
@@ -59,7 +62,22 @@ impl RelPath {
         &self.0
     }
 
-    /// The folder that it stands in, `""` at the top.
+    /// True for [`RelPath::ROOT`].
+    pub(crate) fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The path `below`, which is seen from this folder, as it is seen from the root.
+    pub(crate) fn join(&self, below: &Self) -> Self {
+        below.below(&self.0)
+    }
+
+    /// The folder that it stands in; `None` for the root itself.
+    pub(crate) fn parent(&self) -> Option<Self> {
+        (!self.is_root()).then(|| Self(self.folder().to_owned()))
+    }
+
+    /// The text of the folder that it stands in, which is empty for the root.
     pub(crate) fn folder(&self) -> &str {
         self.0.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
@@ -74,19 +92,34 @@ impl RelPath {
         self.0.matches('/').count()
     }
 
-    /// This path below `folder`, which is a sound path itself.
-    pub(crate) fn above(&self, folder: &str) -> Self {
-        Self(format!("{folder}/{}", self.0))
+    /// This path, which is seen from `folder`, as it is seen from the root.
+    pub(crate) fn below(&self, folder: &str) -> Self {
+        Self(join(folder, &self.0))
     }
 
-    /// This path seen from `folder` (`""` is the top), or `None` outside it.
-    pub(crate) fn below(&self, folder: &str) -> Option<Self> {
+    /// This path as it is seen from `folder`; `None` outside it.
+    pub(crate) fn strip(&self, folder: &str) -> Option<Self> {
         if folder.is_empty() {
             return Some(self.clone());
         }
         let rest = self.0.strip_prefix(folder)?.strip_prefix('/')?;
         Some(Self(rest.to_owned()))
     }
+}
+
+/// Joins the texts of two relative paths, either of which may be that of the root.
+pub(crate) fn join(folder: &str, below: &str) -> String {
+    match (folder, below) {
+        ("", path) | (path, "") => path.to_owned(),
+        (folder, below) => format!("{folder}/{below}"),
+    }
+}
+
+/// The texts of a folder and of those above it, up to the root.
+pub(crate) fn with_ancestors(folder: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(folder), |folder| {
+        (!folder.is_empty()).then(|| folder.rsplit_once('/').map_or("", |(above, _)| above))
+    })
 }
 
 fn check_name(name: &str) -> Result<(), &'static str> {
@@ -121,6 +154,12 @@ fn is_dot_git(name: &str) -> bool {
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl PartialEq<str> for RelPath {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
     }
 }
 
@@ -229,5 +268,24 @@ mod tests {
         {
             assert!(RelPath::parse(sound.as_bytes()).is_ok(), "{sound}");
         }
+    }
+
+    #[test]
+    fn paths_are_joined_and_taken_apart() {
+        let path = |text: &str| RelPath::parse(text.as_bytes()).unwrap();
+        let (skills, pdf) = (path("skills"), path("skills/pdf"));
+        assert_eq!(skills.join(&path("pdf")), pdf);
+        for folder in [&skills, &pdf] {
+            assert_eq!((&folder.join(&RelPath::ROOT), &RelPath::ROOT.join(folder)), (folder, folder));
+            assert_eq!(folder.strip("").as_ref(), Some(folder));
+        }
+        assert_eq!(pdf.parent(), Some(skills.clone()));
+        assert_eq!(skills.parent(), Some(RelPath::ROOT));
+        assert_eq!(RelPath::ROOT.parent(), None);
+        assert!(RelPath::ROOT.is_root() && !skills.is_root());
+        assert_eq!(pdf.strip("skills"), Some(path("pdf")));
+        assert_eq!((pdf.strip("skill"), skills.strip("skills")), (None, None));
+        assert_eq!(with_ancestors("a/b").collect::<Vec<_>>(), ["a/b", "a", ""]);
+        assert_eq!(with_ancestors("").collect::<Vec<_>>(), [""]);
     }
 }

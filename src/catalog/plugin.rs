@@ -3,6 +3,7 @@
 use super::reader::{CatalogReader, PARTS, clean_path};
 use super::{CatalogDialect, CatalogFormat};
 use crate::json::Json;
+use crate::path::RelPath;
 use crate::skill::{Finding, Severity};
 
 /// What is read of a `plugin.json`.
@@ -14,11 +15,11 @@ pub(crate) struct PluginManifest {
     pub(crate) keywords: Vec<String>,
     pub(crate) tags: Vec<String>,
     /// `skills`, cleaned as in [`CatalogEntry`](super::CatalogEntry).
-    pub(crate) skills: Option<Vec<String>>,
+    pub(crate) skills: Option<Vec<RelPath>>,
     /// What it declares beside skills.
     pub(crate) parts: Vec<&'static str>,
     /// Skills that stand under `extensions` of another program: whose, and their paths, cleaned.
-    pub(crate) extensions: Vec<(String, Vec<String>)>,
+    pub(crate) extensions: Vec<(String, Vec<RelPath>)>,
 }
 
 impl PluginManifest {
@@ -49,15 +50,15 @@ impl PluginManifest {
 }
 
 /// `extensions.<program>.skills`. A path that leads out is none of ours.
-fn extension_skills(value: Option<Json<'_>>) -> Vec<(String, Vec<String>)> {
+fn extension_skills(value: Option<Json<'_>>) -> Vec<(String, Vec<RelPath>)> {
     let programs = value.and_then(Json::as_object).unwrap_or_default();
     let named = programs.into_iter().filter_map(|(key, value)| {
         let skills = value.get("skills")?;
         let texts = skills.as_list().unwrap_or_else(|| vec![skills]);
-        let paths: Vec<String> = texts
+        let paths: Vec<RelPath> = texts
             .iter()
             .filter_map(|text| clean_path(&text.as_text()?).ok())
-            .filter(|path| !path.is_empty())
+            .filter(|path| !path.is_root())
             .collect();
         (!paths.is_empty()).then(|| (key.text.into_owned(), paths))
     });

@@ -7,6 +7,7 @@ use super::rules;
 use super::source::{self, EntrySource};
 use super::{Catalog, CatalogDialect, CatalogEntry, CatalogFormat};
 use crate::json::Json;
+use crate::path::RelPath;
 use crate::skill::Finding;
 
 /// Names that Anthropic keeps for its own marketplaces, as its documentation lists them
@@ -123,7 +124,7 @@ fn read_catalog<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> Op
         renames: read_renames(reader, top),
         plugins: Vec::new(),
     };
-    catalogue.plugins = read_entries(reader, top, root.as_deref())?;
+    catalogue.plugins = read_entries(reader, top, root.as_ref().map(RelPath::as_str))?;
     check_renames(reader, top, &catalogue);
     Some(catalogue)
 }
@@ -189,7 +190,7 @@ fn plugin_root<'a>(
     reader: &mut CatalogReader<'a>,
     top: &JsonMembers<'a>,
     metadata: Option<&JsonMembers<'a>>,
-) -> Option<String> {
+) -> Option<RelPath> {
     let (members, root) = match metadata.and_then(|metadata| metadata.get("pluginRoot")) {
         Some(root) => (metadata, root),
         None => (None, top.get("pluginRoot")?),
@@ -336,7 +337,7 @@ fn check_folders<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, 
     else {
         return;
     };
-    if !is_folder(root) {
+    if !is_folder(root.as_str()) {
         let message = format!("the folder `{root}` of the source does not exist");
         reader.report_at(rules::SOURCE_GONE, members.value_at("source"), message, "");
         return;
@@ -344,10 +345,9 @@ fn check_folders<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, 
     let listed = plugin.skills.as_ref().and_then(|_| reader.read_texts(members, "skills", true));
     for (text, offset) in listed.unwrap_or_default() {
         let Ok(path) = clean_path(&text) else { continue };
-        let parts: Vec<&str> =
-            [root, &path].into_iter().map(String::as_str).filter(|p| !p.is_empty()).collect();
-        if !is_folder(&parts.join("/")) {
-            let message = format!("the folder `{}` of `skills` does not exist", parts.join("/"));
+        let folder = root.join(&path);
+        if !is_folder(folder.as_str()) {
+            let message = format!("the folder `{folder}` of `skills` does not exist");
             reader.report_at(rules::SKILLS_GONE, offset, message, "");
         }
     }

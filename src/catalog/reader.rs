@@ -210,7 +210,7 @@ impl<'a> CatalogReader<'a> {
     }
 
     /// `skills`: paths below the plugin. Not one of them may lead out.
-    pub(super) fn skill_paths(&mut self, members: &JsonMembers<'a>) -> Option<Vec<String>> {
+    pub(super) fn skill_paths(&mut self, members: &JsonMembers<'a>) -> Option<Vec<RelPath>> {
         let value = members.get("skills")?;
         let sound = |item: &Json<'_>| item.as_text().is_some();
         if !sound(&value) && !value.as_list().is_some_and(|items| items.iter().all(sound)) {
@@ -303,9 +303,9 @@ impl<'a> JsonMembers<'a> {
     }
 }
 
-/// A path of a catalogue: below its root, without `./` in front and `/` behind; `""` for
-/// the root itself. The error is the reason alone.
-pub(super) fn clean_path(text: &str) -> Result<String, &'static str> {
+/// Reads a path of a catalogue, which may begin with `./` and end with `/`. The error is the
+/// reason alone.
+pub(super) fn clean_path(text: &str) -> Result<RelPath, &'static str> {
     let mut path = text.trim();
     while let Some(rest) = path.strip_prefix("./") {
         path = rest.trim_start_matches('/');
@@ -315,7 +315,7 @@ pub(super) fn clean_path(text: &str) -> Result<String, &'static str> {
         return Err("is absolute");
     }
     if path.is_empty() || path == "." {
-        return if text.trim().is_empty() { Err("is empty") } else { Ok(String::new()) };
+        return if text.trim().is_empty() { Err("is empty") } else { Ok(RelPath::ROOT) };
     }
-    RelPath::parse(path.as_bytes()).map(|path| path.as_str().to_owned())
+    RelPath::parse(path.as_bytes())
 }

@@ -7,6 +7,7 @@ use super::{CatalogEntry, PluginManifest};
 use crate::discover;
 use crate::error::{Error, Result, error, printable};
 use crate::listing::{Listing, Node};
+use crate::path::{RelPath, join};
 use crate::skill::{LOWER_MANIFEST, MANIFEST};
 
 /// Links that are followed, one after the other, before they are taken for a circle.
@@ -78,19 +79,19 @@ pub(crate) fn resolve_skills(
         .hint("it is unclear which of the two applies; tell the maintainer of the marketplace"));
     }
     let own = manifest.filter(|_| plugin.strict).and_then(|manifest| manifest.skills.as_ref());
-    let listed: Vec<&String> = plugin.skills.iter().flatten().chain(own.into_iter().flatten()).collect();
+    let listed: Vec<&RelPath> = plugin.skills.iter().flatten().chain(own.into_iter().flatten()).collect();
     let mut found = SkillFinder { scan, folders: BTreeSet::new(), missing: BTreeSet::new() };
     for path in &listed {
-        found.take_listed(path);
+        found.take_listed(path.as_str());
     }
-    let whole = |path: &&String| path.is_empty() || path.as_str() == "skills";
+    let whole = |path: &&RelPath| path.is_root() || path.as_str() == "skills";
     let specific =
         plugin.skills.as_ref().is_some_and(|skills| !skills.is_empty()) && !listed.iter().any(whole);
     if !(scan.is_marketplace && specific && !found.folders.is_empty()) {
         found.take_skills_below(&found.path_in_tree("skills"));
     }
     let extensions = manifest.filter(|_| plugin.strict).map_or(&[][..], |manifest| &manifest.extensions);
-    extensions.iter().flat_map(|(_, paths)| paths).for_each(|path| found.take_extension(path));
+    extensions.iter().flat_map(|(_, paths)| paths).for_each(|path| found.take_extension(path.as_str()));
     if found.folders.is_empty()
         && listed.is_empty()
         && !scan.listing.has_folder(&found.path_in_tree("skills"))
@@ -109,11 +110,7 @@ struct SkillFinder<'a> {
 impl SkillFinder<'_> {
     /// A path of the plugin as a path of the tree.
     fn path_in_tree(&self, path: &str) -> String {
-        match (self.scan.root, path) {
-            ("", path) => path.to_owned(),
-            (root, "") => root.to_owned(),
-            (root, path) => format!("{root}/{path}"),
-        }
+        join(self.scan.root, path)
     }
 
     /// A listed path: a skill, or a folder of skills.
@@ -126,10 +123,7 @@ impl SkillFinder<'_> {
 
     /// A path that is listed for another program: in the plugin, or where its build takes it from.
     fn take_extension(&mut self, path: &str) {
-        let outside = match self.scan.top {
-            "" => path.to_owned(),
-            top => format!("{top}/{path}"),
-        };
+        let outside = join(self.scan.top, path);
         let inside = self.path_in_tree(path);
         let _ = self.take_skill_at(&inside)
             || self.take_skills_below(&inside)
@@ -152,8 +146,7 @@ impl SkillFinder<'_> {
         let Some(real) = follow_links(self.scan.listing, folder) else { return false };
         let mut any = false;
         for name in self.names_in_folder(&real) {
-            let path = if real.is_empty() { name } else { format!("{real}/{name}") };
-            any |= self.take_skill_at(&path);
+            any |= self.take_skill_at(&join(&real, &name));
         }
         any
     }
@@ -244,8 +237,7 @@ impl SkillFinder<'_> {
 
 fn is_skill(listing: &Listing, folder: &str) -> bool {
     let manifest = |name: &str| {
-        let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-        listing.get(&path).is_some_and(|entry| matches!(entry.node, Node::File { .. }))
+        listing.get(&join(folder, name)).is_some_and(|entry| matches!(entry.node, Node::File { .. }))
     };
     manifest(MANIFEST) || manifest(LOWER_MANIFEST)
 }

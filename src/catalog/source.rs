@@ -6,6 +6,7 @@ use super::rules;
 use crate::digest::Digest;
 use crate::error::{Error, Result, error, printable};
 use crate::json::Json;
+use crate::path::RelPath;
 use crate::source::{Reference, Request, Sha, Source};
 
 /// Keys that pin something in other tools. To ignore one would unpin the entry.
@@ -15,12 +16,12 @@ const PINS: [&str; 10] =
 /// The `source` of an entry.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum EntrySource {
-    /// A folder of the marketplace itself, `""` being its root.
-    Relative { path: String },
+    /// A folder of the marketplace itself.
+    Relative { path: RelPath },
     /// `owner/repo` on GitHub.
-    Github { repo: String, path: Option<String>, at: GitRevision },
+    Github { repo: String, path: Option<RelPath>, at: GitRevision },
     /// Any git remote: `url`, `git`, `git-subdir`, or an address alone.
-    Git { url: String, path: Option<String>, at: GitRevision },
+    Git { url: String, path: Option<RelPath>, at: GitRevision },
     /// A package of an npm registry.
     Npm(NpmPackage),
     /// An archive by its URL.
@@ -53,8 +54,8 @@ pub(crate) struct GitRevision {
 /// What must be fetched for an entry.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum EntryRequirement {
-    /// A folder of the marketplace's own tree, `""` being its root.
-    Inside(String),
+    /// A folder of the marketplace's own tree.
+    Inside(RelPath),
     /// Something else that [`fetch::open`](crate::fetch::open) opens, held to `integrity`.
     Elsewhere { request: Box<Request>, integrity: Option<Digest> },
     /// A package: its registry must be asked for the tarball first.
@@ -134,7 +135,7 @@ fn of_host(source: Source, local: bool) -> Result<Request> {
     Ok(Request { source, reference: Reference::Default, subdirectory: None, skill: None })
 }
 
-fn git_request(address: &str, path: &Option<String>, at: &GitRevision, local: bool) -> Result<Request> {
+fn git_request(address: &str, path: &Option<RelPath>, at: &GitRevision, local: bool) -> Result<Request> {
     let shown = printable(address, false);
     let request = Request::parse(address).map_err(|e| of_catalogue(e, &shown))?;
     if !request.source.is_git() {
@@ -143,7 +144,7 @@ fn git_request(address: &str, path: &Option<String>, at: &GitRevision, local: bo
     check_reach(&request.source, local)?;
     let sha = at.sha.as_ref().map(Sha::as_str);
     let reference = at.reference.as_deref().filter(|_| sha.is_none());
-    let path = path.as_deref().filter(|path| !path.is_empty());
+    let path = path.as_ref().filter(|path| !path.is_root()).map(RelPath::as_str);
     request.with_flags(reference, sha, path).map_err(|e| of_catalogue(e, &shown))
 }
 
@@ -291,7 +292,7 @@ fn read_source_text<'a>(
     Some(EntrySource::Relative { path })
 }
 
-fn path_at<'a>(reader: &mut CatalogReader<'a>, value: Json<'a>, text: &str) -> Option<String> {
+fn path_at<'a>(reader: &mut CatalogReader<'a>, value: Json<'a>, text: &str) -> Option<RelPath> {
     match clean_path(text) {
         Ok(path) => Some(path),
         Err(reason) => {
@@ -399,7 +400,7 @@ fn read_required<'a>(
 }
 
 /// `path`, which this program also calls `subdirectory`.
-fn read_folder<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Result<Option<String>, ()> {
+fn read_folder<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) -> Result<Option<RelPath>, ()> {
     let name = if members.get("path").is_some() { "path" } else { "subdirectory" };
     let Some(value) = members.get(name) else { return Ok(None) };
     let Some(text) = reader.read_text(members, name) else { return Err(()) };

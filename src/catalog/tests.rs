@@ -156,7 +156,7 @@ fn bare_names_are_looked_for_below_the_plugin_root() {
         let catalogue = Catalog::parse(&text(source), "m", CLAUDE).unwrap();
         assert_eq!(
             catalogue.plugins[0].usable_source().unwrap().to_requirement(false).unwrap(),
-            EntryRequirement::Inside(path.into()),
+            EntryRequirement::Inside(RelPath::parse(path.as_bytes()).unwrap_or(RelPath::ROOT)),
             "{source}"
         );
     }
@@ -668,7 +668,7 @@ proptest! {
         if let Ok(catalogue) = Catalog::parse(&entry(&json!(path)), "m", CLAUDE)
             && let Ok(EntrySource::Relative { path }) = catalogue.plugins[0].usable_source()
         {
-            prop_assert!(path.is_empty() || RelPath::parse(path.as_bytes()).is_ok(), "{}", path);
+            prop_assert!(path.is_root() || RelPath::parse(path.as_str().as_bytes()).is_ok(), "{}", path);
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::ops::plan::{Action, Content, Plan};
 use crate::ops::repoint;
 use crate::ops::update::{self, Update as Planned};
 use crate::package::Package;
+use crate::path::join;
 use crate::registry::{LockEntry, Registry, SkillSummary};
 use crate::skill::SkillName;
 use crate::source::Request;
@@ -290,7 +291,7 @@ fn tell_failed(cx: &Context<'_>, failed: &[(SkillName, Error)]) {
 }
 
 fn bytes_of(tree: &Package, folder: &str, path: &str) -> Result<Vec<u8>> {
-    let path = if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") };
+    let path = join(folder, path);
     let entry = tree.listing.get(&path);
     entry.map_or(Ok(Vec::new()), |entry| tree.read(entry).map(std::borrow::Cow::into_owned))
 }

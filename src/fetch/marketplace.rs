@@ -10,6 +10,7 @@ use crate::catalog::{MANIFESTS, MAX_BYTES, WELL_KNOWN};
 use crate::error::{Error, Kind, Result, error, printable};
 use crate::listing::Node;
 use crate::package::Package;
+use crate::path::join;
 use crate::source::{Request, Source};
 
 /// Where a marketplace is, understood.
@@ -196,7 +197,7 @@ pub(crate) fn find(
     base: &str,
     named: Option<&str>,
 ) -> Result<Option<(String, String)>> {
-    let at = |path: &str| if base.is_empty() { path.to_owned() } else { format!("{base}/{path}") };
+    let at = |path: &str| join(base, path);
     let path = match named {
         Some(named) => Some(at(named)),
         None => {

@@ -135,8 +135,8 @@ pub fn marketplace(data: &[u8]) {
             let (manifest, findings) = PluginManifest::read(text, "plugin.json");
             assert_findings(&findings, text.as_bytes());
             let Some(manifest) = manifest else { return };
-            manifest.skills.iter().flatten().for_each(|path| assert_inside(path));
-            let root = EntrySource::Relative { path: String::new() };
+            manifest.skills.iter().flatten().for_each(|path| assert_inside(path.as_str()));
+            let root = EntrySource::Relative { path: RelPath::ROOT };
             assert_skills(&CatalogEntry::from_index("p", None, root), Some(&manifest));
         }
         _ => {
@@ -153,11 +153,11 @@ fn assert_catalogue(catalogue: &Catalog) {
         let _ = catalogue.find_entry(name);
     }
     for plugin in &catalogue.plugins {
-        plugin.skills.iter().flatten().for_each(|path| assert_inside(path));
+        plugin.skills.iter().flatten().for_each(|path| assert_inside(path.as_str()));
         assert_skills(plugin, None);
         let Ok(source) = plugin.usable_source() else { continue };
         match source.to_requirement(false) {
-            Ok(EntryRequirement::Inside(path)) => assert_inside(&path),
+            Ok(EntryRequirement::Inside(path)) => assert_inside(path.as_str()),
             Ok(EntryRequirement::Elsewhere { request, .. }) => assert_elsewhere(&request),
             Ok(EntryRequirement::Npm { .. }) | Err(_) => {}
         }

@@ -14,7 +14,7 @@ use crate::error::{Result, error, printable};
 use crate::install_dirs::InstallDirs;
 use crate::install_state::{self, FolderState};
 use crate::package::Package;
-use crate::path::RelPath;
+use crate::path::{RelPath, join};
 use crate::registry::{InstallMode, LockEntry};
 use crate::skill::SkillName;
 
@@ -151,8 +151,7 @@ impl Old<'_> {
         let lacking = || error!(Integrity, "what was installed as `{}` has no `{path}`", self.name);
         let (tree, folder) = self.tree.get().ok_or_else(lacking)?;
         let relative = RelPath::parse(path.as_bytes()).map_err(|_| lacking())?;
-        let whole = if folder.is_empty() { relative } else { relative.above(folder) };
-        let found = tree.listing.get(whole.as_str()).ok_or_else(lacking)?;
+        let found = tree.listing.get(&join(folder, relative.as_str())).ok_or_else(lacking)?;
         Ok(match &found.node {
             crate::listing::Node::Link { target } => target.clone().into_bytes(),
             _ => tree.read(found)?.into_owned(),

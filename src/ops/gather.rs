@@ -14,7 +14,7 @@ use crate::error::{Context as _, Error, Kind, Result, error, printable};
 use crate::fetch::{self, Extent, FetchedPackage, OpenOptions, PackageSource, World, obstacle};
 use crate::listing::{Limits, Listing, check_portable};
 use crate::package::{Package, PackageDir};
-use crate::path::ancestor_folders;
+use crate::path::{ancestor_folders, join};
 use crate::registry::{InstallMode, LockEntry, MarketplaceOrigin, PinRecord, ReferenceRecord, SkillSummary};
 use crate::skill::{self, Finding, Profile, Severity, SkillManifest, SkillName};
 use crate::source::{Reference, Request, Resolved, Revision, Sha, Source as Place};
@@ -778,7 +778,7 @@ impl Candidate {
     /// # Errors
     /// `NotFound` for a path that it does not have, and those of reading.
     pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>> {
-        let whole = if self.folder.is_empty() { path.to_owned() } else { format!("{}/{path}", self.folder) };
+        let whole = join(&self.folder, path);
         let package = self.fetched.package();
         let entry = package.listing.get(&whole);
         let entry = entry.ok_or_else(|| error!(NotFound, "`{}` has no file `{path}`", self.name))?;

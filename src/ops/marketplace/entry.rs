@@ -18,6 +18,7 @@ use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
 use crate::listing::Listing;
 use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered, Offer};
 use crate::parallel;
+use crate::path::{join, with_ancestors};
 use crate::registry::MarketplaceOrigin;
 use crate::source::{Request, Source};
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
@@ -187,23 +188,16 @@ pub(crate) fn want_of(
     Ok((want, plugin.version.clone()))
 }
 
-/// A folder and those above it, up to the top.
-fn above(folder: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(folder), |folder| {
-        (!folder.is_empty()).then(|| folder.rsplit_once('/').map_or("", |(above, _)| above))
-    })
-}
-
 /// What [`lend_version`] may read for a skill in this folder.
 pub(crate) fn manifests_above(folder: &str) -> Vec<String> {
-    above(folder).flat_map(plugin_manifests).collect()
+    with_ancestors(folder).flat_map(plugin_manifests).collect()
 }
 
 /// Gives a skill that has no version of its own that of its plugin: of the nearest
 /// `plugin.json` above it, else the one that the entry has.
 pub(crate) fn lend_version(candidate: &mut Candidate, of_entry: Option<&str>) {
     let Some(front) = &mut candidate.document.frontmatter else { return };
-    let own = above(&candidate.folder)
+    let own = with_ancestors(&candidate.folder)
         .find_map(|root| plugin_manifest(candidate.fetched.package(), root).ok().flatten());
     let own = own.and_then(|manifest| manifest.version);
     front.version = front.version.take().or(own).or_else(|| of_entry.map(str::to_owned));
@@ -217,12 +211,14 @@ fn open_plugin<'w>(
     let place = place_of(known)?;
     let want = plugin.usable_source()?.to_requirement(place.is_local())?;
     match (want, &place) {
-        (EntryRequirement::Inside(path), Place::Tree { request, .. }) => inside(&path, request, known, world),
+        (EntryRequirement::Inside(path), Place::Tree { request, .. }) => {
+            inside(path.as_str(), request, known, world)
+        }
         (EntryRequirement::Inside(path), _) => Err(error!(
             Invalid,
             "the entry `{}` is the folder `{}` of its marketplace, but only the catalogue is registered",
             plugin.name,
-            printable(&path, false)
+            printable(path.as_str(), false)
         )
         .hint("add the repository that holds it as a marketplace, not the URL of the file")),
         (EntryRequirement::Elsewhere { request, integrity }, _) => {
@@ -249,8 +245,7 @@ fn inside<'w>(
     // Of the address of a page only the opened source knows which part is the folder.
     let base = source.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
     let top = known.manifest.as_deref().map_or(base.as_str(), root_of).to_owned();
-    let parts: Vec<&str> = [top.as_str(), path].into_iter().filter(|part| !part.is_empty()).collect();
-    Ok(Opened { source, root: parts.join("/"), top, is_marketplace: path.is_empty() })
+    Ok(Opened { source, root: join(&top, path), top, is_marketplace: path.is_empty() })
 }
 
 /// A plugin that is a source of its own: at the folder that was named, or, in an archive, in

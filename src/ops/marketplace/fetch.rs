@@ -20,6 +20,7 @@ use crate::fetch::marketplace::{self, Place};
 use crate::fetch::{self, OpenOptions, PackageSource, World};
 use crate::listing::{FileEntry, Listing, Node};
 use crate::package::Package;
+use crate::path::join;
 use crate::registry::PinRecord;
 use crate::search::{BorrowedText, SearchDocument};
 use crate::skill::{self, Finding, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile, SkillName};
@@ -286,7 +287,7 @@ fn loose(
     left_out: &mut LeftOut,
 ) -> Result<Vec<Value>> {
     let had: BTreeSet<&String> = folders.iter().flatten().flatten().flatten().collect();
-    let mut found = discover::find_skills(source.listing(), &below(root, "skills"));
+    let mut found = discover::find_skills(source.listing(), &join(root, "skills"));
     found.retain(|found| found.offered && !had.contains(&found.folder));
     if found.is_empty() {
         return Ok(Vec::new());
@@ -326,7 +327,7 @@ fn folders(
     root: &str,
 ) -> Result<Vec<Option<Result<Vec<String>>>>> {
     let inside = |plugin: &CatalogEntry| match plugin.usable_source().ok()?.to_requirement(true) {
-        Ok(EntryRequirement::Inside(path)) => Some((path.is_empty(), below(root, &path))),
+        Ok(EntryRequirement::Inside(path)) => Some((path.is_root(), join(root, path.as_str()))),
         _ => None,
     };
     let roots: Vec<Option<(bool, String)>> = catalogue.plugins.iter().map(inside).collect();
@@ -391,11 +392,6 @@ fn documents(
 fn is_its_skill(plugin: &CatalogEntry, skill: &SearchDocument<'_>) -> bool {
     let description = plugin.description.as_deref().unwrap_or_default().trim();
     skill.name == plugin.name.as_str() || description.is_empty() || description == skill.description.trim()
-}
-
-/// A path below a folder; either may be the top.
-fn below(folder: &str, path: &str) -> String {
-    [folder, path].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
 
 /// The tree, with the manifests of the skills in these folders at hand.
@@ -491,8 +487,7 @@ fn frontmatter(tree: &Package, folder: &str, world: &World<'_>) -> Option<Frontm
 /// the text below it.
 fn manifest(tree: &Package, folder: &str, world: &World<'_>) -> Option<(Frontmatter, String)> {
     let limits = &world.settings.limits;
-    let at = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    let entry = [MANIFEST, LOWER_MANIFEST].iter().find_map(|name| tree.listing.get(&at(name)))?;
+    let entry = [MANIFEST, LOWER_MANIFEST].iter().find_map(|name| tree.listing.get(&join(folder, name)))?;
     if entry.size > limits.manifest {
         return None;
     }

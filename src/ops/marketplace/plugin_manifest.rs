@@ -4,11 +4,11 @@ use crate::catalog::{PLUGIN_MANIFESTS, PluginManifest};
 use crate::error::{Result, error, printable};
 use crate::fetch::marketplace::text;
 use crate::package::Package;
+use crate::path::join;
 
 /// Where the `plugin.json` of a plugin may be.
 pub(super) fn plugin_manifests(root: &str) -> impl Iterator<Item = String> {
-    let root = if root.is_empty() { String::new() } else { format!("{root}/") };
-    PLUGIN_MANIFESTS.iter().map(move |path| format!("{root}{path}"))
+    PLUGIN_MANIFESTS.iter().map(move |path| join(root, path))
 }
 
 /// The `plugin.json` of a plugin; [`plugin_manifests`] must be at hand.
