@@ -1,4 +1,4 @@
-//! Words: which agents there are and where each reads its skills.
+//! Which agents there are and where each reads its skills.
 //!
 //! The table is data and changes often: facts from the agents' own documentation and from
 //! public tables of other installers, November 2026. Who uses an agent that is missing, or

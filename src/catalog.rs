@@ -1,4 +1,4 @@
-//! Words: a marketplace's catalogue, the `marketplace.json` of Claude Code and of this
+//! A marketplace's catalogue, the `marketplace.json` of Claude Code and of this
 //! program and what is found between the two, as plain values.
 //!
 //! Reading is lenient where real catalogues are: an entry that cannot be used keeps its

@@ -1,4 +1,4 @@
-//! Words: what differs between two trees, file by file and line by line.
+//! What differs between two trees, file by file and line by line.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! Words: the digest of a tree.
+//! The digest of a tree.
 //!
 //! For each entry in byte order of its path the line `MODE SHA256 PATH\n`; the digest is
 //! the sha256 of those lines. MODE is git's (`100644`, `100755`, `120000`); SHA256 is that

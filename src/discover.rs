@@ -1,4 +1,4 @@
-//! Words: which skills a source holds, and what each is called when several are taken
+//! Which skills a source holds, and what each is called when several are taken
 //! out of one source.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,10 +47,9 @@ impl FoundSkill {
     }
 }
 
-/// The skills at and below the folder `base` (`""` is the top), in byte order of their
-/// folders: the union of all layouts. A manifest in `base` itself makes that the only
-/// one; a manifest below a skill belongs to that skill. Links are never followed, and
-/// `.git` is no path of a listing.
+/// Finds the skills at and below the folder `base`, in byte order of their folders, whatever
+/// the layout of the source. A manifest in `base` itself makes that the only skill; a manifest
+/// below a skill belongs to that skill. Links are not followed.
 pub(crate) fn find_skills(listing: &Listing, base: &str) -> Vec<FoundSkill> {
     let mut manifests: BTreeMap<&str, &str> = BTreeMap::new();
     for (folder, entry) in manifest_candidates(listing, base) {
@@ -90,8 +89,8 @@ pub(crate) fn near_misses(listing: &Listing, base: &str) -> Vec<String> {
     near.map(|(_, entry)| entry.path.as_str().to_owned()).collect()
 }
 
-/// Adds the skills in `folders`, which someone has listed, so that they are offered wherever
-/// they lie: deeper, inside another skill, among samples.
+/// Adds the skills in `folders`, which a catalogue lists. They are offered wherever they are:
+/// deeper than others, inside another skill, among samples.
 pub(crate) fn include_listed(listing: &Listing, folders: &[String], found: &mut Vec<FoundSkill>) {
     for folder in folders {
         if let Some(known) = found.iter_mut().find(|known| known.folder == *folder) {
@@ -140,9 +139,9 @@ pub(crate) struct UnnamedSkill<'a> {
     pub(crate) written: Option<&'a str>,
 }
 
-/// The skill that a person means by `word`, a name or a whole folder, when the folders alone
-/// tell: its position, and the name that [`name_all`] gives it if its frontmatter does not
-/// [disagree](keeps), whatever the frontmatter of the others says.
+/// Finds the skill that `word`, a name or a whole folder, means, by the names of folders alone:
+/// its position and its name. `None` where the manifests of several skills would have to be
+/// read to tell. The caller must check that one manifest with [`keeps_name`].
 pub(crate) fn find_unambiguous(
     folders: &[&str],
     word: &str,
@@ -163,8 +162,8 @@ pub(crate) fn find_unambiguous(
     (is_free && (name.as_str() == word || word.contains('/'))).then(|| (at, name.clone()))
 }
 
-/// True when a skill whose frontmatter says `written` is called `name` by [`name_all`], which
-/// is what its folder alone would have it called.
+/// True when a skill whose frontmatter says `written` has the name `name`, which was found by its
+/// folder alone.
 pub(crate) fn keeps_name(written: Option<&str>, folder: &str, source_name: &str, name: &SkillName) -> bool {
     given_name(written, last_name(folder), source_name) == *name
 }

@@ -1,4 +1,4 @@
-//! Words: lock files of other tools, read and written, so that teams can mix tools and
+//! Lock files of other tools, read and written, so that teams can mix tools and
 //! change over: `skills-lock.json` (version 1) and `.skill-lock.json` (version 3) of the
 //! `skills` CLI, the latter also of `gh skill`, and `apm.lock.yaml` (versions 1 and 2) of
 //! apm. The formats have no specification but apm's; they were read off real files.

@@ -1,4 +1,4 @@
-//! Words: JSON of others, read piece by piece, each piece knowing where it stands.
+//! JSON of others, read piece by piece, each piece knowing where it stands.
 //!
 //! A finding needs line and column, and a key that is there twice must be seen: a parser
 //! that builds a map gives neither. `serde_json` does, when asked for raw values: those are
@@ -65,6 +65,7 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// True for `null`.
     pub(crate) fn is_null(self) -> bool {
         self.raw == "null"
     }
@@ -93,6 +94,7 @@ impl<'a> Json<'a> {
         text_of(self.raw)
     }
 
+    /// `true` or `false`; `None` for other kinds.
     pub(crate) fn as_bool(self) -> Option<bool> {
         serde_json::from_str(self.raw).ok()
     }
@@ -180,6 +182,7 @@ fn count_code_points(bytes: &[u8]) -> usize {
 }
 
 impl<'a> LineIndex<'a> {
+    /// Notes where the lines of `text` begin.
     pub(crate) fn of(text: &'a str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let mut before = 0;

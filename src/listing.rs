@@ -132,6 +132,7 @@ impl Listing {
         self.refused.push(Refused { folder, shown, reason });
     }
 
+    /// All entries, in byte order of their paths.
     pub(crate) fn entries(&self) -> &[FileEntry] {
         &self.entries
     }
@@ -166,6 +167,7 @@ impl Listing {
         &self.entries[start..start + length]
     }
 
+    /// Entries at or below `folder` that must not be written anywhere.
     pub(crate) fn refused_below(&self, folder: &str) -> impl Iterator<Item = &Refused> {
         self.refused.iter().filter(move |r| {
             folder.is_empty()

@@ -31,6 +31,9 @@ impl RelPath {
 
     /// Checks the bytes that a reader found. The error is the reason alone (for
     /// instance "leads out of the folder"); the caller says which entry of what.
+    ///
+    /// # Errors
+    /// The reason why it is not such a path.
     pub(crate) fn parse(raw: &[u8]) -> Result<Self, &'static str> {
         let text = std::str::from_utf8(raw).map_err(|_| "is not UTF-8")?;
         if text.is_empty() {
@@ -58,6 +61,7 @@ impl RelPath {
         Ok(Self(text.to_owned()))
     }
 
+    /// The text of the path, empty for the root.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -70,11 +74,6 @@ impl RelPath {
     /// The path `below`, which is seen from this folder, as it is seen from the root.
     pub(crate) fn join(&self, below: &Self) -> Self {
         below.below(&self.0)
-    }
-
-    /// The folder that it stands in; `None` for the root itself.
-    pub(crate) fn parent(&self) -> Option<Self> {
-        (!self.is_root()).then(|| Self(self.folder().to_owned()))
     }
 
     /// The text of the folder that it stands in, which is empty for the root.
@@ -279,9 +278,7 @@ mod tests {
             assert_eq!((&folder.join(&RelPath::ROOT), &RelPath::ROOT.join(folder)), (folder, folder));
             assert_eq!(folder.strip("").as_ref(), Some(folder));
         }
-        assert_eq!(pdf.parent(), Some(skills.clone()));
-        assert_eq!(skills.parent(), Some(RelPath::ROOT));
-        assert_eq!(RelPath::ROOT.parent(), None);
+        assert_eq!((pdf.folder(), skills.folder(), RelPath::ROOT.folder()), ("skills", "", ""));
         assert!(RelPath::ROOT.is_root() && !skills.is_root());
         assert_eq!(pdf.strip("skills"), Some(path("pdf")));
         assert_eq!((pdf.strip("skill"), skills.strip("skills")), (None, None));

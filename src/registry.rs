@@ -1,4 +1,4 @@
-//! Words: the registry, a JSON document that records every installed skill and is the
+//! The registry, a JSON document that records every installed skill and is the
 //! lock file too. `skills_registry.schema.json` documents it field by field.
 //!
 //! Same content, same bytes: keys sorted, two spaces, LF, one at the end. Keys that this
@@ -52,7 +52,7 @@ pub(crate) struct LockEntry {
     /// What was asked for; absent means the default branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reference: Option<ReferenceRecord>,
-    /// What that was at the time.
+    /// The revision that it was at the time.
     pub(crate) pin: PinRecord,
     /// True when `update` must leave it where it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -169,7 +169,7 @@ impl LockEntry {
     }
 }
 
-/// A pin as the registry writes it.
+/// The revision that was installed, as the registry writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PinRecord {
     /// Full sha of the git commit.

@@ -1,4 +1,4 @@
-//! Words: ranked full-text search over skills and catalogue entries.
+//! Ranked full-text search over skills and catalogue entries.
 //!
 //! The documents of a marketplace are indexed once, when it is added or updated ([`Builder`]);
 //! a search reads the indexes ([`Index`]), ranks ([`rank_documents`]) and then reads the rows that it
@@ -194,12 +194,12 @@ impl QueryWord {
 }
 
 impl SearchFilter {
-    /// True where it cannot be told without a document's text.
+    /// True when the text of a document is needed to filter it.
     pub(crate) fn wants_text(&self) -> bool {
         self.marketplace.is_some() || self.category.is_some() || !self.tags.is_empty()
     }
 
-    /// Whether it lets a document through.
+    /// True for a document that passes the filter.
     pub(crate) fn admits_document(&self, document: &SearchDocument<'_>) -> bool {
         let same = |a: &str, b: &str| words::fold_text(a) == words::fold_text(b);
         let labels = || document.tags.iter().chain(&document.keywords);
@@ -209,7 +209,7 @@ impl SearchFilter {
     }
 }
 
-/// The index of documents that stand in no file; what their rows are, nobody asks.
+/// Builds an index of documents that are not in a file, so that their rows cannot be read.
 pub(crate) fn build_index(documents: &[SearchDocument<'_>]) -> Vec<u8> {
     let mut builder = IndexBuilder::default();
     documents.iter().for_each(|document| builder.add_document(document, 0, &[]));
@@ -233,8 +233,7 @@ pub(crate) fn read_anything(rest: &[u8]) {
     }
 }
 
-/// Words of the documents' names and labels that a person may have meant who found nothing,
-/// at most three.
+/// Suggests at most three words of names and labels for a query that found nothing.
 pub(crate) fn suggest_words(documents: &[SearchDocument<'_>], text: &str) -> Vec<String> {
     let mut known = BTreeSet::new();
     for document in documents {

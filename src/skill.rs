@@ -1,4 +1,4 @@
-//! Words: what a skill says of itself, and the rules that it keeps or breaks.
+//! What a skill says of itself, and the rules that it keeps or breaks.
 //!
 //! `install` is lenient where real skills are and strict where safety is at stake;
 //! `validate` is strict. Both read with the same code, [`read_manifest`], and differ only in
@@ -80,8 +80,8 @@ pub(crate) fn read_manifest(
     document
 }
 
-/// What is said of a manifest that has more bytes than `limits.manifest`, so that nobody
-/// has to read it to the end.
+/// The findings for a manifest with more bytes than `limits.manifest`, so that it need not be
+/// read.
 pub(crate) fn too_large(manifest_name: &str, size: u64, profile: Profile, limits: &Limits) -> SkillManifest {
     let mut findings = Findings::new(profile, manifest_name);
     check_manifest_name(manifest_name, &mut findings);
@@ -182,7 +182,8 @@ fn check_size(text: &str, findings: &mut Findings) {
     }
 }
 
-/// What stands in for a frontmatter that is not there; only when nothing worse is wrong.
+/// Builds a frontmatter from the first paragraph of a file that has none, if nothing else is
+/// wrong with the file.
 fn without_frontmatter(text: &str, findings: &Findings) -> Option<Frontmatter> {
     let paragraph = text
         .split("\n\n")
@@ -273,7 +274,7 @@ pub(crate) fn given_name(written: Option<&str>, folder_name: Option<&str>, sourc
     choose_name(written, folder_name, source_name).unwrap_or_else(SkillName::fallback_name)
 }
 
-/// Tells that the skill whose manifest is `file` cannot have the name it wanted.
+/// Reports that the skill whose manifest is `file` is not installed under the name it asks for.
 pub(crate) fn report_name_clash(file: &str, wanted: &SkillName, given: &SkillName) -> Vec<Finding> {
     let mut findings = Findings::new(Profile::Install, file);
     let message =

@@ -1,4 +1,4 @@
-//! Words: what a person asks for ([`Request`]) and what it turned out to be
+//! What a person asks for ([`Request`]) and what it turned out to be
 //! ([`Resolved`]), text to value and back.
 
 use std::fmt;
@@ -162,7 +162,7 @@ impl Source {
         matches!(self, Self::Github { .. } | Self::Gitlab { .. } | Self::Bitbucket { .. } | Self::Git { .. })
     }
 
-    /// Whether two sources are one place. The three hosts fold case in names; a git URL is
+    /// True when two sources are the same place. The three hosts fold case in names; a git URL is
     /// compared without its closing `.git`, and `git@host:path` is `ssh://git@host/path`.
     /// Two ways to reach one repository (https and ssh) stay two sources: which host
     /// `github:` means is a setting.
@@ -181,7 +181,7 @@ impl Source {
         }
     }
 
-    /// Short, for sentences: `anthropics/skills`, `git.example.org/team/skills`, `pdf.zip`.
+    /// A short name for messages: `anthropics/skills`, `git.example.org/team/skills`, `pdf.zip`.
     pub(crate) fn display_name(&self) -> String {
         match self {
             Self::Github { owner: a, repo: b } | Self::Bitbucket { workspace: a, repo: b } => {

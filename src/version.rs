@@ -1,4 +1,4 @@
-//! Words: versions as tags and frontmatter spell them, and the choice of the best.
+//! Versions as tags and frontmatter spell them, and the choice of the best.
 
 use semver::{Version, VersionReq};
 

@@ -28,6 +28,7 @@ pub(super) struct CatalogReader<'a> {
 }
 
 impl<'a> CatalogReader<'a> {
+    /// A reader of `text`; `file` is the name of its file in findings.
     pub(super) fn new(text: &'a str, file: &str, manner: CatalogFormat) -> Self {
         let file = printable(file, false);
         Self {
@@ -161,6 +162,7 @@ impl<'a> CatalogReader<'a> {
         text.map(|text| text.into_owned())
     }
 
+    /// Reports that the value of the key `name` should be `wanted`.
     pub(super) fn wrong_type(&mut self, value: Json<'a>, name: &str, wanted: &str) {
         let message = format!("`{name}` is {}, but should be {wanted}", value.kind());
         self.report_at(rules::WRONG_TYPE, value.offset(), message, "");
@@ -196,6 +198,7 @@ impl<'a> CatalogReader<'a> {
         Some(texts)
     }
 
+    /// The texts of a list. A text alone is taken as a list of one, with a warning.
     pub(super) fn read_words(&mut self, members: &JsonMembers<'a>, name: &str) -> Vec<String> {
         if let Some(value) = members.get(name).filter(|value| value.as_text().is_some()) {
             let message = format!("`{name}` is a text, but should be a list of texts");
@@ -297,6 +300,7 @@ impl<'a> JsonMembers<'a> {
         self.get(name).map_or(self.at, |value| value.offset())
     }
 
+    /// Where a key begins; the object itself without it.
     pub(super) fn offset_of(&self, name: &str) -> usize {
         let found = self.pairs.iter().rev().find(|(key, _)| key.text == name);
         found.map_or(self.at, |(key, _)| key.offset)
@@ -305,6 +309,9 @@ impl<'a> JsonMembers<'a> {
 
 /// Reads a path of a catalogue, which may begin with `./` and end with `/`. The error is the
 /// reason alone.
+///
+/// # Errors
+/// The reason why the path cannot be used.
 pub(super) fn clean_path(text: &str) -> Result<RelPath, &'static str> {
     let mut path = text.trim();
     while let Some(rest) = path.strip_prefix("./") {

@@ -424,6 +424,7 @@ impl<'a> SearchIndex<'a> {
         rows.filter(move |(_, row)| row.get(ROW - 8..ROW - 4) == Some(&name)).map(|(at, _)| at)
     }
 
+    /// The term with exactly this text.
     pub(super) fn find_term(&self, term: &str) -> Option<IndexedTerm<'a>> {
         let first = |block: usize| self.walk_block(block).and_then(|mut walk| walk.next());
         let (mut low, mut high) = (0, self.blocks.len() / 8);

@@ -24,6 +24,7 @@ impl<'a> Word<'a> {
         Self { text, mask: letter_mask(text), script: text.chars().next().is_some_and(is_script) }
     }
 
+    /// The folded text.
     pub(super) fn text(&self) -> &'a str {
         self.text
     }
@@ -167,10 +168,12 @@ fn letter_mask(text: &str) -> u32 {
 }
 
 impl QueryTerm {
+    /// The folded text.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
+    /// The term for a word of a query, with the edits that a misspelling of it may have.
     pub(super) fn of(word: Word<'_>) -> Self {
         let edits = match word.text.chars().count() {
             _ if word.script => 0,

@@ -21,6 +21,7 @@ pub(crate) const MAX_NAME: usize = 64;
 pub(crate) struct SkillName(String);
 
 impl SkillName {
+    /// The text of the name.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -165,8 +165,10 @@ pub(crate) struct Position {
 }
 
 impl Position {
+    /// The first character of a file.
     pub(crate) const START: Self = Self { line: 1, column: 1 };
 
+    /// The beginning of a line.
     pub(crate) fn at_line(line: usize) -> Self {
         Self { line, column: 1 }
     }
@@ -251,6 +253,7 @@ impl Findings {
         });
     }
 
+    /// Adds findings that were made elsewhere.
     pub(crate) fn add_all(&mut self, others: Vec<Finding>) {
         self.list.extend(others);
     }

@@ -21,6 +21,7 @@ pub(crate) struct Yaml {
     pub(crate) data: Data,
 }
 
+/// What a value is.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Data {
     /// The text after escapes; `plain` when it was written without quotes and not

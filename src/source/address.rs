@@ -31,6 +31,9 @@ impl<'a> AddressParts<'a> {
     }
 
     /// The folder, decoded.
+    ///
+    /// # Errors
+    /// `Usage` for a folder that is not a valid [`RelPath`].
     pub(super) fn folder(&self) -> Result<Option<RelPath>> {
         self.folder.map_or(Ok(None), parse_folder)
     }
@@ -107,6 +110,10 @@ pub(super) fn parse_fragment(text: &str) -> Result<(Reference, Option<&str>)> {
     Ok((Reference::parse(&decode_percent(reference)?)?, skill))
 }
 
+/// Refuses schemes that nothing is fetched by.
+///
+/// # Errors
+/// `Usage`, with the schemes that can be used.
 pub(super) fn check_scheme(scheme: &str) -> Result<()> {
     let refused = |reason: &str| error!(Usage, "`{scheme}://` is refused: {reason}");
     Err(match scheme {
@@ -122,6 +129,10 @@ pub(super) fn check_scheme(scheme: &str) -> Result<()> {
 }
 
 /// Checks an address and gives it without query, fragment and folder.
+///
+/// # Errors
+/// `Usage` for an address without a host, with a password or token, or with characters that no
+/// repository needs.
 pub(super) fn check_url(parts: &AddressParts) -> Result<Url> {
     let hint = "write it like `https://host/owner/repo.git`";
     let url = Url::parse(parts.address)
@@ -190,6 +201,10 @@ fn check_path(path: &str) -> Result<()> {
 }
 
 /// A git remote of any host: `url//folder#reference@skill`.
+///
+/// # Errors
+/// `Usage` for an address with a query, without a path, or with something that cannot be a skill or
+/// reference.
 pub(super) fn git_remote(url: Url, mut parts: AddressParts) -> Result<Request> {
     if parts.query.is_some() {
         return Err(error!(Usage, "a repository address cannot have a query (`?…`)")
@@ -214,6 +229,9 @@ pub(super) fn git_remote(url: Url, mut parts: AddressParts) -> Result<Request> {
 }
 
 /// Puts a git request together; the skill may stand before or behind the reference.
+///
+/// # Errors
+/// `Usage` where two skills are named, or the reference cannot be one.
 pub(super) fn assemble_request(
     source: Source,
     subdirectory: Option<RelPath>,
@@ -229,6 +247,9 @@ pub(super) fn assemble_request(
 }
 
 /// `file:///path`: a git repository, or an archive by its ending.
+///
+/// # Errors
+/// `Usage` for a URL that does not name an absolute path of this machine.
 pub(super) fn parse_file_url(mut parts: AddressParts) -> Result<Request> {
     let hint = "write three slashes: `file:///home/me/repo`";
     check_path(&decode_percent(parts.address)?)?;
@@ -258,6 +279,9 @@ pub(super) fn parse_file_url(mut parts: AddressParts) -> Result<Request> {
 }
 
 /// An archive: a place in it may be named, a reference or a skill may not.
+///
+/// # Errors
+/// `Usage` for a reference or skill behind `#`, and for a folder that cannot be one.
 pub(super) fn archive_request(location: String, parts: &AddressParts) -> Result<Request> {
     if parts.fragment.is_some_and(|fragment| !fragment.is_empty()) {
         return Err(error!(Usage, "an archive has no branches, tags or commits, so nothing can follow `#`")
@@ -271,6 +295,9 @@ pub(super) fn archive_request(location: String, parts: &AddressParts) -> Result<
 
 /// Refuses an archive's query that carries credentials (signed links of object stores,
 /// tokens of raw files): the location is written into the registry.
+///
+/// # Errors
+/// `Usage` for a query whose key is that of a credential.
 pub(super) fn check_query(query: Option<&str>) -> Result<()> {
     const SECRET: [&str; 9] =
         ["token", "signature", "sig", "key", "apikey", "password", "secret", "credential", "auth"];
@@ -287,6 +314,9 @@ pub(super) fn check_query(query: Option<&str>) -> Result<()> {
 
 /// `user@host:path`, git's short form of ssh. Stays as it is: it means ssh, also for
 /// github.com.
+///
+/// # Errors
+/// `Usage` for a user, host or path that `ssh` would not take, and for what could be a port.
 pub(super) fn parse_scp(text: &str) -> Result<Request> {
     let path_at = text.find(':').unwrap_or_default();
     let mut parts = AddressParts::of(text, path_at + 1, false);

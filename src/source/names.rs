@@ -29,6 +29,9 @@ pub(super) const PAGE_WORDS: [&str; 12] = [
 
 /// Checks the names of a GitHub repository: an account has at most 39 letters, digits and
 /// `-` (or `_`, for accounts that a company manages), a repository at most 100 with `.`.
+///
+/// # Errors
+/// `Usage` for a name that the host does not allow.
 pub(super) fn github_source(owner: &str, repo: &str) -> Result<Source> {
     check_word(owner, 39, "-_", "the name of an account")?;
     check_repo(repo)?;
@@ -36,6 +39,9 @@ pub(super) fn github_source(owner: &str, repo: &str) -> Result<Source> {
 }
 
 /// Checks the names of a Bitbucket repository; a workspace has at most 62 characters.
+///
+/// # Errors
+/// `Usage` for a name that the host does not allow.
 pub(super) fn bitbucket_source(workspace: &str, repo: &str) -> Result<Source> {
     check_word(workspace, 62, "-_", "the name of a workspace")?;
     check_repo(repo)?;
@@ -43,6 +49,9 @@ pub(super) fn bitbucket_source(workspace: &str, repo: &str) -> Result<Source> {
 }
 
 /// Checks the path of a GitLab project: at least one group, each part at most 255 long.
+///
+/// # Errors
+/// `Usage` for a name that the host does not allow.
 pub(super) fn gitlab_source(project: &str) -> Result<Source> {
     if !project.contains('/') {
         fail!(Usage, "`{}` is not a project: expected a group and a repository", printable(project, false));
@@ -122,6 +131,9 @@ pub(super) fn entry_text(entry: &str, marketplace: &str) -> String {
 }
 
 /// A folder of a source, decoded; a closing `SKILL.md` means the folder that holds it.
+///
+/// # Errors
+/// `Usage` for a folder that is not a valid [`RelPath`].
 pub(super) fn parse_folder(text: &str) -> Result<Option<RelPath>> {
     let text = decode_percent(text)?;
     let text = without_manifest(text.trim_end_matches('/'));
@@ -189,11 +201,15 @@ pub(super) fn last_word(name: &str) -> &str {
     name.rsplit(':').next().unwrap_or(name)
 }
 
+/// A name without a closing `.git`.
 pub(super) fn without_git(text: &str) -> &str {
     text.strip_suffix(".git").filter(|stem| !stem.is_empty()).unwrap_or(text)
 }
 
 /// `%20` and the like, as browsers write them.
+///
+/// # Errors
+/// `Usage` for text that is not UTF-8 when decoded, or has characters that cannot be printed.
 pub(super) fn decode_percent(text: &str) -> Result<String> {
     match percent_decode_str(text).decode_utf8() {
         Ok(text) if !text.chars().any(crate::error::is_unprintable) => Ok(text.into_owned()),

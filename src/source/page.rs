@@ -42,6 +42,9 @@ struct PageTarget {
 }
 
 /// Reads an `http(s)` address. `git` is true behind `git+`.
+///
+/// # Errors
+/// `Usage` for the address of a page that does not lead to a repository, a folder of one or an archive.
 pub(super) fn parse_page(url: Url, parts: AddressParts, git: bool) -> Result<Request> {
     let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
     let host = host.strip_prefix("www.").unwrap_or(&host);
