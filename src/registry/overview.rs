@@ -7,7 +7,9 @@ use std::ops::Deref;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{InstallMode, LockEntry, MarketplaceOrigin, PinRecord, ReferenceRecord, Versioned, read_document};
+use super::{
+    InstallMode, LockEntry, MarketplaceOrigin, PinRecord, ReferenceRecord, Versioned, read_document,
+};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::skill::SkillName;
