@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::ops::Range;
 
-use git2::{ObjectType, Oid};
 use serde::Serialize;
 use similar::{Algorithm, ChangeTag, capture_diff_slices, group_diff_ops};
 
-use crate::digest::Files;
+use crate::digest::{Files, git_blob_id};
 use crate::error::printable;
 
 /// How a file differs.
@@ -213,9 +212,9 @@ fn quote_path(letter: char, path: &str) -> String {
 /// `GIT binary patch`: both sides in full, so that it can be applied either way. git wants
 /// the ids of both in full then.
 fn binary_patch(old: &[u8], new: &[u8], had: bool, has: bool) -> String {
-    let id = |bytes: &[u8], is_there: bool| match Oid::hash_object(ObjectType::Blob, bytes) {
-        Ok(id) if is_there => id.to_string(),
-        _ => "0".repeat(40),
+    let id = |bytes: &[u8], is_there: bool| match is_there {
+        true => git_blob_id(bytes),
+        false => "0".repeat(40),
     };
     let (before, after) = (id(old, had), id(new, has));
     format!("index {before}..{after}\nGIT binary patch\n{}{}", binary_literal(new), binary_literal(old))

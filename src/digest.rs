@@ -10,6 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result, error, fail, printable};
@@ -24,6 +25,12 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
 pub(crate) fn encode_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|n| char::from(DIGITS[usize::from(n)])).collect()
+}
+
+/// The id that git gives a blob: the sha1 of `blob LENGTH`, a zero byte and its bytes.
+pub(crate) fn git_blob_id(bytes: &[u8]) -> String {
+    let head = format!("blob {}\0", bytes.len());
+    encode_hex(&Sha1::new().chain_update(head).chain_update(bytes).finalize())
 }
 
 /// True for 64 lower-case hex digits.
@@ -200,6 +207,13 @@ mod tests {
         }
         assert!(tree.add_file(&path, "100644", &sha).is_ok());
         assert!(tree.add_file(&path, "100755", &sha).unwrap_err().message.contains("twice"));
+    }
+
+    /// `printf 'hello\n' | git hash-object --stdin`
+    #[test]
+    fn a_blob_has_the_id_that_git_gives_it() {
+        assert_eq!(git_blob_id(b""), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+        assert_eq!(git_blob_id(b"hello\n"), "ce013625030ba8dba906f756967f9e9ca394464a");
     }
 
     #[test]

@@ -189,7 +189,7 @@ impl Listing {
 }
 
 /// Checks the files of one skill (paths relative to it) for what would break on
-/// some file system or lead out of it: twins under [`fold`], a file where a folder
+/// some file system or lead out of it: twins under [`fold_name`], a file where a folder
 /// must be, Windows' reserved names, links that leave or dangle, submodules,
 /// special files, limits of number, size and depth.
 ///

@@ -1,7 +1,7 @@
 //! Ranked full-text search over skills and catalogue entries.
 //!
-//! The documents of a marketplace are indexed once, when it is added or updated ([`Builder`]);
-//! a search reads the indexes ([`Index`]), ranks ([`rank_documents`]) and then reads the rows that it
+//! The documents of a marketplace are indexed once, when it is added or updated ([`IndexBuilder`]);
+//! a search reads the indexes ([`SearchIndex`]), ranks ([`rank_documents`]) and then reads the rows that it
 //! shows, and no other text. A library was weighed: tantivy 0.27 adds 112 crates, 4.8 MB to
 //! the binary and 190 s of compiling, wants a store with locks and repairs of its own, and needs
 //! a word splitter of ours for Chinese all the same; untuned it put the right skill among the

@@ -1,4 +1,4 @@
-//! Where an entry's files are: what is written, and what it asks of [`fetch`](crate::fetch).
+//! Where an entry's files are: what is written, and what must be fetched for it.
 
 use super::CatalogDialect;
 use super::reader::{CatalogReader, JsonMembers, clean_path};
@@ -56,7 +56,7 @@ pub(crate) struct GitRevision {
 pub(crate) enum EntryRequirement {
     /// A folder of the marketplace's own tree.
     Inside(RelPath),
-    /// Something else that [`fetch::open`](crate::fetch::open) opens, held to `integrity`.
+    /// Something else, held to `integrity`.
     Elsewhere { request: Box<Request>, integrity: Option<Digest> },
     /// A package: its registry must be asked for the tarball first.
     Npm(NpmPackage),

@@ -47,7 +47,7 @@ struct ApmPackage {
 /// Reads the file.
 ///
 /// # Errors
-/// See [`super::read`].
+/// See [`super::read_lock_file`].
 pub(super) fn read_apm_lock(file: &str, text: &str) -> Result<LockImport> {
     let document: ApmLockFile = serde_yaml::from_str(text).map_err(|e| {
         let place = e

@@ -52,7 +52,7 @@ struct SkillsEntry {
 /// Reads either file.
 ///
 /// # Errors
-/// See [`super::read`].
+/// See [`super::read_lock_file`].
 pub(super) fn read_skills_lock(file: &str, text: &str) -> Result<LockImport> {
     let head: VersionHead = serde_json::from_str(text).map_err(|e| damaged_file(file, &e))?;
     let format = match head.version {

@@ -21,7 +21,7 @@ const LONG_RUN: usize = 64;
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// Looks through the bytes of one file of a skill. `path` is relative to the skill;
-/// the manifest at the top is held to more (and [`super::read`] calls this for it, so
+/// the manifest at the top is held to more (and [`super::read_manifest`] calls this for it, so
 /// its caller need not). Runs on every file installed: plain ASCII costs one pass
 /// that the compiler vectorises.
 pub(crate) fn check_text(path: &str, bytes: &[u8], profile: Profile) -> Vec<Finding> {
