@@ -135,7 +135,12 @@ fn decode_text<'a>(bytes: &'a [u8], findings: &mut Findings) -> Option<&'a str> 
     };
     let Some(rest) = text.strip_prefix('\u{feff}') else { return Some(text) };
     let help = "save the file without it: some agents do not find the frontmatter after it";
-    findings.add_finding(rules::BYTE_ORDER_MARK, Position::START, "the file begins with a byte order mark", help);
+    findings.add_finding(
+        rules::BYTE_ORDER_MARK,
+        Position::START,
+        "the file begins with a byte order mark",
+        help,
+    );
     Some(rest)
 }
 

@@ -154,7 +154,12 @@ fn catalogue_name<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> 
     }
     if !reader.manner.official && is_reserved(&text) {
         let message = format!("the name `{text}` is reserved for marketplaces of Anthropic");
-        reader.report_at(rules::NAME_RESERVED, name.offset(), message, "other clients refuse it from anybody else");
+        reader.report_at(
+            rules::NAME_RESERVED,
+            name.offset(),
+            message,
+            "other clients refuse it from anybody else",
+        );
     }
     Some(text.into_owned())
 }

@@ -218,7 +218,12 @@ impl<'a> CatalogReader<'a> {
         let sound = |item: &Json<'_>| item.as_text().is_some();
         if !sound(&value) && !value.as_list().is_some_and(|items| items.iter().all(sound)) {
             let message = "`skills` should be a path or a list of paths";
-            self.report_at(rules::SKILLS_PATH, value.offset(), message, "ignoring it would install other skills");
+            self.report_at(
+                rules::SKILLS_PATH,
+                value.offset(),
+                message,
+                "ignoring it would install other skills",
+            );
             return None;
         }
         let mut paths = Vec::new();

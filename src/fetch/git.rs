@@ -40,7 +40,7 @@ use crate::text::count_noun;
 use address::Address;
 use objects::Objects;
 use partial::CommitTrees;
-use refs::Settled;
+use refs::FoundReference;
 use walk::Listed;
 use wire::{Hello, Pack, RefLine, Wish};
 
@@ -165,14 +165,17 @@ impl<'w> Remote<'w> {
         skill: Option<&str>,
     ) -> Result<Resolved> {
         let settled = match reference {
-            Reference::Sha(sha) => {
-                Settled::Commit { reference: reference.clone(), chosen: None, sha: sha.clone(), rest: None }
-            }
+            Reference::Sha(sha) => FoundReference::Commit {
+                reference: reference.clone(),
+                chosen: None,
+                sha: sha.clone(),
+                rest: None,
+            },
             _ => self.refs()?.settle(reference, skill).map_err(|e| self.about(e))?,
         };
         let (reference, chosen, sha, rest) = match settled {
-            Settled::Commit { reference, chosen, sha, rest } => (reference, chosen, sha, rest),
-            Settled::Short { prefix, rest } => {
+            FoundReference::Commit { reference, chosen, sha, rest } => (reference, chosen, sha, rest),
+            FoundReference::Short { prefix, rest } => {
                 let sha = self.lengthen(&prefix)?;
                 (Reference::Sha(sha.clone()), None, sha, rest)
             }

@@ -143,7 +143,10 @@ impl ApmPackage {
                     _ => Err("its registry does not serve archives that can be read here".into()),
                 }
             }
-            None | Some("git") => build_request(&self.source_address()?, self.wanted_reference(), self.package_path()?).map_err(said),
+            None | Some("git") => {
+                build_request(&self.source_address()?, self.wanted_reference(), self.package_path()?)
+                    .map_err(said)
+            }
             Some(other) => Err(format!("its source `{other}` is unknown")),
         }
     }

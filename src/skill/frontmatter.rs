@@ -297,7 +297,12 @@ impl FrontmatterReader<'_> {
         }
         if value.reads_as_other_type() {
             let message = format!("`name: {text}` is not text to every YAML reader");
-            self.findings.add_finding(rules::NAME_PLAIN, value.at, message, format!("write `name: \"{text}\"`"));
+            self.findings.add_finding(
+                rules::NAME_PLAIN,
+                value.at,
+                message,
+                format!("write `name: \"{text}\"`"),
+            );
         }
         if let Some(word) = ["anthropic", "claude"].iter().find(|word| text.to_lowercase().contains(**word)) {
             let message = format!("the name holds the reserved word `{word}`");

@@ -238,7 +238,12 @@ impl HiddenTextScan {
         }
         if let Some(at) = self.control.first {
             let help = "often UTF-8 that was once read as Latin-1; remove or fix it";
-            findings.add_finding(rules::CONTROL, at, count_characters(&self.control, "control characters"), help);
+            findings.add_finding(
+                rules::CONTROL,
+                at,
+                count_characters(&self.control, "control characters"),
+                help,
+            );
         }
         findings.into_vec()
     }

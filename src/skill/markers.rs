@@ -104,7 +104,11 @@ fn report_missing(text: &str, first: Option<ManifestLine<'_>>, findings: &mut Fi
         Some(later) => findings.add_finding(
             rules::TEXT_BEFORE,
             at,
-            format!("frontmatter must start on line 1, but line {} is `{}`", first.number, first.excerpt_text()),
+            format!(
+                "frontmatter must start on line 1, but line {} is `{}`",
+                first.number,
+                first.excerpt_text()
+            ),
             format!("move what is before line {later} into the body"),
         ),
         None => {

@@ -34,7 +34,12 @@ pub(super) fn recover_block(
     let read = yaml::parse_yaml(&mended, first_line).ok().filter(|_| !quoted.is_empty())?;
     for (at, text) in quoted {
         let message = "a value that needs quotes in YAML; it is read as plain text";
-        findings.add_finding(rules::UNQUOTED, at, message, format!("write {}", rules::short_excerpt(&text, 300)));
+        findings.add_finding(
+            rules::UNQUOTED,
+            at,
+            message,
+            format!("write {}", rules::short_excerpt(&text, 300)),
+        );
     }
     Some(read)
 }

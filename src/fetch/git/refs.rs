@@ -30,7 +30,7 @@ pub(crate) struct Tag {
 
 /// What a reference turned out to be, as far as the refs alone can say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Settled {
+pub(crate) enum FoundReference {
     Commit {
         reference: Reference,
         chosen: Option<String>,
@@ -93,8 +93,8 @@ impl Refs {
     /// # Errors
     /// `NotFound` with the nearest names, `Usage` for a name that is a branch and a tag
     /// of different commits, and for a short sha that begins several.
-    pub(crate) fn settle(&self, reference: &Reference, skill: Option<&str>) -> Result<Settled> {
-        let found = |chosen: Option<&str>, sha: &Sha| Settled::Commit {
+    pub(crate) fn settle(&self, reference: &Reference, skill: Option<&str>) -> Result<FoundReference> {
+        let found = |chosen: Option<&str>, sha: &Sha| FoundReference::Commit {
             reference: reference.clone(),
             chosen: chosen.map(str::to_owned),
             sha: sha.clone(),
@@ -161,10 +161,10 @@ impl Refs {
         }
     }
 
-    fn named(&self, name: &str) -> Result<Settled> {
+    fn named(&self, name: &str) -> Result<FoundReference> {
         // A full sha is a commit even where a branch is called like it.
         if let Ok(sha) = name.parse::<Sha>() {
-            return Ok(Settled::Commit {
+            return Ok(FoundReference::Commit {
                 reference: Reference::Sha(sha.clone()),
                 chosen: None,
                 sha,
@@ -172,7 +172,7 @@ impl Refs {
             });
         }
         if let Some((reference, sha)) = self.exact(name)? {
-            return Ok(Settled::Commit { reference, chosen: None, sha: sha.clone(), rest: None });
+            return Ok(FoundReference::Commit { reference, chosen: None, sha: sha.clone(), rest: None });
         }
         if is_short_sha(name) {
             return self.short(name, None);
@@ -181,14 +181,14 @@ impl Refs {
     }
 
     /// A short sha among the listed commits.
-    fn short(&self, prefix: &str, rest: Option<String>) -> Result<Settled> {
+    fn short(&self, prefix: &str, rest: Option<String>) -> Result<FoundReference> {
         let prefix = prefix.to_ascii_lowercase();
         let mut matches: Vec<&Sha> = self.tips().filter(|sha| sha.as_str().starts_with(&prefix)).collect();
         matches.sort();
         matches.dedup();
         match matches[..] {
-            [] => Ok(Settled::Short { prefix, rest }),
-            [sha] => Ok(Settled::Commit {
+            [] => Ok(FoundReference::Short { prefix, rest }),
+            [sha] => Ok(FoundReference::Commit {
                 reference: Reference::Sha(sha.clone()),
                 chosen: None,
                 sha: sha.clone(),
@@ -200,23 +200,28 @@ impl Refs {
     }
 
     /// `REF[/FOLDER]`, the longest ref that is there going first.
-    fn tail(&self, tail: &str) -> Result<Settled> {
+    fn tail(&self, tail: &str) -> Result<FoundReference> {
         let tail = tail.trim_matches('/');
         let ends = tail.match_indices('/').map(|(at, _)| at).chain([tail.len()]);
         for end in ends.collect::<Vec<_>>().into_iter().rev() {
             let (name, rest) = (&tail[..end], tail.get(end + 1..));
             if let Some((reference, sha)) = self.exact(name)? {
                 let rest = rest.map(str::to_owned);
-                return Ok(Settled::Commit { reference, chosen: None, sha: sha.clone(), rest });
+                return Ok(FoundReference::Commit { reference, chosen: None, sha: sha.clone(), rest });
             }
         }
         let (first, rest) = tail.split_once('/').map_or((tail, None), |(first, rest)| (first, Some(rest)));
         let rest = rest.map(str::to_owned);
         if let Ok(sha) = first.parse::<Sha>() {
-            return Ok(Settled::Commit { reference: Reference::Sha(sha.clone()), chosen: None, sha, rest });
+            return Ok(FoundReference::Commit {
+                reference: Reference::Sha(sha.clone()),
+                chosen: None,
+                sha,
+                rest,
+            });
         }
         match (first, &self.head) {
-            ("HEAD", Some(sha)) => Ok(Settled::Commit {
+            ("HEAD", Some(sha)) => Ok(FoundReference::Commit {
                 reference: Reference::Default,
                 chosen: self.default_branch.clone(),
                 sha: sha.clone(),
