@@ -230,7 +230,7 @@ impl Store {
         // What cannot be read says as little as what is damaged.
         let bytes = fsx::read_plain_file(&file, LARGEST_REGISTRY).ok().flatten().unwrap_or_default();
         let written = meta.modified().unwrap_or(std::time::UNIX_EPOCH);
-        if wanted(&bytes) { unsettled::parse(&bytes, written) } else { Vec::new() }
+        if wanted(&bytes) { unsettled::parse_record(&bytes, written) } else { Vec::new() }
     }
 
     /// Notes that what [`Store::unsettled`] said was looked at, unless another command is

@@ -1,5 +1,6 @@
 //! Runs contestants in turns and takes their times and their peak memory.
 
+use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -96,6 +97,12 @@ impl<'a> Side<'a> {
         Self { name, prepare: Box::new(|| ()), steps, check: Box::new(|| Ok(())) }
     }
 
+    /// The same side with other steps; `None` where one of them has none to take its place.
+    pub(crate) fn with_steps(&self, name: &'a str, step: impl Fn(&Step) -> Option<Step>) -> Option<Side<'_>> {
+        let steps = self.steps.iter().map(step).collect::<Option<Vec<Step>>>()?;
+        Some(Side { name, prepare: Box::new(|| (self.prepare)()), steps, check: Box::new(|| (self.check)()) })
+    }
+
     fn once(&self, home: &Path, peak: Option<&Path>) -> Result<Duration, String> {
         (self.prepare)();
         self.steps.iter().map(|step| step.run(home, peak)).sum()
@@ -139,7 +146,12 @@ impl Taken {
 
 /// Runs the sides in turns, `rounds` times and once before to warm up. A side that fails
 /// has its message and does not run again.
-pub(crate) fn in_turns(sides: &[Side<'_>], rounds: usize, home: &Path) -> Vec<Result<Taken, String>> {
+pub(crate) fn in_turns<'a, S: Borrow<Side<'a>>>(
+    sides: &[S],
+    rounds: usize,
+    home: &Path,
+) -> Vec<Result<Taken, String>> {
+    let sides: Vec<&Side<'a>> = sides.iter().map(Borrow::borrow).collect();
     let mut times: Vec<Result<Vec<Duration>, String>> = sides.iter().map(|_| Ok(Vec::new())).collect();
     for round in 0..=rounds {
         for (side, times) in sides.iter().zip(&mut times) {

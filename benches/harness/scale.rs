@@ -8,7 +8,8 @@ use crate::world::{Road, World, count};
 
 /// Milliseconds of each command with 1, 10 … 10,000 skills.
 pub(crate) fn run(world: &World, options: &Options) {
-    let about = circumstances(&world.file_system());
+    let place = world.file_system();
+    let about = circumstances(&place);
     let heading = [
         "skills",
         "clone + cp",
@@ -21,7 +22,8 @@ pub(crate) fn run(world: &World, options: &Options) {
         "search",
         "MiB install",
     ];
-    let mut table = Table::new("scale", &about, &heading);
+    let name = if place == "tmpfs" { "scale" } else { "scale-disk" };
+    let mut table = Table::new(name, &about, &heading);
     for n in [1, 10, 100, 1_000, 10_000] {
         if !options.wants(&count(n)) {
             continue;
@@ -60,13 +62,15 @@ pub(crate) fn run(world: &World, options: &Options) {
             let side = [Side::plain("ours", vec![world.ours("read", &["skill", verb])])];
             cells.push(ms(&in_turns(&side, rounds.max(5), &world.home())[0]));
         }
-        cells.push(match searched(world, n) {
+        cells.push(match searched(world, n, "entry-7") {
             Ok(side) => ms(&in_turns(&[side], rounds.max(5), &world.home())[0]),
             Err(_) => "not yet".to_owned(),
         });
         cells.push(taken[1].as_ref().map_or("–".to_owned(), |t| format!("{:.0}", t.peak as f64 / 1024.0)));
         table.row(&cells);
     }
+    let goals = ["goal", "–", "–", "0.3", "–", "40", "–", "60", "30", "160"];
+    table.row(&goals.map(str::to_owned));
     if options.writes() {
         table.write();
     }

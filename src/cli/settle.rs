@@ -25,15 +25,15 @@ impl Context<'_> {
                     self.ui.note(&format!(
                         "the machine stopped before the disk had {}; put back: {}",
                         count_noun(settled.restored.len(), "skill"),
-                        named(settled.restored.iter())
+                        list_names(settled.restored.iter())
                     ));
                 }
                 if let Some((names, why)) = settled.turned_back {
-                    let names = named(names.iter());
+                    let names = list_names(names.iter());
                     self.ui.warn(&format!(
                         "the machine stopped before the disk had all of the last change, and what is missing cannot be \
                          had now ({}); as before that change again: {names}",
-                        spoken(why)
+                        say_causes(why)
                     ));
                     self.ui.note("run the command that was lost once more");
                 }
@@ -41,7 +41,7 @@ impl Context<'_> {
             Err(error) => {
                 self.ui.warn(&format!(
                     "the machine stopped before the disk had everything, and it cannot be put back: {}",
-                    spoken(error)
+                    say_causes(error)
                 ));
                 self.ui.note("`ba-agent skill verify` says what is damaged; the next command tries again");
             }
@@ -59,9 +59,9 @@ impl Context<'_> {
         let world = self.world(place);
         let ground =
             Ground { store: &place.store, places: &place.places, world: &world, was_interrupted: false };
-        let damaged = settle::damaged(&unsettled, &registry, &ground).unwrap_or_default();
+        let damaged = settle::find_damaged(&unsettled, &registry, &ground).unwrap_or_default();
         if !damaged.is_empty() {
-            let names = named(damaged.iter().map(|one| one.name));
+            let names = list_names(damaged.iter().map(|one| one.name));
             self.ui.warn(&format!(
                 "the machine stopped before the disk had all of {names}; `--frozen` repairs nothing"
             ));
@@ -70,7 +70,7 @@ impl Context<'_> {
     }
 }
 
-fn named<'a>(names: impl ExactSizeIterator<Item = &'a SkillName>) -> String {
+fn list_names<'a>(names: impl ExactSizeIterator<Item = &'a SkillName>) -> String {
     let more = names.len().saturating_sub(NAMED);
     let mut told: Vec<String> = names.take(NAMED).map(|name| format!("`{name}`")).collect();
     if more > 0 {
@@ -79,6 +79,6 @@ fn named<'a>(names: impl ExactSizeIterator<Item = &'a SkillName>) -> String {
     told.join(", ")
 }
 
-fn spoken(error: Error) -> String {
+fn say_causes(error: Error) -> String {
     std::iter::once(error.message).chain(error.causes).collect::<Vec<_>>().join(": ")
 }

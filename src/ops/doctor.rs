@@ -24,6 +24,7 @@ use crate::skill::SkillName;
 use crate::store::{Recovery, Store, Transaction};
 use crate::text::count_noun;
 
+use super::settle;
 use super::verify::{self, Ground, Relink, Verified};
 pub(crate) use findings::{Examination, Finding};
 
@@ -53,6 +54,7 @@ pub(crate) fn examine(patient: &Patient<'_>) -> Examination {
         Ok(registry) => {
             // In the middle of a change everything looks like drift.
             if is_at_rest {
+                report_lost_writes(patient, &registry, &mut seen);
                 skills(patient, &registry, &mut seen);
                 find_untracked(patient, &registry, &mut seen);
             }
@@ -68,6 +70,31 @@ pub(crate) fn examine(patient: &Patient<'_>) -> Examination {
     surroundings::abandoned(patient, &mut seen);
     surroundings::versions(&mut seen);
     seen
+}
+
+/// Skills of which the disk did not get everything before the machine stopped.
+fn report_lost_writes(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
+    let unsettled = patient.store.unsettled();
+    if unsettled.is_empty() {
+        return;
+    }
+    let ground = settle::Ground {
+        store: patient.store,
+        places: patient.places,
+        world: patient.world,
+        was_interrupted: false,
+    };
+    let damaged = settle::find_damaged(&unsettled, registry, &ground).unwrap_or_default();
+    if !damaged.is_empty() {
+        let count = count_noun(damaged.len(), "skill");
+        seen.add(
+            Finding::wrong("power", format!("the machine stopped before the disk had all of {count}"))
+                .details(damaged.iter().map(|one| one.name.to_string()).collect())
+                .hint(
+                    "any command that changes or lists skills, such as `ba-agent skill list`, puts them back",
+                ),
+        );
+    }
 }
 
 /// Drift of every installed skill, a finding for each skill and one for each missing link.

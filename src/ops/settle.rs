@@ -25,7 +25,7 @@ use super::rollback;
 
 /// What was found after a restart.
 #[derive(Debug, Default)]
-pub(crate) struct Settled {
+pub(crate) struct SettleReport {
     /// Skills that were put back.
     pub(crate) restored: Vec<SkillName>,
     /// Skills that are as they were before the change that wrote them, and why they could not be
@@ -62,19 +62,19 @@ pub(crate) fn settle(
     unsettled: &[Unsettled],
     ground: &Ground<'_>,
     waiting: &dyn Fn(&str),
-) -> Result<Settled> {
-    let mut settled = Settled::default();
+) -> Result<SettleReport> {
+    let mut settled = SettleReport::default();
     let caches = ground.world.cache.iter().cloned().chain([ground.store.history().trees()]);
     let supply = Supply::new(ground.world, caches.collect());
     for _ in 0..TRIES {
         let lost = supply.lost();
         let registry = ground.store.read()?;
-        let damaged = damaged(unsettled, &registry, ground)?;
+        let damaged = find_damaged(unsettled, &registry, ground)?;
         if damaged.is_empty() {
             ground.store.settle()?;
             return Ok(settled);
         }
-        let why = match restore(&damaged, &registry, &supply, ground, waiting) {
+        let why = match restore_damaged(&damaged, &registry, &supply, ground, waiting) {
             Ok(Some(restored)) => {
                 settled.restored.extend(restored);
                 continue;
@@ -98,7 +98,7 @@ pub(crate) fn settle(
 ///
 /// # Errors
 /// `Failed` for what cannot be read.
-pub(crate) fn damaged<'r>(
+pub(crate) fn find_damaged<'r>(
     unsettled: &[Unsettled],
     registry: &'r Registry,
     ground: &Ground<'_>,
@@ -109,7 +109,7 @@ pub(crate) fn damaged<'r>(
         .collect();
     let looked = parallel::run_jobs(parallel::count_cores(), &wanted, |(name, one)| {
         match registry.skills.get(*name) {
-            Some(entry) if entry.mode != InstallMode::Live => look(name, entry, one, ground),
+            Some(entry) if entry.mode != InstallMode::Live => inspect_skill(name, entry, one, ground),
             _ => Ok(None),
         }
     })?;
@@ -121,7 +121,12 @@ pub(crate) fn damaged<'r>(
 }
 
 /// Whether a skill is damaged; if it is, whether it was edited too.
-fn look(name: &SkillName, entry: &LockEntry, one: &Unsettled, ground: &Ground<'_>) -> Result<Option<bool>> {
+fn inspect_skill(
+    name: &SkillName,
+    entry: &LockEntry,
+    one: &Unsettled,
+    ground: &Ground<'_>,
+) -> Result<Option<bool>> {
     let (mut is_damaged, mut is_edited) = (false, false);
     for (n, root) in ground.places.roots_of(entry)?.iter().enumerate() {
         let folder = root.join(name.as_str());
@@ -150,13 +155,13 @@ fn is_ours(folder: &Path, drift: &Drift, one: &Unsettled) -> bool {
             let above = at.ancestors().skip(1).take_while(|above| above.starts_with(folder));
             above.into_iter().find_map(|above| std::fs::symlink_metadata(above).ok()?.modified().ok())
         }
-        DriftKind::Changed | DriftKind::LineEnds | DriftKind::Mode => changed(&at),
+        DriftKind::Changed | DriftKind::LineEnds | DriftKind::Mode => change_time(&at),
     };
     changed.is_some_and(|changed| one.is_of_us(changed))
 }
 
 /// When a file, or anything about it, was last changed.
-fn changed(file: &Path) -> Option<SystemTime> {
+fn change_time(file: &Path) -> Option<SystemTime> {
     let meta = std::fs::symlink_metadata(file).ok()?;
     #[cfg(unix)]
     {
@@ -171,7 +176,7 @@ fn changed(file: &Path) -> Option<SystemTime> {
 
 /// Puts everything damaged back, out of the caches or its source; `None` where another command
 /// changed something between. Nobody waits for a host while the lock is held.
-fn restore(
+fn restore_damaged(
     damaged: &[Damaged<'_>],
     registry: &Registry,
     supply: &Supply<'_>,
@@ -195,7 +200,7 @@ fn restore(
         })
     };
     let plan = Plan { steps: damaged.iter().map(step).collect::<Result<_>>()? };
-    run(plan, transaction, ground)?;
+    apply_plan(plan, transaction, ground)?;
     Ok(Some(damaged.iter().map(|one| one.name.clone()).collect()))
 }
 
@@ -228,11 +233,11 @@ fn turn_back(
         let is_damage = |one: &Damaged<'_>| *one.name == step.name && !one.is_edited;
         step.gives_up_edits &= !damaged.iter().any(is_damage);
     }
-    run(plan, transaction, ground)?;
+    apply_plan(plan, transaction, ground)?;
     Ok(Some(state.into_keys().collect()))
 }
 
-fn run(plan: Plan, transaction: Transaction, ground: &Ground<'_>) -> Result<()> {
+fn apply_plan(plan: Plan, transaction: Transaction, ground: &Ground<'_>) -> Result<()> {
     let Some(cache) = &ground.world.cache else { return Err(error!(Failed, "there is no cache")) };
     let means = Means {
         places: ground.places,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::journal::Phase;
+use super::journal::{Phase, Swap};
 use super::*;
 use crate::agents::InstallTarget;
 use crate::digest::sha256_hex;
@@ -195,6 +195,62 @@ fn a_dead_command_is_repaired_whatever_it_had_done() {
         assert_eq!(place.picture(), before, "{renames} renames");
         assert_eq!(place.store.recover(), Recovery::Clean);
     }
+}
+
+/// The registry is on the disk, and of the renames before it some are not.
+#[test]
+fn after_a_power_cut_the_swaps_that_the_disk_did_not_get_are_made_again() {
+    for renames in 0..=3 {
+        let place = Place::new();
+        place.change("one").unwrap();
+        std::fs::create_dir_all(place.root().join("old")).unwrap();
+        let mut tx = place.store.begin(&|_| ()).unwrap();
+        let root = place.root();
+        let at = tx.reserve(&root).unwrap();
+        std::fs::create_dir(&at).unwrap();
+        std::fs::write(at.join("SKILL.md"), "two").unwrap();
+        let number = at.file_name().unwrap().to_str().unwrap().parse().unwrap();
+        let name = |text: &str| text.parse().unwrap();
+        tx.journal.swaps.push(Swap { root: 0, name: name("a"), staged: Some(number), had: Some(90) });
+        tx.journal.swaps.push(Swap { root: 0, name: name("old"), staged: None, had: Some(91) });
+        tx.journal.phase = Phase::Swapping;
+        tx.journal.boot = Some("before".into());
+        tx.journal.registry_before = Some("x".into());
+        tx.journal.registry_after = sha256_hex(&std::fs::read(place.store.registry_file()).unwrap());
+        tx.journal.write(&place.store.workspace.journal_file()).unwrap();
+        let staging = at.parent().unwrap();
+        let steps = [
+            (root.join("a"), staging.join("90")),
+            (at.clone(), root.join("a")),
+            (root.join("old"), staging.join("91")),
+        ];
+        steps.iter().take(renames).for_each(|(from, to)| std::fs::rename(from, to).unwrap());
+        tx.lock.take().unwrap().release();
+        std::mem::forget(tx);
+        assert_eq!(place.store.recover(), Recovery::Finished, "{renames}");
+        let seen = place.picture();
+        assert_eq!(seen[".claude/skills/a/SKILL.md"], "two", "{renames}");
+        assert!(!seen.contains_key(".claude/skills/old"), "{renames}");
+        assert!(!seen.keys().any(|path| path.contains(STAGING_PREFIX)), "{seen:?}");
+    }
+}
+
+/// It is flushed before anything that it speaks of is made.
+#[test]
+fn the_beginning_of_a_journal_speaks_of_nothing() {
+    let place = Place::new();
+    place.change("one").unwrap();
+    let before = place.picture();
+    let whole = Journal { staging: format!("{STAGING_PREFIX}0-1"), ..Journal::default() }.to_bytes();
+    for end in 0..whole.len() {
+        for zeros in [0, whole.len() - end, 4096] {
+            let bytes = [&whole[..end], &vec![0; zeros]].concat();
+            std::fs::write(place.store.workspace.journal_file(), bytes).unwrap();
+            assert_eq!(place.store.recover(), Recovery::Undone, "{end} and {zeros} zeros");
+            assert_eq!(place.store.recover(), Recovery::Clean);
+        }
+    }
+    assert_eq!(place.picture(), before);
 }
 
 #[test]

@@ -362,7 +362,7 @@ impl Transaction {
             return None;
         }
         let new = Unsettled::new(boot, self.journal.history, written);
-        Some(unsettled::to_text(&unsettled::join(self.store.all_unsettled(|_| true), new, registry)))
+        Some(unsettled::to_text(&unsettled::join_records(self.store.all_unsettled(|_| true), new, registry)))
     }
 
     /// Takes away what [`Transaction::prepare`] has written beside other files.

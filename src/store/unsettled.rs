@@ -56,7 +56,7 @@ impl Unsettled {
 
 /// What was unsettled before a change, and what that change writes: the skills that it writes or
 /// takes away are no longer those that were written before.
-pub(super) fn join(before: Vec<Unsettled>, new: Unsettled, registry: &Registry) -> Vec<Unsettled> {
+pub(super) fn join_records(before: Vec<Unsettled>, new: Unsettled, registry: &Registry) -> Vec<Unsettled> {
     let written = new.skills.clone().unwrap_or_default();
     let mut all: Vec<Unsettled> = before;
     for one in &mut all {
@@ -89,7 +89,7 @@ pub(super) fn to_text(all: &[Unsettled]) -> String {
 
 /// Reads a record. One that is not whole says nothing of what it is about: then it is all that
 /// was installed until `at`, when it was written.
-pub(super) fn parse(bytes: &[u8], at: SystemTime) -> Vec<Unsettled> {
+pub(super) fn parse_record(bytes: &[u8], at: SystemTime) -> Vec<Unsettled> {
     parse_whole(bytes).unwrap_or_else(|| {
         let at = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
@@ -149,10 +149,10 @@ mod tests {
     #[test]
     fn a_record_says_of_each_skill_who_wrote_it_last() {
         let first = Unsettled::new("boot-1", Some(7), names("a b c"));
-        let all = join(Vec::new(), first, &registry("a b c"));
-        let all = join(all, Unsettled::new("boot-2", None, names("b")), &registry("a b"));
+        let all = join_records(Vec::new(), first, &registry("a b c"));
+        let all = join_records(all, Unsettled::new("boot-2", None, names("b")), &registry("a b"));
         let text = to_text(&all);
-        let read = parse(text.as_bytes(), UNIX_EPOCH);
+        let read = parse_record(text.as_bytes(), UNIX_EPOCH);
         assert_eq!(read, all);
         let said: Vec<_> =
             read.iter().map(|one| (one.boot.as_str(), one.change, one.skills.clone())).collect();
@@ -170,10 +170,10 @@ mod tests {
         for end in 0..text.len() {
             let cut = &text.as_bytes()[..end];
             for bytes in [cut.to_vec(), [cut, &vec![0; text.len() - end]].concat()] {
-                let read = parse(&bytes, UNIX_EPOCH);
+                let read = parse_record(&bytes, UNIX_EPOCH);
                 assert_eq!(read[0].installed(&registry("a b x")).len(), 3, "{end}");
                 assert!(has_others(&bytes, "boot-1"), "{end}");
-                assert_eq!(parse(to_text(&read).as_bytes(), UNIX_EPOCH), read);
+                assert_eq!(parse_record(to_text(&read).as_bytes(), UNIX_EPOCH), read);
             }
         }
     }
