@@ -20,6 +20,12 @@ impl Step {
         Self { program: found(program.into()), words, cwd: cwd.to_owned(), variables: Vec::new() }
     }
 
+    /// The same, done by another program.
+    pub(crate) fn by(mut self, program: &Path) -> Self {
+        program.clone_into(&mut self.program);
+        self
+    }
+
     pub(crate) fn words(mut self, more: impl IntoIterator<Item = String>) -> Self {
         self.words.extend(more);
         self

@@ -8,7 +8,8 @@ cargo bench [--features bench] -- [OPTIONS]
   --repo PATH   also measure on this git repository (or BA_AGENT_BENCH_REPO)
   --only TEXT   only rows whose name holds TEXT; the README is not rewritten
   --rounds N    rounds of each row, instead of what suits its length
-  --dir DIR     work below DIR instead of a tmpfs, for instance to count syncfs on a disk
+  --dir DIR     work below DIR instead of a tmpfs; on a disk the table of the disk is rewritten
+  --before EXE  another build of ba-agent, measured in the same turns as this one
   --scale       the scaling table instead of the rows
   --pure        only the pure parts (needs --features bench)
   --no-write    leave the README as it is";
@@ -20,6 +21,7 @@ pub(crate) struct Options {
     pub(crate) only: Option<String>,
     pub(crate) rounds: Option<usize>,
     pub(crate) dir: Option<PathBuf>,
+    pub(crate) before: Option<PathBuf>,
     pub(crate) scale: bool,
     pure: bool,
     no_write: bool,
@@ -41,6 +43,7 @@ impl Options {
                 "--repo" => options.repos.push(value()?.into()),
                 "--only" => options.only = Some(value()?),
                 "--rounds" => options.rounds = Some(value()?.parse().map_err(|e| format!("--rounds: {e}"))?),
+                "--before" => options.before = Some(value()?.into()),
                 "--dir" => options.dir = Some(value()?.into()),
                 "--scale" => options.scale = true,
                 "--pure" => options.pure = true,

@@ -83,9 +83,15 @@ const RATIO: usize = 4;
 
 /// Measures all rows that are wanted, prints them, and rewrites the README's table.
 pub(crate) fn run(world: &World, options: &Options) {
-    let about = circumstances(&world.file_system());
+    let place = world.file_system();
+    let mut about = circumstances(&place);
+    if options.before.is_some() {
+        about.push_str("; \"before\" is another build in the same turns");
+    }
+    // What a disk shows is another matter: it has a table of its own.
+    let name = if place == "tmpfs" { "rows" } else { "disk" };
     let mut rows =
-        Rows { world, options, table: Table::new("rows", &about, HEADING), repos: RefCell::default() };
+        Rows { world, options, table: Table::new(name, &about, HEADING), repos: RefCell::default() };
     rows.start_up();
     for n in [66, 2_417] {
         rows.installs(n);
@@ -123,9 +129,11 @@ impl Rows<'_> {
     /// Measures floor, ours and peers in turns and adds the row.
     fn measure(&mut self, label: &str, server: &str, goal: Goal, rounds: usize, sides: &[Side<'_>]) {
         let rounds = self.options.rounds.unwrap_or(rounds);
-        let mut taken = in_turns(sides, rounds, &self.world.home()).into_iter();
+        let other = sides.get(1).and_then(|ours| ours.with_steps("before", |step| self.world.before(step)));
+        let sides: Vec<&Side<'_>> = sides.iter().chain(&other).collect();
+        let mut taken = in_turns(&sides, rounds, &self.world.home()).into_iter();
         let (floor, ours) = (taken.next().unwrap(), taken.next().unwrap());
-        let other = other.and_then(|_| taken.next_back());
+        let other = other.as_ref().and_then(|_| taken.next_back());
         let (Ok(floor), Ok(ours)) = (&floor, &ours) else {
             for message in [floor.err(), ours.err()].into_iter().flatten() {
                 eprintln!("{message}");

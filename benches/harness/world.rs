@@ -18,6 +18,8 @@ pub(crate) struct World {
     live: Option<Server>,
     /// The server that repeats what `live` said.
     replay: Option<Replay>,
+    /// Another build that is measured beside this one.
+    before: Option<PathBuf>,
 }
 
 /// A repository to install from.
@@ -58,7 +60,8 @@ impl World {
         }
         let live = Server::start(&dir.path().join("git"));
         let replay = live.as_ref().map(|live| Replay::start(&live.url()));
-        Self { dir, live, replay }
+        let before = options.before.as_ref().map(|path| path.canonicalize().unwrap());
+        Self { dir, live, replay, before }
     }
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {
@@ -152,6 +155,11 @@ impl World {
             .with("BA_AGENT_CACHE_DIR", root.join("cache"))
             .with("BA_AGENT_CONFIG_DIR", root.join("config"))
             .with("BA_AGENT_DATA_DIR", root.join("data"))
+    }
+
+    /// The same step with the other build, where there is one.
+    pub(crate) fn before(&self, step: &Step) -> Option<Step> {
+        self.before.as_ref().map(|program| step.clone().by(program))
     }
 
     /// Runs our program where it must succeed: to make a state that a row begins with.
