@@ -28,7 +28,7 @@ pub(crate) use catalog::{CachedCatalog, Rows};
 const MAGIC: &str = "ba-agent tree 1";
 /// What is kept beside the trees, each kind in a folder of its own; evicted like trees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Section {
+pub(crate) enum CacheSection {
     /// A commit of a repository and what is known of its skills.
     Commits,
     /// The refs of a repository as they were last.
@@ -39,7 +39,7 @@ pub(crate) enum Section {
     Indexes,
 }
 
-impl Section {
+impl CacheSection {
     const ALL: [Self; 4] = [Self::Commits, Self::Refs, Self::Catalogs, Self::Indexes];
 
     fn folder(self) -> &'static str {
@@ -66,7 +66,7 @@ pub(crate) struct Cache {
 
 /// What a cache holds: skill trees, and bytes with everything beside them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub(crate) struct Size {
+pub(crate) struct CacheSize {
     pub(crate) trees: usize,
     pub(crate) bytes: u64,
 }
@@ -93,12 +93,12 @@ impl Cache {
     }
 
     /// True unless the settings say that nothing is kept.
-    pub(crate) fn keeps(&self) -> bool {
+    pub(crate) fn is_enabled(&self) -> bool {
         self.limit > 0
     }
 
     /// The file for what belongs to `key`.
-    pub(crate) fn beside(&self, section: Section, key: &str) -> PathBuf {
+    pub(crate) fn entry_file(&self, section: CacheSection, key: &str) -> PathBuf {
         let hex = sha256_hex(key.as_bytes());
         let (first, rest) = hex.split_at(2);
         self.folder.join(section.folder()).join(first).join(rest)
@@ -115,7 +115,7 @@ impl Cache {
     }
 
     fn bundles(&self) -> &[Bundle] {
-        self.bundles.get_or_init(|| bundle::all(&self.trees))
+        self.bundles.get_or_init(|| bundle::open_bundles(&self.trees))
     }
 
     /// The tree of this digest, every byte verified; `None` when it is not there or broken.
@@ -145,7 +145,7 @@ impl Cache {
     }
 
     /// Takes the trees of one command, about so many.
-    pub(crate) fn batch(&self, trees: usize) -> Batch<'_> {
+    pub(crate) fn begin_batch(&self, trees: usize) -> Batch<'_> {
         Batch::new(self, trees)
     }
 
@@ -171,7 +171,7 @@ impl Cache {
     /// # Errors
     /// Those of the disk.
     pub(crate) fn write(&self, file: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
-        if !self.keeps() {
+        if !self.is_enabled() {
             return Ok(());
         }
         let folder = file.parent().unwrap_or(&self.folder);
@@ -188,20 +188,20 @@ impl Cache {
     /// Removes files, those unused longest first and bundled trees together, until at most
     /// `limit` bytes are left; says what went. What killed commands left goes first. A file
     /// that another process is reading is not lost to it: it has it open, or fetches it again.
-    pub(crate) fn prune(&self, limit: u64) -> Size {
+    pub(crate) fn prune(&self, limit: u64) -> CacheSize {
         self.make_room(limit, ABANDONED)
     }
 
     /// Removes everything.
-    pub(crate) fn clear(&self) -> Size {
+    pub(crate) fn clear(&self) -> CacheSize {
         let gone = self.make_room(0, FORSAKEN);
         // A format of old.
         let _ = std::fs::remove_dir_all(self.folder.join("marketplaces"));
         gone
     }
 
-    fn make_room(&self, limit: u64, abandoned: Duration) -> Size {
-        let mut gone = Size::default();
+    fn make_room(&self, limit: u64, abandoned: Duration) -> CacheSize {
+        let mut gone = CacheSize::default();
         let mut left = Vec::new();
         for one in self.list() {
             let is_left_over = one.is_unfinished && older_than(one.used, abandoned);
@@ -232,8 +232,8 @@ impl Cache {
     /// Removes the trees that `keep` does not want; of a bundle all or none.
     pub(crate) fn retain(&self, keep: impl Fn(&Digest) -> bool) {
         for Held { path, .. } in self.list().into_iter().filter(|one| one.path.starts_with(&self.trees)) {
-            if bundle::is_one(&path) {
-                if !bundle::any(&path, &keep) {
+            if bundle::is_bundle(&path) {
+                if !bundle::holds_any(&path, &keep) {
                     let _ = std::fs::remove_file(path);
                 }
                 continue;
@@ -252,20 +252,20 @@ impl Cache {
         std::fs::read_dir(&self.trees).map_or(true, |mut entries| entries.next().is_none())
     }
 
-    pub(crate) fn size(&self) -> Size {
+    pub(crate) fn size(&self) -> CacheSize {
         let all = self.list();
         let trees = all.iter().filter(|one| !one.is_unfinished).map(|one| self.count(&one.path)).sum();
-        Size { trees, bytes: all.iter().map(|one| one.bytes).sum() }
+        CacheSize { trees, bytes: all.iter().map(|one| one.bytes).sum() }
     }
 
     /// How many trees a file holds.
     fn count(&self, path: &Path) -> usize {
-        if path.starts_with(&self.trees) { bundle::count(path) } else { 0 }
+        if path.starts_with(&self.trees) { bundle::count_packages(path) } else { 0 }
     }
 
     /// Everything that it holds, also what is being written and what killed commands left.
     fn list(&self) -> Vec<Held> {
-        let sections = Section::ALL.iter().map(|section| self.folder.join(section.folder()));
+        let sections = CacheSection::ALL.iter().map(|section| self.folder.join(section.folder()));
         let folders = std::iter::once(self.trees.clone()).chain(sections);
         let walk = folders.flat_map(|folder| walkdir::WalkDir::new(folder).min_depth(2).max_depth(2));
         let file = |entry: walkdir::DirEntry| {
@@ -347,12 +347,12 @@ fn head(files: &Files, bytes: &[Vec<u8>]) -> Vec<u8> {
 
 /// The tree in these bytes, if it is the one of this digest.
 fn verified(bytes: Vec<u8>, digest: &Digest) -> Option<Package> {
-    let (tree, files) = unpack(bytes)?;
+    let (tree, files) = unpack_package(bytes)?;
     (digest::digest_of_files(&files) == *digest).then_some(tree)
 }
 
 /// The tree and its record, when each file hashes to what its line says.
-pub(crate) fn unpack(bytes: Vec<u8>) -> Option<(Package, Files)> {
+pub(crate) fn unpack_package(bytes: Vec<u8>) -> Option<(Package, Files)> {
     let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.lines();
@@ -446,8 +446,8 @@ mod tests {
             let lines: String = texts.iter().map(|text| line(text)).collect();
             format!("{MAGIC}\n{lines}\n{}", texts.concat()).into_bytes()
         };
-        assert!(unpack(file(["evil", "sound"])).is_none());
-        assert!(unpack(file(["same", "same"])).is_none());
+        assert!(unpack_package(file(["evil", "sound"])).is_none());
+        assert!(unpack_package(file(["same", "same"])).is_none());
     }
 
     #[test]

@@ -392,7 +392,7 @@ impl Place {
         // A target that cannot be understood is told of where it is used.
         let named = self.settings.agents.iter().cloned().chain(recorded);
         targets.extend(named.filter_map(|text| InstallTarget::parse(&text).ok()));
-        let mut own = self.places.taken(&targets);
+        let mut own = self.places.owned_paths(&targets);
         own.extend([self.store.registry_file().to_path_buf(), self.marketplaces_file()]);
         own.extend([self.store.workspace().folder().to_path_buf(), self.scope.own_folder()]);
         own
@@ -403,7 +403,7 @@ impl Place {
     /// # Errors
     /// Those of [`Marketplaces::read`], and `Usage` where the file leads out of the project.
     pub(crate) fn marketplaces(&self, env: &Env) -> Result<Marketplaces> {
-        self.places.confine("list of marketplaces", &self.marketplaces_file())?;
+        self.places.check_inside("list of marketplaces", &self.marketplaces_file())?;
         let user = env.config_dir().ok().map(|config| config.join("skills_marketplaces.json"));
         let mut all = Marketplaces::read(&self.marketplaces_file(), user.as_deref())?;
         // What the user registered is on the user's hosts, whatever hosts the project names.

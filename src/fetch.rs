@@ -23,8 +23,8 @@ pub(crate) mod testing;
 #[path = "../tests/support/server.rs"]
 pub(crate) mod testserver;
 
-pub(crate) use git::{Extent, Known, canonical_url};
-pub(crate) use open::{OpenOptions, local_folder, open, origin_key};
+pub(crate) use git::{CachedSkill, Extent, canonical_url};
+pub(crate) use open::{OpenOptions, local_folder, open_source, origin_key};
 pub(crate) use package::{FetchedPackage, PackageSource};
 pub(crate) use progress::Progress;
 

@@ -130,7 +130,7 @@ pub fn git_parameters(data: &[u8]) {
 /// each file with its bytes.
 pub fn cache(data: &[u8]) {
     for bytes in [Some(data.to_vec()), with_hashes(data)].into_iter().flatten() {
-        let Some((tree, files)) = cache::unpack(bytes) else { continue };
+        let Some((tree, files)) = cache::unpack_package(bytes) else { continue };
         let entries = tree.listing.entries();
         assert_eq!(entries.len(), files.len(), "what is digested is what is there");
         for entry in entries {

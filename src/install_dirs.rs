@@ -27,13 +27,13 @@ pub(crate) struct InstallDirs {
     real_base: PathBuf,
     /// Folders outside of a project that its links may lead to.
     allowed: Vec<PathBuf>,
-    known: Mutex<Known>,
+    known: Mutex<RealPaths>,
 }
 
 /// What was asked already. A command on thousands of skills asks thousands of times, and must
 /// get one answer before and after it makes the folders.
 #[derive(Debug, Default)]
-struct Known {
+struct RealPaths {
     /// Folders and what they are without links.
     real: BTreeMap<PathBuf, PathBuf>,
     /// The target that first had its skills in a real folder.
@@ -89,7 +89,7 @@ impl InstallDirs {
 
     /// Every folder that these targets take, without links and as it is written: neither is
     /// part of a source that happens to lie around it.
-    pub(crate) fn taken(&self, targets: &[InstallTarget]) -> Vec<PathBuf> {
+    pub(crate) fn owned_paths(&self, targets: &[InstallTarget]) -> Vec<PathBuf> {
         let written = targets.iter().map(|target| self.root_as_written(target));
         let written = written.map(|root| self.real_base.join(root.strip_prefix(&self.base).unwrap_or(&root)));
         self.roots(targets).into_iter().chain(written).collect()
@@ -100,12 +100,12 @@ impl InstallDirs {
         let is_local = |source: &Source| matches!(source, Source::Local { .. } | Source::Archive { .. });
         is_local(one)
             && std::mem::discriminant(one) == std::mem::discriminant(other)
-            && self.here(one, "").is_some_and(|place| Some(place) == self.here(other, ""))
+            && self.local_path(one, "").is_some_and(|place| Some(place) == self.local_path(other, ""))
     }
 
     /// Where a source lies on this machine, without links; `None` for one that does not, or
     /// that is gone. `folder` is the skill's own in it.
-    pub(crate) fn here(&self, source: &Source, folder: &str) -> Option<PathBuf> {
+    pub(crate) fn local_path(&self, source: &Source, folder: &str) -> Option<PathBuf> {
         let path = match source {
             Source::Local { path } => path.as_str(),
             Source::Archive { location } if !location.contains("://") => location,
@@ -144,7 +144,7 @@ impl InstallDirs {
     ///
     /// # Errors
     /// `Usage` where a link leads out of the project.
-    pub(crate) fn confine(&self, what: &str, path: &Path) -> Result<PathBuf> {
+    pub(crate) fn check_inside(&self, what: &str, path: &Path) -> Result<PathBuf> {
         // A name that does not begin in the project is not the project's: the user chose it.
         let is_of_project = !self.is_user
             && path.starts_with(&self.base)
@@ -175,7 +175,7 @@ impl InstallDirs {
                 Err(error!(Usage, "the target `{}` leads out of the project", printable(path, false))
                     .hint("skills of a project stay in the project; for other folders add `--global`"))
             }
-            _ => self.confine("skills folder", &self.root_as_written(target)).map(drop),
+            _ => self.check_inside("skills folder", &self.root_as_written(target)).map(drop),
         }
     }
 

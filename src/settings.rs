@@ -199,7 +199,7 @@ impl TryFrom<serde_yaml::Value> for Size {
         if let Some(number) = value.as_u64() {
             return Ok(Self(number));
         }
-        bytes(value.as_str().unwrap_or_default()).map(Self)
+        parse_bytes(value.as_str().unwrap_or_default()).map(Self)
     }
 }
 
@@ -207,7 +207,7 @@ impl TryFrom<serde_yaml::Value> for Size {
 ///
 /// # Errors
 /// What is wrong with the text, in a sentence.
-pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let no_size = || format!("`{}` is not a valid size; write for example 1GiB", printable(text, false));
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));

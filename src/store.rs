@@ -133,7 +133,7 @@ impl Store {
     /// # Errors
     /// `Usage` where a project's link leads out of it.
     fn real_registry(&self) -> Result<PathBuf> {
-        self.places.confine("registry", &self.registry)
+        self.places.check_inside("registry", &self.registry)
     }
 
     /// The registry as it is now; an empty one where there is none.

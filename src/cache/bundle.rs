@@ -39,13 +39,13 @@ const FULL: u64 = 64 * 1024 * 1024;
 pub(crate) struct Batch<'c> {
     cache: &'c Cache,
     /// `None` where each tree gets a file of its own, and after a failure to write.
-    open: Mutex<Option<Open>>,
+    open: Mutex<Option<OpenBundle>>,
     /// Bytes of the bundles that were closed.
     closed: AtomicU64,
 }
 
 /// A bundle that is being written.
-struct Open {
+struct OpenBundle {
     file: NamedTempFile,
     at: u64,
     index: String,
@@ -56,7 +56,7 @@ impl<'c> Batch<'c> {
     pub(super) fn new(cache: &'c Cache, trees: usize) -> Self {
         // Each file that is flushed costs a wait for the disk.
         let many = if cache.is_durable { 2 } else { MANY };
-        let open = if trees >= many && cache.limit > 0 { Open::new(&cache.trees).ok() } else { None };
+        let open = if trees >= many && cache.limit > 0 { OpenBundle::new(&cache.trees).ok() } else { None };
         Self { cache, open: Mutex::new(open), closed: AtomicU64::new(0) }
     }
 
@@ -87,8 +87,8 @@ impl<'c> Batch<'c> {
     }
 
     /// Closes the bundle that is being written, and begins another one.
-    fn close(&self, open: &mut Option<Open>) {
-        let next = Open::new(&self.cache.trees).ok();
+    fn close(&self, open: &mut Option<OpenBundle>) {
+        let next = OpenBundle::new(&self.cache.trees).ok();
         if let Some(bundle) = std::mem::replace(open, next) {
             self.closed.fetch_add(bundle.close(self.cache).unwrap_or(0), Ordering::Relaxed);
         }
@@ -105,7 +105,7 @@ impl<'c> Batch<'c> {
     }
 }
 
-impl Open {
+impl OpenBundle {
     fn new(trees: &Path) -> Result<Self> {
         let folder = trees.join(FOLDER);
         fs::create_dir_all(&folder)?;
@@ -168,24 +168,24 @@ pub(super) struct Bundle {
 }
 
 /// All bundles below the folder of trees.
-pub(super) fn all(trees: &Path) -> Vec<Bundle> {
+pub(super) fn open_bundles(trees: &Path) -> Vec<Bundle> {
     let Ok(entries) = std::fs::read_dir(trees.join(FOLDER)) else { return Vec::new() };
     entries.flatten().filter_map(|entry| Bundle::open(entry.path())).collect()
 }
 
 /// True for the path of a bundle.
-pub(super) fn is_one(path: &Path) -> bool {
+pub(super) fn is_bundle(path: &Path) -> bool {
     path.parent().and_then(Path::file_name).is_some_and(|name| name == FOLDER)
 }
 
 /// True when `wanted` is true of one of its trees.
-pub(super) fn any(path: &Path, wanted: impl Fn(&Digest) -> bool) -> bool {
+pub(super) fn holds_any(path: &Path, wanted: impl Fn(&Digest) -> bool) -> bool {
     Bundle::open(path.to_owned()).is_some_and(|bundle| bundle.index.keys().any(wanted))
 }
 
 /// How many trees the file at `path` of a cache holds: one, unless it is a bundle.
-pub(super) fn count(path: &Path) -> usize {
-    if is_one(path) { Bundle::open(path.to_owned()).map_or(0, |bundle| bundle.index.len()) } else { 1 }
+pub(super) fn count_packages(path: &Path) -> usize {
+    if is_bundle(path) { Bundle::open(path.to_owned()).map_or(0, |bundle| bundle.index.len()) } else { 1 }
 }
 
 impl Bundle {
@@ -248,7 +248,7 @@ mod tests {
     fn filled(folder: &Path) -> Vec<(Digest, Files, Vec<Vec<u8>>)> {
         let samples: Vec<_> = (0..20).map(|n| sample(&format!("text {n}"))).collect();
         let cache = Cache::new(folder, 1 << 20);
-        let batch = cache.batch(samples.len());
+        let batch = cache.begin_batch(samples.len());
         std::thread::scope(|scope| {
             for part in samples.chunks(5) {
                 let batch = &batch;
@@ -278,7 +278,7 @@ mod tests {
         }
         assert!(cache.get(&sample("another").0).is_none());
         // What is there is not kept a second time.
-        let batch = cache.batch(20);
+        let batch = cache.begin_batch(20);
         samples.iter().for_each(|(digest, files, bytes)| batch.put(digest, files, bytes));
         batch.keep();
         assert_eq!(files(dir.path()).len(), 1);
@@ -296,7 +296,7 @@ mod tests {
         let samples: Vec<_> = (0..400).map(|n| sample(&format!("text {n} ").repeat(100))).collect();
         let cache = Cache::new(dir.path(), limit);
         for round in samples.chunks(200) {
-            let batch = cache.batch(round.len());
+            let batch = cache.begin_batch(round.len());
             round.iter().for_each(|(digest, files, bytes)| batch.put(digest, files, bytes));
             batch.keep();
             let held = Cache::new(dir.path(), limit).size();
@@ -311,7 +311,7 @@ mod tests {
     fn a_few_trees_have_files_of_their_own() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::new(dir.path(), 1 << 20);
-        let batch = cache.batch(2);
+        let batch = cache.begin_batch(2);
         let (digest, files, bytes) = sample("text");
         batch.put(&digest, &files, &bytes);
         batch.keep();

@@ -8,7 +8,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Cache, Section, touch};
+use super::{Cache, CacheSection, touch};
 use crate::digest::{encode_hex, sha256_hex};
 
 /// The first word of every file; another one is another format, and not read.
@@ -49,7 +49,7 @@ impl Rows {
 impl Cache {
     /// The search documents of the catalogue that is kept under `key`, unread.
     pub(crate) fn rows(&self, key: &str) -> Option<Rows> {
-        let path = self.beside(Section::Catalogs, key);
+        let path = self.entry_file(CacheSection::Catalogs, key);
         let file = File::open(&path).ok()?;
         let mut head = Vec::new();
         (&file).take(LONGEST_LINE as u64 * 2).read_to_end(&mut head).ok()?;
@@ -64,17 +64,17 @@ impl Cache {
 
     /// The index that is kept under `key`, as it was written or not.
     pub(crate) fn index(&self, key: &str) -> Option<Vec<u8>> {
-        self.read(&self.beside(Section::Indexes, key))
+        self.read(&self.entry_file(CacheSection::Indexes, key))
     }
 
     /// Keeps an index. A cache that cannot be written keeps nothing, which is no failure.
     pub(crate) fn put_index(&self, key: &str, index: &[u8]) {
-        let _ = self.write(&self.beside(Section::Indexes, key), &[index]);
+        let _ = self.write(&self.entry_file(CacheSection::Indexes, key), &[index]);
     }
 
     /// The catalogue that is kept under `key`; `None` when it is not there or broken.
     pub(crate) fn catalog(&self, key: &str) -> Option<CachedCatalog> {
-        let file = self.beside(Section::Catalogs, key);
+        let file = self.entry_file(CacheSection::Catalogs, key);
         let catalog = parse(&self.read(&file)?);
         if catalog.is_none() {
             let _ = std::fs::remove_file(&file);
@@ -91,7 +91,10 @@ impl Cache {
         body.iter().for_each(|part| hash.update(part));
         let head = format!("{MAGIC} {}\n", encode_hex(&hash.finalize()));
         let [length, text, documents] = body;
-        let _ = self.write(&self.beside(Section::Catalogs, key), &[head.as_bytes(), length, text, documents]);
+        let _ = self.write(
+            &self.entry_file(CacheSection::Catalogs, key),
+            &[head.as_bytes(), length, text, documents],
+        );
     }
 }
 
@@ -120,7 +123,7 @@ mod tests {
         cache.put_catalog("k", &catalog);
         assert_eq!(cache.catalog("k"), Some(catalog.clone()));
         assert_eq!(cache.catalog("other"), None);
-        let file = cache.beside(Section::Catalogs, "k");
+        let file = cache.entry_file(CacheSection::Catalogs, "k");
         let sound = std::fs::read(&file).unwrap();
         for at in 0..sound.len() {
             let mut broken = sound.clone();

@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 
 use super::Context;
-use crate::cache::{Cache, Size};
+use crate::cache::{Cache, CacheSize};
 use crate::error::{Result, error};
-use crate::settings::bytes;
+use crate::settings::parse_bytes;
 use crate::text::{count_noun, format_bytes};
 
 /// Show the cache of skills, or make it smaller.
@@ -33,7 +33,7 @@ pub(crate) enum Command {
 #[command(after_help = "Examples:\n  ba-agent cache prune\n  ba-agent cache prune --to 100MiB")]
 pub(crate) struct Prune {
     /// The size to shrink to instead, for example 100MiB.
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     to: Option<u64>,
 }
 
@@ -86,16 +86,17 @@ fn clear(cx: &Context<'_>, cache: &Cache) -> Result<()> {
     Ok(())
 }
 
-fn clear_question(held: Size) -> String {
+fn clear_question(held: CacheSize) -> String {
     format!("Remove {} ({}) from the cache?", count_noun(held.trees, "skill"), format_bytes(held.bytes))
 }
 
-fn removed(cx: &Context<'_>, cache: &Cache, gone: Size) {
+fn removed(cx: &Context<'_>, cache: &Cache, gone: CacheSize) {
     let left = cache.size();
     if cx.ui.json() {
         cx.ui.data(&serde_json::json!({ "removed": gone, "left": left }));
         return;
     }
-    let words = |what: Size| format!("{} ({})", count_noun(what.trees, "skill"), format_bytes(what.bytes));
+    let words =
+        |what: CacheSize| format!("{} ({})", count_noun(what.trees, "skill"), format_bytes(what.bytes));
     cx.ui.status("Removed", &format!("{} from the cache, {} left", words(gone), words(left)));
 }

@@ -208,7 +208,7 @@ fn change<T>(
     change: impl FnOnce(&mut std::collections::BTreeMap<String, Known>) -> Result<T>,
 ) -> Result<T> {
     let lock = place.store.workspace().marketplaces_lock_file();
-    let file = place.places.confine("list of marketplaces", &place.marketplaces_file())?;
+    let file = place.places.check_inside("list of marketplaces", &place.marketplaces_file())?;
     marketplaces::change(&file, &lock, cx.lock_wait()?, &cx.waiting(), change)
 }
 
@@ -462,7 +462,7 @@ impl Validate {
             let text = read_start(&file, size.min(catalogue::MAX_BYTES + 1))?;
             let place = file.to_string_lossy().replace('\\', "/");
             let root = PathBuf::from(format!("{}/", catalogue::root_of(&place)));
-            let official = local::origin(&root).is_some_and(|source| catalogue::is_official(&source));
+            let official = local::find_origin(&root).is_some_and(|source| catalogue::is_official(&source));
             let manner = CatalogFormat { official, ..CatalogFormat::of(&place, true) };
             let is_folder = |path: &str| root.join(path).is_dir();
             checked.push((shown.clone(), catalogue::check_catalog(&text, &shown, manner, Some(&is_folder))));

@@ -268,7 +268,7 @@ fn show(
 /// The files of a skill as they stand in its first place, if nobody edited them.
 fn installed(name: &SkillName, entry: &LockEntry, place: &Place) -> Option<Package> {
     let root = place.places.roots_of(entry).ok()?.into_iter().next()?;
-    let tree = local::open(&root.join(name.as_str()), &[], &place.settings.limits).ok()?;
+    let tree = local::open_folder(&root.join(name.as_str()), &[], &place.settings.limits).ok()?;
     (tree.dir("").digest().ok()? == entry.digest).then_some(tree)
 }
 

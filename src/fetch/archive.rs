@@ -8,7 +8,7 @@
 //!
 //! Nothing inside an archive is opened as an archive again, and no link is followed.
 
-mod harvest;
+mod extractor;
 mod sniff;
 mod tar;
 mod zip;
@@ -26,7 +26,7 @@ use crate::error::{Error, Result, error, printable};
 use crate::listing::Limits;
 use crate::package::Package;
 
-use sniff::Format;
+use sniff::ArchiveFormat;
 
 /// Reads the archive `bytes` (zip, tar or tar.gz) that is known as `name`, a file name,
 /// path or URL. [`Package::skipped`] counts what the Finder had added.
@@ -38,7 +38,7 @@ use sniff::Format;
 /// # Errors
 /// `Invalid`, naming the archive, the entry and the reason, when it is no archive, its
 /// name says another format, it breaks a limit, or is not exactly one plain tree.
-pub(crate) fn open(name: &str, bytes: &[u8], limits: &Limits) -> Result<Package> {
+pub(crate) fn open_archive(name: &str, bytes: &[u8], limits: &Limits) -> Result<Package> {
     read(name, bytes, limits).map_err(|refusal| refusal.into_error(name))
 }
 
@@ -46,10 +46,10 @@ fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Package, Refusal> {
     if bytes.len() as u64 > limits.download {
         return Err(Refusal::limit(format!("it has more than {} bytes", limits.download), "download"));
     }
-    match sniff::format(name, bytes)? {
-        Format::Zip => zip::read(bytes, limits),
-        Format::Tar => tar::read(bytes, limits),
-        Format::TarGz => tar::read_gzip(bytes, limits),
+    match sniff::detect_format(name, bytes)? {
+        ArchiveFormat::Zip => zip::read(bytes, limits),
+        ArchiveFormat::Tar => tar::read(bytes, limits),
+        ArchiveFormat::TarGz => tar::read_gzip(bytes, limits),
     }
 }
 

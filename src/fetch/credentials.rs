@@ -24,7 +24,7 @@ use crate::fetch::git::config::GitConfig;
 use crate::fetch::policy::is_private_line;
 use crate::settings::{Secret, Settings};
 use helper::Question;
-use netrc::Found;
+use netrc::NetrcMatch;
 
 /// A name and a secret, bound to one scheme, host and port.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,7 +141,8 @@ impl<'a> Credentials<'a> {
     /// it was sent before.
     pub(crate) fn earlier_answer(&self, url: &Url, user: Option<&str>) -> Option<Login> {
         let config = self.git_config().ok();
-        let question = config.map(|config| Question::of(config, &repository(url), user).key());
+        let question =
+            config.map(|config| Question::for_repository(config, &repository(url), user).cache_key());
         let keys = question.into_iter().chain([netrc_key(url)]);
         keys.filter_map(|key| self.keyring.answer(&key).flatten()).next()
     }
@@ -184,15 +185,17 @@ impl<'a> Credentials<'a> {
         }
         match way {
             Way::Netrc => self.keyring.ask(netrc_key(url), || {
-                Ok(match netrc::find(self.env, url.host_str().unwrap_or_default())? {
-                    Found::Machine { user, password } => Some(Login::new(url, user, Secret::new(password))),
-                    Found::OnlyDefault | Found::Nothing => None,
+                Ok(match netrc::find_login(self.env, url.host_str().unwrap_or_default())? {
+                    NetrcMatch::Machine { user, password } => {
+                        Some(Login::new(url, user, Secret::new(password)))
+                    }
+                    NetrcMatch::OnlyDefault | NetrcMatch::Nothing => None,
                 })
             }),
             Way::Helpers => {
-                let question = Question::of(self.git_config()?, &repository(url), user);
-                self.keyring.ask(question.key(), || {
-                    let answer = question.ask();
+                let question = Question::for_repository(self.git_config()?, &repository(url), user);
+                self.keyring.ask(question.cache_key(), || {
+                    let answer = question.ask_helpers();
                     Ok(answer.map(|answer| Login::new(url, answer.user, Secret::new(answer.password))))
                 })
             }
@@ -270,8 +273,8 @@ impl<'a> Credentials<'a> {
                 "`http.extraHeader` applies to every host, so it was not sent; write `http.{scope}/.extraHeader`"
             ));
         }
-        if netrc::find(self.env, url.host_str().unwrap_or_default())
-            .is_ok_and(|found| found == Found::OnlyDefault)
+        if netrc::find_login(self.env, url.host_str().unwrap_or_default())
+            .is_ok_and(|found| found == NetrcMatch::OnlyDefault)
         {
             let host = host(url);
             error = error.hint(format!(
@@ -359,6 +362,6 @@ pub(crate) mod testing {
 
     /// Asks the helpers for the login of a repository; the password.
     pub(crate) fn helpers_asked(config: &GitConfig, url: &Url) -> Option<String> {
-        Question::of(config, url, None).ask().map(|answer| answer.password)
+        Question::for_repository(config, url, None).ask_helpers().map(|answer| answer.password)
     }
 }

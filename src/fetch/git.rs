@@ -4,11 +4,11 @@
 
 mod address;
 mod client;
+mod commit_index;
 pub(crate) mod config;
 mod control_files;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
-mod known;
 mod loose;
 mod moved;
 pub(crate) mod objects;
@@ -30,7 +30,7 @@ use url::Url;
 use crate::cache::Cache;
 use crate::error::{Error, Kind, Result, error, fail, printable};
 use crate::fetch::credentials::Login;
-use crate::fetch::http::{Answer, Ask, Net};
+use crate::fetch::http::{HttpRequest, HttpResponse, Net};
 use crate::fetch::progress::CancellableReader;
 use crate::fetch::ssh::{Session, Target};
 use crate::listing::FileEntry;
@@ -41,12 +41,12 @@ use address::Address;
 use objects::Objects;
 use partial::CommitTrees;
 use refs::FoundReference;
-use walk::Listed;
-use wire::{Hello, Pack, RefLine, Wish};
+use walk::TreeListing;
+use wire::{Advertisement, FetchRequest, PackStream, RefLine};
 
 pub(crate) use address::url_of;
 pub(crate) use client::GitClient;
-pub(crate) use known::{Known, canonical_url};
+pub(crate) use commit_index::{CachedSkill, canonical_url};
 pub(crate) use partial::PartialTree;
 pub(crate) use refs::Refs;
 
@@ -67,7 +67,7 @@ pub(crate) struct Remote<'w> {
     /// What the cache knows it by.
     key: String,
     name: String,
-    road: Road,
+    road: Transport,
     refs: OnceCell<Refs>,
     /// The whole history of branches and tags, once something needed it.
     history: RefCell<Option<Arc<Objects>>>,
@@ -87,9 +87,9 @@ pub(crate) enum Extent {
 }
 
 /// How the repository is reached.
-enum Road {
-    Http { base: RefCell<Url>, login: Option<Login>, hello: OnceCell<Hello> },
-    Ssh { target: Target, open: RefCell<Option<(Session, Hello)>> },
+enum Transport {
+    Http { base: RefCell<Url>, login: Option<Login>, hello: OnceCell<Advertisement> },
+    Ssh { target: Target, open: RefCell<Option<(Session, Advertisement)>> },
     Local(Arc<Objects>),
 }
 
@@ -105,13 +105,13 @@ impl<'w> Remote<'w> {
         };
         let road = match Address::find(&url, &client.net)? {
             Address::Http { base, login } => {
-                Road::Http { base: RefCell::new(base), login, hello: OnceCell::new() }
+                Transport::Http { base: RefCell::new(base), login, hello: OnceCell::new() }
             }
-            Address::Ssh(target) => Road::Ssh { target, open: RefCell::new(None) },
-            Address::Local(path) => Road::Local(Arc::new(Objects::local(&path)?)),
+            Address::Ssh(target) => Transport::Ssh { target, open: RefCell::new(None) },
+            Address::Local(path) => Transport::Local(Arc::new(Objects::open_local(&path)?)),
         };
         let (refs, history) = (OnceCell::new(), RefCell::new(None));
-        let key = known::repository_key(source, &url);
+        let key = commit_index::repository_key(source, &url);
         Ok(Self { client, source: source.clone(), key, name, road, refs, history, follows_moves: false })
     }
 
@@ -125,7 +125,7 @@ impl<'w> Remote<'w> {
     ///
     /// # Errors
     /// `Auth`, `NotFound` or `Network`, as the host answers.
-    pub(crate) fn refs(&self) -> Result<&Refs> {
+    pub(crate) fn fetch_refs(&self) -> Result<&Refs> {
         if let Some(refs) = self.refs.get() {
             return Ok(refs);
         }
@@ -134,17 +134,17 @@ impl<'w> Remote<'w> {
             return Ok(self.refs.get_or_init(|| refs));
         }
         let lines = match &self.road {
-            Road::Http { .. } => self.list_by_http()?,
-            Road::Ssh { target, open } => {
+            Transport::Http { .. } => self.list_by_http()?,
+            Transport::Ssh { target, open } => {
                 let opened = self.open_ssh(target)?;
-                let Hello::Refs { lines, .. } = &opened.1 else {
+                let Advertisement::Refs { lines, .. } = &opened.1 else {
                     fail!(Network, "{} speaks another version of git's protocol", target.host());
                 };
                 let lines = lines.clone();
                 *open.borrow_mut() = Some(opened);
                 lines
             }
-            Road::Local(objects) => list_local(objects)?,
+            Transport::Local(objects) => list_local(objects)?,
         };
         let refs = Refs::new(lines);
         if !self.follows_moves {
@@ -171,7 +171,7 @@ impl<'w> Remote<'w> {
                 sha: sha.clone(),
                 rest: None,
             },
-            _ => self.refs()?.settle(reference, skill).map_err(|e| self.about(e))?,
+            _ => self.fetch_refs()?.settle_reference(reference, skill).map_err(|e| self.about(e))?,
         };
         let (reference, chosen, sha, rest) = match settled {
             FoundReference::Commit { reference, chosen, sha, rest } => (reference, chosen, sha, rest),
@@ -185,7 +185,7 @@ impl<'w> Remote<'w> {
             reference,
             chosen,
             pin: Revision::Commit(sha),
-            subdirectory: refs::folder(subdirectory, rest.as_deref())?,
+            subdirectory: refs::join_folder(subdirectory, rest.as_deref())?,
         })
     }
 
@@ -201,7 +201,7 @@ impl<'w> Remote<'w> {
             fail!(Usage, "`{}` is a git repository: only a commit can be fetched", self.name);
         };
         self.client.net.progress.begin(&format!("Fetching {}", self.name));
-        let (objects, known, is_partial) = match self.known(sha) {
+        let (objects, known, is_partial) = match self.load_known(sha) {
             Some((objects, known)) => (Arc::new(objects), known, true),
             None => {
                 let objects = self.commit(sha, extent).map_err(|e| self.about(e))?;
@@ -209,8 +209,8 @@ impl<'w> Remote<'w> {
             }
         };
         let root = walk::tree_of(&objects.read(oid(sha)?, ObjectType::Commit, LARGEST_COMMIT)?)?;
-        let Listed { listing, ids, folders } = walk::list(&objects, root, resolved.subdirectory.as_ref())
-            .map_err(|e| match e.kind {
+        let TreeListing { listing, ids, folders } =
+            walk::list_tree(&objects, root, resolved.subdirectory.as_ref()).map_err(|e| match e.kind {
                 Kind::NotFound => {
                     e.wrap(format!("{} does not have that folder at {}", self.name, sha.short()))
                 }
@@ -252,7 +252,7 @@ impl<'w> Remote<'w> {
         let whole = || self.fetch_commit(sha, Extent::Full).map_err(|e| self.about(e));
         let blobs = || {
             let wants: Vec<Sha> = absent.wanted.iter().filter_map(|id| id.to_string().parse().ok()).collect();
-            self.pack(&Wish { wants: &wants, ..Wish::default() })
+            self.pack(&FetchRequest { wants: &wants, ..FetchRequest::default() })
         };
         let objects = match self.supports_filter()? {
             false => whole()?,
@@ -274,13 +274,13 @@ impl<'w> Remote<'w> {
     ///
     /// # Errors
     /// As [`Remote::fetch`].
-    pub(crate) fn reachable(&self, sha: &Sha) -> Result<bool> {
-        if self.refs()?.tips().any(|tip| tip == sha) {
+    pub(crate) fn is_reachable(&self, sha: &Sha) -> Result<bool> {
+        if self.fetch_refs()?.list_tips().any(|tip| tip == sha) {
             return Ok(true);
         }
         let history = self.history()?;
         let sought = oid(sha)?;
-        let tips: Vec<Oid> = self.refs()?.tips().filter_map(|tip| oid(tip).ok()).collect();
+        let tips: Vec<Oid> = self.fetch_refs()?.list_tips().filter_map(|tip| oid(tip).ok()).collect();
         history.with(|repository| {
             let mut walk = repository.revwalk().map_err(objects::failed)?;
             for tip in tips {
@@ -301,15 +301,15 @@ impl<'w> Remote<'w> {
         let mut lost = BTreeSet::new();
         while let Some(oldest) = left.first().cloned() {
             let objects = match &self.road {
-                Road::Local(objects) => Arc::clone(objects),
+                Transport::Local(objects) => Arc::clone(objects),
                 _ => {
-                    let wants = [self.refs.get().map_or_else(|| new.clone(), |refs| refs.want(new))];
+                    let wants = [self.refs.get().map_or_else(|| new.clone(), |refs| refs.id_to_want(new))];
                     let filter = Some("tree:0");
-                    Arc::new(self.pack(&Wish {
+                    Arc::new(self.pack(&FetchRequest {
                         wants: &wants,
                         filter,
                         have: Some(&oldest),
-                        ..Wish::default()
+                        ..FetchRequest::default()
                     })?)
                 }
             };
@@ -330,7 +330,7 @@ impl<'w> Remote<'w> {
     /// True when a commit costs nothing but the reading: the repository is of this machine, or
     /// the cache has it.
     pub(crate) fn is_at_hand(&self, sha: &Sha) -> bool {
-        self.is_local() || self.known(sha).is_some()
+        self.is_local() || self.load_known(sha).is_some()
     }
 
     /// Puts the repository's name on top of an error.
@@ -351,7 +351,7 @@ impl<'w> Remote<'w> {
                     .hint("name the commit itself, not a tag object")
             })
         };
-        if let Road::Local(objects) = &self.road {
+        if let Transport::Local(objects) = &self.road {
             return match find(objects)? {
                 Some(_) => Ok(Arc::clone(objects)),
                 None => Err(no_commit(sha)),
@@ -382,12 +382,12 @@ impl<'w> Remote<'w> {
     /// One commit without its history, where the server can do that.
     fn fetch_commit(&self, sha: &Sha, extent: Extent) -> Result<Objects> {
         let want = match self.refs.get() {
-            Some(refs) => refs.want(sha),
+            Some(refs) => refs.id_to_want(sha),
             None => sha.clone(),
         };
         let partial = extent == Extent::Partial && self.supports_filter()?;
         let filter = partial.then_some("blob:none");
-        self.pack(&Wish { wants: &[want], shallow: true, filter, ..Wish::default() })
+        self.pack(&FetchRequest { wants: &[want], shallow: true, filter, ..FetchRequest::default() })
     }
 
     /// Whether the settings want to know that a branch or tag leads to a commit; offline nobody
@@ -402,21 +402,21 @@ impl<'w> Remote<'w> {
     }
 
     /// What an earlier command has kept of a commit.
-    fn known(&self, sha: &Sha) -> Option<(Objects, Vec<Known>)> {
+    fn load_known(&self, sha: &Sha) -> Option<(Objects, Vec<CachedSkill>)> {
         let cache = self.client.cache.as_ref().filter(|_| !self.is_local())?;
-        known::commit(&self.key, sha, cache)
+        commit_index::load_commit(&self.key, sha, cache)
     }
 
     /// True for a repository of this machine.
     pub(crate) fn is_local(&self) -> bool {
-        matches!(self.road, Road::Local(_))
+        matches!(self.road, Transport::Local(_))
     }
 
     /// Without a connection: takes the refs for what they were when they were last asked for,
     /// and says when that was.
     pub(crate) fn recall_refs(&self) -> Option<Timestamp> {
         let cache = self.client.cache.as_ref().filter(|_| !self.is_local())?;
-        let (refs, then) = known::recall_refs(&self.key, cache)?;
+        let (refs, then) = commit_index::load_refs(&self.key, cache)?;
         let _ = self.refs.set(refs);
         Some(then)
     }
@@ -427,35 +427,36 @@ impl<'w> Remote<'w> {
             return;
         };
         if let Some(refs) = self.client.ref_listings.get(&self.key) {
-            known::remember_refs(&self.key, &refs, self.client.net.env.now, cache);
+            commit_index::store_refs(&self.key, &refs, self.client.net.env.now, cache);
         }
     }
 
     /// Whether blobs can be left with the host until they are asked for.
     ///
     /// # Errors
-    /// As [`Remote::refs`].
+    /// As [`Remote::fetch_refs`].
     pub(crate) fn supports_filter(&self) -> Result<bool> {
         match &self.road {
-            Road::Http { .. } => Ok(self.hello_by_http()?.brings()),
+            Transport::Http { .. } => Ok(self.hello_by_http()?.supports_filter()),
             // Each request would be a login of its own.
-            Road::Ssh { .. } | Road::Local(_) => Ok(false),
+            Transport::Ssh { .. } | Transport::Local(_) => Ok(false),
         }
     }
 
     /// The history of all branches and tags.
     fn history(&self) -> Result<Arc<Objects>> {
-        if let Road::Local(objects) = &self.road {
+        if let Transport::Local(objects) = &self.road {
             return Ok(Arc::clone(objects));
         }
         if let Some(history) = &*self.history.borrow() {
             return Ok(Arc::clone(history));
         }
-        let wants = self.refs()?.all();
+        let wants = self.fetch_refs()?.list_all();
         if wants.is_empty() {
             fail!(NotFound, "{} is empty", self.name);
         }
-        let history = Arc::new(self.pack(&Wish { wants: &wants, walked: true, ..Wish::default() })?);
+        let history =
+            Arc::new(self.pack(&FetchRequest { wants: &wants, walked: true, ..FetchRequest::default() })?);
         *self.history.borrow_mut() = Some(Arc::clone(&history));
         Ok(history)
     }
@@ -463,7 +464,7 @@ impl<'w> Remote<'w> {
     /// The one commit of the history that begins with these digits.
     fn lengthen(&self, prefix: &str) -> Result<Sha> {
         let mut found = Vec::new();
-        let tips: Vec<Oid> = self.refs()?.tips().filter_map(|tip| oid(tip).ok()).collect();
+        let tips: Vec<Oid> = self.fetch_refs()?.list_tips().filter_map(|tip| oid(tip).ok()).collect();
         self.history()?.with(|repository| {
             let mut walk = repository.revwalk().map_err(objects::failed)?;
             for tip in tips {
@@ -483,33 +484,33 @@ impl<'w> Remote<'w> {
     }
 
     /// Asks for a pack and indexes it as it comes.
-    fn pack(&self, wish: &Wish<'_>) -> Result<Objects> {
+    fn pack(&self, wish: &FetchRequest<'_>) -> Result<Objects> {
         match &self.road {
-            Road::Http { .. } => {
+            Transport::Http { .. } => {
                 let hello = self.hello_by_http()?;
                 let shallow = wish.shallow && hello.has_shallow();
-                let request = wire::pack_request(hello, &Wish { shallow, ..*wish });
+                let request = wire::pack_request(hello, &FetchRequest { shallow, ..*wish });
                 let answer = self
                     .post(hello, &request)?
                     .into_reader(self.client.net.settings.limits.pack.saturating_mul(2));
-                receive(&self.client.net, Pack::begin(hello, shallow, answer)?, wish.walked)
+                receive(&self.client.net, PackStream::begin(hello, shallow, answer)?, wish.walked)
             }
-            Road::Ssh { target, open } => {
+            Transport::Ssh { target, open } => {
                 let opened = open.borrow_mut().take();
                 let (mut session, hello) = opened.map_or_else(|| self.open_ssh(target), Ok)?;
                 let shallow = wish.shallow && hello.has_shallow();
-                session.send(&wire::pack_request(&hello, &Wish { shallow, ..*wish }))?;
-                let received = Pack::begin(&hello, shallow, &mut session)
+                session.send(&wire::pack_request(&hello, &FetchRequest { shallow, ..*wish }))?;
+                let received = PackStream::begin(&hello, shallow, &mut session)
                     .and_then(|pack| receive(&self.client.net, pack, wish.walked));
                 received.map_err(|e| if e.kind == Kind::Network { session.explain(e) } else { e })
             }
-            Road::Local(_) => fail!(Failed, "{} is on this machine: nothing can be sent", self.name),
+            Transport::Local(_) => fail!(Failed, "{} is on this machine: nothing can be sent", self.name),
         }
     }
 
-    fn open_ssh(&self, target: &Target) -> Result<(Session, Hello)> {
+    fn open_ssh(&self, target: &Target) -> Result<(Session, Advertisement)> {
         let mut session = Session::start(&self.client.net, target)?;
-        match Hello::read(&mut (&mut session).take(self.client.net.settings.limits.download)) {
+        match Advertisement::read(&mut (&mut session).take(self.client.net.settings.limits.download)) {
             Ok(hello) => Ok((session, hello)),
             Err(e) => Err(session.explain(e)),
         }
@@ -517,12 +518,12 @@ impl<'w> Remote<'w> {
 
     fn list_by_http(&self) -> Result<Vec<RefLine>> {
         match self.hello_by_http()? {
-            Hello::Refs { lines, .. } => Ok(lines.clone()),
-            hello @ Hello::Capabilities(_) => {
+            Advertisement::Refs { lines, .. } => Ok(lines.clone()),
+            hello @ Advertisement::Capabilities(_) => {
                 let answer = self.post(hello, &wire::listing_request())?;
                 let mut reader = answer.into_reader(self.client.net.settings.limits.download);
                 let lines = wire::read_listing(&mut reader);
-                wire::finish(&mut reader);
+                wire::drain(&mut reader);
                 lines
             }
         }
@@ -530,8 +531,8 @@ impl<'w> Remote<'w> {
 
     /// The first answer of a server, asked once; a redirect that stays with the same
     /// repository moves the base URL.
-    fn hello_by_http(&self) -> Result<&Hello> {
-        let Road::Http { base, login, hello } = &self.road else {
+    fn hello_by_http(&self) -> Result<&Advertisement> {
+        let Transport::Http { base, login, hello } = &self.road else {
             fail!(Failed, "{} is not reached by http", self.name);
         };
         if let Some(hello) = hello.get() {
@@ -547,10 +548,10 @@ impl<'w> Remote<'w> {
         url.set_path(&format!("{}/info/refs", url.path()));
         url.set_query(Some("service=git-upload-pack"));
         let headers = [("User-Agent", AGENT), ("Git-Protocol", "version=2"), ("Accept", "*/*")];
-        let ask = Ask { url: &url, headers: &headers, body: None, login: login.as_ref() };
-        let rule = if self.follows_moves { moved::follow } else { moved::refuse };
+        let ask = HttpRequest { url: &url, headers: &headers, body: None, login: login.as_ref() };
+        let rule = if self.follows_moves { moved::allow_move } else { moved::refuse_move };
         let answer = self.client.net.follow(ask, |from, to| rule(self.client.net.settings, from, to))?;
-        let answer = answer.accept(&self.client.net.credentials, &self.name)?;
+        let answer = answer.check_status(&self.client.net.credentials, &self.name)?;
         if answer.content_type() != "application/x-git-upload-pack-advertisement" {
             return Err(not_smart(base.borrow().as_str(), answer));
         }
@@ -563,8 +564,8 @@ impl<'w> Remote<'w> {
         moved.set_path(answer.url.path().strip_suffix("/info/refs").unwrap_or(answer.url.path()));
         *base.borrow_mut() = moved;
         let mut reader = answer.into_reader(self.client.net.settings.limits.download);
-        let read = Hello::read(&mut reader);
-        wire::finish(&mut reader);
+        let read = Advertisement::read(&mut reader);
+        wire::drain(&mut reader);
         let read = read.map_err(|e| self.about(e))?;
         self.client.advertisements.set(greeting, (base.borrow().clone(), read.clone()));
         Ok(hello.get_or_init(|| read))
@@ -572,8 +573,8 @@ impl<'w> Remote<'w> {
 
     /// A request to `git-upload-pack`, answered with a success. No redirect is followed:
     /// git's own servers redirect the first request or none.
-    fn post(&self, hello: &Hello, body: &[u8]) -> Result<Answer> {
-        let Road::Http { base, login, .. } = &self.road else {
+    fn post(&self, hello: &Advertisement, body: &[u8]) -> Result<HttpResponse> {
+        let Transport::Http { base, login, .. } = &self.road else {
             fail!(Failed, "{} is not reached by http", self.name);
         };
         let mut url = base.borrow().clone();
@@ -583,10 +584,10 @@ impl<'w> Remote<'w> {
             ("Content-Type", "application/x-git-upload-pack-request"),
             ("Accept", "application/x-git-upload-pack-result"),
         ];
-        if matches!(hello, Hello::Capabilities(_)) {
+        if matches!(hello, Advertisement::Capabilities(_)) {
             headers.push(("Git-Protocol", "version=2"));
         }
-        let ask = Ask { url: &url, headers: &headers, body: Some(body), login: login.as_ref() };
+        let ask = HttpRequest { url: &url, headers: &headers, body: Some(body), login: login.as_ref() };
         self.client
             .net
             .follow(ask, |_, to| {
@@ -596,12 +597,12 @@ impl<'w> Remote<'w> {
                     printable(to.as_str(), false)
                 )
             })?
-            .accept(&self.client.net.credentials, &self.name)
+            .check_status(&self.client.net.credentials, &self.name)
     }
 }
 
 /// The error for an answer that is not one of git's smart protocol.
-fn not_smart(base: &str, answer: Answer) -> Error {
+fn not_smart(base: &str, answer: HttpResponse) -> Error {
     let shown = printable(base, false);
     let kind = printable(answer.content_type(), false);
     let mut start = String::new();
@@ -623,7 +624,7 @@ fn not_smart(base: &str, answer: Answer) -> Error {
 /// A history is walked by libgit2; all else is decoded in memory.
 fn receive(net: &Net<'_>, pack: impl Read, walked: bool) -> Result<Objects> {
     let pack = CancellableReader::new(pack, net.progress);
-    if walked { Objects::receive(net, pack) } else { Objects::hold(net, pack) }
+    if walked { Objects::receive(net, pack) } else { Objects::receive_in_memory(net, pack) }
 }
 
 fn no_commit(sha: &Sha) -> Error {

@@ -26,7 +26,7 @@ use crate::fetch::policy::{check_scheme, host_of, parse_url};
 use crate::fetch::progress::Progress;
 use crate::interrupt;
 use crate::settings::Settings;
-pub(crate) use answer::{Answer, Speed, from_reader};
+pub(crate) use answer::{HttpResponse, Speed, from_reader};
 use proxy::Route;
 use tls::Authorities;
 use whole::WholeRequests;
@@ -106,7 +106,7 @@ impl<'a> Net<'a> {
     /// used again. Without TLS nothing is read for it.
     fn agent(&self, url: &Url, route: Option<&Route>) -> Result<Agent> {
         let secured = url.scheme() == "https" || route.is_some_and(Route::is_secured);
-        let trust = secured.then(|| Authorities::of(self, url)).transpose()?;
+        let trust = secured.then(|| Authorities::find_for(self, url)).transpose()?;
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, agent)) = agents.iter().find(|(known, _)| *known == trust) {
             return Ok(agent.clone());
@@ -140,7 +140,7 @@ fn build(roots: RootCerts, patience: &Patience) -> Agent {
 
 /// What is asked of a host.
 #[derive(Clone, Copy)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct HttpRequest<'a> {
     pub(crate) url: &'a Url,
     /// Sent as they are, beside the login.
     pub(crate) headers: &'a [(&'static str, &'a str)],
@@ -156,7 +156,7 @@ impl Net<'_> {
     ///
     /// # Errors
     /// `Usage` for a URL that is not allowed, `Invalid` above `cap` bytes, else as
-    /// [`Answer::accept`].
+    /// [`HttpResponse::check_status`].
     pub(crate) fn download(&self, url: &str, cap: u64) -> Result<Vec<u8>> {
         self.load(url, cap, |_, _| Ok(()))
     }
@@ -179,9 +179,9 @@ impl Net<'_> {
 
     fn load(&self, url: &str, cap: u64, rule: impl Fn(&Url, &Url) -> Result<()>) -> Result<Vec<u8>> {
         let url = self.parse_url(url)?;
-        let ask = Ask { url: &url, headers: &[("User-Agent", AGENT)], body: None, login: None };
+        let ask = HttpRequest { url: &url, headers: &[("User-Agent", AGENT)], body: None, login: None };
         let name = without_query(&url);
-        let answer = self.follow(ask, rule)?.accept(&self.credentials, &name)?;
+        let answer = self.follow(ask, rule)?.check_status(&self.credentials, &name)?;
         let length = answer.header("content-length").parse().ok();
         let mut reader = answer.into_reader(cap);
         let mut bytes = Vec::new();
@@ -201,11 +201,15 @@ impl Net<'_> {
     /// # Errors
     /// Those of `rule`; `Network` for more than five redirects, a downgrade to http, a
     /// redirect without a target, and a host that cannot be reached.
-    pub(crate) fn follow(&self, ask: Ask, rule: impl Fn(&Url, &Url) -> Result<()>) -> Result<Answer> {
+    pub(crate) fn follow(
+        &self,
+        ask: HttpRequest,
+        rule: impl Fn(&Url, &Url) -> Result<()>,
+    ) -> Result<HttpResponse> {
         let mut url = ask.url.clone();
         for _ in 0..=REDIRECTS {
             self.progress.check_cancelled()?;
-            let answer = self.send(Ask { url: &url, ..ask })?;
+            let answer = self.send(HttpRequest { url: &url, ..ask })?;
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
@@ -232,7 +236,7 @@ impl Net<'_> {
     }
 
     /// One request with the login that fits; after a 401 with those that are asked for.
-    fn send(&self, ask: Ask) -> Result<Answer> {
+    fn send(&self, ask: HttpRequest) -> Result<HttpResponse> {
         if self.offline {
             return Err(error!(Network, "{} was not contacted: this run is offline", host_of(ask.url))
                 .hint("run it again without `--offline`"));
@@ -265,11 +269,11 @@ impl Net<'_> {
     /// a pause; one that refuses the connection or has no address is not.
     ///
     /// `own` is false where a header of the user's own has been refused: then `login` stands alone.
-    fn send_patiently(&self, ask: Ask, login: Option<&Login>, own: bool) -> Result<Answer> {
+    fn send_patiently(&self, ask: HttpRequest, login: Option<&Login>, own: bool) -> Result<HttpResponse> {
         let mut headers = self.credentials.extra_headers(ask.url)?;
         headers.retain(|(name, _)| own || *name != AUTHORIZATION);
         let login = login.filter(|_| !has_authorization(&headers));
-        let route = proxy::find(self, ask.url)?;
+        let route = proxy::find_proxy(self, ask.url)?;
         let agent = self.agent(ask.url, route.as_ref())?;
         let proxy = route.as_ref().map(|route| &route.proxy);
         let mut pauses = self.patience.pauses.iter();
@@ -288,7 +292,7 @@ impl Net<'_> {
                 continue;
             }
             let response = outcome.map_err(|e| self.unreachable_error(ask.url, &e, route.as_ref()))?;
-            return Ok(Answer {
+            return Ok(HttpResponse {
                 url: ask.url.clone(),
                 status: response.status().as_u16(),
                 known: login.is_some() || has_authorization(&headers),
@@ -301,10 +305,10 @@ impl Net<'_> {
 
     fn unreachable_error(&self, url: &Url, error: &ureq::Error, route: Option<&Route>) -> Error {
         let host = host_of(url);
-        if let Some(ours) = tls::failed(self, url, error) {
+        if let Some(ours) = tls::tls_error(self, url, error) {
             return ours;
         }
-        if let Some(ours) = route.and_then(|route| route.failed(error, host)) {
+        if let Some(ours) = route.and_then(|route| route.proxy_error(error, host)) {
             return ours;
         }
         let why = match error {
@@ -358,7 +362,7 @@ fn retry_after(now: Timestamp, response: &Response<Body>) -> Option<Duration> {
 
 fn once(
     agent: &Agent,
-    ask: Ask,
+    ask: HttpRequest,
     login: Option<&Login>,
     own: &[(HeaderName, HeaderValue)],
     proxy: Option<&Proxy>,

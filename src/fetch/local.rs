@@ -26,9 +26,9 @@ use crate::package::{Contents, Package, is_clutter, missing_bytes};
 /// # Errors
 /// `NotFound` when `root` is not there or is no folder; `Invalid` when it holds more
 /// than [`Limits::entries`] files and folders; `Failed` when something cannot be read.
-pub(crate) fn open(root: &Path, own: &[PathBuf], limits: &Limits) -> Result<Package> {
+pub(crate) fn open_folder(root: &Path, own: &[PathBuf], limits: &Limits) -> Result<Package> {
     check_root(root)?;
-    let mut walk = Walk::default();
+    let mut walk = FolderWalk::default();
     let own: Vec<&PathBuf> = own.iter().filter(|path| lies_in_skill(root, path)).collect();
     let is_part = |entry: &DirEntry| {
         entry.file_name() != ".git" && !own.iter().any(|path| path.as_path() == entry.path())
@@ -79,7 +79,7 @@ fn lies_in_skill(root: &Path, path: &Path) -> bool {
 }
 
 /// Where the git repository at `root` was cloned from, if it says so and that can be read.
-pub(crate) fn origin(root: &Path) -> Option<Source> {
+pub(crate) fn find_origin(root: &Path) -> Option<Source> {
     let repository = git2::Repository::open(root).ok()?;
     let remote = repository.find_remote("origin").ok()?;
     remote.url().ok()?.parse().ok()
@@ -109,13 +109,13 @@ fn unreadable(error: walkdir::Error) -> Error {
 }
 
 #[derive(Default)]
-struct Walk {
+struct FolderWalk {
     entries: Vec<FileEntry>,
     refused: Vec<(Vec<u8>, &'static str)>,
     skipped: usize,
 }
 
-impl Walk {
+impl FolderWalk {
     fn add(&mut self, root: &Path, found: &DirEntry) -> Result<()> {
         if found.file_type().is_dir() {
             return Ok(());
@@ -228,7 +228,7 @@ mod tests {
             "s/._SKILL.md",
         ]);
         fs::create_dir(root.path().join("empty")).unwrap();
-        let tree = open(root.path(), &[], &Limits::default()).unwrap();
+        let tree = open_folder(root.path(), &[], &Limits::default()).unwrap();
         assert_eq!(
             paths(&tree),
             ["100644 s/.gitignore 21", "100644 s/SKILL.md 19", "100644 s/references/a b.md 28"]
@@ -242,7 +242,7 @@ mod tests {
     fn a_folder_that_cannot_be_a_source_is_an_error() {
         let root = folder(&["a", "b", "d/c"]);
         let kind = |path: &Path, entries| {
-            open(path, &[], &Limits { entries, ..Limits::default() }).err().map(|error| error.kind)
+            open_folder(path, &[], &Limits { entries, ..Limits::default() }).err().map(|error| error.kind)
         };
         assert_eq!(kind(root.path(), 4), None);
         assert_eq!(kind(root.path(), 3), Some(Kind::Invalid), "the folder counts too");
@@ -267,7 +267,7 @@ mod tests {
         let _socket = UnixListener::bind(at("s/socket")).unwrap();
         // The folder that is named may itself be reached by a link.
         symlink(root.path(), at("here")).unwrap();
-        let tree = open(&at("here"), &[], &Limits::default()).unwrap();
+        let tree = open_folder(&at("here"), &[], &Limits::default()).unwrap();
         let listing = &tree.listing;
         assert_eq!(listing.get("s/run.sh").unwrap().node, Node::File { executable: true });
         for (path, target) in
@@ -290,7 +290,7 @@ mod tests {
         for name in [&b"a\\b"[..], b"a\nb", b"\xff", b".GIT"] {
             fs::write(root.path().join("bad").join(OsStr::from_bytes(name)), "").unwrap();
         }
-        let listing = open(root.path(), &[], &Limits::default()).unwrap().listing;
+        let listing = open_folder(root.path(), &[], &Limits::default()).unwrap().listing;
         assert_eq!(listing.entries().len(), 2);
         assert_eq!(listing.refused_below("good").count(), 0);
         let reasons: Vec<_> = listing.refused_below("bad").map(|refused| refused.reason).collect();

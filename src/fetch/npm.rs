@@ -44,7 +44,7 @@ struct Releases {
 /// # Errors
 /// `NotFound` for a package or version that is not there, `Integrity` for other bytes than
 /// promised, `Invalid` for a registry that names no integrity or no tarball.
-pub(crate) fn open(wanted: &NpmPackage, world: &World<'_>) -> Result<PackageSource<'static>> {
+pub(crate) fn open_npm(wanted: &NpmPackage, world: &World<'_>) -> Result<PackageSource<'static>> {
     let (dist, url) = find(wanted, world)?;
     let (resolved, tree) = download(wanted, &dist, &url, world)?;
     Ok(PackageSource::whole(resolved, tree))
@@ -55,8 +55,8 @@ pub(crate) fn open(wanted: &NpmPackage, world: &World<'_>) -> Result<PackageSour
 /// held to what the registry promises now; whether they are those of before, the pin tells.
 ///
 /// # Errors
-/// As [`open`].
-pub(crate) fn look(wanted: &NpmPackage, known: &str, world: &World<'_>) -> Result<Option<Resolved>> {
+/// As [`open_npm`].
+pub(crate) fn find_newer(wanted: &NpmPackage, known: &str, world: &World<'_>) -> Result<Option<Resolved>> {
     let (dist, url) = find(wanted, world)?;
     if url.as_str() != known {
         return Ok(None);
@@ -96,7 +96,7 @@ fn download(wanted: &NpmPackage, dist: &Dist, url: &Url, world: &World<'_>) -> R
         pin: Revision::Archive(Digest::of(&bytes).as_hex().to_owned()),
         subdirectory: None,
     };
-    Ok((resolved, archive::open(url.path(), &bytes, limits)?))
+    Ok((resolved, archive::open_archive(url.path(), &bytes, limits)?))
 }
 
 fn release(wanted: &NpmPackage, base: &str, world: &World<'_>) -> Result<Dist> {

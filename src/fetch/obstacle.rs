@@ -26,7 +26,11 @@ pub(crate) enum Obstacle {
 ///
 /// # Errors
 /// Those of fetching the files that say where submodules and links lead.
-pub(crate) fn find(source: &mut PackageSource<'_>, wanted: &str, world: &World<'_>) -> Result<Vec<Obstacle>> {
+pub(crate) fn find_obstacles(
+    source: &mut PackageSource<'_>,
+    wanted: &str,
+    world: &World<'_>,
+) -> Result<Vec<Obstacle>> {
     let entries = source.listing().entries().iter().filter(|entry| is_in_the_way(entry, wanted));
     let entries: Vec<FileEntry> = entries.take(NAMED).cloned().collect();
     if entries.is_empty() {
@@ -76,7 +80,12 @@ fn rest<'p>(path: &'p str, above: &str) -> Option<&'p str> {
 }
 
 /// The same error, with what stands in the way and how to have it all the same.
-pub(crate) fn explain(error: Error, obstacles: &[Obstacle], resolved: &Resolved, wanted: &str) -> Error {
+pub(crate) fn explain_obstacles(
+    error: Error,
+    obstacles: &[Obstacle],
+    resolved: &Resolved,
+    wanted: &str,
+) -> Error {
     obstacles.iter().fold(error, |error, obstacle| match obstacle {
         Obstacle::Submodule { path, url, commit } => {
             let at = commit.as_ref().map_or_else(String::new, |commit| format!(" at {commit}"));

@@ -41,7 +41,7 @@ pub(crate) struct OpenOptions<'a> {
 /// `NotFound`, `Auth`, `Network` as the source answers; `Integrity` for other bytes than
 /// promised; `Invalid` for an archive that is none; `Usage` for a digest without an archive
 /// and a commit without a repository.
-pub(crate) fn open<'w>(
+pub(crate) fn open_source<'w>(
     request: &Request,
     options: OpenOptions<'_>,
     world: &'w World<'w>,
@@ -60,14 +60,14 @@ pub(crate) fn open<'w>(
         }
         Source::Archive { location } => packed(request, location, integrity, world)?,
         Source::Served { url } => {
-            let (digest, tree) = served::open(url, world)?;
+            let (digest, tree) = served::open_served(url, world)?;
             check(request, integrity, &digest)?;
             (Revision::Archive(digest.as_hex().to_owned()), tree)
         }
         Source::Local { .. } => {
             let folder = local_folder(&request.source, world)?;
             let own = world.own.as_ref().map_or_else(Vec::new, |own| own());
-            (Revision::Live, local::open(&folder, &own, &world.settings.limits)?)
+            (Revision::Live, local::open_folder(&folder, &own, &world.settings.limits)?)
         }
         Source::Builtin { name } => (Revision::Builtin(env!("CARGO_PKG_VERSION").to_owned()), shipped(name)?),
         Source::Marketplace { entry, marketplace } => {
@@ -118,11 +118,14 @@ fn no_folder(error: Error, mut resolved: Resolved, world: &World<'_>) -> Error {
     let whole = Remote::open(&resolved.source, &world.git)
         .and_then(|remote| PackageSource::of_commit(remote, resolved, Extent::Partial));
     let Ok(mut whole) = whole else { return error };
-    match obstacle::find(&mut whole, folder.as_str(), world) {
+    match obstacle::find_obstacles(&mut whole, folder.as_str(), world) {
         // What is only alike is no help where it is known what it is.
-        Ok(found) if !found.is_empty() => {
-            obstacle::explain(Error { hints: Vec::new(), ..error }, &found, &whole.resolved, folder.as_str())
-        }
+        Ok(found) if !found.is_empty() => obstacle::explain_obstacles(
+            Error { hints: Vec::new(), ..error },
+            &found,
+            &whole.resolved,
+            folder.as_str(),
+        ),
         _ => error,
     }
 }
@@ -169,7 +172,7 @@ fn packed(
     check(request, integrity, &digest)?;
     let name = location.split(['?', '#']).next().unwrap_or(location);
     let alone = name.contains("://") && name.ends_with("/SKILL.md");
-    let tree = if alone { single(bytes)? } else { archive::open(name, &bytes, limits)? };
+    let tree = if alone { single(bytes)? } else { archive::open_archive(name, &bytes, limits)? };
     Ok((Revision::Archive(digest.as_hex().to_owned()), tree))
 }
 

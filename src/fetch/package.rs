@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
-use super::Known;
+use super::CachedSkill;
 use super::git::{Extent, PartialTree, Remote};
 use crate::cache::Cache;
 use crate::error::{Result, error};
@@ -68,7 +68,7 @@ impl FetchedPackage {
     }
 
     /// See [`PartialTree::remember`].
-    pub(crate) fn remember(&self, resolved: &Resolved, more: &[Known], cache: &Cache) {
+    pub(crate) fn remember(&self, resolved: &Resolved, more: &[CachedSkill], cache: &Cache) {
         if let Some(tree) = self.commit() {
             tree.remember(resolved, more, cache);
         }
@@ -124,7 +124,7 @@ impl<'w> PackageSource<'w> {
     }
 
     /// What earlier commands have found out about the skills of its commit.
-    pub(crate) fn known(&self) -> &[Known] {
+    pub(crate) fn known(&self) -> &[CachedSkill] {
         self.fetched.commit().map_or(&[], PartialTree::known)
     }
 
@@ -185,7 +185,7 @@ impl<'w> PackageSource<'w> {
 
     /// True for a repository that has a branch or tag of this name.
     pub(crate) fn has_ref(&self, name: &str) -> bool {
-        let refs = self.remote.as_ref().and_then(|remote| remote.refs().ok());
+        let refs = self.remote.as_ref().and_then(|remote| remote.fetch_refs().ok());
         refs.is_some_and(|refs| refs.branches.contains_key(name) || refs.tags.contains_key(name))
     }
 
@@ -207,7 +207,7 @@ impl<'w> PackageSource<'w> {
 fn check_reachable(remote: &Remote<'_>, resolved: &Resolved) -> Result<()> {
     let Revision::Commit(sha) = &resolved.pin else { return Ok(()) };
     let asks = remote.requires_reachable();
-    if !asks || remote.reachable(sha)? {
+    if !asks || remote.is_reachable(sha)? {
         return Ok(());
     }
     Err(error!(Integrity, "no branch or tag of {} contains {}", resolved.source, sha.short())

@@ -19,7 +19,7 @@ use crate::path::RelPath;
 /// `NotFound` for a skill that the index does not list and for a file that is not there,
 /// `Invalid` for names that must not be written and for more than the limits allow,
 /// `Network` for a host that sends elsewhere.
-pub(crate) fn open(url: &str, world: &World<'_>) -> Result<(Digest, Package)> {
+pub(crate) fn open_served(url: &str, world: &World<'_>) -> Result<(Digest, Package)> {
     let folder = world.net().parse_url(url)?;
     world.progress.begin(&format!("Fetching {}", printable(url, false)));
     let files = list(&folder, world)?;

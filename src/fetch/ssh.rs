@@ -96,7 +96,7 @@ fn quoted(path: &str) -> String {
 ///
 /// # Errors
 /// `Usage` for a command that only a shell could take apart.
-pub(crate) fn program(net: &Net<'_>) -> Result<Vec<String>> {
+pub(crate) fn find_program(net: &Net<'_>) -> Result<Vec<String>> {
     let config = net.credentials.git_config()?;
     let variable = net.env.var("GIT_SSH_COMMAND").map(str::to_owned);
     let named = variable.map(|value| ("GIT_SSH_COMMAND", value));
@@ -166,7 +166,7 @@ impl Session {
             return Err(error!(Network, "{} was not contacted: this run is offline", target.host)
                 .hint("run it again without `--offline`"));
         }
-        let program = program(net)?;
+        let program = find_program(net)?;
         let (name, first) = program.split_first().ok_or_else(|| error!(Failed, "no ssh program"))?;
         let batch = !(net.env.stdin_is_terminal && net.env.stderr_is_terminal);
         let mut child = Command::new(name)

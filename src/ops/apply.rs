@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::agents::InstallTarget;
 use crate::cache::{Batch, Cache};
 use crate::error::{Context as _, Result, error};
-use crate::fetch::{FetchedPackage, Known, Progress};
+use crate::fetch::{CachedSkill, FetchedPackage, Progress};
 use crate::fsx;
 use crate::install_dirs::InstallDirs;
 use crate::interrupt;
@@ -139,11 +139,11 @@ pub(crate) fn apply(plan: Plan, mut transaction: Transaction, means: &Means<'_>)
 /// Notes of what was written which skill of which commit it is, so that it can be had again by
 /// its source, without a connection.
 fn remember(jobs: &[Job<'_>], written: &[(Valid, Vec<Finding>)], means: &Means<'_>) {
-    let mut commits: BTreeMap<*const FetchedPackage, (&Candidate, Vec<Known>)> = BTreeMap::new();
+    let mut commits: BTreeMap<*const FetchedPackage, (&Candidate, Vec<CachedSkill>)> = BTreeMap::new();
     for (job, (valid, _)) in jobs.iter().zip(written) {
         let Content::Found(wanted) = job.content else { continue };
         let candidate = &wanted.candidate;
-        let known = Known {
+        let known = CachedSkill {
             folder: candidate.folder.clone(),
             name: candidate.given.clone(),
             digest: valid.digest().clone(),
@@ -200,7 +200,7 @@ fn stage(
             }
         }
     }
-    let batch = means.cache.batch(jobs.len());
+    let batch = means.cache.begin_batch(jobs.len());
     let writing = Writing::begin(&jobs, means.progress);
     let written =
         parallel::run_jobs(parallel::count_cores(), &jobs, |job| write(job, means, &batch, &writing))?;

@@ -175,7 +175,7 @@ pub(crate) fn look<'w>(ask: &Ask, world: &'w World<'w>) -> Result<Looked<'w>> {
     };
     let extent = if is_few(ask) { Extent::Partial } else { Extent::Full };
     let (integrity, commit) = (ask.integrity.as_ref(), ask.commit.as_ref());
-    let source = fetch::open(
+    let source = fetch::open_source(
         &ask.request,
         OpenOptions { skill, integrity, commit, extent, ..OpenOptions::default() },
         world,
@@ -285,9 +285,9 @@ impl<'w> Source<'w> {
         let mut found = discover::find_skills(opened.listing(), &base);
         discover::include_listed(opened.listing(), only.unwrap_or_default(), &mut found);
         if found.is_empty() {
-            let obstacles = obstacle::find(&mut opened, &base, world)?;
+            let obstacles = obstacle::find_obstacles(&mut opened, &base, world)?;
             let error = nothing_found(ask, &opened.resolved, opened.listing(), &base, obstacles.is_empty());
-            return Err(obstacle::explain(error, &obstacles, &opened.resolved, &base));
+            return Err(obstacle::explain_obstacles(error, &obstacles, &opened.resolved, &base));
         }
         found.sort_by(|a, b| a.folder.cmp(&b.folder));
         let meant = |skill: &Skill| only.is_none_or(|only| only.contains(&skill.found.folder));

@@ -137,8 +137,8 @@ impl UpdateTarget {
     pub(super) fn open<'w>(&self, world: &'w World<'w>) -> Result<PackageSource<'w>> {
         let options = OpenOptions { integrity: self.integrity.as_ref(), ..OpenOptions::default() };
         match &self.package {
-            Some(package) => npm::open(package, world),
-            None => fetch::open(&self.request, options, world),
+            Some(package) => npm::open_npm(package, world),
+            None => fetch::open_source(&self.request, options, world),
         }
     }
 }
@@ -279,7 +279,7 @@ fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, target: &UpdateTarge
 
 fn package(target: &UpdateTarget, entry: &SkillSummary<'_>, world: &World<'_>) -> Result<Found> {
     let Some(package) = &target.package else { return Ok(State::Unknown.into()) };
-    let resolved = npm::look(package, &entry.source, world)?;
+    let resolved = npm::find_newer(package, &entry.source, world)?;
     let same = resolved.as_ref().is_some_and(|now| Ok(&now.pin) == entry.pin.to_pin().as_ref());
     let state = if same { State::Current } else { State::Behind };
     Ok(Found { resolved, ..state.into() })

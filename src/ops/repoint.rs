@@ -129,7 +129,7 @@ fn open(
     let own = first.alias_of.as_deref().unwrap_or(name.as_str());
     let request = Request { reference: ask.reference.clone(), subdirectory: None, ..new.clone() };
     let options = OpenOptions { skill: Some(own), commit: ask.commit.as_ref(), ..OpenOptions::default() };
-    let mut source = fetch::open(&request, options, world)?;
+    let mut source = fetch::open_source(&request, options, world)?;
     let wanted: Vec<(&SkillName, &LockEntry)> =
         group.iter().map(|(name, sought, _)| (*name, sought)).collect();
     let offered = Offered::default();

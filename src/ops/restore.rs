@@ -187,7 +187,7 @@ fn fetch_pinned(entry: &LockEntry, folders: &BTreeSet<String>, world: &World<'_>
     let integrity = entry.pin.archive.as_deref().map(str::parse).transpose()?;
     // The commit and the digest decide, whoever sends the bytes.
     let options = OpenOptions { integrity: integrity.as_ref(), follow_moves: true, ..OpenOptions::default() };
-    let source = fetch::open(&request, options, world)?;
+    let source = fetch::open_source(&request, options, world)?;
     let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
     Ok(source.into_package(&folders, |_| false)?.1.into_package())
 }

@@ -9,7 +9,7 @@ use crate::agents::InstallTarget;
 use crate::diff::{self, FileDiff};
 use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
-use crate::fetch::{Extent, FetchedPackage, Known, PackageSource, World};
+use crate::fetch::{CachedSkill, Extent, FetchedPackage, PackageSource, World};
 use crate::install_state::{DriftKind, InstallState};
 use crate::registry::{LockEntry, PinRecord, ReferenceRecord, Registry};
 use crate::skill::SkillName;
@@ -224,7 +224,7 @@ fn fetch_one<'w>(
     let rewritten = rewritten(statuss, registry, &source)?;
     let (resolved, fetched) = source.into_package(&[], |entry| manifests.contains(entry.path.as_str()))?;
     if let Some(cache) = world.cache.as_ref().filter(|_| !dry_run) {
-        let known = same.into_iter().map(|(_, entry)| Known {
+        let known = same.into_iter().map(|(_, entry)| CachedSkill {
             folder: entry.path.clone().unwrap_or_default(),
             name: None,
             digest: entry.digest.clone(),

@@ -32,7 +32,7 @@ impl Checked {
 /// `NotFound` when there is none; `Failed` for what cannot be read.
 pub(crate) fn folder(folder: &Path, shown: &str, profile: Profile, limits: &Limits) -> Result<Vec<Checked>> {
     let real = fs_err::canonicalize(folder)?;
-    let tree = local::open(&real, &[], limits)?;
+    let tree = local::open_folder(&real, &[], limits)?;
     let found = discover::find_skills(&tree.listing, "");
     let own_name = real.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut checked = Vec::new();

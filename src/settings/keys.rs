@@ -250,7 +250,7 @@ mod tests {
             (Key::LimitFrontmatter, limits.frontmatter),
         ] {
             let shown = key.rule().default.trim_matches('`');
-            assert_eq!(crate::settings::bytes(shown), Ok(value), "{}", key.name());
+            assert_eq!(crate::settings::parse_bytes(shown), Ok(value), "{}", key.name());
         }
         for (key, url) in [
             (Key::GithubUrl, &settings.github_url),

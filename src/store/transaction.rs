@@ -112,7 +112,7 @@ impl Transaction {
                 && !trees.has(&before.digest)
         };
         let due: Vec<(&SkillName, &LockEntry)> = self.registry.skills.iter().filter(is_due).collect();
-        let batch = trees.batch(due.len());
+        let batch = trees.begin_batch(due.len());
         let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         thread::scope(|scope| {
             for part in due.chunks(due.len().div_ceil(threads).max(1)) {

@@ -17,7 +17,7 @@ mod zips;
 use crate::listing::{Limits, Node, check_portable};
 use crate::package::Package;
 
-use super::open;
+use super::open_archive;
 
 /// What must become of an archive.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +64,7 @@ pub(super) fn lines(tree: &Package) -> Vec<String> {
 
 fn check(case: &Case) -> Result<(), String> {
     let limits = limits();
-    let opened = open(case.name, &case.bytes, &limits);
+    let opened = open_archive(case.name, &case.bytes, &limits);
     let says = |error: &crate::error::Error, expected: &str| match error.message.contains(expected) {
         true if error.message.chars().any(crate::error::is_unprintable) => Err("raw characters".to_owned()),
         true => Ok(()),
@@ -125,12 +125,13 @@ fn the_corpus_is_as_large_as_promised() {
 #[test]
 fn a_refusal_names_the_archive_the_entry_and_the_setting() {
     let many: Vec<_> = (0..301).map(|n| zip_build::stored(format!("skill/{n}"), b"")).collect();
-    let error = open("dir/x\u{1b}.zip", &zip_build::zip(&many), &limits()).err().unwrap();
+    let error = open_archive("dir/x\u{1b}.zip", &zip_build::zip(&many), &limits()).err().unwrap();
     assert_eq!(error.kind, crate::error::Kind::Invalid);
     assert_eq!(error.message, "the archive `dir/x\\u{1b}.zip` is refused: it has more than 300 entries");
     assert_eq!(error.hints, ["if you trust the archive, raise `skills.limits.entries` in config.yaml"]);
-    let error =
-        open("x.zip", &zip_build::zip(&[zip_build::stored("../a\u{202e}", b"")]), &limits()).err().unwrap();
+    let error = open_archive("x.zip", &zip_build::zip(&[zip_build::stored("../a\u{202e}", b"")]), &limits())
+        .err()
+        .unwrap();
     assert_eq!(
         error.message,
         "the archive `x.zip` is refused: the entry `../a\\u{202e}` holds control or invisible characters"

@@ -11,7 +11,7 @@ use std::io::{self, Cursor, Read};
 use flate2::read::GzDecoder;
 use flate2::{Crc, Decompress, FlushDecompress};
 
-use super::{corpus, open};
+use super::{corpus, open_archive};
 use crate::listing::{FileEntry, Node};
 use crate::package::{Package, is_clutter};
 use crate::path::RelPath;
@@ -21,7 +21,7 @@ use crate::path::RelPath;
 /// refused.
 pub(super) fn is_accepted(name: &str, bytes: &[u8]) -> bool {
     let limits = corpus::limits();
-    let Ok(tree) = open(name, bytes, &limits) else { return false };
+    let Ok(tree) = open_archive(name, bytes, &limits) else { return false };
     let entries = tree.listing.entries();
     assert!(entries.iter().map(|entry| entry.size).sum::<u64>() <= limits.unpacked);
     assert!(entries.len() <= limits.entries);

@@ -4,13 +4,13 @@ use super::Refusal;
 use super::tar::is_header;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(super) enum ArchiveFormat {
     Zip,
     Tar,
     TarGz,
 }
 
-impl Format {
+impl ArchiveFormat {
     fn word(self) -> &'static str {
         match self {
             Self::Zip => "a zip",
@@ -22,9 +22,9 @@ impl Format {
 
 /// The endings of names that promise a format; the longer ones first. `None` is a
 /// format that is not read.
-const ENDINGS: &[(&str, Option<Format>)] = &[
-    (".tar.gz", Some(Format::TarGz)),
-    (".tgz", Some(Format::TarGz)),
+const ENDINGS: &[(&str, Option<ArchiveFormat>)] = &[
+    (".tar.gz", Some(ArchiveFormat::TarGz)),
+    (".tgz", Some(ArchiveFormat::TarGz)),
     (".tar.xz", None),
     (".txz", None),
     (".tar.bz2", None),
@@ -36,14 +36,14 @@ const ENDINGS: &[(&str, Option<Format>)] = &[
     (".zst", None),
     (".7z", None),
     (".rar", None),
-    (".tar", Some(Format::Tar)),
-    (".zip", Some(Format::Zip)),
-    (".skill", Some(Format::Zip)),
+    (".tar", Some(ArchiveFormat::Tar)),
+    (".zip", Some(ArchiveFormat::Zip)),
+    (".skill", Some(ArchiveFormat::Zip)),
 ];
 
 /// The format of `bytes` by their magic. A name without one of [`ENDINGS`], as in
 /// `…/zipball/main`, promises nothing and agrees with everything.
-pub(super) fn format(name: &str, bytes: &[u8]) -> Result<Format, Refusal> {
+pub(super) fn detect_format(name: &str, bytes: &[u8]) -> Result<ArchiveFormat, Refusal> {
     let format = magic(bytes).ok_or_else(|| no_archive(bytes))?;
     let lower = bare(name).to_ascii_lowercase();
     match ENDINGS.iter().find(|(ending, _)| lower.ends_with(ending)) {
@@ -61,14 +61,14 @@ fn bare(name: &str) -> &str {
 }
 
 /// APPNOTE 6.3.10 §4.3.6, RFC 1952 §2.3.1, POSIX.1-2024 `pax` (ustar).
-fn magic(bytes: &[u8]) -> Option<Format> {
+fn magic(bytes: &[u8]) -> Option<ArchiveFormat> {
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
-        return Some(Format::Zip);
+        return Some(ArchiveFormat::Zip);
     }
     if bytes.starts_with(&[0x1f, 0x8b]) {
-        return Some(Format::TarGz);
+        return Some(ArchiveFormat::TarGz);
     }
-    bytes.first_chunk::<512>().is_some_and(is_header).then_some(Format::Tar)
+    bytes.first_chunk::<512>().is_some_and(is_header).then_some(ArchiveFormat::Tar)
 }
 
 /// Says what came instead of an archive: most often a web page.
@@ -122,10 +122,10 @@ mod tests {
             "v1.2",
             "https://h/zipball/x#y.tar",
         ] {
-            assert_eq!(format(name, zip).ok(), Some(Format::Zip), "{name}");
+            assert_eq!(detect_format(name, zip).ok(), Some(ArchiveFormat::Zip), "{name}");
         }
         for name in ["x.tar.gz", "x.tgz", "tarball"] {
-            assert_eq!(format(name, gzip).ok(), Some(Format::TarGz), "{name}");
+            assert_eq!(detect_format(name, gzip).ok(), Some(ArchiveFormat::TarGz), "{name}");
         }
         for (name, bytes) in [
             ("x.tgz", &zip[..]),
@@ -138,7 +138,7 @@ mod tests {
             ("x.zip", b""),
             ("x.tar", &[0; 1024]),
         ] {
-            assert!(format(name, bytes).is_err(), "{name}");
+            assert!(detect_format(name, bytes).is_err(), "{name}");
         }
     }
 

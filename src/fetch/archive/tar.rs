@@ -17,7 +17,7 @@ use crate::listing::Limits;
 use crate::package::Package;
 
 use super::Refusal;
-use super::harvest::Harvest;
+use super::extractor::Extractor;
 use pax::Pax;
 
 /// tar counts in blocks of this many bytes.
@@ -43,7 +43,7 @@ pub(super) fn read_gzip(bytes: &[u8], limits: &Limits) -> Result<Package, Refusa
 
 /// Reads a tar archive to the end of `source`.
 pub(super) fn read(source: impl Read, limits: &Limits) -> Result<Package, Refusal> {
-    let mut reader = Reader { source, harvest: Harvest::new(limits), ahead: Ahead::default() };
+    let mut reader = Reader { source, extractor: Extractor::new(limits), ahead: Ahead::default() };
     while let Some(block) = reader.header()? {
         reader.entry(&block)?;
     }
@@ -51,7 +51,7 @@ pub(super) fn read(source: impl Read, limits: &Limits) -> Result<Package, Refusa
         return Err(Refusal::whole("it ends after a long name that no entry follows"));
     }
     reader.end()?;
-    reader.harvest.finish()
+    reader.extractor.finish()
 }
 
 /// True for a header block: not empty, and its checksum is right.
@@ -100,7 +100,7 @@ impl Ahead {
 
 struct Reader<'a, R> {
     source: R,
-    harvest: Harvest<'a>,
+    extractor: Extractor<'a>,
     ahead: Ahead,
 }
 
@@ -140,7 +140,7 @@ impl<R: Read> Reader<'_, R> {
                 once(&mut self.ahead.pax, pax).ok_or_else(|| refuse("follows another pax header"))
             }
             EntryType::XGlobalHeader => {
-                self.harvest.count()?;
+                self.extractor.count()?;
                 Pax::check_global(&self.meta(&own_name, size, MAX_PAX)?).map_err(|why| refuse(&why))
             }
             EntryType::GNULongName => {
@@ -163,33 +163,33 @@ impl<R: Read> Reader<'_, R> {
             return Err(Refusal::entry(own, "has two long names"));
         };
         let refuse = |reason: &str| Err(Refusal::entry(&name, reason));
-        self.harvest.count()?;
+        self.extractor.count()?;
         if pax.size.is_some_and(|other| other != size) {
             return refuse("has two different sizes");
         }
         check_kind(kind, size).map_err(|reason| Refusal::entry(&name, reason))?;
         if kind == EntryType::Directory {
-            return self.harvest.folder(&name);
+            return self.extractor.folder(&name);
         }
-        let path = self.harvest.path(&name)?;
+        let path = self.extractor.path(&name)?;
         match kind {
             EntryType::Symlink => {
                 let own_target = header.link_name_bytes().unwrap_or_default();
                 let Some(target) = one(pax.target, long_target, &own_target) else {
                     return refuse("has two long targets");
                 };
-                self.harvest.link(path, target);
+                self.extractor.link(path, target);
             }
-            EntryType::Link => self.harvest.special(path, "hard link"),
-            EntryType::Fifo => self.harvest.special(path, "named pipe"),
-            EntryType::Char | EntryType::Block => self.harvest.special(path, "device"),
+            EntryType::Link => self.extractor.special(path, "hard link"),
+            EntryType::Fifo => self.extractor.special(path, "named pipe"),
+            EntryType::Char | EntryType::Block => self.extractor.special(path, "device"),
             _ => {
                 let Some(mode) = octal(&header.as_old().mode) else {
                     return refuse("has a mode that is not an octal number");
                 };
                 let bytes = self.bytes(&name, size)?;
                 // The owner's bit alone decides, as in git.
-                self.harvest.file(path, mode & 0o100 != 0, bytes);
+                self.extractor.file(path, mode & 0o100 != 0, bytes);
             }
         }
         Ok(())
@@ -217,7 +217,7 @@ impl<R: Read> Reader<'_, R> {
 
     /// Exactly `size` bytes, and what fills their last block.
     fn bytes(&mut self, name: &[u8], size: u64) -> Result<Vec<u8>, Refusal> {
-        self.harvest.charge(name, size)?;
+        self.extractor.charge(name, size)?;
         let mut bytes = Vec::new();
         // The limit stands behind this size; what is not there is never touched.
         let fits = usize::try_from(size).is_ok_and(|size| bytes.try_reserve_exact(size).is_ok());

@@ -22,8 +22,8 @@ use crate::listing::Limits;
 use crate::package::Package;
 
 use super::Refusal;
-use super::harvest::Harvest;
-use directory::Record;
+use super::extractor::Extractor;
+use directory::ZipRecord;
 
 /// Compression methods (§4.4.5); the only two that are read.
 const STORED: u16 = 0;
@@ -32,28 +32,28 @@ const DEFLATED: u16 = 8;
 /// Reads a whole ZIP file.
 pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Package, Refusal> {
     let directory = directory::read(bytes, limits)?;
-    let mut harvest = Harvest::new(limits);
+    let mut extractor = Extractor::new(limits);
     // Sizes are declared and checked against the bytes that come out, so that a bomb
     // is refused before the first byte is unpacked.
     for record in &directory.records {
-        harvest.count()?;
-        harvest.charge(record.name, record.size.into())?;
+        extractor.count()?;
+        extractor.charge(record.name, record.size.into())?;
     }
     for (record, packed) in local::locate(bytes, &directory)? {
         let name = match is_backslashed(record) {
             true => Cow::Owned(record.name.iter().map(|b| if *b == b'\\' { b'/' } else { *b }).collect()),
             false => Cow::Borrowed(record.name),
         };
-        add(&mut harvest, record, &name, packed)?;
+        add(&mut extractor, record, &name, packed)?;
     }
-    let tree = harvest.finish()?;
+    let tree = extractor.finish()?;
     // Last, because our own reasons are the better ones.
     compare(bytes, &directory.records)?;
     Ok(tree)
 }
 
 /// Asks the `zip` crate what it sees in the archive.
-fn compare(bytes: &[u8], records: &[Record<'_>]) -> Result<(), Refusal> {
+fn compare(bytes: &[u8], records: &[ZipRecord<'_>]) -> Result<(), Refusal> {
     let differs = || Refusal::whole("different programs see different files in it");
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| differs())?;
     if archive.len() != records.len() {
@@ -72,11 +72,16 @@ fn compare(bytes: &[u8], records: &[Record<'_>]) -> Result<(), Refusal> {
 /// PowerShell 5.1 and .NET before 4.6.1 write `\` for `/`, of folders some versions write `/`.
 /// Read by the rule of Info-ZIP: an entry that says it comes from FAT and has no `/` in its
 /// name means them. Twins that come of it are refused as any are.
-fn is_backslashed(record: &Record<'_>) -> bool {
+fn is_backslashed(record: &ZipRecord<'_>) -> bool {
     record.host == 0 && !record.name.contains(&b'/') && record.name.contains(&b'\\')
 }
 
-fn add(harvest: &mut Harvest<'_>, record: &Record<'_>, name: &[u8], packed: &[u8]) -> Result<(), Refusal> {
+fn add(
+    extractor: &mut Extractor<'_>,
+    record: &ZipRecord<'_>,
+    name: &[u8],
+    packed: &[u8],
+) -> Result<(), Refusal> {
     let refuse = |reason: &str| Err(Refusal::entry(record.name, reason));
     let data = unpack(record, packed)?;
     let is_folder = name.ends_with(b"/");
@@ -85,13 +90,13 @@ fn add(harvest: &mut Harvest<'_>, record: &Record<'_>, name: &[u8], packed: &[u8
         // The type bits of `st_mode`, as Unix producers write them; 0 is "not said".
         return match mode & 0o170_000 {
             _ if !data.is_empty() => refuse("is a folder with bytes of its own"),
-            0 | 0o040_000 => harvest.folder(name),
+            0 | 0o040_000 => extractor.folder(name),
             _ => refuse("is named as a folder but marked as something else"),
         };
     }
-    let path = harvest.path(name)?;
+    let path = extractor.path(name)?;
     if record.is_reparse_point() {
-        harvest.special(path, "reparse point of Windows");
+        extractor.special(path, "reparse point of Windows");
         return Ok(());
     }
     match mode & 0o170_000 {
@@ -99,11 +104,11 @@ fn add(harvest: &mut Harvest<'_>, record: &Record<'_>, name: &[u8], packed: &[u8
             return refuse("is named as a file but marked as a folder");
         }
         // The owner's bit alone decides, as in git.
-        0 | 0o100_000 => harvest.file(path, mode & 0o100 != 0, data),
-        0o120_000 => harvest.link(path, data),
-        0o010_000 => harvest.special(path, "named pipe"),
-        0o020_000 | 0o060_000 => harvest.special(path, "device"),
-        0o140_000 => harvest.special(path, "socket"),
+        0 | 0o100_000 => extractor.file(path, mode & 0o100 != 0, data),
+        0o120_000 => extractor.link(path, data),
+        0o010_000 => extractor.special(path, "named pipe"),
+        0o020_000 | 0o060_000 => extractor.special(path, "device"),
+        0o140_000 => extractor.special(path, "socket"),
         _ => return refuse("is named as a file but marked as something else"),
     }
     Ok(())
@@ -114,7 +119,7 @@ const DOS_FOLDER: u32 = 0x10;
 
 /// The bytes of an entry, when they are exactly what the directory says: size, CRC,
 /// and no byte of the packed ones left over.
-fn unpack(record: &Record<'_>, packed: &[u8]) -> Result<Vec<u8>, Refusal> {
+fn unpack(record: &ZipRecord<'_>, packed: &[u8]) -> Result<Vec<u8>, Refusal> {
     let refuse = |reason: &str| Refusal::entry(record.name, reason);
     let too_large = || refuse("is too large for this machine");
     let size = usize::try_from(record.size).map_err(|_| too_large())?;

@@ -19,14 +19,14 @@ pub(super) struct Question {
 
 /// A name and a password, as helpers give them.
 #[derive(PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct HelperLogin {
     pub(super) user: String,
     pub(super) password: String,
 }
 
 impl Question {
     /// For the repository at `url`; `user` is the name that its address says.
-    pub(super) fn of(config: &GitConfig, url: &Url, user: Option<&str>) -> Self {
+    pub(super) fn for_repository(config: &GitConfig, url: &Url, user: Option<&str>) -> Self {
         let mut helpers: Vec<String> = Vec::new();
         for value in config.credential("helper", url, user).flatten() {
             // An empty one forgets those before it.
@@ -46,12 +46,12 @@ impl Question {
     }
 
     /// What the same answer is for: one question is asked once.
-    pub(super) fn key(&self) -> String {
+    pub(super) fn cache_key(&self) -> String {
         format!("{}{:?}{:?}", self.request, self.user, self.helpers)
     }
 
     /// Asks; `None` where no helper knows.
-    pub(super) fn ask(&self) -> Option<Answer> {
+    pub(super) fn ask_helpers(&self) -> Option<HelperLogin> {
         let (mut user, mut password) = (self.user.clone(), None);
         for helper in &self.helpers {
             let mut request = self.request.clone();
@@ -68,7 +68,7 @@ impl Question {
                 }
             }
             if let (Some(user), Some(password)) = (&user, &password) {
-                return Some(Answer { user: user.clone(), password: password.clone() });
+                return Some(HelperLogin { user: user.clone(), password: password.clone() });
             }
         }
         None

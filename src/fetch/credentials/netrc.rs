@@ -12,7 +12,7 @@ const LARGEST: u64 = 1 << 20;
 
 /// What a file says of one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum NetrcMatch {
     /// The `machine` entry of the host.
     Machine {
         user: String,
@@ -28,15 +28,15 @@ pub(super) enum Found {
 ///
 /// # Errors
 /// `Failed` when the file is there and cannot be read.
-pub(super) fn find(env: &Env, host: &str) -> Result<Found> {
+pub(super) fn find_login(env: &Env, host: &str) -> Result<NetrcMatch> {
     let named = env.var("NETRC").map(|path| env.absolute(path.as_ref()));
     let name = if cfg!(windows) { "_netrc" } else { ".netrc" };
     let Some(file) = named.or_else(|| env.home.as_ref().map(|home| home.join(name))) else {
-        return Ok(Found::Nothing);
+        return Ok(NetrcMatch::Nothing);
     };
     match text(&file)? {
         Some(text) => Ok(parse(&text, host)),
-        None => Ok(Found::Nothing),
+        None => Ok(NetrcMatch::Nothing),
     }
 }
 
@@ -51,16 +51,16 @@ fn text(file: &PathBuf) -> Result<Option<String>> {
 
 /// The first entry of the host that has a password. An entry whose file names a user alone is
 /// passed over, as curl does.
-fn parse(text: &str, host: &str) -> Found {
+fn parse(text: &str, host: &str) -> NetrcMatch {
     let mut words = Words { rest: text };
-    let mut found = Found::Nothing;
-    let mut entry: Option<Entry> = None;
-    let close = |entry: &mut Option<Entry>, found: &mut Found| {
+    let mut found = NetrcMatch::Nothing;
+    let mut entry: Option<NetrcEntry> = None;
+    let close = |entry: &mut Option<NetrcEntry>, found: &mut NetrcMatch| {
         if let Some(entry) = entry.take().filter(|entry| !entry.password.is_empty()) {
             match entry.is_default {
-                true if *found == Found::Nothing => *found = Found::OnlyDefault,
-                false if !matches!(found, Found::Machine { .. }) => {
-                    *found = Found::Machine { user: entry.user, password: entry.password };
+                true if *found == NetrcMatch::Nothing => *found = NetrcMatch::OnlyDefault,
+                false if !matches!(found, NetrcMatch::Machine { .. }) => {
+                    *found = NetrcMatch::Machine { user: entry.user, password: entry.password };
                 }
                 _ => {}
             }
@@ -71,11 +71,11 @@ fn parse(text: &str, host: &str) -> Found {
             "machine" => {
                 close(&mut entry, &mut found);
                 let is_ours = words.next().is_some_and(|name| name.eq_ignore_ascii_case(host));
-                entry = is_ours.then(Entry::default);
+                entry = is_ours.then(NetrcEntry::default);
             }
             "default" => {
                 close(&mut entry, &mut found);
-                entry = Some(Entry { is_default: true, ..Entry::default() });
+                entry = Some(NetrcEntry { is_default: true, ..NetrcEntry::default() });
             }
             "login" | "password" | "account" => {
                 let value = words.next().unwrap_or_default();
@@ -94,7 +94,7 @@ fn parse(text: &str, host: &str) -> Found {
 }
 
 #[derive(Default)]
-struct Entry {
+struct NetrcEntry {
     user: String,
     password: String,
     is_default: bool,
@@ -160,7 +160,7 @@ impl Words<'_> {
 pub(crate) fn check_any(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for host in ["h.example", "127.0.0.1", ""] {
-        if let Found::Machine { password, .. } = parse(&text, host) {
+        if let NetrcMatch::Machine { password, .. } = parse(&text, host) {
             assert!(!password.is_empty());
             let names = text.to_ascii_lowercase().contains(host);
             assert!(names || text.contains('\\'), "{host} is not in the file");
@@ -181,26 +181,26 @@ mod tests {
             macdef init\n  machine trap.example login t password t\n\n\
             machine h.example login second password second\n";
         let machine =
-            |user: &str, password: &str| Found::Machine { user: user.into(), password: password.into() };
+            |user: &str, password: &str| NetrcMatch::Machine { user: user.into(), password: password.into() };
         for (host, found) in [
             ("h.example", machine("me", "s#cret")),
             ("H.EXAMPLE", machine("me", "s#cret")),
             ("other.example", machine("a", "b")),
             ("q.example", machine("a b", "x\"y\\")),
-            ("half.example", Found::Nothing),
-            ("trap.example", Found::Nothing),
-            ("example", Found::Nothing),
-            ("x.h.example", Found::Nothing),
+            ("half.example", NetrcMatch::Nothing),
+            ("trap.example", NetrcMatch::Nothing),
+            ("example", NetrcMatch::Nothing),
+            ("x.h.example", NetrcMatch::Nothing),
         ] {
             assert_eq!(parse(file, host), found, "{host}");
         }
         let with_default = "machine h.example login a password b\ndefault login c password d\n";
         assert_eq!(parse(with_default, "h.example"), machine("a", "b"));
-        assert_eq!(parse(with_default, "o.example"), Found::OnlyDefault);
+        assert_eq!(parse(with_default, "o.example"), NetrcMatch::OnlyDefault);
         for text in
             ["", "machine", "machine h.example login", "\"", "\"\\", "default", "macdef", "password x"]
         {
-            assert_eq!(parse(text, "h.example"), Found::Nothing, "{text}");
+            assert_eq!(parse(text, "h.example"), NetrcMatch::Nothing, "{text}");
         }
     }
 
@@ -211,7 +211,7 @@ mod tests {
             words in proptest::collection::vec("(machine|default|login|password|macdef|account|h[.]example|other|\"|\\\\|#|\n\n|\\PC{0,6})", 0..20),
         ) {
             let text = words.join(" ");
-            if let Found::Machine { .. } = parse(&text, "h.example") {
+            if let NetrcMatch::Machine { .. } = parse(&text, "h.example") {
                 proptest::prop_assert!(text.contains("machine") && text.contains("h.example"), "{text}");
             }
             let _ = parse(&words.join("\n"), "h.example");

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use url::Url;
 
 use super::refs::Refs;
-use super::wire::Hello;
+use super::wire::Advertisement;
 use crate::cache::Cache;
 use crate::fetch::http::Net;
 
@@ -17,7 +17,7 @@ pub(crate) struct GitClient<'a> {
     /// What was fetched before; `None` where there is no place for it.
     pub(super) cache: Option<Cache>,
     /// What each repository said first, by the URL that was asked, with the one that answered.
-    pub(super) advertisements: Memory<(Url, Hello)>,
+    pub(super) advertisements: Memory<(Url, Advertisement)>,
     /// The refs of each repository, by what the cache knows it by.
     pub(super) ref_listings: Memory<Refs>,
     /// Sources that were followed to where they have moved.

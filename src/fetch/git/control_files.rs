@@ -43,7 +43,7 @@ pub(super) fn git_folder(path: &Path) -> Result<PathBuf> {
 /// # Errors
 /// `Conflict` for a pipe, device, socket or folder in the place of a file; `Invalid` for a file
 /// that is too large, and for more loose refs than are looked through.
-pub(super) fn check(git_folder: &Path) -> Result<()> {
+pub(super) fn check_control_files(git_folder: &Path) -> Result<()> {
     let common = fsx::read_plain_file(&git_folder.join("commondir"), MAX_POINTER)?;
     let common = common.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
     let common = common.map(|text| git_folder.join(text.trim())).filter(|folder| folder != git_folder);

@@ -14,9 +14,9 @@ use git2::{Indexer, ObjectType, Odb, Oid, Repository};
 use sha1::{Digest as _, Sha1};
 
 use super::objects::Objects;
-use super::pack::{Limits, Pack, Received};
+use super::pack::{Pack, PackLimits, Received};
 use super::walk::{self, list_up_to};
-use super::wire::{self, Hello, Wish, pack_request, read_listing};
+use super::wire::{self, Advertisement, FetchRequest, pack_request, read_listing};
 use super::{Refs, loose};
 use crate::error::Result;
 use crate::path::RelPath;
@@ -35,8 +35,8 @@ impl Read for Drip<'_> {
 }
 
 /// Limits that a small pack reaches, so that what lies behind them is seen too.
-const SMALL: Limits =
-    Limits { pack: 300, objects: 40, object: 2_000, decoded: 20_000, depth: 5, kept: 500, spilled: 900 };
+const SMALL: PackLimits =
+    PackLimits { pack: 300, objects: 40, object: 2_000, decoded: 20_000, depth: 5, kept: 500, spilled: 900 };
 
 /// A byte of choices, then a pack, whose checksum is set right.
 pub(crate) fn pack(data: &[u8]) {
@@ -62,9 +62,9 @@ fn with_sum(mut body: Vec<u8>) -> Vec<u8> {
 fn check_pack(bytes: &[u8], choices: u8) {
     let limits = match choices & 3 {
         0 => SMALL,
-        1 => Limits { kept: 64, pack: 64, ..Limits::REAL },
-        2 => Limits { kept: 64, spilled: 0, ..Limits::REAL },
-        _ => Limits::REAL,
+        1 => PackLimits { kept: 64, pack: 64, ..PackLimits::REAL },
+        2 => PackLimits { kept: 64, spilled: 0, ..PackLimits::REAL },
+        _ => PackLimits::REAL,
     };
     let step = [1, 7, 100, 4_096][usize::from(choices >> 2 & 3)];
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -123,13 +123,18 @@ pub(crate) fn wire(data: &[u8]) {
     let Some((choices, said)) = data.split_first() else { return };
     match choices & 3 {
         0 => {
-            let hello = Hello::read(&mut &said[..]);
-            assert_eq!(Hello::read(&mut Drip(said, 1)), hello);
+            let hello = Advertisement::read(&mut &said[..]);
+            assert_eq!(Advertisement::read(&mut Drip(said, 1)), hello);
             let Ok(hello) = hello else { return };
             let commits = [the_sha()];
-            let wish = Wish { wants: &commits, shallow: true, filter: Some("tree:0"), ..Wish::default() };
+            let wish = FetchRequest {
+                wants: &commits,
+                shallow: true,
+                filter: Some("tree:0"),
+                ..FetchRequest::default()
+            };
             check_lines(&pack_request(&hello, &wish));
-            if let Hello::Refs { lines, .. } = hello {
+            if let Advertisement::Refs { lines, .. } = hello {
                 check_refs(&Refs::new(lines));
             }
         }
@@ -144,8 +149,8 @@ pub(crate) fn wire(data: &[u8]) {
                 _ => vec!["side-band-64k".to_owned()],
             };
             let hello = match choices & 1 {
-                0 => Hello::Capabilities(Vec::new()),
-                _ => Hello::Refs { lines: Vec::new(), capabilities },
+                0 => Advertisement::Capabilities(Vec::new()),
+                _ => Advertisement::Refs { lines: Vec::new(), capabilities },
             };
             let shallow = choices & 8 == 0;
             let whole = pack_of_answer(&hello, shallow, said);
@@ -160,9 +165,9 @@ fn the_sha() -> Sha {
 }
 
 /// The pack in an answer; `None` where that is refused or breaks off.
-fn pack_of_answer(hello: &Hello, shallow: bool, said: impl Read) -> Option<Vec<u8>> {
+fn pack_of_answer(hello: &Advertisement, shallow: bool, said: impl Read) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    wire::Pack::begin(hello, shallow, said).ok()?.read_to_end(&mut bytes).ok()?;
+    wire::PackStream::begin(hello, shallow, said).ok()?.read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 
@@ -191,11 +196,11 @@ fn check_refs(refs: &Refs) {
     ];
     for reference in &asked {
         for skill in [None, Some("skill")] {
-            let _ = refs.settle(reference, skill);
+            let _ = refs.settle_reference(reference, skill);
         }
     }
-    for tip in refs.tips() {
-        let _ = (refs.want(tip), tip.short());
+    for tip in refs.list_tips() {
+        let _ = (refs.id_to_want(tip), tip.short());
     }
 }
 
@@ -222,10 +227,10 @@ pub(crate) fn tree(data: &[u8]) {
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let pack =
-        Pack::receive(&mut &*recipe::sealed(&entries), Limits::REAL, u64::MAX, folder.path(), |_, _| {});
+        Pack::receive(&mut &*recipe::sealed(&entries), PackLimits::REAL, u64::MAX, folder.path(), |_, _| {});
     let Ok(Received::Here(pack)) = pack else { panic!("a small pack is decoded") };
     let outer_id = id(ObjectType::Tree, &outer);
-    let objects = Objects::held(pack);
+    let objects = Objects::from_pack(pack);
     for folder in [None, RelPath::parse(b"folder").ok()] {
         check_listing(&objects, outer_id, &outer, folder.as_ref());
     }
@@ -291,9 +296,9 @@ pub(crate) fn loose(data: &[u8]) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     write_loose(folder.path(), id, &file);
     let cap = 1_000;
-    let size = loose::size(folder.path(), id);
+    let size = loose::loose_size(folder.path(), id);
     assert!(size.is_some(), "the file is there");
-    if let Ok(Some((kind, bytes))) = loose::read(folder.path(), id, cap) {
+    if let Ok(Some((kind, bytes))) = loose::read_loose(folder.path(), id, cap) {
         assert!(bytes.len() as u64 <= cap);
         assert_eq!(size, Some(Some(bytes.len() as u64)));
         assert_eq!(Oid::hash_object(kind, &bytes).ok(), Some(id));
@@ -386,7 +391,8 @@ mod tests {
     fn the_recipes_get_as_far_as_libgit2() {
         let decoded = pack_seeds().into_iter().filter(|seed| {
             let folder = tempfile::tempdir().expect("a temporary folder");
-            let received = Pack::receive(&mut &seed[1..], Limits::REAL, u64::MAX, folder.path(), |_, _| {});
+            let received =
+                Pack::receive(&mut &seed[1..], PackLimits::REAL, u64::MAX, folder.path(), |_, _| {});
             matches!(received, Ok(Received::Here(_)))
         });
         let objects: usize = decoded.map(|seed| by_libgit2(&seed[1..]).unwrap().len()).sum();

@@ -20,7 +20,7 @@ type Inflated = Take<ZlibDecoder<File>>;
 ///
 /// # Errors
 /// `Integrity` for one that is cut short, larger than `cap`, or not what its id says.
-pub(crate) fn read(git_folder: &Path, id: Oid, cap: u64) -> Result<Option<(ObjectType, Vec<u8>)>> {
+pub(crate) fn read_loose(git_folder: &Path, id: Oid, cap: u64) -> Result<Option<(ObjectType, Vec<u8>)>> {
     let Some(mut inflated) = open(git_folder, id) else { return Ok(None) };
     let damaged = || -> Error {
         error!(Integrity, "the object {id} is damaged")
@@ -42,7 +42,7 @@ pub(crate) fn read(git_folder: &Path, id: Oid, cap: u64) -> Result<Option<(Objec
 
 /// The size in the head: `None` when there is no such file, `Some(None)` when its head
 /// is broken.
-pub(crate) fn size(git_folder: &Path, id: Oid) -> Option<Option<u64>> {
+pub(crate) fn loose_size(git_folder: &Path, id: Oid) -> Option<Option<u64>> {
     let mut inflated = open(git_folder, id)?;
     Some(head(&mut inflated).map(|(_, size)| size))
 }

@@ -24,7 +24,7 @@ pub(super) fn is_same(from: &Url, to: &Url) -> bool {
 ///
 /// # Errors
 /// `NotFound` for another repository, with its address.
-pub(super) fn refuse(settings: &Settings, from: &Url, to: &Url) -> Result<()> {
+pub(super) fn refuse_move(settings: &Settings, from: &Url, to: &Url) -> Result<()> {
     if is_same(from, to) {
         return Ok(());
     }
@@ -40,7 +40,7 @@ pub(super) fn refuse(settings: &Settings, from: &Url, to: &Url) -> Result<()> {
 ///
 /// # Errors
 /// `NotFound` for what is not a repository.
-pub(super) fn follow(settings: &Settings, from: &Url, to: &Url) -> Result<()> {
+pub(super) fn allow_move(settings: &Settings, from: &Url, to: &Url) -> Result<()> {
     if !to.path().ends_with("/info/refs") {
         let host = printable(from.host_str().unwrap_or("the host"), false);
         fail!(NotFound, "{host} redirects to `{}`, which is not a repository", source_of(settings, to));

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::git::pack::header::{check_head, too_large};
 use crate::fetch::git::pack::spill::Spill;
-use crate::fetch::git::pack::{Limits, Pack, Received};
+use crate::fetch::git::pack::{Pack, PackLimits, Received};
 use crate::fetch::git::{control_files, loose};
 use crate::fetch::http::{Net, from_reader};
 
@@ -25,16 +25,16 @@ use crate::fetch::http::{Net, from_reader};
 /// hold 260 GB of zeros; openclaw/skills (12,203 files) takes half a second.
 const LONGEST_WORK: Duration = Duration::from_secs(300);
 
-/// Bytes of the line before an object in [`Kept`].
+/// Bytes of the line before an object in [`CachedObjects`].
 const LONGEST_LINE: usize = 32;
 
 /// Git objects, and handles to read them with.
 #[derive(Debug)]
 pub(crate) struct Objects {
-    /// Handles that nobody uses right now. Declared before `place`, so that they are
+    /// Handles that nobody uses right now. Declared before `storage`, so that they are
     /// closed before the folder goes.
     handles: Mutex<Vec<Handle>>,
-    place: Place,
+    storage: Storage,
 }
 
 struct Handle(Repository);
@@ -46,11 +46,11 @@ impl std::fmt::Debug for Handle {
 }
 
 #[derive(Debug)]
-enum Place {
+enum Storage {
     /// A pack that was decoded in memory.
     Held(Box<Pack>),
     /// Objects out of the cache.
-    Kept(Kept),
+    CachedObjects(CachedObjects),
     /// A folder with one pack in it; removed when this is dropped.
     Fetched(TempDir),
     /// The git folder of a repository of this machine.
@@ -74,7 +74,7 @@ impl Objects {
         // Objects were hashed by the indexer; hashing them again at each read costs half
         // of the reading. Repositories of this machine are checked in `read` instead.
         git2::opts::strict_hash_verification(false);
-        Ok(Self { handles: Mutex::default(), place: Place::Fetched(folder) })
+        Ok(Self { handles: Mutex::default(), storage: Storage::Fetched(folder) })
     }
 
     /// As [`Objects::receive`], in memory where the pack is not too large for that. Only
@@ -82,12 +82,12 @@ impl Objects {
     ///
     /// # Errors
     /// As [`Objects::receive`].
-    pub(crate) fn hold(net: &Net<'_>, mut pack: impl Read) -> Result<Self> {
+    pub(crate) fn receive_in_memory(net: &Net<'_>, mut pack: impl Read) -> Result<Self> {
         let advance = |done, all| net.progress.advance(done, Some(all));
         let tmp = net.env.cache_dir()?.join("tmp");
-        match Pack::receive(&mut pack, Limits::REAL, net.settings.limits.pack, &tmp, advance)? {
+        match Pack::receive(&mut pack, PackLimits::REAL, net.settings.limits.pack, &tmp, advance)? {
             Received::Here(pack) => {
-                Ok(Self { handles: Mutex::default(), place: Place::Held(Box::new(pack)) })
+                Ok(Self { handles: Mutex::default(), storage: Storage::Held(Box::new(pack)) })
             }
             Received::Large(begun) => Self::receive(net, begun.into_reader()?.chain(pack)),
         }
@@ -95,8 +95,8 @@ impl Objects {
 
     /// The objects of a pack that is in memory already.
     #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn held(pack: Pack) -> Self {
-        Self { handles: Mutex::default(), place: Place::Held(Box::new(pack)) }
+    pub(super) fn from_pack(pack: Pack) -> Self {
+        Self { handles: Mutex::default(), storage: Storage::Held(Box::new(pack)) }
     }
 
     /// The repository at `path`: a work tree, a linked work tree or a bare one. Only
@@ -104,30 +104,32 @@ impl Objects {
     ///
     /// # Errors
     /// `NotFound` when there is none; those of [`control_files::check`].
-    pub(crate) fn local(path: &Path) -> Result<Self> {
+    pub(crate) fn open_local(path: &Path) -> Result<Self> {
         let folder = control_files::git_folder(path)?;
-        control_files::check(&folder)?;
+        control_files::check_control_files(&folder)?;
         git2::opts::strict_hash_verification(false);
-        let objects = Self { handles: Mutex::default(), place: Place::Local(folder) };
-        objects.with(|_| Ok(())).map_err(|e| not_readable(path, &objects.place, e))?;
+        let objects = Self { handles: Mutex::default(), storage: Storage::Local(folder) };
+        objects.with(|_| Ok(())).map_err(|e| not_readable(path, &objects.storage, e))?;
         Ok(objects)
     }
 
     /// Objects out of the cache, which has checked their ids.
-    pub(crate) fn kept(kept: Kept) -> Self {
-        Self { handles: Mutex::default(), place: Place::Kept(kept) }
+    pub(crate) fn from_cache(kept: CachedObjects) -> Self {
+        Self { handles: Mutex::default(), storage: Storage::CachedObjects(kept) }
     }
 
     /// True for a repository of this machine.
     pub(crate) fn is_local(&self) -> bool {
-        matches!(self.place, Place::Local(_))
+        matches!(self.storage, Storage::Local(_))
     }
 
     fn open(&self) -> Result<Handle, git2::Error> {
-        match &self.place {
-            Place::Held(_) | Place::Kept(_) => Err(git2::Error::from_str("one commit has no history")),
-            Place::Local(folder) => Repository::open_bare(folder).map(Handle),
-            Place::Fetched(folder) => {
+        match &self.storage {
+            Storage::Held(_) | Storage::CachedObjects(_) => {
+                Err(git2::Error::from_str("one commit has no history"))
+            }
+            Storage::Local(folder) => Repository::open_bare(folder).map(Handle),
+            Storage::Fetched(folder) => {
                 // No repository: so no configuration, no hooks, no refs.
                 let odb = Odb::new()?;
                 odb.add_disk_alternate(&folder.path().to_string_lossy())?;
@@ -163,14 +165,14 @@ impl Objects {
 
     /// As [`Objects::find`], whatever type it has.
     pub(crate) fn find_any(&self, id: Oid, cap: u64) -> Result<Option<(ObjectType, Vec<u8>)>> {
-        match &self.place {
-            Place::Held(pack) => return pack.find(id, cap),
-            Place::Kept(kept) => return kept.find(id, cap),
-            Place::Fetched(_) | Place::Local(_) => {}
+        match &self.storage {
+            Storage::Held(pack) => return pack.find(id, cap),
+            Storage::CachedObjects(kept) => return kept.find(id, cap),
+            Storage::Fetched(_) | Storage::Local(_) => {}
         }
         self.with(|repository| {
-            let is_local = matches!(self.place, Place::Local(_));
-            if is_local && let Some(found) = loose::read(repository.commondir(), id, cap)? {
+            let is_local = matches!(self.storage, Storage::Local(_));
+            if is_local && let Some(found) = loose::read_loose(repository.commondir(), id, cap)? {
                 return Ok(Some(found));
             }
             let odb = repository.odb().map_err(failed)?;
@@ -192,14 +194,14 @@ impl Objects {
 
     /// The bytes that an object says it has; `None` when it is not there or broken.
     pub(crate) fn size(&self, id: Oid) -> Result<Option<u64>> {
-        match &self.place {
-            Place::Held(pack) => return Ok(pack.size(id)),
-            Place::Kept(kept) => return Ok(kept.size(id)),
-            Place::Fetched(_) | Place::Local(_) => {}
+        match &self.storage {
+            Storage::Held(pack) => return Ok(pack.size(id)),
+            Storage::CachedObjects(kept) => return Ok(kept.size(id)),
+            Storage::Fetched(_) | Storage::Local(_) => {}
         }
         self.with(|repository| {
-            if matches!(self.place, Place::Local(_))
-                && let Some(found) = loose::size(repository.commondir(), id)
+            if matches!(self.storage, Storage::Local(_))
+                && let Some(found) = loose::loose_size(repository.commondir(), id)
             {
                 return Ok(found);
             }
@@ -220,7 +222,7 @@ impl Objects {
 /// Objects in one buffer, each as `KIND LENGTH`, a line feed and its bytes; or collected one by
 /// one, then beyond [`IN_MEMORY`] in a file without a name.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct CachedObjects {
     bytes: Vec<u8>,
     objects: HashMap<Oid, (ObjectType, Stand)>,
     spill: Option<Spill>,
@@ -245,7 +247,7 @@ impl Stand {
 /// Bytes that are collected in memory; more go into a file.
 const IN_MEMORY: usize = 8 << 20;
 
-impl Kept {
+impl CachedObjects {
     /// Adds an object to a buffer.
     pub(crate) fn append(buffer: &mut Vec<u8>, kind: ObjectType, bytes: &[u8]) {
         buffer.extend_from_slice(format!("{} {}\n", kind.str(), bytes.len()).as_bytes());
@@ -317,10 +319,10 @@ impl Kept {
 
 /// The error for a folder that libgit2 does not open: no repository, or one of a format that
 /// is newer than it.
-fn not_readable(path: &Path, place: &Place, error: Error) -> Error {
+fn not_readable(path: &Path, storage: &Storage, error: Error) -> Error {
     let shown = path.display();
-    let format = match place {
-        Place::Local(folder) => newer_format(folder),
+    let format = match storage {
+        Storage::Local(folder) => newer_format(folder),
         _ => None,
     };
     match format {
@@ -400,7 +402,7 @@ mod tests {
     #[test]
     fn many_blobs_need_little_memory() {
         let dir = tempfile::tempdir().unwrap();
-        let mut kept = Kept::collector(dir.path());
+        let mut kept = CachedObjects::collector(dir.path());
         let blob = |n: usize| vec![u8::try_from(n % 251).unwrap(); IN_MEMORY / 10 + n];
         let id = |n: usize| Oid::hash_object(ObjectType::Blob, &blob(n)).unwrap();
         for n in (0..40).chain(0..40) {
@@ -414,7 +416,7 @@ mod tests {
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the file has no name");
         // Where none can be made everything stays in memory.
-        let mut kept = Kept::collector(&dir.path().join("file/below"));
+        let mut kept = CachedObjects::collector(&dir.path().join("file/below"));
         std::fs::write(dir.path().join("file"), "").unwrap();
         (0..20).for_each(|n| kept.add(id(n), &blob(n)));
         assert_eq!(kept.find(id(19), u64::MAX).unwrap(), Some((ObjectType::Blob, blob(19))));

@@ -33,7 +33,7 @@ use spill::Spill;
 /// What a pack may have to be kept here. More is libgit2's work, which takes disk
 /// instead of memory.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct PackLimits {
     /// Bytes of the pack that stay in memory; more go into a file.
     pub(super) pack: usize,
     pub(super) objects: usize,
@@ -49,7 +49,7 @@ pub(super) struct Limits {
     pub(super) spilled: u64,
 }
 
-impl Limits {
+impl PackLimits {
     pub(super) const REAL: Self = Self {
         pack: 8 << 20,
         objects: 500_000,
@@ -93,7 +93,7 @@ fn damaged(why: &'static str) -> Error {
 #[derive(Debug)]
 pub(super) struct Pack {
     bytes: Body,
-    entries: Vec<Entry>,
+    entries: Vec<PackEntry>,
     /// Of each entry; empty until it is resolved.
     objects: Vec<Option<Object>>,
     /// Sorted.
@@ -103,7 +103,7 @@ pub(super) struct Pack {
 
 /// One entry as it stands in the pack.
 #[derive(Debug)]
-struct Entry {
+struct PackEntry {
     /// Where its head begins.
     start: usize,
     /// Where its zlib stream begins.
@@ -154,7 +154,7 @@ impl Pack {
     /// the reader says for a line that breaks.
     pub(super) fn receive(
         pack: &mut impl Read,
-        limits: Limits,
+        limits: PackLimits,
         cap: u64,
         folder: &Path,
         progress: impl Fn(u64, u64),
@@ -182,10 +182,10 @@ impl Pack {
         pack: &mut impl Read,
         bytes: &mut Body,
         spill: &Spill,
-        limits: Limits,
+        limits: PackLimits,
         cap: u64,
         progress: impl Fn(u64, u64),
-    ) -> Tried<(Vec<Entry>, Vec<Option<Object>>)> {
+    ) -> Tried<(Vec<PackEntry>, Vec<Option<Object>>)> {
         // 64 objects of 256 KiB wait at most.
         let (sender, receiver) = sync_channel(64);
         thread::scope(|scope| {
@@ -273,7 +273,7 @@ impl Pack {
         Ok(bytes)
     }
 
-    fn entry(&self, index: u32) -> Result<&Entry> {
+    fn entry(&self, index: u32) -> Result<&PackEntry> {
         self.entries.get(index as usize).ok_or_else(|| damaged("a delta has no base object"))
     }
 
@@ -309,7 +309,7 @@ fn read_all(
     sorter: &mut Sorter<'_>,
     cap: u64,
     progress: impl Fn(u64, u64),
-) -> Tried<Vec<Entry>> {
+) -> Tried<Vec<PackEntry>> {
     let mut scan = Scan::new(Sizes { object: sorter.limits.object, decoded: sorter.limits.decoded });
     let mut chunk = vec![0; 64 * 1024];
     loop {
@@ -366,7 +366,7 @@ struct Sorter<'s> {
     spill: &'s Spill,
     mine: Vec<(u32, Object)>,
     kept: usize,
-    limits: Limits,
+    limits: PackLimits,
 }
 
 impl Sorter<'_> {

@@ -4,17 +4,17 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use git2::{ObjectType, Oid};
 
-use super::known::{self, Known, Manifests};
-use super::objects::{Kept, Objects};
+use super::commit_index::{self, CachedSkill, Manifests};
+use super::objects::{CachedObjects, Objects};
 use super::walk;
 use crate::cache::Cache;
 use crate::error::{Result, error};
 use crate::listing::{FileEntry, Listing, Node};
 use crate::package::{Contents, Package, missing_bytes};
+use crate::parallel;
 use crate::skill::{LOWER_MANIFEST, MANIFEST};
 use crate::source::{Resolved, Revision};
 
@@ -33,7 +33,7 @@ pub(super) struct CommitTrees {
     /// The trees that the listing was made of, by their path.
     pub(super) folders: BTreeMap<String, Oid>,
     /// Skills of the commit that earlier commands have cached.
-    pub(super) known: Vec<Known>,
+    pub(super) known: Vec<CachedSkill>,
 }
 
 /// The package of a commit, whose files may be fetched later than its listing.
@@ -119,7 +119,7 @@ impl PartialTree {
     }
 
     /// What earlier commands have found out about the skills of the commit.
-    pub(crate) fn known(&self) -> &[Known] {
+    pub(crate) fn known(&self) -> &[CachedSkill] {
         &self.trees.known
     }
 
@@ -129,26 +129,19 @@ impl PartialTree {
     /// # Errors
     /// `Integrity` for objects that are broken.
     pub(crate) fn load_cached(&mut self, folders: &HashSet<&str>, cache: &Cache) -> Result<()> {
-        let is_wanted = |known: &&Known| folders.contains(known.folder.as_str());
+        let is_wanted = |known: &&CachedSkill| folders.contains(known.folder.as_str());
         let known = self.trees.known.iter().filter(is_wanted);
-        let wanted: Vec<&Known> = known.filter(|known| !self.has_folder(&known.folder)).collect();
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let shares = wanted.chunks(wanted.len().div_ceil(cores).max(1));
-        let this = &*self;
-        let found = Mutex::new(Kept::collector(&cache.folder().join("tmp")));
-        thread::scope(|scope| {
-            for share in shares {
-                let found = &found;
-                scope.spawn(move || {
-                    for blobs in share.iter().filter_map(|known| this.cached_blobs(known, cache)) {
-                        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                        blobs.iter().for_each(|(id, bytes)| found.add(*id, bytes));
-                    }
-                });
+        let wanted: Vec<&CachedSkill> = known.filter(|known| !self.has_folder(&known.folder)).collect();
+        let found = Mutex::new(CachedObjects::collector(&cache.folder().join("tmp")));
+        parallel::run_jobs(parallel::count_cores(), &wanted, |known| {
+            if let Some(blobs) = self.cached_blobs(known, cache) {
+                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                blobs.iter().for_each(|(id, bytes)| found.add(*id, bytes));
             }
-        });
+            Ok(())
+        })?;
         let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if found.is_empty() { Ok(()) } else { self.add_objects(Objects::kept(found)) }
+        if found.is_empty() { Ok(()) } else { self.add_objects(Objects::from_cache(found)) }
     }
 
     /// True when everything below a folder is here.
@@ -160,7 +153,7 @@ impl PartialTree {
     }
 
     /// The blobs of a cached package, if it is the one of the commit.
-    fn cached_blobs(&self, known: &Known, cache: &Cache) -> Option<Vec<(Oid, Vec<u8>)>> {
+    fn cached_blobs(&self, known: &CachedSkill, cache: &Cache) -> Option<Vec<(Oid, Vec<u8>)>> {
         let cached = cache.get(&known.digest)?;
         let mut blobs = Vec::new();
         for entry in cached.listing.entries() {
@@ -177,7 +170,7 @@ impl PartialTree {
 
     /// Remembers the commit with more of its skills, so that they can be loaded again without
     /// their host.
-    pub(crate) fn remember(&self, resolved: &Resolved, more: &[Known], cache: &Cache) {
+    pub(crate) fn remember(&self, resolved: &Resolved, more: &[CachedSkill], cache: &Cache) {
         let Revision::Commit(sha) = &resolved.pin else { return };
         let CommitTrees { repository, objects, .. } = &self.trees;
         if objects.is_local() {
@@ -192,7 +185,7 @@ impl PartialTree {
             let owner = self.blobs.added_with(id).ok().flatten().unwrap_or(objects);
             owner.find(id, ObjectType::Blob, LARGEST_MANIFEST).ok().flatten()
         };
-        known::remember(repository, sha, objects, &Manifests { all, read: &read }, more, cache);
+        commit_index::store_commit(repository, sha, objects, &Manifests { all, read: &read }, more, cache);
     }
 
     /// The blobs of the files that `wanted` says and that are not here.
@@ -222,7 +215,7 @@ impl PartialTree {
         let (mut broken, blobs) = (None, &mut self.blobs);
         self.package.listing.complete_entries(|entry| {
             let id = blobs.ids.get(entry.slot)?;
-            walk::learn(&objects, *id, entry).unwrap_or_else(|e| {
+            walk::complete_entry(&objects, *id, entry).unwrap_or_else(|e| {
                 broken = Some(e);
                 None
             })

@@ -65,13 +65,13 @@ impl Refs {
     }
 
     /// All listed commits, HEAD's first.
-    pub(crate) fn tips(&self) -> impl Iterator<Item = &Sha> {
+    pub(crate) fn list_tips(&self) -> impl Iterator<Item = &Sha> {
         self.head.iter().chain(self.branches.values()).chain(self.tags.values().map(|tag| &tag.commit))
     }
 
     /// The object to ask for in order to get `commit`: an annotated tag where only that
     /// leads to it, because old servers give nothing but what they list.
-    pub(crate) fn want(&self, commit: &Sha) -> Sha {
+    pub(crate) fn id_to_want(&self, commit: &Sha) -> Sha {
         if self.head.as_ref() == Some(commit) || self.branches.values().any(|tip| tip == commit) {
             return commit.clone();
         }
@@ -80,7 +80,7 @@ impl Refs {
     }
 
     /// Everything that has to be asked for to get the whole history.
-    pub(crate) fn all(&self) -> Vec<Sha> {
+    pub(crate) fn list_all(&self) -> Vec<Sha> {
         let tags = self.tags.values().map(|tag| &tag.object);
         let mut all: Vec<Sha> = self.head.iter().chain(self.branches.values()).chain(tags).cloned().collect();
         all.sort();
@@ -93,7 +93,11 @@ impl Refs {
     /// # Errors
     /// `NotFound` with the nearest names, `Usage` for a name that is a branch and a tag
     /// of different commits, and for a short sha that begins several.
-    pub(crate) fn settle(&self, reference: &Reference, skill: Option<&str>) -> Result<FoundReference> {
+    pub(crate) fn settle_reference(
+        &self,
+        reference: &Reference,
+        skill: Option<&str>,
+    ) -> Result<FoundReference> {
         let found = |chosen: Option<&str>, sha: &Sha| FoundReference::Commit {
             reference: reference.clone(),
             chosen: chosen.map(str::to_owned),
@@ -183,7 +187,8 @@ impl Refs {
     /// A short sha among the listed commits.
     fn short(&self, prefix: &str, rest: Option<String>) -> Result<FoundReference> {
         let prefix = prefix.to_ascii_lowercase();
-        let mut matches: Vec<&Sha> = self.tips().filter(|sha| sha.as_str().starts_with(&prefix)).collect();
+        let mut matches: Vec<&Sha> =
+            self.list_tips().filter(|sha| sha.as_str().starts_with(&prefix)).collect();
         matches.sort();
         matches.dedup();
         match matches[..] {
@@ -271,7 +276,7 @@ fn is_short_sha(text: &str) -> bool {
 ///
 /// # Errors
 /// `Usage` when both are there and differ, and for a rest that is no sound path.
-pub(crate) fn folder(named: Option<&RelPath>, rest: Option<&str>) -> Result<Option<RelPath>> {
+pub(crate) fn join_folder(named: Option<&RelPath>, rest: Option<&str>) -> Result<Option<RelPath>> {
     let rest = rest.unwrap_or("").trim_matches('/');
     let rest = rest.strip_suffix("SKILL.md").filter(|r| r.is_empty() || r.ends_with('/')).unwrap_or(rest);
     let rest = rest.trim_end_matches('/');

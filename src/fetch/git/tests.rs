@@ -227,9 +227,9 @@ fn a_commit_outside_of_branches_and_tags_is_told_apart() {
     let source = git(format!("{}/o/r.git", server.url()));
     let remote = Remote::open(&source, &world.git).unwrap();
     assert_eq!(skill(&remote, &Reference::Sha(sha(ids.hidden))).unwrap(), "hidden");
-    assert_eq!(remote.reachable(&sha(ids.hidden)), Ok(false));
-    assert_eq!(remote.reachable(&sha(ids.first)), Ok(true));
-    assert_eq!(remote.reachable(&sha(ids.main)), Ok(true));
+    assert_eq!(remote.is_reachable(&sha(ids.hidden)), Ok(false));
+    assert_eq!(remote.is_reachable(&sha(ids.first)), Ok(true));
+    assert_eq!(remote.is_reachable(&sha(ids.main)), Ok(true));
     server.speak_old();
     server.configure("uploadpack.hideRefs=refs/pull");
     // Another run: what a host said first holds for one.
@@ -470,7 +470,7 @@ fn odd_trees_are_listed_as_they_are_or_refused() {
         let lines: Vec<_> = names.iter().map(|n| ("40000", n.as_bytes(), bomb)).collect();
         bomb = repo.raw_tree(&lines);
     }
-    let objects = Objects::local(&repo.path).unwrap();
+    let objects = Objects::open_local(&repo.path).unwrap();
     assert_eq!(walk::list_up_to(5_000, &objects, bomb, None).unwrap_err().kind, Kind::Invalid);
     let missing = repo.raw_tree(&[("40000", b"d", gone)]);
     check_refused(&mut repo, &bench, missing, Some(Kind::Integrity));
@@ -561,7 +561,7 @@ fn of_a_partial_tree_what_is_asked_for_is_fetched_and_no_more() {
 
     remote.fetch_files(&mut tree, &resolved, &below("skills/second/")).unwrap();
     let again = Remote::open(&git(format!("{}/o/r.git", server.url())), &world.git).unwrap();
-    assert_eq!(again.refs().unwrap().branches.len(), 1);
+    assert_eq!(again.fetch_refs().unwrap().branches.len(), 1);
     assert_eq!(server.connections(), 1, "every answer is read to its end");
     let greetings = server.seen().iter().filter(|seen| seen.target.contains("info/refs")).count();
     assert_eq!(greetings, 1, "a host is greeted once");
@@ -758,11 +758,11 @@ fn every_reference_over_ssh() {
     );
     let world = bench.world();
     let remote = Remote::open(&git(format!("ssh://h.example:7{}", repo.path.display())), &world.git).unwrap();
-    assert_eq!(remote.reachable(&sha(ids.first)), Ok(true));
-    assert_eq!(remote.reachable(&sha(ids.hidden)), Ok(false));
+    assert_eq!(remote.is_reachable(&sha(ids.first)), Ok(true));
+    assert_eq!(remote.is_reachable(&sha(ids.hidden)), Ok(false));
     let offline = bench.offline_world(None);
     let remote = Remote::open(&git("h.example:r"), &offline.git).unwrap();
-    assert_eq!(remote.refs().unwrap_err().kind, Kind::Network);
+    assert_eq!(remote.fetch_refs().unwrap_err().kind, Kind::Network);
 }
 
 #[cfg(unix)]
@@ -783,14 +783,14 @@ fn what_ssh_answers_becomes_an_error_of_its_kind() {
         let bench = Bench::with(&[("GIT_SSH_COMMAND", &command)]);
         let world = bench.hasty_world();
         let remote = Remote::open(&git("git@h.example:o/r.git"), &world.git).unwrap();
-        let error = remote.refs().unwrap_err();
+        let error = remote.fetch_refs().unwrap_err();
         assert_eq!(error.kind, kind, "{script}: {error:?}");
         assert!(error.hints.iter().any(|h| h.contains(hint)) || hint.is_empty(), "{script}: {error:?}");
     }
     let bench = Bench::with(&[("GIT_SSH_COMMAND", "ssh; touch x")]);
     let world = bench.world();
     let remote = Remote::open(&git("git@h.example:o/r.git"), &world.git).unwrap();
-    assert_eq!(remote.refs().unwrap_err().kind, Kind::Usage);
+    assert_eq!(remote.fetch_refs().unwrap_err().kind, Kind::Usage);
 }
 
 /// Finding 12: a loose object that is cut short makes libgit2 spin.

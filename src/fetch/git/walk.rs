@@ -49,7 +49,7 @@ fn lines(tree: &[u8]) -> Result<Vec<Line<'_>>> {
 
 /// What a walk found so far.
 #[derive(Default)]
-struct Walk {
+struct TreeWalk {
     entries: Vec<FileEntry>,
     refused: Vec<(Vec<u8>, &'static str)>,
     ids: Vec<Oid>,
@@ -59,7 +59,7 @@ struct Walk {
 
 /// A tree, listed.
 #[derive(Debug)]
-pub(crate) struct Listed {
+pub(crate) struct TreeListing {
     pub(crate) listing: Listing,
     /// The blob behind each slot of the listing.
     pub(crate) ids: Vec<Oid>,
@@ -70,22 +70,22 @@ pub(crate) struct Listed {
 
 /// Lists the tree `root`, or of it only what lies below `folder`, the paths being those
 /// from `root` in either case. Slot `n` of an entry is the blob `ids[n]`. A blob that is not
-/// there has 0 bytes, and a link whose blob is not there an empty target, see [`learn`].
+/// there has 0 bytes, and a link whose blob is not there an empty target, see [`complete_entry`].
 ///
 /// # Errors
 /// `NotFound` without that folder, `Invalid` for more than 500,000 entries, `Integrity`
 /// for trees that are missing or broken.
-pub(crate) fn list(objects: &Objects, root: Oid, folder: Option<&RelPath>) -> Result<Listed> {
+pub(crate) fn list_tree(objects: &Objects, root: Oid, folder: Option<&RelPath>) -> Result<TreeListing> {
     list_up_to(MOST_ENTRIES, objects, root, folder)
 }
 
-/// As [`list`], with another limit of entries and folders.
+/// As [`list_tree`], with another limit of entries and folders.
 pub(super) fn list_up_to(
     most: usize,
     objects: &Objects,
     root: Oid,
     folder: Option<&RelPath>,
-) -> Result<Listed> {
+) -> Result<TreeListing> {
     let top = match folder {
         None => root,
         Some(folder) => match folder_id(objects, root, folder.as_str())? {
@@ -93,7 +93,7 @@ pub(super) fn list_up_to(
             None => return Err(no_folder(objects, root, folder)),
         },
     };
-    let mut walk = Walk::default();
+    let mut walk = TreeWalk::default();
     let start = folder.map_or_else(Vec::new, |folder| folder.as_str().as_bytes().to_vec());
     let mut pending = vec![(start, top, 0)];
     while let Some((path, id, depth)) = pending.pop() {
@@ -115,10 +115,10 @@ pub(super) fn list_up_to(
     for (raw, reason) in walk.refused {
         listing.refuse_entry(&raw, reason);
     }
-    Ok(Listed { listing, ids: walk.ids, folders: walk.folders })
+    Ok(TreeListing { listing, ids: walk.ids, folders: walk.folders })
 }
 
-impl Walk {
+impl TreeWalk {
     /// Notes one line of the tree at `folder`; the path of a folder that is to be
     /// followed comes back.
     fn take(
@@ -161,7 +161,7 @@ impl Walk {
             _ => Node::Special("thing of unknown mode"),
         };
         let mut entry = FileEntry { path, node, size: 0, slot: self.ids.len() };
-        if let Some(reason) = learn(objects, line.id, &mut entry)? {
+        if let Some(reason) = complete_entry(objects, line.id, &mut entry)? {
             self.refused.push((raw, reason));
             return Ok(None);
         }
@@ -177,7 +177,11 @@ impl Walk {
 ///
 /// # Errors
 /// `Integrity` for a blob that is broken.
-pub(super) fn learn(objects: &Objects, id: Oid, entry: &mut FileEntry) -> Result<Option<&'static str>> {
+pub(super) fn complete_entry(
+    objects: &Objects,
+    id: Oid,
+    entry: &mut FileEntry,
+) -> Result<Option<&'static str>> {
     const UNSOUND: Option<&str> = Some("is a link without a valid target");
     let is_link = match entry.node {
         Node::File { .. } => false,
@@ -202,7 +206,7 @@ pub(super) fn learn(objects: &Objects, id: Oid, entry: &mut FileEntry) -> Result
 /// The error for a folder that is not there, with the nearest one that is.
 fn no_folder(objects: &Objects, root: Oid, folder: &RelPath) -> Error {
     let error = error!(NotFound, "there is no folder `{folder}` in the repository");
-    let Ok(Listed { listing, .. }) = list(objects, root, None) else { return error };
+    let Ok(TreeListing { listing, .. }) = list_tree(objects, root, None) else { return error };
     let folders: BTreeSet<&str> =
         listing.entries().iter().flat_map(|entry| ancestor_folders(&entry.path)).collect();
     match find_nearest(folder.as_str(), folders.into_iter()) {

@@ -127,14 +127,14 @@ pub(crate) struct RefLine {
 
 /// What a remote says first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Hello {
+pub(crate) enum Advertisement {
     /// Versions 0 and 1: all refs at once.
     Refs { lines: Vec<RefLine>, capabilities: Vec<String> },
     /// Version 2: only what it can do.
     Capabilities(Vec<String>),
 }
 
-impl Hello {
+impl Advertisement {
     /// Reads the first answer. Over http it begins with a line that names the service.
     ///
     /// # Errors
@@ -172,7 +172,7 @@ impl Hello {
     /// Whether the remote can leave blobs out of a commit and send those alone that are
     /// asked for later. Version 2 lets any object be wanted by its id (gitprotocol-v2, as
     /// partial clones use it); before, a server only gives what its refs list.
-    pub(crate) fn brings(&self) -> bool {
+    pub(crate) fn supports_filter(&self) -> bool {
         matches!(self, Self::Capabilities(_)) && self.can("filter") && self.has_shallow()
     }
 
@@ -199,10 +199,10 @@ fn capabilities(reader: &mut impl Read) -> Result<Vec<String>> {
     Ok(all)
 }
 
-fn first_version(first: Vec<u8>, reader: &mut impl Read) -> Result<Hello> {
+fn first_version(first: Vec<u8>, reader: &mut impl Read) -> Result<Advertisement> {
     let mut lines = Vec::new();
     if first.is_empty() {
-        return Ok(Hello::Refs { lines, capabilities: Vec::new() });
+        return Ok(Advertisement::Refs { lines, capabilities: Vec::new() });
     }
     let end = first.iter().position(|b| *b == 0).unwrap_or(first.len());
     let (head, rest) = first.split_at(end);
@@ -220,7 +220,7 @@ fn first_version(first: Vec<u8>, reader: &mut impl Read) -> Result<Hello> {
             line.target = Some(target.to_owned());
         }
     }
-    Ok(Hello::Refs { lines, capabilities })
+    Ok(Advertisement::Refs { lines, capabilities })
 }
 
 /// Takes `ID NAME`, or `ID NAME^{}` for what the tag before it points at. Names that
@@ -299,9 +299,9 @@ fn second_version(text: &[u8]) -> Result<Option<RefLine>> {
 }
 
 /// The request for a pack; `wish.wants` must not be empty.
-pub(crate) fn pack_request(hello: &Hello, wish: &Wish<'_>) -> Vec<u8> {
+pub(crate) fn pack_request(hello: &Advertisement, wish: &FetchRequest<'_>) -> Vec<u8> {
     let mut out = Vec::new();
-    if matches!(hello, Hello::Capabilities(_)) {
+    if matches!(hello, Advertisement::Capabilities(_)) {
         append(&mut out, "command=fetch");
         append(&mut out, AGENT);
         out.extend_from_slice(b"0001");
@@ -310,8 +310,8 @@ pub(crate) fn pack_request(hello: &Hello, wish: &Wish<'_>) -> Vec<u8> {
     }
     let filter = wish.filter.filter(|_| hello.can("filter"));
     let mut features = match hello {
-        Hello::Refs { .. } => first_features(hello, filter.is_some()),
-        Hello::Capabilities(_) => String::new(),
+        Advertisement::Refs { .. } => first_features(hello, filter.is_some()),
+        Advertisement::Capabilities(_) => String::new(),
     };
     for want in wish.wants {
         append(&mut out, &format!("want {want}{features}\n"));
@@ -323,14 +323,14 @@ pub(crate) fn pack_request(hello: &Hello, wish: &Wish<'_>) -> Vec<u8> {
     if let Some(filter) = filter {
         append(&mut out, &format!("filter {filter}\n"));
     }
-    if matches!(hello, Hello::Refs { .. }) {
+    if matches!(hello, Advertisement::Refs { .. }) {
         out.extend_from_slice(b"0000");
     }
     if let Some(have) = wish.have {
         append(&mut out, &format!("have {have}\n"));
     }
     append(&mut out, "done\n");
-    if matches!(hello, Hello::Capabilities(_)) {
+    if matches!(hello, Advertisement::Capabilities(_)) {
         out.extend_from_slice(b"0000");
     }
     out
@@ -338,8 +338,8 @@ pub(crate) fn pack_request(hello: &Hello, wish: &Wish<'_>) -> Vec<u8> {
 
 /// What a pack shall hold.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Wish<'a> {
-    /// Commits or, where the remote [brings single objects](Hello::brings), blobs.
+pub(crate) struct FetchRequest<'a> {
+    /// Commits or, where the remote [brings single objects](Advertisement::supports_filter), blobs.
     pub(crate) wants: &'a [Sha],
     /// The commits alone, not what came before them.
     pub(crate) shallow: bool,
@@ -351,7 +351,7 @@ pub(crate) struct Wish<'a> {
     pub(crate) walked: bool,
 }
 
-fn first_features(hello: &Hello, filtered: bool) -> String {
+fn first_features(hello: &Advertisement, filtered: bool) -> String {
     let mut features = String::new();
     for feature in ["side-band-64k", "ofs-delta", "no-progress", "shallow", "filter"] {
         if hello.can(feature) && (feature != "filter" || filtered) {
@@ -365,7 +365,7 @@ fn first_features(hello: &Hello, filtered: bool) -> String {
 }
 
 /// The bytes of the pack in an answer to [`pack_request`].
-pub(crate) struct Pack<R> {
+pub(crate) struct PackStream<R> {
     reader: R,
     /// Whether the pack comes in pkt-lines with a band number.
     banded: bool,
@@ -379,16 +379,16 @@ pub(crate) struct Pack<R> {
 /// Talk that a remote may send beside a pack: we ask for none, and some warn all the same.
 const MOST_TALK: usize = 1 << 20;
 
-impl<R: Read> Pack<R> {
+impl<R: Read> PackStream<R> {
     /// Reads what stands before the pack.
     ///
     /// # Errors
     /// `NotFound` when the remote refuses to send it (it says why), `Network` for an
     /// answer that is none.
-    pub(crate) fn begin(hello: &Hello, shallow: bool, mut reader: R) -> Result<Self> {
+    pub(crate) fn begin(hello: &Advertisement, shallow: bool, mut reader: R) -> Result<Self> {
         match hello {
-            Hello::Capabilities(_) => skip_sections(&mut reader)?,
-            Hello::Refs { .. } => {
+            Advertisement::Capabilities(_) => skip_sections(&mut reader)?,
+            Advertisement::Refs { .. } => {
                 if shallow {
                     skip_until_flush(&mut reader)?;
                 }
@@ -398,7 +398,7 @@ impl<R: Read> Pack<R> {
                 }
             }
         }
-        let banded = matches!(hello, Hello::Capabilities(_)) || hello.can("side-band-64k");
+        let banded = matches!(hello, Advertisement::Capabilities(_)) || hello.can("side-band-64k");
         Ok(Self { reader, banded, chunk: Vec::new(), at: 0, ended: false, talk: 0 })
     }
 
@@ -423,12 +423,12 @@ impl<R: Read> Pack<R> {
                 None => fail!(Network, "the connection was closed in the middle of a pack"),
             }
         }
-        finish(&mut self.reader);
+        drain(&mut self.reader);
         Ok(())
     }
 }
 
-impl<R: Read> Read for Pack<R> {
+impl<R: Read> Read for PackStream<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if !self.banded {
             return self.reader.read(buffer);
@@ -458,7 +458,7 @@ fn skip_sections(reader: &mut impl Read) -> Result<()> {
 
 /// Reads what comes behind the last packet of an answer, which is nothing, so that the
 /// connection can be used again.
-pub(crate) fn finish(reader: &mut impl Read) {
+pub(crate) fn drain(reader: &mut impl Read) {
     let _ = reader.read(&mut [0; 16]);
 }
 
@@ -495,12 +495,12 @@ mod tests {
     }
 
     fn pack_of(bands: &[u8]) -> Result<Vec<u8>> {
-        let hello = Hello::Capabilities(Vec::new());
+        let hello = Advertisement::Capabilities(Vec::new());
         let mut answer = lines(&["packfile\n"]);
         answer.extend_from_slice(bands);
         answer.extend_from_slice(b"0000");
         let mut pack = Vec::new();
-        let mut reader = Pack::begin(&hello, false, &answer[..])?;
+        let mut reader = PackStream::begin(&hello, false, &answer[..])?;
         reader.read_to_end(&mut pack).map_err(from_reader)?;
         Ok(pack)
     }
@@ -553,9 +553,9 @@ mod tests {
             &format!("{B} refs/tags/v1^{{}}\n"),
             "0000",
         ];
-        let hello = Hello::read(&mut &lines(&texts)[..]).unwrap();
+        let hello = Advertisement::read(&mut &lines(&texts)[..]).unwrap();
         assert!(hello.has_shallow());
-        let Hello::Refs { lines, .. } = hello else { panic!("version 0 was sent") };
+        let Advertisement::Refs { lines, .. } = hello else { panic!("version 0 was sent") };
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[0].target.as_deref(), Some("refs/heads/main"));
         assert_eq!(lines[2].peeled, Some(B.parse().unwrap()));
@@ -564,9 +564,9 @@ mod tests {
     #[test]
     fn the_second_version_lists_when_asked() {
         let hello = lines(&["version 2\n", "agent=x\n", "ls-refs\n", "fetch=shallow filter\n", "0000"]);
-        let hello = Hello::read(&mut &hello[..]).unwrap();
+        let hello = Advertisement::read(&mut &hello[..]).unwrap();
         assert!(hello.has_shallow());
-        assert!(matches!(hello, Hello::Capabilities(_)));
+        assert!(matches!(hello, Advertisement::Capabilities(_)));
         let texts = [
             &format!("{A} HEAD symref-target:refs/heads/main\n"),
             &format!("{A} refs/tags/v1 peeled:{B}\n"),
@@ -591,20 +591,22 @@ mod tests {
             (b"0009hello", Kind::Network),
             (b"0008xx y", Kind::Network),
         ] {
-            let error = Hello::read(&mut &bytes[..]).unwrap_err();
+            let error = Advertisement::read(&mut &bytes[..]).unwrap_err();
             assert_eq!(error.kind, kind, "{}: {error}", String::from_utf8_lossy(bytes));
         }
-        let error = Hello::read(&mut &lines(&["ERR no such \u{1b}[31mthing\n"])[..]).unwrap_err();
+        let error = Advertisement::read(&mut &lines(&["ERR no such \u{1b}[31mthing\n"])[..]).unwrap_err();
         assert_eq!(error.kind, Kind::NotFound);
         assert_eq!(error.message, "the remote refused: no such \\u{1b}[31mthing");
         let sha256 = lines(&["version 2\n", "object-format=sha256\n", "0000"]);
-        assert_eq!(Hello::read(&mut &sha256[..]).unwrap_err().kind, Kind::Invalid);
-        assert!(matches!(Hello::read(&mut &b"0000"[..]), Ok(Hello::Refs { lines, .. }) if lines.is_empty()));
+        assert_eq!(Advertisement::read(&mut &sha256[..]).unwrap_err().kind, Kind::Invalid);
+        assert!(
+            matches!(Advertisement::read(&mut &b"0000"[..]), Ok(Advertisement::Refs { lines, .. }) if lines.is_empty())
+        );
     }
 
     #[test]
     fn a_pack_comes_out_of_its_bands() {
-        let hello = Hello::Capabilities(vec!["fetch=shallow".into()]);
+        let hello = Advertisement::Capabilities(vec!["fetch=shallow".into()]);
         let answer = lines(&[
             "shallow-info\n",
             &format!("shallow {A}\n"),
@@ -616,28 +618,31 @@ mod tests {
             "0000",
         ]);
         let mut bytes = Vec::new();
-        Pack::begin(&hello, true, &answer[..]).unwrap().read_to_end(&mut bytes).unwrap();
+        PackStream::begin(&hello, true, &answer[..]).unwrap().read_to_end(&mut bytes).unwrap();
         assert_eq!(bytes, b"PACK");
 
-        let old = Hello::Refs { lines: vec![], capabilities: vec!["side-band-64k".into(), "shallow".into()] };
+        let old = Advertisement::Refs {
+            lines: vec![],
+            capabilities: vec!["side-band-64k".into(), "shallow".into()],
+        };
         let answer =
             lines(&[&format!("shallow {A}\n"), "0000", "NAK\n", "\u{1}PACK", "\u{3}out of memory\n"]);
-        let mut pack = Pack::begin(&old, true, &answer[..]).unwrap();
+        let mut pack = PackStream::begin(&old, true, &answer[..]).unwrap();
         let error = from_reader(pack.read_to_end(&mut Vec::new()).unwrap_err());
         assert_eq!(error.message, "the remote refused: out of memory");
 
         let cut = lines(&["packfile\n", "\u{1}PA"]);
-        let mut pack = Pack::begin(&hello, true, &cut[..]).unwrap();
+        let mut pack = PackStream::begin(&hello, true, &cut[..]).unwrap();
         assert_eq!(from_reader(pack.read_to_end(&mut Vec::new()).unwrap_err()).kind, Kind::Network);
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = Hello::read(&mut &bytes[..]);
+            let _ = Advertisement::read(&mut &bytes[..]);
             let _ = read_listing(&mut &bytes[..]);
-            let hello = Hello::Capabilities(Vec::new());
-            if let Ok(mut pack) = Pack::begin(&hello, true, &bytes[..]) {
+            let hello = Advertisement::Capabilities(Vec::new());
+            if let Ok(mut pack) = PackStream::begin(&hello, true, &bytes[..]) {
                 let _ = io::copy(&mut pack, &mut io::sink());
             }
         }

@@ -16,7 +16,7 @@ use crate::text::count_noun;
 pub(super) const SLOWEST: u64 = 1_000;
 
 /// What a host answered, its body unread.
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     /// Where the answer came from, after redirects.
     pub(crate) url: Url,
     pub(super) status: u16,
@@ -28,7 +28,7 @@ pub(crate) struct Answer {
     pub(super) slow: Duration,
 }
 
-impl Answer {
+impl HttpResponse {
     pub(crate) fn content_type(&self) -> &str {
         self.header("content-type")
     }
@@ -41,7 +41,7 @@ impl Answer {
     ///
     /// # Errors
     /// By status: 401 and 403 `Auth`, 404 and 410 `NotFound`, others `Network`.
-    pub(crate) fn accept(self, credentials: &Credentials<'_>, name: &str) -> Result<Self> {
+    pub(crate) fn check_status(self, credentials: &Credentials<'_>, name: &str) -> Result<Self> {
         let host = self.url.host_str().unwrap_or("the host");
         match self.status {
             200..=299 => Ok(self),

@@ -29,7 +29,7 @@ const FORMS: &str = "write it as http://host:port, https://host:port, socks5h://
 ///
 /// # Errors
 /// `Usage` for a proxy that is not understood, naming where it stands.
-pub(super) fn find(net: &Net<'_>, url: &Url) -> Result<Option<Route>> {
+pub(super) fn find_proxy(net: &Net<'_>, url: &Url) -> Result<Option<Route>> {
     let env = net.env;
     if is_loopback(url) || either(env, "no_proxy").is_some_and(|(list, _)| is_exempt(list, host_of(url))) {
         return Ok(None);
@@ -115,7 +115,7 @@ impl Route {
 
     /// The error where the proxy itself is at fault; `None` for one that it has nothing to
     /// do with.
-    pub(super) fn failed(&self, error: &ureq::Error, host: &str) -> Option<Error> {
+    pub(super) fn proxy_error(&self, error: &ureq::Error, host: &str) -> Option<Error> {
         let (address, source) = (self.address(), self.source);
         let wants_login = || {
             let what = if self.proxy.username().is_some() { "refused the login" } else { "requires a login" };
@@ -176,7 +176,7 @@ mod tests {
         let check = |variables: &[(&str, &str)], config: &str, url: &str, expected: Option<&str>| {
             let bench = Bench::with(variables);
             bench.git_config(config);
-            let found = find(&bench.world().git.net, &Url::parse(url).unwrap()).unwrap();
+            let found = find_proxy(&bench.world().git.net, &Url::parse(url).unwrap()).unwrap();
             let found = found.map(|r| format!("{}://{}", r.proxy.protocol(), r.address()).to_lowercase());
             assert_eq!(found.as_deref(), expected, "{variables:?} {config} {url}");
         };
@@ -247,7 +247,8 @@ mod tests {
         ] {
             let bench = Bench::with(variables);
             bench.git_config(config);
-            let error = find(&bench.world().git.net, &Url::parse("https://h.example/").unwrap()).unwrap_err();
+            let error =
+                find_proxy(&bench.world().git.net, &Url::parse("https://h.example/").unwrap()).unwrap_err();
             assert!(error.kind == Kind::Usage && error.message.contains(source), "{error:?}");
             assert!(
                 !format!("{error:?}").contains("secret") && error.hints[0].contains("socks5h://"),
@@ -268,7 +269,7 @@ mod tests {
             ],
         ) {
             let bench = Bench::with(&[("ALL_PROXY", &text)]);
-            if let Ok(Some(route)) = find(&bench.world().git.net, &Url::parse("https://h.example/").unwrap()) {
+            if let Ok(Some(route)) = find_proxy(&bench.world().git.net, &Url::parse("https://h.example/").unwrap()) {
                 prop_assert!(!route.address().chars().any(char::is_control));
             }
         }

@@ -298,7 +298,7 @@ fn a_repository_that_has_moved_is_named_not_followed() {
         home.play_fair();
         home.play_times("/o/r.git/info/refs", 1, Play::Redirect(to));
         let world = bench.world();
-        Remote::open(&source, &world.git).and_then(|remote| remote.refs().cloned())
+        Remote::open(&source, &world.git).and_then(|remote| remote.fetch_refs().cloned())
     };
     // The same repository on the same host, written in another way, is followed.
     assert!(
@@ -327,7 +327,7 @@ fn a_repository_that_has_moved_is_named_not_followed() {
     home.play_fair();
     home.play("/git-upload-pack", Play::Redirect(format!("{}/o/r.git/git-upload-pack", other.url())));
     let world = bench.world();
-    let error = Remote::open(&source, &world.git).unwrap().refs().unwrap_err();
+    let error = Remote::open(&source, &world.git).unwrap().fetch_refs().unwrap_err();
     assert_eq!(error.kind, Kind::Network);
     assert!(other.seen().is_empty());
     assert!(home.seen().iter().all(|seen| !seen.header("host").starts_with("localhost")));
@@ -367,7 +367,7 @@ fn a_private_repository_wants_a_token_of_its_own_host() {
     bench.settings.gitlab_url = home.other_name();
     let world = bench.world();
     let elsewhere = Source::Gitlab { project: "o/r".into() };
-    assert_eq!(Remote::open(&elsewhere, &world.git).unwrap().refs().unwrap_err().kind, Kind::Auth);
+    assert_eq!(Remote::open(&elsewhere, &world.git).unwrap().fetch_refs().unwrap_err().kind, Kind::Auth);
 }
 
 /// As git: only after a 401, and one question for a host however often it is asked.
@@ -387,7 +387,7 @@ fn the_credential_helper_is_asked_once() {
     bench.settings.github_url = home.other_name();
     let source = Source::Github { owner: "o".into(), repo: "r".into() };
     let world = bench.world();
-    Remote::open(&source, &world.git).unwrap().refs().unwrap();
+    Remote::open(&source, &world.git).unwrap().fetch_refs().unwrap();
     assert!(!note.exists(), "asked without need");
     home.require_basic(BASIC);
     for _ in 0..2 {

@@ -31,7 +31,7 @@ impl Authorities {
     ///
     /// # Errors
     /// `Usage` when the git configuration cannot be read.
-    pub(super) fn of(net: &Net<'_>, url: &Url) -> Result<Self> {
+    pub(super) fn find_for(net: &Net<'_>, url: &Url) -> Result<Self> {
         let env = net.env;
         let path = |text: &str| env.absolute(Path::new(text));
         let config = net.credentials.git_config()?;
@@ -149,7 +149,7 @@ fn certificates(file: &Path) -> Result<Vec<Certificate<'static>>, String> {
 }
 
 /// What is wrong with a host's certificate, or with its TLS; `None` for another failure.
-pub(super) fn failed(net: &Net<'_>, url: &Url, error: &ureq::Error) -> Option<Error> {
+pub(super) fn tls_error(net: &Net<'_>, url: &Url, error: &ureq::Error) -> Option<Error> {
     let tls = match error {
         ureq::Error::Rustls(tls) => tls,
         ureq::Error::Io(e) => e.get_ref()?.downcast_ref::<rustls::Error>()?,
@@ -227,7 +227,7 @@ mod tests {
     const URL: &str = "https://h.example/o/r.git";
 
     fn authorities(bench: &Bench) -> Authorities {
-        Authorities::of(&bench.world().git.net, &Url::parse(URL).unwrap()).unwrap()
+        Authorities::find_for(&bench.world().git.net, &Url::parse(URL).unwrap()).unwrap()
     }
 
     #[test]

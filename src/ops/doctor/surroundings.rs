@@ -144,7 +144,7 @@ pub(super) fn programs(patient: &Patient<'_>, registry: &Registry, seen: &mut Ex
         |found: &Option<PathBuf>| found.as_ref().map_or("not found".to_owned(), |path| shown(path));
     seen.fact("git", &shown_or(&git));
     let over_ssh = registry.skills.values().filter(|entry| is_ssh(&entry.source)).count();
-    let ssh = match ssh::program(patient.world.net()) {
+    let ssh = match ssh::find_program(patient.world.net()) {
         Ok(words) => words.first().cloned().unwrap_or_default(),
         // Nobody who needs no ssh wants to hear of a setting for it.
         Err(_) if over_ssh == 0 => return seen.fact("ssh", "not usable as it is configured"),

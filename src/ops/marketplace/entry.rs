@@ -223,9 +223,9 @@ fn open_plugin<'w>(
         .hint("add the repository that holds it as a marketplace, not the URL of the file")),
         (EntryRequirement::Elsewhere { request, integrity }, _) => {
             let options = OpenOptions { integrity: integrity.as_ref(), ..OpenOptions::default() };
-            Ok(elsewhere(fetch::open(&request, options, world)?))
+            Ok(elsewhere(fetch::open_source(&request, options, world)?))
         }
-        (EntryRequirement::Npm(package), _) => Ok(elsewhere(npm::open(&package, world)?)),
+        (EntryRequirement::Npm(package), _) => Ok(elsewhere(npm::open_npm(&package, world)?)),
     }
 }
 
@@ -238,7 +238,7 @@ fn inside<'w>(
 ) -> Result<Opened<'w>> {
     let archive = archive_pin(known);
     let options = OpenOptions { integrity: archive.as_ref(), ..OpenOptions::default() };
-    let mut source = fetch::open(&at_pin(request, &known.pin)?, options, world)?;
+    let mut source = fetch::open_source(&at_pin(request, &known.pin)?, options, world)?;
     // What is followed is the marketplace's branch, not the commit it was at.
     source.resolved.reference = request.reference.clone();
     source.resolved.chosen.clone_from(&known.pin.chosen);

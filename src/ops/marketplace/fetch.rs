@@ -123,7 +123,7 @@ fn tree(
     integrity: Option<&Digest>,
     world: &World<'_>,
 ) -> Result<Fetched> {
-    let source = fetch::open(request, OpenOptions { integrity, ..OpenOptions::default() }, world)?;
+    let source = fetch::open_source(request, OpenOptions { integrity, ..OpenOptions::default() }, world)?;
     of_source(place, source, request, named, world)
 }
 

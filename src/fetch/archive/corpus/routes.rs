@@ -74,9 +74,9 @@ proptest! {
         let limits = Limits::default();
         let root = tempfile::tempdir().unwrap();
         as_folder(&files, root.path());
-        let folder = local::open(root.path(), &[], &limits).ok().unwrap();
-        let zip = archive::open("x.zip", &as_zip(&files), &limits).ok().unwrap();
-        let tar = archive::open("x.tar.gz", &as_tar(&files), &limits).ok().unwrap();
+        let folder = local::open_folder(root.path(), &[], &limits).ok().unwrap();
+        let zip = archive::open_archive("x.zip", &as_zip(&files), &limits).ok().unwrap();
+        let tar = archive::open_archive("x.tar.gz", &as_tar(&files), &limits).ok().unwrap();
         prop_assert_eq!(seen(&folder).len(), files.len());
         prop_assert_eq!(seen(&zip), seen(&folder));
         prop_assert_eq!(seen(&tar), seen(&folder));

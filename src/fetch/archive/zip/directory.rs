@@ -6,7 +6,7 @@ use crate::listing::Limits;
 
 use super::fields::Fields;
 use super::{DEFLATED, Refusal, STORED};
-use crate::fetch::archive::harvest::check_count;
+use crate::fetch::archive::extractor::check_count;
 
 /// Bytes of an end record without its comment.
 const END: usize = 22;
@@ -22,7 +22,7 @@ const KNOWN_FLAGS: u16 = 0b0110 | DESCRIPTOR | 1 << 11;
 const ENCRYPTED_FLAGS: u16 = 1 | 1 << 6 | 1 << 13;
 
 /// What the directory says of one entry.
-pub(super) struct Record<'a> {
+pub(super) struct ZipRecord<'a> {
     pub(super) name: &'a [u8],
     /// The system it was made on (§4.4.2): 0 FAT, 3 Unix, 10 NTFS, 19 macOS …
     pub(super) host: u8,
@@ -37,7 +37,7 @@ pub(super) struct Record<'a> {
     pub(super) offset: u32,
 }
 
-impl Record<'_> {
+impl ZipRecord<'_> {
     /// `FILE_ATTRIBUTE_REPARSE_POINT`: a link or mount point, as 7-Zip stores it on Windows.
     pub(super) fn is_reparse_point(&self) -> bool {
         matches!(self.host, 0 | 10 | 11 | 14) && self.attributes & 0x400 != 0
@@ -46,7 +46,7 @@ impl Record<'_> {
 
 /// The directory of an archive.
 pub(super) struct Directory<'a> {
-    pub(super) records: Vec<Record<'a>>,
+    pub(super) records: Vec<ZipRecord<'a>>,
     /// Where it begins, which is where the last entry must end.
     pub(super) start: usize,
 }
@@ -71,7 +71,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Directory<'a>
         let (record, extra) = record(&mut fields)
             .ok_or_else(|| Refusal::whole("its directory has fewer entries than it says"))?;
         check(&record)?;
-        check_extra(extra, record.name, Place::Directory)?;
+        check_extra(extra, record.name, ExtraPlace::Directory)?;
         records.push(record);
     }
     if !fields.0.is_empty() {
@@ -144,7 +144,7 @@ fn zip64() -> Refusal {
         .hint("pack the folder again, for instance with `zip -fz- -r skill.zip skill`")
 }
 
-fn record<'a>(fields: &mut Fields<'a>) -> Option<(Record<'a>, &'a [u8])> {
+fn record<'a>(fields: &mut Fields<'a>) -> Option<(ZipRecord<'a>, &'a [u8])> {
     fields.signature(b"PK\x01\x02")?;
     let host = fields.u16()?.to_le_bytes()[1];
     let _needed = fields.u16()?;
@@ -157,10 +157,10 @@ fn record<'a>(fields: &mut Fields<'a>) -> Option<(Record<'a>, &'a [u8])> {
     let name = fields.take(name.into())?;
     let extra = fields.take(extra.into())?;
     fields.take(comment.into())?;
-    Some((Record { name, host, flags, method, crc, packed, size, attributes, offset }, extra))
+    Some((ZipRecord { name, host, flags, method, crc, packed, size, attributes, offset }, extra))
 }
 
-fn check(record: &Record<'_>) -> Result<(), Refusal> {
+fn check(record: &ZipRecord<'_>) -> Result<(), Refusal> {
     let refuse = |reason: &str| Err(Refusal::entry(record.name, reason));
     if record.flags & ENCRYPTED_FLAGS != 0 {
         return refuse("is encrypted");
@@ -177,7 +177,7 @@ fn check(record: &Record<'_>) -> Result<(), Refusal> {
 
 /// Where an extra field stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ExtraPlace {
     Directory,
     Local,
 }
@@ -192,7 +192,7 @@ pub(super) struct Wide {
 
 /// Walks the extra fields (§4.5): they must have a sound frame, and none may give the
 /// entry another name. Times, owners and the like are passed over.
-pub(super) fn check_extra(extra: &[u8], name: &[u8], place: Place) -> Result<Option<Wide>, Refusal> {
+pub(super) fn check_extra(extra: &[u8], name: &[u8], place: ExtraPlace) -> Result<Option<Wide>, Refusal> {
     let refuse = |reason: &str| Err(Refusal::entry(name, reason));
     let mut fields = Fields(extra);
     let mut wide = None;
@@ -203,7 +203,7 @@ pub(super) fn check_extra(extra: &[u8], name: &[u8], place: Place) -> Result<Opt
         }
         let Some((id, value)) = field(&mut fields) else { return refuse("has a broken extra field") };
         match id {
-            0x0001 if place == Place::Directory => return Err(zip64()),
+            0x0001 if place == ExtraPlace::Directory => return Err(zip64()),
             0x0001 if wide.is_some() => return refuse("has two ZIP64 fields"),
             0x0001 => match sizes(value) {
                 None => return refuse("has a broken ZIP64 field"),

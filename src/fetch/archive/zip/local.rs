@@ -2,15 +2,15 @@
 //! from its first byte to the directory, without a gap and without overlapping.
 
 use super::Refusal;
-use super::directory::{DESCRIPTOR, Directory, Place, Record, Wide, check_extra};
+use super::directory::{DESCRIPTOR, Directory, ExtraPlace, Wide, ZipRecord, check_extra};
 use super::fields::Fields;
 
 /// Each record with its packed bytes, in the order of the file.
 pub(super) fn locate<'a, 'b>(
     bytes: &'a [u8],
     directory: &'b Directory<'a>,
-) -> Result<Vec<(&'b Record<'a>, &'a [u8])>, Refusal> {
-    let mut records: Vec<&Record<'a>> = directory.records.iter().collect();
+) -> Result<Vec<(&'b ZipRecord<'a>, &'a [u8])>, Refusal> {
+    let mut records: Vec<&ZipRecord<'a>> = directory.records.iter().collect();
     records.sort_by_key(|record| record.offset);
     if records.first().is_some_and(|first| first.offset != 0) {
         return Err(Refusal::whole("there are bytes before its first entry"));
@@ -29,13 +29,13 @@ pub(super) fn locate<'a, 'b>(
 }
 
 /// The packed bytes of an entry, whose local header, bytes and descriptor are `all`.
-fn packed<'a>(record: &Record<'_>, all: &'a [u8]) -> Result<&'a [u8], Refusal> {
+fn packed<'a>(record: &ZipRecord<'_>, all: &'a [u8]) -> Result<&'a [u8], Refusal> {
     let refuse = |reason: &str| Err(Refusal::entry(record.name, reason));
     let mut fields = Fields(all);
     let Some(local) = header(&mut fields) else {
         return refuse("has no whole local header, or overlaps another entry");
     };
-    let wide = check_extra(local.extra, local.name, Place::Local)?;
+    let wide = check_extra(local.extra, local.name, ExtraPlace::Local)?;
     if local.name != record.name {
         return Err(Refusal::entry(record.name, "has another name in its local header"));
     }
@@ -74,7 +74,7 @@ fn header<'a>(fields: &mut Fields<'a>) -> Option<Local<'a>> {
 impl Local<'_> {
     /// CRC and sizes may be left open, as 0, where a descriptor brings them; sizes may
     /// stand in a ZIP64 field. All else must be as in the directory.
-    fn agrees(&self, record: &Record<'_>, wide: Option<Wide>) -> bool {
+    fn agrees(&self, record: &ZipRecord<'_>, wide: Option<Wide>) -> bool {
         let streamed = record.flags & DESCRIPTOR != 0;
         let same = |found: u64, known: u32| found == u64::from(known) || (streamed && found == 0);
         let [crc, packed, size] = self.sums;
@@ -91,7 +91,7 @@ impl Local<'_> {
 }
 
 /// The descriptor with or without its signature; with sizes of 8 bytes after a ZIP64 field.
-fn fits(descriptor: &[u8], record: &Record<'_>, wide: bool) -> bool {
+fn fits(descriptor: &[u8], record: &ZipRecord<'_>, wide: bool) -> bool {
     let read = |mut fields: Fields<'_>| {
         let crc = fields.u32()?;
         let mut size = || if wide { fields.u64() } else { fields.u32().map(u64::from) };

@@ -7,7 +7,7 @@ use std::thread;
 
 use git2::Oid;
 
-use super::{Form, Limits, Object, Pack, Tried, Trouble, damaged, hash};
+use super::{Form, Object, Pack, PackLimits, Tried, Trouble, damaged, hash};
 use crate::error::Result;
 
 /// Threads at most. Each may hold a chain of four of the largest objects.
@@ -83,7 +83,7 @@ fn number(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
 }
 
 /// A resolved entry, and entries that change it.
-struct Job {
+struct DeltaJob {
     base: u32,
     children: Vec<u32>,
 }
@@ -100,7 +100,7 @@ struct Link<'a> {
 /// What the threads share.
 struct Work<'a> {
     pack: &'a Pack,
-    limits: Limits,
+    limits: PackLimits,
     /// `(base, delta)`, sorted: the entries that name their base by its place.
     placed: Vec<(u32, u32)>,
     decoded: AtomicU64,
@@ -111,7 +111,7 @@ struct Work<'a> {
 
 /// Makes all objects that are stored as deltas. In rounds: first what hangs below whole
 /// objects by place, then what names something by an id that is known now, and so on.
-pub(super) fn resolve(pack: &mut Pack, limits: Limits) -> Tried<()> {
+pub(super) fn resolve(pack: &mut Pack, limits: PackLimits) -> Tried<()> {
     let mut placed = Vec::new();
     let mut named = Vec::new();
     for (entry, index) in pack.entries.iter().zip(0_u32..) {
@@ -125,9 +125,9 @@ pub(super) fn resolve(pack: &mut Pack, limits: Limits) -> Tried<()> {
     let first = placed.chunk_by(|a, b| a.0 == b.0).filter_map(|group| {
         let base = group.first()?.0;
         pack.objects.get(base as usize)?.as_ref()?;
-        Some(Job { base, children: group.iter().map(|(_, child)| *child).collect() })
+        Some(DeltaJob { base, children: group.iter().map(|(_, child)| *child).collect() })
     });
-    let mut jobs: Vec<Job> = first.collect();
+    let mut jobs: Vec<DeltaJob> = first.collect();
     let (decoded, cheap, dear) = (AtomicU64::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let mut work = Work { pack, limits, placed, decoded, cheap, dear };
     for round in 0.. {
@@ -154,7 +154,7 @@ pub(super) fn resolve(pack: &mut Pack, limits: Limits) -> Tried<()> {
 }
 
 /// Takes those out of `named` whose base is known by now.
-fn name(pack: &mut Pack, named: &mut Vec<(Oid, u32)>) -> Vec<Job> {
+fn name(pack: &mut Pack, named: &mut Vec<(Oid, u32)>) -> Vec<DeltaJob> {
     if named.is_empty() {
         return Vec::new();
     }
@@ -167,7 +167,7 @@ fn name(pack: &mut Pack, named: &mut Vec<(Oid, u32)>) -> Vec<Job> {
         if let Some(entry) = pack.entries.get_mut(*index as usize) {
             entry.form = Form::Delta(*base);
         }
-        jobs.push(Job { base: *base, children: vec![*index] });
+        jobs.push(DeltaJob { base: *base, children: vec![*index] });
         false
     });
     jobs
@@ -175,7 +175,7 @@ fn name(pack: &mut Pack, named: &mut Vec<(Oid, u32)>) -> Vec<Job> {
 
 impl Work<'_> {
     /// Does all jobs; what was made, by the index of its entry.
-    fn all(&self, jobs: &[Job]) -> Tried<Vec<(u32, Object)>> {
+    fn all(&self, jobs: &[DeltaJob]) -> Tried<Vec<(u32, Object)>> {
         let next = AtomicUsize::new(0);
         let run = || {
             let mut made = Vec::new();
@@ -204,7 +204,7 @@ impl Work<'_> {
     }
 
     /// Makes all that hangs below one object, depth first: what is in memory is one chain.
-    fn below(&self, job: &Job, made: &mut Vec<(u32, Object)>) -> Tried<()> {
+    fn below(&self, job: &DeltaJob, made: &mut Vec<(u32, Object)>) -> Tried<()> {
         let bytes = self.pack.content(job.base)?;
         let Some(base) = self.pack.objects.get(job.base as usize).and_then(Option::as_ref) else {
             return Err(damaged("a delta has no base object").into());

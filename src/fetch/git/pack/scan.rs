@@ -5,12 +5,12 @@ use git2::{ObjectType, Oid};
 
 use super::body::SUM;
 use super::header::check_head;
-use super::{Entry, Form, Sorter, Tried, Trouble, damaged};
+use super::{Form, PackEntry, Sorter, Tried, Trouble, damaged};
 
 /// Bytes of `PACK`, the version and the number of objects.
 const HEAD: usize = 12;
 
-/// What may come, see [`super::Limits`].
+/// What may come, see [`super::PackLimits`].
 pub(super) struct Sizes {
     pub(super) object: usize,
     pub(super) decoded: u64,
@@ -18,13 +18,13 @@ pub(super) struct Sizes {
 
 /// How far a pack was taken apart.
 pub(super) struct Scan {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<PackEntry>,
     /// Entries that the pack announces.
     pub(super) expected: u32,
     /// Bytes that were taken.
     pub(super) at: usize,
     /// The entry in work, and what was inflated of it.
-    open: Option<(Entry, Vec<u8>)>,
+    open: Option<(PackEntry, Vec<u8>)>,
     inflate: Decompress,
     decoded: u64,
     /// Bytes of the deltas that are kept until they are applied.
@@ -72,7 +72,13 @@ impl Scan {
     }
 
     /// Goes on with the stream of an entry.
-    fn body(&mut self, entry: Entry, mut out: Vec<u8>, rest: &[u8], sorter: &mut Sorter<'_>) -> Tried<()> {
+    fn body(
+        &mut self,
+        entry: PackEntry,
+        mut out: Vec<u8>,
+        rest: &[u8],
+        sorter: &mut Sorter<'_>,
+    ) -> Tried<()> {
         let (before, had) = (self.inflate.total_in(), out.len());
         let status = self.inflate.decompress_vec(rest, &mut out, FlushDecompress::None);
         let status = status.map_err(|_| damaged("an object cannot be decompressed"))?;
@@ -92,7 +98,7 @@ impl Scan {
         }
     }
 
-    fn close(&mut self, mut entry: Entry, out: Vec<u8>, sorter: &mut Sorter<'_>) -> Tried<()> {
+    fn close(&mut self, mut entry: PackEntry, out: Vec<u8>, sorter: &mut Sorter<'_>) -> Tried<()> {
         let index = u32::try_from(self.entries.len()).map_err(|_| Trouble::Large)?;
         match entry.form {
             Form::Whole(kind) => sorter.take(index, kind, out)?,
@@ -107,7 +113,7 @@ impl Scan {
     }
 
     /// The head of the entry at the front of `rest`; `None` when more is needed.
-    fn head(&mut self, rest: &[u8], deepest: u16) -> Tried<Option<Entry>> {
+    fn head(&mut self, rest: &[u8], deepest: u16) -> Tried<Option<PackEntry>> {
         let mut bytes = rest.iter().copied();
         let Some(Head { kind, size }) = head(&mut bytes)? else { return Ok(None) };
         if size > self.sizes.object as u64 {
@@ -137,7 +143,7 @@ impl Scan {
         }
         let body = self.at + (rest.len() - bytes.len());
         let size = usize::try_from(size).map_err(|_| Trouble::Large)?;
-        Ok(Some(Entry { start: self.at, body, size, form, depth, patch: None }))
+        Ok(Some(PackEntry { start: self.at, body, size, form, depth, patch: None }))
     }
 
     /// The entry that begins `back` bytes before this one: always an earlier one, so
@@ -153,7 +159,7 @@ impl Scan {
     }
 
     /// The entries, if the pack of `length` bytes ends behind them.
-    pub(super) fn end(self, length: usize) -> Tried<Vec<Entry>> {
+    pub(super) fn end(self, length: usize) -> Tried<Vec<PackEntry>> {
         let is_whole = self.at >= HEAD && self.open.is_none() && self.entries.len() == self.expected as usize;
         if !is_whole || self.at.saturating_add(SUM) > length {
             return Err(damaged("it is cut off").into());

@@ -84,12 +84,12 @@ fn pack_of(entries: &[Vec<u8>]) -> Vec<u8> {
     sealed(u32::try_from(entries.len()).unwrap(), &entries.concat())
 }
 
-fn receive(pack: &[u8], limits: Limits) -> Result<Received> {
+fn receive(pack: &[u8], limits: PackLimits) -> Result<Received> {
     let folder = tempfile::tempdir().unwrap();
     Pack::receive(&mut &*pack, limits, u64::MAX, folder.path(), |_, _| {})
 }
 
-fn taken(pack: &[u8], limits: Limits) -> Pack {
+fn taken(pack: &[u8], limits: PackLimits) -> Pack {
     match receive(pack, limits).unwrap() {
         Received::Here(pack) => pack,
         Received::Large(_) => panic!("it is not large"),
@@ -99,11 +99,12 @@ fn taken(pack: &[u8], limits: Limits) -> Pack {
 /// What a pack is for libgit2 and here must be one thing; kept decoded or not.
 fn check(bytes: &[u8], objects: &[(ObjectType, Vec<u8>)]) {
     let folder = tempfile::tempdir().unwrap();
-    let large = Limits::REAL.spilled;
-    for (kept, spilled) in [(0, 0), (0, 500), (0, large), (100, 0), (100, large), (Limits::REAL.kept, 0)] {
+    let large = PackLimits::REAL.spilled;
+    for (kept, spilled) in [(0, 0), (0, 500), (0, large), (100, 0), (100, large), (PackLimits::REAL.kept, 0)]
+    {
         for step in [1, 2, 3, 7, 8, 65_536] {
-            let held = [0, 60, Limits::REAL.pack][step % 3];
-            let limits = Limits { kept, spilled, pack: held, ..Limits::REAL };
+            let held = [0, 60, PackLimits::REAL.pack][step % 3];
+            let limits = PackLimits { kept, spilled, pack: held, ..PackLimits::REAL };
             let received = Pack::receive(&mut Drip(bytes, step), limits, u64::MAX, folder.path(), |_, _| {});
             let received = received.unwrap();
             let Received::Here(pack) = received else { panic!("it is not large") };
@@ -119,8 +120,10 @@ fn check(bytes: &[u8], objects: &[(ObjectType, Vec<u8>)]) {
 }
 
 fn refused(bytes: &[u8], why: &str) {
-    for kept in [0, Limits::REAL.kept] {
-        let Err(error) = receive(bytes, Limits { kept, ..Limits::REAL }) else { panic!("taken: {why}") };
+    for kept in [0, PackLimits::REAL.kept] {
+        let Err(error) = receive(bytes, PackLimits { kept, ..PackLimits::REAL }) else {
+            panic!("taken: {why}")
+        };
         assert_eq!(error.kind, Kind::Integrity);
         assert!(format!("{error:?}").contains(why), "{error:?} has no `{why}`");
     }
@@ -160,7 +163,7 @@ fn every_type_and_both_deltas_are_read() {
     let (pack, objects) = sample();
     check(&pack, &objects);
     check(&pack_of(&[]), &[]);
-    let pack = taken(&pack, Limits::REAL);
+    let pack = taken(&pack, PackLimits::REAL);
     assert!(pack.find(Oid::ZERO_SHA1, u64::MAX).unwrap().is_none());
     let id = Oid::hash_object(ObjectType::Tag, &[7; 5_000]).unwrap();
     assert_eq!(pack.find(id, 4_999).unwrap_err().kind, Kind::Integrity);
@@ -178,8 +181,8 @@ fn long_chains_are_read_or_left_to_libgit2() {
     }
     let pack = pack_of(&entries);
     check(&pack, &objects);
-    let large = |limits: Limits| {
-        let begun = |held| match receive(&pack, Limits { pack: held, ..limits }) {
+    let large = |limits: PackLimits| {
+        let begun = |held| match receive(&pack, PackLimits { pack: held, ..limits }) {
             Ok(Received::Large(begun)) => begun,
             _ => panic!("it is large"),
         };
@@ -189,12 +192,13 @@ fn long_chains_are_read_or_left_to_libgit2() {
             !bytes.is_empty() && pack.starts_with(&bytes)
         })
     };
-    assert!(large(Limits { depth: 99, ..Limits::REAL }));
-    assert!(large(Limits { objects: 100, ..Limits::REAL }));
-    assert!(large(Limits { object: 100, ..Limits::REAL }));
-    assert!(large(Limits { decoded: 4_000, ..Limits::REAL }));
-    let error =
-        Pack::receive(&mut &*pack, Limits::REAL, 500, std::path::Path::new("none"), |_, _| {}).err().unwrap();
+    assert!(large(PackLimits { depth: 99, ..PackLimits::REAL }));
+    assert!(large(PackLimits { objects: 100, ..PackLimits::REAL }));
+    assert!(large(PackLimits { object: 100, ..PackLimits::REAL }));
+    assert!(large(PackLimits { decoded: 4_000, ..PackLimits::REAL }));
+    let error = Pack::receive(&mut &*pack, PackLimits::REAL, 500, std::path::Path::new("none"), |_, _| {})
+        .err()
+        .unwrap();
     assert_eq!(error.kind, Kind::Invalid);
 }
 
@@ -210,7 +214,7 @@ fn chains_by_id_may_not_be_deep_either() {
     }
     let pack = pack_of(&entries);
     check(&pack, &objects);
-    assert!(matches!(receive(&pack, Limits { depth: 10, ..Limits::REAL }), Ok(Received::Large(_))));
+    assert!(matches!(receive(&pack, PackLimits { depth: 10, ..PackLimits::REAL }), Ok(Received::Large(_))));
 }
 
 #[test]
@@ -219,10 +223,13 @@ fn what_is_dear_to_make_again_is_kept_or_left_to_libgit2() {
     let base_entry = whole(3, &base);
     let tiny = placed(base_entry.len(), &append(base.len(), 3, b"y"));
     let pack = pack_of(&[base_entry, tiny]);
-    let kept = taken(&pack, Limits { kept: 2, spilled: 0, ..Limits::REAL });
+    let kept = taken(&pack, PackLimits { kept: 2, spilled: 0, ..PackLimits::REAL });
     let id = Oid::hash_object(ObjectType::Blob, b"xxxy").unwrap();
     assert!(kept.object(id).unwrap().1.kept.is_some());
-    assert!(matches!(receive(&pack, Limits { kept: 1, spilled: 0, ..Limits::REAL }), Ok(Received::Large(_))));
+    assert!(matches!(
+        receive(&pack, PackLimits { kept: 1, spilled: 0, ..PackLimits::REAL }),
+        Ok(Received::Large(_))
+    ));
 }
 
 #[test]
@@ -279,12 +286,12 @@ fn what_does_not_fit_is_refused() {
 fn no_piece_of_a_pack_and_no_flipped_bit_passes() {
     let (pack, _) = sample();
     for length in 0..pack.len() {
-        assert!(receive(&pack[..length], Limits::REAL).is_err(), "{length} bytes were taken");
+        assert!(receive(&pack[..length], PackLimits::REAL).is_err(), "{length} bytes were taken");
     }
     for bit in 0..pack.len() * 8 {
         let mut flipped = pack.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        assert!(!matches!(receive(&flipped, Limits::REAL), Ok(Received::Here(_))), "bit {bit} passed");
+        assert!(!matches!(receive(&flipped, PackLimits::REAL), Ok(Received::Here(_))), "bit {bit} passed");
         // With a checksum that is right again, whatever is found still has its id.
         flipped.truncate(pack.len() - 20);
         let sum = Sha1::digest(&flipped);
@@ -295,8 +302,8 @@ fn no_piece_of_a_pack_and_no_flipped_bit_passes() {
 
 /// If the pack is taken at all, every object in it has its id, and nothing panics.
 fn sound(bytes: &[u8]) {
-    for kept in [0, Limits::REAL.kept] {
-        if let Ok(Received::Here(pack)) = receive(bytes, Limits { kept, ..Limits::REAL }) {
+    for kept in [0, PackLimits::REAL.kept] {
+        if let Ok(Received::Here(pack)) = receive(bytes, PackLimits { kept, ..PackLimits::REAL }) {
             for (id, _) in &pack.ids {
                 let (kind, bytes) = pack.find(*id, u64::MAX).unwrap().unwrap();
                 assert_eq!(Oid::hash_object(kind, &bytes).unwrap(), *id);
@@ -328,14 +335,14 @@ proptest! {
         }
         let mut bytes = Buf::new();
         builder.write_buf(&mut bytes).unwrap();
-        let limits = Limits { kept, spilled, ..Limits::REAL };
+        let limits = PackLimits { kept, spilled, ..PackLimits::REAL };
         // Without room to keep what is dear it may go to libgit2, never be wrong.
         if let Received::Here(pack) = receive(&bytes, limits).unwrap() {
             for (id, text) in ids.iter().zip(&texts) {
                 prop_assert_eq!(&pack.find(*id, u64::MAX).unwrap().unwrap().1, text);
             }
         }
-        let pack = taken(&bytes, Limits::REAL);
+        let pack = taken(&bytes, PackLimits::REAL);
         for (id, text) in ids.iter().zip(&texts) {
             prop_assert_eq!(&pack.find(*id, u64::MAX).unwrap().unwrap().1, text);
         }

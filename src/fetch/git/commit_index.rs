@@ -15,10 +15,10 @@ use git2::{ObjectType, Oid};
 use jiff::Timestamp;
 use url::Url;
 
-use super::objects::{Kept, Objects};
+use super::objects::{CachedObjects, Objects};
 use super::refs::{Refs, Tag};
 use super::walk;
-use crate::cache::{Cache, Section};
+use crate::cache::{Cache, CacheSection};
 use crate::digest::Digest;
 use crate::skill::SkillName;
 use crate::source::{Sha, Source};
@@ -34,7 +34,7 @@ const MOST_TREES: usize = 200_000;
 
 /// A skill of a commit that was installed once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct CachedSkill {
     pub(crate) folder: String,
     /// What it is called among all skills of its source; `None` where not all were looked at.
     pub(crate) name: Option<SkillName>,
@@ -65,25 +65,25 @@ pub(crate) fn canonical_url(url: &str) -> String {
 
 fn commit_file(repository: &str, sha: &Sha, cache: &Cache) -> PathBuf {
     // Not by the commit alone: a repository shall not seem to have what only a fork has.
-    cache.beside(Section::Commits, &format!("{repository}\n{sha}"))
+    cache.entry_file(CacheSection::Commits, &format!("{repository}\n{sha}"))
 }
 
 fn refs_file(repository: &str, cache: &Cache) -> PathBuf {
-    cache.beside(Section::Refs, repository)
+    cache.entry_file(CacheSection::Refs, repository)
 }
 
 /// The commit with its trees, and what is known of its skills; `None` where it is not, or
 /// where it is not whole.
-pub(super) fn commit(repository: &str, sha: &Sha, cache: &Cache) -> Option<(Objects, Vec<Known>)> {
+pub(super) fn load_commit(repository: &str, sha: &Sha, cache: &Cache) -> Option<(Objects, Vec<CachedSkill>)> {
     let bytes = cache.read(&commit_file(repository, sha, cache))?;
     let (known, start) = skills(&bytes)?;
-    let kept = Kept::read(bytes, start)?;
-    let objects = Objects::kept(kept);
+    let kept = CachedObjects::read(bytes, start)?;
+    let objects = Objects::from_cache(kept);
     is_whole(&objects, sha).then_some((objects, known))
 }
 
 /// The skills that such a file knows, and where its objects begin.
-fn skills(bytes: &[u8]) -> Option<(Vec<Known>, usize)> {
+fn skills(bytes: &[u8]) -> Option<(Vec<CachedSkill>, usize)> {
     let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
     let mut lines = std::str::from_utf8(bytes.get(..end)?).ok()?.lines();
     if lines.next()? != COMMIT {
@@ -92,12 +92,12 @@ fn skills(bytes: &[u8]) -> Option<(Vec<Known>, usize)> {
     Some((lines.map(known_of).collect::<Option<Vec<_>>>()?, end + 2))
 }
 
-fn known_of(line: &str) -> Option<Known> {
+fn known_of(line: &str) -> Option<CachedSkill> {
     let mut words = line.splitn(3, ' ');
     let (digest, name) = (words.next()?.parse().ok()?, words.next()?);
     let name = if name == UNNAMED { None } else { Some(name.parse().ok()?) };
     let folder = words.next()?;
-    Some(Known { digest, name, folder: if folder == "." { String::new() } else { folder.to_owned() } })
+    Some(CachedSkill { digest, name, folder: if folder == "." { String::new() } else { folder.to_owned() } })
 }
 
 fn is_whole(objects: &Objects, sha: &Sha) -> bool {
@@ -110,11 +110,11 @@ fn collect(objects: &Objects, commit: Oid) -> Option<Vec<u8>> {
     let text = objects.find(commit, ObjectType::Commit, LARGEST as u64).ok()??;
     let root = walk::tree_of(&text).ok()?;
     let mut out = Vec::new();
-    Kept::append(&mut out, ObjectType::Commit, &text);
+    CachedObjects::append(&mut out, ObjectType::Commit, &text);
     let (mut seen, mut pending) = (BTreeSet::from([root]), vec![root]);
     while let Some(id) = pending.pop() {
         let tree = objects.find(id, ObjectType::Tree, LARGEST as u64).ok()??;
-        Kept::append(&mut out, ObjectType::Tree, &tree);
+        CachedObjects::append(&mut out, ObjectType::Tree, &tree);
         if out.len() > LARGEST || seen.len() > MOST_TREES {
             return None;
         }
@@ -131,30 +131,30 @@ pub(super) struct Manifests<'a> {
 
 /// Remembers a commit and more of its skills. What cannot be written is not remembered, which
 /// is no failure of the command.
-pub(super) fn remember(
+pub(super) fn store_commit(
     repository: &str,
     sha: &Sha,
     objects: &Objects,
     manifests: &Manifests<'_>,
-    more: &[Known],
+    more: &[CachedSkill],
     cache: &Cache,
 ) {
     // As the file stands now: one command remembers what it kept, and before it what stayed.
     let old = std::fs::read(commit_file(repository, sha, cache)).ok();
     let old = old.and_then(|bytes| skills(&bytes)).map(|(known, _)| known);
     let (is_new, known) = (old.is_none(), old.unwrap_or_default());
-    let mut all: Vec<&Known> = known.iter().collect();
+    let mut all: Vec<&CachedSkill> = known.iter().collect();
     // A name that was given among all is not forgotten for one that was not.
-    let is_fresh = |new: &&Known| {
-        let same = |old: &&Known| old.folder == new.folder && old.digest == new.digest;
+    let is_fresh = |new: &&CachedSkill| {
+        let same = |old: &&CachedSkill| old.folder == new.folder && old.digest == new.digest;
         new.name.is_some() || !known.iter().any(|old| same(&old))
     };
-    let more: Vec<&Known> = more.iter().filter(is_fresh).collect();
+    let more: Vec<&CachedSkill> = more.iter().filter(is_fresh).collect();
     all.retain(|old| !more.iter().any(|new| new.folder == old.folder));
     all.extend(more);
     all.sort_by(|a, b| a.folder.cmp(&b.folder));
     let is_news = is_new || all.len() != known.len() || !all.iter().copied().eq(&known);
-    if !cache.keeps() || !is_news {
+    if !cache.is_enabled() || !is_news {
         return;
     }
     let commit = Oid::from_str(sha.as_str()).ok().and_then(|id| collect(objects, id));
@@ -162,10 +162,10 @@ pub(super) fn remember(
     let kept: BTreeSet<&str> = all.iter().map(|known| known.folder.as_str()).collect();
     for (_, id) in manifests.all.iter().filter(|(folder, _)| !kept.contains(folder)) {
         let bytes = (manifests.read)(*id).filter(|bytes| commit.len() + bytes.len() <= LARGEST);
-        bytes.into_iter().for_each(|bytes| Kept::append(&mut commit, ObjectType::Blob, &bytes));
+        bytes.into_iter().for_each(|bytes| CachedObjects::append(&mut commit, ObjectType::Blob, &bytes));
     }
     let mut text = format!("{COMMIT}\n");
-    for Known { folder, name, digest } in all {
+    for CachedSkill { folder, name, digest } in all {
         let folder = if folder.is_empty() { "." } else { folder };
         let name = name.as_ref().map_or(UNNAMED, SkillName::as_str);
         text.push_str(&format!("{digest} {name} {folder}\n"));
@@ -174,9 +174,9 @@ pub(super) fn remember(
     let _ = cache.write(&commit_file(repository, sha, cache), &[text.as_bytes(), &commit]);
 }
 
-/// Remembers what the refs are now, as [`remember`] does.
-pub(super) fn remember_refs(repository: &str, refs: &Refs, now: Timestamp, cache: &Cache) {
-    if !cache.keeps() {
+/// Remembers what the refs are now, as [`store_commit`] does.
+pub(super) fn store_refs(repository: &str, refs: &Refs, now: Timestamp, cache: &Cache) {
+    if !cache.is_enabled() {
         return;
     }
     let mut text = format!("{REFS} {now}\n");
@@ -193,7 +193,7 @@ pub(super) fn remember_refs(repository: &str, refs: &Refs, now: Timestamp, cache
 }
 
 /// What the refs were when they were last asked for, and when that was.
-pub(super) fn recall_refs(repository: &str, cache: &Cache) -> Option<(Refs, Timestamp)> {
+pub(super) fn load_refs(repository: &str, cache: &Cache) -> Option<(Refs, Timestamp)> {
     let text = String::from_utf8(cache.read(&refs_file(repository, cache))?).ok()?;
     let mut lines = text.lines();
     let then = lines.next()?.strip_prefix(REFS)?.trim().parse().ok()?;
@@ -255,11 +255,11 @@ mod tests {
     fn objects(bench: &Bench) -> (Objects, Sha) {
         let mut repo = bench.repository("o/r.git");
         let commit = repo.commit(&[("a/b/SKILL.md", b"x"), ("c/SKILL.md", b"y")], &[]);
-        (Objects::local(&repo.path).unwrap(), commit.to_string().parse().unwrap())
+        (Objects::open_local(&repo.path).unwrap(), commit.to_string().parse().unwrap())
     }
 
-    fn known(folder: &str, name: &str) -> Known {
-        Known { folder: folder.into(), name: name.parse().ok(), digest: Digest::of(folder.as_bytes()) }
+    fn known(folder: &str, name: &str) -> CachedSkill {
+        CachedSkill { folder: folder.into(), name: name.parse().ok(), digest: Digest::of(folder.as_bytes()) }
     }
 
     #[test]
@@ -267,27 +267,27 @@ mod tests {
         let bench = Bench::new();
         let cache = Cache::new(bench.home.path(), 1 << 20);
         let (objects, sha) = objects(&bench);
-        assert!(commit(HERE, &sha, &cache).is_none());
-        remember(HERE, &sha, &objects, &none(), &[known("c", "c"), known("", "top")], &cache);
-        let (kept, skills) = commit(HERE, &sha, &cache).unwrap();
+        assert!(load_commit(HERE, &sha, &cache).is_none());
+        store_commit(HERE, &sha, &objects, &none(), &[known("c", "c"), known("", "top")], &cache);
+        let (kept, skills) = load_commit(HERE, &sha, &cache).unwrap();
         assert_eq!(skills, [known("", "top"), known("c", "c")]);
         let more = [known("a/b", "b")];
-        remember(HERE, &sha, &kept, &none(), &more, &cache);
-        assert_eq!(commit(HERE, &sha, &cache).unwrap().1.len(), 3);
+        store_commit(HERE, &sha, &kept, &none(), &more, &cache);
+        assert_eq!(load_commit(HERE, &sha, &cache).unwrap().1.len(), 3);
         // Looked at alone, it keeps the name that it was given among all.
-        let alone = |folder| Known { name: None, ..known(folder, "x") };
-        remember(HERE, &sha, &kept, &none(), &[alone("c"), alone("w")], &cache);
-        let skills = commit(HERE, &sha, &cache).unwrap().1;
+        let alone = |folder| CachedSkill { name: None, ..known(folder, "x") };
+        store_commit(HERE, &sha, &kept, &none(), &[alone("c"), alone("w")], &cache);
+        let skills = load_commit(HERE, &sha, &cache).unwrap().1;
         assert_eq!(skills[2..], [known("c", "c"), alone("w")]);
         // The manifest of a skill that was not kept stays with the commit.
         let id = Oid::hash_object(ObjectType::Blob, b"x").unwrap();
         let read = |wanted| (wanted == id).then(|| b"x".to_vec());
         let manifests = Manifests { all: vec![("z", id), ("c", Oid::ZERO_SHA1)], read: &read };
-        remember(HERE, &sha, &kept, &manifests, &[known("q", "q")], &cache);
-        let (kept, _) = commit(HERE, &sha, &cache).unwrap();
+        store_commit(HERE, &sha, &kept, &manifests, &[known("q", "q")], &cache);
+        let (kept, _) = load_commit(HERE, &sha, &cache).unwrap();
         assert_eq!(kept.find_any(id, 9).unwrap().unwrap().1, b"x");
         // Another source does not have it, though the commit is the same.
-        assert!(commit("https://h.example/fork", &sha, &cache).is_none());
+        assert!(load_commit("https://h.example/fork", &sha, &cache).is_none());
     }
 
     #[test]
@@ -295,7 +295,7 @@ mod tests {
         let bench = Bench::new();
         let cache = Cache::new(bench.home.path(), 1 << 20);
         let (objects, sha) = objects(&bench);
-        remember(HERE, &sha, &objects, &none(), &[known("c", "c")], &cache);
+        store_commit(HERE, &sha, &objects, &none(), &[known("c", "c")], &cache);
         let file = commit_file(HERE, &sha, &cache);
         let sound = std::fs::read(&file).unwrap();
         let start = sound.windows(2).position(|pair| pair == b"\n\n").unwrap() + 2;
@@ -303,11 +303,11 @@ mod tests {
             let mut broken = sound.clone();
             broken[at] ^= 4;
             std::fs::write(&file, &broken).unwrap();
-            assert!(commit(HERE, &sha, &cache).is_none(), "byte {at}");
+            assert!(load_commit(HERE, &sha, &cache).is_none(), "byte {at}");
         }
         for length in 0..sound.len() {
             std::fs::write(&file, &sound[..length]).unwrap();
-            assert!(commit(HERE, &sha, &cache).is_none(), "{length} bytes");
+            assert!(load_commit(HERE, &sha, &cache).is_none(), "{length} bytes");
         }
     }
 
@@ -320,10 +320,10 @@ mod tests {
         let mut refs = Refs { head: Some(sha("a")), default_branch: Some("main".into()), ..Refs::default() };
         refs.branches.insert("feature/x y".into(), sha("b"));
         refs.tags.insert("v1".into(), Tag { object: sha("c"), commit: sha("d") });
-        assert!(recall_refs(HERE, &cache).is_none());
+        assert!(load_refs(HERE, &cache).is_none());
         for refs in [refs, Refs { head: Some(sha("e")), ..Refs::default() }, Refs::default()] {
-            remember_refs(HERE, &refs, now, &cache);
-            assert_eq!(recall_refs(HERE, &cache), Some((refs, now)));
+            store_refs(HERE, &refs, now, &cache);
+            assert_eq!(load_refs(HERE, &cache), Some((refs, now)));
         }
     }
 }

@@ -12,7 +12,7 @@ use super::Refusal;
 const MAX_TARGET: usize = 4_096;
 
 /// Entries on their way into a [`Tree`].
-pub(super) struct Harvest<'a> {
+pub(super) struct Extractor<'a> {
     limits: &'a Limits,
     entries: Vec<FileEntry>,
     folders: Vec<RelPath>,
@@ -23,7 +23,7 @@ pub(super) struct Harvest<'a> {
     skipped: usize,
 }
 
-impl<'a> Harvest<'a> {
+impl<'a> Extractor<'a> {
     pub(super) fn new(limits: &'a Limits) -> Self {
         Self {
             limits,
