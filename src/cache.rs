@@ -1,10 +1,11 @@
-//! World: skill trees by digest, shared by all projects of a user.
+//! World: packages by digest, shared by all projects of a user.
 //!
-//! A tree is kept as a line for each file as in the digest with the size before the path, an
-//! empty line, then the bytes of the files one after the other: in a file of its own or, when
-//! one command keeps many, in a [bundle](bundle). What comes out is verified against its digest
-//! every time; what fails is removed and was never there. The cache may be deleted at any
-//! moment, also while it is used.
+//! A package is written as one line for each file, as in the digest but with the size before
+//! the path, an empty line, then the bytes of the files one after the other. It has a file of
+//! its own; when one command writes many, they go into a [bundle](bundle) together.
+//!
+//! Every read is checked against the digest. A package that fails the check is deleted and
+//! counts as a miss. The whole cache may be deleted at any moment, also while it is used.
 
 mod account;
 mod bundle;

@@ -30,8 +30,8 @@ pub(crate) struct InstallDirs {
     known: Mutex<RealPaths>,
 }
 
-/// What was asked already. A command on thousands of skills asks thousands of times, and must
-/// get one answer before and after it makes the folders.
+/// The answers so far. A command on thousands of skills asks for the real path of a folder
+/// thousands of times, and must get the same one before and after it makes the folder.
 #[derive(Debug, Default)]
 struct RealPaths {
     /// Folders and what they are without links.
@@ -190,14 +190,16 @@ impl InstallDirs {
         Ok(self.roots(&targets))
     }
 
-    /// What stands at the places of `names`: the recorded ones, then those of the targets
-    /// that each is to have besides.
+    /// The state of each skill's install folders: the recorded ones, then the newly requested.
+    ///
+    /// # Errors
+    /// `Failed` for folders that cannot be read, `Usage` for a recorded target that is not valid.
     pub(crate) fn inspect<'a>(
         &self,
         names: impl Iterator<Item = (&'a SkillName, &'a [InstallTarget])>,
         registry: &Registry,
     ) -> Result<InstallStates> {
-        let mut seen = InstallStates::new();
+        let mut states = InstallStates::new();
         for (name, targets) in names {
             let recorded = registry.skills.get(name).map_or(Ok(Vec::new()), |entry| self.roots_of(entry))?;
             let further = self.roots(targets).into_iter().filter(|root| !recorded.contains(root));
@@ -212,17 +214,20 @@ impl InstallDirs {
                 }
                 Ok((self.shown(&root.join(name.as_str())), found))
             };
-            let sight = InstallState {
+            let state = InstallState {
                 recorded: recorded.iter().map(&mut look_recorded).collect::<Result<_>>()?,
                 line_ends,
                 further: further.map(|root| look(&root)).collect::<Result<_>>()?,
             };
-            seen.insert(name.clone(), sight);
+            states.insert(name.clone(), state);
         }
-        Ok(seen)
+        Ok(states)
     }
 
     /// Like [`InstallDirs::inspect`], for skills as the registry records them.
+    ///
+    /// # Errors
+    /// Those of [`InstallDirs::inspect`].
     pub(crate) fn inspect_recorded<'a>(
         &self,
         names: impl Iterator<Item = &'a SkillName>,
@@ -231,8 +236,8 @@ impl InstallDirs {
         self.inspect(names.map(|name| (name, &[][..])), registry)
     }
 
-    /// Skills in the folders that the registry uses which it does not know: path by path, as
-    /// a person names them. They are mentioned and never touched.
+    /// Skills that lie in the folders of recorded ones without being recorded, as a person names
+    /// their paths. They are reported, never changed.
     ///
     /// # Errors
     /// `Usage` for a target in the registry that is none.
@@ -247,18 +252,18 @@ impl InstallDirs {
         }
         roots.sort();
         roots.dedup();
-        let mut find_untracked = Vec::new();
+        let mut untracked = Vec::new();
         for root in roots {
             let Ok(entries) = std::fs::read_dir(&root) else { continue };
             for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
                 let is_known = registry.skills.keys().any(|known| known.as_str() == name);
                 if !is_known && !name.starts_with('.') && root.join(&name).is_dir() {
-                    find_untracked.push(self.shown(&root.join(&name)));
+                    untracked.push(self.shown(&root.join(&name)));
                 }
             }
         }
-        find_untracked.sort();
-        Ok(find_untracked)
+        untracked.sort();
+        Ok(untracked)
     }
 
     /// A folder as a person names it: from the base of the scope where it lies below.

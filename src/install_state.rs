@@ -1,4 +1,4 @@
-//! World: what really stands where a skill should be, and how that differs from the record.
+//! World: the state of install folders on the disk, and how it differs from the registry.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -14,7 +14,7 @@ use crate::error::{Result, error};
 use crate::fsx;
 use crate::skill::SkillName;
 
-/// What was found at the place of a skill.
+/// What stands at the path of one install folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FolderState {
     Missing,
@@ -26,13 +26,13 @@ pub(crate) enum FolderState {
     File,
 }
 
-/// What stands at the places of one skill.
+/// The state of the install folders of one skill.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct InstallState {
     /// The folders that the registry says have it, as a person names them; the first holds
     /// the files.
     pub(crate) recorded: Vec<(String, FolderState)>,
-    /// Folders that it is to have besides.
+    /// Newly requested install folders, which are not in the registry yet.
     pub(crate) further: Vec<FolderState>,
     /// Files of the recorded folders that are as recorded but for their line ends.
     pub(crate) line_ends: BTreeSet<String>,
@@ -45,7 +45,7 @@ impl InstallState {
     }
 }
 
-/// What stands at the places of each skill that is asked about.
+/// The state of each skill that was inspected.
 pub(crate) type InstallStates = BTreeMap<SkillName, InstallState>;
 
 /// One difference between a folder and its record.
@@ -141,6 +141,9 @@ pub(crate) fn bytes_in(folder: &Path) -> u64 {
 }
 
 /// [`hash_folder`] with the bytes of each file, and the target of each link, by path.
+///
+/// # Errors
+/// `Failed` for what cannot be read.
 pub(crate) fn read_folder(folder: &Path) -> Result<(Files, BTreeMap<String, Vec<u8>>)> {
     let files = hash_folder(folder)?;
     let mut bytes = BTreeMap::new();
@@ -265,6 +268,9 @@ fn is_same(a: &Path, b: &Path) -> bool {
 
 /// `MODE SHA256` of each file and link below `folder`, without what programs and file
 /// managers leave behind ([`is_litter`]).
+///
+/// # Errors
+/// `Failed` for what cannot be read.
 pub(crate) fn hash_folder(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     for entry in WalkDir::new(folder).min_depth(1).follow_links(false) {

@@ -28,7 +28,8 @@ const FOOT: &str = "ba-agent bundle 1 ";
 const FOOT_BYTES: u64 = FOOT.len() as u64 + 21;
 /// Bytes of the lines that say where the trees are; 100,000 trees have 10 MB.
 const LARGEST_INDEX: u64 = 64 * 1024 * 1024;
-/// From so many trees on they are bundled; fewer are worth evicting one by one.
+/// The least number of packages of one command that are written as a bundle; fewer get single
+/// files, which can be evicted one by one.
 const MANY: usize = 16;
 
 /// A bundle takes no more trees when it has so many bytes, so that not all of a large

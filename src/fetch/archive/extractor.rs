@@ -37,12 +37,18 @@ impl<'a> Extractor<'a> {
     }
 
     /// Notes that one more entry of any kind begins.
+    ///
+    /// # Errors
+    /// A [`Refusal`] for more entries than the limits allow.
     pub(super) fn count(&mut self) -> Result<(), Refusal> {
         self.counted += 1;
         check_count(self.counted, self.limits)
     }
 
     /// Takes `size` bytes, which the caller then reads exactly, out of what may be unpacked.
+    ///
+    /// # Errors
+    /// A [`Refusal`] for more bytes than the limits allow.
     pub(super) fn charge(&mut self, name: &[u8], size: u64) -> Result<(), Refusal> {
         let (file, unpacked) = (self.limits.file, self.limits.unpacked);
         if size > file {
@@ -58,6 +64,9 @@ impl<'a> Extractor<'a> {
 
     /// The path of an entry, without the `./` that `tar` writes before every name when
     /// it packs the current folder.
+    ///
+    /// # Errors
+    /// A [`Refusal`] for a name that breaks the path policy.
     pub(super) fn path(&self, name: &[u8]) -> Result<RelPath, Refusal> {
         let bare = name.strip_prefix(b"./").unwrap_or(name);
         let path = RelPath::parse(bare).map_err(|reason| {
@@ -78,6 +87,9 @@ impl<'a> Extractor<'a> {
     }
 
     /// A folder with an entry of its own; `.` and `./` are the top and no entry.
+    ///
+    /// # Errors
+    /// A [`Refusal`] for a name that breaks the path policy.
     pub(super) fn folder(&mut self, name: &[u8]) -> Result<(), Refusal> {
         if matches!(name, b"." | b"./") {
             return Ok(());
@@ -127,6 +139,9 @@ impl<'a> Extractor<'a> {
     }
 
     /// The tree, when every name stands for one thing.
+    ///
+    /// # Errors
+    /// A [`Refusal`] for a name that stands for two things.
     pub(super) fn finish(self) -> Result<Package, Refusal> {
         check_names(&self.entries, &self.folders)?;
         let mut tree = Package::in_memory(Listing::new(self.entries), self.blobs);
@@ -136,6 +151,9 @@ impl<'a> Extractor<'a> {
 }
 
 /// Refuses more than [`Limits::entries`].
+///
+/// # Errors
+/// A [`Refusal`] for more entries than the limits allow.
 pub(super) fn check_count(count: usize, limits: &Limits) -> Result<(), Refusal> {
     if count > limits.entries {
         return Err(Refusal::limit(format!("it has more than {} entries", limits.entries), "entries"));

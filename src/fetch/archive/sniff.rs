@@ -43,6 +43,9 @@ const ENDINGS: &[(&str, Option<ArchiveFormat>)] = &[
 
 /// The format of `bytes` by their magic. A name without one of [`ENDINGS`], as in
 /// `…/zipball/main`, promises nothing and agrees with everything.
+///
+/// # Errors
+/// A [`Refusal`] for bytes of another format than the name says, or of none that is read here.
 pub(super) fn detect_format(name: &str, bytes: &[u8]) -> Result<ArchiveFormat, Refusal> {
     let format = magic(bytes).ok_or_else(|| no_archive(bytes))?;
     let lower = bare(name).to_ascii_lowercase();

@@ -32,6 +32,9 @@ const MAX_PADDING: u64 = 1024 * 1024;
 
 /// Reads a gzip file that holds one tar archive: one member, its checksum right, and
 /// nothing behind it. The name in its header (RFC 1952 §2.3.1) is ignored.
+///
+/// # Errors
+/// A [`Refusal`], as [`read`].
 pub(super) fn read_gzip(bytes: &[u8], limits: &Limits) -> Result<Package, Refusal> {
     let mut gzip = GzDecoder::new(bytes);
     let tree = read(&mut gzip, limits)?;
@@ -42,6 +45,9 @@ pub(super) fn read_gzip(bytes: &[u8], limits: &Limits) -> Result<Package, Refusa
 }
 
 /// Reads a tar archive to the end of `source`.
+///
+/// # Errors
+/// A [`Refusal`] for what is damaged, hostile, or more than the limits allow.
 pub(super) fn read(source: impl Read, limits: &Limits) -> Result<Package, Refusal> {
     let mut reader = Reader { source, extractor: Extractor::new(limits), ahead: Ahead::default() };
     while let Some(block) = reader.header()? {

@@ -30,6 +30,9 @@ const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
 /// Reads a whole ZIP file.
+///
+/// # Errors
+/// A [`Refusal`] for what is damaged, hostile, or more than the limits allow.
 pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Package, Refusal> {
     let directory = directory::read(bytes, limits)?;
     let mut extractor = Extractor::new(limits);

@@ -1,12 +1,17 @@
-//! World: what is remembered of a repository, below the cache folder: the commit and the
-//! trees of a commit, which kept tree each of its skills is, the manifests of its other skills
-//! (all have a say in how each is called), and what its refs were. So a
-//! commit that is known is not asked for again, and what was installed once can be installed
-//! again without a connection.
+//! World: the index of known commits in the cache folder. For each commit it has
 //!
-//! Nothing in it is believed: objects are found by the ids that their bytes have, kept trees
-//! by their digests, and each file of one is held against the id that git's tree has for it.
-//! Only the refs are taken as they stand, and only without a connection.
+//! 1. the commit and its trees,
+//! 2. for each skill that was installed, the digest of its cached package,
+//! 3. the manifests of the other skills, since the name of a skill depends on all skills of
+//!    its source.
+//!
+//! Beside the commits it has the refs of each repository as they were at the last fetch. So a
+//! known commit is not fetched again, and what was installed once can be installed again
+//! without a connection.
+//!
+//! Nothing in it is trusted: objects are found by the hashes of their bytes, packages by their
+//! digests, and each file of a package is compared with the id that git's tree has for it. Only
+//! the refs are taken as they are written, and only without a connection.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

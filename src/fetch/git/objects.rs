@@ -139,6 +139,9 @@ impl Objects {
     }
 
     /// Lends a handle to `job`. Threads that come at once get one each.
+    ///
+    /// # Errors
+    /// Those of `job`; `Integrity` where the objects cannot be opened.
     pub(crate) fn with<T>(&self, job: impl FnOnce(&Repository) -> Result<T>) -> Result<T> {
         let free = self.handles.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let handle = match free {
@@ -164,6 +167,9 @@ impl Objects {
     }
 
     /// As [`Objects::find`], whatever type it has.
+    ///
+    /// # Errors
+    /// `Integrity` for more than `cap` bytes, and for bytes that do not have the id.
     pub(crate) fn find_any(&self, id: Oid, cap: u64) -> Result<Option<(ObjectType, Vec<u8>)>> {
         match &self.storage {
             Storage::Held(pack) => return pack.find(id, cap),
@@ -193,6 +199,9 @@ impl Objects {
     }
 
     /// The bytes that an object says it has; `None` when it is not there or broken.
+    ///
+    /// # Errors
+    /// `Integrity` where the objects cannot be opened.
     pub(crate) fn size(&self, id: Oid) -> Result<Option<u64>> {
         match &self.storage {
             Storage::Held(pack) => return Ok(pack.size(id)),
@@ -211,6 +220,9 @@ impl Objects {
     }
 
     /// As [`Objects::find`], where a missing object is an error too.
+    ///
+    /// # Errors
+    /// Those of [`Objects::find`], and `Integrity` for an object that is missing.
     pub(crate) fn read(&self, id: Oid, kind: ObjectType, cap: u64) -> Result<Vec<u8>> {
         self.find(id, kind, cap)?.ok_or_else(|| {
             error!(Integrity, "the {kind} {id} is missing")

@@ -80,6 +80,9 @@ pub(crate) fn list_tree(objects: &Objects, root: Oid, folder: Option<&RelPath>) 
 }
 
 /// As [`list_tree`], with another limit of entries and folders.
+///
+/// # Errors
+/// Those of [`list_tree`].
 pub(super) fn list_up_to(
     most: usize,
     objects: &Objects,
@@ -217,6 +220,9 @@ fn no_folder(objects: &Objects, root: Oid, folder: &RelPath) -> Error {
 
 /// The id of the tree at `folder` (`""` is `root` itself); `None` when it is not there
 /// or no folder.
+///
+/// # Errors
+/// `Integrity` for trees that are missing or broken.
 pub(crate) fn folder_id(objects: &Objects, root: Oid, folder: &str) -> Result<Option<Oid>> {
     let mut id = root;
     for name in folder.split('/').filter(|name| !name.is_empty()) {

@@ -456,8 +456,7 @@ fn skip_sections(reader: &mut impl Read) -> Result<()> {
     }
 }
 
-/// Reads what comes behind the last packet of an answer, which is nothing, so that the
-/// connection can be used again.
+/// Reads the response to its end, so that the connection returns to the pool.
 pub(crate) fn drain(reader: &mut impl Read) {
     let _ = reader.read(&mut [0; 16]);
 }

@@ -20,6 +20,9 @@ const SPARSE: &[&str] = &["SCHILY.realsize", "SCHILY.filetype", "SCHILY.offset"]
 impl Pax {
     /// Reads the records. A key stands once at most; one that would change what the
     /// entry is, and is not known here, is an error: the reason, for after its name.
+    ///
+    /// # Errors
+    /// A sentence for records that are broken, for sparse files and for unknown keys.
     pub(super) fn parse(data: &[u8]) -> Result<Self, String> {
         let mut pax = Self::default();
         for (key, value) in records(data)? {
@@ -39,6 +42,9 @@ impl Pax {
     }
 
     /// A global header may hold a remark alone, as git writes the commit there.
+    ///
+    /// # Errors
+    /// A sentence for anything but a remark.
     pub(super) fn check_global(data: &[u8]) -> Result<(), String> {
         match records(data)?.iter().find(|(key, _)| *key != "comment") {
             Some((key, _)) => Err(format!("changes `{}` of every entry", shown(key.as_bytes()))),

@@ -53,6 +53,9 @@ pub(super) struct Directory<'a> {
 
 /// Reads the directory; checks that it fills the space up to the end record, that the
 /// end record ends the file, and every record by itself.
+///
+/// # Errors
+/// A [`Refusal`] for a directory that is damaged, or read differently by different programs.
 pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Directory<'a>, Refusal> {
     let end = find_end(bytes)?;
     check_count(end.count.into(), limits)?;
@@ -192,6 +195,10 @@ pub(super) struct Wide {
 
 /// Walks the extra fields (§4.5): they must have a sound frame, and none may give the
 /// entry another name. Times, owners and the like are passed over.
+///
+/// # Errors
+/// A [`Refusal`] for fields that are broken, and for those that give the entry another name or
+/// size.
 pub(super) fn check_extra(extra: &[u8], name: &[u8], place: ExtraPlace) -> Result<Option<Wide>, Refusal> {
     let refuse = |reason: &str| Err(Refusal::entry(name, reason));
     let mut fields = Fields(extra);

@@ -6,6 +6,10 @@ use super::directory::{DESCRIPTOR, Directory, ExtraPlace, Wide, ZipRecord, check
 use super::fields::Fields;
 
 /// Each record with its packed bytes, in the order of the file.
+///
+/// # Errors
+/// A [`Refusal`] for a local header that says something else than the directory, and for bytes
+/// between the entries.
 pub(super) fn locate<'a, 'b>(
     bytes: &'a [u8],
     directory: &'b Directory<'a>,

@@ -111,6 +111,9 @@ struct Work<'a> {
 
 /// Makes all objects that are stored as deltas. In rounds: first what hangs below whole
 /// objects by place, then what names something by an id that is known now, and so on.
+///
+/// # Errors
+/// `Integrity` for deltas that do not fit, [`Trouble::Large`] for more than the limits allow.
 pub(super) fn resolve(pack: &mut Pack, limits: PackLimits) -> Tried<()> {
     let mut placed = Vec::new();
     let mut named = Vec::new();

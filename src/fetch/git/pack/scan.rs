@@ -40,6 +40,9 @@ impl Scan {
 
     /// Takes what `bytes`, the pack so far from the place `base` on, has more than at the last
     /// call.
+    ///
+    /// # Errors
+    /// `Integrity` for entries that are damaged, [`Trouble::Large`] for more than the limits allow.
     pub(super) fn advance(&mut self, bytes: &[u8], base: usize, sorter: &mut Sorter<'_>) -> Tried<()> {
         if self.at == 0 {
             let Some(head) = bytes.first_chunk::<HEAD>() else { return Ok(()) };
@@ -159,6 +162,9 @@ impl Scan {
     }
 
     /// The entries, if the pack of `length` bytes ends behind them.
+    ///
+    /// # Errors
+    /// `Integrity` for a pack that ends too early or too late.
     pub(super) fn end(self, length: usize) -> Tried<Vec<PackEntry>> {
         let is_whole = self.at >= HEAD && self.open.is_none() && self.entries.len() == self.expected as usize;
         if !is_whole || self.at.saturating_add(SUM) > length {

@@ -41,6 +41,9 @@ impl Spill {
     }
 
     /// The bytes that stand there.
+    ///
+    /// # Errors
+    /// Those of the disk.
     pub(crate) fn read(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         match self.file.get().and_then(Option::as_ref) {
@@ -55,6 +58,10 @@ fn write_at(file: &File, bytes: &[u8], offset: u64) -> std::io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
 }
 
+/// Fills `bytes` with what stands at `offset`.
+///
+/// # Errors
+/// Those of the disk.
 #[cfg(unix)]
 pub(super) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
@@ -73,6 +80,10 @@ fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> std::io::Result<(
     Ok(())
 }
 
+/// Fills `bytes` with what stands at `offset`.
+///
+/// # Errors
+/// Those of the disk.
 #[cfg(windows)]
 pub(super) fn read_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> std::io::Result<()> {
     while !bytes.is_empty() {
