@@ -17,6 +17,8 @@ const MAX_CONFIG: u64 = 1024 * 1024;
 const MAX_PACKED_REFS: u64 = 64 * 1024 * 1024;
 /// Refs that are files of their own; git packs them long before.
 const MAX_LOOSE_REFS: usize = 200_000;
+/// Repositories that borrow objects from each other; libgit2 follows as many.
+const MAX_ALTERNATES: usize = 5;
 /// Folders above a loose ref, `refs` being the first.
 const MAX_DEPTH: usize = 32;
 
@@ -55,15 +57,31 @@ pub(super) fn check_control_files(git_folder: &Path) -> Result<()> {
             ("gitdir", MAX_POINTER),
             ("packed-refs", MAX_PACKED_REFS),
             ("shallow", MAX_PACKED_REFS),
-            ("objects/info/alternates", MAX_POINTER),
         ] {
             check_file(&folder.join(name), largest)?;
         }
-        // Packs are mapped, not read whole: their size is no matter.
-        for file in entries(&folder.join("objects/pack")) {
-            check_file(&file, u64::MAX)?;
-        }
+        check_objects(&folder.join("objects"), 1)?;
         check_refs(&folder.join("refs"), 1, &mut 0)?;
+    }
+    Ok(())
+}
+
+/// Objects are mapped, or read piece by piece, so that their size does not matter here; but each
+/// must be a file. Objects that are borrowed from another repository are looked at too.
+fn check_objects(objects: &Path, depth: usize) -> Result<()> {
+    for folder in entries(objects).filter(|folder| folder.is_dir()) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            // Of a plain file the folder itself says that it is one: no look at each of thousands.
+            if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                check_file(&entry.path(), u64::MAX)?;
+            }
+        }
+    }
+    let borrowed = fsx::read_plain_file(&objects.join("info/alternates"), MAX_POINTER)?.unwrap_or_default();
+    for line in String::from_utf8_lossy(&borrowed).lines().filter(|line| !line.is_empty()) {
+        if depth < MAX_ALTERNATES {
+            check_objects(&objects.join(line), depth + 1)?;
+        }
     }
     Ok(())
 }
