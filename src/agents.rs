@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::error::{Error, Result, error, fail, is_unprintable, printable};
+use crate::text::find_nearest;
 
 /// One agent.
 #[derive(Debug, PartialEq, Eq)]
@@ -161,11 +162,7 @@ fn unknown_agent(wanted: &str) -> Error {
     let shown = printable(wanted, false);
     let error = error!(Usage, "unknown agent `{shown}`");
     let short = SHORT.iter().find(|(short, _)| *short == wanted).map(|(_, id)| *id);
-    let near = |agent: &&Agent| strsim::damerau_levenshtein(agent.id, wanted) <= 2;
-    let near = short.or_else(|| {
-        let near = AGENTS.iter().filter(near);
-        near.min_by_key(|agent| strsim::damerau_levenshtein(agent.id, wanted)).map(|agent| agent.id)
-    });
+    let near = short.or_else(|| find_nearest(wanted, AGENTS.iter().map(|agent| agent.id)));
     let error = match near {
         Some(id) => error.hint(format!("did you mean `{id}`?")),
         None => {

@@ -59,7 +59,7 @@ pub(crate) enum CatalogDialect {
     Codex,
 }
 
-/// How a catalogue came to be read.
+/// How a catalogue is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CatalogFormat {
     pub(crate) dialect: CatalogDialect,
@@ -139,7 +139,7 @@ pub(crate) struct CatalogEntry {
     pub(crate) skills: Option<Vec<RelPath>>,
     /// What the entry has beside skills, by its own words: `agents`, `mcpServers` …
     pub(crate) parts: Vec<&'static str>,
-    /// What of its source is read although no schema has it.
+    /// Warnings about keys of its source that are read although they are not documented.
     pub(crate) notes: Vec<String>,
     /// `None` where it cannot be used; then there is a fault.
     source: Option<EntrySource>,
@@ -169,8 +169,7 @@ impl CatalogEntry {
         self.fault.as_deref()
     }
 
-    /// An entry that was made and not read, for skills that a host serves: each is the root of
-    /// its source.
+    /// Makes an entry for a skill that a host serves, which is at the root of its own source.
     pub(crate) fn from_index(name: &str, description: Option<String>, source: EntrySource) -> Self {
         let skills = Some(vec![RelPath::ROOT]);
         Self {
@@ -188,7 +187,7 @@ impl Catalog {
     /// Reads a catalogue to use it; `file` is only for messages.
     ///
     /// # Errors
-    /// `Invalid`, with every finding that stops it, for what is no catalogue: no JSON, no
+    /// `Invalid`, with every finding that stops it, for what is not a catalogue: no JSON, no
     /// `name`, `owner` or `plugins`, or one of a wrong type. Entries never stop it.
     pub(crate) fn parse(text: &str, file: &str, manner: CatalogFormat) -> Result<Self> {
         let (catalogue, findings) = read::read_for_use(text, file, manner);

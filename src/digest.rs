@@ -112,7 +112,7 @@ impl TreeDigest {
     /// Adds an entry: its git mode, and the 64 hex digits of its bytes' sha256.
     ///
     /// # Errors
-    /// `Integrity` for a mode that is not installed, for what is no sha256, and for a path
+    /// `Integrity` for a mode that is not installed, for what is not a sha256, and for a path
     /// that is there already.
     pub(crate) fn add_file(&mut self, path: &RelPath, mode: &str, sha256: &str) -> Result<()> {
         if !matches!(mode, "100644" | "100755" | "120000") {

@@ -28,7 +28,7 @@ pub(crate) struct JsonKey<'a> {
     pub(crate) offset: usize,
 }
 
-/// Why a text is no JSON.
+/// Why a text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JsonFault {
     /// Both 1-based; the column counts code points.
@@ -41,7 +41,7 @@ impl<'a> Json<'a> {
     /// Checks a whole text. A byte order mark in front is passed over.
     ///
     /// # Errors
-    /// The first place where it is no JSON.
+    /// The first place where it is not JSON.
     pub(crate) fn parse(text: &'a str) -> Result<Self, JsonFault> {
         let body = text.strip_prefix('\u{feff}').unwrap_or(text);
         let raw: &RawValue = serde_json::from_str(body).map_err(|error| fault_at(body, &error))?;

@@ -92,7 +92,7 @@ pub(crate) struct FileEntry {
     pub(crate) slot: usize,
 }
 
-/// An entry whose path is no [`RelPath`].
+/// An entry whose path is not a [`RelPath`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
     /// The longest part of its folder that is a sound path, `""` at the top.

@@ -191,7 +191,7 @@ pub(crate) fn ancestor_folders(path: &RelPath) -> impl Iterator<Item = &str> {
 }
 
 /// `target` seen from the folder of `path`, without `.` and `..`; `None` when it is empty (as
-/// of a link that was not fetched), absolute, leaves, is the top itself or is no sound path.
+/// of a link that was not fetched), absolute, leaves, is the top itself or is not a sound path.
 pub(crate) fn resolve_link(path: &str, target: &str) -> Option<RelPath> {
     let mut names: Vec<&str> = path.split('/').collect();
     names.pop();

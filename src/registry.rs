@@ -53,7 +53,7 @@ pub(crate) struct LockEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reference: Option<ReferenceRecord>,
     /// The revision that it was at the time.
-    pub(crate) pin: PinRecord,
+    pub(crate) pin: RevisionRecord,
     /// True when `update` must leave it where it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) pinned: bool,
@@ -171,7 +171,7 @@ impl LockEntry {
 
 /// The revision that was installed, as the registry writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PinRecord {
+pub(crate) struct RevisionRecord {
     /// Full sha of the git commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) commit: Option<String>,
@@ -192,7 +192,7 @@ pub(crate) struct PinRecord {
     pub(crate) builtin: Option<String>,
 }
 
-impl PinRecord {
+impl RevisionRecord {
     /// Records what a reference turned out to be.
     pub(crate) fn of(pin: &Revision, chosen: Option<&str>, tree: Option<String>) -> Self {
         let mut record = Self { chosen: chosen.map(str::to_owned), tree, ..Self::default() };
@@ -208,8 +208,8 @@ impl PinRecord {
     /// The pin that it records.
     ///
     /// # Errors
-    /// `Invalid` for a commit that is no full sha or an archive that is no sha256.
-    pub(crate) fn to_pin(&self) -> Result<Revision> {
+    /// `Invalid` for a commit that is not a full sha or an archive that is not a sha256.
+    pub(crate) fn to_revision(&self) -> Result<Revision> {
         if let Some(commit) = &self.commit {
             let sha: Sha = commit
                 .parse()
@@ -235,7 +235,7 @@ impl Registry {
     /// Reads the document; `file` is only for messages.
     ///
     /// # Errors
-    /// `Invalid`, with the line, for text that is no registry: not JSON, conflict markers
+    /// `Invalid`, with the line, for text that is not a registry: not JSON, conflict markers
     /// of git, a missing or wrong field; `Conflict` for a newer major version.
     pub(crate) fn parse(text: &str, file: &str) -> Result<Self> {
         read_document(text, file)
@@ -290,7 +290,7 @@ struct SchemaHead {
     schema_version: Option<Value>,
 }
 
-/// Why text is no JSON. A marker of git's at the start of a line cannot stand in JSON, so
+/// Why text is not JSON. A marker of git's at the start of a line cannot stand in JSON, so
 /// only here is it looked for.
 fn no_json(text: &str, file: &str, e: &serde_json::Error, restore: String) -> Error {
     if let Some(line) = conflict_marker(text) {

@@ -115,7 +115,8 @@ pub(crate) struct Request {
     pub(crate) skill: Option<String>,
 }
 
-/// What a reference turned out to be.
+/// The exact state of a source that a reference led to. It is recorded, and compared to find
+/// updates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Revision {
     /// A git commit.
@@ -129,7 +130,7 @@ pub(crate) enum Revision {
     Live,
 }
 
-/// A request after the remote was asked: nothing left open.
+/// A request whose reference was resolved by asking the remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Resolved {
     pub(crate) source: Source,

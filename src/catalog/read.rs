@@ -1,4 +1,5 @@
-//! One reader for use and for `validate`: it makes what can be made, and notes the rest.
+//! Reads a whole catalogue, for use and for `validate` alike: values for what can be used, and
+//! findings for the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,7 +83,7 @@ const ENTRY_KEYS: [&str; 26] = [
     "experimental",
 ];
 
-/// Reads a whole catalogue to use it; `None` when nothing can be made of it. Beside it the errors.
+/// Reads a catalogue to use it; `None` when it cannot be used. The findings are errors alone.
 pub(super) fn read_for_use(text: &str, file: &str, manner: CatalogFormat) -> (Option<Catalog>, Vec<Finding>) {
     let mut reader = CatalogReader::new(text, file, manner).errors_only();
     let catalogue = reader.open_document(text).and_then(|top| read_catalog(&mut reader, &top));

@@ -23,7 +23,7 @@ pub(super) struct CatalogReader<'a> {
     /// Whether a path from the marketplace's root is a folder; `None` where only the text is
     /// known.
     pub(super) is_folder: Option<&'a dyn Fn(&str) -> bool>,
-    /// What is only to be mended is not noted: of 100,000 entries that would be 50 MB.
+    /// Warnings are not collected: for 100,000 entries they would take 50 MB.
     errors_only: bool,
 }
 

@@ -159,7 +159,7 @@ fn archive_request(url: &str, local: bool) -> Result<Request> {
     Ok(request)
 }
 
-/// What is wrong with an address is the catalogue's fault, not that of the command line.
+/// Makes a usage error about an address an error of the catalogue that has it.
 fn of_catalogue(error: Error, shown: &str) -> Error {
     let error = error.wrap(format!("the address `{shown}` of the entry cannot be used"));
     Error { kind: crate::error::Kind::Invalid, ..error }
@@ -232,7 +232,7 @@ pub(super) fn read_source<'a>(
     Some(source)
 }
 
-/// A text that says which state is meant. Of another type it is no pin that could be passed
+/// A text that says which state is meant. Of another type it is not a pin that could be passed
 /// over.
 fn read_pinning_key<'a>(
     reader: &mut CatalogReader<'a>,
@@ -365,7 +365,8 @@ fn read_source_object<'a>(
     }
 }
 
-/// False for a key that pins in another tool's words; other unknown keys are only told.
+/// Reports unknown keys. False where another tool would take one of them for a pin, as the
+/// entry would be unpinned without it.
 fn check_source_keys<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>, known: &[&str]) -> bool {
     let mut sound = true;
     for (key, _) in members.pairs.iter().filter(|(key, _)| !known.contains(&key.text.as_ref())) {

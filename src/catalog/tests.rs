@@ -117,7 +117,7 @@ fn what_is_refused_names_its_rule() {
     // Only a person, or a marketplace on this machine, may name what lies on it.
     check(json!({ "source": "url", "url": "file:///home/me/repo" }), "Invalid");
     check(json!({ "source": "url", "url": "http://127.0.0.1:99/r.git" }), "Invalid");
-    // A path is no `git@host:path`, whatever it holds.
+    // A path is not a `git@host:path`, whatever it holds.
     for path in ["/a@b:c.zip", "./a@b:c.zip", "~/a@b:c.zip", "../a@b:c/d.tar.gz"] {
         check(json!({ "source": "archive", "url": path }), "Invalid");
     }

@@ -53,7 +53,7 @@ struct WellKnownSkill {
 /// Reads the index that came from `url`.
 ///
 /// # Errors
-/// `Invalid` for what is no index, and for a schema that is not known.
+/// `Invalid` for what is not an index, and for a schema that is not known.
 pub(crate) fn read_well_known(text: &str, url: &Url) -> Result<WellKnownCatalog> {
     let index = parse_index(text, url)?;
     let is_new = index.schema.is_some();

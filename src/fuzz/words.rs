@@ -107,7 +107,7 @@ pub fn registry(data: &[u8]) {
     assert_eq!(again, registry);
     assert_eq!(again.to_text(), written);
     for entry in registry.skills.values() {
-        let _ = (entry.pin.to_pin(), entry.pin.short_text(), entry.source.parse::<Source>());
+        let _ = (entry.pin.to_revision(), entry.pin.short_text(), entry.source.parse::<Source>());
         let _ = entry.reference.as_ref().map(crate::registry::ReferenceRecord::to_reference);
     }
     let overview = RegistrySummary::parse(text, "registry").expect("a part of what can be read");

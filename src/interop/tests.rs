@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::Kind;
-use crate::registry::{InstallMode, LockEntry, PinRecord, ReferenceRecord, Registry};
+use crate::registry::{InstallMode, LockEntry, ReferenceRecord, Registry, RevisionRecord};
 
 const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
 const HASH: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -223,7 +223,7 @@ fn installed(source: &str, kind: &str, path: Option<&str>) -> LockEntry {
         kind: kind.into(),
         path: path.map(str::to_owned),
         reference: None,
-        pin: PinRecord { commit: Some(SHA.into()), ..PinRecord::default() },
+        pin: RevisionRecord { commit: Some(SHA.into()), ..RevisionRecord::default() },
         pinned: false,
         digest: crate::digest::digest_of_files(&files),
         files,

@@ -15,7 +15,9 @@ use crate::fetch::{self, Extent, FetchedPackage, OpenOptions, PackageSource, Wor
 use crate::listing::{Limits, Listing, check_portable};
 use crate::package::{Package, PackageDir};
 use crate::path::{ancestor_folders, join};
-use crate::registry::{InstallMode, LockEntry, MarketplaceOrigin, PinRecord, ReferenceRecord, SkillSummary};
+use crate::registry::{
+    InstallMode, LockEntry, MarketplaceOrigin, ReferenceRecord, RevisionRecord, SkillSummary,
+};
 use crate::skill::{self, Finding, Profile, Severity, SkillManifest, SkillName};
 use crate::source::{Reference, Request, Resolved, Revision, Sha, Source as Place};
 use crate::text::{count_noun, find_nearest};
@@ -855,9 +857,9 @@ impl Candidate {
         self.live.as_deref().ok_or_else(|| error!(Usage, "`--link` is for local folders"))
     }
 
-    pub(crate) fn pin_record(&self) -> PinRecord {
+    pub(crate) fn pin_record(&self) -> RevisionRecord {
         let tree = self.fetched.folder_id(&self.folder);
-        let mut record = PinRecord::of(&self.resolved.pin, self.resolved.chosen.as_deref(), tree);
+        let mut record = RevisionRecord::of(&self.resolved.pin, self.resolved.chosen.as_deref(), tree);
         record.reachable = record.commit.as_ref().map(|_| self.reachable);
         record
     }

@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fetch::git::Remote;
 use crate::fetch::{self, Extent, OpenOptions, PackageSource, World, npm};
-use crate::registry::{InstallMode, PinRecord, ReferenceRecord, SkillSummary};
+use crate::registry::{InstallMode, ReferenceRecord, RevisionRecord, SkillSummary};
 use crate::skill::SkillName;
 use crate::source::{Reference, Request, Resolved, Revision, Source};
 use crate::store::marketplaces::Marketplaces;
@@ -272,7 +272,7 @@ fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, target: &UpdateTarge
     }
     let own = skill.entry.alias_of.as_deref().unwrap_or(skill.name.as_str());
     let resolved = remote.resolve(&target.request.reference, None, Some(own))?;
-    let same = skill.entry.pin.to_pin()? == resolved.pin;
+    let same = skill.entry.pin.to_revision()? == resolved.pin;
     let state = if same { State::Current } else { State::Behind };
     Ok(Found { resolved: Some(resolved), ..state.into() })
 }
@@ -280,7 +280,7 @@ fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, target: &UpdateTarge
 fn package(target: &UpdateTarget, entry: &SkillSummary<'_>, world: &World<'_>) -> Result<Found> {
     let Some(package) = &target.package else { return Ok(State::Unknown.into()) };
     let resolved = npm::find_newer(package, &entry.source, world)?;
-    let same = resolved.as_ref().is_some_and(|now| Ok(&now.pin) == entry.pin.to_pin().as_ref());
+    let same = resolved.as_ref().is_some_and(|now| Ok(&now.pin) == entry.pin.to_revision().as_ref());
     let state = if same { State::Current } else { State::Behind };
     Ok(Found { resolved, ..state.into() })
 }
@@ -375,7 +375,7 @@ fn status(skill: &Followed<'_>, found: Result<Found>) -> UpdateStatus {
         Ok(found) => (found, None),
         Err(error) => (State::Failed.into(), Some(error)),
     };
-    let pin = resolved.as_ref().map(|r| PinRecord::of(&r.pin, r.chosen.as_deref(), None));
+    let pin = resolved.as_ref().map(|r| RevisionRecord::of(&r.pin, r.chosen.as_deref(), None));
     let asked = match &skill.entry.reference {
         Some(ReferenceRecord::Branch(name) | ReferenceRecord::Tag(name)) => Some(name.clone()),
         _ => None,
@@ -384,7 +384,7 @@ fn status(skill: &Followed<'_>, found: Result<Found>) -> UpdateStatus {
         name: skill.name.clone(),
         source: skill.entry.source.to_string(),
         current: skill.entry.pin.short_text(),
-        latest: pin.as_ref().and_then(PinRecord::short_text),
+        latest: pin.as_ref().and_then(RevisionRecord::short_text),
         chosen: pin.and_then(|pin| pin.chosen).or(asked),
         state,
         reason,

@@ -181,7 +181,7 @@ fn fetch_group(skills: &[(&SkillName, &LockEntry)], world: &World<'_>) -> Result
 
 fn fetch_pinned(entry: &LockEntry, folders: &BTreeSet<String>, world: &World<'_>) -> Result<Package> {
     let mut request = Request::parse(&entry.source)?;
-    if let Revision::Commit(sha) = entry.pin.to_pin()? {
+    if let Revision::Commit(sha) = entry.pin.to_revision()? {
         request.reference = Reference::Sha(sha);
     }
     let integrity = entry.pin.archive.as_deref().map(str::parse).transpose()?;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
 use crate::fetch::{CachedSkill, Extent, FetchedPackage, PackageSource, World};
 use crate::install_state::{DriftKind, InstallState};
-use crate::registry::{LockEntry, PinRecord, ReferenceRecord, Registry};
+use crate::registry::{LockEntry, ReferenceRecord, Registry, RevisionRecord};
 use crate::skill::SkillName;
 use crate::source::{Reference, Request, Resolved, Revision, Sha};
 
@@ -247,7 +247,7 @@ fn rewritten(
     for entry in statuss.iter().filter_map(|status| registry.skills.get(&status.name)) {
         let is_branch = !matches!(entry.reference, Some(ReferenceRecord::Tag(_) | ReferenceRecord::Range(_)));
         let same = Request::parse(&entry.source)?.source.is_same_as(&source.resolved.source);
-        match entry.pin.to_pin()? {
+        match entry.pin.to_revision()? {
             Revision::Commit(old) if is_branch && same && old != *new => {
                 commits.insert((entry.updated_at.unwrap_or(entry.installed_at), old));
             }
@@ -295,7 +295,7 @@ fn find(
     };
     let resolved = Resolved { reference, ..moving.resolved.as_ref().clone() };
     if let Some(id) = unchanged(entry, &resolved, moving.fetched.folder_id(folder)) {
-        let mut pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), Some(id));
+        let mut pin = RevisionRecord::of(&resolved.pin, resolved.chosen.as_deref(), Some(id));
         pin.reachable = Some(true);
         return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
     }
@@ -333,7 +333,7 @@ fn continuity(
         });
         return Ok(());
     }
-    let (Revision::Commit(old), Revision::Commit(new)) = (entry.pin.to_pin()?, &resolved.pin) else {
+    let (Revision::Commit(old), Revision::Commit(new)) = (entry.pin.to_revision()?, &resolved.pin) else {
         return Ok(());
     };
     if old == *new || !seen.insert((entry.source.clone(), old.to_string())) {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    InstallMode, LockEntry, MarketplaceOrigin, PinRecord, ReferenceRecord, Versioned, read_document,
+    InstallMode, LockEntry, MarketplaceOrigin, ReferenceRecord, RevisionRecord, Versioned, read_document,
 };
 use crate::digest::Digest;
 use crate::error::Result;
@@ -37,7 +37,7 @@ pub(crate) struct SkillSummary<'t> {
     #[serde(borrow)]
     pub(crate) path: Option<Text<'t>>,
     pub(crate) reference: Option<ReferenceRecord>,
-    pub(crate) pin: PinRecord,
+    pub(crate) pin: RevisionRecord,
     #[serde(default)]
     pub(crate) pinned: bool,
     pub(crate) digest: Digest,

@@ -13,7 +13,7 @@
 //! | spellings | words as they stand in names, labels and descriptions, where that is not their term: b length, its bytes, v place of the term in the vocabulary |
 //! | lists | in the order of the vocabulary, for each document that has the term: v distance to the one before, b weight |
 //!
-//! Nothing of it is believed: what does not fit its own checksum and bounds is no index, and
+//! Nothing of it is believed: what does not fit its own checksum and bounds is not an index, and
 //! whoever reads it makes a new one from the documents.
 
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ const VERSION: u32 = 2;
 const HEAD: usize = 8 + 4 + 4 + 8 + 4 + 4 + 4 + 4 + 4 + 8;
 const ROW: usize = 4 + 4 + 4 + 8 + 8 + 4 + 4;
 
-/// Terms that are found by walking from the first of them.
+/// Terms in a block. The blocks are searched by halves, then one of them is read from its start.
 const BLOCK: usize = 32;
 /// How much a word weighs by where it stands, in fifths of one in a description.
 const NAME: u32 = 15;

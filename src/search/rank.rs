@@ -12,9 +12,9 @@ use super::index::{self, SearchIndex};
 use super::words::{MatchStrength, Word};
 use super::{QueryWord, SearchQuery, terms};
 
-/// How soon more of a word counts no more.
+/// `k1` of BM25: how soon further occurrences of a word add nothing.
 const K1: f32 = 1.2;
-/// How much the length of a document counts.
+/// `b` of BM25: how much the length of a document counts.
 const B: f32 = 0.6;
 /// A name that is the query counts this much more.
 const IS_NAME: f32 = 1.5;
@@ -44,9 +44,9 @@ struct TermMatch<'a> {
     volume: usize,
     term: index::IndexedTerm<'a>,
     factor: f32,
-    /// It is no guess at a misspelling.
+    /// False for what may be a misspelling.
     sure: bool,
-    /// Its documents count when the rarity of the word is told.
+    /// Its documents count for how rare the word is.
     whole: bool,
 }
 
@@ -179,7 +179,7 @@ fn match_terms<'a>(indexes: &[SearchIndex<'a>], query: &SearchQuery) -> Vec<Vec<
     }
     for (at, answers) in loose_matches(indexes, &lacking, &longer) {
         if let Some(known) = all.get_mut(at) {
-            // Where a word of the same meaning is there, it was no misspelling.
+            // Where a word of the same meaning is there, it was not a misspelling.
             let is_synonym = !known.is_empty();
             known.extend(answers.into_iter().filter(|answer| answer.sure || !is_synonym));
         }
@@ -193,9 +193,9 @@ fn exact_matches<'a>(indexes: &[SearchIndex<'a>], text: &str, factor: f32) -> Ve
     found.map(|(volume, term)| TermMatch { volume, term, factor, sure: true, whole: true }).collect()
 }
 
-/// What else answers: for words that no document has all that begin like them, hold them or
-/// may be what was meant; for those that are known the longer ones. A misspelling counts only
-/// where nothing is surer.
+/// Finds looser matches. For words that no document has: terms that begin like them, hold them
+/// or may be the right spelling. For words that documents have: longer terms. A misspelling
+/// counts only where nothing else matches.
 fn loose_matches<'a>(
     indexes: &[SearchIndex<'a>],
     lacking: &[(usize, &QueryWord)],

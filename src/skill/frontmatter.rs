@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
 use crate::path::RelPath;
+use crate::text::find_nearest;
 
 use super::rules::{self, Findings, Position, Profile, short_excerpt};
 use super::yaml::{Data, Yaml};
@@ -174,14 +175,10 @@ impl FrontmatterReader<'_> {
     }
 
     fn report_unknown_key(&mut self, key: &Yaml, written: &str) {
-        let all = || SPEC_KEYS.iter().chain(OUR_KEYS).chain(AGENT_KEYS);
         let folded = canonical_key(&written.to_lowercase()).unwrap_or_default();
-        let near = all()
-            .map(|known| (strsim::damerau_levenshtein(known, &short_excerpt(&folded, 40)), known))
-            .min()
-            .filter(|(distance, known)| *distance <= known.len() / 4);
-        let help = match near {
-            Some((_, known)) => format!("did you mean `{}`?", known.replace('_', "-")),
+        let known = SPEC_KEYS.iter().chain(OUR_KEYS).chain(AGENT_KEYS).copied();
+        let help = match find_nearest(&short_excerpt(&folded, 40), known) {
+            Some(known) => format!("did you mean `{}`?", known.replace('_', "-")),
             None => "no known agent reads it; put it below `metadata`".to_owned(),
         };
         let message = format!("unknown key `{}`", short_excerpt(written, 60));

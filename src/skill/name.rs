@@ -61,7 +61,7 @@ impl SkillName {
     }
 }
 
-/// Why `text` is no name under the open specification, which is narrower than
+/// Why `text` is not a name under the open specification, which is narrower than
 /// [`SkillName`].
 pub(crate) fn portable_fault(text: &str) -> Option<&'static str> {
     name_fault(text).or_else(|| match text {
@@ -72,7 +72,7 @@ pub(crate) fn portable_fault(text: &str) -> Option<&'static str> {
     })
 }
 
-/// Why `text` is no [`SkillName`].
+/// Why `text` is not a [`SkillName`].
 fn name_fault(text: &str) -> Option<&'static str> {
     if text.is_empty() {
         return Some("is empty");

@@ -7,7 +7,7 @@
 use super::rules::{self, Findings, Position};
 use super::yaml::{self, Yaml, YamlFault};
 
-/// Reads the block again with every top-level `key: text` line quoted that is no YAML
+/// Reads the block again with every top-level `key: text` line quoted that is not YAML
 /// by itself. `fault` is what parsing ended with. `None` when quoting does not make it
 /// readable. Each quoted line is a finding.
 pub(super) fn recover_block(
@@ -45,7 +45,7 @@ pub(super) fn recover_block(
 }
 
 /// The line with its value in single quotes, and the column of the value; `None` for a
-/// line that is YAML by itself, or whose value is no plain text: quoted, a block, a
+/// line that is YAML by itself, or whose value is not a plain text: quoted, a block, a
 /// JSON object, an anchor, alias or tag, a bracket that does not match.
 fn quote_value(line: &str) -> Option<(usize, String)> {
     let line = line.trim_end_matches(['\n', '\r']);

@@ -279,7 +279,7 @@ pub(crate) fn worst_severity(findings: &[Finding]) -> Option<Severity> {
 /// warnings.
 ///
 /// # Errors
-/// `Usage` for a code that is no rule, or one that cannot be overruled.
+/// `Usage` for a code that is not a rule, or one that cannot be overruled.
 pub(crate) fn allow_findings(findings: &mut [Finding], codes: &[String]) -> Result<()> {
     for code in codes {
         if !ALL.iter().any(|rule| rule.allowable && rule.code == code) {

@@ -50,7 +50,7 @@ impl Reference {
     /// said without asking: one part alone is a name. A leading sha is for the caller.
     ///
     /// # Errors
-    /// `Usage` for a tail that is no sound path.
+    /// `Usage` for a tail that is not a sound path.
     pub(super) fn parse_tail(text: &str) -> Result<Self> {
         let shown = printable(text, false);
         if let Err(reason) = RelPath::parse(text.as_bytes()) {

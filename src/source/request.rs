@@ -27,6 +27,7 @@ use super::reference::looks_like_reference;
 use super::{Reference, Request, Sha, Source, page};
 use crate::error::{Error, Result, error, fail, is_unprintable, printable};
 use crate::path::RelPath;
+use crate::text::find_nearest;
 
 /// Bytes of a source; the longest address that browsers agree on.
 const MAX_TEXT: usize = 2_048;
@@ -326,13 +327,14 @@ fn parse_url(text: &str) -> Result<Request> {
 fn unknown_prefix(word: &str) -> Error {
     let shown = printable(word, false);
     let error = error!(Usage, "unknown source prefix `{shown}:`");
-    let distance = |known: &&str| strsim::damerau_levenshtein(known.trim_end_matches([':', '/']), word);
+    let plain = |known: &'static str| known.trim_end_matches([':', '/']);
+    let near = find_nearest(word, PREFIXES.into_iter().map(plain));
     let known = match word {
         "gh" => Some("github:"),
         "gl" => Some("gitlab:"),
         "bb" => Some("bitbucket:"),
         "git" => Some("git+https://"),
-        _ => PREFIXES.iter().copied().min_by_key(distance).filter(|known| distance(known) <= 2),
+        _ => PREFIXES.into_iter().find(|known| Some(plain(known)) == near),
     };
     match (known, word) {
         (Some(known), _) => error.hint(format!("did you mean `{known}…`?")),

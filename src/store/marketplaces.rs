@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::lock::Lock;
 use crate::error::{Context as _, Error, Kind, Result, error, printable};
 use crate::fsx;
-use crate::registry::PinRecord;
+use crate::registry::RevisionRecord;
 use crate::text::find_nearest;
 
 /// The version that this program writes; a newer major one is refused.
@@ -55,7 +55,7 @@ pub(crate) struct RegisteredMarketplace {
     #[serde(default = "yes")]
     pub(crate) enabled: bool,
     /// Which state the cached copy is of.
-    pub(crate) pin: PinRecord,
+    pub(crate) pin: RevisionRecord,
     pub(crate) fetched_at: Timestamp,
     /// How many entries the catalogue has in that state: what `marketplace list` shows, whatever
     /// the cache holds.
@@ -234,7 +234,7 @@ mod tests {
             manifest: None,
             named: false,
             enabled: true,
-            pin: PinRecord { commit: Some("a".repeat(40)), ..PinRecord::default() },
+            pin: RevisionRecord { commit: Some("a".repeat(40)), ..RevisionRecord::default() },
             fetched_at: Timestamp::UNIX_EPOCH,
             entries: Some(1),
             extra: BTreeMap::new(),

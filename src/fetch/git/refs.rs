@@ -6,6 +6,7 @@ use crate::error::{Result, error, fail, printable};
 use crate::fetch::git::wire::RefLine;
 use crate::path::RelPath;
 use crate::source::{Reference, Sha};
+use crate::text::find_nearest;
 use crate::version;
 
 /// The branches and tags of a remote, and what its HEAD is.
@@ -244,12 +245,8 @@ impl Refs {
         names: impl Iterator<Item = &'a String>,
     ) -> crate::error::Error {
         let error = error!(NotFound, "there is no {what} `{}`", printable(name, false));
-        let near = names
-            .map(|known| (strsim::normalized_damerau_levenshtein(known, name), known))
-            .filter(|(likeness, _)| *likeness > 0.6)
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        match near {
-            Some((_, near)) => error.hint(format!("did you mean `{}`?", printable(near, false))),
+        match find_nearest(name, names.map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean `{}`?", printable(near, false))),
             None if self.branches.is_empty() => error.hint("the repository has no branches"),
             None => error.hint(format!("its branches are {}", list(self.branches.keys()))),
         }

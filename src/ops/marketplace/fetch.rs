@@ -21,7 +21,7 @@ use crate::fetch::{self, OpenOptions, PackageSource, World};
 use crate::listing::{FileEntry, Listing, Node};
 use crate::package::Package;
 use crate::path::join;
-use crate::registry::PinRecord;
+use crate::registry::RevisionRecord;
 use crate::search::{BorrowedText, SearchDocument};
 use crate::skill::{self, Finding, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile, SkillName};
 use crate::source::{Request, Revision, Source};
@@ -141,7 +141,7 @@ pub(super) fn of_source(
 ) -> Result<Fetched> {
     let base = source.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
     let chosen = source.resolved.chosen.as_deref().or_else(|| settled(&request.reference, &source.resolved));
-    let pin = PinRecord::of(&source.resolved.pin, chosen, None);
+    let pin = RevisionRecord::of(&source.resolved.pin, chosen, None);
     // In one request, though which of them count is known only when the catalogue is read.
     let is_manifest = |entry: &FileEntry| matches!(entry.path.name(), "marketplace.json" | "plugin.json");
     source.ensure_files(is_manifest)?;
@@ -183,14 +183,20 @@ fn without_tree(
     mut warnings: Vec<String>,
     world: &World<'_>,
 ) -> Fetched {
-    let pin = PinRecord::of(&Revision::Archive(Digest::of(text.as_bytes()).as_hex().to_owned()), None, None);
+    let pin =
+        RevisionRecord::of(&Revision::Archive(Digest::of(text.as_bytes()).as_hex().to_owned()), None, None);
     warnings.extend(doubts(&read, None));
     let documents: Vec<SearchDocument<'_>> =
         read.plugins.iter().filter(|plugin| plugin.usable_source().is_ok()).map(of_entry).collect();
     fetched(record(place, manifest, pin, world.env.now), read, text, &documents, warnings)
 }
 
-fn record(place: &Place, manifest: Option<String>, pin: PinRecord, now: Timestamp) -> RegisteredMarketplace {
+fn record(
+    place: &Place,
+    manifest: Option<String>,
+    pin: RevisionRecord,
+    now: Timestamp,
+) -> RegisteredMarketplace {
     RegisteredMarketplace {
         source: place.text(),
         manifest,

@@ -5,7 +5,7 @@ use crate::digest::Digest;
 use crate::error::{Context as _, Result, printable};
 use crate::fetch::marketplace::Place;
 use crate::path::RelPath;
-use crate::registry::PinRecord;
+use crate::registry::RevisionRecord;
 use crate::source::{Reference, Request, Resolved, Sha, Source};
 use crate::store::marketplaces::RegisteredMarketplace;
 
@@ -35,7 +35,7 @@ pub(super) fn archive_pin(known: &RegisteredMarketplace) -> Option<Digest> {
 }
 
 /// The same request, held to the recorded commit where there is one.
-pub(super) fn at_pin(request: &Request, pin: &PinRecord) -> Result<Request> {
+pub(super) fn at_pin(request: &Request, pin: &RevisionRecord) -> Result<Request> {
     let mut request = request.clone();
     if let Some(commit) = &pin.commit {
         if let (Reference::Tail(tail), None) = (&request.reference, &request.subdirectory) {

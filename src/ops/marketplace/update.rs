@@ -15,7 +15,7 @@ use crate::fetch::git::Remote;
 use crate::fetch::marketplace::Place;
 use crate::fetch::{Extent, PackageSource, World};
 use crate::parallel;
-use crate::registry::PinRecord;
+use crate::registry::RevisionRecord;
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 
 /// What became of one marketplace.
@@ -82,7 +82,7 @@ fn refresh_one(name: &str, known: &RegisteredMarketplace, world: &World<'_>) -> 
         Place::Tree { request, manifest } if request.source.is_git() => {
             let remote = Remote::open(&request.source, &world.git)?;
             let resolved = remote.resolve(&request.reference, request.subdirectory.as_ref(), None)?;
-            let pin = PinRecord::of(&resolved.pin, resolved.chosen.as_deref(), None);
+            let pin = RevisionRecord::of(&resolved.pin, resolved.chosen.as_deref(), None);
             // A record of an earlier version does not say how many entries there are.
             if pin.commit == known.pin.commit && known.entries.is_some() {
                 let record = (pin != known.pin).then(|| RegisteredMarketplace { pin, ..known.clone() });
