@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::fetch::{PackageSource, Progress, World};
 use crate::install_state::{FolderState, InstallState, InstallStates};
 use crate::listing::{FileEntry, Limits, Listing, Node, check_portable};
-use crate::ops::gather::{self, Ask, Candidate, Choice};
+use crate::ops::gather::{self, Candidate, Choice, SkillRequest};
 use crate::ops::list;
 use crate::ops::plan::{self, Wanted};
 use crate::package::Package;
@@ -97,9 +97,9 @@ impl Skills {
             pin: Revision::Commit("0123456789012345678901234567890123456789".parse()?),
             subdirectory: None,
         };
-        let ask = Ask { choice: Choice::All, ..Ask::of(request) };
+        let ask = SkillRequest { choice: Choice::All, ..SkillRequest::of(request) };
         let mut looked = gather::look_in(&ask, PackageSource::whole(resolved, tree), None, &world)?;
-        looked.choose(&|_| Ok(Vec::new()))?;
+        looked.choose(&mut |_| Ok(Vec::new()))?;
         let gathered = looked.gather(&settings.limits)?;
         let (mut registry, mut seen) = (Registry::default(), InstallStates::new());
         for candidate in &gathered.candidates {
@@ -152,7 +152,7 @@ pub struct Wanting(Vec<Wanted>);
 
 /// `RegistrySummary::parse` and the rows of `list`; how many.
 pub fn list(registry: &str) -> usize {
-    RegistrySummary::parse(registry, "registry").map_or(0, |overview| list::list(&overview, None).len())
+    RegistrySummary::parse(registry, "registry").map_or(0, |overview| list::list_skills(overview, None).len())
 }
 
 /// `search::rank` of `query` among documents of these names and descriptions; how many match.

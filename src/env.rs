@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use directories::ProjectDirs;
 use jiff::Timestamp;
@@ -18,12 +19,15 @@ use crate::fsx;
 pub(crate) struct Env {
     pub(crate) cwd: PathBuf,
     pub(crate) home: Option<PathBuf>,
-    /// The one time of this run, or `SOURCE_DATE_EPOCH` where that is set.
+    /// The one time of this command, or `SOURCE_DATE_EPOCH` where that is set.
     pub(crate) now: Timestamp,
+    /// `SOURCE_DATE_EPOCH` is set, or this is a test: time stands still.
+    is_time_fixed: bool,
     pub(crate) stdin_is_terminal: bool,
     pub(crate) stdout_is_terminal: bool,
     pub(crate) stderr_is_terminal: bool,
-    variables: BTreeMap<OsString, OsString>,
+    /// Shared, since each command has surroundings of its own.
+    variables: Arc<BTreeMap<OsString, OsString>>,
 }
 
 impl Env {
@@ -51,19 +55,28 @@ impl Env {
         let mut env = Self {
             cwd,
             home,
-            now: Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH),
+            now: read_clock(),
+            is_time_fixed: false,
             stdin_is_terminal: std::io::stdin().is_terminal(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
-            variables,
+            variables: Arc::new(variables),
         };
         if let Some(epoch) = env.var("SOURCE_DATE_EPOCH") {
             let seconds = epoch.parse().ok().and_then(|s| Timestamp::from_second(s).ok());
             env.now = seconds.ok_or_else(|| {
                 error!(Usage, "SOURCE_DATE_EPOCH is `{epoch}`, which is not a number of seconds")
             })?;
+            env.is_time_fixed = true;
         }
         Ok(env)
+    }
+
+    /// The same surroundings at the present time: a process that runs for days gives each command
+    /// the time at which that begins.
+    pub(crate) fn at_present(&self) -> Self {
+        let now = if self.is_time_fixed { self.now } else { read_clock() };
+        Self { now, ..self.clone() }
     }
 
     /// Surroundings of a test: nothing of this machine in them but the temporary `home`,
@@ -72,7 +85,11 @@ impl Env {
     pub(crate) fn for_test(home: &Path, variables: &[(&str, &str)]) -> Self {
         let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let mut variables: BTreeMap<_, _> = variables.collect();
-        for (name, place) in [("BA_AGENT_CACHE_DIR", ".cache"), ("BA_AGENT_CONFIG_DIR", ".config")] {
+        for (name, place) in [
+            ("BA_AGENT_CACHE_DIR", ".cache"),
+            ("BA_AGENT_CONFIG_DIR", ".config"),
+            ("BA_AGENT_DATA_DIR", ".data"),
+        ] {
             variables.entry(name.into()).or_insert_with(|| home.join(place).into());
         }
         variables.entry("GIT_CONFIG_NOSYSTEM".into()).or_insert_with(|| "1".into());
@@ -80,10 +97,11 @@ impl Env {
             cwd: home.to_owned(),
             home: Some(home.to_owned()),
             now: Timestamp::UNIX_EPOCH,
+            is_time_fixed: true,
             stdin_is_terminal: false,
             stdout_is_terminal: false,
             stderr_is_terminal: false,
-            variables,
+            variables: Arc::new(variables),
         }
     }
 
@@ -194,4 +212,9 @@ impl Env {
         #[cfg(not(unix))]
         Some(folder)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads it")]
+fn read_clock() -> Timestamp {
+    Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -64,6 +64,7 @@ mod store;
 mod text;
 mod ui;
 mod version;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -95,7 +96,7 @@ pub fn main() -> ExitCode {
     let manner = cli.manner();
     let ui = Ui::new(manner, &env);
     interrupt::watch(move || ui::last_words(manner));
-    let status = cli.run(&env, &ui).unwrap_or_else(|error| {
+    let status = cli.run(env, &ui).unwrap_or_else(|error| {
         // What failed may have failed for that, as an ssh that got the signal too.
         let stopped = interrupt::is_requested() && error.kind != Kind::Interrupted;
         let error = if stopped { interrupt::error() } else { error };

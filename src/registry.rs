@@ -92,10 +92,11 @@ pub(crate) struct LockEntry {
 }
 
 /// How targets beyond the first receive a skill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum InstallMode {
     /// A relative link to the first target.
+    #[default]
     Link,
     /// A copy of its own.
     Copy,

@@ -18,7 +18,7 @@
 //! waited for. [Which they are](Unsettled) is recorded, and after a restart they are held
 //! against their digests.
 //!
-//! Journal and lock lie in the user's data folder ([`Workspace`]), never in a project, and
+//! Journal and lock lie in the user's data folder ([`StateDir`]), never in a project, and
 //! the journal names no path that is obeyed: a cloned project is as hostile as a source.
 
 mod journal;
@@ -27,9 +27,9 @@ pub(crate) use journal::check_any as check_any_journal;
 pub(crate) mod lock;
 pub(crate) mod marketplaces;
 mod staged;
+mod state_dir;
 mod transaction;
 mod unsettled;
-mod workspace;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -45,9 +45,9 @@ use crate::registry::{Registry, RegistrySummary};
 use journal::Journal;
 use lock::Lock;
 pub(crate) use staged::{Staged, Valid};
+pub(crate) use state_dir::{STAGING_PREFIX, StateDir};
 pub(crate) use transaction::Transaction;
 pub(crate) use unsettled::Unsettled;
-pub(crate) use workspace::{STAGING_PREFIX, Workspace};
 
 /// How long a command waits for another one that holds the lock.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(300);
@@ -59,7 +59,7 @@ const LARGEST_REGISTRY: u64 = 256 << 20;
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     registry: PathBuf,
-    workspace: Workspace,
+    workspace: StateDir,
     places: Arc<InstallDirs>,
     history: History,
     wait: Duration,
@@ -107,7 +107,7 @@ impl Store {
     /// journal and its history lie in `workspace`.
     pub(crate) fn new(
         registry: PathBuf,
-        workspace: Workspace,
+        workspace: StateDir,
         places: Arc<InstallDirs>,
         wait: Duration,
     ) -> Self {
@@ -123,7 +123,7 @@ impl Store {
         &self.registry
     }
 
-    pub(crate) fn workspace(&self) -> &Workspace {
+    pub(crate) fn state_dir(&self) -> &StateDir {
         &self.workspace
     }
 

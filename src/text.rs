@@ -36,6 +36,12 @@ pub(crate) fn format_bytes(bytes: u64) -> String {
     unreachable!("the last unit always returns")
 }
 
+/// A list for a sentence, cut where it gets long.
+pub(crate) fn list_some(names: &[&str], most: usize) -> String {
+    let shown = names.iter().take(most).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > most { format!("{shown} and {} more", names.len() - most) } else { shown }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

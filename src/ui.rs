@@ -14,7 +14,14 @@ use serde::Serialize;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result, is_unprintable, printable};
 use crate::fetch::Progress;
+use crate::ops::ask::{Ask, Attendance, CautionedUpdate, Unattended};
+use crate::ops::gather::Offer;
 use crate::skill::{Finding, Severity};
+use crate::text::count_noun;
+use crate::workspace::{Notice, Observer, ResolvedNotice};
+
+/// At most this many skills or warnings get lines of their own, unless with `--verbose`.
+pub(crate) const LISTED_ALONE: usize = 30;
 
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -96,11 +103,6 @@ impl Ui {
 
     pub(crate) fn verbose(&self) -> bool {
         self.manner.verbose
-    }
-
-    /// True when questions may be asked.
-    pub(crate) fn interactive(&self) -> bool {
-        self.interactive
     }
 
     /// A line of talk: a right-aligned verb, then what happened.
@@ -310,7 +312,7 @@ impl Ui {
     ///
     /// # Errors
     /// `Interrupted` when the person leaves.
-    pub(crate) fn confirm(&self, question: &str) -> Result<bool> {
+    fn confirm(&self, question: &str) -> Result<bool> {
         if !self.interactive {
             return Ok(self.manner.yes);
         }
@@ -319,17 +321,12 @@ impl Ui {
         ask(|| dialoguer::Confirm::new().with_prompt(question).default(true).interact())
     }
 
-    /// True where `--yes` has answered every question.
-    pub(crate) fn agrees(&self) -> bool {
-        self.manner.yes
-    }
-
     /// Asks for something that is not to be agreed to by the way: no is what an empty answer
     /// means, and `d` shows what it is about.
     ///
     /// # Errors
     /// `Interrupted` when the person leaves; those of `show`.
-    pub(crate) fn consent(&self, question: &str, show: &dyn Fn() -> Result<()>) -> Result<bool> {
+    fn consent(&self, question: &str, show: &dyn Fn() -> Result<()>) -> Result<bool> {
         self.finish_progress();
         let question = format!("{} (y: yes, n: no, d: show the diff) [n]", printable(question, false));
         loop {
@@ -349,7 +346,7 @@ impl Ui {
     ///
     /// # Errors
     /// `Interrupted` when the person leaves.
-    pub(crate) fn choose(&self, question: &str, items: &[String]) -> Result<Vec<usize>> {
+    fn choose(&self, question: &str, items: &[String]) -> Result<Vec<usize>> {
         self.finish_progress();
         let items: Vec<String> = items.iter().map(|item| printable(item, false)).collect();
         let question = format!("{} (space chooses, enter ends)", printable(question, false));
@@ -410,6 +407,78 @@ impl Progress for Ui {
             None => {}
         }
         bar.set_position(done);
+    }
+}
+
+impl Observer for Ui {
+    fn notice(&self, notice: Notice<'_>) {
+        match notice {
+            Notice::Note(text) => self.note(text),
+            Notice::Warning(text) => self.warn(text),
+            Notice::Resolved(resolved) => self.resolved(&resolved),
+        }
+    }
+}
+
+impl Ui {
+    fn resolved(&self, resolved: &ResolvedNotice) {
+        self.status("Resolved", &resolved.source);
+        if resolved.found > 1 {
+            self.status("Chose", &format!("{} of {}", resolved.chosen, count_noun(resolved.found, "skill")));
+        }
+        self.warn_some(&resolved.left_out, "left out");
+        self.warn_some(&resolved.warnings, "warned of");
+    }
+
+    /// The first of many warnings, and how many there are.
+    pub(crate) fn warn_some(&self, warnings: &[String], what: &str) {
+        let told = if self.verbose() { warnings.len() } else { LISTED_ALONE };
+        for warning in warnings.iter().take(told) {
+            self.warn(warning);
+        }
+        if warnings.len() > told {
+            self.warn(&format!("{} more are {what}: `--verbose` names them all", warnings.len() - told));
+        }
+    }
+}
+
+/// The questions of a command, asked at the terminal; without a person `--yes` answers.
+pub(crate) struct TerminalAsk<'u>(&'u Ui);
+
+impl Ui {
+    /// Whoever answers the questions of a command.
+    pub(crate) fn ask(&self) -> TerminalAsk<'_> {
+        TerminalAsk(self)
+    }
+}
+
+impl Ask for TerminalAsk<'_> {
+    fn choose_skills(&mut self, source: &str, offers: &[Offer]) -> Result<Vec<usize>> {
+        if !self.0.interactive {
+            return Unattended { agrees: self.0.manner.yes }.choose_skills(source, offers);
+        }
+        let lines: Vec<String> = offers.iter().map(Offer::line).collect();
+        self.0.choose(&format!("{source} has {}. Which ones?", count_noun(offers.len(), "skill")), &lines)
+    }
+
+    fn attendance(&self) -> Attendance {
+        if self.0.interactive {
+            Attendance::Person
+        } else {
+            Unattended { agrees: self.0.manner.yes }.attendance()
+        }
+    }
+
+    fn approve_update(&mut self, update: &CautionedUpdate<'_>) -> Result<bool> {
+        let show = || {
+            (update.diff)()?.iter().for_each(|diff| self.0.diff(diff));
+            Ok(())
+        };
+        self.0.consent(&format!("Update `{}` anyway?", update.name), &show)
+    }
+
+    fn confirm(&mut self, question: &str) -> Result<bool> {
+        self.0.confirm(question)
     }
 }
 

@@ -1,20 +1,24 @@
 //! `ba-agent cache dir|size|prune|clear`.
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 
-use super::Context;
-use crate::cache::{Cache, CacheSize};
-use crate::error::{Result, error};
+use super::CommandContext;
+use crate::cache::CacheSize;
+use crate::error::Result;
+use crate::ops;
+use crate::ops::cache::{CacheReport, PruneReport};
 use crate::settings::parse_bytes;
 use crate::text::{count_noun, format_bytes};
 
 /// Show the cache of skills, or make it smaller.
 #[derive(Debug, Subcommand)]
-#[command(long_about = "Show the cache of skills, or make it smaller.\n\n\
+#[command(long_about = "Look at the cache of skills, or make it smaller.\n\n\
         The cache keeps every installed tree by its digest, for all projects of a user: so that \
         installing again, going back and comparing need no connection. It may be deleted at any \
-        moment, also while other commands use it; everything that is read from it is verified.")]
-pub(crate) enum Command {
+        moment, also while other commands use it; what comes out of it is verified.")]
+pub(crate) enum CacheCommand {
     /// Print the folder of the cache.
     #[command(after_help = "Examples:\n  ba-agent cache dir\n  du -sh \"$(ba-agent cache dir)\"")]
     Dir,
@@ -37,33 +41,28 @@ pub(crate) struct Prune {
     to: Option<u64>,
 }
 
-impl Command {
-    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let settings = cx.settings()?;
-        let cache = cx.cache(&settings)?;
-        let limit = settings.cache_limit;
+impl CacheCommand {
+    pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         match self {
-            Self::Dir => dir(cx)?,
-            Self::Size => tell(cx, &cache, limit),
-            Self::Prune(prune) => removed(cx, &cache, cache.prune(prune.to.unwrap_or(limit))),
-            Self::Clear => clear(cx, &cache)?,
+            Self::Dir => print_dir(cx, &ops::cache::find_cache_dir(&cx.workspace)?),
+            Self::Size => print_size(cx, &ops::cache::measure_cache(&cx.workspace)?),
+            Self::Prune(prune) => print_removed(cx, &ops::cache::prune_cache(&cx.workspace, prune.to)?),
+            Self::Clear => print_removed(cx, &ops::cache::clear_cache(&cx.workspace, &mut cx.ui.ask())?),
         }
         Ok(0)
     }
 }
 
-fn dir(cx: &Context<'_>) -> Result<()> {
-    let dir = cx.env.cache_dir()?.display().to_string();
+fn print_dir(cx: &CommandContext<'_>, dir: &Path) {
+    let dir = dir.display().to_string();
     if cx.ui.json() {
         cx.ui.data(&serde_json::json!({ "dir": dir }));
     } else {
         cx.ui.line(&dir);
     }
-    Ok(())
 }
 
-fn tell(cx: &Context<'_>, cache: &Cache, limit: u64) {
-    let held = cache.size();
+fn print_size(cx: &CommandContext<'_>, CacheReport { held, limit }: &CacheReport) {
     if cx.ui.json() {
         cx.ui.data(&serde_json::json!({ "trees": held.trees, "bytes": held.bytes, "limit": limit }));
     } else {
@@ -71,32 +70,17 @@ fn tell(cx: &Context<'_>, cache: &Cache, limit: u64) {
             "{}, {} of at most {}",
             count_noun(held.trees, "skill"),
             format_bytes(held.bytes),
-            format_bytes(limit)
+            format_bytes(*limit)
         ));
     }
 }
 
-fn clear(cx: &Context<'_>, cache: &Cache) -> Result<()> {
-    let held = cache.size();
-    if held.bytes > 0 && !cx.ui.confirm(&clear_question(held))? {
-        return Err(error!(Usage, "not confirmed; nothing was deleted")
-            .hint("without a terminal confirm in advance: `ba-agent cache clear --yes`"));
-    }
-    removed(cx, cache, cache.clear());
-    Ok(())
-}
-
-fn clear_question(held: CacheSize) -> String {
-    format!("Remove {} ({}) from the cache?", count_noun(held.trees, "skill"), format_bytes(held.bytes))
-}
-
-fn removed(cx: &Context<'_>, cache: &Cache, gone: CacheSize) {
-    let left = cache.size();
+fn print_removed(cx: &CommandContext<'_>, PruneReport { removed, left }: &PruneReport) {
     if cx.ui.json() {
-        cx.ui.data(&serde_json::json!({ "removed": gone, "left": left }));
+        cx.ui.data(&serde_json::json!({ "removed": removed, "left": left }));
         return;
     }
     let words =
-        |what: CacheSize| format!("{} ({})", count_noun(what.trees, "skill"), format_bytes(what.bytes));
-    cx.ui.status("Removed", &format!("{} from the cache, {} left", words(gone), words(left)));
+        |what: &CacheSize| format!("{} ({})", count_noun(what.trees, "skill"), format_bytes(what.bytes));
+    cx.ui.status("Removed", &format!("{} from the cache, {} left", words(removed), words(left)));
 }

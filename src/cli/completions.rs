@@ -4,11 +4,12 @@ use clap::{Args, ValueEnum};
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 
-use super::{Context, settings_of, store_of};
+use super::CommandContext;
 use crate::env::Env;
 use crate::error::Result;
 use crate::scope::Scope;
 use crate::store::LOCK_WAIT;
+use crate::workspace::{load_settings, open_store};
 
 /// The variable by which a shell's script asks this program for candidates.
 pub(crate) const VARIABLE: &str = "BA_AGENT_COMPLETE";
@@ -36,7 +37,7 @@ pub(crate) enum Shell {
 }
 
 impl Completions {
-    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+    pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let script = script(self.shell)?;
         if cx.ui.json() {
             let shell = self.shell.to_possible_value().map(|value| value.get_name().to_owned());
@@ -72,8 +73,8 @@ pub(crate) fn installed_names() -> Vec<CompletionCandidate> {
     let Ok(env) = Env::read(None) else { return Vec::new() };
     let scopes = [Scope::find(&env, false, None), Scope::find(&env, true, None)];
     let registries = scopes.into_iter().flatten().filter_map(|scope| {
-        let settings = settings_of(&env, Some(&scope)).ok()?;
-        store_of(&env, &scope, &settings, LOCK_WAIT).ok()?.0.text().ok()
+        let settings = load_settings(&env, Some(&scope)).ok()?;
+        open_store(&env, &scope, &settings, LOCK_WAIT).ok()?.0.text().ok()
     });
     let mut candidates = Vec::new();
     for registry in registries {

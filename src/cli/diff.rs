@@ -3,14 +3,11 @@
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
+use super::CommandContext;
 use super::completions::installed_names;
-use super::{Context, Place};
-use crate::error::{Result, error};
-use crate::ops::diff::{self, Changes, Installed};
-use crate::ops::installed::find_installed;
-use crate::ops::restore::Supply;
-use crate::registry::LockEntry;
-use crate::skill::SkillName;
+use crate::error::Result;
+use crate::ops;
+use crate::ops::diff::{Changed, Changes};
 use crate::text::count_noun;
 
 /// Show the local edits of a skill, line by line.
@@ -18,10 +15,10 @@ use crate::text::count_noun;
 #[command(
     long_about = "Show the local edits of a skill, line by line.\n\n\
         A unified diff from what was installed to what is there now, on stdout; paths start from \
-        the project, so `git apply -R` undoes it, to the last byte: on a terminal control characters \
+        the project, so `git apply -R` takes it back, to the last byte: on a terminal control characters \
         are escaped, in a pipe or file nothing is. What was installed comes out of the cache, \
         else from the source at the recorded pin. As with `git diff` the status is 0 whether or not something \
-        differs; use `verify` for a status that says so.",
+        differs; `verify` is the command whose status tells.",
     after_help = "Examples:\n  ba-agent skill diff pdf\n  ba-agent skill diff pdf --stat\n  \
         ba-agent skill diff pdf | git apply -R"
 )]
@@ -35,19 +32,13 @@ pub(crate) struct Diff {
 }
 
 impl Diff {
-    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let place = cx.place()?;
-        let registry = place.store.read()?;
-        let names = find_installed(std::slice::from_ref(&self.name), &registry, place.scope.name())?;
-        for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
-            let supply = |name: &SkillName, entry: &LockEntry| installed(cx, &place, name, entry);
-            let changes = diff::of(name, entry, &place.places, &supply)?;
-            self.tell(cx, &changes, entry);
-        }
+    pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
+        let changes = ops::diff::diff(&cx.workspace, &self.name, cx.ui)?;
+        self.print(cx, &changes);
         Ok(0)
     }
 
-    fn tell(&self, cx: &Context<'_>, changes: &Changes, entry: &LockEntry) {
+    fn print(&self, cx: &CommandContext<'_>, changes: &Changes) {
         if cx.ui.json() {
             cx.ui.data(changes);
             return;
@@ -55,7 +46,7 @@ impl Diff {
         if changes.live {
             cx.ui.note(&format!(
                 "`{}` is a live link to {}: there is nothing to compare",
-                changes.name, entry.source
+                changes.name, changes.source
             ));
         } else if changes.files.is_empty() {
             cx.ui.note(&format!("`{}` is as it was installed", changes.name));
@@ -69,14 +60,14 @@ impl Diff {
     }
 }
 
-fn stat(cx: &Context<'_>, changes: &Changes) {
-    let row = |file: &diff::Changed| {
+fn stat(cx: &CommandContext<'_>, changes: &Changes) {
+    let row = |file: &Changed| {
         let change = &file.change;
         let (added, removed) = (format!("+{}", file.added), format!("-{}", file.removed));
         vec![change.what.status_letter().to_string(), added, removed, change.path.clone()]
     };
     cx.ui.table(&["", "added", "removed", "file"], &changes.files.iter().map(row).collect::<Vec<_>>());
-    let sum = |of: fn(&diff::Changed) -> usize| changes.files.iter().map(of).sum::<usize>();
+    let sum = |of: fn(&Changed) -> usize| changes.files.iter().map(of).sum::<usize>();
     let files = count_noun(changes.files.len(), "file");
     let (added, removed) = (sum(|file| file.added), sum(|file| file.removed));
     cx.ui.status(
@@ -87,21 +78,4 @@ fn stat(cx: &Context<'_>, changes: &Changes) {
             count_noun(removed, "line")
         ),
     );
-}
-
-/// What was installed: out of the cache, else from the source at the recorded pin.
-fn installed(cx: &Context<'_>, place: &Place, name: &SkillName, entry: &LockEntry) -> Result<Installed> {
-    if cx.offline() && !place.cache.has(&entry.digest) {
-        let pin = entry.pin.short_text().map_or_else(String::new, |pin| format!(" at {pin}"));
-        return Err(error!(
-            NotFound,
-            "what was installed as `{name}` is not in the cache, so it cannot be compared"
-        )
-        .cause(format!("missing: {} of {}{pin}", entry.digest, entry.source))
-        .hint(format!("`ba-agent skill verify {name}` names the files that differ without it"))
-        .hint("without `--offline` it is fetched at its pin"));
-    }
-    let world = cx.world(place);
-    let supply = Supply::new(&world, vec![place.cache.clone()]);
-    supply.fetch(name, entry)
 }

@@ -2,8 +2,9 @@
 
 use clap::Args;
 
-use super::Context;
+use super::CommandContext;
 use crate::error::Result;
+use crate::ops;
 
 /// List the last changes, newest first.
 #[derive(Debug, Args)]
@@ -12,12 +13,11 @@ use crate::error::Result;
         skill (+ added, - removed, ~ changed). `rollback --to NUMBER` goes back before one of them.",
     after_help = "Examples:\n  ba-agent skill history\n  ba-agent skill history --json"
 )]
-pub(crate) struct History {}
+pub(crate) struct HistoryArgs {}
 
-impl History {
-    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let place = cx.place()?;
-        let records = place.store.history().records()?;
+impl HistoryArgs {
+    pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
+        let records = ops::history::list_changes(&cx.workspace, cx.ui)?;
         if cx.ui.json() {
             cx.ui.data(&serde_json::json!({ "changes": records }));
             return Ok(0);

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use fs_err as fs;
 
-use super::Context;
-use crate::error::{Result, error};
-use crate::fsx;
-use crate::skill::{self, SkillName};
+use super::CommandContext;
+use crate::error::Result;
+use crate::ops;
+use crate::ops::init::{InitOptions, InitReport};
+use crate::skill;
 
 /// Make a new skill that passes `validate`.
 #[derive(Debug, Args)]
@@ -27,25 +27,10 @@ pub(crate) struct Init {
 }
 
 impl Init {
-    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let name: SkillName = self.name.parse()?;
-        if let Some(reason) = name.portability_fault() {
-            cx.ui.warn(&format!("`{name}` {reason}: many agents do not accept it"));
-        }
-        let folder = cx.env.absolute(&self.dir).join(name.as_str());
-        if fsx::exists(&folder) {
-            return Err(error!(Conflict, "`{}` already exists", folder.display())
-                .hint("choose another name, or another folder with `--dir`"));
-        }
-        let made = fsx::create_folders(&folder)?;
-        let text = skill::manifest_template(&name, &self.description);
-        let written = fsx::write_new(&folder.join(skill::MANIFEST), text.as_bytes(), false);
-        if let Err(error) = written {
-            let _ = fs::remove_file(folder.join(skill::MANIFEST));
-            fsx::remove_empty(&made);
-            return Err(error.into());
-        }
-        let shown = self.dir.join(name.as_str());
+    pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
+        let options = InitOptions { name: self.name, dir: self.dir, description: self.description };
+        let InitReport { name, folder } = ops::init::init(&cx.workspace, &options, cx.ui)?;
+        let shown = options.dir.join(name.as_str());
         if cx.ui.json() {
             cx.ui.data(&serde_json::json!({ "name": name, "path": folder }));
         }

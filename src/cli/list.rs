@@ -2,9 +2,11 @@
 
 use clap::Args;
 
-use super::Context;
+use super::CommandContext;
 use crate::error::Result;
-use crate::ops::list;
+use crate::ops;
+use crate::ops::list::ListedSkill;
+use crate::registry::InstallMode;
 
 /// List installed skills.
 #[derive(Debug, Args)]
@@ -26,33 +28,47 @@ pub(crate) struct List {
 }
 
 impl List {
-    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let place = cx.place()?;
-        let text = place.store.text()?;
-        let overview = text.summary()?;
+    pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let check = self.check || (cx.ui.stdout_is_terminal() && !cx.ui.json() && !self.no_check);
-        let seen = if check {
-            let registry = place.store.read()?;
-            let seen = place.places.inspect_recorded(registry.skills.keys(), &registry)?;
-            Some((registry, seen))
-        } else {
-            None
-        };
-        let rows = list::list(&overview, seen.as_ref().map(|(registry, seen)| (registry, seen)));
+        let report = ops::list::list(&cx.workspace, check, cx.ui)?;
+        let skills = report.skills()?;
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({ "scope": place.scope.name(), "skills": rows }));
+            cx.ui.data(&serde_json::json!({ "scope": report.scope, "skills": skills }));
             return Ok(0);
         }
-        if rows.is_empty() {
-            cx.ui.note(&format!("no skills are installed in this {}", place.scope.name()));
+        if skills.is_empty() {
+            cx.ui.note(&format!("no skills are installed in this {}", report.scope));
             return Ok(0);
         }
         let mut heading = vec!["name", "version", "source", "pin", "targets"];
         if check {
             heading.push("state");
         }
-        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.cells(check)).collect();
+        let rows: Vec<Vec<String>> = skills.iter().map(|skill| cells_of(skill, check)).collect();
         cx.ui.table(&heading, &rows);
         Ok(0)
     }
+}
+
+/// The cells of the table: name, version, source, pin, targets, perhaps the state.
+fn cells_of(skill: &ListedSkill<'_>, with_state: bool) -> Vec<String> {
+    let entry = &skill.entry;
+    let pin = match (entry.pin.short_text(), entry.pinned) {
+        (Some(pin), true) => format!("{pin} (held)"),
+        (Some(pin), false) => pin,
+        // A folder that was copied is no live link.
+        (None, _) if entry.mode == InstallMode::Live => "live".to_owned(),
+        (None, _) => "-".to_owned(),
+    };
+    let mut cells = vec![
+        skill.name.to_string(),
+        entry.version.as_deref().unwrap_or("-").to_owned(),
+        entry.source.to_string(),
+        pin,
+        entry.targets.iter().map(|target| &**target).collect::<Vec<_>>().join(","),
+    ];
+    if with_state {
+        cells.push(skill.state.unwrap_or("-").to_owned());
+    }
+    cells
 }

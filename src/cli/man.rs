@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use fs_err as fs;
 
-use super::{Cli, Context};
+use super::{Cli, CommandContext};
 use crate::error::Result;
 
 /// Write the man pages of every command into a folder.
@@ -18,8 +18,8 @@ pub(crate) struct Man {
 }
 
 impl Man {
-    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let dir = cx.env.absolute(&self.dir);
+    pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
+        let dir = cx.env().absolute(&self.dir);
         fs::create_dir_all(&dir)?;
         let pages = pages();
         for (name, text) in &pages {

@@ -1,18 +1,16 @@
 //! `ba-agent marketplace add|list|remove|update|show|validate|enable|disable`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Context, Place};
-use crate::catalog::{self as catalogue, CatalogFormat, MANIFESTS};
-use crate::error::{Error, Kind, Result, error, fail, printable};
-use crate::fetch::local;
-use crate::fetch::marketplace::Place as Where;
-use crate::ops::marketplace::{self, EntryView, Fetched, Updated};
-use crate::skill::{Finding, Severity, worst_severity};
-use crate::source::Request;
-use crate::store::marketplaces::{self, Marketplaces, RegisteredMarketplace as Known};
+use super::CommandContext;
+use crate::error::{Error, Kind, Result, printable};
+use crate::ops;
+use crate::ops::marketplace::{
+    AddOptions, AddReport, CheckedCatalog, EntryView, FetchedMarketplace, ListedMarketplace, Updated,
+};
+use crate::skill::{Severity, worst_severity};
 use crate::text::count_noun;
 
 /// Register, list, update and check marketplaces: catalogues of skills.
@@ -30,12 +28,12 @@ pub(crate) enum Marketplace {
     #[command(visible_alias = "rm", after_help = "Examples:\n  ba-agent marketplace remove anthropic")]
     Remove(Names),
     /// Fetch the catalogues again.
-    Update(Update),
+    Update(MarketplaceUpdateArgs),
     /// Show the entries of a marketplace, or one of them.
-    Show(Show),
+    Show(MarketplaceShowArgs),
     /// Check a marketplace.json, all findings at once.
     #[command(visible_alias = "lint")]
-    Validate(Validate),
+    Validate(MarketplaceValidateArgs),
     /// Search marketplaces that were disabled, and install from them, again.
     #[command(after_help = "Examples:\n  ba-agent marketplace enable anthropic")]
     Enable(Names),
@@ -48,9 +46,9 @@ pub(crate) enum Marketplace {
 #[derive(Debug, Args)]
 #[command(
     long_about = "Register a marketplace under a name of your choice.\n\n\
-        SOURCE is anything that `skill install` accepts, the URL or path of a marketplace.json, or a host \
-        that serves an index of skills (https://host). A repository without a \
-        marketplace.json is a marketplace with its skills as entries.",
+        SOURCE is everything that `skill install` takes, the URL or path of a marketplace.json, or a host \
+        that serves an index of skills (https://host). A repository without a marketplace.json is a \
+        marketplace of its skills.",
     after_help = "Examples:\n  \
         ba-agent marketplace add anthropic https://github.com/anthropics/skills\n  \
         ba-agent marketplace add copilot github/awesome-copilot#marketplace\n  \
@@ -85,7 +83,7 @@ pub(crate) struct Names {
 #[command(
     after_help = "Examples:\n  ba-agent marketplace update\n  ba-agent marketplace update anthropic --json"
 )]
-pub(crate) struct Update {
+pub(crate) struct MarketplaceUpdateArgs {
     /// The marketplaces to update; all of them by default.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
@@ -96,7 +94,7 @@ pub(crate) struct Update {
 #[command(
     after_help = "Examples:\n  ba-agent marketplace show anthropic\n  ba-agent marketplace show anthropic document-skills"
 )]
-pub(crate) struct Show {
+pub(crate) struct MarketplaceShowArgs {
     /// The marketplace.
     #[arg(value_name = "NAME")]
     name: String,
@@ -115,7 +113,7 @@ pub(crate) struct Show {
     after_help = "Examples:\n  ba-agent marketplace validate .\n  ba-agent marketplace validate .claude-plugin/marketplace.json --strict\n  \
         ba-agent marketplace validate anthropic"
 )]
-pub(crate) struct Validate {
+pub(crate) struct MarketplaceValidateArgs {
     /// Catalogues, folders with one, or names of registered marketplaces.
     #[arg(value_name = "PATH", default_value = ".", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
@@ -125,7 +123,7 @@ pub(crate) struct Validate {
 }
 
 impl Marketplace {
-    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
+    pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         match self {
             Self::Add(command) => command.run(cx),
             Self::List => list(cx),
@@ -140,79 +138,16 @@ impl Marketplace {
 }
 
 impl Add {
-    fn run(self, cx: &Context<'_>) -> Result<u8> {
-        check_name(&self.name)?;
-        let place = cx.place()?;
-        let all = place.marketplaces(cx.env)?;
-        let at = self.place(cx, &place)?;
-        self.check_free(&all, &at)?;
-        let world = cx.world(&place);
-        let fetched = marketplace::fetch(&at, &world)?;
-        marketplace::keep(&fetched, &world);
-        let record = fetched.marketplace.clone();
-        change(cx, &place, |known| {
-            known.insert(self.name.clone(), record);
-            Ok(())
-        })?;
-        tell_added(cx, &self.name, &fetched);
+    fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
+        let options =
+            AddOptions { name: self.name, source: self.source, manifest: self.manifest, force: self.force };
+        let report = ops::marketplace::add(&cx.workspace, &options, cx.ui)?;
+        tell_added(cx, &options.name, &report);
         Ok(0)
     }
-
-    fn place(&self, cx: &Context<'_>, place: &Place) -> Result<Where> {
-        let mut at = Where::parse(&self.source)?;
-        if let Where::Tree { request, manifest } = &mut at {
-            **request = place.anchor(cx.env, (**request).clone());
-            if request.skill.is_some() {
-                fail!(
-                    Usage,
-                    "a marketplace is not a single skill: omit `@{}`",
-                    request.skill.as_deref().unwrap_or("")
-                );
-            }
-            if let Some(path) = &self.manifest {
-                let path = path.trim_start_matches("./").replace('\\', "/");
-                *manifest = Some(path);
-            }
-        } else if self.manifest.is_some() {
-            fail!(
-                Usage,
-                "`--manifest` names a file of a repository, folder or archive; `{}` is not one of these",
-                self.source
-            );
-        }
-        Ok(at)
-    }
-
-    fn check_free(&self, all: &Marketplaces, at: &Where) -> Result<()> {
-        let Ok(known) = all.get(&self.name) else { return Ok(()) };
-        if self.force || !all.is_own(&self.name) || known.source == at.text() {
-            return Ok(());
-        }
-        Err(error!(Conflict, "the marketplace `{}` already exists: {}", self.name, known.source)
-            .hint("choose another name, or replace it with `--force`"))
-    }
 }
 
-/// A name that can stand behind `@`.
-fn check_name(name: &str) -> Result<()> {
-    if Request::bare_name(name) == Some(name) {
-        return Ok(());
-    }
-    Err(error!(Usage, "`{}` is not a valid marketplace name", printable(name, false))
-        .hint("use letters, digits, `-` and `_`"))
-}
-
-fn change<T>(
-    cx: &Context<'_>,
-    place: &Place,
-    change: impl FnOnce(&mut std::collections::BTreeMap<String, Known>) -> Result<T>,
-) -> Result<T> {
-    let lock = place.store.workspace().marketplaces_lock_file();
-    let file = place.places.check_inside("list of marketplaces", &place.marketplaces_file())?;
-    marketplaces::change(&file, &lock, cx.lock_wait()?, &cx.waiting(), change)
-}
-
-fn tell_added(cx: &Context<'_>, name: &str, fetched: &Fetched) {
+fn tell_added(cx: &CommandContext<'_>, name: &str, AddReport { fetched, findings }: &AddReport) {
     for warning in &fetched.warnings {
         cx.ui.warn(warning);
     }
@@ -222,7 +157,6 @@ fn tell_added(cx: &Context<'_>, name: &str, fetched: &Fetched) {
     cx.ui.status("Added", &format!("{name} from {}{pin}", fetched.marketplace.source));
     cx.ui.detail(&format!("{entries}, {} in it", count_noun(fetched.skills, "skill")));
     tell_left_out(cx, fetched);
-    let findings = marketplace::check(&fetched.marketplace, &fetched.copy.text);
     let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     if errors + warnings > 0 {
@@ -242,7 +176,7 @@ fn tell_added(cx: &Context<'_>, name: &str, fetched: &Fetched) {
 }
 
 /// What of a marketplace can be neither found nor installed: a line for each reason.
-fn tell_left_out(cx: &Context<'_>, fetched: &Fetched) {
+fn tell_left_out(cx: &CommandContext<'_>, fetched: &FetchedMarketplace) {
     const SHOWN: usize = 3;
     for (why, what) in fetched.left_out.iter() {
         let (one, several) = why.words();
@@ -259,10 +193,8 @@ fn tell_left_out(cx: &Context<'_>, fetched: &Fetched) {
     }
 }
 
-fn list(cx: &Context<'_>) -> Result<u8> {
-    let place = cx.place()?;
-    let all = place.marketplaces(cx.env)?;
-    let rows = marketplace::list(&all, place.scope.name(), &cx.world(&place));
+fn list(cx: &CommandContext<'_>) -> Result<u8> {
+    let rows = ops::marketplace::list(&cx.workspace, cx.ui)?;
     if cx.ui.json() {
         cx.ui.data(&serde_json::json!({ "marketplaces": rows }));
         return Ok(0);
@@ -271,10 +203,10 @@ fn list(cx: &Context<'_>) -> Result<u8> {
         cx.ui.note("no marketplace is registered: `ba-agent marketplace add NAME SOURCE`");
         return Ok(0);
     }
-    let cells = |row: &marketplace::Row<'_>| {
+    let cells = |row: &ListedMarketplace| {
         vec![
-            row.name.to_owned(),
-            row.source.to_owned(),
+            row.name.clone(),
+            row.source.clone(),
             row.entries.map_or("-".to_owned(), |n| n.to_string()),
             row.pin.clone().unwrap_or_else(|| "live".to_owned()),
             row.fetched_at.to_string(),
@@ -287,14 +219,8 @@ fn list(cx: &Context<'_>) -> Result<u8> {
 }
 
 impl Names {
-    fn remove(self, cx: &Context<'_>) -> Result<u8> {
-        let place = cx.place()?;
-        let all = place.marketplaces(cx.env)?;
-        change(cx, &place, |known| {
-            self.own(&all, known)?;
-            self.names.iter().for_each(|name| drop(known.remove(name)));
-            Ok(())
-        })?;
+    fn remove(self, cx: &CommandContext<'_>) -> Result<u8> {
+        ops::marketplace::remove(&cx.workspace, &self.names, cx.ui)?;
         for name in &self.names {
             cx.ui.status("Removed", name);
         }
@@ -304,18 +230,8 @@ impl Names {
         Ok(0)
     }
 
-    fn switch(self, cx: &Context<'_>, enabled: bool) -> Result<u8> {
-        let place = cx.place()?;
-        let all = place.marketplaces(cx.env)?;
-        change(cx, &place, |known| {
-            self.own(&all, known)?;
-            for name in &self.names {
-                if let Some(one) = known.get_mut(name) {
-                    one.enabled = enabled;
-                }
-            }
-            Ok(())
-        })?;
+    fn switch(self, cx: &CommandContext<'_>, enabled: bool) -> Result<u8> {
+        ops::marketplace::set_enabled(&cx.workspace, &self.names, enabled, cx.ui)?;
         for name in &self.names {
             cx.ui.status(if enabled { "Enabled" } else { "Disabled" }, name);
         }
@@ -324,52 +240,20 @@ impl Names {
         }
         Ok(0)
     }
-
-    /// Only marketplaces of the scope itself can be changed from it.
-    fn own(&self, all: &Marketplaces, known: &std::collections::BTreeMap<String, Known>) -> Result<()> {
-        let Some(name) = self.names.iter().find(|name| !known.contains_key(*name)) else { return Ok(()) };
-        all.get(name)?;
-        Err(error!(NotFound, "`{}` is registered for your user account, not here", printable(name, false))
-            .hint("add `--global`"))
-    }
 }
 
-impl Update {
-    fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let place = cx.place()?;
-        let all = place.marketplaces(cx.env)?;
-        let world = cx.world(&place);
-        let names = self.names(&all, place.scope.name())?;
-        let (mut updated, mut failed) = marketplace::refresh(&names, &all, &world);
-        // The new catalogues are in the cache before the records lead to them; the old ones
-        // stay for projects that are still at the old state.
-        failed.extend(change(cx, &place, |own| Ok(marketplace::record(&mut updated, own)))?);
-        tell_updated(cx, &updated, &failed);
-        match failed.into_iter().next() {
+impl MarketplaceUpdateArgs {
+    fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
+        let report = ops::marketplace::update(&cx.workspace, &self.names, cx.ui)?;
+        tell_updated(cx, &report.updated, &report.failed);
+        match report.failed.into_iter().next() {
             Some((name, error)) => Err(error.wrap(format!("the marketplace `{name}` was not updated"))),
             None => Ok(0),
         }
     }
-
-    /// The named ones, or all of this scope.
-    fn names(&self, all: &Marketplaces, scope: &str) -> Result<Vec<String>> {
-        for name in &self.names {
-            all.get(name)?;
-            if !all.is_own(name) {
-                return Err(error!(
-                    NotFound,
-                    "`{}` is not registered in this {scope}",
-                    printable(name, false)
-                )
-                .hint("it is one of your user account: add `--global`"));
-            }
-        }
-        let own = all.all().map(|(name, _)| name).filter(|name| all.is_own(name));
-        Ok(if self.names.is_empty() { own.cloned().collect() } else { self.names.clone() })
-    }
 }
 
-fn tell_updated(cx: &Context<'_>, updated: &[Updated], failed: &[(String, Error)]) {
+fn tell_updated(cx: &CommandContext<'_>, updated: &[Updated], failed: &[(String, Error)]) {
     for one in updated {
         one.warnings.iter().for_each(|warning| cx.ui.warn(warning));
         let pins = match (&one.from, &one.to) {
@@ -392,12 +276,10 @@ fn tell_updated(cx: &Context<'_>, updated: &[Updated], failed: &[(String, Error)
     }
 }
 
-impl Show {
-    fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let place = cx.place()?;
-        let all = place.marketplaces(cx.env)?;
-        let world = cx.world(&place);
-        let (catalogue, entries) = marketplace::describe(&self.name, self.entry.as_deref(), &all, &world)?;
+impl MarketplaceShowArgs {
+    fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
+        let (catalogue, entries) =
+            ops::marketplace::show(&cx.workspace, &self.name, self.entry.as_deref(), cx.ui)?;
         if cx.ui.json() {
             cx.ui.data(&serde_json::json!({
                 "name": self.name, "title": catalogue.name, "owner": catalogue.owner,
@@ -413,7 +295,7 @@ impl Show {
     }
 }
 
-fn tell_entries(cx: &Context<'_>, entries: &[EntryView]) {
+fn tell_entries(cx: &CommandContext<'_>, entries: &[EntryView]) {
     let cells = |entry: &EntryView| {
         let skills = match (entry.kind, entry.skills.len()) {
             (_, n) if n > 0 => n.to_string(),
@@ -426,7 +308,7 @@ fn tell_entries(cx: &Context<'_>, entries: &[EntryView]) {
     cx.ui.table(&["name", "source", "skills", "description"], &entries.iter().map(cells).collect::<Vec<_>>());
 }
 
-fn tell_entry(cx: &Context<'_>, entry: &EntryView) {
+fn tell_entry(cx: &CommandContext<'_>, entry: &EntryView) {
     let pinned = if entry.pinned { "yes" } else { "no: it follows whatever is there" };
     let lines = [
         ("name", Some(entry.name.clone())),
@@ -448,56 +330,29 @@ fn tell_entry(cx: &Context<'_>, entry: &EntryView) {
     }
 }
 
-impl Validate {
-    fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let mut checked: Vec<(String, Vec<Finding>)> = Vec::new();
-        for path in &self.paths {
-            if let Some(findings) = registered(cx, path)? {
-                checked.push((path.display().to_string(), findings));
-                continue;
-            }
-            let (file, shown) = manifest_at(&cx.env.absolute(path), path)?;
-            let size = std::fs::metadata(&file).map_or(0, |meta| meta.len());
-            // One byte more than allowed is enough to say that it is too large.
-            let text = read_start(&file, size.min(catalogue::MAX_BYTES + 1))?;
-            let place = file.to_string_lossy().replace('\\', "/");
-            let root = PathBuf::from(format!("{}/", catalogue::root_of(&place)));
-            let official = local::find_origin(&root).is_some_and(|source| catalogue::is_official(&source));
-            let manner = CatalogFormat { official, ..CatalogFormat::of(&place, true) };
-            let is_folder = |path: &str| root.join(path).is_dir();
-            checked.push((shown.clone(), catalogue::check_catalog(&text, &shown, manner, Some(&is_folder))));
-        }
+impl MarketplaceValidateArgs {
+    fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
+        let checked = ops::marketplace::validate(&cx.workspace, &self.paths, cx.ui)?;
         let limit = if self.strict { Severity::Warning } else { Severity::Error };
-        let invalid = checked.iter().filter(|(_, findings)| worst_severity(findings) >= Some(limit)).count();
+        let invalid = checked.iter().filter(|one| worst_severity(&one.findings) >= Some(limit)).count();
         tell_checked(cx, &checked, invalid, self.strict);
         Ok(if invalid > 0 { Kind::Invalid.exit_status() } else { 0 })
     }
 }
 
-/// The findings about a registered marketplace, where the word is the name of one and of
-/// nothing on the disk.
-fn registered(cx: &Context<'_>, word: &Path) -> Result<Option<Vec<Finding>>> {
-    let name = word.to_str().filter(|name| check_name(name).is_ok());
-    let Some(name) = name.filter(|_| !cx.env.absolute(word).exists()) else { return Ok(None) };
-    let place = cx.place()?;
-    let all = place.marketplaces(cx.env)?;
-    let Ok(known) = all.get(name) else { return Ok(None) };
-    marketplace::check_registered(known, &cx.world(&place)).map(Some)
-}
-
-fn tell_checked(cx: &Context<'_>, checked: &[(String, Vec<Finding>)], invalid: usize, strict: bool) {
+fn tell_checked(cx: &CommandContext<'_>, checked: &[CheckedCatalog], invalid: usize, strict: bool) {
     if cx.ui.json() {
         let files: Vec<_> = checked
             .iter()
-            .map(|(path, findings)| serde_json::json!({ "path": path, "findings": findings }))
+            .map(|one| serde_json::json!({ "path": one.path, "findings": one.findings }))
             .collect();
         cx.ui.data(&serde_json::json!({ "catalogues": files, "checked": checked.len(), "invalid": invalid, "strict": strict }));
         return;
     }
-    for finding in checked.iter().flat_map(|(_, findings)| findings) {
+    for finding in checked.iter().flat_map(|one| &one.findings) {
         cx.ui.finding(".", finding);
     }
-    let findings: usize = checked.iter().map(|(_, findings)| findings.len()).sum();
+    let findings: usize = checked.iter().map(|one| one.findings.len()).sum();
     let verdict = if invalid == 0 { "valid".to_owned() } else { format!("{invalid} invalid") };
     cx.ui.status(
         "Checked",
@@ -507,31 +362,4 @@ fn tell_checked(cx: &Context<'_>, checked: &[(String, Vec<Finding>)], invalid: u
             count_noun(findings, "finding")
         ),
     );
-}
-
-/// The catalogue that a path means, and how a person would name it.
-fn manifest_at(path: &Path, typed: &Path) -> Result<(PathBuf, String)> {
-    let shown = typed.to_string_lossy().trim_end_matches('/').to_owned();
-    if path.is_file() {
-        return Ok((path.to_path_buf(), shown));
-    }
-    if !path.is_dir() {
-        return Err(error!(NotFound, "`{}` does not exist", printable(&shown, false)));
-    }
-    let found = MANIFESTS.iter().map(|(name, _)| *name).find(|name| path.join(name).is_file());
-    let name = found.ok_or_else(|| {
-        error!(NotFound, "there is no marketplace.json in `{}`", printable(&shown, false))
-            .hint(format!("looked for {}", MANIFESTS.map(|(name, _)| name).join(", ")))
-    })?;
-    Ok((path.join(name), if shown == "." { name.to_owned() } else { format!("{shown}/{name}") }))
-}
-
-fn read_start(file: &Path, bytes: u64) -> Result<String> {
-    use std::io::Read as _;
-    let mut start = Vec::new();
-    fs_err::File::open(file)?.take(bytes).read_to_end(&mut start)?;
-    String::from_utf8(start).map_err(|e| {
-        error!(Invalid, "`{}` is not UTF-8", file.display())
-            .cause(format!("the first bad byte is number {}", e.utf8_error().valid_up_to()))
-    })
 }

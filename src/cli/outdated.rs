@@ -3,11 +3,11 @@
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
-use super::Context;
+use super::CommandContext;
 use super::completions::installed_names;
 use crate::error::Result;
-use crate::ops::installed::find_installed;
-use crate::ops::outdated::{self, State, UpdateStatus};
+use crate::ops;
+use crate::ops::outdated::{OutdatedReport, State, UpdateStatus};
 
 /// List the skills that are behind their source, without changing anything.
 #[derive(Debug, Args)]
@@ -28,28 +28,19 @@ pub(crate) struct Outdated {
 }
 
 impl Outdated {
-    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let place = cx.place()?;
-        let text = place.store.text()?;
-        let overview = text.summary()?;
-        let mut skills: Vec<_> = overview.skills.iter().collect();
-        if !self.names.is_empty() {
-            let wanted = find_installed(&self.names, &place.store.read()?, place.scope.name())?;
-            skills.retain(|(name, _)| wanted.contains(name));
-        }
-        let world = cx.world(&place);
-        let statuses = outdated::look(&skills, &place.marketplaces(cx.env)?, &world).statuses;
-        let behind = statuses.iter().filter(|one| one.state == State::Behind).count();
-        self.tell(cx, &statuses, behind);
+    pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
+        let report = ops::outdated::outdated(&cx.workspace, &self.names, cx.ui)?;
+        let OutdatedReport { statuses, behind } = &report;
+        self.print(cx, statuses, *behind);
         let failed = statuses.iter().find_map(|one| one.error.as_ref());
         Ok(match failed {
-            _ if behind > 0 => 6,
+            _ if *behind > 0 => 6,
             Some(error) => error.kind.exit_status(),
             None => 0,
         })
     }
 
-    fn tell(&self, cx: &Context<'_>, statuses: &[UpdateStatus], behind: usize) {
+    fn print(&self, cx: &CommandContext<'_>, statuses: &[UpdateStatus], behind: usize) {
         if cx.ui.json() {
             cx.ui.data(&serde_json::json!({ "behind": behind, "skills": statuses }));
             return;

@@ -3,16 +3,12 @@
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
-use super::Context;
+use super::CommandContext;
 use super::completions::installed_names;
-use crate::error::{Result, error, printable};
-use crate::ops::installed::find_one_installed;
-use crate::ops::pin;
-use crate::ops::plan::{Action, Content, Plan, Step, edited, edits, still_clean};
-use crate::ops::restore::TRIES;
-use crate::registry::{LockEntry, ReferenceRecord, Registry};
-use crate::skill::SkillName;
-use crate::source::Sha;
+use crate::error::Result;
+use crate::ops;
+use crate::ops::apply::Report;
+use crate::ops::pin::PinOptions;
 
 /// Hold a skill at a commit.
 #[derive(Debug, Args)]
@@ -39,84 +35,23 @@ pub(crate) struct Unpin {
 }
 
 impl Pin {
-    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let place = cx.place()?;
-        for _ in 0..TRIES {
-            // Nobody waits for a host while the lock is held: what was looked at before it was
-            // taken has to be what is there under it.
-            let registry = place.store.read()?;
-            let step = self.step(cx, &place, &registry)?;
-            let transaction = place.store.begin(&cx.waiting())?;
-            if transaction.registry().skills.get(&step.name) == registry.skills.get(&step.name) {
-                let plan = Plan { steps: vec![step] };
-                let names = plan.steps.iter().filter(|step| step.action != Action::Keep);
-                let seen = place.places.inspect_recorded(names.map(|step| &step.name), &registry)?;
-                still_clean(&plan, &seen, self.force)?;
-                return finish(cx, &place, transaction, plan, "pin");
-            }
-        }
-        Err(error!(Conflict, "other commands keep changing `{}`", printable(&self.name, false))
-            .hint("wait for them to end, then run the command again"))
-    }
-
-    fn step(&self, cx: &Context<'_>, place: &super::Place, registry: &Registry) -> Result<Step> {
-        let name = find_one_installed(&self.name, registry, place.scope.name())?;
-        let entry = registry.skills[&name].clone();
-        let sha: Option<Sha> = self.sha.as_deref().map(str::parse).transpose()?;
-        match sha {
-            Some(sha) if entry.pin.commit.as_deref() != Some(sha.as_str()) => {
-                let seen = place.places.inspect_recorded(std::iter::once(&name), registry)?;
-                let drift = edits(&entry, &seen.get(&name).cloned().unwrap_or_default());
-                if !drift.is_empty() && !self.force {
-                    return Err(edited(&name, &drift, "pin"));
-                }
-                let wanted = pin::at_commit(&name, &entry, &sha, &cx.world(place))?;
-                let (before, gives_up_edits) = (Some(entry), !drift.is_empty());
-                let content = Some(Content::Found(Box::new(wanted)));
-                Ok(Step { name, action: Action::Replace, content, before, gives_up_edits })
-            }
-            _ if entry.pin.commit.is_none() && entry.pin.archive.is_none() => {
-                Err(error!(Usage, "`{name}` comes from {}, which has no commits", entry.source)
-                    .hint("only skills from git and archives can be held"))
-            }
-            _ => Ok(noted(name, &entry, LockEntry { pinned: true, ..entry.clone() })),
-        }
+    pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
+        let options = PinOptions { name: self.name, sha: self.sha, force: self.force };
+        print(cx, &ops::pin::pin(&cx.workspace, &options, cx.ui)?);
+        Ok(0)
     }
 }
 
 impl Unpin {
-    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let place = cx.place()?;
-        let transaction = place.store.begin(&cx.waiting())?;
-        let name = find_one_installed(&self.name, transaction.registry(), place.scope.name())?;
-        let entry = transaction.registry().skills[&name].clone();
-        // A commit does not move: what was asked for by sha follows the default branch now.
-        let reference = entry.reference.clone().filter(|asked| !matches!(asked, ReferenceRecord::Sha(_)));
-        let step = noted(name, &entry, LockEntry { pinned: false, reference, ..entry.clone() });
-        finish(cx, &place, transaction, Plan { steps: vec![step] }, "unpin")
+    pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
+        print(cx, &ops::pin::unpin(&cx.workspace, &self.name, cx.ui)?);
+        Ok(0)
     }
 }
 
-fn noted(name: SkillName, before: &LockEntry, after: LockEntry) -> Step {
-    Step {
-        name,
-        action: Action::Keep,
-        content: Some(Content::Noted(Box::new(after))),
-        before: Some(before.clone()),
-        gives_up_edits: false,
-    }
-}
-
-fn finish(
-    cx: &Context<'_>,
-    place: &super::Place,
-    transaction: crate::store::Transaction,
-    plan: Plan,
-    command: &str,
-) -> Result<u8> {
-    let report = cx.apply(place, plan, transaction, command)?;
+fn print(cx: &CommandContext<'_>, report: &Report) {
     if cx.ui.json() {
-        cx.ui.data(&report);
+        cx.ui.data(report);
     }
     for done in &report.skills {
         let pin = done.entry.pin.short_text().unwrap_or_default();
@@ -128,5 +63,4 @@ fn finish(
             cx.ui.status("Released", &format!("{}: `update` follows {follows} again", done.name));
         }
     }
-    Ok(0)
 }

@@ -2,23 +2,23 @@
 
 use clap::Args;
 
-use super::Context;
+use super::CommandContext;
 use crate::error::{Result, printable};
-use crate::ops::search::{Answer, Found, Library, not_everything};
+use crate::ops;
+use crate::ops::search::{FoundRow, SearchAnswer, SearchOptions, SearchReport};
 use crate::search::{SearchFilter, SearchQuery};
-use crate::text::count_noun;
 
 /// Search registered marketplaces and installed skills.
 #[derive(Debug, Args)]
 #[command(
     long_about = "Search registered marketplaces and installed skills.\n\n\
         The cached copies of the marketplaces are searched, so this works offline too; \
-        `ba-agent marketplace update` renews them. Single words or a whole sentence: common words count little. \
-        Beginnings of words, endings and typing errors are tolerated.",
+        `ba-agent marketplace update` renews them. Single words or a whole sentence: what many skills say counts little. \
+        Beginnings of words, endings and typing errors are forgiven.",
     after_help = "Examples:\n  ba-agent skill search sql\n  ba-agent skill search \"fill pdf forms\" --limit 5\n  \
         ba-agent skill search 数据 --marketplace anthropic --json"
 )]
-pub(crate) struct Search {
+pub(crate) struct SearchArgs {
     /// Words to search for; without any, everything that matches the filters.
     #[arg(value_name = "QUERY")]
     query: Vec<String>,
@@ -39,33 +39,22 @@ pub(crate) struct Search {
     limit: usize,
 }
 
-impl Search {
-    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let place = cx.place()?;
-        let registry = place.store.read()?;
-        let all = place.marketplaces(cx.env)?;
-        cx.tell_hidden(&all, |_| true);
-        let world = cx.world(&place);
-        let mut library = Library::open(&all, self.marketplace.as_deref(), &world)?;
-        tell_age(cx, &library);
+impl SearchArgs {
+    pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let text = self.query.join(" ");
-        let query = SearchQuery::parse(&text);
-        let answer = library.find(&registry, &query, &self.filter(), self.limit, &world);
-        let Answer { found, total, .. } = &answer;
-        if let (true, Some(error)) = (found.is_empty(), not_everything(&library.unread)) {
-            return Err(error);
-        }
-        for (name, error) in &library.unread {
+        let options = SearchOptions { text, filter: self.filter(), limit: self.limit };
+        let report = ops::search::search(&cx.workspace, &options, cx.ui)?;
+        for (name, error) in &report.unread {
             cx.ui.warn(&format!("the marketplace `{name}` was not searched: {error}"));
         }
-        let help = Help::of(&text, &answer, &library, self.is_filtered(), all.all().next().is_none());
         if cx.ui.json() {
-            give(cx, &answer, &library, &help);
+            give(cx, &report);
             return Ok(0);
         }
-        tell(cx, found, &query);
+        let SearchAnswer { found, total, .. } = &report.answer;
+        tell(cx, found, &SearchQuery::parse(&options.text));
         if found.is_empty() {
-            tell_nothing(cx, &text, &answer, &help);
+            tell_nothing(cx, &options.text, &report);
         } else if *total > found.len() {
             cx.ui.note(&format!("{} more; `--limit {total}` shows all", total - found.len()));
         }
@@ -73,10 +62,6 @@ impl Search {
             cx.ui.note(&format!("install with: ba-agent skill install {}", reference(first)));
         }
         Ok(0)
-    }
-
-    fn is_filtered(&self) -> bool {
-        self.marketplace.is_some() || self.category.is_some() || self.installed || !self.tag.is_empty()
     }
 
     fn filter(&self) -> SearchFilter {
@@ -89,42 +74,19 @@ impl Search {
     }
 }
 
-fn give(cx: &Context<'_>, answer: &Answer, library: &Library<'_>, help: &Help) {
-    let unread: Vec<_> = library
-        .unread
-        .iter()
-        .map(|(name, error)| serde_json::json!({ "name": name, "error": error }))
-        .collect();
+fn give(cx: &CommandContext<'_>, report: &SearchReport) {
+    let unread =
+        report.unread.iter().map(|(name, error)| serde_json::json!({ "name": name, "error": error }));
     cx.ui.data(&serde_json::json!({
-        "results": answer.found, "total": answer.total, "marketplaces": library.volumes(), "unread": unread,
-        "unknown_words": answer.unknown, "suggestions": help.suggestions, "hints": help.hints,
+        "results": report.answer.found, "total": report.answer.total, "marketplaces": report.marketplaces,
+        "unread": unread.collect::<Vec<_>>(), "unknown_words": report.answer.unknown,
+        "suggestions": report.suggestions, "hints": report.hints,
     }));
 }
 
-/// How old the oldest copy is: offline always, else where that is long.
-fn tell_age(cx: &Context<'_>, library: &Library<'_>) {
-    const OLD: i64 = 30;
-    let ages = library.volumes().iter().filter_map(|volume| Some((volume.fetched_at?, volume.name)));
-    let Some((oldest, name)) = ages.min() else { return };
-    let age = cx.env.now.duration_since(oldest).as_secs().max(0);
-    let (days, hours) = (age / 86_400, age / 3_600);
-    let old = match (days, hours) {
-        (0, 0) => "less than an hour".to_owned(),
-        (0, hours) => count_noun(usize::try_from(hours).unwrap_or(0), "hour"),
-        (days, _) => count_noun(usize::try_from(days).unwrap_or(0), "day"),
-    };
-    let others = library.volumes().iter().filter(|volume| volume.fetched_at.is_some()).count() - 1;
-    let newer = if others == 0 { String::new() } else { format!(", {} newer", count_noun(others, "other")) };
-    if cx.offline() {
-        cx.ui.note(&format!("offline: the copy of {name} is {old} old{newer}"));
-    } else if days >= OLD {
-        cx.ui.note(&format!("the copy of {name} is {old} old; `ba-agent marketplace update` renews it"));
-    }
-}
-
-fn tell(cx: &Context<'_>, found: &[Found], query: &SearchQuery) {
+fn tell(cx: &CommandContext<'_>, found: &[FoundRow], query: &SearchQuery) {
     if !cx.ui.stdout_is_terminal() {
-        let row = |found: &Found| {
+        let row = |found: &FoundRow| {
             let mark = if found.installed { "installed" } else { "" };
             vec![
                 found.name.clone(),
@@ -159,7 +121,7 @@ fn tell(cx: &Context<'_>, found: &[Found], query: &SearchQuery) {
 }
 
 /// What `skill install` takes, as it can be pasted into a shell.
-fn reference(found: &Found) -> String {
+fn reference(found: &FoundRow) -> String {
     found.install.as_ref().map_or_else(|| found.name.clone(), |name| pasted(name))
 }
 
@@ -174,20 +136,20 @@ fn pasted(word: &str) -> String {
 }
 
 /// Repository and folder.
-fn origin(found: &Found) -> String {
+fn origin(found: &FoundRow) -> String {
     let parts = [found.repository.as_str(), found.folder.as_str()];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// What it can do beside talking.
-fn brings(found: &Found) -> String {
+fn brings(found: &FoundRow) -> String {
     let scripts = found.scripts.then(|| "has scripts".to_owned());
     let grants = (!found.grants.is_empty()).then(|| format!("wants {}", found.grants.join(", ")));
     scripts.into_iter().chain(grants).collect::<Vec<_>>().join("; ")
 }
 
 /// `+4 copies: sql-fork@two, …`.
-fn copies(found: &Found) -> String {
+fn copies(found: &FoundRow) -> String {
     const SHOWN: usize = 3;
     let names = found.copies.iter().map(|copy| copy.install.as_ref().unwrap_or(&copy.name));
     let mut names: Vec<&str> = names.take(SHOWN).map(String::as_str).collect();
@@ -203,7 +165,7 @@ fn copies(found: &Found) -> String {
 }
 
 /// Outside text with what matches in bold.
-fn marked(cx: &Context<'_>, text: &str, query: &SearchQuery) -> String {
+fn marked(cx: &CommandContext<'_>, text: &str, query: &SearchQuery) -> String {
     let mut out = String::new();
     let mut at = 0;
     for range in query.matched_ranges(text) {
@@ -215,46 +177,25 @@ fn marked(cx: &Context<'_>, text: &str, query: &SearchQuery) -> String {
     out
 }
 
-/// What can be done by who found nothing.
-#[derive(Debug, Default)]
-struct Help {
-    suggestions: Vec<String>,
-    hints: Vec<String>,
-}
-
-impl Help {
-    fn of(text: &str, answer: &Answer, library: &Library<'_>, filtered: bool, none_registered: bool) -> Self {
-        let mut help = Self::default();
-        if !answer.found.is_empty() {
-            return help;
-        }
-        help.suggestions = library.suggest(text);
-        if none_registered {
-            help.hints
-                .push("no marketplace is registered: `ba-agent marketplace add NAME SOURCE`".to_owned());
-            return help;
-        }
-        if filtered {
-            help.hints.push("try again without the filters".to_owned());
-        }
-        help.hints.push("try other words, or English ones: most skills are described in English".to_owned());
-        help.hints.push("look in more places: `ba-agent marketplace add NAME SOURCE`".to_owned());
-        help
-    }
-}
-
-fn tell_nothing(cx: &Context<'_>, text: &str, answer: &Answer, help: &Help) {
+fn tell_nothing(cx: &CommandContext<'_>, text: &str, report: &SearchReport) {
     cx.ui.note(&format!("nothing was found for `{text}`"));
-    if !answer.unknown.is_empty() {
+    if !report.answer.unknown.is_empty() {
         cx.ui.note(&format!(
             "no skill has {}",
-            answer.unknown.iter().take(8).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+            report
+                .answer
+                .unknown
+                .iter()
+                .take(8)
+                .map(|word| format!("`{word}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
         ));
     }
-    if !help.suggestions.is_empty() {
-        cx.ui.note(&format!("did you mean {}?", help.suggestions.join(", ")));
+    if !report.suggestions.is_empty() {
+        cx.ui.note(&format!("did you mean {}?", report.suggestions.join(", ")));
     }
-    help.hints.iter().for_each(|hint| cx.ui.note(hint));
+    report.hints.iter().for_each(|hint| cx.ui.note(hint));
 }
 
 #[cfg(test)]

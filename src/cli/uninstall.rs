@@ -3,12 +3,12 @@
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
-use super::Context;
+use super::CommandContext;
 use super::completions::installed_names;
 use crate::error::Result;
+use crate::ops;
 use crate::ops::apply::Done;
-use crate::ops::installed::find_installed;
-use crate::ops::plan;
+use crate::ops::uninstall::UninstallOptions;
 
 /// Remove skills from every target and from the registry.
 #[derive(Debug, Args)]
@@ -25,15 +25,9 @@ pub(crate) struct Uninstall {
 }
 
 impl Uninstall {
-    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let place = cx.place()?;
-        let known = place.store.read()?;
-        let names = find_installed(&self.names, &known, place.scope.name())?;
-        let transaction = place.store.begin(&cx.waiting())?;
-        let registry = transaction.registry();
-        let seen = place.places.inspect_recorded(names.iter(), registry)?;
-        let plan = plan::uninstall(&names, registry, &seen, self.force)?;
-        let report = cx.apply(&place, plan, transaction, "uninstall")?;
+    pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
+        let options = UninstallOptions { names: self.names, force: self.force };
+        let report = ops::uninstall::uninstall(&cx.workspace, &options, cx.ui)?;
         for done in &report.skills {
             tell_removed(cx, done);
         }
@@ -44,7 +38,7 @@ impl Uninstall {
     }
 }
 
-fn tell_removed(cx: &Context<'_>, done: &Done) {
+fn tell_removed(cx: &CommandContext<'_>, done: &Done) {
     if done.untouched.is_empty() {
         return cx.ui.status("Removed", &format!("{} from {}", done.name, done.places.join(", ")));
     }

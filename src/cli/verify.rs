@@ -3,12 +3,11 @@
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
+use super::CommandContext;
 use super::completions::installed_names;
-use super::{Context, Place};
 use crate::error::Result;
-use crate::ops::installed::find_installed;
-use crate::ops::verify::{self, Ground, Verified};
-use crate::registry::Registry;
+use crate::ops;
+use crate::ops::verify::Verified;
 use crate::text::count_noun;
 
 /// Check the installed files against the registry.
@@ -31,54 +30,23 @@ pub(crate) struct Verify {
 }
 
 impl Verify {
-    pub(crate) fn run(self, cx: &Context<'_>) -> Result<u8> {
-        let place = cx.place()?;
-        let verified = self.settled(cx, &place)?;
-        let drifted = verified.iter().filter(|one| !one.faults.is_empty()).count();
+    pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
+        let report = ops::verify::verify(&cx.workspace, &self.names, cx.ui)?;
+        let drifted = report.skills.iter().filter(|one| !one.faults.is_empty()).count();
         if cx.ui.json() {
             cx.ui.data(&serde_json::json!({
-                "scope": place.scope.name(), "skills": verified,
-                "checked": verified.len(), "drifted": drifted,
+                "scope": report.scope, "skills": report.skills,
+                "checked": report.skills.len(), "drifted": drifted,
             }));
         } else {
-            tell(cx, &verified, drifted);
-            let targets = crate::agents::InstallTarget::default();
-            let skills = place.places.roots(&[targets]).first().map(|root| place.places.shown(root));
-            for why in verify::harmless(&verified, &skills.unwrap_or_default()) {
-                cx.ui.note(&why);
-            }
+            tell(cx, &report.skills, drifted);
+            report.harmless.iter().for_each(|why| cx.ui.note(why));
         }
         Ok(if drifted > 0 { 6 } else { 0 })
     }
-
-    /// What is found once no other command is in the middle of a change: who reads registry
-    /// and folders while they are swapped sees differences that are none.
-    fn settled(&self, cx: &Context<'_>, place: &Place) -> Result<Vec<Verified>> {
-        let registry = place.store.read()?;
-        let verified = self.look(cx, place, &registry)?;
-        let is_clean = verified.iter().all(|one| one.faults.is_empty());
-        if is_clean || (!place.store.needs_recovery() && place.store.read()? == registry) {
-            return Ok(verified);
-        }
-        // Looked at again with the lock held. Cannot it be had, for instance where nothing can
-        // be written, what was found is what there is to say.
-        match place.store.begin(&cx.waiting()) {
-            Ok(held) => self.look(cx, place, held.registry()),
-            Err(_) => Ok(verified),
-        }
-    }
-
-    fn look(&self, cx: &Context<'_>, place: &Place, registry: &Registry) -> Result<Vec<Verified>> {
-        let names = match &self.names[..] {
-            [] => registry.skills.keys().cloned().collect(),
-            names => find_installed(names, registry, place.scope.name())?,
-        };
-        let ground = Ground { env: cx.env, base: place.scope.base(), places: &place.places };
-        verify::verify(&names, registry, &ground)
-    }
 }
 
-fn tell(cx: &Context<'_>, verified: &[Verified], drifted: usize) {
+fn tell(cx: &CommandContext<'_>, verified: &[Verified], drifted: usize) {
     let mut rows = Vec::new();
     for one in verified {
         rows.extend(one.faults.iter().map(|fault| {

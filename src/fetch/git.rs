@@ -32,7 +32,7 @@ use crate::error::{Error, Kind, Result, error, fail, printable};
 use crate::fetch::credentials::Login;
 use crate::fetch::http::{HttpRequest, HttpResponse, Net};
 use crate::fetch::progress::CancellableReader;
-use crate::fetch::ssh::{Session, Target};
+use crate::fetch::ssh::{SshSession, Target};
 use crate::listing::FileEntry;
 use crate::path::RelPath;
 use crate::source::{Reference, Resolved, Revision, Sha, Source};
@@ -89,7 +89,7 @@ pub(crate) enum Extent {
 /// How the repository is reached.
 enum Transport {
     Http { base: RefCell<Url>, login: Option<Login>, hello: OnceCell<Advertisement> },
-    Ssh { target: Target, open: RefCell<Option<(Session, Advertisement)>> },
+    Ssh { target: Target, open: RefCell<Option<(SshSession, Advertisement)>> },
     Local(Arc<Objects>),
 }
 
@@ -508,8 +508,8 @@ impl<'w> Remote<'w> {
         }
     }
 
-    fn open_ssh(&self, target: &Target) -> Result<(Session, Advertisement)> {
-        let mut session = Session::start(&self.client.net, target)?;
+    fn open_ssh(&self, target: &Target) -> Result<(SshSession, Advertisement)> {
+        let mut session = SshSession::start(&self.client.net, target)?;
         match Advertisement::read(&mut (&mut session).take(self.client.net.settings.limits.download)) {
             Ok(hello) => Ok((session, hello)),
             Err(e) => Err(session.explain(e)),

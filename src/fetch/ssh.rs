@@ -137,7 +137,7 @@ fn words(text: &str) -> Option<Vec<String>> {
 }
 
 /// A running `ssh`, and what it says.
-pub(crate) struct Session {
+pub(crate) struct SshSession {
     child: Child,
     input: Option<ChildStdin>,
     chunks: Receiver<io::Result<Vec<u8>>>,
@@ -156,7 +156,7 @@ const TALK: usize = 16 * 1024;
 /// How long to wait for the talk of an ssh that has ended.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
-impl Session {
+impl SshSession {
     /// Starts `ssh` and, on the other side, `git-upload-pack`.
     ///
     /// # Errors
@@ -203,7 +203,7 @@ impl Session {
     /// Sends a request; the other side answers into [`Read`].
     ///
     /// # Errors
-    /// As [`Session::explain`].
+    /// As [`SshSession::explain`].
     pub(crate) fn send(&mut self, request: &[u8]) -> Result<()> {
         let sent = self.input.as_mut().map(|input| input.write_all(request).and_then(|()| input.flush()));
         match sent {
@@ -303,7 +303,7 @@ fn explained(host: &str, talk: &str, error: Error) -> Error {
     if said.is_empty() { error } else { error.cause(said) }
 }
 
-impl Read for Session {
+impl Read for SshSession {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.at == self.chunk.len() {
             crate::interrupt::check().map_err(io::Error::other)?;
@@ -333,7 +333,7 @@ impl Read for Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for SshSession {
     fn drop(&mut self) {
         self.end();
     }

@@ -111,7 +111,7 @@ pub fn registry(data: &[u8]) {
         let _ = entry.reference.as_ref().map(crate::registry::ReferenceRecord::to_reference);
     }
     let overview = RegistrySummary::parse(text, "registry").expect("a part of what can be read");
-    assert_eq!(crate::ops::list::list(&overview, None).len(), registry.skills.len());
+    assert_eq!(crate::ops::list::list_skills(overview, None).len(), registry.skills.len());
 }
 
 /// A byte of choices, then a catalogue, a `plugin.json` or a well-known index: no path leads

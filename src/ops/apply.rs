@@ -10,35 +10,25 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::agents::InstallTarget;
-use crate::cache::{Batch, Cache};
+use crate::cache::Batch;
 use crate::error::{Context as _, Result, error};
 use crate::fetch::{CachedSkill, FetchedPackage, Progress};
 use crate::fsx;
 use crate::install_dirs::InstallDirs;
 use crate::interrupt;
-use crate::listing::{self, Limits, Node};
+use crate::listing::{self, Node};
 use crate::package::PackageDir;
 use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::{Finding, Severity, SkillName};
 use crate::store::{Staged, Transaction, Valid};
 use crate::text::count_noun;
+use crate::workspace::Session;
 
 use super::gather::Candidate;
 use super::overlap::{self, Untouched};
 use super::plan::{Action, Content, Plan, Step, Wanted};
 use super::recorded::Recorded;
 use crate::parallel;
-
-/// What a plan is applied with.
-pub(crate) struct Means<'a> {
-    pub(crate) places: &'a InstallDirs,
-    pub(crate) cache: &'a Cache,
-    pub(crate) limits: &'a Limits,
-    pub(crate) now: Timestamp,
-    /// The command, as the history names it.
-    pub(crate) command: &'a str,
-    pub(crate) progress: &'a dyn Progress,
-}
 
 /// What was done, for people and for `--json`.
 #[derive(Debug, Default, Serialize)]
@@ -99,46 +89,64 @@ fn shown_each(untouched: &Untouched, places: &InstallDirs) -> Vec<String> {
     untouched.iter().map(|place| places.shown(place)).collect()
 }
 
-/// Does everything that `plan` says in one transaction, or nothing.
+/// Does everything that `plan` says in one transaction, or nothing; `command` is what the
+/// history calls it.
 ///
 /// # Errors
 /// `Invalid` for content that breaks the rules as it is written, `Integrity` for content
 /// that is not what was recorded, `Failed` where the disk refuses; those of
 /// [`overlap::check`]. The disk is then as it was before.
-pub(crate) fn apply(plan: Plan, mut transaction: Transaction, means: &Means<'_>) -> Result<Report> {
+pub(crate) fn apply(
+    plan: Plan,
+    mut transaction: Transaction,
+    session: &Session<'_>,
+    command: &str,
+) -> Result<Report> {
+    let data = session.store.state_dir().folder();
+    if session.env.is_temporary(data) {
+        let data = data.display();
+        session.note(&format!(
+            "there is no home directory that can be written: what `rollback` needs is kept in `{data}`; \
+             set BA_AGENT_DATA_DIR to keep it elsewhere"
+        ));
+    }
     let _change = interrupt::Change::begin();
-    let untouched = overlap::check(&plan, means.places)?;
+    let untouched = overlap::check(&plan, &session.places)?;
     let mut registry = transaction.registry().clone();
-    let staged = stage(&plan, &untouched, &mut transaction, means)?;
+    let staged = stage(&plan, &untouched, &mut transaction, session)?;
     let mut report = Report::default();
     for ((step, copies), untouched) in plan.steps.into_iter().zip(staged).zip(untouched) {
         interrupt::check()?;
         if step.gives_up_edits {
-            keep_edited(&step, &mut transaction, means.places)?;
+            keep_edited(&step, &mut transaction, &session.places)?;
         }
         let entry = match (step.action, &step.content) {
-            (Action::Remove, _) => remove(&step, &untouched, &mut transaction, means.places, &mut registry)?,
+            (Action::Remove, _) => {
+                remove(&step, &untouched, &mut transaction, &session.places, &mut registry)?
+            }
             (Action::Keep, None) => step.before.clone(),
             (Action::Keep, Some(Content::Noted(entry))) => Some(entry.as_ref().clone()),
-            (_, Some(content)) => Some(place(&step, content, &copies, &untouched, &mut transaction, means)?),
+            (_, Some(content)) => {
+                Some(place(&step, content, &copies, &untouched, &mut transaction, session)?)
+            }
             (_, None) => None,
         };
         let Some(entry) = entry else { continue };
         if step.action != Action::Remove {
             registry.skills.insert(step.name.clone(), entry.clone());
         }
-        let places = shown(means.places, &entry)?;
-        let (warnings, untouched) = (copies.warnings, shown_each(&untouched, means.places));
+        let places = shown(&session.places, &entry)?;
+        let (warnings, untouched) = (copies.warnings, shown_each(&untouched, &session.places));
         report.skills.push(Done { name: step.name, action: step.action, places, entry, warnings, untouched });
     }
     interrupt::check()?;
-    transaction.commit(&registry, means.command, means.now)?;
+    transaction.commit(&registry, command, session.env.now)?;
     Ok(report)
 }
 
 /// Notes of what was written which skill of which commit it is, so that it can be had again by
 /// its source, without a connection.
-fn remember(jobs: &[Job<'_>], written: &[(Valid, Vec<Finding>)], means: &Means<'_>) {
+fn remember(jobs: &[StagingJob<'_>], written: &[(Valid, Vec<Finding>)], session: &Session<'_>) {
     let mut commits: BTreeMap<*const FetchedPackage, (&Candidate, Vec<CachedSkill>)> = BTreeMap::new();
     for (job, (valid, _)) in jobs.iter().zip(written) {
         let Content::Found(wanted) = job.content else { continue };
@@ -153,7 +161,7 @@ fn remember(jobs: &[Job<'_>], written: &[(Valid, Vec<Finding>)], means: &Means<'
         commit.1.push(known);
     }
     for (candidate, known) in commits.into_values() {
-        candidate.fetched.remember(&candidate.resolved, &known, means.cache);
+        candidate.fetched.remember(&candidate.resolved, &known, &session.cache);
     }
 }
 
@@ -166,7 +174,7 @@ struct Copies {
 }
 
 /// One folder to be written.
-struct Job<'a> {
+struct StagingJob<'a> {
     step: usize,
     name: &'a SkillName,
     place: PathBuf,
@@ -179,14 +187,14 @@ fn stage(
     plan: &Plan,
     untouched: &[Untouched],
     transaction: &mut Transaction,
-    means: &Means<'_>,
+    session: &Session<'_>,
 ) -> Result<Vec<Copies>> {
-    transaction.stage_in_all(&changed_roots(plan, untouched, means.places)?)?;
+    transaction.stage_in_all(&changed_roots(plan, untouched, &session.places)?)?;
     let mut jobs = Vec::new();
     for (at, (step, untouched)) in plan.steps.iter().zip(untouched).enumerate() {
         let Some(content) = step.content.as_ref().filter(|_| step.action != Action::Keep) else { continue };
         let Some((targets, mode)) = content.targets()? else { continue };
-        let roots = means.places.roots(&targets);
+        let roots = session.places.roots(&targets);
         let holders = match mode {
             InstallMode::Live => 0,
             InstallMode::Copy => roots.len(),
@@ -196,16 +204,16 @@ fn stage(
             let place = root.join(step.name.as_str());
             if !untouched.contains(&place) {
                 let folder = transaction.reserve(root)?;
-                jobs.push(Job { step: at, name: &step.name, place, folder, content });
+                jobs.push(StagingJob { step: at, name: &step.name, place, folder, content });
             }
         }
     }
-    let batch = means.cache.begin_batch(jobs.len());
-    let writing = Writing::begin(&jobs, means.progress);
+    let batch = session.cache.begin_batch(jobs.len());
+    let writing = Writing::begin(&jobs, session.observer);
     let written =
-        parallel::run_jobs(parallel::count_cores(), &jobs, |job| write(job, means, &batch, &writing))?;
+        parallel::run_jobs(parallel::count_cores(), &jobs, |job| write(job, session, &batch, &writing))?;
     batch.keep();
-    remember(&jobs, &written, means);
+    remember(&jobs, &written, session);
     let mut staged: Vec<Copies> = plan.steps.iter().map(|_| Copies::default()).collect();
     for (job, (valid, warnings)) in jobs.iter().zip(written) {
         if let Some(copies) = staged.get_mut(job.step) {
@@ -224,8 +232,8 @@ struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    fn begin(jobs: &[Job<'_>], progress: &'a dyn Progress) -> Self {
-        let files = |job: &Job<'_>| match job.content {
+    fn begin(jobs: &[StagingJob<'_>], progress: &'a dyn Progress) -> Self {
+        let files = |job: &StagingJob<'_>| match job.content {
             Content::Found(wanted) => wanted.candidate.package().count(),
             Content::Recorded(recorded) => recorded.entry.files.len(),
             Content::Noted(_) => 0,
@@ -267,15 +275,15 @@ fn changed_roots(plan: &Plan, untouched: &[Untouched], places: &InstallDirs) -> 
 }
 
 fn write(
-    job: &Job<'_>,
-    means: &Means<'_>,
+    job: &StagingJob<'_>,
+    session: &Session<'_>,
     batch: &Batch<'_>,
     writing: &Writing<'_>,
 ) -> Result<(Valid, Vec<Finding>)> {
     match job.content {
-        Content::Found(wanted) => write_found(&wanted.candidate, job, means, batch, writing),
+        Content::Found(wanted) => write_found(&wanted.candidate, job, session, batch, writing),
         Content::Recorded(recorded) => {
-            Ok((write_recorded(recorded, job, means, batch, writing)?, Vec::new()))
+            Ok((write_recorded(recorded, job, session, batch, writing)?, Vec::new()))
         }
         Content::Noted(_) => Err(error!(Failed, "`{}` has nothing to write", job.name)),
     }
@@ -284,14 +292,14 @@ fn write(
 /// Writes a skill as it was found: the rules decide.
 fn write_found(
     candidate: &Candidate,
-    job: &Job<'_>,
-    means: &Means<'_>,
+    job: &StagingJob<'_>,
+    session: &Session<'_>,
     batch: &Batch<'_>,
     writing: &Writing<'_>,
 ) -> Result<(Valid, Vec<Finding>)> {
     let mut findings = Vec::new();
     let mut kept = Vec::new();
-    let staged = write_package(candidate.package(), job, means, |entry, bytes| {
+    let staged = write_package(candidate.package(), job, session, |entry, bytes| {
         if matches!(entry.node, Node::File { .. }) {
             findings.extend(candidate.examine(entry.path.as_str(), &bytes));
         }
@@ -308,17 +316,17 @@ fn write_found(
 /// Writes a skill as it was recorded: it must be that to the last byte.
 fn write_recorded(
     recorded: &Recorded,
-    job: &Job<'_>,
-    means: &Means<'_>,
+    job: &StagingJob<'_>,
+    session: &Session<'_>,
     batch: &Batch<'_>,
     writing: &Writing<'_>,
 ) -> Result<Valid> {
-    let is_cached = means.cache.has(&recorded.digest);
+    let is_cached = session.cache.has(&recorded.digest);
     let mut kept = Vec::new();
     let staged = recorded
         .open()
         .and_then(|(package, folder)| {
-            write_package(package.dir(folder), job, means, |_, bytes| {
+            write_package(package.dir(folder), job, session, |_, bytes| {
                 if !is_cached {
                     kept.push(bytes.into_owned());
                 }
@@ -349,11 +357,11 @@ pub(crate) fn other_bytes(name: &SkillName, source: &str) -> crate::error::Error
 
 fn write_package(
     package: PackageDir<'_>,
-    job: &Job<'_>,
-    means: &Means<'_>,
+    job: &StagingJob<'_>,
+    session: &Session<'_>,
     mut look: impl FnMut(&listing::FileEntry, Cow<'_, [u8]>),
 ) -> Result<Staged> {
-    Staged::write(package, job.folder.clone(), means.limits, |entry, bytes| {
+    Staged::write(package, job.folder.clone(), &session.settings.limits, |entry, bytes| {
         look(entry, bytes);
         Ok(())
     })
@@ -367,12 +375,12 @@ fn place(
     copies: &Copies,
     untouched: &Untouched,
     transaction: &mut Transaction,
-    means: &Means<'_>,
+    session: &Session<'_>,
 ) -> Result<LockEntry> {
     let Some((targets, mode)) = content.targets()? else {
         return Err(error!(Failed, "`{}` has nothing to place", step.name));
     };
-    let roots = means.places.roots(&targets);
+    let roots = session.places.roots(&targets);
     let first = roots.first().map(|first| first.join(step.name.as_str())).unwrap_or_default();
     for root in &roots {
         let at = root.join(step.name.as_str());
@@ -388,7 +396,7 @@ fn place(
     }
     if let (Content::Recorded(_), Some(before)) = (content, &step.before) {
         // What is brought back may have been in fewer folders than what it replaces.
-        for root in means.places.roots_of(before)?.iter().filter(|root| !roots.contains(root)) {
+        for root in session.places.roots_of(before)?.iter().filter(|root| !roots.contains(root)) {
             let at = root.join(step.name.as_str());
             if fsx::exists(&at) && !untouched.contains(&at) {
                 transaction.remove(at)?;
@@ -397,7 +405,7 @@ fn place(
     }
     match content {
         Content::Found(wanted) => {
-            record(wanted, mode, copies.valid.values().next(), step.before.as_ref(), means.now)
+            record(wanted, mode, copies.valid.values().next(), step.before.as_ref(), session.env.now)
         }
         Content::Recorded(recorded) => Ok(recorded.entry.clone()),
         Content::Noted(entry) => Ok(entry.as_ref().clone()),
@@ -478,12 +486,15 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::cache::Cache;
     use crate::env::Env;
     use crate::listing::{FileEntry, Listing};
     use crate::package::Package;
     use crate::path::RelPath;
     use crate::scope::Scope;
-    use crate::store::{Store, Workspace};
+    use crate::settings::Settings;
+    use crate::store::{StateDir, Store};
+    use crate::workspace::{Notice, Observer};
 
     /// What was told, in the order of the telling.
     #[derive(Default)]
@@ -497,6 +508,10 @@ mod tests {
         fn advance(&self, done: u64, total: Option<u64>) {
             self.0.lock().unwrap().1.push((done, total));
         }
+    }
+
+    impl Observer for Told {
+        fn notice(&self, _: Notice<'_>) {}
     }
 
     fn entry(files: &[(&str, &str)]) -> LockEntry {
@@ -532,8 +547,8 @@ mod tests {
         let env = Env::for_test(data.path(), &[]);
         let places = Arc::new(InstallDirs::new(&env, &scope, None));
         let registry = project.path().join("registry.json");
-        let workspace = Workspace::new(data.path(), &scope);
-        let store = Store::new(registry, workspace, Arc::clone(&places), std::time::Duration::ZERO);
+        let state = StateDir::new(data.path(), &scope);
+        let store = Store::new(registry, state, Arc::clone(&places), std::time::Duration::ZERO);
         let skills: [&[(&str, &str)]; 2] = [&[("SKILL.md", "one")], &[("SKILL.md", "two"), ("x/y", "z")]];
         let step = |(name, files): (&str, &&[(&str, &str)])| {
             let entry = entry(files);
@@ -545,15 +560,18 @@ mod tests {
         };
         let plan = Plan { steps: ["a", "b"].into_iter().zip(&skills).map(step).collect() };
         let told = Told::default();
-        let means = Means {
-            places: &places,
-            cache: &Cache::new(Path::new(&data.path().join("cache")), 1 << 20),
-            limits: &Limits::default(),
-            now: Timestamp::UNIX_EPOCH,
-            command: "test",
-            progress: &told,
+        let session = Session {
+            env,
+            scope,
+            settings: Settings::default(),
+            store,
+            places,
+            cache: Cache::new(Path::new(&data.path().join("cache")), 1 << 20),
+            offline: false,
+            observer: &told,
         };
-        apply(plan, store.begin(&|_| ()).unwrap(), &means).unwrap();
+        let transaction = session.begin().unwrap();
+        apply(plan, transaction, &session, "test").unwrap();
         let (begun, mut steps) = told.0.into_inner().unwrap();
         assert_eq!(begun, ["Writing 2 skills"]);
         steps.sort();

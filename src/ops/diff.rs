@@ -1,4 +1,4 @@
-//! Deeds: the edits of an installed skill, line by line against what was installed. Only
+//! `skill diff`: the edits of an installed skill, line by line against what was installed. Only
 //! reads; the old bytes are asked for when a file changed that once was there.
 
 use std::cell::OnceCell;
@@ -7,6 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
+
+use super::installed::find_one_installed;
+use super::settle::open_session;
+use super::supply::Supply;
 
 use crate::diff::{self, FileDiff, FileVersion};
 use crate::digest::{Digest, Files};
@@ -17,9 +21,10 @@ use crate::package::Package;
 use crate::path::{RelPath, join};
 use crate::registry::{InstallMode, LockEntry};
 use crate::skill::SkillName;
+use crate::workspace::{Observer, Session, Workspace};
 
 /// The tree that was installed, and the folder of the skill in it (`""` at its top).
-pub(crate) type Installed = (Arc<Package>, String);
+type Installed = (Arc<Package>, String);
 
 /// The largest file that is compared: both of its sides and the patch are held at once.
 const LARGEST: u64 = 32 << 20;
@@ -33,6 +38,8 @@ pub(crate) struct Changes {
     /// True for a live link, where nothing was installed that could differ.
     pub(crate) live: bool,
     pub(crate) files: Vec<Changed>,
+    #[serde(skip)]
+    pub(crate) source: String,
 }
 
 /// One file that differs.
@@ -51,13 +58,43 @@ pub(crate) struct Changed {
     pub(crate) patch: Vec<u8>,
 }
 
+/// Says how the named skill differs from what was installed, file by file.
+///
+/// # Errors
+/// `NotFound` for a name that is not installed, for a folder that is gone, and offline for files
+/// that the cache does not have; those of [`compare_skill`] and of fetching.
+pub(crate) fn diff(workspace: &Workspace, name: &str, observer: &dyn Observer) -> Result<Changes> {
+    let session = open_session(workspace, observer)?;
+    let registry = session.store.read()?;
+    let name = find_one_installed(name, &registry, session.scope.name())?;
+    let supply = |name: &SkillName, entry: &LockEntry| fetch_installed(&session, name, entry);
+    compare_skill(&name, &registry.skills[&name], &session.places, &supply)
+}
+
+/// ChangeKind was installed: out of the cache, else from the source at the recorded pin.
+fn fetch_installed(session: &Session<'_>, name: &SkillName, entry: &LockEntry) -> Result<Installed> {
+    if session.offline && !session.cache.has(&entry.digest) {
+        let pin = entry.pin.short_text().map_or_else(String::new, |pin| format!(" at {pin}"));
+        return Err(error!(
+            NotFound,
+            "what was installed as `{name}` is not in the cache, so it cannot be compared"
+        )
+        .cause(format!("missing: {} of {}{pin}", entry.digest, entry.source))
+        .hint(format!("`ba-agent skill verify {name}` names the files that differ without it"))
+        .hint("without `--offline` it is fetched at its pin"));
+    }
+    let world = session.world();
+    let supply = Supply::new(&world, vec![session.cache.clone()]);
+    supply.fetch(name, entry)
+}
+
 /// Compares every folder of `entry` that holds files with what was installed; `supply`
 /// gives that, and is called at most once.
 ///
 /// # Errors
 /// `NotFound` for a folder that is gone, `Conflict` for what is no folder any more and for a
 /// file above 32 MiB; those of `supply`; `Failed` for what cannot be read.
-pub(crate) fn of(
+fn compare_skill(
     name: &SkillName,
     entry: &LockEntry,
     places: &InstallDirs,
@@ -75,7 +112,13 @@ pub(crate) fn of(
         files.extend(in_folder(&old, &folder, &places.shown(&folder))?);
     }
     let live = entry.mode == InstallMode::Live;
-    Ok(Changes { name: name.clone(), digest: entry.digest.clone(), live, files })
+    Ok(Changes {
+        name: name.clone(),
+        digest: entry.digest.clone(),
+        live,
+        files,
+        source: entry.source.clone(),
+    })
 }
 
 fn in_folder(old: &Old<'_>, folder: &Path, shown: &str) -> Result<Vec<Changed>> {

@@ -19,14 +19,14 @@ use crate::registry::{
     InstallMode, LockEntry, MarketplaceOrigin, ReferenceRecord, RevisionRecord, SkillSummary,
 };
 use crate::skill::{self, Finding, Profile, Severity, SkillManifest, SkillName};
-use crate::source::{Reference, Request, Resolved, Revision, Sha, Source as Place};
+use crate::source::{Reference, Request, Resolved, Revision, Sha, Source};
 use crate::text::{count_noun, find_nearest};
 
 use crate::parallel;
 
 /// One source and what is wanted from it.
 #[derive(Debug, Clone)]
-pub(crate) struct Ask {
+pub(crate) struct SkillRequest {
     pub(crate) request: Request,
     pub(crate) choice: Choice,
     /// `--as`.
@@ -43,7 +43,7 @@ pub(crate) struct Ask {
     pub(crate) allow: Vec<String>,
 }
 
-impl Ask {
+impl SkillRequest {
     /// Everything as usual: the only skill, under its own name.
     pub(crate) fn of(request: Request) -> Self {
         Self {
@@ -106,7 +106,7 @@ pub(crate) struct Candidate {
     digest: OnceLock<(Digest, Files)>,
 }
 
-/// What came of one [`Ask`].
+/// What came of one [`SkillRequest`].
 #[derive(Debug)]
 pub(crate) struct Gathered {
     pub(crate) resolved: Arc<Resolved>,
@@ -149,9 +149,9 @@ impl Gathered {
 /// Those of fetching; `NotFound` for a name or folder that is not there, `Invalid` for a
 /// chosen skill that breaks the rules and for an archive without a skill.
 pub(crate) fn gather(
-    ask: &Ask,
+    ask: &SkillRequest,
     world: &World<'_>,
-    choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
+    choose: &mut dyn FnMut(&[Offer]) -> Result<Vec<usize>>,
 ) -> Result<Gathered> {
     let mut looked = look(ask, world)?;
     looked.choose(choose)?;
@@ -160,9 +160,9 @@ pub(crate) fn gather(
 
 /// A source whose skills are known. Looking and gathering may be done for several sources at
 /// once; between them a person may be asked, which is one question after the other.
-pub(crate) struct Looked<'w> {
-    ask: Ask,
-    source: Source<'w>,
+pub(crate) struct SourceSkills<'w> {
+    ask: SkillRequest,
+    source: SkillSource<'w>,
     chosen: Vec<usize>,
 }
 
@@ -170,7 +170,7 @@ pub(crate) struct Looked<'w> {
 ///
 /// # Errors
 /// Those of [`gather`].
-pub(crate) fn look<'w>(ask: &Ask, world: &'w World<'w>) -> Result<Looked<'w>> {
+pub(crate) fn look<'w>(ask: &SkillRequest, world: &'w World<'w>) -> Result<SourceSkills<'w>> {
     let skill = match &ask.choice {
         Choice::Named(names) if names.len() == 1 => names.first().map(String::as_str),
         _ => None,
@@ -192,21 +192,21 @@ pub(crate) fn look<'w>(ask: &Ask, world: &'w World<'w>) -> Result<Looked<'w>> {
 /// # Errors
 /// Those of [`gather`].
 pub(crate) fn look_in<'w>(
-    ask: &Ask,
+    ask: &SkillRequest,
     opened: PackageSource<'w>,
     only: Option<&[String]>,
     world: &World<'_>,
-) -> Result<Looked<'w>> {
-    let source = Source::look(ask, opened, only, world)?;
-    Ok(Looked { ask: ask.clone(), source, chosen: Vec::new() })
+) -> Result<SourceSkills<'w>> {
+    let source = SkillSource::look(ask, opened, only, world)?;
+    Ok(SourceSkills { ask: ask.clone(), source, chosen: Vec::new() })
 }
 
-impl Looked<'_> {
+impl SourceSkills<'_> {
     /// Settles which of its skills are meant.
     ///
     /// # Errors
     /// `NotFound` or `Usage` for names that none or several have, and those of `choose`.
-    pub(crate) fn choose(&mut self, choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>) -> Result<()> {
+    pub(crate) fn choose(&mut self, choose: &mut dyn FnMut(&[Offer]) -> Result<Vec<usize>>) -> Result<()> {
         self.chosen = self.source.choose(&self.ask, choose)?;
         Ok(())
     }
@@ -221,29 +221,29 @@ impl Looked<'_> {
 }
 
 /// True when a part of a repository is probably enough.
-fn is_few(ask: &Ask) -> bool {
+fn is_few(ask: &SkillRequest) -> bool {
     matches!(ask.choice, Choice::Named(_)) || ask.request.subdirectory.is_some()
 }
 
 /// A fetched source and the skills in it.
-struct Source<'w> {
+struct SkillSource<'w> {
     opened: PackageSource<'w>,
     live: Option<PathBuf>,
     reachable: bool,
-    skills: Vec<Skill>,
+    skills: Vec<SourceSkill>,
     /// Skills that it offers; `skills` may have fewer, where the others need not be known.
     offered: usize,
 }
 
 /// A skill of a source, its manifest read.
 #[derive(Debug)]
-struct Skill {
+struct SourceSkill {
     found: FoundSkill,
     name: SkillName,
     document: SkillManifest,
 }
 
-impl Skill {
+impl SourceSkill {
     fn path(&self) -> String {
         if self.found.folder.is_empty() { self.found.manifest.clone() } else { self.found.folder.clone() }
     }
@@ -275,10 +275,10 @@ impl Skill {
     }
 }
 
-impl<'w> Source<'w> {
+impl<'w> SkillSource<'w> {
     /// Finds the skills of a fetched source and reads their manifests.
     fn look(
-        ask: &Ask,
+        ask: &SkillRequest,
         mut opened: PackageSource<'w>,
         only: Option<&[String]>,
         world: &World<'_>,
@@ -292,7 +292,7 @@ impl<'w> Source<'w> {
             return Err(obstacle::explain_obstacles(error, &obstacles, &opened.resolved, &base));
         }
         found.sort_by(|a, b| a.folder.cmp(&b.folder));
-        let meant = |skill: &Skill| only.is_none_or(|only| only.contains(&skill.found.folder));
+        let meant = |skill: &SourceSkill| only.is_none_or(|only| only.contains(&skill.found.folder));
         let offered =
             |found: &FoundSkill| found.offered && only.is_none_or(|only| only.contains(&found.folder));
         let offered = found.iter().filter(|found| offered(found)).count();
@@ -312,7 +312,11 @@ impl<'w> Source<'w> {
     }
 
     /// Positions of the skills that are meant, in the order of their folders.
-    fn choose(&self, ask: &Ask, choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>) -> Result<Vec<usize>> {
+    fn choose(
+        &self,
+        ask: &SkillRequest,
+        choose: &mut dyn FnMut(&[Offer]) -> Result<Vec<usize>>,
+    ) -> Result<Vec<usize>> {
         let offered: Vec<usize> =
             (0..self.skills.len()).filter(|at| self.skills[*at].found.offered).collect();
         match &ask.choice {
@@ -364,7 +368,7 @@ impl<'w> Source<'w> {
         }
         if self.opened.has_ref(word) {
             let source = match &self.opened.resolved.source {
-                Place::Github { owner, repo } => format!("{owner}/{repo}"),
+                Source::Github { owner, repo } => format!("{owner}/{repo}"),
                 source => source.to_string(),
             };
             let word = printable(word, false);
@@ -383,7 +387,7 @@ impl<'w> Source<'w> {
 
     /// The chosen skills as candidates, all their files at hand; invalid ones are left out
     /// only of "all".
-    fn candidates(self, ask: &Ask, chosen: Vec<usize>, limits: &Limits) -> Result<Gathered> {
+    fn candidates(self, ask: &SkillRequest, chosen: Vec<usize>, limits: &Limits) -> Result<Gathered> {
         let Self { opened, live, reachable, skills, offered } = self;
         let may_skip = ask.choice == Choice::All && !ask.strict;
         // Of a skill that is left out for its manifest no other file is needed.
@@ -440,7 +444,7 @@ fn read_all(
     is_whole: bool,
     opened: &mut PackageSource<'_>,
     world: &World<'_>,
-) -> Result<Vec<Skill>> {
+) -> Result<Vec<SourceSkill>> {
     if is_whole {
         opened.load_cached(&found.iter().map(|found| found.folder.as_str()).collect::<Vec<_>>())?;
     }
@@ -453,7 +457,7 @@ fn read_all(
     let skills = found.into_iter().zip(documents).zip(names);
     let skills = skills.map(|((found, mut document), (name, clashes))| {
         document.findings.extend(clashes);
-        Skill { found, name, document }
+        SourceSkill { found, name, document }
     });
     Ok(skills.collect())
 }
@@ -462,11 +466,11 @@ fn read_all(
 /// how they are called: then nothing else of the source has to be fetched. `None` when the
 /// other manifests have a say in it.
 fn read_evident(
-    ask: &Ask,
+    ask: &SkillRequest,
     found: &[FoundSkill],
     opened: &mut PackageSource<'_>,
     world: &World<'_>,
-) -> Result<Option<Vec<Skill>>> {
+) -> Result<Option<Vec<SourceSkill>>> {
     let Choice::Named(words) = &ask.choice else { return Ok(None) };
     let folders: Vec<&str> = found.iter().map(|found| found.folder.as_str()).collect();
     let source = source_name(&opened.resolved, world);
@@ -495,7 +499,7 @@ fn read_evident(
         if !discover::keeps_name(written, &found[at].folder, &source, &name) {
             return Ok(None);
         }
-        skills.push(Skill { found: found[at].clone(), name, document });
+        skills.push(SourceSkill { found: found[at].clone(), name, document });
     }
     Ok(Some(skills))
 }
@@ -509,7 +513,7 @@ struct Ground {
 }
 
 impl Ground {
-    fn candidate(&self, ask: &Ask, skill: &Skill) -> Result<Candidate> {
+    fn candidate(&self, ask: &SkillRequest, skill: &SourceSkill) -> Result<Candidate> {
         let own = skill.document.frontmatter.as_ref().and_then(|f| f.name.clone());
         let name = ask.alias.clone().unwrap_or_else(|| skill.name.clone());
         let mut document = skill.document.clone();
@@ -715,7 +719,13 @@ fn source_name(resolved: &Resolved, world: &World<'_>) -> String {
 
 /// Why a source has no skill, as well as it can be told; with `guess` also what may have been
 /// meant instead.
-fn nothing_found(ask: &Ask, resolved: &Resolved, listing: &Listing, base: &str, guess: bool) -> Error {
+fn nothing_found(
+    ask: &SkillRequest,
+    resolved: &Resolved,
+    listing: &Listing,
+    base: &str,
+    guess: bool,
+) -> Error {
     let name = resolved.source.display_name();
     if !base.is_empty() && !listing.has_folder(base) {
         let folders: BTreeSet<&str> =
@@ -731,7 +741,7 @@ fn nothing_found(ask: &Ask, resolved: &Resolved, listing: &Listing, base: &str, 
     }
     // An archive is the skill; a repository may hold other things.
     let kind = match resolved.source {
-        Place::Archive { .. } => Kind::Invalid,
+        Source::Archive { .. } => Kind::Invalid,
         _ => Kind::NotFound,
     };
     let place = if base.is_empty() { name } else { format!("{name}, folder `{base}`,") };
@@ -750,7 +760,7 @@ fn reason_of(error: &Error) -> String {
 }
 
 impl Candidate {
-    /// Source and folder, for sentences.
+    /// SkillSource and folder, for sentences.
     pub(crate) fn described(&self) -> String {
         let source = self.resolved.source.to_string();
         if self.folder.is_empty() { source } else { format!("{source} in {}", self.folder) }
@@ -759,8 +769,8 @@ impl Candidate {
     /// A name that could stand beside the one that is taken.
     pub(crate) fn another_name(&self) -> SkillName {
         let owner = match &self.resolved.source {
-            Place::Github { owner, .. } => owner.as_str(),
-            Place::Bitbucket { workspace, .. } => workspace,
+            Source::Github { owner, .. } => owner.as_str(),
+            Source::Bitbucket { workspace, .. } => workspace,
             source => source.kind(),
         };
         SkillName::nearest_to(&format!("{owner}-{}", self.name)).unwrap_or_else(|| self.name.clone())

@@ -1,9 +1,14 @@
 //! Names to installed skills.
 
-use super::marketplace::parts;
 use crate::error::{Result, error};
 use crate::registry::Registry;
 use crate::skill::SkillName;
+
+/// A name as a person writes it: `entry`, `skill` or `entry:skill`. An entry may have a colon
+/// of its own, a skill has none.
+pub(super) fn split_name(name: &str) -> (&str, Option<&str>) {
+    name.rsplit_once(':').map_or((name, None), |(entry, skill)| (entry, Some(skill)))
+}
 
 /// The installed skill that `name` means: its name, or `entry:skill` by where it came from.
 /// `None` when there is no such skill, or several.
@@ -11,7 +16,7 @@ pub(crate) fn match_installed<'r>(name: &str, registry: &'r Registry) -> Option<
     if let Some(known) = registry.skills.keys().find(|known| known.as_str() == name) {
         return Some(known);
     }
-    let (entry, skill) = parts(name);
+    let (entry, skill) = split_name(name);
     let skill = skill?;
     let mut called = registry.skills.iter().filter(|(known, record)| {
         let own = record.alias_of.as_deref().unwrap_or(known.as_str());

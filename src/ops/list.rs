@@ -1,70 +1,78 @@
-//! Deeds: views of the registry. Pure, and never able to write.
+//! `skill list`: the installed skills, by the registry and, where asked for, by the disk.
 
 use serde::Serialize;
 
+use super::installed_state::installed_state;
+use super::settle::open_session;
+use crate::error::Result;
 use crate::install_state::InstallStates;
-use crate::registry::{InstallMode, LockEntry, Registry, RegistrySummary, SkillSummary};
+use crate::registry::{Registry, RegistrySummary, SkillSummary};
 use crate::skill::SkillName;
+use crate::store::RegistryText;
+use crate::workspace::{Observer, Workspace};
 
-use super::plan::edits;
+/// The installed skills of a scope. Their texts stay in the registry's, which may be long.
+#[derive(Debug)]
+pub(crate) struct ListReport {
+    /// `project` or `user`.
+    pub(crate) scope: &'static str,
+    registry: RegistryText,
+    /// What stands on the disk, where somebody looked.
+    seen: Option<(Registry, InstallStates)>,
+}
 
-/// One row of `list`.
+/// One installed skill.
 #[derive(Debug, Serialize)]
-pub(crate) struct Row<'a> {
-    name: &'a SkillName,
+pub(crate) struct ListedSkill<'r> {
+    pub(crate) name: SkillName,
     #[serde(flatten)]
-    entry: &'a SkillSummary<'a>,
+    pub(crate) entry: SkillSummary<'r>,
     /// `ok`, `edited` or `missing`; absent where nobody looked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<&'static str>,
+    pub(crate) state: Option<&'static str>,
 }
 
-impl Row<'_> {
-    /// The cells of the table: name, version, source, pin, targets, perhaps the state.
-    pub(crate) fn cells(&self, with_state: bool) -> Vec<String> {
-        let entry = self.entry;
-        let pin = match (entry.pin.short_text(), entry.pinned) {
-            (Some(pin), true) => format!("{pin} (held)"),
-            (Some(pin), false) => pin,
-            // A folder that was copied is no live link.
-            (None, _) if entry.mode == InstallMode::Live => "live".to_owned(),
-            (None, _) => "-".to_owned(),
-        };
-        let mut cells = vec![
-            self.name.to_string(),
-            entry.version.as_deref().unwrap_or("-").to_owned(),
-            entry.source.to_string(),
-            pin,
-            entry.targets.iter().map(|target| &**target).collect::<Vec<_>>().join(","),
-        ];
-        if with_state {
-            cells.push(self.state.unwrap_or("-").to_owned());
+/// Lists the installed skills. With `check` every file is read, so that each skill has its
+/// state; without it the registry alone is.
+///
+/// # Errors
+/// Those of reading the registry; with `check` those of reading the disk.
+pub(crate) fn list(workspace: &Workspace, check: bool, observer: &dyn Observer) -> Result<ListReport> {
+    let session = open_session(workspace, observer)?;
+    let registry = session.store.text()?;
+    let seen = match check {
+        true => {
+            let registry = session.store.read()?;
+            let seen = session.places.inspect_recorded(registry.skills.keys(), &registry)?;
+            Some((registry, seen))
         }
-        cells
+        false => None,
+    };
+    Ok(ListReport { scope: session.scope.name(), registry, seen })
+}
+
+impl ListReport {
+    /// The skills in the order of their names.
+    ///
+    /// # Errors
+    /// Those of [`RegistryText::summary`].
+    pub(crate) fn skills(&self) -> Result<Vec<ListedSkill<'_>>> {
+        Ok(list_skills(self.registry.summary()?, self.seen.as_ref()))
     }
 }
 
-/// Every installed skill in the order of the names; with the registry and what was seen, also
-/// how it stands on the disk.
-pub(crate) fn list<'a>(
-    overview: &'a RegistrySummary<'a>,
-    seen: Option<(&Registry, &InstallStates)>,
-) -> Vec<Row<'a>> {
+/// Every skill of the registry; with what was seen, also how it stands on the disk.
+pub(crate) fn list_skills<'r>(
+    summary: RegistrySummary<'r>,
+    seen: Option<&(Registry, InstallStates)>,
+) -> Vec<ListedSkill<'r>> {
     let state = |name: &SkillName| {
         let (registry, seen) = seen?;
-        registry.skills.get(name).map(|entry| state(name, entry, seen))
+        registry.skills.get(name).map(|entry| installed_state(name, entry, seen))
     };
-    overview.skills.iter().map(|(name, entry)| Row { name, entry, state: state(name) }).collect()
-}
-
-/// How a skill stands on the disk: `ok`, `edited` or `missing`.
-pub(crate) fn state(name: &SkillName, entry: &LockEntry, seen: &InstallStates) -> &'static str {
-    let sight = seen.get(name).cloned().unwrap_or_default();
-    if sight.is_gone() {
-        "missing"
-    } else if edits(entry, &sight).is_empty() {
-        "ok"
-    } else {
-        "edited"
-    }
+    let listed = |(name, entry)| {
+        let state = state(&name);
+        ListedSkill { name, entry, state }
+    };
+    summary.skills.into_iter().map(listed).collect()
 }

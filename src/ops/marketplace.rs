@@ -1,7 +1,9 @@
 //! Deeds: marketplaces. What is written behind `add` becomes a copy of a catalogue; an entry
 //! of one becomes candidates, as any other source does.
 
+mod add;
 mod cached;
+mod change;
 mod entry;
 mod fetch;
 mod left_out;
@@ -11,39 +13,29 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 mod update;
+mod validate;
 
 use serde::Serialize;
 
+use super::settle::open_session;
 use crate::catalog::Catalog;
-use crate::error::{Result, error};
+use crate::error::{Result, error, printable};
 use crate::fetch::World;
-use crate::fetch::git::url_of;
-use crate::fetch::marketplace::Place;
 use crate::search::SearchDocument;
-use crate::settings::Settings;
 use crate::skill::Finding;
-use crate::source::Source;
-use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
+use crate::source::Request;
+use crate::store::marketplaces::RegisteredMarketplace;
+use crate::workspace::{Observer, Workspace};
 
-pub(crate) use cached::{index_of, keep, keep_search_index, search_index, search_rows};
-pub(crate) use entry::{EntryView, describe, gather, gather_all, lend_version, manifests_above, want_of};
-pub(crate) use fetch::{Fetched, check, fetch};
+pub(crate) use add::{AddOptions, AddReport, add};
+pub(crate) use cached::{index_of, keep_search_index, search_index, search_rows};
+pub(crate) use change::{remove, set_enabled};
+pub(crate) use entry::{EntryView, gather, gather_all, lend_version, manifests_above, want_of};
+pub(crate) use fetch::FetchedMarketplace;
 pub(crate) use recorded::is_live;
-pub(in crate::ops) use resolve::parts;
 pub(crate) use resolve::request;
-pub(crate) use update::{Updated, record, refresh};
-
-/// Where a marketplace of the user is for a project whose settings name another host: the
-/// whole address, which does not hang on settings. `None` where both mean the same.
-pub(crate) fn at_hosts_of(source: &str, user: &Settings, project: &Settings) -> Option<String> {
-    let Ok(Place::Tree { mut request, manifest }) = Place::parse(source) else { return None };
-    let url = url_of(&request.source, user)?;
-    if url_of(&request.source, project).as_ref() == Some(&url) {
-        return None;
-    }
-    request.source = Source::Git { url };
-    Some(Place::Tree { request, manifest }.text())
-}
+pub(crate) use update::{Updated, update};
+pub(crate) use validate::{CheckedCatalog, validate};
 
 /// The marketplace's catalogue in its recorded state, and its search documents; fetched where
 /// the cache has lost them. A folder of this machine has no other state than its present one.
@@ -72,10 +64,7 @@ fn load_catalog(marketplace: &RegisteredMarketplace, world: &World<'_>) -> Resul
 ///
 /// # Errors
 /// `Network` offline where the cache does not have it, else those of fetching and reading.
-pub(crate) fn check_registered(
-    marketplace: &RegisteredMarketplace,
-    world: &World<'_>,
-) -> Result<Vec<Finding>> {
+fn check_registered(marketplace: &RegisteredMarketplace, world: &World<'_>) -> Result<Vec<Finding>> {
     let is_live = recorded::is_live(marketplace);
     if !is_live && let Some(kept) = cached::cached(marketplace, world) {
         return Ok(fetch::check(marketplace, &kept.text));
@@ -89,12 +78,12 @@ pub(crate) fn parse_documents(text: &str) -> Result<Vec<SearchDocument<'_>>> {
     serde_json::from_str(text).map_err(cached::damaged)
 }
 
-/// A row of `marketplace list`.
+/// A registered marketplace.
 #[derive(Debug, Serialize)]
-pub(crate) struct Row<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) source: &'a str,
-    pub(crate) manifest: Option<&'a str>,
+pub(crate) struct ListedMarketplace {
+    pub(crate) name: String,
+    pub(crate) source: String,
+    pub(crate) manifest: Option<String>,
     pub(crate) enabled: bool,
     pub(crate) pin: Option<String>,
     pub(crate) fetched_at: jiff::Timestamp,
@@ -105,25 +94,54 @@ pub(crate) struct Row<'a> {
     pub(crate) entries: Option<usize>,
 }
 
-/// Every marketplace that the scope sees.
-pub(crate) fn list<'a>(all: &'a Marketplaces, scope: &'static str, world: &World<'_>) -> Vec<Row<'a>> {
+/// Every marketplace that the scope sees, in the order of their names.
+///
+/// # Errors
+/// Those of reading the records.
+pub(crate) fn list(workspace: &Workspace, observer: &dyn Observer) -> Result<Vec<ListedMarketplace>> {
+    let session = open_session(workspace, observer)?;
+    let all = session.marketplaces()?;
+    let world = session.world();
     let entries = |known: &RegisteredMarketplace| match is_live(known) {
-        true => load_catalog(known, world).ok().map(|(catalogue, _)| catalogue.plugins.len()),
+        true => load_catalog(known, &world).ok().map(|(catalogue, _)| catalogue.plugins.len()),
         false => known.entries,
     };
-    let row = |(name, known): (&'a String, &'a RegisteredMarketplace)| Row {
-        name,
-        source: &known.source,
-        manifest: known.manifest.as_deref(),
+    let listed = |(name, known): (&String, &RegisteredMarketplace)| ListedMarketplace {
+        name: name.clone(),
+        source: known.source.clone(),
+        manifest: known.manifest.clone(),
         enabled: known.enabled,
         pin: known.pin.short_text(),
         fetched_at: known.fetched_at,
-        scope: if all.is_own(name) { scope } else { "user" },
+        scope: if all.is_own(name) { session.scope.name() } else { "user" },
         entries: entries(known),
     };
-    let mut rows: Vec<Row<'a>> = all.all().map(row).collect();
-    rows.sort_by_key(|row| row.name);
-    rows
+    let mut rows: Vec<ListedMarketplace> = all.all().map(listed).collect();
+    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(rows)
+}
+
+/// The entries of a marketplace, or the one of a name.
+///
+/// # Errors
+/// `NotFound` for an unknown marketplace or entry, and those of reading its catalogue.
+pub(crate) fn show(
+    workspace: &Workspace,
+    name: &str,
+    entry: Option<&str>,
+    observer: &dyn Observer,
+) -> Result<(Catalog, Vec<EntryView>)> {
+    let session = open_session(workspace, observer)?;
+    entry::describe(name, entry, &session.marketplaces()?, &session.world())
+}
+
+/// A name that can stand behind `@`.
+fn check_name(name: &str) -> Result<()> {
+    if Request::bare_name(name) == Some(name) {
+        return Ok(());
+    }
+    Err(error!(Usage, "`{}` is not a valid marketplace name", printable(name, false))
+        .hint("use letters, digits, `-` and `_`"))
 }
 
 /// What the search reads of a marketplace, whole; fetched where the cache has lost it.

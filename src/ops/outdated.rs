@@ -1,10 +1,11 @@
-//! Deeds: `skill outdated`, and what `update` begins with: what the references of installed
+//! `skill outdated`, and what `update` begins with: what the references of installed
 //! skills are now, and whether that touches them.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::settle::open_session;
 use crate::catalog::{EntryRequirement, NpmPackage};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
@@ -16,8 +17,43 @@ use crate::source::{Reference, Request, Resolved, Revision, Source};
 use crate::store::marketplaces::Marketplaces;
 
 use super::gather::{self, Offered};
+use super::installed::find_installed;
 use super::marketplace;
 use crate::parallel;
+use crate::workspace::{Observer, Workspace};
+
+/// How installed skills stand to their sources.
+#[derive(Debug)]
+pub(crate) struct OutdatedReport {
+    /// In the order of their names.
+    pub(crate) statuses: Vec<UpdateStatus>,
+    /// How many of them are behind.
+    pub(crate) behind: usize,
+}
+
+/// Says of the named skills, or of all, how they stand to their sources; changes nothing.
+///
+/// # Errors
+/// `NotFound` for a name that is not installed; those of reading registry and marketplaces. A
+/// source that cannot be asked is a status.
+pub(crate) fn outdated(
+    workspace: &Workspace,
+    names: &[String],
+    observer: &dyn Observer,
+) -> Result<OutdatedReport> {
+    let session = open_session(workspace, observer)?;
+    let registry = session.store.text()?;
+    let summary = registry.summary()?;
+    let mut skills: Vec<_> = summary.skills.iter().collect();
+    if !names.is_empty() {
+        let wanted = find_installed(names, &session.store.read()?, session.scope.name())?;
+        skills.retain(|(name, _)| wanted.contains(name));
+    }
+    let world = session.world();
+    let statuses = look(&skills, &session.marketplaces()?, &world).statuses;
+    let behind = statuses.iter().filter(|one| one.state == State::Behind).count();
+    Ok(OutdatedReport { statuses, behind })
+}
 
 /// How an installed skill stands to its source.
 #[derive(Debug, Serialize)]
@@ -144,7 +180,7 @@ impl UpdateTarget {
 }
 
 /// A source as [`look`] left it, for `update` to go on with.
-pub(super) enum Opened<'w> {
+pub(super) enum OpenedSource<'w> {
     Source(Box<PackageSource<'w>>),
     /// A repository of which only the refs are known; over ssh its session is open still.
     Remote(Box<Remote<'w>>),
@@ -152,9 +188,9 @@ pub(super) enum Opened<'w> {
 
 /// What [`look`] found, and the sources that it opened on the way.
 #[derive(Default)]
-pub(crate) struct Looked<'w> {
+pub(crate) struct SourceStatuses<'w> {
     pub(crate) statuses: Vec<UpdateStatus>,
-    pub(super) sources: BTreeMap<Key, Opened<'w>>,
+    pub(super) sources: BTreeMap<Key, OpenedSource<'w>>,
 }
 
 /// One skill and what it follows.
@@ -171,7 +207,7 @@ pub(crate) fn look<'w>(
     skills: &[(&SkillName, &SkillSummary<'_>)],
     all: &Marketplaces,
     world: &'w World<'w>,
-) -> Looked<'w> {
+) -> SourceStatuses<'w> {
     let mut groups: BTreeMap<String, Vec<Followed<'_>>> = BTreeMap::new();
     // Thousands of skills have few sources.
     let mut requests: BTreeMap<&str, Result<Request>> = BTreeMap::new();
@@ -185,7 +221,7 @@ pub(crate) fn look<'w>(
     }
     let groups: Vec<_> = groups.into_values().collect();
     let looked = parallel::run_jobs(parallel::MAX_HOSTS, &groups, |skills| Ok(look_at(skills, world)));
-    let mut all = Looked::default();
+    let mut all = SourceStatuses::default();
     for one in looked.unwrap_or_default() {
         all.statuses.extend(one.statuses);
         all.sources.extend(one.sources);
@@ -195,20 +231,20 @@ pub(crate) fn look<'w>(
 }
 
 /// What was found out of one skill so far.
-struct Found {
+struct FoundStatus {
     state: State,
     resolved: Option<Resolved>,
     reason: Option<String>,
 }
 
-impl From<State> for Found {
+impl From<State> for FoundStatus {
     fn from(state: State) -> Self {
         Self { state, resolved: None, reason: None }
     }
 }
 
 /// All skills of one source: first what their references are, then what these have.
-fn look_at<'w>(skills: &[Followed<'_>], world: &'w World<'w>) -> Looked<'w> {
+fn look_at<'w>(skills: &[Followed<'_>], world: &'w World<'w>) -> SourceStatuses<'w> {
     let moving =
         skills.iter().filter(|skill| !skill.entry.pinned).find_map(|skill| skill.target.as_ref().ok());
     let mut remote = moving
@@ -222,8 +258,8 @@ fn look_at<'w>(skills: &[Followed<'_>], world: &'w World<'w>) -> Looked<'w> {
         (Ok(target), Some(Ok(remote))) => in_repository(remote, skill, target),
         (Ok(target), None) => elsewhere(target, skill.entry),
     };
-    let found: Vec<Result<Found>> = skills.iter().map(resolve).collect();
-    let mut looked = Looked::default();
+    let found: Vec<Result<FoundStatus>> = skills.iter().map(resolve).collect();
+    let mut looked = SourceStatuses::default();
     let mut offered: BTreeMap<Key, Offered> = BTreeMap::new();
     for (skill, found) in skills.iter().zip(found) {
         let mut status = status(skill, found);
@@ -250,14 +286,14 @@ fn look_at<'w>(skills: &[Followed<'_>], world: &'w World<'w>) -> Looked<'w> {
     looked
 }
 
-fn live(entry: &SkillSummary<'_>, world: &World<'_>) -> Result<Found> {
+fn live(entry: &SkillSummary<'_>, world: &World<'_>) -> Result<FoundStatus> {
     let request = Request::parse(&entry.source)?;
     match fetch::local_folder(&request.source, world) {
         Ok(folder) if entry.path.as_deref().is_none_or(|path| folder.join(path).is_dir()) => {
             Ok(State::Live.into())
         }
         Err(error) if error.kind != Kind::NotFound => Err(error),
-        _ => Ok(Found {
+        _ => Ok(FoundStatus {
             state: State::Gone,
             resolved: None,
             reason: Some(format!("the folder that its live link leads to is gone: {}", entry.source)),
@@ -265,7 +301,7 @@ fn live(entry: &SkillSummary<'_>, world: &World<'_>) -> Result<Found> {
     }
 }
 
-fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, target: &UpdateTarget) -> Result<Found> {
+fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, target: &UpdateTarget) -> Result<FoundStatus> {
     // A commit that a person named stays; one that a catalogue names moves with the catalogue.
     if matches!(target.request.reference, Reference::Sha(_)) && !target.is_entry {
         return Ok(State::Held.into());
@@ -274,18 +310,18 @@ fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, target: &UpdateTarge
     let resolved = remote.resolve(&target.request.reference, None, Some(own))?;
     let same = skill.entry.pin.to_revision()? == resolved.pin;
     let state = if same { State::Current } else { State::Behind };
-    Ok(Found { resolved: Some(resolved), ..state.into() })
+    Ok(FoundStatus { resolved: Some(resolved), ..state.into() })
 }
 
-fn package(target: &UpdateTarget, entry: &SkillSummary<'_>, world: &World<'_>) -> Result<Found> {
+fn package(target: &UpdateTarget, entry: &SkillSummary<'_>, world: &World<'_>) -> Result<FoundStatus> {
     let Some(package) = &target.package else { return Ok(State::Unknown.into()) };
     let resolved = npm::find_newer(package, &entry.source, world)?;
     let same = resolved.as_ref().is_some_and(|now| Ok(&now.pin) == entry.pin.to_revision().as_ref());
     let state = if same { State::Current } else { State::Behind };
-    Ok(Found { resolved, ..state.into() })
+    Ok(FoundStatus { resolved, ..state.into() })
 }
 
-fn elsewhere(target: &UpdateTarget, entry: &SkillSummary<'_>) -> Result<Found> {
+fn elsewhere(target: &UpdateTarget, entry: &SkillSummary<'_>) -> Result<FoundStatus> {
     if let Some(promised) = &target.integrity {
         let same = entry.pin.archive.as_deref() == Some(promised.to_string().as_str());
         return Ok(if same { State::Current } else { State::Behind }.into());
@@ -302,7 +338,7 @@ fn compare<'w>(
     status: &UpdateStatus,
     skill: &Followed<'_>,
     remote: Option<Result<Remote<'w>>>,
-    sources: &mut BTreeMap<Key, Opened<'w>>,
+    sources: &mut BTreeMap<Key, OpenedSource<'w>>,
     key: Key,
     offered: &Offered,
     world: &'w World<'w>,
@@ -314,7 +350,7 @@ fn compare<'w>(
     if !sources.contains_key(&key) {
         sources.insert(key.clone(), open(status, target, remote, world)?);
     }
-    let Some(Opened::Source(source)) = sources.get_mut(&key) else { return Ok((status.state, None)) };
+    let Some(OpenedSource::Source(source)) = sources.get_mut(&key) else { return Ok((status.state, None)) };
     let is_git = source.resolved.source.is_git();
     if is_git && !Request::parse(&skill.entry.source)?.source.is_same_as(&source.resolved.source) {
         return Ok((State::Behind, None));
@@ -350,28 +386,28 @@ fn open<'w>(
     target: &UpdateTarget,
     remote: Option<Result<Remote<'w>>>,
     world: &'w World<'w>,
-) -> Result<Opened<'w>> {
+) -> Result<OpenedSource<'w>> {
     let Some(resolved) = &status.resolved else {
-        return target.open(world).map(|source| Opened::Source(Box::new(source)));
+        return target.open(world).map(|source| OpenedSource::Source(Box::new(source)));
     };
     let remote = remote.unwrap_or_else(|| Remote::open(&resolved.source, &world.git))?;
-    let Revision::Commit(sha) = &resolved.pin else { return Ok(Opened::Remote(Box::new(remote))) };
+    let Revision::Commit(sha) = &resolved.pin else { return Ok(OpenedSource::Remote(Box::new(remote))) };
     let is_cheap = match world.offline {
         true => remote.is_at_hand(sha),
         false => remote.is_local() || remote.supports_filter()?,
     };
     if !is_cheap {
-        return Ok(Opened::Remote(Box::new(remote)));
+        return Ok(OpenedSource::Remote(Box::new(remote)));
     }
     let source = PackageSource::of_commit(remote, resolved.clone(), Extent::Partial)?;
     if let Some(cache) = &world.cache {
         source.remember(cache);
     }
-    Ok(Opened::Source(Box::new(source)))
+    Ok(OpenedSource::Source(Box::new(source)))
 }
 
-fn status(skill: &Followed<'_>, found: Result<Found>) -> UpdateStatus {
-    let (Found { state, resolved, reason }, error) = match found {
+fn status(skill: &Followed<'_>, found: Result<FoundStatus>) -> UpdateStatus {
+    let (FoundStatus { state, resolved, reason }, error) = match found {
         Ok(found) => (found, None),
         Err(error) => (State::Failed.into(), Some(error)),
     };

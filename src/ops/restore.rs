@@ -1,230 +1,105 @@
-//! Deeds: the disk brought to what the registry says, and the trees that takes: out of the
-//! cache, else from the source at the recorded pin, each repository fetched once.
+//! `skill install` without a source: the disk is brought to what the registry says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::cache::Cache;
-use crate::digest::{self, Digest, Files};
-use crate::error::{Context as _, Error, Kind, Result, error};
-use crate::fetch::{self, OpenOptions, World};
+use crate::error::{Error, Kind, Result, error};
 use crate::install_state::{DriftKind, FolderState, InstallState, InstallStates, harmless_hints};
-use crate::package::Package;
-use crate::registry::{InstallMode, LockEntry, Registry};
+use crate::registry::{LockEntry, Registry};
 use crate::skill::SkillName;
-use crate::source::{Reference, Request, Revision, Source};
+use crate::source::{Request, Source};
 use crate::text::count_noun;
+use crate::workspace::{Observer, Session, Workspace};
 
-use super::apply::other_bytes;
+use super::apply::{self, Done, Report};
 use super::plan::{Action, Content, Plan, Step, edited, edits};
-use super::recorded::{KeptTrees, Recorded, RecordedFiles};
+use super::settle::{open_frozen_session, open_session};
+use super::supply::{Supply, try_until_settled};
 use crate::parallel;
 
-/// How often a plan is made anew because another command was quicker.
-pub(crate) const TRIES: usize = 10;
-
-/// Where the trees of recorded skills come from.
-pub(crate) struct Supply<'w> {
-    world: &'w World<'w>,
-    kept: Arc<KeptTrees>,
-    /// Each time that a source was fetched, for other folders of it.
-    fetched: Mutex<BTreeMap<Key, Vec<Fetched>>>,
+/// How the disk is brought to what the registry says.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RestoreOptions {
+    /// Verify every byte, never write the registry, fail on any difference.
+    pub(crate) frozen: bool,
+    /// Give up edits.
+    pub(crate) force: bool,
+    /// Refuse a commit that no branch or tag leads to.
+    pub(crate) require_reachable: bool,
+    /// Change nothing.
+    pub(crate) dry_run: bool,
 }
 
-/// A source at a pin.
-type Key = (String, String);
-
-/// A source, and the folders of it whose files are here.
-struct Fetched {
-    package: Arc<Package>,
-    folders: BTreeSet<String>,
+/// What was restored.
+#[derive(Debug)]
+pub(crate) struct RestoreReport {
+    pub(crate) skills: Vec<Done>,
+    /// Skills beside them that the registry does not know.
+    pub(crate) strangers: Vec<String>,
+    /// Sources whose host says that they are elsewhere now, and where.
+    pub(crate) moves: BTreeMap<String, String>,
+    pub(crate) registry: PathBuf,
 }
 
-/// Skills of one source at one pin.
-type Group<'a> = (Key, Vec<(&'a SkillName, &'a LockEntry)>);
-
-impl<'w> Supply<'w> {
-    pub(crate) fn new(world: &'w World<'w>, caches: Vec<Cache>) -> Self {
-        Self { world, kept: Arc::new(KeptTrees::new(caches)), fetched: Mutex::default() }
-    }
-
-    /// How many trees the caches were to have and did not: see [`KeptTrees::lost`].
-    pub(crate) fn lost(&self) -> usize {
-        self.kept.lost()
-    }
-
-    /// The content of a recorded skill; `digest` is what it must be, which differs from the
-    /// record only for edits that a rollback brings back. Asks no host: what no cache has, and
-    /// was not fetched by [`Supply::prepare`], is an error.
-    ///
-    /// # Errors
-    /// `Integrity` where the source has other bytes at the same pin; `Failed` for what was not
-    /// prepared.
-    pub(crate) fn recorded(&self, name: &SkillName, entry: &LockEntry, digest: &Digest) -> Result<Recorded> {
-        let files = self.files(name, entry, digest)?;
-        Ok(Recorded { entry: entry.clone(), digest: digest.clone(), files })
-    }
-
-    fn files(&self, name: &SkillName, entry: &LockEntry, digest: &Digest) -> Result<RecordedFiles> {
-        if entry.mode == InstallMode::Live {
-            return Ok(RecordedFiles::Live(self.live_folder(name, entry)?));
-        }
-        if self.kept.has(digest) {
-            return Ok(RecordedFiles::Kept(Arc::clone(&self.kept)));
-        }
-        if *digest != entry.digest {
-            return Err(error!(NotFound, "the edited files of `{name}` are no longer kept"));
-        }
-        let Some(package) = self.fetched(entry) else {
-            return Err(error!(Failed, "the files of `{name}` have vanished from the cache")
-                .hint("run the command again"));
-        };
-        let folder = entry.path.clone().unwrap_or_default();
-        let files = package.dir(&folder).files()?;
-        if digest::digest_of_files(&files) != *digest {
-            return Err(differs(name, entry, &files));
-        }
-        Ok(RecordedFiles::Fetched(package, folder))
-    }
-
-    /// Fetches a recorded skill where no cache has it, and opens it.
-    ///
-    /// # Errors
-    /// Those of [`Supply::prepare`] and [`Supply::recorded`].
-    pub(crate) fn fetch(&self, name: &SkillName, entry: &LockEntry) -> Result<(Arc<Package>, String)> {
-        let open = || {
-            self.prepare(&[(name, entry)])?;
-            let recorded = self.recorded(name, entry, &entry.digest)?;
-            recorded.open().map(|(package, folder)| (package, folder.to_owned()))
-        };
-        let lost = self.lost();
-        open().or_else(|error| if self.lost() > lost { open() } else { Err(error) })
-    }
-
-    fn live_folder(&self, name: &SkillName, entry: &LockEntry) -> Result<PathBuf> {
-        let request = Request::parse(&entry.source)?;
-        let folder = fetch::local_folder(&request.source, self.world)
-            .context(|| format!("the live link of `{name}` cannot be created"))?;
-        Ok(entry.path.as_ref().map_or_else(|| folder.clone(), |path| folder.join(path)))
-    }
-
-    /// True where a host has to be asked for one of these skills.
-    pub(crate) fn lacks(&self, wanted: &[(&SkillName, &LockEntry)]) -> bool {
-        wanted.iter().any(|(_, entry)| self.is_missing(entry))
-    }
-
-    fn is_missing(&self, entry: &LockEntry) -> bool {
-        entry.mode != InstallMode::Live && !self.kept.has(&entry.digest) && self.fetched(entry).is_none()
-    }
-
-    /// The package that was fetched for a skill.
-    fn fetched(&self, entry: &LockEntry) -> Option<Arc<Package>> {
-        let known = self.known();
-        let folder = entry.path.as_deref().unwrap_or("");
-        let fetched = known.get(&key_of(entry))?.iter().find(|fetched| fetched.folders.contains(folder));
-        fetched.map(|fetched| Arc::clone(&fetched.package))
-    }
-
-    /// Fetches what is in no cache of these skills: each source once, several at a time, and
-    /// of a repository only what is wanted. What is here already is not asked for again. Not to
-    /// be done while the lock is held: a slow host would block every other command.
-    ///
-    /// # Errors
-    /// Those of fetching.
-    pub(crate) fn prepare(&self, wanted: &[(&SkillName, &LockEntry)]) -> Result<()> {
-        if self.lost() > 0 {
-            // Where one tree is broken others may be: all are found out now, not one each try.
-            let kept = |(_, entry): &(&SkillName, &LockEntry)| {
-                Ok(entry.mode == InstallMode::Live || self.kept.check(&entry.digest))
-            };
-            parallel::run_jobs(parallel::count_cores(), wanted, kept)?;
-        }
-        let mut groups: BTreeMap<Key, Vec<_>> = BTreeMap::new();
-        for (name, entry) in wanted {
-            if self.is_missing(entry) {
-                groups.entry(key_of(entry)).or_default().push((*name, *entry));
-            }
-        }
-        let groups: Vec<Group<'_>> = groups.into_iter().collect();
-        let world = self.world;
-        let fetched =
-            parallel::run_jobs(parallel::MAX_HOSTS, &groups, |(_, skills)| fetch_group(skills, world))?;
-        let keys = groups.into_iter().map(|(key, _)| key);
-        let mut known = self.known();
-        for (key, fetched) in keys.zip(fetched) {
-            known.entry(key).or_default().push(fetched);
-        }
-        Ok(())
-    }
-
-    fn known(&self) -> MutexGuard<'_, BTreeMap<Key, Vec<Fetched>>> {
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn key_of(entry: &LockEntry) -> Key {
-    let pin = entry.pin.commit.clone().unwrap_or_else(|| format!("{:?}", entry.pin));
-    (entry.source.clone(), pin)
-}
-
-/// The one source of these skills at the pin that they share.
-fn fetch_group(skills: &[(&SkillName, &LockEntry)], world: &World<'_>) -> Result<Fetched> {
-    let Some((name, entry)) = skills.first() else {
-        return Err(error!(Failed, "a source without skills was asked for"));
+/// `install` without a source: brings the disk to what the registry says, which is the lock file.
+///
+/// # Errors
+/// Those of [`due`], [`plan`] and [`apply::apply`]; `Conflict` where other commands change the
+/// registry all the time.
+pub(crate) fn restore(
+    workspace: &Workspace,
+    options: RestoreOptions,
+    observer: &dyn Observer,
+) -> Result<RestoreReport> {
+    let mut session = match options.frozen {
+        true => open_frozen_session(workspace, observer)?,
+        false => open_session(workspace, observer)?,
     };
-    let folders: BTreeSet<String> =
-        skills.iter().map(|(_, entry)| entry.path.clone().unwrap_or_default()).collect();
-    let package = fetch_pinned(entry, &folders, world).map_err(|e| gone(name, entry, e))?;
-    Ok(Fetched { package: Arc::new(package), folders })
+    session.settings.require_reachable |= options.require_reachable;
+    let world = session.world();
+    let supply = Supply::new(&world, vec![session.cache.clone()]);
+    let known = session.store.read()?;
+    let report = try_until_settled(&supply, || attempt(&session, options, &supply))?;
+    Ok(RestoreReport {
+        skills: report.skills,
+        strangers: session.places.find_untracked(&known)?,
+        moves: world.git.moves(),
+        registry: session.store.registry_file().to_path_buf(),
+    })
 }
 
-fn fetch_pinned(entry: &LockEntry, folders: &BTreeSet<String>, world: &World<'_>) -> Result<Package> {
-    let mut request = Request::parse(&entry.source)?;
-    if let Revision::Commit(sha) = entry.pin.to_revision()? {
-        request.reference = Reference::Sha(sha);
+/// Plans and does it; `None` where a host has to be asked for more than before the lock was
+/// taken: nobody waits for a host while it is held.
+fn attempt(session: &Session<'_>, options: RestoreOptions, supply: &Supply<'_>) -> Result<Option<Report>> {
+    let known = session.store.read()?;
+    let due = due_here(session, options, &known, supply)?;
+    supply.prepare(&wanted(&due))?;
+    if options.dry_run || due.is_empty() {
+        let plan = plan(&known, due, supply)?;
+        plan.check_recorded()?;
+        return Report::of_plan(plan, &session.places, session.env.now).map(Some);
     }
-    let integrity = entry.pin.archive.as_deref().map(str::parse).transpose()?;
-    // The commit and the digest decide, whoever sends the bytes.
-    let options = OpenOptions { integrity: integrity.as_ref(), follow_moves: true, ..OpenOptions::default() };
-    let source = fetch::open_source(&request, options, world)?;
-    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
-    Ok(source.into_package(&folders, |_| false)?.1.into_package())
+    // Only what is to be changed needs the lock, and under it another look.
+    let transaction = match options.frozen {
+        true => session.begin_unrepaired()?,
+        false => session.begin()?,
+    };
+    let due = due_here(session, options, transaction.registry(), supply)?;
+    if supply.lacks(&wanted(&due)) {
+        return Ok(None);
+    }
+    let plan = plan(transaction.registry(), due, supply)?;
+    apply::apply(plan, transaction, session, "install").map(Some)
 }
 
-/// The error for a pin that the source no longer has, or that cannot be reached.
-fn gone(name: &SkillName, entry: &LockEntry, error: Error) -> Error {
-    let pin = entry.pin.short_text().unwrap_or_default();
-    match error.kind {
-        // Which of them is missing, repository or commit, the cause says.
-        Kind::NotFound if entry.pin.commit.is_some() => error
-            .wrap(format!("`{name}` cannot be fetched at {pin} from {}", entry.source))
-            .hint(format!("to install what is there now: `ba-agent skill update {name}`"))
-            .hint(format!("if it lives elsewhere now: `ba-agent skill update {name} --source SOURCE`")),
-        Kind::NotFound if matches!(entry.kind.as_str(), "local" | "archive") => error
-            .wrap(format!("`{name}` of {} cannot be fetched", entry.source))
-            .hint("it was installed from a path that is not here: put the files there again")
-            .hint(format!(
-                "or install it from where it is now: `ba-agent skill update {name} --source PATH`"
-            )),
-        _ => error.wrap(format!("`{name}` of {} cannot be fetched", entry.source)),
-    }
-}
-
-/// The error for a source with other bytes at the same pin, naming the files.
-fn differs(name: &SkillName, entry: &LockEntry, files: &Files) -> Error {
-    if entry.kind == "local" {
-        return error!(
-            Integrity,
-            "`{name}` is not what was recorded: the folder {} has changed", entry.source
-        )
-        .hint(format!("to install what is there now: `ba-agent skill install {} --force`", entry.source));
-    }
-    let mut error = other_bytes(name, &entry.source);
-    for one in crate::install_state::find_drift(&entry.files, files).iter().take(10) {
-        error = error.cause(format!("{}: {}", one.change.word(), one.path));
-    }
-    error
+fn due_here<'r>(
+    session: &Session<'_>,
+    options: RestoreOptions,
+    registry: &'r Registry,
+    supply: &Supply<'_>,
+) -> Result<Vec<Due<'r>>> {
+    let seen = session.places.inspect_recorded(registry.skills.keys(), registry)?;
+    due(registry, &seen, supply, options.frozen, options.force)
 }
 
 /// A recorded skill that is not on the disk as it was recorded, and what is there.

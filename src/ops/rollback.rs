@@ -1,124 +1,78 @@
-//! Deeds: back to the state before an earlier change.
+//! `skill rollback`: back to the state before an earlier change.
+
+pub(super) mod plan;
 
 use std::collections::BTreeMap;
 
-use crate::error::{Result, error, printable};
-use crate::history::{Change, Record, state_before};
-use crate::install_state::{DriftKind, InstallStates};
-use crate::registry::{LockEntry, Registry};
+use super::apply::{self, Report};
+use super::settle::open_session;
+use super::supply::{Supply, try_until_settled};
+use crate::error::Result;
+use crate::history::Change;
+use crate::registry::Registry;
 use crate::skill::SkillName;
+use crate::workspace::{Observer, Session, Workspace};
+use plan::{find_name, plan, state, wanted};
 
-use super::installed::match_installed;
-use super::plan::{Action, Content, Plan, Step, edited, edits};
-use super::restore::Supply;
+/// How far it goes back.
+#[derive(Debug, Default)]
+pub(crate) struct RollbackOptions {
+    /// Only this skill, as a person names it.
+    pub(crate) name: Option<String>,
+    /// Back before the change of this number; without it, before the last one.
+    pub(crate) to: Option<u64>,
+    /// Discard edits made since then.
+    pub(crate) force: bool,
+    /// Change nothing.
+    pub(crate) dry_run: bool,
+}
 
-/// What was, for the skills that a rollback is about.
-///
-/// Without `to` it is the last change (of `name`, if that is given); with it, everything
-/// since the change of that number.
+/// Goes back to the state before the last change, or an earlier one.
 ///
 /// # Errors
-/// `NotFound` where there is no such change.
-pub(crate) fn state(
-    records: &[Record],
-    name: Option<&SkillName>,
-    to: Option<u64>,
+/// Those of [`find_name`], [`state`], [`plan`] and [`apply::apply`]; `Conflict` where other
+/// commands change these skills all the time.
+pub(crate) fn rollback(
+    workspace: &Workspace,
+    options: &RollbackOptions,
+    observer: &dyn Observer,
+) -> Result<Report> {
+    let session = open_session(workspace, observer)?;
+    let world = session.world();
+    let supply = Supply::new(&world, vec![session.cache.clone(), session.store.history().trees()]);
+    try_until_settled(&supply, || attempt(&session, options, &supply))
+}
+
+/// Plans and does it; `None` where another command changed something between. Nobody waits
+/// for a host while the lock is held: what was planned before it was taken has to be what is
+/// planned under it.
+fn attempt(session: &Session<'_>, options: &RollbackOptions, supply: &Supply<'_>) -> Result<Option<Report>> {
+    let registry = session.store.read()?;
+    let state = state_here(session, options, &registry)?;
+    let wanted = wanted(&state, &registry);
+    supply.prepare(&wanted)?;
+    let seen = session.places.inspect_recorded(state.keys(), &registry)?;
+    let planned = plan(&state, &registry, &seen, supply, options.force)?;
+    if options.dry_run {
+        planned.check_recorded()?;
+        return Report::of_plan(planned, &session.places, session.env.now).map(Some);
+    }
+    let transaction = session.begin()?;
+    let is_same = *transaction.registry() == registry && state_here(session, options, &registry)? == state;
+    if !is_same || supply.lacks(&wanted) {
+        return Ok(None);
+    }
+    let seen = session.places.inspect_recorded(state.keys(), &registry)?;
+    let planned = plan(&state, &registry, &seen, supply, options.force)?;
+    apply::apply(planned, transaction, session, "rollback").map(Some)
+}
+
+fn state_here(
+    session: &Session<'_>,
+    options: &RollbackOptions,
+    registry: &Registry,
 ) -> Result<BTreeMap<SkillName, Change>> {
-    let concerns = |record: &&Record| name.is_none_or(|name| record.changes.contains_key(name));
-    let id = match to {
-        Some(id) => records.iter().find(|record| record.id == id).map(|record| record.id),
-        None => records.iter().find(concerns).map(|record| record.id),
-    };
-    let Some(id) = id else {
-        let what = match (name, to) {
-            (_, Some(id)) => format!("there is no change {id} to go back before"),
-            (Some(name), None) => format!("no change of `{name}` is known"),
-            (None, None) => "there is no change to roll back".to_owned(),
-        };
-        return Err(error!(NotFound, "{what}").hint("`ba-agent skill history` lists the last 20 changes"));
-    };
-    let mut state = state_before(records, id);
-    if let Some(name) = name {
-        state.retain(|known, _| known == name);
-    }
-    Ok(state)
-}
-
-/// The skill that `text` names: installed now or in one of the changes, by its own name or as
-/// `plugin:skill`.
-///
-/// # Errors
-/// `Usage` for what cannot be a name, `NotFound` for a `plugin:skill` of which nothing is known.
-pub(crate) fn find_name(text: &str, registry: &Registry, records: &[Record]) -> Result<SkillName> {
-    if !text.contains(':') {
-        return text.parse();
-    }
-    let of_records = records.iter().flat_map(|record| &record.changes).flat_map(|(name, change)| {
-        change.before.iter().chain(&change.after).map(|entry| {
-            let mut one = Registry::default();
-            one.skills.insert(name.clone(), entry.clone());
-            one
-        })
-    });
-    let known = match_installed(text, registry).cloned();
-    known.or_else(|| of_records.into_iter().find_map(|one| match_installed(text, &one).cloned())).ok_or_else(
-        || {
-            error!(NotFound, "no change of `{}` is known", printable(text, false))
-                .hint("`ba-agent skill history` lists the last 20 changes")
-        },
-    )
-}
-
-/// The skills whose recorded files it takes to bring `state` back.
-pub(crate) fn wanted<'s>(
-    state: &'s BTreeMap<SkillName, Change>,
-    registry: &Registry,
-) -> Vec<(&'s SkillName, &'s LockEntry)> {
-    let unedited = state.iter().filter(|(_, change)| change.edited.is_none());
-    let back = unedited.filter_map(|(name, change)| Some((name, change.before.as_ref()?)));
-    back.filter(|(name, entry)| registry.skills.get(*name) != Some(*entry)).collect()
-}
-
-/// Plans to bring `state` back; the supply has what is [`wanted`].
-///
-/// # Errors
-/// `Conflict` for a skill that was edited since (unless `force`); those of the supply.
-pub(crate) fn plan(
-    state: &BTreeMap<SkillName, Change>,
-    registry: &Registry,
-    seen: &InstallStates,
-    supply: &Supply<'_>,
-    force: bool,
-) -> Result<Plan> {
-    let mut steps = Vec::new();
-    for (name, change) in state {
-        let now = registry.skills.get(name).cloned();
-        let sight = seen.get(name).cloned().unwrap_or_default();
-        let drift = now.as_ref().map_or_else(Vec::new, |entry| edits(entry, &sight));
-        let lost = drift.iter().any(|one| one.change != DriftKind::Missing);
-        if lost && !force {
-            return Err(edited(name, &drift, "rollback"));
-        }
-        let step = |action, content| Step {
-            name: name.clone(),
-            action,
-            content,
-            before: now.clone(),
-            gives_up_edits: lost,
-        };
-        match &change.before {
-            None if now.is_none() => {}
-            None => steps.push(step(Action::Remove, None)),
-            Some(entry) if now.as_ref() == Some(entry) && change.edited.is_none() && drift.is_empty() => {
-                steps.push(step(Action::Keep, None));
-            }
-            Some(entry) => {
-                let digest = change.edited.as_ref().unwrap_or(&entry.digest);
-                let content = Content::Recorded(Box::new(supply.recorded(name, entry, digest)?));
-                let action = if now.is_some() { Action::Replace } else { Action::Add };
-                steps.push(step(action, Some(content)));
-            }
-        }
-    }
-    Ok(Plan { steps })
+    let records = session.store.history().records()?;
+    let name = options.name.as_deref().map(|name| find_name(name, registry, &records));
+    state(&records, name.transpose()?.as_ref(), options.to)
 }

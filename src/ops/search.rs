@@ -1,4 +1,4 @@
-//! Deeds: search over the cached copies of the marketplaces and the installed skills.
+//! `skill search`: over the cached catalogues of the marketplaces and the installed skills.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::marketplace::{
     index_of, is_live, keep_search_index, parse_documents, search_index, search_rows, search_text,
 };
+use super::settle::open_session;
 use crate::cache::Rows;
 use crate::error::{Error, Result, error};
 use crate::fetch::{self, World, marketplace::Place};
@@ -18,32 +19,133 @@ use crate::search::{
 };
 use crate::source::{Request, Source};
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
+use crate::text::count_noun;
+use crate::workspace::{Observer, Session, Workspace};
+
+/// What is looked for, and where.
+#[derive(Debug, Default)]
+pub(crate) struct SearchOptions {
+    /// Words; without any, everything that the filter lets through.
+    pub(crate) text: String,
+    pub(crate) filter: SearchFilter,
+    /// At most so many rows.
+    pub(crate) limit: usize,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct SearchReport {
+    pub(crate) answer: SearchAnswer,
+    pub(crate) marketplaces: Vec<SearchedMarketplace>,
+    /// Marketplaces that could not be searched, and why.
+    pub(crate) unread: Vec<(String, Error)>,
+    /// Words that may have been meant, and what else can be done, where nothing was found.
+    pub(crate) suggestions: Vec<String>,
+    pub(crate) hints: Vec<String>,
+}
+
+/// A marketplace that was searched.
+#[derive(Debug, Serialize)]
+pub(crate) struct SearchedMarketplace {
+    pub(crate) name: String,
+    /// Absent for a folder of this machine, which is read as it stands.
+    pub(crate) fetched_at: Option<Timestamp>,
+}
+
+/// Searches the cached catalogues of the marketplaces and the installed skills.
+///
+/// # Errors
+/// `NotFound` for a marketplace that is not registered; what kept one from being read, where
+/// nothing was found in the others.
+pub(crate) fn search(
+    workspace: &Workspace,
+    options: &SearchOptions,
+    observer: &dyn Observer,
+) -> Result<SearchReport> {
+    let session = open_session(workspace, observer)?;
+    let registry = session.store.read()?;
+    let all = session.marketplaces()?;
+    session.note_hidden_marketplaces(&all, |_| true);
+    let world = session.world();
+    let SearchOptions { text, filter, limit } = options;
+    let mut library = Library::open(&all, filter.marketplace.as_deref(), &world)?;
+    note_age(&session, &library);
+    let answer = library.find(&registry, &SearchQuery::parse(text), filter, *limit, &world);
+    if let (true, Some(error)) = (answer.found.is_empty(), not_everything(&library.unread)) {
+        return Err(error);
+    }
+    let (mut suggestions, mut hints) = (Vec::new(), Vec::new());
+    if answer.found.is_empty() {
+        suggestions = library.suggest(text);
+        hints = hints_of(filter, all.all().next().is_none());
+    }
+    let searched = |volume: &Volume<'_>| SearchedMarketplace {
+        name: volume.name.to_owned(),
+        fetched_at: volume.fetched_at,
+    };
+    let marketplaces = library.volumes.iter().map(searched).collect();
+    Ok(SearchReport { answer, marketplaces, unread: library.unread, suggestions, hints })
+}
+
+/// What can be done by who found nothing.
+fn hints_of(filter: &SearchFilter, none_registered: bool) -> Vec<String> {
+    if none_registered {
+        return vec!["no marketplace is registered: `ba-agent marketplace add NAME SOURCE`".to_owned()];
+    }
+    let mut hints = Vec::new();
+    let is_filtered = filter.marketplace.is_some()
+        || filter.category.is_some()
+        || filter.installed
+        || !filter.tags.is_empty();
+    if is_filtered {
+        hints.push("try again without the filters".to_owned());
+    }
+    hints.push("try other words, or English ones: most skills are described in English".to_owned());
+    hints.push("look in more places: `ba-agent marketplace add NAME SOURCE`".to_owned());
+    hints
+}
+
+/// How old the oldest copy is: offline always, else where that is long.
+fn note_age(session: &Session<'_>, library: &Library<'_>) {
+    const OLD: i64 = 30;
+    let ages = library.volumes.iter().filter_map(|volume| Some((volume.fetched_at?, volume.name)));
+    let Some((oldest, name)) = ages.min() else { return };
+    let age = session.env.now.duration_since(oldest).as_secs().max(0);
+    let (days, hours) = (age / 86_400, age / 3_600);
+    let old = match (days, hours) {
+        (0, 0) => "less than an hour".to_owned(),
+        (0, hours) => count_noun(usize::try_from(hours).unwrap_or(0), "hour"),
+        (days, _) => count_noun(usize::try_from(days).unwrap_or(0), "day"),
+    };
+    let others = library.volumes.iter().filter(|volume| volume.fetched_at.is_some()).count() - 1;
+    let newer = if others == 0 { String::new() } else { format!(", {} newer", count_noun(others, "other")) };
+    if session.offline {
+        session.note(&format!("offline: the copy of {name} is {old} old{newer}"));
+    } else if days >= OLD {
+        session.note(&format!("the copy of {name} is {old} old; `ba-agent marketplace update` renews it"));
+    }
+}
 
 /// What is searched: of each marketplace its documents and their index.
 #[derive(Debug)]
-pub(crate) struct Library<'m> {
+struct Library<'m> {
     volumes: Vec<Volume<'m>>,
     /// Marketplaces that could not be read, and why.
-    pub(crate) unread: Vec<(String, Error)>,
+    unread: Vec<(String, Error)>,
 }
 
 /// The search documents of one marketplace.
-#[derive(Debug, Serialize)]
-pub(crate) struct Volume<'m> {
-    pub(crate) name: &'m str,
+#[derive(Debug)]
+struct Volume<'m> {
+    name: &'m str,
     /// Absent for a folder of this machine, which is read as it stands.
-    pub(crate) fetched_at: Option<Timestamp>,
-    #[serde(skip)]
+    fetched_at: Option<Timestamp>,
     known: &'m RegisteredMarketplace,
     /// Where its own tree comes from, if it has one.
-    #[serde(skip)]
     tree: Option<Source>,
-    #[serde(skip)]
     index: Vec<u8>,
-    #[serde(skip)]
     documents: Documents,
     /// Its index was made anew in this run.
-    #[serde(skip)]
     repaired: bool,
 }
 
@@ -57,9 +159,9 @@ enum Documents {
 
 /// What was found, and how much there is of it.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct SearchAnswer {
     /// The best, copies of one another in one row.
-    pub(crate) found: Vec<Found>,
+    pub(crate) found: Vec<FoundRow>,
     /// How many rows there are.
     pub(crate) total: usize,
     /// Words of the query that nothing has, nor anything like them.
@@ -68,7 +170,7 @@ pub(crate) struct Answer {
 
 /// A row of what was found.
 #[derive(Debug, Clone, Default, Serialize)]
-pub(crate) struct Found {
+pub(crate) struct FoundRow {
     pub(crate) name: String,
     /// The entry that it belongs to, for a skill of one.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -124,7 +226,7 @@ impl<'m> Library<'m> {
     ///
     /// # Errors
     /// `NotFound` for a marketplace that is not registered.
-    pub(crate) fn open(all: &'m Marketplaces, only: Option<&str>, world: &World<'_>) -> Result<Self> {
+    fn open(all: &'m Marketplaces, only: Option<&str>, world: &World<'_>) -> Result<Self> {
         if let Some(name) = only {
             all.get(name)?;
         }
@@ -150,30 +252,25 @@ impl<'m> Library<'m> {
         Ok(library)
     }
 
-    /// Which copies are searched, and how old they are.
-    pub(crate) fn volumes(&self) -> &[Volume<'m>] {
-        &self.volumes
-    }
-
     /// The best `limit` rows for a query, among what the marketplaces have and installed skills
     /// that no marketplace has. An index that is missing, old or damaged is made anew; a
     /// marketplace of which that cannot be done is left out and noted as unread.
-    pub(crate) fn find(
+    fn find(
         &mut self,
         registry: &Registry,
         query: &SearchQuery,
         filter: &SearchFilter,
         limit: usize,
         world: &World<'_>,
-    ) -> Answer {
+    ) -> SearchAnswer {
         // Each is made anew once, and is left out if that was of no use.
         for _ in 0..=self.volumes.len() * 2 {
-            match (Search { volumes: &self.volumes, registry, query, filter, world }).run(limit) {
+            match (SearchRun { volumes: &self.volumes, registry, query, filter, world }).run(limit) {
                 Ok(answer) => return answer,
                 Err(Stale(at)) => self.repair(at, world),
             }
         }
-        Answer::default()
+        SearchAnswer::default()
     }
 
     /// Makes an index of the documents of a volume, or gives the volume up. The documents are
@@ -201,7 +298,7 @@ impl<'m> Library<'m> {
     }
 
     /// Words of the names and labels that a person may have meant who found nothing.
-    pub(crate) fn suggest(&self, text: &str) -> Vec<String> {
+    fn suggest(&self, text: &str) -> Vec<String> {
         let texts: Vec<Cow<'_, str>> =
             self.volumes.iter().filter_map(|volume| volume.documents.text()).collect();
         let documents: Vec<SearchDocument<'_>> =
@@ -243,7 +340,7 @@ impl Documents {
 struct Stale(usize);
 
 /// One search through volumes whose indexes are believed as far as their sums are right.
-struct Search<'s> {
+struct SearchRun<'s> {
     volumes: &'s [Volume<'s>],
     registry: &'s Registry,
     query: &'s SearchQuery,
@@ -293,8 +390,8 @@ struct Group {
     others: Vec<Hit>,
 }
 
-impl Search<'_> {
-    fn run(&self, limit: usize) -> Result<Answer, Stale> {
+impl SearchRun<'_> {
+    fn run(&self, limit: usize) -> Result<SearchAnswer, Stale> {
         let mut indexes = Vec::new();
         for (at, volume) in self.volumes.iter().enumerate() {
             let index = SearchIndex::read(&volume.index).filter(|index| volume.documents.fit(index));
@@ -311,7 +408,7 @@ impl Search<'_> {
         let total = groups.len();
         let found =
             groups.iter().take(limit).map(|group| self.found(&shelf, group)).collect::<Result<_, _>>()?;
-        Ok(Answer { found, total, unknown })
+        Ok(SearchAnswer { found, total, unknown })
     }
 
     /// Installed skills that no marketplace has, and the places of those that one has.
@@ -433,9 +530,9 @@ impl Search<'_> {
         Ok(take(&SearchDocument { marketplace: Cow::Borrowed(volume.name), ..document }))
     }
 
-    fn found(&self, shelf: &Shelf<'_>, group: &Group) -> Result<Found, Stale> {
+    fn found(&self, shelf: &Shelf<'_>, group: &Group) -> Result<FoundRow, Stale> {
         let hit = group.first;
-        let mut found = self.document(shelf, hit, |document| Found {
+        let mut found = self.document(shelf, hit, |document| FoundRow {
             name: document.name.to_string(),
             plugin: document.plugin.to_string(),
             marketplace: document.marketplace.to_string(),
@@ -449,7 +546,7 @@ impl Search<'_> {
             grants: document.grants.iter().map(|tool| tool.0.to_string()).collect(),
             installed: shelf.is_installed(hit),
             score: hit.score,
-            ..Found::default()
+            ..FoundRow::default()
         })?;
         if let Some(volume) = self.volumes.get(hit.volume) {
             found.fetched_at = volume.fetched_at;
@@ -537,7 +634,7 @@ fn grouped(indexes: &[SearchIndex<'_>], hits: Vec<Hit>) -> Vec<Group> {
 }
 
 /// The error for a search that found nothing while something could not be read.
-pub(crate) fn not_everything(unread: &[(String, Error)]) -> Option<Error> {
+fn not_everything(unread: &[(String, Error)]) -> Option<Error> {
     let (name, first) = unread.first()?;
     let error = error!(Failed, "nothing was found, but the marketplace `{name}` could not be read");
     let error =

@@ -10,42 +10,136 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::error::{Error, Result, error};
-use crate::fetch::World;
-use crate::install_dirs::InstallDirs;
 use crate::install_state::{Drift, DriftKind, FolderState, find_drift, inspect_folder};
 use crate::parallel;
 use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::SkillName;
-use crate::store::{Store, Transaction, Unsettled};
+use crate::store::{Recovery, Unsettled};
+use crate::text::count_noun;
+use crate::workspace::{Observer, Session, Workspace};
 
-use super::apply::{self, Means};
+use super::apply;
 use super::plan::{Action, Content, Plan, Step};
-use super::restore::{Supply, TRIES};
-use super::rollback;
+use super::rollback::plan as rollback_plan;
+use super::supply::{Supply, TRIES};
+
+/// At most this many names are told.
+const NAMED: usize = 10;
+
+/// Begins a command: finds the scope, reads its settings, repairs what a killed command left, and
+/// after a restart what the disk had not got.
+///
+/// # Errors
+/// Those of [`Workspace::open_unrepaired`]. What cannot be repaired is told: the command goes on,
+/// and the next one tries again.
+pub(crate) fn open_session<'w>(workspace: &Workspace, observer: &'w dyn Observer) -> Result<Session<'w>> {
+    let session = workspace.open_unrepaired(observer)?;
+    let recovery = session.store.recover();
+    if !matches!(recovery, Recovery::Running | Recovery::Blocked(_)) {
+        settle_session(&session, recovery == Recovery::Finished);
+    }
+    session.report_recovery(recovery);
+    Ok(session)
+}
+
+/// As [`open_session`], for commands that repair nothing: what a killed command left, or a
+/// restart took, is only told.
+///
+/// # Errors
+/// Those of [`Workspace::open_unrepaired`].
+pub(crate) fn open_frozen_session<'w>(
+    workspace: &Workspace,
+    observer: &'w dyn Observer,
+) -> Result<Session<'w>> {
+    let session = workspace.open_unrepaired(observer)?;
+    if session.store.needs_recovery() && !session.store.is_busy() {
+        session.warn("a killed command has unfinished changes here; `--frozen` repairs nothing");
+        session.note("`ba-agent doctor --fix` repairs them");
+    }
+    report_damaged(&session);
+    Ok(session)
+}
+
+/// Brings back what a power cut took, and says so.
+fn settle_session(session: &Session<'_>, was_interrupted: bool) {
+    let unsettled = session.store.unsettled();
+    if unsettled.is_empty() {
+        return;
+    }
+    match settle(&unsettled, session, was_interrupted) {
+        Ok(settled) => {
+            if !settled.restored.is_empty() {
+                session.note(&format!(
+                    "the machine stopped before the disk had {}; put back: {}",
+                    count_noun(settled.restored.len(), "skill"),
+                    list_names(settled.restored.iter())
+                ));
+            }
+            if let Some((names, why)) = settled.turned_back {
+                let names = list_names(names.iter());
+                session.warn(&format!(
+                    "the machine stopped before the disk had all of the last change, and what is missing cannot be \
+                     had now ({}); as before that change again: {names}",
+                    describe(why)
+                ));
+                session.note("run the command that was lost once more");
+            }
+        }
+        Err(error) => {
+            session.warn(&format!(
+                "the machine stopped before the disk had everything, and it cannot be put back: {}",
+                describe(error)
+            ));
+            session.note("`ba-agent skill verify` says what is damaged; the next command tries again");
+        }
+    }
+}
+
+/// Says what a power cut took, for commands that repair nothing.
+fn report_damaged(session: &Session<'_>) {
+    let unsettled = session.store.unsettled();
+    let Some(registry) =
+        Some(&unsettled).filter(|all| !all.is_empty()).and_then(|_| session.store.read().ok())
+    else {
+        return;
+    };
+    let damaged = find_damaged(&unsettled, &registry, session, false).unwrap_or_default();
+    if !damaged.is_empty() {
+        let names = list_names(damaged.iter().map(|one| one.name));
+        session.warn(&format!(
+            "the machine stopped before the disk had all of {names}; `--frozen` repairs nothing"
+        ));
+        session.note("any command without `--frozen` puts them back");
+    }
+}
+
+fn list_names<'a>(names: impl ExactSizeIterator<Item = &'a SkillName>) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let mut told: Vec<String> = names.take(NAMED).map(|name| format!("`{name}`")).collect();
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
+    told.join(", ")
+}
+
+fn describe(error: Error) -> String {
+    std::iter::once(error.message).chain(error.causes).collect::<Vec<_>>().join(": ")
+}
 
 /// What was found after a restart.
 #[derive(Debug, Default)]
-pub(crate) struct SettleReport {
+struct SettleReport {
     /// Skills that were put back.
-    pub(crate) restored: Vec<SkillName>,
+    restored: Vec<SkillName>,
     /// Skills that are as they were before the change that wrote them, and why they could not be
     /// put back.
-    pub(crate) turned_back: Option<(Vec<SkillName>, Error)>,
-}
-
-/// What is worked with.
-pub(crate) struct Ground<'a> {
-    pub(crate) store: &'a Store,
-    pub(crate) places: &'a InstallDirs,
-    pub(crate) world: &'a World<'a>,
-    /// True when a change was found that the power cut had interrupted.
-    pub(crate) was_interrupted: bool,
+    turned_back: Option<(Vec<SkillName>, Error)>,
 }
 
 /// A skill of which the disk did not get everything.
 #[derive(Debug)]
-pub(crate) struct Damaged<'r> {
-    pub(crate) name: &'r SkillName,
+pub(super) struct Damaged<'r> {
+    pub(super) name: &'r SkillName,
     entry: &'r LockEntry,
     /// The change that wrote it.
     change: Option<u64>,
@@ -58,23 +152,19 @@ pub(crate) struct Damaged<'r> {
 /// # Errors
 /// Those of reading the registry and of [`apply::apply`]; what makes that a skill can neither be
 /// put back nor its change be turned back. The next command tries again.
-pub(crate) fn settle(
-    unsettled: &[Unsettled],
-    ground: &Ground<'_>,
-    waiting: &dyn Fn(&str),
-) -> Result<SettleReport> {
+fn settle(unsettled: &[Unsettled], session: &Session<'_>, was_interrupted: bool) -> Result<SettleReport> {
     let mut settled = SettleReport::default();
-    let caches = ground.world.cache.iter().cloned().chain([ground.store.history().trees()]);
-    let supply = Supply::new(ground.world, caches.collect());
+    let world = session.world();
+    let supply = Supply::new(&world, vec![session.cache.clone(), session.store.history().trees()]);
     for _ in 0..TRIES {
         let lost = supply.lost();
-        let registry = ground.store.read()?;
-        let damaged = find_damaged(unsettled, &registry, ground)?;
+        let registry = session.store.read()?;
+        let damaged = find_damaged(unsettled, &registry, session, was_interrupted)?;
         if damaged.is_empty() {
-            ground.store.settle()?;
+            session.store.settle()?;
             return Ok(settled);
         }
-        let why = match restore_damaged(&damaged, &registry, &supply, ground, waiting) {
+        let why = match restore_damaged(&damaged, &registry, &supply, session) {
             Ok(Some(restored)) => {
                 settled.restored.extend(restored);
                 continue;
@@ -84,24 +174,25 @@ pub(crate) fn settle(
             Err(_) if supply.lost() > lost => continue,
             Err(why) => why,
         };
-        match turn_back(&damaged, &registry, &supply, ground, waiting) {
+        match turn_back(&damaged, &registry, &supply, session) {
             Ok(Some(names)) => settled.turned_back.get_or_insert((Vec::new(), why)).0.extend(names),
             Ok(None) => {}
             Err(_) if supply.lost() > lost => {}
             Err(_) => return Err(why),
         }
     }
-    Err(error!(Conflict, "other commands change these skills all the time"))
+    Err(error!(Conflict, "other commands keep changing these skills"))
 }
 
 /// The unsettled skills that are not what was recorded, and were not edited into that.
 ///
 /// # Errors
 /// `Failed` for what cannot be read.
-pub(crate) fn find_damaged<'r>(
+pub(super) fn find_damaged<'r>(
     unsettled: &[Unsettled],
     registry: &'r Registry,
-    ground: &Ground<'_>,
+    session: &Session<'_>,
+    was_interrupted: bool,
 ) -> Result<Vec<Damaged<'r>>> {
     let wanted: Vec<(&SkillName, &Unsettled)> = unsettled
         .iter()
@@ -109,7 +200,9 @@ pub(crate) fn find_damaged<'r>(
         .collect();
     let looked = parallel::run_jobs(parallel::count_cores(), &wanted, |(name, one)| {
         match registry.skills.get(*name) {
-            Some(entry) if entry.mode != InstallMode::Live => inspect_skill(name, entry, one, ground),
+            Some(entry) if entry.mode != InstallMode::Live => {
+                inspect_skill(name, entry, one, session, was_interrupted)
+            }
             _ => Ok(None),
         }
     })?;
@@ -125,10 +218,11 @@ fn inspect_skill(
     name: &SkillName,
     entry: &LockEntry,
     one: &Unsettled,
-    ground: &Ground<'_>,
+    session: &Session<'_>,
+    was_interrupted: bool,
 ) -> Result<Option<bool>> {
     let (mut is_damaged, mut is_edited) = (false, false);
-    for (n, root) in ground.places.roots_of(entry)?.iter().enumerate() {
+    for (n, root) in session.places.roots_of(entry)?.iter().enumerate() {
         let folder = root.join(name.as_str());
         match inspect_folder(&folder)? {
             FolderState::Folder(files) if n == 0 || entry.mode == InstallMode::Copy => {
@@ -138,7 +232,7 @@ fn inspect_skill(
                     is_edited |= !is_ours;
                 }
             }
-            FolderState::Missing => is_damaged |= ground.was_interrupted,
+            FolderState::Missing => is_damaged |= was_interrupted,
             _ => {}
         }
     }
@@ -180,12 +274,11 @@ fn restore_damaged(
     damaged: &[Damaged<'_>],
     registry: &Registry,
     supply: &Supply<'_>,
-    ground: &Ground<'_>,
-    waiting: &dyn Fn(&str),
+    session: &Session<'_>,
 ) -> Result<Option<Vec<SkillName>>> {
     let wanted: Vec<_> = damaged.iter().map(|one| (one.name, one.entry)).collect();
     supply.prepare(&wanted)?;
-    let transaction = ground.store.begin(waiting)?;
+    let transaction = session.begin()?;
     if transaction.registry() != registry || supply.lacks(&wanted) {
         return Ok(None);
     }
@@ -200,7 +293,7 @@ fn restore_damaged(
         })
     };
     let plan = Plan { steps: damaged.iter().map(step).collect::<Result<_>>()? };
-    apply_plan(plan, transaction, ground)?;
+    apply::apply(plan, transaction, session, "restore")?;
     Ok(Some(damaged.iter().map(|one| one.name.clone()).collect()))
 }
 
@@ -210,8 +303,7 @@ fn turn_back(
     damaged: &[Damaged<'_>],
     registry: &Registry,
     supply: &Supply<'_>,
-    ground: &Ground<'_>,
-    waiting: &dyn Fn(&str),
+    session: &Session<'_>,
 ) -> Result<Option<Vec<SkillName>>> {
     let is_lost = |one: &&Damaged<'_>| supply.lacks(&[(one.name, one.entry)]);
     let lost: Vec<&Damaged<'_>> = damaged.iter().filter(is_lost).collect();
@@ -219,33 +311,20 @@ fn turn_back(
     let changes: Option<Vec<u64>> = lost.iter().map(|one| one.change).collect();
     let first = changes.and_then(|changes| changes.into_iter().min());
     let first = first.ok_or_else(|| error!(NotFound, "nothing is known of the state before"))?;
-    let state = rollback::state(&ground.store.history().records()?, None, Some(first))?;
-    let wanted = rollback::wanted(&state, registry);
+    let state = rollback_plan::state(&session.store.history().records()?, None, Some(first))?;
+    let wanted = rollback_plan::wanted(&state, registry);
     supply.prepare(&wanted)?;
-    let transaction = ground.store.begin(waiting)?;
+    let transaction = session.begin()?;
     if transaction.registry() != registry || supply.lacks(&wanted) {
         return Ok(None);
     }
-    let seen = ground.places.inspect_recorded(state.keys(), registry)?;
-    let mut plan = rollback::plan(&state, registry, &seen, supply, true)?;
+    let seen = session.places.inspect_recorded(state.keys(), registry)?;
+    let mut plan = rollback_plan::plan(&state, registry, &seen, supply, true)?;
     for step in &mut plan.steps {
         // What is damaged is no edit that anybody would want back.
         let is_damage = |one: &Damaged<'_>| *one.name == step.name && !one.is_edited;
         step.gives_up_edits &= !damaged.iter().any(is_damage);
     }
-    apply_plan(plan, transaction, ground)?;
+    apply::apply(plan, transaction, session, "restore")?;
     Ok(Some(state.into_keys().collect()))
-}
-
-fn apply_plan(plan: Plan, transaction: Transaction, ground: &Ground<'_>) -> Result<()> {
-    let Some(cache) = &ground.world.cache else { return Err(error!(Failed, "there is no cache")) };
-    let means = Means {
-        places: ground.places,
-        cache,
-        limits: &ground.world.settings.limits,
-        now: ground.world.env.now,
-        command: "restore",
-        progress: ground.world.progress,
-    };
-    apply::apply(plan, transaction, &means).map(drop)
 }

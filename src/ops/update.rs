@@ -1,422 +1,273 @@
-//! Deeds: `skill update`: from what the sources are now to a plan.
+//! `skill update`: asks the sources what is new, plans what moves, has a person agree to what is
+//! doubtful, and puts it in place.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+mod plan;
+mod repoint;
 
-use serde::Serialize;
+use std::collections::BTreeMap;
 
-use crate::agents::InstallTarget;
-use crate::diff::{self, FileDiff};
+use super::apply::{self, Done, Report};
+use super::ask::{Ask, Attendance, CautionedUpdate};
+use super::installed::find_installed;
+use super::outdated::{self, State};
+use super::plan::{Action, Content, Plan, still_clean};
+use super::settle::open_session;
+use crate::diff::{FileDiff, unified_diff};
 use crate::error::{Error, Result, error};
-use crate::fetch::git::Remote;
-use crate::fetch::{CachedSkill, Extent, FetchedPackage, PackageSource, World};
-use crate::install_state::{DriftKind, InstallState};
-use crate::registry::{LockEntry, ReferenceRecord, Registry, RevisionRecord};
+use crate::fetch::local;
+use crate::package::Package;
+use crate::registry::{LockEntry, Registry, SkillSummary};
 use crate::skill::SkillName;
-use crate::source::{Reference, Request, Resolved, Revision, Sha};
+use crate::source::Request;
+use crate::workspace::{Observer, Session, Workspace};
 
-use super::gather::{self, Candidate, Offered};
-use super::marketplace;
-use super::outdated::{Key, Looked, Opened, State, UpdateStatus, UpdateTarget};
-use super::plan::{Action, Content, Plan, Step, Wanted, edited, edits};
-use crate::parallel;
+pub(crate) use plan::Caution;
+use plan::PlannedUpdate;
 
-/// Something about an update that a person should know before it happens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Caution {
-    pub(crate) name: SkillName,
-    pub(crate) what: &'static str,
-    pub(crate) message: String,
+/// What is updated, and how.
+#[derive(Debug, Default)]
+pub(crate) struct UpdateOptions {
+    /// Skills as a person names them; all of them without one.
+    pub(crate) names: Vec<String>,
+    /// Take the named skills from this source from now on.
+    pub(crate) source: Option<String>,
+    /// Refuse a commit that no branch or tag leads to.
+    pub(crate) require_reachable: bool,
+    /// Give up local edits; a copy is kept for `rollback`.
+    pub(crate) force: bool,
+    /// FileDiff nothing.
+    pub(crate) dry_run: bool,
+    /// With `dry_run`, say how the files would change.
+    pub(crate) with_diffs: bool,
 }
 
-/// What an update will do.
+/// What was updated.
 #[derive(Debug, Default)]
-pub(crate) struct Update {
-    /// Skills whose source could not be asked or fetched. They hold back no other.
-    pub(crate) failed: Vec<(SkillName, Error)>,
-    pub(crate) plan: Plan,
+pub(crate) struct UpdateReport {
+    pub(crate) skills: Vec<Done>,
+    /// Their records before.
+    pub(crate) before: BTreeMap<SkillName, LockEntry>,
+    /// The files that changed, by skill.
+    pub(crate) changes: BTreeMap<SkillName, Vec<FileDiff>>,
     pub(crate) cautions: Vec<Caution>,
     /// Skills that stay where they are although their source moved, and why.
     pub(crate) left: Vec<(SkillName, String)>,
-    /// The files that change, by skill.
-    pub(crate) changes: BTreeMap<SkillName, Vec<FileDiff>>,
+    /// Skills whose source could not be asked or fetched.
+    pub(crate) failed: Vec<(SkillName, Error)>,
+    /// Unified diffs of a dry run.
+    pub(crate) diffs: Vec<String>,
+    /// How many skills were looked at, and how many of the named ones are held.
+    pub(crate) looked_at: usize,
+    pub(crate) held: usize,
 }
 
-impl Update {
-    /// The skills that a person has to be asked about, each once.
-    pub(crate) fn cautioned(&self) -> Vec<SkillName> {
-        let mut names: Vec<SkillName> = Vec::new();
-        for caution in &self.cautions {
-            if !names.contains(&caution.name) {
-                names.push(caution.name.clone());
-            }
-        }
-        names
-    }
-
-    /// Takes a skill out of the plan, and where its commit is in doubt every other that would
-    /// move from that commit with it.
-    pub(crate) fn leave_out(&mut self, name: &SkillName) {
-        let of_commit = |caution: &Caution| matches!(caution.what, "moved-tag" | "rewritten");
-        let in_doubt = self.cautions.iter().any(|caution| caution.name == *name && of_commit(caution));
-        let from =
-            |step: &Step| step.before.as_ref().map(|entry| (entry.source.clone(), entry.pin.commit.clone()));
-        let origin = self.plan.steps.iter().find(|step| step.name == *name).and_then(from);
-        let stays = |step: &Step| step.name == *name || (in_doubt && from(step) == origin);
-        let (out, steps) = std::mem::take(&mut self.plan.steps).into_iter().partition(|step| stays(step));
-        self.plan.steps = steps;
-        for step in out {
-            self.cautions.retain(|caution| caution.name != step.name);
-            self.changes.remove(&step.name);
-            self.left.push((step.name, "it was not confirmed".to_owned()));
-        }
+impl UpdateReport {
+    /// A sentence for each failure, with all skills that have it.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        describe_failures(&self.failed)
     }
 }
 
-/// Plans to move the skills that are behind; each repository is fetched once. `see` looks at
-/// what is on the disk of one. With `dry_run` nothing is remembered of what stays.
+/// Moves skills to what their reference is now or, with a source, to that source.
 ///
 /// # Errors
-/// `Conflict` for a skill with local edits (unless `force`).
-pub(crate) fn plan(
-    looked: Looked<'_>,
-    registry: &Registry,
-    see: &dyn Fn(&SkillName) -> Result<InstallState>,
-    world: &World<'_>,
-    Options { force, dry_run }: Options,
-) -> Result<Update> {
-    let mut update = Update::default();
-    let Looked { mut statuses, sources } = looked;
-    for status in &mut statuses {
-        if let Some(error) = status.error.take() {
-            update.failed.push((status.name.clone(), error));
-        }
-        if let Some(reason) = status.reason.take() {
-            update.left.push((status.name.clone(), reason));
-        }
-    }
-    statuses.retain(|one| matches!(one.state, State::Behind | State::Moved | State::Unknown));
-    let sources = fetch_all(&statuses, sources, registry, world, dry_run);
-    let mut cautioned = BTreeSet::new();
-    for status in statuses {
-        let Some(entry) = registry.skills.get(&status.name) else { continue };
-        let Some(target) = status.target.clone() else { continue };
-        let moving = match status.key().and_then(|key| sources.get(&key)) {
-            Some(Ok(moving)) => moving,
-            Some(Err(error)) => {
-                update.failed.push((status.name, error.clone()));
-                continue;
-            }
-            None => continue,
-        };
-        continuity(&status.name, entry, moving, &mut cautioned, &mut update.cautions)?;
-        let content = match find(&status.name, entry, &target, moving, world) {
-            Ok(content) => content,
-            Err(error) => {
-                update.left.push((status.name, reason(&error)));
-                continue;
-            }
-        };
-        let mut lost = false;
-        if let Content::Found(wanted) = &content {
-            // Only what will be replaced is looked at: a hundred skills share one commit.
-            let drift = edits(entry, &see(&status.name)?);
-            lost = drift.iter().any(|one| one.change != DriftKind::Missing);
-            if lost && !force {
-                return Err(edited(&status.name, &drift, "update"));
-            }
-            grown(&status.name, entry, &wanted.candidate, &mut update.cautions)?;
-            let files = &wanted.candidate.digest()?.1;
-            update.changes.insert(status.name.clone(), diff::changed_files(&entry.files, files));
-        }
-        let action = if matches!(content, Content::Noted(_)) { Action::Keep } else { Action::Replace };
-        update.plan.steps.push(Step {
-            name: status.name,
-            action,
-            content: Some(content),
-            before: Some(entry.clone()),
-            gives_up_edits: lost,
-        });
-    }
-    Ok(update)
-}
-
-/// How an update is planned.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Options {
-    /// Local edits are given up.
-    pub(crate) force: bool,
-    /// Nothing will be done.
-    pub(crate) dry_run: bool,
-}
-
-fn reason(error: &Error) -> String {
-    error.causes.first().map_or_else(|| error.message.clone(), |cause| format!("{}: {cause}", error.message))
-}
-
-/// A source as it is now, with the files of the skills that changed.
-struct Moving {
-    resolved: Arc<Resolved>,
-    fetched: Arc<FetchedPackage>,
-    offered: Offered,
-    /// Commits that were installed and do not lie behind this one: the branch was rewritten.
-    rewritten: BTreeSet<Sha>,
-}
-
-/// A source that was opened already, if it was, and the skills that move to what it has.
-type Group<'a, 'w> = (Mutex<Option<Opened<'w>>>, Vec<&'a UpdateStatus>);
-
-/// Each source at each commit, fetched once, several at a time. One that fails does not hold
-/// back the others.
-fn fetch_all<'w>(
-    statuses: &[UpdateStatus],
-    mut sources: BTreeMap<Key, Opened<'w>>,
-    registry: &Registry,
-    world: &'w World<'w>,
-    dry_run: bool,
-) -> BTreeMap<Key, Result<Moving>> {
-    let mut groups: BTreeMap<Key, Vec<&UpdateStatus>> = BTreeMap::new();
-    for status in statuses {
-        if let Some(key) = status.key() {
-            groups.entry(key).or_default().push(status);
-        }
-    }
-    let (keys, skills): (Vec<Key>, Vec<Vec<&UpdateStatus>>) = groups.into_iter().unzip();
-    let opened: Vec<_> = keys.iter().map(|key| Mutex::new(sources.remove(key))).collect();
-    let groups: Vec<Group<'_, '_>> = opened.into_iter().zip(skills).collect();
-    let moving = parallel::run_jobs(parallel::MAX_HOSTS, &groups, |(source, skills)| {
-        let opened = source.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(fetch_one(opened, skills, registry, world, dry_run))
-    });
-    keys.into_iter().zip(moving.unwrap_or_default()).collect()
-}
-
-/// The source of these skills, and of its files those alone that [`find`] will read.
-fn fetch_one<'w>(
-    opened: Option<Opened<'w>>,
-    statuss: &[&UpdateStatus],
-    registry: &Registry,
-    world: &'w World<'w>,
-    dry_run: bool,
-) -> Result<Moving> {
-    let first = statuss.first().and_then(|status| Some((status, status.target.as_ref()?)));
-    let (first, target) = first.ok_or_else(|| error!(Failed, "a source without skills was asked for"))?;
-    let mut source = match (opened, &first.resolved) {
-        (Some(Opened::Source(source)), _) => *source,
-        (opened, Some(resolved)) if matches!(resolved.pin, Revision::Commit(_)) => {
-            let remote = match opened {
-                Some(Opened::Remote(remote)) => *remote,
-                _ => Remote::open(&resolved.source, &world.git)?,
-            };
-            PackageSource::of_commit(remote, resolved.clone(), Extent::Partial)?
-        }
-        _ => target.open(world)?,
+/// `NotFound` for a name that is not installed; `Conflict` for local edits (unless forced), for
+/// cautions that nobody agrees to, and where another command changed a skill meanwhile; the one
+/// failure where every skill failed; those of [`apply::apply`].
+pub(crate) fn update(
+    workspace: &Workspace,
+    options: &UpdateOptions,
+    ask: &mut dyn Ask,
+    observer: &dyn Observer,
+) -> Result<UpdateReport> {
+    let mut session = open_session(workspace, observer)?;
+    session.settings.require_reachable |= options.require_reachable;
+    let known = session.store.read()?;
+    let names = match options.names.is_empty() {
+        true => known.skills.keys().cloned().collect(),
+        false => find_installed(&options.names, &known, session.scope.name())?,
     };
-    let offered = Offered::default();
-    let entries = statuss.iter().filter_map(|status| registry.skills.get_key_value(&status.name));
-    let (same, changed): (Vec<_>, Vec<_>) = entries.partition(|(_, entry)| {
-        unchanged(entry, &source.resolved, source.folder_id(folder_of(entry))).is_some()
-    });
-    gather::ensure_again(&mut source, &changed, &offered, world)?;
-    let of_plugins = changed.iter().filter(|(_, entry)| entry.marketplace.is_some());
-    let folders = of_plugins.map(|(_, entry)| entry.path.as_deref().unwrap_or(""));
-    let manifests: BTreeSet<String> = folders.flat_map(marketplace::manifests_above).collect();
-    let rewritten = rewritten(statuss, registry, &source)?;
-    let (resolved, fetched) = source.into_package(&[], |entry| manifests.contains(entry.path.as_str()))?;
-    if let Some(cache) = world.cache.as_ref().filter(|_| !dry_run) {
-        let known = same.into_iter().map(|(_, entry)| CachedSkill {
-            folder: entry.path.clone().unwrap_or_default(),
-            name: None,
-            digest: entry.digest.clone(),
-        });
-        fetched.remember(&resolved, &known.collect::<Vec<_>>(), cache);
+    // A registry that leads out of its project is refused, whether something moves or not.
+    for entry in names.iter().filter_map(|name| known.skills.get(name)) {
+        session.places.roots_of(entry)?;
     }
-    Ok(Moving { resolved: Arc::new(resolved), fetched: Arc::new(fetched), offered, rewritten })
-}
-
-/// Of the commits that these skills are at, those from which no way leads to the new one.
-/// Only branches are expected to have one.
-fn rewritten(
-    statuss: &[&UpdateStatus],
-    registry: &Registry,
-    source: &PackageSource<'_>,
-) -> Result<BTreeSet<Sha>> {
-    let Revision::Commit(new) = &source.resolved.pin else { return Ok(BTreeSet::new()) };
-    // The oldest first: the commits behind it hold the others, mostly.
-    let mut commits = BTreeSet::new();
-    for entry in statuss.iter().filter_map(|status| registry.skills.get(&status.name)) {
-        let is_branch = !matches!(entry.reference, Some(ReferenceRecord::Tag(_) | ReferenceRecord::Range(_)));
-        let same = Request::parse(&entry.source)?.source.is_same_as(&source.resolved.source);
-        match entry.pin.to_revision()? {
-            Revision::Commit(old) if is_branch && same && old != *new => {
-                commits.insert((entry.updated_at.unwrap_or(entry.installed_at), old));
-            }
-            _ => {}
-        }
+    let world = session.world();
+    let inspect = |name: &SkillName| session.inspect_one(name, &known);
+    if let Some(source) = &options.source {
+        let new = session.anchor(Request::parse(source)?);
+        let planned = repoint::plan_repoint(&names, &known, &new, &inspect, &world, options.force)?;
+        return carry_out(&session, options, &known, planned, ask);
     }
-    let mut oldest_first: Vec<Sha> = Vec::new();
-    for (_, commit) in commits {
-        if !oldest_first.contains(&commit) {
-            oldest_first.push(commit);
-        }
+    let entries = names.iter().filter_map(|name| known.skills.get_key_value(name));
+    let summaries: Vec<_> = entries.map(|(name, entry)| (name, SkillSummary::of(entry))).collect();
+    let skills: Vec<_> = summaries.iter().map(|(name, summary)| (*name, summary)).collect();
+    let looked = outdated::look(&skills, &session.marketplaces()?, &world);
+    let is_held = |one: &&outdated::UpdateStatus| one.state == State::Held && !options.names.is_empty();
+    let held: Vec<SkillName> = looked.statuses.iter().filter(is_held).map(|one| one.name.clone()).collect();
+    for name in &held {
+        session.note(&format!("`{name}` is held: `ba-agent skill unpin {name}` lets it move"));
     }
-    source.not_behind(oldest_first)
+    let planned = plan::plan_update(looked, &known, &inspect, &world, options)?;
+    // Where nothing else was to be done, the failure is all that there is to say.
+    if planned.failed.len() == names.len()
+        && let Some(((name, error), others)) = planned.failed.split_first()
+    {
+        describe_failures(others).iter().for_each(|failure| session.warn(failure));
+        return Err(error.clone().wrap(format!("`{name}` cannot be updated")));
+    }
+    let report = carry_out(&session, options, &known, planned, ask)?;
+    Ok(UpdateReport { looked_at: names.len(), held: held.len(), ..report })
 }
 
-fn folder_of(entry: &LockEntry) -> &str {
-    entry.path.as_deref().unwrap_or("")
+/// Warns, asks, does.
+fn carry_out(
+    session: &Session<'_>,
+    options: &UpdateOptions,
+    known: &Registry,
+    mut planned: PlannedUpdate,
+    ask: &mut dyn Ask,
+) -> Result<UpdateReport> {
+    for (name, why) in &planned.left {
+        session.warn(&format!("`{name}` stays as it is: {why}"));
+    }
+    for caution in &planned.cautions {
+        session.warn(&caution.message);
+    }
+    let mut diffs = Vec::new();
+    if options.dry_run && options.with_diffs {
+        diffs = diffs_of(session, known, &planned, None)?;
+    } else if !options.dry_run {
+        ask_consent(session, known, &mut planned, ask)?;
+    }
+    let PlannedUpdate { plan, cautions, left, changes, failed } = planned;
+    let report = match options.dry_run {
+        true => Report::of_plan(plan, &session.places, session.env.now)?,
+        false => apply_update(session, known, plan, options.force)?,
+    };
+    let before = report.skills.iter().filter_map(|done| known.skills.get_key_value(&done.name));
+    let before = before.map(|(name, entry)| (name.clone(), entry.clone())).collect();
+    let skills = report.skills;
+    Ok(UpdateReport { skills, before, changes, cautions, left, failed, diffs, ..UpdateReport::default() })
 }
 
-/// The git id of a skill's folder as it is `now`, when that is the recorded one: then its
-/// files are too.
-fn unchanged(entry: &LockEntry, resolved: &Resolved, now: Option<String>) -> Option<String> {
-    let id = now?;
-    let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.is_same_as(&resolved.source));
-    (same_source && entry.pin.tree.as_ref() == Some(&id)).then_some(id)
+/// Takes the lock only now, since fetching may take long; the registry must still be the
+/// one that was planned against.
+fn apply_update(session: &Session<'_>, known: &Registry, plan: Plan, force: bool) -> Result<Report> {
+    if plan.steps.is_empty() {
+        return Ok(Report::default());
+    }
+    let transaction = session.begin()?;
+    let is_old = |name: &SkillName| transaction.registry().skills.get(name) != known.skills.get(name);
+    if let Some(step) = plan.steps.iter().find(|step| is_old(&step.name)) {
+        return Err(error!(Conflict, "another command changed `{}` meanwhile", step.name)
+            .hint("run `ba-agent skill update` again"));
+    }
+    let names = plan.steps.iter().filter(|step| step.action != Action::Keep).map(|step| &step.name);
+    let seen = session.places.inspect_recorded(names, transaction.registry())?;
+    still_clean(&plan, &seen, force)?;
+    apply::apply(plan, transaction, session, "update")
 }
 
-/// The skill in the new tree: in its folder, or where it moved to.
+/// Asks about every skill that may do more than before, or whose tag or branch was moved: each
+/// can stay as it is.
 ///
 /// # Errors
-/// `NotFound` when it is gone, `Invalid` when it breaks the rules now.
-fn find(
-    name: &SkillName,
-    entry: &LockEntry,
-    target: &UpdateTarget,
-    moving: &Moving,
-    world: &World<'_>,
-) -> Result<Content> {
-    let folder = entry.path.as_deref().unwrap_or("");
-    // Each skill has a reference of its own, though the commit may be shared.
-    let reference = match target.request.reference.clone() {
-        // Settled when it was resolved: what a catalogue calls a ref may be branch or tag.
-        Reference::Named(_) | Reference::Tail(_) => moving.resolved.reference.clone(),
-        settled => settled,
-    };
-    let resolved = Resolved { reference, ..moving.resolved.as_ref().clone() };
-    if let Some(id) = unchanged(entry, &resolved, moving.fetched.folder_id(folder)) {
-        let mut pin = RevisionRecord::of(&resolved.pin, resolved.chosen.as_deref(), Some(id));
-        pin.reachable = Some(true);
-        return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
-    }
-    let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.is_same_as(&resolved.source));
-    let mut candidate =
-        gather::again(name, entry, (&moving.fetched, &moving.offered), Arc::new(resolved), world)?;
-    if entry.marketplace.is_some() {
-        marketplace::lend_version(&mut candidate, target.version.as_deref());
-    }
-    if same_source && candidate.digest()?.0 == entry.digest && candidate.folder == folder {
-        let pin = candidate.pin_record();
-        return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
-    }
-    let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
-    Ok(Content::Found(Box::new(Wanted { candidate, targets, mode: entry.mode, pinned: false })))
-}
-
-/// A tag that moved, a branch that was rewritten: each commit is looked at once.
-fn continuity(
-    name: &SkillName,
-    entry: &LockEntry,
-    moving: &Moving,
-    seen: &mut BTreeSet<(String, String)>,
-    cautions: &mut Vec<Caution>,
+/// `Conflict` where nobody agrees to anything, `Interrupted` when the person leaves.
+fn ask_consent(
+    session: &Session<'_>,
+    known: &Registry,
+    planned: &mut PlannedUpdate,
+    ask: &mut dyn Ask,
 ) -> Result<()> {
-    let resolved = moving.resolved.as_ref();
-    let before = Request::parse(&entry.source)?.source;
-    let is_git = resolved.source.is_git();
-    // Of archives each version has an address of its own.
-    if before.is_git() != is_git || (is_git && !before.is_same_as(&resolved.source)) {
-        cautions.push(Caution {
-            name: name.clone(),
-            what: "other-source",
-            message: format!("{name} comes from {} now, no longer from {}", resolved.source, entry.source),
-        });
+    if planned.cautions.is_empty() {
         return Ok(());
     }
-    let (Revision::Commit(old), Revision::Commit(new)) = (entry.pin.to_revision()?, &resolved.pin) else {
-        return Ok(());
-    };
-    if old == *new || !seen.insert((entry.source.clone(), old.to_string())) {
-        return Ok(());
+    let mut refusal = error!(Conflict, "this update needs confirmation");
+    for caution in &planned.cautions {
+        refusal = refusal.cause(caution.message.clone());
     }
-    let source = &entry.source;
-    if let Some(ReferenceRecord::Tag(tag)) = &entry.reference {
-        cautions.push(Caution {
-            name: name.clone(),
-            what: "moved-tag",
-            message: format!("the tag `{tag}` of {source} has moved from {} to {}", old.short(), new.short()),
-        });
-        return Ok(());
+    match ask.attendance() {
+        Attendance::Agrees => return Ok(()),
+        Attendance::Nobody => {
+            return Err(refusal.hint("look at it with `--dry-run`, then run it again with `--yes`"));
+        }
+        Attendance::Person => {}
     }
-    if moving.rewritten.contains(&old) {
-        let branch = resolved.chosen.as_deref().unwrap_or("the branch");
-        cautions.push(Caution {
-            name: name.clone(),
-            what: "rewritten",
-            message: format!(
-                "{branch} of {source} was rewritten: {} is no longer part of {}",
-                old.short(),
-                new.short()
-            ),
-        });
+    let told = planned.left.len();
+    for name in planned.cautioned() {
+        // It may have gone with another of its commit.
+        if planned.plan.steps.iter().any(|step| step.name == name) {
+            let diff = || diffs_of(session, known, planned, Some(&name));
+            if !ask.approve_update(&CautionedUpdate { name: &name, diff: &diff })? {
+                planned.leave_out(&name);
+            }
+        }
+    }
+    if planned.plan.steps.is_empty() {
+        return Err(refusal.hint("nothing was changed"));
+    }
+    for (name, why) in planned.left.iter().skip(told) {
+        session.note(&format!("`{name}` stays as it is: {why}"));
     }
     Ok(())
 }
 
-/// What the new version may do that the old one might not.
-pub(super) fn grown(
-    name: &SkillName,
-    entry: &LockEntry,
-    candidate: &Candidate,
-    cautions: &mut Vec<Caution>,
-) -> Result<()> {
-    let mut say = |what, words: Vec<&str>, message: &str| {
-        if !words.is_empty() {
-            let message = format!("{name} {message} {}", words.join(", "));
-            cautions.push(Caution { name: name.clone(), what, message });
+/// How the files of all skills would change, or those of one.
+fn diffs_of(
+    session: &Session<'_>,
+    known: &Registry,
+    planned: &PlannedUpdate,
+    only: Option<&SkillName>,
+) -> Result<Vec<String>> {
+    let mut diffs = Vec::new();
+    for step in planned.plan.steps.iter().filter(|step| only.is_none_or(|only| *only == step.name)) {
+        let (Some(Content::Found(wanted)), Some(entry)) = (&step.content, known.skills.get(&step.name))
+        else {
+            continue;
+        };
+        let old = session.cache.get(&entry.digest).or_else(|| open_installed(session, &step.name, entry));
+        let Some(old) = old else {
+            session.note(&format!("no diff: the installed files of `{}` are not available", step.name));
+            continue;
+        };
+        for change in planned.changes.get(&step.name).into_iter().flatten() {
+            let old = bytes_of(&old, "", &change.path)?;
+            let new = bytes_of(wanted.candidate.fetched.package(), &wanted.candidate.folder, &change.path)?;
+            diffs.push(unified_diff(&format!("{}/{}", step.name, change.path), &old, &new));
         }
-    };
-    let record = candidate.record(entry.digest.clone(), candidate.digest()?.1.clone(), entry.installed_at);
-    let new_grants = record.grants.iter().filter(|grant| !entry.grants.contains(grant));
-    say("grants", new_grants.map(String::as_str).collect(), "asks for more tools:");
-    if record.hooks && !entry.hooks {
-        say("hooks", vec!["hooks"], "now brings");
     }
-    let had: BTreeSet<&str> = entry.executable_files().collect();
-    say(
-        "executables",
-        record.executable_files().filter(|path| !had.contains(path)).collect(),
-        "has new executables:",
-    );
-    let is_new = |path: &&String| !entry.files.contains_key(*path) && is_script(path);
-    let scripts = record.files.keys().filter(is_new).map(String::as_str);
-    say(
-        "scripts",
-        scripts.filter(|path| !record.files[*path].starts_with("100755")).collect(),
-        "has new scripts:",
-    );
-    Ok(())
+    Ok(diffs)
 }
 
-/// A file that an agent may be told to run.
-fn is_script(path: &str) -> bool {
-    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
-    matches!(
-        ending.as_str(),
-        "sh" | "bash"
-            | "zsh"
-            | "fish"
-            | "ps1"
-            | "bat"
-            | "cmd"
-            | "py"
-            | "rb"
-            | "pl"
-            | "js"
-            | "mjs"
-            | "cjs"
-            | "ts"
-            | "php"
-            | "lua"
-    )
+/// The files of a skill as they stand in its first place, if nobody edited them.
+fn open_installed(session: &Session<'_>, name: &SkillName, entry: &LockEntry) -> Option<Package> {
+    let root = session.places.roots_of(entry).ok()?.into_iter().next()?;
+    let package = local::open_folder(&root.join(name.as_str()), &[], &session.settings.limits).ok()?;
+    (package.dir("").digest().ok()? == entry.digest).then_some(package)
+}
+
+/// The bytes of a file, none where it is not there.
+fn bytes_of(package: &Package, folder: &str, path: &str) -> Result<Vec<u8>> {
+    let path = if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") };
+    let entry = package.listing.get(&path);
+    entry.map_or(Ok(Vec::new()), |entry| package.read(entry).map(std::borrow::Cow::into_owned))
+}
+
+/// A sentence for each failure, with all skills that have it.
+fn describe_failures(failed: &[(SkillName, Error)]) -> Vec<String> {
+    let mut told: Vec<(String, Vec<String>)> = Vec::new();
+    for (name, error) in failed {
+        let why =
+            error.causes.first().map_or_else(|| error.message.clone(), |c| format!("{}: {c}", error.message));
+        let name = format!("`{name}`");
+        match told.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, names)) => names.push(name),
+            None => told.push((why, vec![name])),
+        }
+    }
+    let sentence = |(why, names): (String, Vec<String>)| {
+        let were = if names.len() == 1 { "was" } else { "were" };
+        format!("{} {were} not updated: {why}", names.join(", "))
+    };
+    told.into_iter().map(sentence).collect()
 }

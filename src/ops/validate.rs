@@ -1,6 +1,6 @@
-//! Deeds: the skills of a local folder held against the rules.
+//! `skill validate`: the skills of local folders against the rules.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -10,6 +10,7 @@ use crate::fetch::local;
 use crate::listing::{FileEntry, Limits, Node, check_portable};
 use crate::package::Package;
 use crate::skill::{self, Finding, Profile, Severity};
+use crate::workspace::Workspace;
 
 /// One skill with everything that is to be said about it.
 #[derive(Debug, Serialize)]
@@ -26,11 +27,56 @@ impl Checked {
     }
 }
 
+/// What is checked, and by whose rules.
+#[derive(Debug)]
+pub(crate) struct ValidateOptions {
+    /// Skills, their SKILL.md, or folders with skills in them, from the working directory.
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) profile: Profile,
+}
+
+/// Checks skills against the rules, all findings at once.
+///
+/// # Errors
+/// `NotFound` for a path that is not there and for a folder without a skill, `Usage` for what is
+/// neither a folder nor a SKILL.md; `Failed` for what cannot be read. Findings are no errors.
+pub(crate) fn validate(workspace: &Workspace, options: &ValidateOptions) -> Result<Vec<Checked>> {
+    let settings = workspace.settings()?;
+    let mut checked = Vec::new();
+    for path in &options.paths {
+        let folder = folder_of(&workspace.env().absolute(path))?;
+        checked.extend(validate_folder(&folder, &path_shown(path), options.profile, &settings.limits)?);
+    }
+    Ok(checked)
+}
+
+/// The folder that a path means: a `SKILL.md` stands for the folder around it.
+fn folder_of(path: &Path) -> Result<PathBuf> {
+    if path.is_dir() {
+        return Ok(path.to_path_buf());
+    }
+    let is_manifest = path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("skill.md"));
+    match path.parent() {
+        Some(folder) if path.is_file() && is_manifest => Ok(folder.to_path_buf()),
+        _ if path.exists() => Err(error!(Usage, "`{}` is neither a folder nor a SKILL.md", path.display())),
+        _ => Err(error!(NotFound, "`{}` does not exist", path.display())),
+    }
+}
+
+fn path_shown(path: &Path) -> String {
+    let folder = match path.file_name() {
+        Some(name) if name.eq_ignore_ascii_case("skill.md") => path.parent().unwrap_or(path),
+        _ => path,
+    };
+    let text = folder.to_string_lossy().trim_end_matches('/').to_owned();
+    if text.is_empty() { ".".to_owned() } else { text }
+}
+
 /// Checks the skill in `folder`, or all that lie below it; `shown` is how the person named it.
 ///
 /// # Errors
 /// `NotFound` when there is none; `Failed` for what cannot be read.
-pub(crate) fn folder(folder: &Path, shown: &str, profile: Profile, limits: &Limits) -> Result<Vec<Checked>> {
+fn validate_folder(folder: &Path, shown: &str, profile: Profile, limits: &Limits) -> Result<Vec<Checked>> {
     let real = fs_err::canonicalize(folder)?;
     let tree = local::open_folder(&real, &[], limits)?;
     let found = discover::find_skills(&tree.listing, "");

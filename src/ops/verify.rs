@@ -1,20 +1,22 @@
-//! Deeds: what stands on the disk, held against the registry to the last byte. Only reads.
+//! `skill verify`: what stands on the disk, held against the registry to the last byte. Only reads.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::settle::open_session;
+use crate::agents::InstallTarget;
 use crate::digest::{self, Digest, Files};
-use crate::env::Env;
 use crate::error::{Result, printable};
 use crate::fsx;
-use crate::install_dirs::InstallDirs;
 use crate::install_state::{self, Drift, DriftKind, FolderState};
 use crate::registry::{InstallMode, LockEntry, Registry};
 use crate::skill::SkillName;
 use crate::source::{Request, Source};
 use crate::text::count_noun;
+use crate::workspace::{Observer, Session, Workspace};
 
+use super::installed::find_installed;
 use crate::parallel;
 
 /// How one place differs from the record.
@@ -103,16 +105,61 @@ pub(crate) struct Verified {
     pub(crate) faults: Vec<Fault>,
 }
 
-/// Where skills are looked for.
-pub(crate) struct Ground<'a> {
-    pub(crate) env: &'a Env,
-    /// What relative sources of live links start from.
-    pub(crate) base: &'a Path,
-    pub(crate) places: &'a InstallDirs,
+/// What stands on the disk, beside the registry.
+#[derive(Debug)]
+pub(crate) struct VerifyReport {
+    /// `project` or `user`.
+    pub(crate) scope: &'static str,
+    pub(crate) skills: Vec<Verified>,
+    /// What makes the differences harmless, if something does, and what to do.
+    pub(crate) harmless: Vec<String>,
+}
+
+/// Checks the files of the named skills, or of all, against the registry, to the last byte.
+/// Opens no connection, writes nothing.
+///
+/// # Errors
+/// `NotFound` for a name that is not installed; those of [`verify_skills`].
+pub(crate) fn verify(
+    workspace: &Workspace,
+    names: &[String],
+    observer: &dyn Observer,
+) -> Result<VerifyReport> {
+    let session = open_session(workspace, observer)?;
+    let skills = verify_settled(&session, names)?;
+    let root =
+        session.places.roots(&[InstallTarget::default()]).first().map(|root| session.places.shown(root));
+    let harmless = harmless(&skills, &root.unwrap_or_default());
+    Ok(VerifyReport { scope: session.scope.name(), skills, harmless })
+}
+
+/// What is found once no other command is in the middle of a change: who reads registry
+/// and folders while they are swapped sees differences that are none.
+fn verify_settled(session: &Session<'_>, names: &[String]) -> Result<Vec<Verified>> {
+    let registry = session.store.read()?;
+    let verified = verify_named(session, names, &registry)?;
+    let is_clean = verified.iter().all(|one| one.faults.is_empty());
+    if is_clean || (!session.store.needs_recovery() && session.store.read()? == registry) {
+        return Ok(verified);
+    }
+    // Looked at again with the lock held. Cannot it be had, for instance where nothing can
+    // be written, what was found is what there is to say.
+    match session.begin() {
+        Ok(held) => verify_named(session, names, held.registry()),
+        Err(_) => Ok(verified),
+    }
+}
+
+fn verify_named(session: &Session<'_>, names: &[String], registry: &Registry) -> Result<Vec<Verified>> {
+    let names = match names {
+        [] => registry.skills.keys().cloned().collect(),
+        names => find_installed(names, registry, session.scope.name())?,
+    };
+    verify_skills(&names, registry, session)
 }
 
 /// One folder of one skill.
-struct Job<'a> {
+struct FolderCheck<'a> {
     skill: usize,
     entry: &'a LockEntry,
     root: PathBuf,
@@ -127,12 +174,16 @@ struct Job<'a> {
 ///
 /// # Errors
 /// `Usage` for a target in the registry that is none.
-pub(crate) fn verify(names: &[SkillName], registry: &Registry, ground: &Ground<'_>) -> Result<Vec<Verified>> {
+pub(crate) fn verify_skills(
+    names: &[SkillName],
+    registry: &Registry,
+    session: &Session<'_>,
+) -> Result<Vec<Verified>> {
     let (mut verified, mut jobs) = (Vec::new(), Vec::new());
     for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
-        let roots = ground.places.roots_of(entry)?;
+        let roots = session.places.roots_of(entry)?;
         let first = roots.first().map(|root| root.join(name.as_str())).unwrap_or_default();
-        jobs.extend(roots.into_iter().enumerate().map(|(n, root)| Job {
+        jobs.extend(roots.into_iter().enumerate().map(|(n, root)| FolderCheck {
             skill: verified.len(),
             entry,
             at: root.join(name.as_str()),
@@ -143,7 +194,7 @@ pub(crate) fn verify(names: &[SkillName], registry: &Registry, ground: &Ground<'
         let faults = record(name, entry).into_iter().collect();
         verified.push(Verified { name: name.clone(), digest: entry.digest.clone(), faults });
     }
-    let found = parallel::run_jobs(parallel::count_cores(), &jobs, |job| Ok(look(job, ground)))?;
+    let found = parallel::run_jobs(parallel::count_cores(), &jobs, |job| Ok(look(job, session)))?;
     for (job, faults) in jobs.iter().zip(found) {
         if let Some(one) = verified.get_mut(job.skill) {
             one.faults.extend(faults);
@@ -164,14 +215,14 @@ fn record(name: &SkillName, entry: &LockEntry) -> Option<Fault> {
     })
 }
 
-fn look(job: &Job<'_>, ground: &Ground<'_>) -> Vec<Fault> {
-    let here = || ground.places.shown(&job.at);
+fn look(job: &FolderCheck<'_>, session: &Session<'_>) -> Vec<Fault> {
+    let here = || session.places.shown(&job.at);
     let found = match install_state::inspect_folder(&job.at) {
         Ok(found) => found,
         Err(error) => return vec![fault(here(), What::Unreadable, error.message)],
     };
     match job.entry.mode {
-        InstallMode::Live => live(job, &found, ground).into_iter().collect(),
+        InstallMode::Live => live(job, &found, session).into_iter().collect(),
         InstallMode::Link if !job.is_first => link(job, &found, &here()).into_iter().collect(),
         InstallMode::Copy | InstallMode::Link => folder(job, found, &here()),
     }
@@ -182,7 +233,7 @@ fn fault(path: String, what: What, detail: String) -> Fault {
 }
 
 /// A place that holds the files themselves.
-fn folder(job: &Job<'_>, found: FolderState, here: &str) -> Vec<Fault> {
+fn folder(job: &FolderCheck<'_>, found: FolderState, here: &str) -> Vec<Fault> {
     let recorded = &job.entry.files;
     let whole = count_noun(recorded.len(), "file");
     match found {
@@ -223,7 +274,7 @@ fn sort(mode: &str) -> &'static str {
 }
 
 /// A place that is a link to the first one.
-fn link(job: &Job<'_>, found: &FolderState, here: &str) -> Option<Fault> {
+fn link(job: &FolderCheck<'_>, found: &FolderState, here: &str) -> Option<Fault> {
     let way = fsx::relative(&job.root, &job.first).unwrap_or_else(|| job.first.clone());
     let (what, detail) = match found {
         // A link as it was made needs no second look: is the first place gone, that is said there.
@@ -243,8 +294,8 @@ fn link(job: &Job<'_>, found: &FolderState, here: &str) -> Option<Fault> {
 
 /// A place that is a live link to the author's folder: it must lead there, to a skill. What
 /// the skill says is the author's business.
-fn live(job: &Job<'_>, found: &FolderState, ground: &Ground<'_>) -> Option<Fault> {
-    let author = author(job.entry, ground)?;
+fn live(job: &FolderCheck<'_>, found: &FolderState, session: &Session<'_>) -> Option<Fault> {
+    let author = author(job.entry, session)?;
     let (what, detail) = match found {
         FolderState::Link(_) if !author.exists() => {
             (What::Link, format!("leads to its author's folder `{}`, which is gone", shown(&author)))
@@ -259,12 +310,12 @@ fn live(job: &Job<'_>, found: &FolderState, ground: &Ground<'_>) -> Option<Fault
     };
     let can = *found == FolderState::Missing && author.is_dir();
     let real = std::fs::canonicalize(&author).unwrap_or(author);
-    let fault = fault(ground.places.shown(&job.at), what, detail);
+    let fault = fault(session.places.shown(&job.at), what, detail);
     Some(Fault { relink: can.then(|| relink(job, real)), ..fault })
 }
 
 /// What makes all these differences harmless, if something does, and what to do.
-pub(crate) fn harmless(verified: &[Verified], skills: &str) -> Vec<String> {
+fn harmless(verified: &[Verified], skills: &str) -> Vec<String> {
     let change = |what| match what {
         What::LineEnds => DriftKind::LineEnds,
         What::Mode => DriftKind::Mode,
@@ -276,13 +327,13 @@ pub(crate) fn harmless(verified: &[Verified], skills: &str) -> Vec<String> {
 }
 
 /// The folder that a live link leads to; none where the record names no folder.
-fn author(entry: &LockEntry, ground: &Ground<'_>) -> Option<PathBuf> {
+fn author(entry: &LockEntry, session: &Session<'_>) -> Option<PathBuf> {
     let Source::Local { path } = Request::parse(&entry.source).ok()?.source else { return None };
-    let folder = ground.env.from(ground.base, &path);
+    let folder = session.env.from(session.scope.base(), &path);
     Some(entry.path.as_ref().map_or_else(|| folder.clone(), |below| folder.join(below)))
 }
 
-fn relink(job: &Job<'_>, target: PathBuf) -> Relink {
+fn relink(job: &FolderCheck<'_>, target: PathBuf) -> Relink {
     Relink { root: job.root.clone(), at: job.at.clone(), target }
 }
 

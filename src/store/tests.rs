@@ -50,7 +50,7 @@ fn store(project: &Path, data: &Path) -> Store {
     let scope = Scope::Project { root: project.to_path_buf() };
     let places = Arc::new(InstallDirs::new(&Env::for_test(data, &[]), &scope, None));
     let registry = project.join("config/skills_registry.json");
-    Store::new(registry, Workspace::new(data, &scope), places, Duration::ZERO)
+    Store::new(registry, StateDir::new(data, &scope), places, Duration::ZERO)
 }
 
 struct Place {

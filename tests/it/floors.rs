@@ -34,6 +34,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("scope", 2),
     ("settings", 2),
     ("store", 2),
+    ("workspace", 2),
     ("ops", 3),
     ("bench", 4),
     ("cli", 4),
@@ -110,5 +111,24 @@ fn processes_are_started_by_the_transports_alone() {
             !starts || is_test || allowed.iter().any(|end| path.ends_with(end)),
             "{path} starts a process"
         );
+    }
+}
+
+#[test]
+fn only_faces_print_and_know_the_command_line() {
+    let faces = ["cli", "ui", "lib", "main", "bench", "fuzz"];
+    let words = ["println!", "print!(", "eprint!(", "dbg!", "io::stdout()", "io::stderr()", "clap::"];
+    for file in sources().into_iter().filter(|file| !faces.contains(&module_of(file).as_str())) {
+        let path = file.display().to_string().replace('\\', "/");
+        if path.contains("/tests") || path.contains("/testing") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        for line in text.split("#[cfg(test)]").next().unwrap().lines() {
+            // Whether they are terminals is asked where the surroundings are read.
+            let is_asked = path.ends_with("src/env.rs") && line.contains("is_terminal()");
+            let found = words.iter().find(|word| line.contains(*word) && !is_asked);
+            assert!(found.is_none(), "{path} is no face: {line}");
+        }
     }
 }

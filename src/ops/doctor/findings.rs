@@ -9,7 +9,7 @@ use crate::skill::Severity;
 
 /// One thing that was noticed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
+pub(crate) struct DoctorFinding {
     /// A word that stays the same from version to version, for programs.
     pub(crate) code: &'static str,
     /// An error is something wrong, and decides the exit status; the others are not.
@@ -24,7 +24,7 @@ pub(crate) struct Finding {
     pub(crate) fix: Option<&'static str>,
 }
 
-impl Finding {
+impl DoctorFinding {
     fn new(code: &'static str, severity: Severity, message: String) -> Self {
         Self { code, severity, message, details: Vec::new(), hints: Vec::new(), fix: None }
     }
@@ -67,13 +67,13 @@ impl Finding {
 /// Everything that was noticed, and the surroundings it was noticed in.
 #[derive(Debug, Default)]
 pub(crate) struct Examination {
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: Vec<DoctorFinding>,
     /// Paths and versions, for a report of a fault.
     pub(crate) facts: BTreeMap<&'static str, String>,
 }
 
 impl Examination {
-    pub(crate) fn add(&mut self, finding: Finding) {
+    pub(crate) fn add(&mut self, finding: DoctorFinding) {
         self.findings.push(finding);
     }
 
@@ -87,8 +87,8 @@ impl Examination {
     }
 
     /// The findings that `later` no longer has and that could be mended.
-    pub(crate) fn mended(&self, later: &Self) -> Vec<Finding> {
-        let gone = |finding: &&Finding| finding.fix.is_some() && !later.findings.contains(finding);
+    pub(crate) fn mended(&self, later: &Self) -> Vec<DoctorFinding> {
+        let gone = |finding: &&DoctorFinding| finding.fix.is_some() && !later.findings.contains(finding);
         self.findings.iter().filter(gone).cloned().collect()
     }
 }

@@ -3,38 +3,41 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Examination, Finding, Patient, roots, shown};
+use super::{DoctorContext, DoctorFinding, Examination, roots, shown};
 use crate::error::Result;
 use crate::fsx;
 use crate::store::STAGING_PREFIX;
 
 /// Looks for them; false when a change is half done, by a command that runs or was killed.
-pub(super) fn look(patient: &Patient<'_>, seen: &mut Examination) -> bool {
-    strange_state(patient, seen);
-    if patient.store.is_busy() {
-        seen.add(Finding::note("busy", "another ba-agent is changing these skills just now".to_owned()));
+pub(super) fn look(context: &DoctorContext<'_>, seen: &mut Examination) -> bool {
+    strange_state(context, seen);
+    if context.session.store.is_busy() {
+        seen.add(DoctorFinding::note(
+            "busy",
+            "another ba-agent is changing these skills just now".to_owned(),
+        ));
         return false;
     }
-    let has_journal = patient.store.needs_recovery();
+    let has_journal = context.session.store.needs_recovery();
     if has_journal {
-        let journal = patient.store.workspace().journal_file();
+        let journal = context.session.store.state_dir().journal_file();
         seen.add(
-            Finding::wrong("journal", format!("a killed command left its journal `{}`", shown(&journal)))
+            DoctorFinding::wrong("journal", format!("a killed command left its journal `{}`", shown(&journal)))
                 .hint("the skills are checked once that is fixed; if it cannot be fixed, check the skills with `ba-agent skill verify`, then delete the journal")
                 .fixed_by("finish or undo the change"),
         );
     }
     // What a journal names is no leftover: carrying the journal out takes it away.
     if !has_journal {
-        stagings(patient, seen);
+        stagings(context, seen);
     }
     !has_journal
 }
 
 /// Journals and locks beside the registry. Nothing reads them: a project comes from whoever
 /// wrote it. So they are an earlier version's, or somebody tried what that does.
-fn strange_state(patient: &Patient<'_>, seen: &mut Examination) {
-    let registry = patient.store.registry_file();
+fn strange_state(context: &DoctorContext<'_>, seen: &mut Examination) {
+    let registry = context.session.store.registry_file();
     let stem = registry.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     for name in [format!(".{stem}.journal"), format!(".{stem}.lock"), ".skills_marketplaces.lock".to_owned()]
     {
@@ -42,27 +45,30 @@ fn strange_state(patient: &Patient<'_>, seen: &mut Examination) {
         if fsx::exists(&file) {
             let what = format!("`{}` is ignored: journals and locks are in the data folder", shown(&file));
             seen.add(
-                Finding::warning("stray", what)
+                DoctorFinding::warning("stray", what)
                     .hint("an earlier version may have left it; look at it, then delete it"),
             );
         }
     }
 }
 
-fn stagings(patient: &Patient<'_>, seen: &mut Examination) {
-    let registry = patient.store.read().unwrap_or_default();
-    let (ours, others) = on_their_way(patient, &roots(patient, &registry));
+fn stagings(context: &DoctorContext<'_>, seen: &mut Examination) {
+    let registry = context.session.store.read().unwrap_or_default();
+    let (ours, others) = on_their_way(context, &roots(context, &registry));
     for path in ours {
         seen.add(
-            Finding::wrong("staging", format!("a killed command left `{}`", patient.places.shown(&path)))
-                .fixed_by("remove it"),
+            DoctorFinding::wrong(
+                "staging",
+                format!("a killed command left `{}`", context.session.places.shown(&path)),
+            )
+            .fixed_by("remove it"),
         );
     }
     for path in others {
         seen.add(
-            Finding::note(
+            DoctorFinding::note(
                 "staging",
-                format!("`{}` belongs to a command of another project", patient.places.shown(&path)),
+                format!("`{}` belongs to a command of another project", context.session.places.shown(&path)),
             )
             .hint("if none runs, `ba-agent doctor --fix` in that project removes it")
             .hint(
@@ -75,10 +81,10 @@ fn stagings(patient: &Patient<'_>, seen: &mut Examination) {
 
 /// Staging folders and half-written files: those of this scope, and those of others that use
 /// the same skill folders.
-fn on_their_way(patient: &Patient<'_>, roots: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+fn on_their_way(context: &DoctorContext<'_>, roots: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
     // Each scope clears up behind itself alone: the folders of another one may be in use
     // under another lock.
-    let own = patient.store.workspace().staging_prefix();
+    let own = context.session.store.state_dir().staging_prefix();
     let (mut ours, mut others) = (Vec::new(), Vec::new());
     for root in roots {
         let (own, foreign): (Vec<_>, Vec<_>) =
@@ -87,7 +93,7 @@ fn on_their_way(patient: &Patient<'_>, roots: &[PathBuf]) -> (Vec<PathBuf>, Vec<
         others.extend(foreign);
     }
     // Beside the registry nothing is on its way while its lock is free.
-    let registry = patient.store.registry_file();
+    let registry = context.session.store.registry_file();
     let files = [registry.to_path_buf(), registry.with_file_name("skills_marketplaces.json")];
     ours.extend(files.iter().map(|file| fsx::new_beside(file)).filter(|file| file.is_file()));
     (ours, others)
@@ -111,8 +117,8 @@ fn name(path: &Path) -> String {
 ///
 /// # Errors
 /// `Failed` for what cannot be removed.
-pub(super) fn sweep(patient: &Patient<'_>, roots: &[PathBuf]) -> Result<()> {
-    for path in on_their_way(patient, roots).0 {
+pub(super) fn sweep(context: &DoctorContext<'_>, roots: &[PathBuf]) -> Result<()> {
+    for path in on_their_way(context, roots).0 {
         fsx::remove(&path)?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Examination, Finding, Patient, shown};
+use super::{DoctorContext, DoctorFinding, Examination, shown};
 use crate::env::Env;
 use crate::error::Result;
 use crate::fetch::{git, ssh};
@@ -15,11 +15,11 @@ use crate::text::count_noun;
 const LIBGIT2: (u32, u32, u32) = (1, 9, 7);
 
 /// Registry, cache and data folder: where they are, and whether they can be used.
-pub(super) fn folders(patient: &Patient<'_>, seen: &mut Examination) {
-    let env = patient.world.env;
-    seen.fact("scope", patient.scope.name());
-    seen.fact("base", &shown(patient.scope.base()));
-    seen.fact("registry", &shown(patient.store.registry_file()));
+pub(super) fn folders(context: &DoctorContext<'_>, seen: &mut Examination) {
+    let env = &context.session.env;
+    seen.fact("scope", context.session.scope.name());
+    seen.fact("base", &shown(context.session.scope.base()));
+    seen.fact("registry", &shown(context.session.store.registry_file()));
     let places: [(&'static str, Result<PathBuf>, &str); 2] = [
         (
             "cache",
@@ -34,25 +34,25 @@ pub(super) fn folders(patient: &Patient<'_>, seen: &mut Examination) {
                 seen.fact(code, &shown(&folder));
                 if let Err(why) = fsx::check_writable(&folder) {
                     let message = format!("the {code} folder `{}` cannot be used", shown(&folder));
-                    seen.add(Finding::wrong(code, message).details(vec![why]).hint(hint));
+                    seen.add(DoctorFinding::wrong(code, message).details(vec![why]).hint(hint));
                 }
             }
-            Err(error) => seen.add(Finding::of_error(code, &error)),
+            Err(error) => seen.add(DoctorFinding::of_error(code, &error)),
         }
     }
 }
 
 /// What is kept for projects that are gone. It is not removed here: a project may lie on a
 /// disk that is not there today.
-pub(super) fn abandoned(patient: &Patient<'_>, seen: &mut Examination) {
-    let abandoned = patient.store.workspace().abandoned();
+pub(super) fn abandoned(context: &DoctorContext<'_>, seen: &mut Examination) {
+    let abandoned = context.session.store.state_dir().abandoned();
     if !abandoned.is_empty() {
         let what =
             format!("the history of {} that no longer exists there", count_noun(abandoned.len(), "project"));
         let details =
             abandoned.iter().map(|(project, kept)| format!("{} in {}", shown(project), shown(kept)));
         seen.add(
-            Finding::note("history", what).details(details.collect()).hint(
+            DoctorFinding::note("history", what).details(details.collect()).hint(
                 "nothing but `rollback` reads it; remove the folder of a project that will not come back",
             ),
         );
@@ -61,14 +61,14 @@ pub(super) fn abandoned(patient: &Patient<'_>, seen: &mut Examination) {
 
 /// Folders of ours that another user owns, which mostly means that `sudo` ran here once: what
 /// is written there next fails.
-pub(super) fn owners(patient: &Patient<'_>, roots: &[PathBuf], seen: &mut Examination) {
+pub(super) fn owners(context: &DoctorContext<'_>, roots: &[PathBuf], seen: &mut Examination) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
         let us = rustix::process::geteuid().as_raw();
-        let base = patient.scope.base();
-        let registry = patient.store.registry_file();
-        let workspace = patient.store.workspace().folder();
+        let base = context.session.scope.base();
+        let registry = context.session.store.registry_file();
+        let workspace = context.session.store.state_dir().folder();
         let mut places: Vec<PathBuf> = roots
             .iter()
             .flat_map(|root| {
@@ -89,12 +89,12 @@ pub(super) fn owners(patient: &Patient<'_>, roots: &[PathBuf], seen: &mut Examin
                 let owner = if meta.uid() == 0 { "root".to_owned() } else { format!("user {}", meta.uid()) };
                 let message = format!("`{}` belongs to {owner} and cannot be written", shown(&place));
                 let hint = format!("fix the owner: `sudo chown -R $(id -un) {}`", shown(&place));
-                seen.add(Finding::wrong("owner", message).hint(hint));
+                seen.add(DoctorFinding::wrong("owner", message).hint(hint));
             }
         }
     }
     #[cfg(not(unix))]
-    let _ = (patient, roots, seen);
+    let _ = (context, roots, seen);
 }
 
 pub(super) fn versions(seen: &mut Examination) {
@@ -107,17 +107,17 @@ pub(super) fn versions(seen: &mut Examination) {
     }
 }
 
-fn too_old(found: (u32, u32, u32)) -> Option<Finding> {
+fn too_old(found: (u32, u32, u32)) -> Option<DoctorFinding> {
     let text = |(major, minor, patch): (u32, u32, u32)| format!("{major}.{minor}.{patch}");
     let message =
         format!("this program was built with libgit2 {}, older than {}", text(found), text(LIBGIT2));
-    (found < LIBGIT2).then(|| Finding::wrong("libgit2", message))
+    (found < LIBGIT2).then(|| DoctorFinding::wrong("libgit2", message))
 }
 
 /// Hosts that skills come from without a token being set. Whether one is needed only the
 /// host can say; a private repository looks missing without.
-pub(super) fn tokens(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
-    let set = patient.world.settings;
+pub(super) fn tokens(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
+    let set = &context.session.settings;
     let hosts = [
         ("github", set.github_token.is_some(), "GITHUB_TOKEN"),
         ("gitlab", set.gitlab_token.is_some(), "GITLAB_TOKEN"),
@@ -130,31 +130,32 @@ pub(super) fn tokens(patient: &Patient<'_>, registry: &Registry, seen: &mut Exam
             let hint = format!(
                 "public repositories need none; for private ones set {variable}, or have a git credential helper"
             );
-            seen.add(Finding::note("token", message).hint(hint));
+            seen.add(DoctorFinding::note("token", message).hint(hint));
         }
     }
 }
 
 /// The programs of other people that may be started: ssh, and what git's credential helpers
 /// need. They are looked for, not run.
-pub(super) fn programs(patient: &Patient<'_>, registry: &Registry, seen: &mut Examination) {
-    let env = patient.world.env;
+pub(super) fn programs(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
+    let env = &context.session.env;
     let git = find("git", env);
     let shown_or =
         |found: &Option<PathBuf>| found.as_ref().map_or("not found".to_owned(), |path| shown(path));
     seen.fact("git", &shown_or(&git));
     let over_ssh = registry.skills.values().filter(|entry| is_ssh(&entry.source)).count();
-    let ssh = match ssh::find_program(patient.world.net()) {
+    let world = context.session.world();
+    let ssh = match ssh::find_program(world.net()) {
         Ok(words) => words.first().cloned().unwrap_or_default(),
         // Nobody who needs no ssh wants to hear of a setting for it.
         Err(_) if over_ssh == 0 => return seen.fact("ssh", "not usable as it is configured"),
-        Err(error) => return seen.add(Finding::of_error("ssh", &error)),
+        Err(error) => return seen.add(DoctorFinding::of_error("ssh", &error)),
     };
     let found = find(&ssh, env);
     seen.fact("ssh", &shown_or(&found));
     if over_ssh > 0 && found.is_none() {
         let message = format!("{} over ssh, and there is no program `{ssh}`", count_noun(over_ssh, "skill"));
-        seen.add(Finding::wrong("ssh", message).hint("install an ssh client, or name one in GIT_SSH"));
+        seen.add(DoctorFinding::wrong("ssh", message).hint("install an ssh client, or name one in GIT_SSH"));
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde_json::value::RawValue;
 
-use super::fetch::Fetched;
+use super::fetch::FetchedMarketplace;
 use super::recorded::{is_live, place_of};
 use crate::cache::{CachedCatalog, Rows};
 use crate::catalog::{self as catalogue, Catalog, CatalogFormat};
@@ -53,7 +53,7 @@ pub(crate) fn keep_search_index(known: &RegisteredMarketplace, index: &[u8], wor
 }
 
 /// Keeps a fetched catalogue in the cache, for every project that has it in this state.
-pub(crate) fn keep(fetched: &Fetched, world: &World<'_>) {
+pub(crate) fn keep(fetched: &FetchedMarketplace, world: &World<'_>) {
     if let (Some(cache), Some(key)) = (&world.cache, key(&fetched.marketplace, world)) {
         cache.put_catalog(&key, &fetched.copy);
         // A folder of this machine is another one with the next keystroke; whoever searches it

@@ -12,11 +12,12 @@ use super::{load_catalog, parse_documents};
 use crate::catalog::{
     self, Catalog, CatalogEntry, EntryRequirement, EntryScan, EntrySkills, PluginManifest, root_of,
 };
-use crate::error::{Error, Result, error, printable};
+use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::marketplace::Place;
 use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
 use crate::listing::Listing;
-use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered, Offer};
+use crate::ops::ask::Ask;
+use crate::ops::gather::{self, Candidate, Choice, Gathered, Offer, SkillRequest};
 use crate::parallel;
 use crate::path::{join, with_ancestors};
 use crate::registry::MarketplaceOrigin;
@@ -24,7 +25,7 @@ use crate::source::{Request, Source};
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 
 /// An entry whose source is open.
-struct Opened<'w> {
+struct OpenedEntry<'w> {
     source: PackageSource<'w>,
     /// The plugin's root in the source.
     root: String,
@@ -41,33 +42,30 @@ struct Opened<'w> {
 /// Those of [`gather::gather`]; `NotFound` for an unknown marketplace or entry and for an
 /// entry without skills, saying what it has instead; `Invalid` for one that breaks the rules.
 pub(crate) fn gather(
-    ask: &Ask,
+    ask: &SkillRequest,
     all: &Marketplaces,
     world: &World<'_>,
-    choose: &dyn Fn(&[Offer]) -> Result<Vec<usize>>,
+    choose: &mut dyn FnMut(&[Offer]) -> Result<Vec<usize>>,
 ) -> Result<Gathered> {
     let mut looked = look(ask, all, world)?;
     looked.source.choose(choose)?;
     looked.gather(world)
 }
 
-/// Says which of several skills of a source are meant, by their positions.
-pub(crate) type Choose<'c> = &'c dyn Fn(&Ask, &[Offer]) -> Result<Vec<usize>>;
-
 /// As [`gather`] for several sources: they are fetched several at a time, those of one
-/// repository one after the other, and questions are asked in the order of `asks`.
+/// repository one after the other, and questions are asked in the order of `requests`.
 ///
 /// # Errors
 /// Those of [`gather`], of the first source that has one.
 pub(crate) fn gather_all(
-    asks: &[Ask],
+    requests: &[SkillRequest],
     all: &Marketplaces,
     world: &World<'_>,
-    choose: Choose<'_>,
+    ask: &mut dyn Ask,
 ) -> Result<Vec<Gathered>> {
-    let mut groups: BTreeMap<String, Vec<(usize, &Ask)>> = BTreeMap::new();
-    for (at, ask) in asks.iter().enumerate() {
-        groups.entry(ask.request.source.to_string()).or_default().push((at, ask));
+    let mut groups: BTreeMap<String, Vec<(usize, &SkillRequest)>> = BTreeMap::new();
+    for (at, request) in requests.iter().enumerate() {
+        groups.entry(request.request.source.to_string()).or_default().push((at, request));
     }
     let groups: Vec<_> = groups.into_values().collect();
     let looked = parallel::run_jobs(parallel::MAX_HOSTS, &groups, |group| {
@@ -76,9 +74,10 @@ pub(crate) fn gather_all(
     let mut looked: Vec<_> = looked.into_iter().flatten().collect();
     looked.sort_by_key(|(at, _)| *at);
     let mut chosen = Vec::new();
-    for ((_, looked), ask) in looked.into_iter().zip(asks) {
+    for ((_, looked), request) in looked.into_iter().zip(requests) {
         let mut looked = looked?;
-        looked.source.choose(&|offers| choose(ask, offers))?;
+        let source = request.request.source.display_name();
+        looked.source.choose(&mut |offers| choose_skills(ask, &source, offers))?;
         chosen.push(Mutex::new(Some(looked)));
     }
     parallel::run_jobs(parallel::MAX_HOSTS, &chosen, |looked| {
@@ -87,9 +86,17 @@ pub(crate) fn gather_all(
     })
 }
 
+fn choose_skills(ask: &mut dyn Ask, source: &str, offers: &[Offer]) -> Result<Vec<usize>> {
+    let chosen = ask.choose_skills(source, offers)?;
+    if chosen.is_empty() {
+        fail!(Usage, "no skill was chosen; nothing was changed");
+    }
+    Ok(chosen)
+}
+
 /// A source whose skills are known and, if it is that of an entry, what the entry says of them.
-struct Looked<'w> {
-    source: gather::Looked<'w>,
+struct LookedEntry<'w> {
+    source: gather::SourceSkills<'w>,
     entry: Option<Lent>,
 }
 
@@ -100,9 +107,9 @@ struct Lent {
     version: Option<String>,
 }
 
-fn look<'w>(ask: &Ask, all: &Marketplaces, world: &'w World<'w>) -> Result<Looked<'w>> {
+fn look<'w>(ask: &SkillRequest, all: &Marketplaces, world: &'w World<'w>) -> Result<LookedEntry<'w>> {
     let Source::Marketplace { entry, marketplace: registered } = &ask.request.source else {
-        return Ok(Looked { source: gather::look(ask, world)?, entry: None });
+        return Ok(LookedEntry { source: gather::look(ask, world)?, entry: None });
     };
     if ask.integrity.is_some() {
         return Err(error!(
@@ -139,10 +146,10 @@ fn look<'w>(ask: &Ask, all: &Marketplaces, world: &'w World<'w>) -> Result<Looke
         version: version.map(str::to_owned),
     };
     let source = gather::look_in(&ask, opened.source, Some(&resolution.folders), world)?;
-    Ok(Looked { source, entry: Some(entry) })
+    Ok(LookedEntry { source, entry: Some(entry) })
 }
 
-impl Looked<'_> {
+impl LookedEntry<'_> {
     fn gather(self, world: &World<'_>) -> Result<Gathered> {
         let mut gathered = self.source.gather(&world.settings.limits)?;
         let Some(Lent { origin, notes, version }) = self.entry else { return Ok(gathered) };
@@ -207,7 +214,7 @@ fn open_plugin<'w>(
     plugin: &CatalogEntry,
     known: &RegisteredMarketplace,
     world: &'w World<'w>,
-) -> Result<Opened<'w>> {
+) -> Result<OpenedEntry<'w>> {
     let place = place_of(known)?;
     let want = plugin.usable_source()?.to_requirement(place.is_local())?;
     match (want, &place) {
@@ -235,7 +242,7 @@ fn inside<'w>(
     request: &Request,
     known: &RegisteredMarketplace,
     world: &'w World<'w>,
-) -> Result<Opened<'w>> {
+) -> Result<OpenedEntry<'w>> {
     let archive = archive_pin(known);
     let options = OpenOptions { integrity: archive.as_ref(), ..OpenOptions::default() };
     let mut source = fetch::open_source(&at_pin(request, &known.pin)?, options, world)?;
@@ -245,18 +252,18 @@ fn inside<'w>(
     // Of the address of a page only the opened source knows which part is the folder.
     let base = source.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
     let top = known.manifest.as_deref().map_or(base.as_str(), root_of).to_owned();
-    Ok(Opened { source, root: join(&top, path), top, is_marketplace: path.is_empty() })
+    Ok(OpenedEntry { source, root: join(&top, path), top, is_marketplace: path.is_empty() })
 }
 
 /// A plugin that is a source of its own: at the folder that was named, or, in an archive, in
 /// the one folder that everything is in.
-fn elsewhere(source: PackageSource<'_>) -> Opened<'_> {
+fn elsewhere(source: PackageSource<'_>) -> OpenedEntry<'_> {
     let root = match (&source.resolved.subdirectory, &source.resolved.source) {
         (Some(folder), _) => folder.to_string(),
         (None, Source::Archive { .. }) => only_folder(source.listing()),
         (None, _) => String::new(),
     };
-    Opened { source, top: root.clone(), root, is_marketplace: false }
+    OpenedEntry { source, top: root.clone(), root, is_marketplace: false }
 }
 
 fn only_folder(listing: &Listing) -> String {
@@ -267,8 +274,11 @@ fn only_folder(listing: &Listing) -> String {
     if all { first.to_owned() } else { String::new() }
 }
 
-fn resolve(plugin: &CatalogEntry, opened: &mut Opened<'_>) -> Result<(EntrySkills, Option<PluginManifest>)> {
-    let Opened { source, root, top, is_marketplace } = opened;
+fn resolve(
+    plugin: &CatalogEntry,
+    opened: &mut OpenedEntry<'_>,
+) -> Result<(EntrySkills, Option<PluginManifest>)> {
+    let OpenedEntry { source, root, top, is_marketplace } = opened;
     let manifests: BTreeSet<String> = plugin_manifests(root).collect();
     let tree = source.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
     let manifest = plugin_manifest(tree, root)?;

@@ -33,7 +33,7 @@ const BODY: usize = 600;
 
 /// A marketplace as it is now.
 #[derive(Debug)]
-pub(crate) struct Fetched {
+pub(crate) struct FetchedMarketplace {
     pub(crate) marketplace: RegisteredMarketplace,
     pub(crate) catalogue: Catalog,
     pub(crate) copy: CachedCatalog,
@@ -50,7 +50,7 @@ pub(crate) struct Fetched {
 /// # Errors
 /// Those of fetching; `NotFound` for a place with neither a catalogue nor a skill, `Invalid`
 /// for a catalogue that is none.
-pub(crate) fn fetch(place: &Place, world: &World<'_>) -> Result<Fetched> {
+pub(crate) fn fetch(place: &Place, world: &World<'_>) -> Result<FetchedMarketplace> {
     match place {
         Place::Tree { request, manifest } => tree(place, request, manifest.as_deref(), None, world),
         Place::File(url) => {
@@ -72,7 +72,7 @@ pub(crate) fn fetch(place: &Place, world: &World<'_>) -> Result<Fetched> {
 ///
 /// # Errors
 /// Those of [`fetch`]; `NotFound` when the state is gone.
-pub(super) fn restore(known: &RegisteredMarketplace, world: &World<'_>) -> Result<Fetched> {
+pub(super) fn restore(known: &RegisteredMarketplace, world: &World<'_>) -> Result<FetchedMarketplace> {
     match place_of(known)? {
         Place::Tree { request, .. } => {
             let request = at_pin(&request, &known.pin)?;
@@ -122,7 +122,7 @@ fn tree(
     named: Option<&str>,
     integrity: Option<&Digest>,
     world: &World<'_>,
-) -> Result<Fetched> {
+) -> Result<FetchedMarketplace> {
     let source = fetch::open_source(request, OpenOptions { integrity, ..OpenOptions::default() }, world)?;
     of_source(place, source, request, named, world)
 }
@@ -138,7 +138,7 @@ pub(super) fn of_source(
     request: &Request,
     named: Option<&str>,
     world: &World<'_>,
-) -> Result<Fetched> {
+) -> Result<FetchedMarketplace> {
     let base = source.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
     let chosen = source.resolved.chosen.as_deref().or_else(|| settled(&request.reference, &source.resolved));
     let pin = RevisionRecord::of(&source.resolved.pin, chosen, None);
@@ -172,7 +172,7 @@ pub(super) fn of_source(
     }
     let marketplace =
         RegisteredMarketplace { named: named.is_some(), ..record(place, manifest, pin, world.env.now) };
-    Ok(Fetched { left_out, ..fetched(marketplace, read, text, &documents, warnings) })
+    Ok(FetchedMarketplace { left_out, ..fetched(marketplace, read, text, &documents, warnings) })
 }
 
 fn without_tree(
@@ -182,7 +182,7 @@ fn without_tree(
     text: String,
     mut warnings: Vec<String>,
     world: &World<'_>,
-) -> Fetched {
+) -> FetchedMarketplace {
     let pin =
         RevisionRecord::of(&Revision::Archive(Digest::of(text.as_bytes()).as_hex().to_owned()), None, None);
     warnings.extend(doubts(&read, None));
@@ -215,12 +215,12 @@ fn fetched(
     text: String,
     documents: &[SearchDocument<'_>],
     warnings: Vec<String>,
-) -> Fetched {
+) -> FetchedMarketplace {
     let skills = documents.iter().filter(|document| !document.plugin.is_empty()).count();
     let marketplace = RegisteredMarketplace { entries: Some(catalogue.plugins.len()), ..marketplace };
     let documents = serde_json::to_string(documents).unwrap_or_default();
     let copy = CachedCatalog { text, documents };
-    Fetched { marketplace, catalogue, copy, skills, warnings, left_out: LeftOut::default() }
+    FetchedMarketplace { marketplace, catalogue, copy, skills, warnings, left_out: LeftOut::default() }
 }
 
 /// Entries that cannot be used, and a name that belongs to somebody else.

@@ -6,15 +6,10 @@ use super::{load_catalog, parse_documents};
 use crate::catalog::Catalog;
 use crate::error::{Kind, Result, error, printable};
 use crate::fetch::World;
+use crate::ops::installed::split_name;
 use crate::search::SearchDocument;
 use crate::source::{Reference, Request, Source};
 use crate::store::marketplaces::Marketplaces;
-
-/// A name as a person writes it: `entry`, `skill` or `entry:skill`. An entry may have a colon
-/// of its own, a skill has none.
-pub(in crate::ops) fn parts(name: &str) -> (&str, Option<&str>) {
-    name.rsplit_once(':').map_or((name, None), |(entry, skill)| (entry, Some(skill)))
-}
 
 /// An entry of a marketplace as a source.
 pub(super) fn source(entry: &str, marketplace: &str) -> Source {
@@ -37,7 +32,7 @@ pub(super) fn resolve_name(
         Err(error) => return Err(error),
     };
     let owners = owners(name, documents);
-    if let (entry, Some(skill)) = parts(name)
+    if let (entry, Some(skill)) = split_name(name)
         && owners.is_empty()
     {
         return Ok((catalogue.find_entry(entry)?.name.clone(), Some(skill.to_owned())));
@@ -99,7 +94,7 @@ pub(crate) fn request(
 
 /// True for what needs no quotes to be an entry, a skill or `entry:skill`.
 fn is_name(text: &str) -> bool {
-    let (entry, skill) = parts(text);
+    let (entry, skill) = split_name(text);
     Request::entry_name(entry).is_some() && skill.is_none_or(|skill| Request::entry_name(skill).is_some())
 }
 
@@ -121,7 +116,7 @@ fn check_name(text: &str, marketplace: &str, all: &Marketplaces, world: &World<'
 
 /// Whether a catalogue has the entry that `entry` or `entry:skill` names.
 fn has(catalogue: &Catalog, name: &str) -> bool {
-    let (entry, skill) = parts(name);
+    let (entry, skill) = split_name(name);
     catalogue.find_entry(name).is_ok() || (skill.is_some() && catalogue.find_entry(entry).is_ok())
 }
 

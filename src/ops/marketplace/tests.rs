@@ -7,15 +7,20 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::cached::keep;
+use super::fetch::fetch;
 use super::resolve::locate;
+use super::update::{record, refresh};
 use super::*;
 use crate::catalog::EntryRequirement;
 use crate::error::Kind;
+use crate::fetch::marketplace::Place;
 use crate::fetch::testing::Bench;
-use crate::ops::gather::{Ask, Choice};
+use crate::ops::gather::{Choice, SkillRequest};
 use crate::ops::installed::match_installed;
 use crate::registry::{MarketplaceOrigin, Registry};
 use crate::source::Request;
+use crate::store::marketplaces::Marketplaces;
 
 /// Writes a marketplace of two plugins, and registers it under each of `names`.
 fn shop(bench: &Bench, names: &[&str]) -> Marketplaces {
@@ -54,13 +59,13 @@ fn shop(bench: &Bench, names: &[&str]) -> Marketplaces {
     Marketplaces::read(&file, None).unwrap()
 }
 
-fn ask(text: &str, choice: Choice) -> Ask {
-    Ask { choice, ..Ask::of(Request::parse(text).unwrap()) }
+fn ask(text: &str, choice: Choice) -> SkillRequest {
+    SkillRequest { choice, ..SkillRequest::of(Request::parse(text).unwrap()) }
 }
 
 fn gathered(bench: &Bench, all: &Marketplaces, text: &str, choice: Choice) -> Vec<String> {
-    let first = |_: &[crate::ops::gather::Offer]| Ok(vec![0]);
-    let gathered = gather(&ask(text, choice), all, &bench.world(), &first).unwrap();
+    let mut first = |_: &[crate::ops::gather::Offer]| Ok(vec![0]);
+    let gathered = gather(&ask(text, choice), all, &bench.world(), &mut first).unwrap();
     gathered.candidates.iter().map(|candidate| candidate.name.to_string()).collect()
 }
 
@@ -72,7 +77,7 @@ fn an_entry_becomes_candidates_that_know_their_origin() {
     assert_eq!(gathered(&bench, &all, "office@acme", Choice::Only), ["docx"]);
     assert_eq!(gathered(&bench, &all, "office@acme", Choice::Named(vec!["pdf".into()])), ["office-pdf"]);
     assert_eq!(gathered(&bench, &all, "data:pdf@acme", Choice::Only), ["data-pdf"]);
-    let one = gather(&ask("sql@acme", Choice::Only), &all, &bench.world(), &|_| Ok(vec![])).unwrap();
+    let one = gather(&ask("sql@acme", Choice::Only), &all, &bench.world(), &mut |_| Ok(vec![])).unwrap();
     let candidate = &one.candidates[0];
     assert_eq!(candidate.marketplace, Some(MarketplaceOrigin { name: "acme".into(), entry: "data".into() }));
     assert_eq!(
@@ -80,11 +85,13 @@ fn an_entry_becomes_candidates_that_know_their_origin() {
         ("./m", "data/skills/sql")
     );
     let other =
-        gather(&ask("office@acme", Choice::Named(vec!["sql".into()])), &all, &bench.world(), &|_| Ok(vec![]));
+        gather(&ask("office@acme", Choice::Named(vec!["sql".into()])), &all, &bench.world(), &mut |_| {
+            Ok(vec![])
+        });
     assert_eq!(other.unwrap_err().kind, Kind::NotFound);
     let digest = Some(format!("sha256:{}", "a".repeat(64)).parse().unwrap());
-    let held = Ask { integrity: digest, ..ask("sql@acme", Choice::Only) };
-    assert_eq!(gather(&held, &all, &bench.world(), &|_| Ok(vec![])).unwrap_err().kind, Kind::Usage);
+    let held = SkillRequest { integrity: digest, ..ask("sql@acme", Choice::Only) };
+    assert_eq!(gather(&held, &all, &bench.world(), &mut |_| Ok(vec![])).unwrap_err().kind, Kind::Usage);
     // Other sources go their usual way.
     assert_eq!(gathered(&bench, &all, "./m/data/skills/sql", Choice::Only), ["sql"]);
 }
@@ -151,7 +158,7 @@ fn an_installed_skill_is_found_by_its_origin() {
     let all = shop(&bench, &["acme"]);
     let mut registry = Registry::default();
     for text in ["office:pdf@acme", "data:pdf@acme"] {
-        let one = gather(&ask(text, Choice::Only), &all, &bench.world(), &|_| Ok(vec![])).unwrap();
+        let one = gather(&ask(text, Choice::Only), &all, &bench.world(), &mut |_| Ok(vec![])).unwrap();
         let candidate = &one.candidates[0];
         let (digest, files) = candidate.digest().unwrap().clone();
         registry.skills.insert(candidate.name.clone(), candidate.record(digest, files, bench.env.now));

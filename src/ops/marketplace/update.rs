@@ -6,17 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::cached::keep;
-use super::fetch::{self, Fetched};
+use super::fetch::{self, FetchedMarketplace};
 use super::recorded::{is_live, place_of};
 use super::{cached, load_catalog};
 use crate::catalog::Catalog;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Result, error, printable};
 use crate::fetch::git::Remote;
 use crate::fetch::marketplace::Place;
 use crate::fetch::{Extent, PackageSource, World};
+use crate::ops::settle::open_session;
 use crate::parallel;
 use crate::registry::RevisionRecord;
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
+use crate::workspace::{Observer, Workspace};
 
 /// What became of one marketplace.
 #[derive(Debug, Serialize)]
@@ -35,9 +37,50 @@ pub(crate) struct Updated {
     records: (RegisteredMarketplace, Option<RegisteredMarketplace>),
 }
 
+/// What became of the marketplaces.
+#[derive(Debug)]
+pub(crate) struct MarketplaceUpdateReport {
+    pub(crate) updated: Vec<Updated>,
+    /// Those that could not be updated, and why.
+    pub(crate) failed: Vec<(String, Error)>,
+}
+
+/// Fetches the catalogues of the named marketplaces anew, or of all of this scope, where they
+/// moved. One that fails does not hold back the others.
+///
+/// # Errors
+/// `NotFound` for a name that is not registered here; those of writing the records.
+pub(crate) fn update(
+    workspace: &Workspace,
+    names: &[String],
+    observer: &dyn Observer,
+) -> Result<MarketplaceUpdateReport> {
+    let session = open_session(workspace, observer)?;
+    let all = session.marketplaces()?;
+    let names = names_to_update(names, &all, session.scope.name())?;
+    let (mut updated, mut failed) = refresh(&names, &all, &session.world());
+    // The new catalogues are in the cache before the records lead to them; the old ones
+    // stay for projects that are still at the old state.
+    failed.extend(session.change_marketplaces(|own| Ok(record(&mut updated, own)))?);
+    Ok(MarketplaceUpdateReport { updated, failed })
+}
+
+/// The named ones, or all of this scope.
+fn names_to_update(names: &[String], all: &Marketplaces, scope: &str) -> Result<Vec<String>> {
+    for name in names {
+        all.get(name)?;
+        if !all.is_own(name) {
+            return Err(error!(NotFound, "`{}` is not registered in this {scope}", printable(name, false))
+                .hint("it is one of your user account: add `--global`"));
+        }
+    }
+    let own = all.all().map(|(name, _)| name).filter(|name| all.is_own(name));
+    Ok(if names.is_empty() { own.cloned().collect() } else { names.to_vec() })
+}
+
 /// Looks what the marketplaces of these names are now, and keeps their new catalogues in the
 /// cache; nothing is recorded yet. One that fails does not hold back the others.
-pub(crate) fn refresh(
+pub(super) fn refresh(
     names: &[String],
     all: &Marketplaces,
     world: &World<'_>,
@@ -56,7 +99,7 @@ pub(crate) fn refresh(
 
 /// Writes what [`refresh`] found into the records of the scope. One that another command
 /// changed meanwhile is left as it is, and told.
-pub(crate) fn record(
+pub(super) fn record(
     updated: &mut Vec<Updated>,
     own: &mut BTreeMap<String, RegisteredMarketplace>,
 ) -> Vec<(String, Error)> {
@@ -116,7 +159,12 @@ fn unmoved(name: &str, known: &RegisteredMarketplace, record: Option<RegisteredM
     }
 }
 
-fn compare(name: &str, known: &RegisteredMarketplace, before: Option<&Catalog>, now: Fetched) -> Updated {
+fn compare(
+    name: &str,
+    known: &RegisteredMarketplace,
+    before: Option<&Catalog>,
+    now: FetchedMarketplace,
+) -> Updated {
     let names = |catalogue: &Catalog| {
         catalogue.plugins.iter().map(|plugin| plugin.name.clone()).collect::<BTreeSet<_>>()
     };
@@ -127,7 +175,7 @@ fn compare(name: &str, known: &RegisteredMarketplace, before: Option<&Catalog>, 
         was.is_some_and(|was| was.usable_source().ok() != plugin.usable_source().ok())
     });
     let moved = moved.map(|plugin| plugin.name.clone()).collect();
-    let Fetched { marketplace, warnings, .. } = now;
+    let FetchedMarketplace { marketplace, warnings, .. } = now;
     let record = RegisteredMarketplace {
         named: known.named,
         enabled: known.enabled,

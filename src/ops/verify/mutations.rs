@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::digest::sha256_hex;
+use crate::env::Env;
+use crate::fetch::testing::Counting;
 use crate::scope::Scope;
+use crate::settings::Settings;
+use crate::workspace::WorkspaceOptions;
 
 /// At least so many mutations are made, of every sort the same number.
 const MUTATIONS: usize = 600;
@@ -67,13 +71,12 @@ impl World {
 
     /// Every fault of every skill, as `skill: what path`.
     fn faults(&self) -> BTreeSet<String> {
-        let env = Env::for_test(self.dir.path(), &[]);
+        let workspace = Workspace::new(Env::for_test(self.dir.path(), &[]), WorkspaceOptions::default());
         let scope = Scope::Project { root: self.base() };
-        let places = InstallDirs::new(&env, &scope, None);
-        let base = self.base();
-        let ground = Ground { env: &env, base: &base, places: &places };
+        let observer = Counting::default();
+        let session = workspace.open_with(scope, Settings::default(), &observer).unwrap();
         let names: Vec<SkillName> = self.registry.skills.keys().cloned().collect();
-        let verified = verify(&names, &self.registry, &ground).unwrap();
+        let verified = verify_skills(&names, &self.registry, &session).unwrap();
         let told = verified.iter().flat_map(|one| one.faults.iter().map(move |f| (one, f)));
         told.map(|(one, f)| format!("{}: {} {}", one.name, f.what.word(), f.path)).collect()
     }

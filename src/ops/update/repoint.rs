@@ -1,4 +1,4 @@
-//! Deeds: skills whose source is somewhere else now. Each keeps its name, its targets, what it
+//! `skill update --source`: skills whose source is somewhere else now. Each keeps its name, its targets, what it
 //! follows and whether it is held; nothing is uninstalled.
 
 use std::collections::BTreeMap;
@@ -13,9 +13,9 @@ use crate::registry::{InstallMode, LockEntry, ReferenceRecord, Registry};
 use crate::skill::SkillName;
 use crate::source::{Reference, Request, Resolved, Sha, Source};
 
-use super::gather::{self, Candidate, Offered};
-use super::plan::{Action, Content, Step, Wanted, edited, edits};
-use super::update::{Update, grown};
+use super::plan::{PlannedUpdate, grown};
+use crate::ops::gather::{self, Candidate, Offered};
+use crate::ops::plan::{Action, Content, Step, Wanted, edited, edits};
 
 /// Plans to take `names` from `new` from now on. `see` looks at what is on the disk of one.
 ///
@@ -26,24 +26,24 @@ use super::update::{Update, grown};
 /// `Usage` for a live link, a marketplace, and a held skill whose new source has no commits;
 /// `NotFound` for a skill that is not there; `Conflict` for local edits (unless `force`) that
 /// would be overwritten; those of fetching.
-pub(crate) fn plan(
+pub(super) fn plan_repoint(
     names: &[SkillName],
     registry: &Registry,
     new: &Request,
     see: &dyn Fn(&SkillName) -> Result<InstallState>,
     world: &World<'_>,
     force: bool,
-) -> Result<Update> {
+) -> Result<PlannedUpdate> {
     if let Source::Marketplace { .. } = new.source {
         return Err(error!(Usage, "`{new}` is an entry of a marketplace, not a source")
             .hint("name the repository or archive itself, as `marketplace show` prints it"));
     }
-    let mut groups: BTreeMap<String, Vec<(&SkillName, LockEntry, Ask)>> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Vec<(&SkillName, LockEntry, NewSourceRequest)>> = BTreeMap::new();
     for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
-        let ask = Ask::of(name, entry, new)?;
+        let ask = NewSourceRequest::of(name, entry, new)?;
         groups.entry(format!("{ask:?}")).or_default().push((name, sought(name, entry, new), ask));
     }
-    let mut update = Update::default();
+    let mut update = PlannedUpdate::default();
     for group in groups.into_values() {
         let (resolved, fetched, offered) = open(&group, new, world)?;
         for (name, sought, _) in &group {
@@ -58,13 +58,13 @@ pub(crate) fn plan(
 
 /// What is asked of the new source for a skill.
 #[derive(Debug, Clone)]
-struct Ask {
+struct NewSourceRequest {
     reference: Reference,
     /// The commit that a held skill stays at.
     commit: Option<Sha>,
 }
 
-impl Ask {
+impl NewSourceRequest {
     fn of(name: &SkillName, entry: &LockEntry, new: &Request) -> Result<Self> {
         if entry.mode == InstallMode::Live {
             return Err(error!(Usage, "`{name}` is a live link, which has no source to move").hint(format!(
@@ -119,7 +119,7 @@ fn not_there(name: &SkillName, sought: &LockEntry, new: &Request, error: Error) 
 
 /// The new source as these skills, which ask the same of it, want it.
 fn open(
-    group: &[(&SkillName, LockEntry, Ask)],
+    group: &[(&SkillName, LockEntry, NewSourceRequest)],
     new: &Request,
     world: &World<'_>,
 ) -> Result<(Arc<Resolved>, Arc<FetchedPackage>, Offered)> {
@@ -146,7 +146,7 @@ fn add(
     candidate: Candidate,
     sight: &InstallState,
     force: bool,
-    update: &mut Update,
+    update: &mut PlannedUpdate,
 ) -> Result<()> {
     let (digest, files) = candidate.digest()?.clone();
     let before = Some(entry.clone());

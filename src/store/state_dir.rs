@@ -18,7 +18,7 @@ const JOURNAL: &str = "journal.json";
 
 /// The state folder of one scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Workspace {
+pub(crate) struct StateDir {
     folder: PathBuf,
     key: String,
     /// The project's folder without links; `None` for the user scope, which does not move.
@@ -32,7 +32,7 @@ struct Origin {
     identity: String,
 }
 
-impl Workspace {
+impl StateDir {
     /// The workspace of `scope` below the data folder. A project has one, however it was
     /// reached: over a link, from a folder below it, by `--project`.
     pub(crate) fn new(data: &Path, scope: &Scope) -> Self {

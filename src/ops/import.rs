@@ -1,14 +1,14 @@
-//! `ba-agent skill install --from FILE`: what another tool's lock file names.
+//! `skill install --from FILE`: what another tool's lock file names.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::{Context, Place};
+use super::gather::{self, Candidate, Choice, Gathered, SkillRequest};
 use crate::error::{Context as _, Result, error};
 use crate::fsx;
 use crate::interop::{self, FetchedSkill, ImportedSkill, IntegrityClaim};
-use crate::ops::gather::{self, Ask, Candidate, Choice, Gathered};
 use crate::source::Source;
+use crate::workspace::Session;
 
 /// The largest lock file that is read: thousands of skills make a few MB.
 const LARGEST: u64 = 64 << 20;
@@ -16,7 +16,7 @@ const LARGEST: u64 = 64 << 20;
 /// The text of the file that was named. It may be a pipe of the shell, as `<(command)` and
 /// `/dev/stdin` give it; one that lies in a folder like a file is refused, since nothing may
 /// ever write to it.
-fn read(path: &Path) -> Result<String> {
+fn read_lock_file(path: &Path) -> Result<String> {
     let is_of_the_shell = ["/dev/stdin", "/dev/fd", "/proc"].into_iter().any(|place| path.starts_with(place));
     let file = if is_of_the_shell {
         Some(std::fs::File::open(path)?)
@@ -39,25 +39,25 @@ fn read(path: &Path) -> Result<String> {
 /// # Errors
 /// `NotFound` and `Invalid` for the file; those of gathering; `Integrity` for content that is
 /// not what the file promised of that very commit or digest.
-pub(super) fn gather(cx: &Context<'_>, place: &Place, file: &Path) -> Result<Vec<Gathered>> {
-    let path = cx.env.absolute(file);
-    let text = read(&path)?;
+pub(super) fn gather_imported(session: &Session<'_>, file: &Path) -> Result<Vec<Gathered>> {
+    let path = session.env.absolute(file);
+    let text = read_lock_file(&path)?;
     let import = interop::read_lock_file(&path.display().to_string(), &text)?;
     for one in &import.left_out {
-        cx.ui.warn(&format!("`{}` is left out: {}", one.name, one.reason));
+        session.warn(&format!("`{}` is left out: {}", one.name, one.reason));
     }
     let folder = path.parent().unwrap_or(Path::new(".")).to_path_buf();
-    let world = cx.world(place);
+    let world = session.world();
     let mut all = Vec::new();
     for skill in &import.skills {
         if let Some(note) = &skill.note {
-            cx.ui.note(&format!("{}: {note}", skill.name));
+            session.note(&format!("{}: {note}", skill.name));
         }
-        let ask = ask(cx, place, skill, &folder);
-        let gathered = gather::gather(&ask, &world, &|_| Ok(Vec::new()))
+        let request = request_of(session, skill, &folder);
+        let gathered = gather::gather(&request, &world, &mut |_| Ok(Vec::new()))
             .context(|| format!("`{}` of `{}` cannot be imported", skill.name, file.display()))?;
         for candidate in &gathered.candidates {
-            check(cx, skill, candidate)?;
+            check_promise(session, skill, candidate)?;
         }
         all.push(gathered);
     }
@@ -67,7 +67,7 @@ pub(super) fn gather(cx: &Context<'_>, place: &Place, file: &Path) -> Result<Vec
     Ok(all)
 }
 
-fn ask(cx: &Context<'_>, place: &Place, skill: &ImportedSkill, folder: &Path) -> Ask {
+fn request_of(session: &Session<'_>, skill: &ImportedSkill, folder: &Path) -> SkillRequest {
     let mut request = skill.request.clone();
     // Paths of a lock file start from where it stands, not from where we are.
     if let Source::Local { path: text } | Source::Archive { location: text } = &mut request.source
@@ -80,16 +80,16 @@ fn ask(cx: &Context<'_>, place: &Place, skill: &ImportedSkill, folder: &Path) ->
         Some(IntegrityClaim::Archive(digest)) => Some(digest.clone()),
         _ => None,
     };
-    Ask {
+    SkillRequest {
         choice: skill.choice.clone().map_or(Choice::Only, |name| Choice::Named(vec![name])),
         commit: skill.commit.clone(),
         integrity,
-        ..Ask::of(place.anchor(cx.env, request))
+        ..SkillRequest::of(session.anchor(request))
     }
 }
 
 /// Holds what came against what the lock file says of it.
-fn check(cx: &Context<'_>, skill: &ImportedSkill, candidate: &Candidate) -> Result<()> {
+fn check_promise(session: &Session<'_>, skill: &ImportedSkill, candidate: &Candidate) -> Result<()> {
     let Some(promise) = &skill.integrity else { return Ok(()) };
     let (digest, files) = candidate.digest()?;
     let pin = candidate.pin_record();
@@ -103,7 +103,7 @@ fn check(cx: &Context<'_>, skill: &ImportedSkill, candidate: &Candidate) -> Resu
                 .hint("nothing was changed; install it from its source if you trust what is there now"))
         }
         Some(false) => {
-            cx.ui.warn(&format!("{}: its source has changed since the lock file was written", skill.name));
+            session.warn(&format!("{}: its source has changed since the lock file was written", skill.name));
             Ok(())
         }
         Some(true) | None => Ok(()),

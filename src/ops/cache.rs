@@ -1,0 +1,73 @@
+//! `cache dir|size|prune|clear`: the cache of packages, for all projects of a user.
+
+use std::path::PathBuf;
+
+use super::ask::Ask;
+use crate::cache::{Cache, CacheSize};
+use crate::error::{Result, error};
+use crate::text::{count_noun, format_bytes};
+use crate::workspace::Workspace;
+
+/// How much the cache holds.
+#[derive(Debug)]
+pub(crate) struct CacheReport {
+    pub(crate) held: CacheSize,
+    /// Bytes that it may hold.
+    pub(crate) limit: u64,
+}
+
+/// What was removed from the cache, and what is left.
+#[derive(Debug)]
+pub(crate) struct PruneReport {
+    pub(crate) removed: CacheSize,
+    pub(crate) left: CacheSize,
+}
+
+/// The folder of the cache.
+///
+/// # Errors
+/// Those of reading the settings; `Failed` where there is no place for a cache.
+pub(crate) fn find_cache_dir(workspace: &Workspace) -> Result<PathBuf> {
+    workspace.settings()?;
+    workspace.env().cache_dir()
+}
+
+/// How much the cache holds, and how much it may hold.
+///
+/// # Errors
+/// Those of [`find_cache_dir`].
+pub(crate) fn measure_cache(workspace: &Workspace) -> Result<CacheReport> {
+    let (cache, limit) = open_cache(workspace)?;
+    Ok(CacheReport { held: cache.size(), limit })
+}
+
+/// Removes what was not used for longest, down to `to` bytes or the limit of the settings.
+///
+/// # Errors
+/// Those of [`find_cache_dir`].
+pub(crate) fn prune_cache(workspace: &Workspace, to: Option<u64>) -> Result<PruneReport> {
+    let (cache, limit) = open_cache(workspace)?;
+    let removed = cache.prune(to.unwrap_or(limit));
+    Ok(PruneReport { removed, left: cache.size() })
+}
+
+/// Removes everything in the cache.
+///
+/// # Errors
+/// `Usage` where nobody agrees; those of [`find_cache_dir`].
+pub(crate) fn clear_cache(workspace: &Workspace, ask: &mut dyn Ask) -> Result<PruneReport> {
+    let (cache, _) = open_cache(workspace)?;
+    let held = cache.size();
+    let size = format!("{} ({})", count_noun(held.trees, "skill"), format_bytes(held.bytes));
+    if held.bytes > 0 && !ask.confirm(&format!("Remove {size} from the cache?"))? {
+        return Err(error!(Usage, "not confirmed; nothing was deleted")
+            .hint("without a terminal confirm in advance: `ba-agent cache clear --yes`"));
+    }
+    let removed = cache.clear();
+    Ok(PruneReport { removed, left: cache.size() })
+}
+
+fn open_cache(workspace: &Workspace) -> Result<(Cache, u64)> {
+    let limit = workspace.settings()?.cache_limit;
+    Ok((Cache::new(&workspace.env().cache_dir()?, limit), limit))
+}

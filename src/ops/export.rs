@@ -1,0 +1,56 @@
+//! `skill export`: what is installed as another tool's lock file.
+
+use std::path::PathBuf;
+
+use super::settle::open_session;
+use crate::error::{Result, error};
+use crate::fsx;
+use crate::interop::{self, Hosts};
+use crate::skill::SkillName;
+use crate::workspace::{Observer, Workspace};
+
+/// The other tool's lock file.
+#[derive(Debug)]
+pub(crate) struct ExportReport {
+    pub(crate) text: String,
+    /// Names of skills that the format cannot express.
+    pub(crate) left_out: Vec<interop::SkippedSkill>,
+    /// The file that was written; none where the caller gets the text alone.
+    pub(crate) written: Option<PathBuf>,
+}
+
+/// Writes what is installed as a `skills-lock.json`, to `output` where one is named.
+///
+/// # Errors
+/// Those of reading the registry and the installed files; `Failed` where it cannot be written.
+pub(crate) fn export(
+    workspace: &Workspace,
+    output: Option<PathBuf>,
+    observer: &dyn Observer,
+) -> Result<ExportReport> {
+    let session = open_session(workspace, observer)?;
+    let registry = session.store.read()?;
+    let settings = &session.settings;
+    let hosts = Hosts {
+        github: &settings.github_url,
+        gitlab: &settings.gitlab_url,
+        bitbucket: &settings.bitbucket_url,
+    };
+    let mut read = |name: &SkillName, path: &str| {
+        let roots =
+            registry.skills.get(name).map_or(Ok(Vec::new()), |entry| session.places.roots_of(entry))?;
+        let root = roots.into_iter().next().unwrap_or_default();
+        let file = root.join(name.as_str()).join(path);
+        fsx::read_plain_file(&file, settings.limits.file)?
+            .ok_or_else(|| error!(NotFound, "`{}` is not there", session.places.shown(&file)))
+    };
+    let export = interop::export_lock(&registry, &hosts, &mut read)?;
+    for one in &export.left_out {
+        session.warn(&format!("`{}` is left out: {}", one.name, one.reason));
+    }
+    export.notes.iter().for_each(|note| session.note(note));
+    if let Some(file) = &output {
+        fsx::write_through(&session.env.absolute(file), export.text.as_bytes())?;
+    }
+    Ok(ExportReport { text: export.text, left_out: export.left_out, written: output })
+}

@@ -1,0 +1,18 @@
+//! How an installed skill stands on the disk.
+
+use super::plan::edits;
+use crate::install_state::InstallStates;
+use crate::registry::LockEntry;
+use crate::skill::SkillName;
+
+/// How a skill stands on the disk: `ok`, `edited` or `missing`.
+pub(super) fn installed_state(name: &SkillName, entry: &LockEntry, seen: &InstallStates) -> &'static str {
+    let sight = seen.get(name).cloned().unwrap_or_default();
+    if sight.is_gone() {
+        "missing"
+    } else if edits(entry, &sight).is_empty() {
+        "ok"
+    } else {
+        "edited"
+    }
+}

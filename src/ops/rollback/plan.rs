@@ -1,0 +1,123 @@
+//! What the skills were before an earlier change, and the plan that brings that back.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Result, error, printable};
+use crate::history::{Change, Record, state_before};
+use crate::install_state::{DriftKind, InstallStates};
+use crate::ops::installed::match_installed;
+use crate::ops::plan::{Action, Content, Plan, Step, edited, edits};
+use crate::ops::supply::Supply;
+use crate::registry::{LockEntry, Registry};
+use crate::skill::SkillName;
+
+/// What was, for the skills that a rollback is about.
+///
+/// Without `to` it is the last change (of `name`, if that is given); with it, everything
+/// since the change of that number.
+///
+/// # Errors
+/// `NotFound` where there is no such change.
+pub(in crate::ops) fn state(
+    records: &[Record],
+    name: Option<&SkillName>,
+    to: Option<u64>,
+) -> Result<BTreeMap<SkillName, Change>> {
+    let concerns = |record: &&Record| name.is_none_or(|name| record.changes.contains_key(name));
+    let id = match to {
+        Some(id) => records.iter().find(|record| record.id == id).map(|record| record.id),
+        None => records.iter().find(concerns).map(|record| record.id),
+    };
+    let Some(id) = id else {
+        let what = match (name, to) {
+            (_, Some(id)) => format!("there is no change {id} to go back before"),
+            (Some(name), None) => format!("no change of `{name}` is known"),
+            (None, None) => "there is no change to roll back".to_owned(),
+        };
+        return Err(error!(NotFound, "{what}").hint("`ba-agent skill history` lists the last 20 changes"));
+    };
+    let mut state = state_before(records, id);
+    if let Some(name) = name {
+        state.retain(|known, _| known == name);
+    }
+    Ok(state)
+}
+
+/// The skill that `text` names: installed now or in one of the changes, by its own name or as
+/// `plugin:skill`.
+///
+/// # Errors
+/// `Usage` for what cannot be a name, `NotFound` for a `plugin:skill` of which nothing is known.
+pub(in crate::ops) fn find_name(text: &str, registry: &Registry, records: &[Record]) -> Result<SkillName> {
+    if !text.contains(':') {
+        return text.parse();
+    }
+    let of_records = records.iter().flat_map(|record| &record.changes).flat_map(|(name, change)| {
+        change.before.iter().chain(&change.after).map(|entry| {
+            let mut one = Registry::default();
+            one.skills.insert(name.clone(), entry.clone());
+            one
+        })
+    });
+    let known = match_installed(text, registry).cloned();
+    known.or_else(|| of_records.into_iter().find_map(|one| match_installed(text, &one).cloned())).ok_or_else(
+        || {
+            error!(NotFound, "no change of `{}` is known", printable(text, false))
+                .hint("`ba-agent skill history` lists the last 20 changes")
+        },
+    )
+}
+
+/// The skills whose recorded files it takes to bring `state` back.
+pub(in crate::ops) fn wanted<'s>(
+    state: &'s BTreeMap<SkillName, Change>,
+    registry: &Registry,
+) -> Vec<(&'s SkillName, &'s LockEntry)> {
+    let unedited = state.iter().filter(|(_, change)| change.edited.is_none());
+    let back = unedited.filter_map(|(name, change)| Some((name, change.before.as_ref()?)));
+    back.filter(|(name, entry)| registry.skills.get(*name) != Some(*entry)).collect()
+}
+
+/// Plans to bring `state` back; the supply has what is [`wanted`].
+///
+/// # Errors
+/// `Conflict` for a skill that was edited since (unless `force`); those of the supply.
+pub(in crate::ops) fn plan(
+    state: &BTreeMap<SkillName, Change>,
+    registry: &Registry,
+    seen: &InstallStates,
+    supply: &Supply<'_>,
+    force: bool,
+) -> Result<Plan> {
+    let mut steps = Vec::new();
+    for (name, change) in state {
+        let now = registry.skills.get(name).cloned();
+        let sight = seen.get(name).cloned().unwrap_or_default();
+        let drift = now.as_ref().map_or_else(Vec::new, |entry| edits(entry, &sight));
+        let lost = drift.iter().any(|one| one.change != DriftKind::Missing);
+        if lost && !force {
+            return Err(edited(name, &drift, "rollback"));
+        }
+        let step = |action, content| Step {
+            name: name.clone(),
+            action,
+            content,
+            before: now.clone(),
+            gives_up_edits: lost,
+        };
+        match &change.before {
+            None if now.is_none() => {}
+            None => steps.push(step(Action::Remove, None)),
+            Some(entry) if now.as_ref() == Some(entry) && change.edited.is_none() && drift.is_empty() => {
+                steps.push(step(Action::Keep, None));
+            }
+            Some(entry) => {
+                let digest = change.edited.as_ref().unwrap_or(&entry.digest);
+                let content = Content::Recorded(Box::new(supply.recorded(name, entry, digest)?));
+                let action = if now.is_some() { Action::Replace } else { Action::Add };
+                steps.push(step(action, Some(content)));
+            }
+        }
+    }
+    Ok(Plan { steps })
+}

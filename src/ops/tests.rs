@@ -1,0 +1,274 @@
+//! The engine as a caller without a command line has it: every command called as a function, one
+//! after another and from two threads, over one workspace of one process.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use super::ask::Unattended;
+use super::diff::diff;
+use super::doctor::doctor;
+use super::export::export;
+use super::history::list_changes;
+use super::init::{InitOptions, init};
+use super::install::{InstallOptions, InstallReport, install};
+use super::list::list;
+use super::marketplace::{self, AddOptions};
+use super::outdated::{State, outdated};
+use super::pin::{PinOptions, pin, unpin};
+use super::restore::{RestoreOptions, restore};
+use super::rollback::{RollbackOptions, rollback};
+use super::search::{SearchOptions, search};
+use super::show::{ShowOptions, show};
+use super::uninstall::{UninstallOptions, uninstall};
+use super::update::{UpdateOptions, UpdateReport, update};
+use super::validate::{ValidateOptions, validate};
+use super::verify::verify;
+use super::{cache, plan::Action};
+use crate::error::{Kind, Result};
+use crate::fetch::Progress;
+use crate::fetch::testing::{Bench, Repo};
+use crate::skill::Profile;
+use crate::workspace::{Notice, Observer, Workspace, WorkspaceOptions};
+
+/// Remembers what commands tell.
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Progress for Heard {
+    fn begin(&self, _: &str) {}
+    fn advance(&self, _: u64, _: Option<u64>) {}
+}
+
+impl Observer for Heard {
+    fn notice(&self, notice: Notice<'_>) {
+        self.0.lock().unwrap().push(format!("{notice:?}"));
+    }
+}
+
+/// A project beside a repository of two skills.
+struct Caller {
+    bench: Bench,
+    repo: Repo,
+    project: PathBuf,
+    workspace: Workspace,
+    heard: Heard,
+}
+
+fn manifest(name: &str, text: &str) -> String {
+    format!("---\nname: {name}\ndescription: Reads and writes {name} files. Use for {name}.\n---\n\n{text}\n")
+}
+
+impl Caller {
+    fn new() -> Self {
+        let bench = Bench::new();
+        let project = bench.home.path().join("project");
+        std::fs::create_dir_all(project.join(".claude")).unwrap();
+        let options = WorkspaceOptions { project: Some(project.clone()), ..WorkspaceOptions::default() };
+        let workspace = Workspace::new(bench.env.clone(), options);
+        let repo = bench.repository("skills.git");
+        let mut caller = Self { bench, repo, project, workspace, heard: Heard::default() };
+        caller.publish("first");
+        caller
+    }
+
+    /// Both skills with another text, as a new commit.
+    fn publish(&mut self, text: &str) {
+        let parent = self.repo.repository.refname_to_id("refs/heads/main");
+        let (pdf, docx) = (manifest("pdf", text), manifest("docx", text));
+        let files = [("pdf/SKILL.md", pdf.as_bytes()), ("docx/SKILL.md", docx.as_bytes())];
+        let commit = self.repo.commit(&files, &parent.into_iter().collect::<Vec<_>>());
+        self.repo.set("refs/heads/main", commit);
+    }
+
+    fn manifest_of(&self, skill: &str) -> PathBuf {
+        self.project.join(".claude/skills").join(skill).join("SKILL.md")
+    }
+
+    fn install(&self, source: &str, skills: &[&str]) -> Result<InstallReport> {
+        let options = InstallOptions {
+            sources: vec![source.to_owned()],
+            skills: skills.iter().map(|skill| (*skill).to_owned()).collect(),
+            ..InstallOptions::default()
+        };
+        install(&self.workspace, &options, &mut Unattended::default(), &self.heard)
+    }
+
+    fn update(&self) -> Result<UpdateReport> {
+        update(&self.workspace, &UpdateOptions::default(), &mut Unattended::default(), &self.heard)
+    }
+
+    fn installed(&self) -> Vec<(String, &'static str)> {
+        let report = list(&self.workspace, true, &self.heard).unwrap();
+        report.skills().unwrap().iter().map(|skill| (skill.name.to_string(), skill.state.unwrap())).collect()
+    }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn commands_about_marketplaces_are_functions() {
+    let caller = Caller::new();
+    let (workspace, heard) = (&caller.workspace, &caller.heard);
+    let options = AddOptions { name: "acme".into(), source: caller.repo.file_url(), ..AddOptions::default() };
+    let added = marketplace::add(workspace, &options, heard).unwrap();
+    assert_eq!((added.fetched.skills, added.fetched.catalogue.plugins.len()), (2, 2));
+    let rows = marketplace::list(workspace, heard).unwrap();
+    assert_eq!((rows.len(), rows[0].name.as_str(), rows[0].entries), (1, "acme", Some(2)));
+    assert_eq!(marketplace::show(workspace, "acme", Some("pdf"), heard).unwrap().1.len(), 1);
+    assert_eq!(marketplace::validate(workspace, &["acme".into()], heard).unwrap().len(), 1);
+    let found = || {
+        let options = SearchOptions { text: "pdf".into(), limit: 5, ..SearchOptions::default() };
+        search(workspace, &options, heard).unwrap().answer.found
+    };
+    assert_eq!(found()[0].install.as_deref(), Some("pdf@acme"));
+    marketplace::set_enabled(workspace, &names(&["acme"]), false, heard).unwrap();
+    assert!(found().is_empty());
+    marketplace::set_enabled(workspace, &names(&["acme"]), true, heard).unwrap();
+    let updated = marketplace::update(workspace, &[], heard).unwrap();
+    assert!(updated.failed.is_empty() && !updated.updated[0].changed);
+    assert_eq!(caller.install("pdf@acme", &[]).unwrap().skills[0].action, Action::Add);
+    marketplace::remove(workspace, &names(&["acme"]), heard).unwrap();
+    assert!(marketplace::list(workspace, heard).unwrap().is_empty());
+    assert_eq!(caller.installed(), [("pdf".to_owned(), "ok")]);
+}
+
+#[test]
+fn commands_about_skills_are_functions() {
+    let mut caller = Caller::new();
+    let url = caller.repo.file_url();
+    let several = caller.install(&url, &[]).unwrap_err();
+    assert_eq!(several.kind, Kind::Usage, "nobody can be asked which: {several:?}");
+    assert_eq!(caller.install(&url, &["pdf", "docx"]).unwrap().skills.len(), 2);
+    assert!(caller.heard.0.lock().unwrap().iter().any(|notice| notice.starts_with("Resolved")));
+    let (workspace, heard) = (&caller.workspace, &caller.heard);
+    let ok = [("docx".to_owned(), "ok"), ("pdf".to_owned(), "ok")];
+    assert_eq!(caller.installed(), ok);
+    let views = |what: &str| {
+        let options = ShowOptions { what: what.to_owned(), ..ShowOptions::default() };
+        show(workspace, &options, heard).unwrap()
+    };
+    assert!(views("pdf")[0].installed && !views(&url)[1].installed);
+    assert!(verify(workspace, &[], heard).unwrap().skills.iter().all(|one| one.faults.is_empty()));
+
+    std::fs::write(caller.manifest_of("pdf"), manifest("pdf", "edited")).unwrap();
+    assert_eq!(verify(workspace, &names(&["pdf"]), heard).unwrap().skills[0].faults.len(), 1);
+    assert_eq!(diff(workspace, "pdf", heard).unwrap().files.len(), 1);
+    let remove = |force| uninstall(workspace, &UninstallOptions { names: names(&["pdf"]), force }, heard);
+    assert_eq!(remove(false).unwrap_err().kind, Kind::Conflict);
+    assert_eq!(restore(workspace, RestoreOptions::default(), heard).unwrap_err().kind, Kind::Conflict);
+    let options = RestoreOptions { force: true, ..RestoreOptions::default() };
+    assert_eq!(restore(workspace, options, heard).unwrap().skills.len(), 2);
+    assert_eq!(caller.installed(), ok);
+
+    let options = PinOptions { name: "pdf".into(), ..PinOptions::default() };
+    assert!(pin(workspace, &options, heard).unwrap().skills[0].entry.pinned);
+    caller.publish("second");
+    let (workspace, heard) = (&caller.workspace, &caller.heard);
+    let report = outdated(workspace, &[], heard).unwrap();
+    let states: Vec<State> = report.statuses.iter().map(|one| one.state).collect();
+    assert_eq!((report.behind, states), (1, vec![State::Behind, State::Held]));
+    assert_eq!(caller.update().unwrap().skills.len(), 1);
+    assert!(!unpin(workspace, "pdf", heard).unwrap().skills[0].entry.pinned);
+    let updated = caller.update().unwrap();
+    assert_eq!((updated.skills.len(), updated.changes.len(), updated.looked_at), (1, 1, 2));
+    let text = || std::fs::read_to_string(caller.manifest_of("pdf")).unwrap();
+    assert!(text().contains("second"));
+    rollback(workspace, &RollbackOptions::default(), heard).unwrap();
+    assert!(text().contains("first"));
+    assert_eq!(list_changes(workspace, heard).unwrap()[0].command, "rollback");
+}
+
+#[test]
+fn commands_about_files_and_the_cache_are_functions() {
+    let caller = Caller::new();
+    let (workspace, heard) = (&caller.workspace, &caller.heard);
+    let options = InitOptions {
+        name: "own-skill".into(),
+        dir: caller.project.join("src"),
+        description: "Does what nobody else does. Use when that is wanted.".into(),
+    };
+    let made = init(workspace, &options, heard).unwrap();
+    let options = ValidateOptions { paths: vec![made.folder], profile: Profile::Lint };
+    let checked = validate(workspace, &options).unwrap();
+    assert_eq!((checked.len(), checked[0].name.as_deref()), (1, Some("own-skill")));
+    caller.install(&caller.repo.file_url(), &["pdf"]).unwrap();
+    let lock = caller.project.join("skills-lock.json");
+    let exported = export(workspace, Some(lock.clone()), heard).unwrap();
+    assert!(exported.left_out.is_empty() && exported.text.contains("pdf"));
+    let options = UninstallOptions { names: names(&["pdf"]), force: false };
+    assert_eq!(uninstall(workspace, &options, heard).unwrap().skills[0].action, Action::Remove);
+    let options = InstallOptions { from: Some(lock), ..InstallOptions::default() };
+    install(workspace, &options, &mut Unattended::default(), heard).unwrap();
+    assert_eq!(caller.installed(), [("pdf".to_owned(), "ok")]);
+    let report = doctor(workspace, true, heard).unwrap();
+    assert_eq!((report.scope, report.examination.wrong()), ("project", 0));
+
+    assert!(cache::find_cache_dir(workspace).unwrap().starts_with(caller.bench.home.path()));
+    assert_eq!(cache::measure_cache(workspace).unwrap().held.trees, 1);
+    let refused = cache::clear_cache(workspace, &mut Unattended::default()).unwrap_err();
+    assert_eq!(refused.kind, Kind::Usage);
+    assert_eq!(cache::clear_cache(workspace, &mut Unattended { agrees: true }).unwrap().left.trees, 0);
+    assert_eq!(cache::prune_cache(workspace, Some(0)).unwrap().removed.trees, 0);
+}
+
+/// One workspace serves a process that lives long: what others change between two commands is
+/// seen, settings as well as the registry and the disk.
+#[test]
+fn what_changed_between_two_commands_is_seen() {
+    let caller = Caller::new();
+    caller.install(&caller.repo.file_url(), &["pdf"]).unwrap();
+    assert_eq!(caller.installed(), [("pdf".to_owned(), "ok")]);
+    let other = Workspace::new(
+        caller.bench.env.clone(),
+        WorkspaceOptions { project: Some(caller.project.clone()), ..WorkspaceOptions::default() },
+    );
+    let options = UninstallOptions { names: names(&["pdf"]), force: false };
+    uninstall(&other, &options, &caller.heard).unwrap();
+    assert!(caller.installed().is_empty());
+    std::fs::create_dir_all(caller.project.join(".ba-agent")).unwrap();
+    std::fs::write(caller.project.join(".ba-agent/config.yaml"), "skills:\n  registry: other.json\n")
+        .unwrap();
+    caller.install(&caller.repo.file_url(), &["docx"]).unwrap();
+    assert!(caller.project.join("other.json").is_file());
+    // A skills folder that becomes a link to another one while the process lives.
+    let skills = caller.project.join(".claude/skills");
+    std::fs::rename(&skills, caller.project.join("elsewhere")).unwrap();
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("../elsewhere", &skills).unwrap();
+        caller.install(&caller.repo.file_url(), &["pdf"]).unwrap();
+        assert!(caller.project.join("elsewhere/pdf/SKILL.md").is_file());
+    }
+}
+
+#[test]
+fn two_threads_share_a_workspace() {
+    let caller = Caller::new();
+    let url = caller.repo.file_url();
+    std::thread::scope(|scope| {
+        let run = |skill: &'static str| {
+            let (workspace, url) = (&caller.workspace, &url);
+            scope.spawn(move || {
+                let heard = Heard::default();
+                let options = InstallOptions {
+                    sources: vec![url.clone()],
+                    skills: names(&[skill]),
+                    ..InstallOptions::default()
+                };
+                install(workspace, &options, &mut Unattended::default(), &heard).unwrap();
+                assert!(verify(workspace, &names(&[skill]), &heard).unwrap().skills[0].faults.is_empty());
+            })
+        };
+        let threads = [run("pdf"), run("docx")];
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+    assert_eq!(caller.installed(), [("docx".to_owned(), "ok"), ("pdf".to_owned(), "ok")]);
+}
+
+#[test]
+fn a_workspace_can_be_shared_and_sent() {
+    fn check<T: Send + Sync>() {}
+    check::<Workspace>();
+}
