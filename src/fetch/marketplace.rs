@@ -42,17 +42,17 @@ impl Place {
     /// Those of [`Request::parse`], and `Usage` for a catalogue below one.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let place = Self::understand(text)?;
-        if let Self::Tree { request, manifest: Some(_) } = &place {
-            // The recorded text names the tree alone, and must lead to it again.
-            let again = Self::understand(&request.to_string());
-            if !matches!(again, Ok(Self::Tree { request: again, .. }) if again == *request) {
-                return Err(error!(
-                    Usage,
-                    "expected a catalogue in a folder, found one below another: `{}`",
-                    printable(text, false)
-                )
-                .hint("a folder named `marketplace.json` cannot contain a marketplace; rename it"));
-            }
+        // What is recorded is the text of the place, which must lead to it again.
+        let recorded = place.text();
+        if !Self::understand(&recorded).is_ok_and(|again| again.text() == recorded) {
+            return Err(error!(
+                Usage,
+                "`{}` could be read as another catalogue when it is recorded",
+                printable(text, false)
+            )
+            .hint(
+                "a folder or repository named `marketplace.json` cannot contain a marketplace; rename it",
+            ));
         }
         Ok(place)
     }
@@ -129,6 +129,12 @@ fn is_here(address: &str) -> bool {
     url.host().is_none() || is_loopback(&url)
 }
 
+fn is_web(address: &str) -> bool {
+    address.split_once("://").is_some_and(|(scheme, _)| {
+        scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http")
+    })
+}
+
 /// A web address as its host is recorded, whatever letters were typed.
 fn with_host_in_lower_case(text: &str) -> String {
     let host_at = text.find("://").map_or(0, |at| at + 3);
@@ -136,7 +142,7 @@ fn with_host_in_lower_case(text: &str) -> String {
         text.get(host_at..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(text.len(), |at| host_at + at);
     match (text.get(..end), text.get(end..)) {
         // Before the host there may be a user, whose letters are meant.
-        (Some(address), Some(rest)) if text.starts_with("http") && host_at > 0 && !address.contains('@') => {
+        (Some(address), Some(rest)) if is_web(address) && !address.contains('@') => {
             address.to_ascii_lowercase() + rest
         }
         _ => text.to_owned(),
@@ -333,6 +339,8 @@ mod tests {
         );
         check("https://rAw.githubusercontent.com/h-p$ug:W?examp.+e/marketplace.json", "Usage");
         check("https://Example.ORG/a/marketplace.json", "file https://example.org/a/marketplace.json");
+        check("httPs://git/a]b/marketplace.json", "file https://git/a]b/marketplace.json");
+        check("/m/\"u:///marketplace.json /", "Usage");
         check("./m/.claude-plugin/marketplace.json", "./m .claude-plugin/marketplace.json");
         check("./marketplace.json", ". marketplace.json");
         check("/marketplace.json", "/ marketplace.json");

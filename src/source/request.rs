@@ -40,6 +40,11 @@ impl Request {
     /// mean two things, is refused (`git://`, `ext::`), or holds a password.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let text = check_text(text)?;
+        Self::understand(text)?.with_one_meaning(text)
+    }
+
+    /// Reads a checked text, without asking whether what is recorded of it means the same.
+    fn understand(text: &str) -> Result<Self> {
         if let Some(rest) = text.strip_prefix('"') {
             return parse_quoted(rest);
         }
@@ -54,6 +59,26 @@ impl Request {
             Some('/') => parse_shorthand(text),
             _ => parse_bare(text),
         }
+    }
+
+    /// The request, if its canonical text, which is what the registry records, is read as the
+    /// same request, and that of its source as the same source.
+    ///
+    /// # Errors
+    /// `Usage` where names of a repository, folder and skill happen to form another source.
+    fn with_one_meaning(self, text: &str) -> Result<Self> {
+        let canonical = self.to_string();
+        let is_same = Self::understand(&canonical).is_ok_and(|again| again == self);
+        let source = self.source.to_string();
+        let is_same_source = source == canonical
+            || Self::understand(&source).is_ok_and(|again| {
+                again.source == self.source && again.subdirectory.is_none() && again.skill.is_none()
+            });
+        if is_same && is_same_source {
+            return Ok(self);
+        }
+        Err(error!(Usage, "`{}` could be read as another source when it is recorded", printable(text, false))
+            .hint("name the parts on their own: `git+https://host/path/to/repo`, `--ref`, `--subdirectory` and `--skill`"))
     }
 
     /// The name, where the text is nothing but one that a marketplace could have (`pdf`).
@@ -96,10 +121,11 @@ impl Request {
                 .map_err(|e| e.hint("`--sha` needs the full sha; give a short one with `#` or `--ref`"))?;
             self = self.at_reference(Reference::Sha(sha), "--sha")?;
         }
-        match subdirectory {
-            Some(text) => self.in_folder(text),
-            None => Ok(self),
+        if let Some(text) = subdirectory {
+            self = self.in_folder(text)?;
         }
+        let text = self.to_string();
+        self.with_one_meaning(&text)
     }
 
     fn at_reference(mut self, reference: Reference, flag: &str) -> Result<Self> {

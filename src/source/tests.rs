@@ -558,6 +558,8 @@ fn addresses_that_lead_nowhere_say_so() {
         ("git@host:", "no repository"),
         ("git@host://o/r", "contains `://`"),
         ("n.:63P:", "cannot end with `:`"),
+        ("hk/r/src@mh:k", "as another source"),
+        ("https://git.example.org/a/b@X/-@as:Z", "as another source"),
         ("ssh://host/r@one@two", "appears twice"),
         ("git@host:r.git@one@two", "appears twice"),
         ("git@host:o://r?x//folder", "contains `://`"),
