@@ -155,7 +155,7 @@ impl CatalogEntry {
     pub(crate) fn usable_source(&self) -> Result<&EntrySource> {
         let refused = |reason: &str| {
             error!(Invalid, "the entry `{}` cannot be used: {reason}", printable(&self.name, false))
-                .hint("whoever keeps the marketplace can find this with `ba-agent marketplace validate`")
+                .hint("the maintainer of the marketplace can find this with `ba-agent marketplace validate`")
         };
         match (&self.fault, &self.source) {
             (Some(fault), _) => Err(refused(fault)),
@@ -220,7 +220,7 @@ impl Catalog {
         match (called.next(), called.next()) {
             (Some(plugin), None) => Ok(plugin),
             (Some(_), Some(_)) => Err(error!(Invalid, "two entries are called `{}`", printable(name, false))
-                .hint("which one is meant cannot be said; tell whoever keeps the marketplace")),
+                .hint("it is unclear which one is meant; tell the maintainer of the marketplace")),
             (None, _) => Err(self.unknown_entry(name)),
         }
     }

@@ -299,7 +299,7 @@ pub(crate) fn open_plain_file(path: &Path) -> Result<Option<(std::fs::File, u64)
 
 /// The error for a link to something that is not there.
 pub(crate) fn leads_nowhere(link: &Path, target: &Path) -> Error {
-    error!(Conflict, "`{}` is a link that leads nowhere", link.display())
+    error!(Conflict, "`{}` is a broken link", link.display())
         .cause(format!(
             "it points at `{}`, which does not exist",
             printable(&target.to_string_lossy(), false)

@@ -172,7 +172,7 @@ impl InstallDirs {
     pub(crate) fn check(&self, target: &InstallTarget) -> Result<()> {
         match target {
             InstallTarget::Folder(path) if !self.is_user && !stays_inside(path) => {
-                Err(error!(Usage, "the target `{}` leads out of the project", printable(path, false))
+                Err(error!(Usage, "the target `{}` is outside the project", printable(path, false))
                     .hint("skills of a project stay in the project; for other folders add `--global`"))
             }
             _ => self.check_inside("skills folder", &self.root_as_written(target)).map(drop),

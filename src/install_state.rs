@@ -163,7 +163,7 @@ pub(crate) fn read_entry(folder: &Path, path: &str, line: &str) -> Result<Vec<u8
     let at = folder.join(path);
     match line.get(..6) {
         Some("120000") => Ok(slashed(&fs::read_link(at)?).into_bytes()),
-        Some("000000") => Err(error!(Conflict, "`{}` is neither a file nor a link", at.display())
+        Some("000000") => Err(error!(Conflict, "`{}` is not a regular file or a link", at.display())
             .hint("move it out of the skill's folder")),
         _ => match fsx::read_plain_file(&at, LARGEST_FILE)? {
             Some(bytes) => Ok(bytes),

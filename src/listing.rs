@@ -241,7 +241,7 @@ fn claim_name<'a>(folded: &mut BTreeMap<String, &'a str>, path: &'a str) -> Resu
 fn check_entry(entry: &FileEntry, limits: &Limits) -> Result<()> {
     let path = &entry.path;
     if path.depth() > limits.depth {
-        fail!(Invalid, "`{path}` lies deeper than {} folders", limits.depth);
+        fail!(Invalid, "`{path}` is more than {} folders deep", limits.depth);
     }
     if entry.size > limits.file {
         fail!(Invalid, "`{path}` has {} bytes; the limit for a file is {}", entry.size, limits.file);

@@ -46,14 +46,14 @@ impl RelPath {
             return Err("is absolute");
         }
         if text.contains('\\') {
-            return Err("holds a backslash");
+            return Err("contains a backslash");
         }
         let bytes = text.as_bytes();
         if bytes.len() >= 2 && bytes[1] == b':' && bytes[0].is_ascii_alphabetic() {
             return Err("begins with a drive letter");
         }
         if text.chars().any(is_unprintable) {
-            return Err("holds control or invisible characters");
+            return Err("contains control or invisible characters");
         }
         for name in text.split('/') {
             check_name(name)?;
@@ -217,7 +217,7 @@ pub(crate) fn windows_fault(name: &str) -> Option<&'static str> {
         return Some("ends in a dot or space, which Windows drops");
     }
     if name.contains(['<', '>', ':', '"', '|', '?', '*']) {
-        return Some("holds a character that Windows does not allow in names");
+        return Some("contains a character that Windows does not allow in names");
     }
     let stem = name.split('.').next().unwrap_or("").trim_end().to_ascii_uppercase();
     let device = matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
@@ -246,12 +246,12 @@ mod tests {
             (b"/etc/passwd", "is absolute"),
             (b"C:/x", "begins with a drive letter"),
             (b"c:x", "begins with a drive letter"),
-            (b"..\\x", "holds a backslash"),
-            (b"\\\\host\\share", "holds a backslash"),
-            (b"a\x1b[31m", "holds control or invisible characters"),
-            (b"a\0b", "holds control or invisible characters"),
-            (b"a\nb", "holds control or invisible characters"),
-            ("a\u{202e}b".as_bytes(), "holds control or invisible characters"),
+            (b"..\\x", "contains a backslash"),
+            (b"\\\\host\\share", "contains a backslash"),
+            (b"a\x1b[31m", "contains control or invisible characters"),
+            (b"a\0b", "contains control or invisible characters"),
+            (b"a\nb", "contains control or invisible characters"),
+            ("a\u{202e}b".as_bytes(), "contains control or invisible characters"),
             (b"\xff", "is not UTF-8"),
             (b".git/config", "spells `.git`"),
             (b"x/.GIT", "spells `.git`"),

@@ -283,7 +283,7 @@ impl Settings {
             Project::May => self.set(key, value, env),
             Project::Inside => {
                 if value.texts().any(|path| !stays_inside(path)) {
-                    return Err(refused("leads out of the project, or into its `.git`")
+                    return Err(refused("is outside the project, or inside its `.git`")
                         .hint("write a path inside the project; other folders are for your own settings"));
                 }
                 self.set(key, value, env);
@@ -457,7 +457,7 @@ pub(crate) fn leads_out(path: &Path, root: &Path, allowed: &[PathBuf]) -> Option
 
 /// The error for a file or folder of a project that is somewhere else in truth.
 pub(crate) fn leads_out_error(what: &str, path: &Path, outside: &Path) -> Error {
-    error!(Usage, "the {what} `{}` of the project leads out of it", path.display())
+    error!(Usage, "the {what} `{}` of the project is outside it", path.display())
         .cause(format!("without links it is `{}`", printable(&outside.to_string_lossy(), false)))
         .hint("such a link could make a project change any of your files: remove it")
         .hint("if you trust it, name the folder it leads to under `skills: allow_links_to:` in your own settings")

@@ -283,12 +283,12 @@ pub(crate) fn given_name(written: Option<&str>, folder_name: Option<&str>, sourc
 pub(crate) fn report_name_clash(file: &str, wanted: &SkillName, given: &SkillName) -> Vec<Finding> {
     let mut findings = Findings::new(Profile::Install, file);
     let message =
-        format!("several skills of this source want the name `{wanted}`: this one is called `{given}` here");
+        format!("several skills of this source have the name `{wanted}`: this one gets the name `{given}`");
     findings.add_finding(
         rules::NAME_CLASH,
         Position::START,
         message,
-        "install it alone to give it another with `--as NAME`",
+        "to choose another name, install it on its own with `--as NAME`",
     );
     findings.into_vec()
 }

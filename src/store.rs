@@ -292,7 +292,9 @@ impl Store {
         self.workspace.take_over_moved(journal::relocate);
         let mut lock =
             Lock::take(&self.workspace.lock_file(), self.wait, waiting).map_err(|e| match e.kind {
-                Kind::Failed => e.hint("locks lie in the data folder; BA_AGENT_DATA_DIR names another one"),
+                Kind::Failed => {
+                    e.hint("locks are in the data folder; set BA_AGENT_DATA_DIR to use another one")
+                }
                 _ => e,
             })?;
         let registry_file = self.real_registry()?;

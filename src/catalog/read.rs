@@ -222,7 +222,7 @@ fn read_renames<'a>(
 ) -> BTreeMap<String, Option<String>> {
     let Some(value) = top.get("renames") else { return BTreeMap::new() };
     let Some(members) = reader.open_object(value) else {
-        reader.wrong_type(value, "renames", "an object of old names and new ones");
+        reader.wrong_type(value, "renames", "an object that maps old names to new ones");
         return BTreeMap::new();
     };
     let mut renames = BTreeMap::new();

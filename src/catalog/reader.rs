@@ -134,7 +134,7 @@ impl<'a> CatalogReader<'a> {
                     rules::KEY_DUPLICATE,
                     key.offset,
                     message,
-                    "keep one of them: readers differ in which they take",
+                    "keep one of them: programs differ in which one they use",
                 );
             }
         }

@@ -217,10 +217,10 @@ impl SkillFinder<'_> {
         let offered: Vec<_> = elsewhere.iter().filter(|found| found.offered).collect();
         let first = offered.first()?;
         Some(format!(
-            "{} where a plugin has none, the first in `{}`; install from the repository itself",
+            "{} not where plugins keep skills, the first in `{}`; install from the repository itself",
             match offered.len() {
-                1 => "1 skill lies".to_owned(),
-                several => format!("{several} skills lie"),
+                1 => "1 skill is".to_owned(),
+                several => format!("{several} skills are"),
             },
             first.folder
         ))
@@ -231,7 +231,7 @@ impl SkillFinder<'_> {
         let names = self.names_in_folder(self.scan.root);
         let some: Vec<String> = names.iter().take(SHOWN).map(|name| printable(name, false)).collect();
         let more = if names.len() > SHOWN { " and more" } else { "" };
-        (!some.is_empty()).then(|| format!("its folder holds {}{more}", some.join(", ")))
+        (!some.is_empty()).then(|| format!("its folder contains {}{more}", some.join(", ")))
     }
 }
 

@@ -181,7 +181,7 @@ fn check_reach(source: &Source, local: bool) -> Result<()> {
     }
     Err(error!(
         Invalid,
-        "the entry names `{}`, which only a person or a local marketplace may name",
+        "the entry names `{}`, which only a person or a local marketplace may use",
         printable(address, false)
     )
     .hint("addresses in a marketplace begin with `https://` or `ssh://`"))
@@ -254,7 +254,12 @@ fn read_revision<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'a>) 
     let parsed = sha.as_text().and_then(|text| text.parse::<Sha>().ok());
     if parsed.is_none() {
         let message = "`sha` is not a full commit sha of 40 hex digits";
-        reader.report_at(rules::SOURCE_SHA, sha.offset(), message, "a short or misspelt sha pins nothing");
+        reader.report_at(
+            rules::SOURCE_SHA,
+            sha.offset(),
+            message,
+            "a short or misspelt sha does not pin the entry",
+        );
     }
     GitRevision { reference, sha: parsed }
 }
@@ -372,7 +377,7 @@ fn check_source_keys<'a>(reader: &mut CatalogReader<'a>, members: &JsonMembers<'
     for (key, _) in members.pairs.iter().filter(|(key, _)| !known.contains(&key.text.as_ref())) {
         let text = key.text.as_ref();
         if PINS.contains(&text) || text == "sha" || text == "sha256" || text == "ref" {
-            let message = format!("`{text}` pins nothing in a source of this type");
+            let message = format!("`{text}` has no effect in a source of this type");
             reader.report_at(
                 rules::SOURCE_PIN,
                 key.offset,

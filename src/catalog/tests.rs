@@ -493,10 +493,10 @@ fn an_entry_without_skills_says_what_it_has() {
         look("r", json!({ "lspServers": { "x": {} } }), None).causes,
         ["it has 1 LSP server", "there is no folder `r`"]
     );
-    assert_eq!(look("canvas", json!({}), None).causes, ["its folder holds README.md, extensions"]);
+    assert_eq!(look("canvas", json!({}), None).causes, ["its folder contains README.md, extensions"]);
     assert!(
         look("q", json!({}), None).causes[0]
-            .contains("1 skill lies where a plugin has none, the first in `q/deep/skills/z`")
+            .contains("1 skill is not where plugins keep skills, the first in `q/deep/skills/z`")
     );
     let own = json!({ "name": "q", "extensions": { "com.example.build": { "skills": ["./skills/a", "./skills/b"] } } });
     assert!(

@@ -14,10 +14,10 @@ use crate::text::{count_noun, format_bytes};
 
 /// Show the cache of skills, or make it smaller.
 #[derive(Debug, Subcommand)]
-#[command(long_about = "Look at the cache of skills, or make it smaller.\n\n\
+#[command(long_about = "Show the cache of skills, or make it smaller.\n\n\
         The cache keeps every installed tree by its digest, for all projects of a user: so that \
         installing again, going back and comparing need no connection. It may be deleted at any \
-        moment, also while other commands use it; what comes out of it is verified.")]
+        moment, also while other commands use it; everything that is read from it is verified.")]
 pub(crate) enum CacheCommand {
     /// Print the folder of the cache.
     #[command(after_help = "Examples:\n  ba-agent cache dir\n  du -sh \"$(ba-agent cache dir)\"")]

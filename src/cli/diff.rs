@@ -15,10 +15,10 @@ use crate::text::count_noun;
 #[command(
     long_about = "Show the local edits of a skill, line by line.\n\n\
         A unified diff from what was installed to what is there now, on stdout; paths start from \
-        the project, so `git apply -R` takes it back, to the last byte: on a terminal control characters \
+        the project, so `git apply -R` undoes it, to the last byte: on a terminal control characters \
         are escaped, in a pipe or file nothing is. What was installed comes out of the cache, \
         else from the source at the recorded pin. As with `git diff` the status is 0 whether or not something \
-        differs; `verify` is the command whose status tells.",
+        differs; use `verify` for a status that says so.",
     after_help = "Examples:\n  ba-agent skill diff pdf\n  ba-agent skill diff pdf --stat\n  \
         ba-agent skill diff pdf | git apply -R"
 )]

@@ -66,7 +66,7 @@ fn tell(cx: &CommandContext<'_>, DoctorReport { scope, examination: seen, mended
     if !mended.is_empty() || !seen.findings.iter().any(|finding| finding.fix.is_some()) {
         return;
     }
-    cx.ui.note("`ba-agent doctor --fix` does what is listed as its fix, and nothing else");
+    cx.ui.note("`ba-agent doctor --fix` applies only the fixes that are listed");
 }
 
 fn one(cx: &CommandContext<'_>, finding: &DoctorFinding) {

@@ -21,11 +21,11 @@ use crate::ui::LISTED_ALONE;
 /// Install skills from a source, or restore those in the registry.
 #[derive(Debug, Args)]
 #[command(
-    long_about = "Install skills from a source, or without one what the registry says.\n\n\
+    long_about = "Install skills from a source, or restore those in the registry.\n\n\
         SOURCE is github:owner/repo (or owner/repo), gitlab:group/repo, bitbucket:o/r, any git URL, \
         a URL from a browser, ./folder, ./archive.zip, https://…/archive.tar.gz, https://host/.well-known/skills/NAME, \
         builtin:NAME or NAME@MARKETPLACE (ENTRY:SKILL@MARKETPLACE, of any other name \"NAME\"@MARKETPLACE). \
-        Behind a repository may stand #REF (a branch, tag, sha or range such as ^1.2) and @SKILL.",
+        A repository may be followed by #REF (a branch, tag, sha or range such as ^1.2) and @SKILL.",
     after_help = "Examples:\n  \
         ba-agent skill install anthropics/skills --skill pdf --skill docx\n  \
         ba-agent skill install anthropics/skills@pdf\n  \

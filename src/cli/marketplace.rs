@@ -46,7 +46,7 @@ pub(crate) enum Marketplace {
 #[derive(Debug, Args)]
 #[command(
     long_about = "Register a marketplace under a name of your choice.\n\n\
-        SOURCE is everything that `skill install` takes, the URL or path of a marketplace.json, or a host \
+        SOURCE is anything that `skill install` accepts, the URL or path of a marketplace.json, or a host \
         that serves an index of skills (https://host). A repository without a marketplace.json is a \
         marketplace of its skills.",
     after_help = "Examples:\n  \

@@ -15,7 +15,7 @@ use crate::ops::rollback::RollbackOptions;
 #[command(
     long_about = "Go back to the state before the last change, or an earlier one.\n\n\
         Works offline: what the last 20 changes took away is kept beside their record, whatever \
-        becomes of the cache. Edits that `--force` gave up come back too. A rollback is a change of its own, and can be \
+        becomes of the cache. Edits that `--force` discarded come back too. A rollback is a change of its own, and can be \
         rolled back.",
     after_help = "Examples:\n  ba-agent skill rollback\n  ba-agent skill rollback pdf\n  \
         ba-agent skill history && ba-agent skill rollback --to 7"

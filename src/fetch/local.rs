@@ -97,7 +97,7 @@ fn check_root(root: &Path) -> Result<()> {
 
 fn too_many(root: &Path, limits: &Limits) -> Error {
     let shown = printable(&root.to_string_lossy(), false);
-    error!(Invalid, "`{shown}` holds more than {} files and folders", limits.entries)
+    error!(Invalid, "`{shown}` contains more than {} files and folders", limits.entries)
         .hint("name the folder of the skill itself")
         .hint("or raise `skills.limits.entries` in config.yaml")
 }
@@ -296,7 +296,12 @@ mod tests {
         let reasons: Vec<_> = listing.refused_below("bad").map(|refused| refused.reason).collect();
         assert_eq!(
             reasons,
-            ["spells `.git`", "holds control or invisible characters", "holds a backslash", "is not UTF-8"]
+            [
+                "spells `.git`",
+                "contains control or invisible characters",
+                "contains a backslash",
+                "is not UTF-8"
+            ]
         );
     }
 }

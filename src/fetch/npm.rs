@@ -173,7 +173,7 @@ fn check(package: &str, promise: &str, bytes: &[u8]) -> Result<()> {
     };
     let shown = printable(package, false);
     if promised.is_empty() {
-        return Err(error!(Invalid, "the integrity of `{shown}` is neither sha512 nor sha256"));
+        return Err(error!(Invalid, "the integrity of `{shown}` is not sha512 or sha256"));
     }
     if promised.contains(&received) {
         return Ok(());

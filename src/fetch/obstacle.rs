@@ -121,7 +121,7 @@ pub(crate) fn explain_obstacles(
                 subdirectory: Some(below),
                 skill: None,
             };
-            error.hint(format!("name what it leads to: `ba-agent skill install {source}`"))
+            error.hint(format!("install what it points at: `ba-agent skill install {source}`"))
         }
     })
 }

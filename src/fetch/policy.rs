@@ -42,7 +42,7 @@ pub(crate) fn parse_url(text: &str, allow_http: bool) -> Result<Url> {
     let shown = printable(text, false);
     let url = Url::parse(text).map_err(|e| error!(Usage, "`{shown}` is not a valid URL").cause(e))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(error!(Usage, "the URL for {} holds a user name or password", host_of(&url))
+        return Err(error!(Usage, "the URL for {} contains a user name or password", host_of(&url))
             .hint("write it without; credentials come from GITHUB_TOKEN and similar variables, or from your git credential helper"));
     }
     check_scheme(&url, allow_http)?;

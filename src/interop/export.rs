@@ -152,7 +152,7 @@ fn check_readable_back(name: &SkillName, entry: &LockEntry, path: &str, bytes: &
     }
     Err(error!(Integrity, "`{path}` of `{name}` is not what was installed")
         .hint(format!("see what was changed with `ba-agent skill diff {name}`"))
-        .hint(format!("or install it anew with `ba-agent skill install {} --force`", entry.source)))
+        .hint(format!("or reinstall it with `ba-agent skill install {} --force`", entry.source)))
 }
 
 /// A ref that `skills` can fetch: it knows no ranges and no pins beside it.

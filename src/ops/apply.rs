@@ -106,7 +106,7 @@ pub(crate) fn apply(
     if session.env.is_temporary(data) {
         let data = data.display();
         session.note(&format!(
-            "there is no home directory that can be written: what `rollback` needs is kept in `{data}`; \
+            "there is no writable home directory: what `rollback` needs is kept in `{data}`; \
              set BA_AGENT_DATA_DIR to keep it elsewhere"
         ));
     }

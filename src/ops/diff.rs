@@ -165,7 +165,7 @@ fn present(name: &SkillName, entry: &LockEntry, folder: &Path, shown: &str) -> R
         }
         FolderState::Link(_) | FolderState::File => {
             return Err(error!(Conflict, "`{shown}` is no longer the folder that was installed")
-                .hint(format!("`ba-agent skill verify {name}` says what stands there")));
+                .hint(format!("`ba-agent skill verify {name}` shows what is there")));
         }
     };
     // What `verify` does not count as drift is no difference here either.
@@ -204,7 +204,7 @@ impl Old<'_> {
 
 fn tell(change: FileDiff, old: &[u8], new: &[u8]) -> Changed {
     let text = match change.new_mode.as_deref() {
-        Some("000000") => format!("{}: neither file nor link\n", printable(&change.path, false)),
+        Some("000000") => format!("{}: not a regular file or link\n", printable(&change.path, false)),
         _ => diff::unified_diff(&change.path, old, new),
     };
     let (added, removed) = lines(&text);
@@ -278,7 +278,7 @@ mod tests {
             Some("100644"),
             Some("000000"),
             ChangeKind::Modified,
-            "old mode 100644\nnew mode 000000\np/f: neither file nor link\n",
+            "old mode 100644\nnew mode 000000\np/f: not a regular file or link\n",
         );
     }
 }

@@ -239,7 +239,7 @@ fn find_untracked(context: &DoctorContext<'_>, registry: &Registry, seen: &mut E
             let shown = context.session.places.shown(&root);
             let what =
                 format!("{} in `{shown}` that are not in the registry", count_noun(names.len(), "folder"));
-            seen.add(DoctorFinding::note("orphan", what).details(names).hint("they are left alone"));
+            seen.add(DoctorFinding::note("orphan", what).details(names).hint("they are not touched"));
         }
     }
 }

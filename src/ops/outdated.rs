@@ -296,7 +296,7 @@ fn live(entry: &SkillSummary<'_>, world: &World<'_>) -> Result<FoundStatus> {
         _ => Ok(FoundStatus {
             state: State::Gone,
             resolved: None,
-            reason: Some(format!("the folder that its live link leads to is gone: {}", entry.source)),
+            reason: Some(format!("the target of its live link no longer exists: {}", entry.source)),
         }),
     }
 }

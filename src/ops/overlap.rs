@@ -114,7 +114,7 @@ fn recorded_source(entry: &LockEntry, places: &InstallDirs) -> Option<PathBuf> {
 }
 
 fn holds_source(name: &SkillName, place: &Path, source: &Path, places: &InstallDirs) -> Error {
-    error!(Conflict, "the source of `{name}` lies in `{}`, which would be replaced", places.shown(place))
+    error!(Conflict, "the source of `{name}` is in `{}`, which would be replaced", places.shown(place))
         .cause(format!("the source is `{}`", places.shown(source)))
         .hint("nothing was changed; move the source out of the skill folders first, or install it under another name with `--as NAME`")
 }

@@ -318,7 +318,7 @@ pub(crate) fn edited(name: &SkillName, drift: &[Drift], verb: &str) -> crate::er
 }
 
 fn two_of_one_name(name: &SkillName, a: &Candidate, b: &Candidate) -> crate::error::Error {
-    error!(Conflict, "two skills want the name `{name}`")
+    error!(Conflict, "two skills have the name `{name}`")
         .cause(a.described())
         .cause(b.described())
         .hint("install them one at a time, one of them with `--as NAME`")

@@ -70,7 +70,7 @@ fn settle_session(session: &Session<'_>, was_interrupted: bool) {
         Ok(settled) => {
             if !settled.restored.is_empty() {
                 session.note(&format!(
-                    "the machine stopped before the disk had {}; put back: {}",
+                    "the machine stopped before {} reached the disk; restored: {}",
                     count_noun(settled.restored.len(), "skill"),
                     list_names(settled.restored.iter())
                 ));
@@ -78,16 +78,16 @@ fn settle_session(session: &Session<'_>, was_interrupted: bool) {
             if let Some((names, why)) = settled.turned_back {
                 let names = list_names(names.iter());
                 session.warn(&format!(
-                    "the machine stopped before the disk had all of the last change, and what is missing cannot be \
-                     had now ({}); as before that change again: {names}",
+                    "the machine stopped before all of the last change reached the disk, and what is missing \
+                     cannot be fetched now ({}); restored to the state before that change: {names}",
                     describe(why)
                 ));
-                session.note("run the command that was lost once more");
+                session.note("run the lost command again");
             }
         }
         Err(error) => {
             session.warn(&format!(
-                "the machine stopped before the disk had everything, and it cannot be put back: {}",
+                "the machine stopped before everything reached the disk, and it cannot be restored: {}",
                 describe(error)
             ));
             session.note("`ba-agent skill verify` says what is damaged; the next command tries again");
@@ -107,9 +107,9 @@ fn report_damaged(session: &Session<'_>) {
     if !damaged.is_empty() {
         let names = list_names(damaged.iter().map(|one| one.name));
         session.warn(&format!(
-            "the machine stopped before the disk had all of {names}; `--frozen` repairs nothing"
+            "the machine stopped before all of {names} reached the disk; `--frozen` repairs nothing"
         ));
-        session.note("any command without `--frozen` puts them back");
+        session.note("any command without `--frozen` restores them");
     }
 }
 
@@ -310,7 +310,7 @@ fn turn_back(
     let lost = if lost.is_empty() { damaged.iter().collect() } else { lost };
     let changes: Option<Vec<u64>> = lost.iter().map(|one| one.change).collect();
     let first = changes.and_then(|changes| changes.into_iter().min());
-    let first = first.ok_or_else(|| error!(NotFound, "nothing is known of the state before"))?;
+    let first = first.ok_or_else(|| error!(NotFound, "the state before is not known"))?;
     let state = rollback_plan::state(&session.store.history().records()?, None, Some(first))?;
     let wanted = rollback_plan::wanted(&state, registry);
     supply.prepare(&wanted)?;

@@ -58,7 +58,7 @@ fn folder_of(path: &Path) -> Result<PathBuf> {
     let is_manifest = path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("skill.md"));
     match path.parent() {
         Some(folder) if path.is_file() && is_manifest => Ok(folder.to_path_buf()),
-        _ if path.exists() => Err(error!(Usage, "`{}` is neither a folder nor a SKILL.md", path.display())),
+        _ if path.exists() => Err(error!(Usage, "`{}` is not a folder or a SKILL.md", path.display())),
         _ => Err(error!(NotFound, "`{}` does not exist", path.display())),
     }
 }

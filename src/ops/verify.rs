@@ -269,7 +269,7 @@ fn sort(mode: &str) -> &'static str {
         "100644" => "a plain file",
         "100755" => "executable",
         "120000" => "a link",
-        _ => "neither file nor link",
+        _ => "not a regular file or link",
     }
 }
 
@@ -280,7 +280,7 @@ fn link(job: &FolderCheck<'_>, found: &FolderState, here: &str) -> Option<Fault>
         // A link as it was made needs no second look: is the first place gone, that is said there.
         FolderState::Link(to) if *to == way || is_same(&job.at, &job.first) => return None,
         FolderState::Link(to) => {
-            (What::Link, format!("leads to `{}` instead of `{}`", shown(to), shown(&way)))
+            (What::Link, format!("points at `{}` instead of `{}`", shown(to), shown(&way)))
         }
         FolderState::Missing => (What::Missing, format!("the link to `{}`", shown(&way))),
         FolderState::Folder(_) => {
@@ -297,14 +297,15 @@ fn link(job: &FolderCheck<'_>, found: &FolderState, here: &str) -> Option<Fault>
 fn live(job: &FolderCheck<'_>, found: &FolderState, session: &Session<'_>) -> Option<Fault> {
     let author = author(job.entry, session)?;
     let (what, detail) = match found {
-        FolderState::Link(_) if !author.exists() => {
-            (What::Link, format!("leads to its author's folder `{}`, which is gone", shown(&author)))
-        }
+        FolderState::Link(_) if !author.exists() => (
+            What::Link,
+            format!("points at its author's folder `{}`, which no longer exists", shown(&author)),
+        ),
         FolderState::Link(to) if !is_same(&job.at, &author) => {
-            (What::Link, format!("leads to `{}` instead of `{}`", shown(to), shown(&author)))
+            (What::Link, format!("points at `{}` instead of `{}`", shown(to), shown(&author)))
         }
         FolderState::Link(_) if job.at.join("SKILL.md").is_file() => return None,
-        FolderState::Link(to) => (What::Link, format!("leads to `{}`, which has no SKILL.md", shown(to))),
+        FolderState::Link(to) => (What::Link, format!("points at `{}`, which has no SKILL.md", shown(to))),
         FolderState::Missing => (What::Missing, format!("the live link to `{}`", shown(&author))),
         _ => (What::Changed, format!("no longer the live link to `{}`", shown(&author))),
     };

@@ -75,7 +75,7 @@ keys! {
     InstallDir "install_dir" Inside true "`.claude/skills`" "skill folder of the default target";
     Registry "registry" Inside true "`config/skills_registry.json`" "the registry file";
     Agents "agents" May false "`[claude-code]`" "default targets";
-    AllowLinksTo "allow_links_to" Never true "`[]`" "folders outside a project that its links may lead to";
+    AllowLinksTo "allow_links_to" Never true "`[]`" "folders outside a project that its links may point at";
     CacheLimit "cache_limit" Never false "`1GiB`" "size of the cache, for all projects";
     GithubUrl "github_url" May true "`https://github.com`" "GitHub Enterprise; a host that a project names gets no token";
     GitlabUrl "gitlab_url" May true "`https://gitlab.com`" "the same for GitLab";
@@ -84,9 +84,9 @@ keys! {
     AllowHttp "allow_http" Never false "`false`" "plain http to hosts other than this machine";
     CaFile "ca_file" Never true "–" "PEM file of additional certificate authorities";
     RequireReachable "require_reachable" Narrows false "`false`" "refuse commits that no branch or tag contains";
-    GithubToken "auth.github_token" Never true "`${GITHUB_TOKEN}`, `${GH_TOKEN}`" "sent to `github_url` alone";
-    GitlabToken "auth.gitlab_token" Never true "`${GITLAB_TOKEN}`" "sent to `gitlab_url` alone";
-    BitbucketToken "auth.bitbucket_token" Never true "`${BITBUCKET_TOKEN}`" "sent to `bitbucket_url` alone";
+    GithubToken "auth.github_token" Never true "`${GITHUB_TOKEN}`, `${GH_TOKEN}`" "sent only to `github_url`";
+    GitlabToken "auth.gitlab_token" Never true "`${GITLAB_TOKEN}`" "sent only to `gitlab_url`";
+    BitbucketToken "auth.bitbucket_token" Never true "`${BITBUCKET_TOKEN}`" "sent only to `bitbucket_url`";
     LimitDownload "limits.download" Narrows false "`64MiB`" "an archive or manifest that is downloaded or read";
     LimitPack "limits.pack" Narrows false "`256MiB`" "what a git host sends at once";
     LimitUnpacked "limits.unpacked" Narrows false "`64MiB`" "an unpacked archive, or one skill";

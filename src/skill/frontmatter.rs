@@ -302,7 +302,7 @@ impl FrontmatterReader<'_> {
             );
         }
         if let Some(word) = ["anthropic", "claude"].iter().find(|word| text.to_lowercase().contains(**word)) {
-            let message = format!("the name holds the reserved word `{word}`");
+            let message = format!("the name contains the reserved word `{word}`");
             self.findings.add_finding(rules::NAME_RESERVED, value.at, message, "choose a name without it");
         }
         self.check_brackets("name", text, value.at);
@@ -311,7 +311,7 @@ impl FrontmatterReader<'_> {
     /// An upload refuses XML tags, and its own checker every `<` and `>`.
     fn check_brackets(&mut self, key: &str, text: &str, at: Position) {
         if text.contains(['<', '>']) {
-            let message = format!("`{key}` holds `<` or `>`");
+            let message = format!("`{key}` contains `<` or `>`");
             self.findings.add_finding(rules::ANGLE_BRACKETS, at, message, "write it in words");
         }
     }
@@ -354,7 +354,7 @@ impl FrontmatterReader<'_> {
             );
         }
         if let Some(c) = super::hidden::hidden_character(text) {
-            let message = format!("`description` holds the hidden character U+{:04X}", u32::from(c));
+            let message = format!("`description` contains the hidden character U+{:04X}", u32::from(c));
             let help = format!("remove it, or install with `--allow {}`", rules::HIDDEN_DESCRIPTION.code);
             self.findings.add_finding(rules::HIDDEN_DESCRIPTION, value.at, message, help);
         }

@@ -30,7 +30,7 @@ pub(crate) fn check_text(path: &str, bytes: &[u8], profile: Profile) -> Vec<Find
             path,
             profile,
             rules::LFS_POINTER,
-            "a Git LFS pointer stands here instead of the file",
+            "this is a Git LFS pointer, not the file itself",
             "commit the file itself: pointers are not followed",
         );
     }

@@ -65,7 +65,7 @@ impl SkillName {
 /// [`SkillName`].
 pub(crate) fn portable_fault(text: &str) -> Option<&'static str> {
     name_fault(text).or_else(|| match text {
-        _ if text.contains('_') => Some("holds `_`, where the open specification allows only `-`"),
+        _ if text.contains('_') => Some("contains `_`, but the open specification allows only `-`"),
         _ if text.ends_with('-') => Some("ends in `-`"),
         _ if text.contains("--") => Some("holds `--`"),
         _ => None,
@@ -81,10 +81,10 @@ fn name_fault(text: &str) -> Option<&'static str> {
         return Some("is longer than 64 characters");
     }
     if text.contains(|c: char| c.is_uppercase()) {
-        return Some("holds upper-case letters");
+        return Some("contains upper-case letters");
     }
     if text.contains(|c: char| !matches!(c, 'a'..='z' | '0'..='9' | '_' | '-')) {
-        return Some("holds something other than a-z, 0-9, `_` and `-`");
+        return Some("contains characters other than a-z, 0-9, `_` and `-`");
     }
     if text.starts_with(['_', '-']) {
         return Some("does not begin with a letter or digit");

@@ -83,7 +83,7 @@ pub(super) fn advise_quoting(block: &str, first_line: usize, fault: &YamlFault) 
         Some('{' | '[') => "count the braces, brackets and quotes of the value".to_owned(),
         Some('"' | '\'') => "close the quote at the end of the value, and escape those inside".to_owned(),
         _ => {
-            "put the value into quotes when it holds `: `, ` #` or begins with a special character".to_owned()
+            "put the value in quotes if it contains `: `, ` #` or begins with a special character".to_owned()
         }
     }
 }

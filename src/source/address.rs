@@ -138,7 +138,7 @@ pub(super) fn check_url(parts: &AddressParts) -> Result<Url> {
     let url = Url::parse(parts.address)
         .map_err(|cause| error!(Usage, "the address cannot be read").cause(cause).hint(hint))?;
     let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
-        return Err(error!(Usage, "the address names no host").hint(hint));
+        return Err(error!(Usage, "the address has no host").hint(hint));
     };
     let ip6 = url.scheme() != "ssh" && host.starts_with('[');
     if !ip6 {
@@ -221,7 +221,7 @@ pub(super) fn git_remote(url: Url, mut parts: AddressParts) -> Result<Request> {
         shorter
     };
     if url.path().trim_matches('/').is_empty() {
-        return Err(error!(Usage, "the address names a host, but no repository")
+        return Err(error!(Usage, "the address has a host, but no repository")
             .hint("write it like `https://host/owner/repo.git`"));
     }
     let url = url.as_str().trim_end_matches('/').to_owned();
@@ -256,7 +256,7 @@ pub(super) fn parse_file_url(mut parts: AddressParts) -> Result<Request> {
     let url = Url::parse(parts.address)
         .map_err(|cause| error!(Usage, "the address cannot be read").cause(cause).hint(hint))?;
     if url.host_str().is_some_and(|host| !matches!(host, "" | "localhost")) || url.path() == "/" {
-        return Err(error!(Usage, "the address names no path of this machine").hint(hint));
+        return Err(error!(Usage, "the address has no path on this machine").hint(hint));
     }
     let path = decode_percent(url.path())?;
     if path.contains("//") {
@@ -336,7 +336,7 @@ pub(super) fn parse_scp(text: &str) -> Result<Request> {
     check_path(path)?;
     let path = path.trim_end_matches('/');
     if path.is_empty() || path.starts_with('-') {
-        return Err(error!(Usage, "the address names a host, but no repository")
+        return Err(error!(Usage, "the address has a host, but no repository")
             .hint("write it like `git@host:owner/repo.git`"));
     }
     if path.ends_with(':') {

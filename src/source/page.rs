@@ -88,7 +88,7 @@ fn github_page(url: &Url, mut parts: AddressParts) -> Result<Request> {
     match (rest[0].as_str(), rest.get(1).map(String::as_str)) {
         ("archive" | "zipball" | "tarball", _) | ("releases", Some("download")) => archive_at(url, &parts),
         ("raw", _) if is_archive(url.path()) => archive_at(url, &parts),
-        ("wiki", _) => Err(error!(Usage, "a wiki holds no skills").hint(format!("write `{source}`"))),
+        ("wiki", _) => Err(error!(Usage, "a wiki contains no skills").hint(format!("write `{source}`"))),
         ("pull" | "compare", _) => Err(error!(Usage, "a pull request is not a place to install from")
             .hint("write the fork and branch that it comes from: `owner/repo#branch`")),
         _ => on_page(source, rest, &parts),
@@ -237,7 +237,7 @@ fn parse_tail(words: &[String], file: bool) -> Result<PageTarget> {
     } else if file {
         let shown = printable(&words.join("/"), false);
         return Err(error!(Usage, "`{shown}` is a file, and not a `SKILL.md`")
-            .hint("copy the address of the folder that holds the skill, or of its `SKILL.md`"));
+            .hint("copy the address of the folder that contains the skill, or of its `SKILL.md`"));
     }
     if let [first, rest @ ..] = words
         && let Ok(sha) = first.parse::<Sha>()
@@ -263,7 +263,7 @@ fn finish_page(source: Source, place: PageTarget, parts: &AddressParts) -> Resul
     if let Some(second) = parts.fragment.filter(|text| looks_like_reference(text) || text.contains('@')) {
         return Err(error!(
             Usage,
-            "the address of a page names a reference, and `#{}` names another",
+            "the page address has one reference, and `#{}` is another",
             printable(second, false)
         )
         .hint(format!("write `{source}#{}`, with `--subdirectory` for a folder", printable(second, false))));
@@ -293,7 +293,7 @@ fn gist_error(url: &Url) -> Error {
 fn clawhub_error(url: &Url) -> Error {
     let name = url.path().trim_matches('/').rsplit('/').next().unwrap_or_default();
     let error = error!(Usage, "the pages of clawhub.ai are not a place to install from")
-        .hint("if the page names the skill's repository, write that: `owner/repo@skill-name`");
+        .hint("if the page shows the skill's repository, write that: `owner/repo@skill-name`");
     match name.is_empty() {
         true => error,
         false => error.hint(format!("or look for it: `ba-agent skill search {}`", printable(name, false))),
@@ -301,7 +301,7 @@ fn clawhub_error(url: &Url) -> Error {
 }
 
 fn skills_site(url: &Url) -> Error {
-    let error = error!(Usage, "the pages of skills.sh hold no skills themselves");
+    let error = error!(Usage, "the pages of skills.sh do not contain the skills themselves");
     match url.path().trim_matches('/').split('/').collect::<Vec<_>>()[..] {
         [owner, repo, skill] => {
             error.hint(format!("write `{}`", printable(&format!("{owner}/{repo}@{skill}"), false)))
@@ -404,7 +404,7 @@ fn gitea_page(url: &Url, words: &[String], at: usize, kind: &str, parts: &Addres
         _ => Vec::new(),
     };
     if rest.is_empty() {
-        fail!(Usage, "the address ends before it names a {kind}");
+        fail!(Usage, "the address has no {kind}");
     }
     place.extend_from_slice(rest);
     let source = git_source(url, words.get(..at).unwrap_or_default())?;

@@ -41,7 +41,7 @@ impl Reference {
                 Some(("heads", name)) => Ok(Self::Branch(name.to_owned())),
                 Some(("tags", name)) => Ok(Self::Tag(name.to_owned())),
                 _ => Err(error!(Usage, "`{}` is not a branch or a tag", printable(text, false))
-                    .hint("write `refs/heads/NAME`, `refs/tags/NAME`, a name alone, or a full commit sha")),
+                    .hint("write `refs/heads/NAME`, `refs/tags/NAME`, just a name, or a full commit sha")),
             },
         }
     }
@@ -132,7 +132,7 @@ fn check_name(name: &str) -> Result<()> {
     } else if name.starts_with('-') {
         "begins with a dash"
     } else if name.chars().any(crate::error::is_unprintable) {
-        "holds control or invisible characters"
+        "contains control or invisible characters"
     } else if name.contains("..") {
         "holds `..`"
     } else if name.contains("@{") || name == "@" {

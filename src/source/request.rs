@@ -109,7 +109,7 @@ impl Request {
     ) -> Result<Self> {
         if reference.is_some() && sha.is_some() {
             return Err(error!(Usage, "`--ref` and `--sha` cannot be used together")
-                .hint("`--sha` alone installs exactly that commit"));
+                .hint("`--sha` on its own installs exactly that commit"));
         }
         if let Some(text) = reference {
             self = self.at_reference(Reference::parse(text)?, "--ref")?;
@@ -317,7 +317,7 @@ fn parse_prefixed(text: &str, word: &str, rest: &str) -> Result<Request> {
         "bitbucket" => parse_owned(rest, "bitbucket:workspace/repo", bitbucket_source),
         "gitlab" => parse_gitlab(rest),
         "builtin" => parse_builtin(rest),
-        "file" | "https" | "http" | "ssh" => Err(error!(Usage, "`{lower}:` wants two slashes")
+        "file" | "https" | "http" | "ssh" => Err(error!(Usage, "`{lower}:` needs two slashes")
             .hint(format!("write `{lower}://…`, for a file `file:///…`"))),
         _ if word.contains('.') => address::parse_scp(text),
         _ if is_entry_skill(word, rest) => with_at_entry(word, rest),
@@ -533,7 +533,7 @@ fn parse_bare(text: &str) -> Result<Request> {
     }
     names::refuse_foreign_archive(text)?;
     if name.eq_ignore_ascii_case("SKILL.md") {
-        return Err(error!(Usage, "`{shown}` is a file; a skill is the folder that holds it")
+        return Err(error!(Usage, "`{shown}` is a file; a skill is the folder that contains it")
             .hint("for this folder write `.`"));
     }
     let error = error!(Usage, "`{shown}` does not say where the skill comes from")

@@ -216,7 +216,7 @@ impl Transaction {
     fn stage_in(&mut self, root: &Path) -> Result<usize> {
         self.stage_in_all(&[root.to_path_buf()])?;
         let at = self.journal.roots.iter().position(|known| known.place == root);
-        at.ok_or_else(|| error!(Failed, "`{}` is not a skills folder that takes part", root.display()))
+        at.ok_or_else(|| error!(Failed, "`{}` is not a skills folder of this change", root.display()))
     }
 
     /// Puts a validated skill at `place`, replacing whatever is there.

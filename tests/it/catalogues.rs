@@ -294,7 +294,7 @@ fn an_entry_that_breaks_the_rules_installs_nothing() {
         ("own-up", 8, "leads out of the folder"),
         ("twice", 8, "two entries are called `twice`"),
         ("command", 8, "runs a command"),
-        ("rev", 8, "pins nothing"),
+        ("rev", 8, "has no effect"),
         ("short", 8, "not a full commit sha"),
         ("away", 3, "nowhere.git"),
         ("typed", 8, "should be text or an object"),

@@ -160,8 +160,8 @@ fn a_pipe_in_a_skill_is_not_waited_on() {
         std::os::unix::net::UnixListener::bind(&pipe).unwrap();
     }
     env.run(&["skill", "verify"]).ends(6);
-    env.run(&["skill", "diff", "pdf"]).ends(7).says("is neither a file nor a link");
-    env.run(&["skill", "uninstall", "pdf", "--force"]).ends(7).says("is neither a file nor a link");
+    env.run(&["skill", "diff", "pdf"]).ends(7).says("is not a regular file or a link");
+    env.run(&["skill", "uninstall", "pdf", "--force"]).ends(7).says("is not a regular file or a link");
 }
 
 /// What a file may be made into: text of several sorts, bytes, nothing, a link.

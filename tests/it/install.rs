@@ -545,7 +545,7 @@ fn a_registry_cannot_lead_out_of_its_project() {
         &env,
         &["skill", "install", "../src", "-s", "pdf", "--agent", "../elsewhere"],
         2,
-        "leads out of the project",
+        "is outside the project",
     );
     env.run(&["skill", "install", "../src", "-s", "pdf"]).ends(0);
     let sound = env.read("project/config/skills_registry.json");
@@ -562,7 +562,7 @@ fn a_registry_cannot_lead_out_of_its_project() {
             &["skill", "update", "--force", "--yes"],
             &["skill", "list", "--check"],
         ] {
-            refused(&env, args, 2, "leads out of the project");
+            refused(&env, args, 2, "is outside the project");
             assert_eq!(env.read("elsewhere/pdf/precious.txt"), "precious");
         }
     }

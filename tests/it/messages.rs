@@ -182,7 +182,11 @@ fn a_live_link_whose_folder_is_gone_says_so() {
     env.run(&["skill", "install", "../author/s", "--link"]).ends(0);
     std::fs::remove_dir_all(env.path("author")).unwrap();
     let run = env.run(&["skill", "verify"]).ends(6);
-    assert!(run.stdout.contains("which is gone") && !run.stdout.contains("instead of"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("which no longer exists") && !run.stdout.contains("instead of"),
+        "{}",
+        run.stdout
+    );
 }
 
 #[test]

@@ -308,12 +308,18 @@ impl Machine {
             return fault(&format!("left behind: {:?}", self.leftovers()));
         }
         drop(mounted);
-        Ok(match (now == states.1, said.contains("put back"), said.contains("as before that change")) {
-            (true, true, _) => Outcome::NewAfterRestoring,
-            (true, false, _) => Outcome::New,
-            (false, _, true) => Outcome::OldAfterTurningBack,
-            (false, _, false) => Outcome::Old,
-        })
+        Ok(
+            match (
+                now == states.1,
+                said.contains("; restored: "),
+                said.contains("restored to the state before"),
+            ) {
+                (true, true, _) => Outcome::NewAfterRestoring,
+                (true, false, _) => Outcome::New,
+                (false, _, true) => Outcome::OldAfterTurningBack,
+                (false, _, false) => Outcome::Old,
+            },
+        )
     }
 }
 
@@ -435,7 +441,7 @@ fn what_cannot_be_put_back_is_as_before_the_change() {
     std::fs::remove_dir_all(env.path("cache")).unwrap();
     let run = restarted(&env, &["skill", "list"]).ends(0);
     assert!(
-        run.stderr.contains("cannot be had now") && run.stderr.contains("lost once more"),
+        run.stderr.contains("cannot be fetched now") && run.stderr.contains("run the lost command again"),
         "{}",
         run.stderr
     );

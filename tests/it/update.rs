@@ -342,7 +342,7 @@ fn a_live_link_to_a_folder_that_is_gone_is_mentioned() {
     env.run(&["skill", "install", "../mine", "--link"]).ends(0);
     env.run(&["skill", "outdated"]).ends(0).says("nothing is behind");
     std::fs::remove_dir_all(env.path("mine")).unwrap();
-    let run = env.run(&["skill", "outdated"]).ends(0).says("live link leads to is gone");
+    let run = env.run(&["skill", "outdated"]).ends(0).says("target of its live link no longer exists");
     assert!(run.stdout.contains("mine\tgone\t"), "{}", run.stdout);
     env.run(&["skill", "update"]).ends(0).says("`mine` stays as it is");
 }

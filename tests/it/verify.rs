@@ -83,7 +83,7 @@ fn links_and_folders_that_took_each_others_place_are_named() {
     ];
     assert_eq!(rows(&run.stdout), expected);
     assert!(
-        run.stdout.contains("leads to `../../.claude/skills/xlsx` instead of `../../.claude/skills/pdf`")
+        run.stdout.contains("points at `../../.claude/skills/xlsx` instead of `../../.claude/skills/pdf`")
     );
 }
 

@@ -158,7 +158,7 @@ mod links_of_a_project {
 
     fn refused(env: &TestEnv, args: &[&str]) -> Run {
         let before = env.picture("outside");
-        let run = env.run(args).ends(2).says("leads out of it");
+        let run = env.run(args).ends(2).says("is outside it");
         assert!(run.stderr.contains("allow_links_to"), "{}", run.stderr);
         assert_eq!(env.picture("outside"), before);
         run
@@ -172,7 +172,7 @@ mod links_of_a_project {
             refused(&env, &["skill", "install", "../src/pdf"]);
             env.run(&["skill", "list"]).ends(0);
             let run = env.run(&["doctor"]).ends(6);
-            assert!(run.stdout.contains("leads out of it"), "{}", run.stdout);
+            assert!(run.stdout.contains("is outside it"), "{}", run.stdout);
             // The project cannot allow it to itself, the user can.
             env.write("project/.ba-agent/config.yaml", "skills:\n  allow_links_to: [/]\n");
             env.run(&["skill", "install", "../src/pdf"]).ends(2).says("cannot be set by a project");
@@ -191,7 +191,7 @@ mod links_of_a_project {
         env.write("project/.git/hooks/keep", "mine");
         link(&env, "../.git/hooks", "project/.claude/skills");
         let before = env.picture("project/.git");
-        env.run(&["skill", "install", "../src/pdf"]).ends(2).says("leads out of it");
+        env.run(&["skill", "install", "../src/pdf"]).ends(2).says("is outside it");
         assert_eq!(env.picture("project/.git"), before);
         std::fs::remove_file(env.path("project/.claude/skills")).unwrap();
         env.run(&["skill", "install", "../src/pdf", "--agent", "./.git/hooks"]).ends(2);
@@ -258,16 +258,16 @@ mod links_of_a_project {
         }
         // A link to nothing is not an empty registry.
         std::fs::remove_file(env.path("dotfiles/skills_registry.json")).unwrap();
-        env.run(&["skill", "list", "--global"]).ends(7).says("leads nowhere");
+        env.run(&["skill", "list", "--global"]).ends(7).says("is a broken link");
     }
 
     #[test]
     fn a_dangling_skills_folder_is_named_as_such() {
         let env = world();
         link(&env, "../not-cloned-yet", "project/.claude/skills");
-        env.run(&["skill", "install", "../src/pdf"]).ends(7).says("is a link that leads nowhere");
+        env.run(&["skill", "install", "../src/pdf"]).ends(7).says("is a broken link");
         let run = env.run(&["doctor"]).ends(6);
-        assert!(run.stdout.contains("is a link that leads nowhere"), "{}", run.stdout);
+        assert!(run.stdout.contains("is a broken link"), "{}", run.stdout);
         std::fs::create_dir(env.path("project/not-cloned-yet")).unwrap();
         env.run(&["skill", "install", "../src/pdf"]).ends(0);
     }

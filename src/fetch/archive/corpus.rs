@@ -134,6 +134,6 @@ fn a_refusal_names_the_archive_the_entry_and_the_setting() {
         .unwrap();
     assert_eq!(
         error.message,
-        "the archive `x.zip` is refused: the entry `../a\\u{202e}` holds control or invisible characters"
+        "the archive `x.zip` is refused: the entry `../a\\u{202e}` contains control or invisible characters"
     );
 }

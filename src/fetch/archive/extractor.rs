@@ -80,7 +80,7 @@ impl<'a> Extractor<'a> {
             }
         })?;
         if path.depth() > self.limits.depth {
-            let reason = format!("lies deeper than {} folders", self.limits.depth);
+            let reason = format!("is more than {} folders deep", self.limits.depth);
             return Err(Refusal::limit(Refusal::entry(name, reason).reason, "depth"));
         }
         Ok(path)

@@ -119,7 +119,7 @@ impl<R: Read> Reader<'_, R> {
             return Ok(None);
         }
         if !is_header(&block) {
-            return Err(Refusal::whole("it holds no tar archive, or a header in it is damaged"));
+            return Err(Refusal::whole("it does not contain a tar archive, or a header in it is damaged"));
         }
         Ok(Some(block))
     }

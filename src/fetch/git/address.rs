@@ -151,7 +151,7 @@ fn http_address(text: &str, net: &Net<'_>, own: bool) -> Result<Address> {
     }
     let path = base.path().trim_end_matches('/').to_owned();
     if path.is_empty() {
-        fail!(Usage, "`{}` names a host, not a repository", printable(base.as_str(), false));
+        fail!(Usage, "`{}` is the address of a host, not of a repository", printable(base.as_str(), false));
     }
     base.set_path(&path);
     Ok(Address::Http { base, login })

@@ -112,7 +112,7 @@ impl GitConfig {
         let Some(text) = env.var("GIT_CONFIG_COUNT") else { return Ok(()) };
         let refused = |what: String| {
             error!(Usage, "the git configuration in the environment cannot be read: {what}")
-                .hint("GIT_CONFIG_COUNT=N wants GIT_CONFIG_KEY_0 and GIT_CONFIG_VALUE_0 and so on, N pairs")
+                .hint("GIT_CONFIG_COUNT=N needs GIT_CONFIG_KEY_0 and GIT_CONFIG_VALUE_0 and so on, N pairs")
         };
         let count = text.parse::<usize>().ok().filter(|count| *count <= MOST_PAIRS);
         let count =

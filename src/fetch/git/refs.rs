@@ -284,7 +284,7 @@ pub(crate) fn join_folder(named: Option<&RelPath>, rest: Option<&str>) -> Result
         .map_err(|why| error!(Usage, "the folder `{}` {why}", printable(rest, false)))?;
     match named {
         Some(named) if *named != path => {
-            fail!(Usage, "the URL names the folder `{path}`, and `--subdirectory` names `{named}`")
+            fail!(Usage, "the URL contains the folder `{path}`, but `--subdirectory` is `{named}`")
         }
         _ => Ok(Some(path)),
     }

@@ -138,7 +138,7 @@ impl TreeWalk {
         raw.extend_from_slice(line.name);
         let path = match RelPath::parse(&raw) {
             _ if line.name.contains(&b'/') => Err("has a slash inside a name"),
-            Ok(_) if depth >= DEEPEST => Err("lies deeper than 64 folders"),
+            Ok(_) if depth >= DEEPEST => Err("is more than 64 folders deep"),
             other => other,
         };
         let path = match path {

@@ -24,9 +24,9 @@ pub(super) fn folders(context: &DoctorContext<'_>, seen: &mut Examination) {
         (
             "cache",
             env.cache_dir(),
-            "nothing is kept for --offline; set BA_AGENT_CACHE_DIR to a writable folder",
+            "the cache for --offline cannot be written; set BA_AGENT_CACHE_DIR to a writable folder",
         ),
-        ("data", env.data_dir(), "nothing can be rolled back; set BA_AGENT_DATA_DIR to a writable folder"),
+        ("data", env.data_dir(), "`rollback` will not work; set BA_AGENT_DATA_DIR to a writable folder"),
     ];
     for (code, place, hint) in places {
         match place {
@@ -52,9 +52,9 @@ pub(super) fn abandoned(context: &DoctorContext<'_>, seen: &mut Examination) {
         let details =
             abandoned.iter().map(|(project, kept)| format!("{} in {}", shown(project), shown(kept)));
         seen.add(
-            DoctorFinding::note("history", what).details(details.collect()).hint(
-                "nothing but `rollback` reads it; remove the folder of a project that will not come back",
-            ),
+            DoctorFinding::note("history", what)
+                .details(details.collect())
+                .hint("only `rollback` reads it; if the project will not come back, remove the folder"),
         );
     }
 }

@@ -227,7 +227,7 @@ fn open_plugin<'w>(
             plugin.name,
             printable(path.as_str(), false)
         )
-        .hint("add the repository that holds it as a marketplace, not the URL of the file")),
+        .hint("add its repository as a marketplace, not the URL of the file")),
         (EntryRequirement::Elsewhere { request, integrity }, _) => {
             let options = OpenOptions { integrity: integrity.as_ref(), ..OpenOptions::default() };
             Ok(elsewhere(fetch::open_source(&request, options, world)?))

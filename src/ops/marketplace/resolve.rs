@@ -111,7 +111,7 @@ fn check_name(text: &str, marketplace: &str, all: &Marketplaces, world: &World<'
         printable(marketplace, false),
         printable(text, false)
     )
-    .hint("write the source alone, or the name of an entry or skill"))
+    .hint("write only the source, or only the name of an entry or skill"))
 }
 
 /// Whether a catalogue has the entry that `entry` or `entry:skill` names.

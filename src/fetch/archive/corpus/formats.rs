@@ -85,7 +85,7 @@ pub(super) fn cases() -> Vec<Case> {
             "gzip of something else",
             "x.tar.gz",
             &tar_build::gz(&[b'a'; 600]),
-            Refuse("it holds no tar archive"),
+            Refuse("it does not contain a tar archive"),
         ),
         case("f15", "gzip of a zip", "x.tar.gz", &tar_build::gz(&zip), Refuse("it is cut off")),
         case(

@@ -30,7 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn names() -> Vec<Case> {
-    let hidden = "holds control or invisible characters";
+    let hidden = "contains control or invisible characters";
     let one = "are one name on some file systems";
     vec![
         case("t01", "a name with ..", named("../evil"), Refuse("leads out of the folder")),
@@ -44,7 +44,7 @@ fn names() -> Vec<Case> {
         ),
         case("t02", "an absolute name", named("/etc/evil"), Refuse("is absolute")),
         case("t02b", "a drive", named("C:/evil"), Refuse("begins with a drive letter")),
-        case("t02c", "a backslash", named("..\\evil"), Refuse("holds a backslash")),
+        case("t02c", "a backslash", named("..\\evil"), Refuse("contains a backslash")),
         case("t02d", "an absolute name behind ./", named(".//etc/evil"), Refuse("is absolute")),
         case("t14", "a name twice", named("skill/SKILL.md"), Refuse("is listed twice")),
         case("t14b", "a name twice, once with ./", named("./skill/SKILL.md"), Refuse("is listed twice")),
@@ -222,7 +222,7 @@ fn paxes() -> Vec<Case> {
             ahead(&[("path", "../evil")]),
             Refuse("leads out of the folder"),
         ),
-        case("t10b", "a pax name with NUL", ahead(&[("path", "skill/a\0b")]), Refuse("holds control")),
+        case("t10b", "a pax name with NUL", ahead(&[("path", "skill/a\0b")]), Refuse("contains control")),
         case("t10c", "an empty pax name", ahead(&[("path", "")]), Refuse("is empty")),
         case("t11", "another size by pax", ahead(&[("size", "0")]), Refuse(sizes)),
         case(
@@ -523,7 +523,7 @@ fn limits() -> Vec<Case> {
             "t75",
             "33 folders",
             named(format!("{}x", "d/".repeat(33))),
-            Refuse("lies deeper than 32 folders"),
+            Refuse("is more than 32 folders deep"),
         ),
         case(
             "t75b",

@@ -33,15 +33,15 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn names() -> Vec<Case> {
     let out = "leads out of the folder";
-    let hidden = "holds control or invisible characters";
+    let hidden = "contains control or invisible characters";
     vec![
         case("z01", "a name with ..", named("../evil"), Refuse(out)),
         case("z02", "an absolute name", named("/etc/evil"), Refuse("is absolute")),
-        case("z03", "a drive and a backslash", named("C:\\evil"), Refuse("holds a backslash")),
+        case("z03", "a drive and a backslash", named("C:\\evil"), Refuse("contains a backslash")),
         case("z03b", "a drive", named("C:/evil"), Refuse("begins with a drive letter")),
-        case("z03c", "a network share", named("\\\\host\\share\\evil"), Refuse("holds a backslash")),
+        case("z03c", "a network share", named("\\\\host\\share\\evil"), Refuse("contains a backslash")),
         case("z03d", "a network share with /", named("//host/share/evil"), Refuse("is absolute")),
-        case("z04", "a backslash beside slashes", named("..\\evil"), Refuse("holds a backslash")),
+        case("z04", "a backslash beside slashes", named("..\\evil"), Refuse("contains a backslash")),
         case("z05", "an inner ..", named("skill/a/../../../evil"), Refuse(out)),
         case("z05b", "backslashes of DOS that lead out", dos_named("..\\..\\evil"), Refuse(out)),
         case(
@@ -60,7 +60,7 @@ fn names() -> Vec<Case> {
             "z05e",
             "backslashes beside slashes in one name",
             dos_named("skill/a\\b"),
-            Refuse("holds a backslash"),
+            Refuse("contains a backslash"),
         ),
         case("z23", "an escape sequence", named("skill/\x1b[2Jx"), Refuse(hidden)),
         case("z24", "a device of Windows", named("skill/CON"), SkillRefused("a device name")),
@@ -93,7 +93,7 @@ fn names() -> Vec<Case> {
             "z80",
             "all backslashes, but from Unix",
             zip(&[file("skill\\SKILL.md", SKILL)]),
-            Refuse("holds a backslash"),
+            Refuse("contains a backslash"),
         ),
         case(
             "z80b",
@@ -663,7 +663,7 @@ fn limits() -> Vec<Case> {
             named(format!("{}a", "abcdefg/".repeat(128))),
             Refuse("longer than 1,024 bytes"),
         ),
-        case("z35", "33 folders", named(deep), Refuse("lies deeper than 32 folders")),
+        case("z35", "33 folders", named(deep), Refuse("is more than 32 folders deep")),
         case(
             "z35b",
             "2,000 folders",

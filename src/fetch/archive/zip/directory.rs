@@ -123,7 +123,7 @@ fn end_record(fields: &mut Fields<'_>, at: usize) -> Option<Result<End, Refusal>
         return refuse("bytes follow its end record, or its comment is cut off");
     }
     if !fields.0.iter().all(|b| matches!(b, b' '..=b'~')) {
-        return refuse("its comment holds other characters than printable ASCII");
+        return refuse("its comment contains characters other than printable ASCII");
     }
     let end = End { at, count, length, start };
     if !end.is_zip64() && (disk, first_disk, here) != (0, 0, count) {
@@ -143,7 +143,7 @@ fn no_end(bytes: &[u8]) -> Refusal {
 }
 
 fn zip64() -> Refusal {
-    Refusal::whole("it is in ZIP64 format, which nothing of this size needs")
+    Refusal::whole("it is in ZIP64 format, which an archive of this size does not need")
         .hint("pack the folder again, for instance with `zip -fz- -r skill.zip skill`")
 }
 
