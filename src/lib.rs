@@ -6,11 +6,11 @@
 //! one above (`tests/it/floors.rs` holds the table and checks it).
 //!
 //! * **Faces** (`cli`, `ui`): the only floor that prints, prompts or knows clap.
-//! * **Deeds** (`ops`): values in, values out; `ops::apply` alone changes skills and registry,
-//!   but for `doctor --fix`.
+//! * **Deeds** (`ops`): one function for each command, options in, a report out; `ops::apply`
+//!   alone changes skills and registry, but for `doctor --fix`.
 //! * **World** (`fetch`, `store`, `cache`, `history`, `install_dirs`,
 //!   `install_state`,
-//!   `env`, `scope`, `settings`): input and output.
+//!   `env`, `scope`, `settings`, `workspace`): input and output.
 //! * **Words** (`skill`, `discover`, `source`, `registry`, `path`, `listing`, `package`,
 //!   `catalog`, `search`, `interop` …): pure, no IO, no clock.
 //! * **Ground** (`error`, `fsx`, `interrupt`, `parallel`).
@@ -23,7 +23,8 @@
 //!
 //! No async runtime, no telemetry, no plugin system, no code of a skill that runs on
 //! install, no checkout by libgit2, no unpacking by an archive crate, no trait with one
-//! implementor beside `fetch::Progress`, which faces implement for people and tests.
+//! implementor: the three that a caller implements (`fetch::Progress`, `workspace::Observer`,
+//! `ops::ask::Ask`) have the terminal and the tests.
 
 mod agents;
 #[cfg(feature = "bench")]
