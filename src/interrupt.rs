@@ -53,16 +53,16 @@ pub(crate) fn sleep(time: Duration, check: impl Fn() -> Result<()>) -> Result<()
 
 /// While it lives, the process is not ended from outside the steps of a command: a change of
 /// the disk is finished or undone first.
-pub(crate) struct Change(());
+pub(crate) struct ChangeGuard(());
 
-impl Change {
+impl ChangeGuard {
     pub(crate) fn begin() -> Self {
         CHANGES.fetch_add(1, Ordering::SeqCst);
         Self(())
     }
 }
 
-impl Drop for Change {
+impl Drop for ChangeGuard {
     fn drop(&mut self) {
         CHANGES.fetch_sub(1, Ordering::SeqCst);
     }

@@ -110,7 +110,7 @@ pub(crate) fn apply(
              set BA_AGENT_DATA_DIR to keep it elsewhere"
         ));
     }
-    let _change = interrupt::Change::begin();
+    let _change = interrupt::ChangeGuard::begin();
     let untouched = overlap::check(&plan, &session.places)?;
     let mut registry = transaction.registry().clone();
     let staged = stage(&plan, &untouched, &mut transaction, session)?;

@@ -16,7 +16,7 @@ use crate::floors::sources;
 const CIRCLES: &[&[&str]] = &[];
 
 /// A type name stands in one file. These still stand in several.
-const TYPES_IN_SEVERAL_FILES: &[&str] = &["Change"];
+const TYPES_IN_SEVERAL_FILES: &[&str] = &[];
 
 /// Share of function names that are one word, in percent; a name that is used elsewhere says
 /// what is done to what.
