@@ -427,7 +427,7 @@ fn what_the_disk_did_not_get_is_put_back_by_the_first_command_after_a_restart() 
     // In the same run of the system it is an edit like any other.
     env.run(&["skill", "verify"]).ends(6);
     let run = restarted(&env, &["skill", "list"]).ends(0);
-    assert!(run.stderr.contains("put back: `a`, `b`"), "{}", run.stderr);
+    assert!(run.stderr.contains("restored: `a`, `b`"), "{}", run.stderr);
     assert_eq!(env.picture("project"), sound);
     assert_eq!(restarted(&env, &["skill", "verify"]).ends(0).stderr.matches("machine stopped").count(), 0);
 }
@@ -469,7 +469,7 @@ fn a_frozen_command_only_says_what_the_disk_did_not_get() {
     let before = env.picture("project");
     let run = restarted(&env, &["skill", "install", "--frozen"]);
     assert_ne!(run.status, 0);
-    assert!(run.stderr.contains("disk had all of `a`, `b`"), "{}", run.stderr);
+    assert!(run.stderr.contains("all of `a`, `b` reached the disk"), "{}", run.stderr);
     assert_eq!(env.picture("project"), before);
 }
 
@@ -481,6 +481,6 @@ fn a_record_of_what_is_unsettled_that_cannot_be_read_means_everything() {
     // Written after the damage was done.
     std::fs::write(env.state().join("unsettled"), [0; 40]).unwrap();
     let run = restarted(&env, &["skill", "list"]).ends(0);
-    assert!(run.stderr.contains("put back: `a`, `b`"), "{}", run.stderr);
+    assert!(run.stderr.contains("restored: `a`, `b`"), "{}", run.stderr);
     assert_eq!(env.picture("project"), sound);
 }
