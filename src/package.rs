@@ -211,7 +211,11 @@ mod tests {
             let lost = entry("x", 3, 1);
             assert_eq!(package.read(&lost).unwrap_err().message, "the bytes of `x` are missing");
         }
-        let outside = Package::packed(Listing::new(vec![entry("x", 0, 9)]), b"abc".to_vec(), vec![0..9]);
+        let outside = Package::packed(
+            Listing::new(vec![entry("x", 0, 9)]),
+            b"abc".to_vec(),
+            std::iter::once(0..9).collect(),
+        );
         assert!(outside.dir("").files().is_err());
     }
 }

@@ -496,9 +496,12 @@ mod tests {
     use crate::store::{StateDir, Store};
     use crate::workspace::{Notice, Observer};
 
+    /// How far a phase had come, and of how much.
+    type Advance = (u64, Option<u64>);
+
     /// What was told, in the order of the telling.
     #[derive(Default)]
-    struct Told(Mutex<(Vec<String>, Vec<(u64, Option<u64>)>)>);
+    struct Told(Mutex<(Vec<String>, Vec<Advance>)>);
 
     impl Progress for Told {
         fn begin(&self, what: &str) {

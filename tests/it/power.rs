@@ -374,7 +374,7 @@ fn many_cuts(seed: usize, cuts: usize, counts: &Mutex<BTreeMap<&'static str, usi
         let cut = Cut {
             disk,
             args,
-            mount: *dice.pick(&MOUNTS),
+            mount: dice.pick::<&str>(&MOUNTS),
             written: *dice.pick(&WRITTEN),
             step: (!dice.one_in(3)).then(|| dice.roll(steps[which]) + 1),
             is_cut_off,
