@@ -433,8 +433,11 @@ fn registry(world: &World, dice: &mut Dice) {
     world.put("config/skills_registry.json", text);
     // What would be behind the places that it names.
     if dice.one_in(2) {
-        let folder = world.in_project(".claude/skills/pdf");
-        let _ = std::fs::remove_dir_all(folder);
+        let skills = world.in_project(".claude/skills");
+        // A link there was somebody else's idea: what is behind it stays.
+        if skills.canonicalize().is_ok_and(|real| real == skills) {
+            let _ = std::fs::remove_dir_all(skills.join("pdf"));
+        }
     }
 }
 
