@@ -304,8 +304,8 @@ proptest! {
 
     #[test]
     fn a_word_finds_the_document_that_has_it(word in "[a-z]{2,10}|[а-яё]{2,10}|[一-龥]{1,4}") {
-        // `me` finds no description.
-        prop_assume!(!terms::is_stop_word(&word));
+        // `me` finds no description; `ёго` neither, which is folded to a word that is passed over.
+        prop_assume!(!terms::is_stop_word(&words::fold_text(&word)));
         let documents = [document("other", "thing", &[]), SearchDocument { description: format!("x {word} y").into(), ..SearchDocument::default() }];
         let hits = search(&documents, &SearchQuery::parse(&word), &SearchFilter::default());
         prop_assert!(hits.iter().any(|hit| hit.at == 1), "{}", word);
