@@ -40,7 +40,7 @@ impl Request {
     /// mean two things, is refused (`git://`, `ext::`), or holds a password.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let text = check_text(text)?;
-        Self::understand(text)?.with_one_meaning(text)
+        Self::understand(text)?.with_one_meaning(Some(text))
     }
 
     /// Reads a checked text, without asking whether what is recorded of it means the same.
@@ -62,13 +62,15 @@ impl Request {
     }
 
     /// The request, if its canonical text, which is what the registry records, is read as the
-    /// same request, and that of its source as the same source.
+    /// same request, and that of its source as the same source. `read` is the text that it was
+    /// read from, if any: what a registry records is canonical and needs no second reading.
     ///
     /// # Errors
     /// `Usage` where names of a repository, folder and skill happen to form another source.
-    fn with_one_meaning(self, text: &str) -> Result<Self> {
+    fn with_one_meaning(self, read: Option<&str>) -> Result<Self> {
         let canonical = self.to_string();
-        let is_same = Self::understand(&canonical).is_ok_and(|again| again == self);
+        let is_same =
+            read == Some(canonical.as_str()) || Self::understand(&canonical).is_ok_and(|again| again == self);
         let source = self.source.to_string();
         let is_same_source = source == canonical
             || Self::understand(&source).is_ok_and(|again| {
@@ -77,7 +79,8 @@ impl Request {
         if is_same && is_same_source {
             return Ok(self);
         }
-        Err(error!(Usage, "`{}` could be read as another source when it is recorded", printable(text, false))
+        let shown = printable(read.unwrap_or(&canonical), false);
+        Err(error!(Usage, "`{shown}` could be read as another source when it is recorded")
             .hint("name the parts on their own: `git+https://host/path/to/repo`, `--ref`, `--subdirectory` and `--skill`"))
     }
 
@@ -124,8 +127,7 @@ impl Request {
         if let Some(text) = subdirectory {
             self = self.in_folder(text)?;
         }
-        let text = self.to_string();
-        self.with_one_meaning(&text)
+        self.with_one_meaning(None)
     }
 
     fn at_reference(mut self, reference: Reference, flag: &str) -> Result<Self> {
