@@ -296,23 +296,11 @@ fn number_duplicates(skills: &[UnnamedSkill<'_>], names: &mut [SkillName]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::path::RelPath;
     use proptest::prelude::*;
-
-    fn listing(paths: &[&str]) -> Listing {
-        let entry = |path: &&str| {
-            let (path, node) = match path.split_once(" -> ") {
-                Some((path, target)) => (path, Node::Link { target: target.to_owned() }),
-                None => (*path, Node::File { executable: false }),
-            };
-            FileEntry { path: RelPath::parse(path.as_bytes()).unwrap(), node, size: 1, slot: 0 }
-        };
-        Listing::new(paths.iter().map(entry).collect())
-    }
 
     /// Folders of the skills; `-` before those that are not offered.
     fn check(paths: &[&str], base: &str, expected: &[&str]) {
-        let found = find_skills(&listing(paths), base);
+        let found = find_skills(&Listing::of_paths(paths), base);
         let folders: Vec<_> =
             found.iter().map(|f| format!("{}{}", if f.offered { "" } else { "-" }, f.folder)).collect();
         assert_eq!(folders, expected, "{paths:?} below `{base}`");
@@ -414,10 +402,13 @@ mod tests {
             "a/x/Skill.md",
         ];
         check(&paths, "", &["a"]);
-        assert_eq!(find_skills(&listing(&paths), "")[0].manifest, "skill.md");
-        assert_eq!(near_misses(&listing(&paths), ""), ["b/Skill.md", "c/SKILL.MD", "d/SKILL.md"]);
-        assert_eq!(near_misses(&listing(&paths), "b"), ["b/Skill.md"]);
-        assert_eq!(find_skills(&listing(&["f/SKILL.md", "f/skill.md"]), "")[0].manifest, "SKILL.md");
+        assert_eq!(find_skills(&Listing::of_paths(&paths), "")[0].manifest, "skill.md");
+        assert_eq!(near_misses(&Listing::of_paths(&paths), ""), ["b/Skill.md", "c/SKILL.MD", "d/SKILL.md"]);
+        assert_eq!(near_misses(&Listing::of_paths(&paths), "b"), ["b/Skill.md"]);
+        assert_eq!(
+            find_skills(&Listing::of_paths(&["f/SKILL.md", "f/skill.md"]), "")[0].manifest,
+            "SKILL.md"
+        );
     }
 
     #[test]
@@ -535,7 +526,7 @@ mod tests {
         #[test]
         fn no_skill_lies_inside_another(paths in prop::collection::vec("([ab]/){0,4}(SKILL\\.md|x)", 0..12)) {
             let paths: BTreeSet<_> = paths.iter().map(String::as_str).collect();
-            let found = find_skills(&listing(&paths.into_iter().collect::<Vec<_>>()), "");
+            let found = find_skills(&Listing::of_paths(&paths.into_iter().collect::<Vec<_>>()), "");
             for skill in &found {
                 prop_assert!(!found.iter().any(|other| folders_above(&skill.folder).any(|above| above == other.folder)));
             }

@@ -110,6 +110,19 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
+    /// Files and links (`a -> b`) at these paths, with a byte each.
+    #[cfg(test)]
+    pub(crate) fn of_paths(paths: &[&str]) -> Self {
+        let entry = |path: &&str| {
+            let (path, node) = match path.split_once(" -> ") {
+                Some((path, target)) => (path, Node::Link { target: target.to_owned() }),
+                None => (*path, Node::File { executable: false }),
+            };
+            FileEntry { path: RelPath::parse(path.as_bytes()).unwrap(), node, size: 1, slot: 0 }
+        };
+        Self::new(paths.iter().map(entry).collect())
+    }
+
     /// Sorts what a reader found.
     pub(crate) fn new(mut entries: Vec<FileEntry>) -> Self {
         entries.sort_by(|a, b| a.path.cmp(&b.path));

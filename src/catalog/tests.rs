@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::Kind;
-use crate::listing::{FileEntry, Listing, Node};
+use crate::listing::Listing;
 use crate::path::RelPath;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -339,17 +339,6 @@ fn folders_that_are_named_but_not_there_are_found() {
     assert_eq!(codes(&text, CLAUDE), ["source-path"]);
 }
 
-fn listing(paths: &[&str]) -> Listing {
-    let entry = |path: &&str| {
-        let (path, node) = match path.split_once(" -> ") {
-            Some((path, target)) => (path, Node::Link { target: target.to_owned() }),
-            None => (*path, Node::File { executable: false }),
-        };
-        FileEntry { path: RelPath::parse(path.as_bytes()).unwrap(), node, size: 1, slot: 0 }
-    };
-    Listing::new(paths.iter().map(entry).collect())
-}
-
 fn plugin(extra: Value) -> CatalogEntry {
     let mut entry = json!({ "name": "p", "source": "./p" });
     for (key, value) in extra.as_object().unwrap() {
@@ -365,7 +354,7 @@ fn manifest(value: &Value) -> PluginManifest {
 #[track_caller]
 fn folders(entry: Value, own: Option<Value>, scan: (&[&str], &str, bool), expected: &[&str]) {
     let (paths, root, is_marketplace) = scan;
-    let listing = listing(paths);
+    let listing = Listing::of_paths(paths);
     let own = own.as_ref().map(manifest);
     let found = resolve_skills(
         &plugin(entry),
@@ -473,7 +462,7 @@ fn an_entry_without_skills_says_what_it_has() {
         "canvas/extensions/x/main.mjs",
         "canvas/README.md",
     ];
-    let listing = listing(&tree);
+    let listing = Listing::of_paths(&tree);
     let look = |root: &str, entry: Value, own: Option<Value>| {
         let own = own.as_ref().map(manifest);
         let found = resolve_skills(
@@ -515,7 +504,7 @@ fn what_is_listed_for_another_program_is_taken_from_where_it_lies() {
         "skills/a/SKILL.md",
         "m/more/d/SKILL.md",
     ];
-    let listing = listing(&tree);
+    let listing = Listing::of_paths(&tree);
     let look = |entry: Value, skills: Value| {
         let own = manifest(
             &json!({ "name": "p", "extensions": { "com.example.build": { "skills": skills }, "x": 1 } }),
@@ -531,7 +520,7 @@ fn what_is_listed_for_another_program_is_taken_from_where_it_lies() {
 
 #[test]
 fn an_entry_that_is_not_strict_suffers_no_second_definition() {
-    let listing = listing(&["p/skills/a/SKILL.md"]);
+    let listing = Listing::of_paths(&["p/skills/a/SKILL.md"]);
     let scan = EntryScan { listing: &listing, root: "p", top: "", is_marketplace: false };
     let own = manifest(&json!({ "name": "p", "skills": "./skills" }));
     assert_eq!(
