@@ -81,6 +81,12 @@ impl<'a> World<'a> {
     pub(crate) fn with_own(self, own: Own<'a>) -> Self {
         Self { own: Some(own), ..self }
     }
+
+    /// The same world, where the user has named these sources.
+    pub(crate) fn with_sources_of_user(mut self, sources: http::SourcesOfUser<'a>) -> Self {
+        self.git.net.sources_of_user = Some(sources);
+        self
+    }
 }
 
 #[cfg(test)]

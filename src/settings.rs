@@ -409,6 +409,13 @@ impl Settings {
         }
     }
 
+    /// The base URLs that the user names, or that nobody does.
+    pub(crate) fn urls_of_user(&self) -> Vec<&str> {
+        let HostsOfUser { github, gitlab, bitbucket, npm } = self.named_by_user;
+        let named = self.urls().into_iter().zip([github, gitlab, bitbucket, npm]);
+        named.filter(|(_, by_user)| *by_user).map(|(url, _)| url).collect()
+    }
+
     /// The base URLs that only the project names. Their hosts get no credential of the
     /// user's, whatever else the user has for them.
     pub(crate) fn urls_of_project(&self) -> Vec<&str> {

@@ -4,13 +4,17 @@
 //! others changed in between.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use url::Url;
 
 use crate::agents::InstallTarget;
 use crate::cache::Cache;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
+use crate::fetch::credentials::origin;
 use crate::fetch::git::url_of;
 use crate::fetch::marketplace::Place;
 use crate::fetch::{Progress, World};
@@ -86,6 +90,8 @@ pub(crate) struct Session<'w> {
     pub(crate) cache: Cache,
     pub(crate) offline: bool,
     pub(crate) observer: &'w dyn Observer,
+    /// Sources on the command line. See [`Session::note_typed`].
+    pub(crate) typed: Mutex<Vec<String>>,
 }
 
 impl Workspace {
@@ -125,7 +131,8 @@ impl Workspace {
         let env = self.env.at_present();
         let (store, places) = open_store(&env, &scope, &settings, lock_wait(&env)?)?;
         let cache = Cache::new(&env.cache_dir()?, settings.cache_limit);
-        Ok(Session { env, scope, settings, store, places, cache, offline: self.options.offline, observer })
+        let (offline, typed) = (self.options.offline, Mutex::default());
+        Ok(Session { env, scope, settings, store, places, cache, offline, observer, typed })
     }
 
     /// Whose skills the workspace is about.
@@ -195,6 +202,52 @@ impl Session<'_> {
         let (base, cache) = (self.scope.base(), Some(self.cache.clone()));
         World::new(&self.env, &self.settings, base, self.offline, self.observer, cache)
             .with_own(Box::new(|| self.own_paths()))
+            .with_sources_of_user(Box::new(|| self.sources_of_user()))
+    }
+
+    /// Notes that a source was typed in this command, and not read in a file of the project: its
+    /// host is the user's own choice.
+    pub(crate) fn note_typed(&self, source: &str) {
+        self.typed.lock().unwrap_or_else(PoisonError::into_inner).push(source.to_owned());
+    }
+
+    /// Keeps which hosts were typed, now that what was asked of them is done: the next command of
+    /// this project may ask them in the same way.
+    pub(crate) fn keep_typed_hosts(&self) {
+        let typed = self.typed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let urls = typed.iter().filter_map(|text| Url::parse(text.strip_prefix("git+").unwrap_or(text)).ok());
+        for url in urls.filter(|url| url.scheme() == "https") {
+            let name = utf8_percent_encode(&origin(&url), NON_ALPHANUMERIC).to_string();
+            let folder = self.store.state_dir().hosts_folder();
+            // Without it the next command says what it wants.
+            let _ = std::fs::create_dir_all(&folder).and_then(|()| std::fs::File::create(folder.join(name)));
+        }
+    }
+
+    fn typed_hosts(&self) -> impl Iterator<Item = String> {
+        let files = std::fs::read_dir(self.store.state_dir().hosts_folder()).into_iter().flatten().flatten();
+        files.filter_map(|file| {
+            let name = file.file_name().into_string().ok()?;
+            Some(percent_decode_str(&name).decode_utf8().ok()?.into_owned())
+        })
+    }
+
+    /// What the user has named of sources: on the command line, as marketplaces, and in a registry
+    /// that is the user's own.
+    fn sources_of_user(&self) -> Vec<String> {
+        let mut all = self.typed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        all.extend(self.typed_hosts());
+        if let Ok(known) = self.marketplaces() {
+            let is_of_user = |name: &str| !self.scope.is_project() || !known.is_own(name);
+            let named = known.all().filter(|(name, _)| is_of_user(name));
+            all.extend(named.map(|(_, one)| one.source.clone()));
+        }
+        if !self.scope.is_project() {
+            let text = self.store.text().unwrap_or_default();
+            let recorded = text.summary().unwrap_or_default().skills.into_values();
+            all.extend(recorded.map(|skill| skill.source.to_string()));
+        }
+        all
     }
 
     /// What stands on the disk at the recorded places of one skill.

@@ -72,11 +72,9 @@ impl Outdated {
         let mut said = std::collections::BTreeSet::new();
         for error in statuses.iter().filter_map(|one| one.error.as_ref()) {
             if said.insert(error.message.clone()) {
-                cx.ui.warn(&format!(
-                    "{}{}",
-                    error.message,
-                    error.causes.first().map_or(String::new(), |c| format!(": {c}"))
-                ));
+                let parts = std::iter::once(&error.message).chain(&error.causes);
+                cx.ui.warn(&parts.map(String::as_str).collect::<Vec<_>>().join(": "));
+                error.hints.iter().for_each(|hint| cx.ui.note(hint));
             }
         }
         if behind == 0 && said.is_empty() {

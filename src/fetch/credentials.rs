@@ -203,7 +203,7 @@ impl<'a> Credentials<'a> {
     }
 
     /// True for a host that only a project's settings name: nothing of the user's is for it.
-    fn is_of_project(&self, url: &Url) -> bool {
+    pub(crate) fn is_of_project(&self, url: &Url) -> bool {
         let hosts = self.settings.urls_of_project();
         hosts.iter().any(|base| Url::parse(base).is_ok_and(|base| origin(&base) == origin(url)))
     }

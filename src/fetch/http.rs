@@ -3,6 +3,9 @@
 //! written here.
 
 mod answer;
+mod client_certificate;
+mod early_close;
+mod pem_file;
 mod proxy;
 mod tls;
 mod whole;
@@ -13,20 +16,24 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ureq::http::{HeaderName, HeaderValue, Method, Request, Response, header::AUTHORIZATION};
-use ureq::tls::{RootCerts, TlsConfig};
+use ureq::tls::{ClientCert, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{Connector as _, DefaultConnector};
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, Connector as _, RustlsConnector, SocksConnector, TcpConnector,
+};
 use ureq::{Agent, AsSendBody, Body, Proxy};
 use url::Url;
 
 use crate::env::Env;
 use crate::error::{Error, Kind, Result, error, fail, printable};
-use crate::fetch::credentials::{Credentials, Login, Way, has_authorization};
+use crate::fetch::credentials::{Credentials, Login, Way, has_authorization, origin};
 use crate::fetch::policy::{check_scheme, host_of, parse_url};
 use crate::fetch::progress::Progress;
 use crate::interrupt;
 use crate::settings::Settings;
 pub(crate) use answer::{HttpResponse, Speed, from_reader};
+use client_certificate::{CertificateChoice, ClientCertificate};
+use early_close::EarlyCloses;
 use proxy::Route;
 use tls::Authorities;
 use whole::WholeRequests;
@@ -43,9 +50,15 @@ pub(crate) struct Net<'a> {
     pub(crate) offline: bool,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) credentials: Credentials<'a>,
-    agents: Mutex<Vec<(Trust, Agent)>>,
+    /// The sources that the user named, as they are written; asked only when it matters. See
+    /// [`Net::is_host_of_user`].
+    pub(crate) sources_of_user: Option<SourcesOfUser<'a>>,
+    agents: Mutex<Vec<(Option<Trust>, Agent)>>,
     patience: Patience,
 }
+
+/// See [`Net::sources_of_user`].
+pub(crate) type SourcesOfUser<'a> = Box<dyn Fn() -> Vec<String> + Send + Sync + 'a>;
 
 /// How long a host may take.
 #[derive(Debug, Clone)]
@@ -81,7 +94,7 @@ impl<'a> Net<'a> {
     ) -> Self {
         let credentials = Credentials::new(env, settings, offline);
         let (agents, patience) = Default::default();
-        Self { env, settings, offline, progress, credentials, agents, patience }
+        Self { env, settings, offline, progress, credentials, sources_of_user: None, agents, patience }
     }
 
     /// The same client with other limits than the usual ones.
@@ -102,39 +115,85 @@ impl<'a> Net<'a> {
         parse_url(text, self.settings.allow_http)
     }
 
-    /// The client for a URL: one for each set of trusted authorities, so that connections are
-    /// used again. Without TLS nothing is read for it.
+    /// The client for a URL: one for each set of trusted authorities and each client
+    /// certificate, so that connections are used again. Without TLS nothing is read for it.
     fn agent(&self, url: &Url, route: Option<&Route>) -> Result<Agent> {
         let secured = url.scheme() == "https" || route.is_some_and(Route::is_secured);
-        let trust = secured.then(|| Authorities::find_for(self, url)).transpose()?;
+        let trust = secured.then(|| Trust::find_for(self, url)).transpose()?;
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, agent)) = agents.iter().find(|(known, _)| *known == trust) {
             return Ok(agent.clone());
         }
-        let roots = trust.as_ref().map_or(Ok(RootCerts::WebPki), Authorities::read)?;
-        let agent = build(roots, &self.patience);
+        let agent = match &trust {
+            None => build(RootCerts::WebPki, None, &self.patience),
+            Some(trust) => {
+                let certificate = trust.certificate.as_ref().map(ClientCertificate::read).transpose()?;
+                build(trust.authorities.read()?, certificate, &self.patience)
+            }
+        };
         agents.push((trust, agent.clone()));
         Ok(agent)
     }
+
+    /// True for a host that the user has named, and not only a project: in the settings or the
+    /// git configuration, on the command line, as a marketplace.
+    ///
+    /// # Errors
+    /// `Usage` when the git configuration cannot be read.
+    pub(crate) fn is_host_of_user(&self, url: &Url) -> Result<bool> {
+        if self.credentials.is_of_project(url) {
+            return Ok(false);
+        }
+        let is_here = |text: &str| {
+            let text = text.strip_prefix("git+").unwrap_or(text);
+            Url::parse(text).is_ok_and(|one| one.has_host() && origin(&one) == origin(url))
+        };
+        let config = self.credentials.git_config()?;
+        Ok(self.settings.urls_of_user().into_iter().any(is_here)
+            || config.instead_of_bases().any(is_here)
+            || self.sources_of_user.as_ref().is_some_and(|sources| sources().iter().any(|one| is_here(one))))
+    }
 }
 
-/// Whom a client trusts; `None` for one that only speaks plain http.
-type Trust = Option<Authorities>;
+/// Whom a client trusts, and how it shows who it is.
+#[derive(Debug, PartialEq, Eq)]
+struct Trust {
+    authorities: Authorities,
+    certificate: Option<ClientCertificate>,
+}
 
-fn build(roots: RootCerts, patience: &Patience) -> Agent {
+impl Trust {
+    fn find_for(net: &Net<'_>, url: &Url) -> Result<Self> {
+        let certificate = match ClientCertificate::find_for(net, url)? {
+            CertificateChoice::Certificate(certificate) => Some(certificate),
+            CertificateChoice::Nothing | CertificateChoice::Withheld(_) => None,
+        };
+        Ok(Self { authorities: Authorities::find_for(net, url)?, certificate })
+    }
+}
+
+fn build(roots: RootCerts, certificate: Option<ClientCert>, patience: &Patience) -> Agent {
+    let tls = TlsConfig::builder().root_certs(roots).client_cert(certificate).build();
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .no_delay(true)
         .proxy(None)
-        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .tls_config(tls)
         .timeout_resolve(Some(patience.connect))
         .timeout_connect(Some(patience.connect))
         .timeout_per_read(Some(patience.idle))
         .timeout_per_write(Some(patience.idle))
         .timeout_recv_response(Some(patience.idle * 2));
-    let connector = DefaultConnector::default().chain(WholeRequests);
+    // The default chain, with two of our own in it.
+    let connector =
+        ().chain(SocksConnector::default())
+            .chain(ConnectProxyConnector::default())
+            .chain(TcpConnector::default())
+            .chain(EarlyCloses)
+            .chain(RustlsConnector::default())
+            .chain(WholeRequests);
     Agent::with_parts(config.build(), connector, DefaultResolver::default())
 }
 
@@ -316,9 +375,10 @@ impl Net<'_> {
             ureq::Error::Timeout(what) => format!("no answer in time ({what})"),
             other => printable(&other.to_string(), false),
         };
-        error!(Network, "{host} cannot be reached")
-            .cause(why)
-            .hint("check the connection, the name and the proxy")
+        let is_closed = matches!(error, ureq::Error::Io(_));
+        let closed = is_closed.then(|| client_certificate::closing_hint(self, url)).flatten();
+        let error = error!(Network, "{host} cannot be reached").cause(why);
+        error.hint(closed.unwrap_or_else(|| "check the connection, the name and the proxy".to_owned()))
     }
 }
 

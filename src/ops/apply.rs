@@ -564,6 +564,7 @@ mod tests {
         let plan = Plan { steps: ["a", "b"].into_iter().zip(&skills).map(step).collect() };
         let told = Told::default();
         let session = Session {
+            typed: std::sync::Mutex::default(),
             env,
             scope,
             settings: Settings::default(),

@@ -98,6 +98,9 @@ pub(crate) fn install(
         candidate,
     });
     let (report, in_place) = carry_out(&session, options, wanted.collect())?;
+    if !options.dry_run {
+        session.keep_typed_hosts();
+    }
     Ok(InstallReport { skills: report.skills, skipped, warnings, in_place })
 }
 
@@ -123,6 +126,7 @@ fn gather_sources(
     options: &InstallOptions,
     ask: &mut dyn Ask,
 ) -> Result<Vec<Gathered>> {
+    options.sources.iter().for_each(|source| session.note_typed(source));
     let world = session.world();
     let all = session.marketplaces()?;
     session.note_hidden_marketplaces(&all, |name| {

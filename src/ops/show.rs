@@ -47,6 +47,7 @@ pub(crate) fn show(
         let seen = session.places.inspect_recorded(std::iter::once(&name), &registry)?;
         return Ok(vec![view_installed(&name, &registry.skills[&name], &seen)]);
     }
+    session.note_typed(&options.what);
     let all = session.marketplaces()?;
     let world = session.world();
     let request = marketplace::request(&options.what, None, &all, &world).map_err(|error| {

@@ -94,9 +94,14 @@ pub(crate) fn update(
     let world = session.world();
     let inspect = |name: &SkillName| session.inspect_one(name, &known);
     if let Some(source) = &options.source {
+        session.note_typed(source);
         let new = session.anchor(Request::parse(source)?);
         let planned = repoint::plan_repoint(&names, &known, &new, &inspect, &world, options.force)?;
-        return carry_out(&session, options, &known, planned, ask);
+        let report = carry_out(&session, options, &known, planned, ask)?;
+        if !options.dry_run {
+            session.keep_typed_hosts();
+        }
+        return Ok(report);
     }
     let entries = names.iter().filter_map(|name| known.skills.get_key_value(name));
     let summaries: Vec<_> = entries.map(|(name, entry)| (name, SkillSummary::of(entry))).collect();

@@ -133,6 +133,11 @@ impl StateDir {
         self.folder.join("links.json")
     }
 
+    /// A folder with an empty file for each host that was typed here, named by its origin.
+    pub(crate) fn hosts_folder(&self) -> PathBuf {
+        self.folder.join("hosts")
+    }
+
     /// How every staging folder of this scope begins, in whatever skills folder it lies.
     pub(crate) fn staging_prefix(&self) -> String {
         format!("{STAGING_PREFIX}{}-", &self.key[..8])

@@ -206,6 +206,42 @@ impl Authority {
         server_config(certificate.der().clone(), key.serialize_der())
     }
 
+    /// As [`Authority::server`], for clients that show a certificate of `clients`.
+    fn server_for(
+        &self,
+        clients: &Authority,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Arc<rustls::ServerConfig> {
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(clients.0.der().clone()).unwrap();
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+            Arc::new(roots),
+            Arc::clone(&provider),
+        );
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            );
+        Arc::new(config.unwrap())
+    }
+
+    /// A certificate for a person, and its key, in PEM.
+    fn client(&self) -> (String, String) {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "a person");
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
+    }
+
     /// A server that shows the authority's own certificate.
     fn itself(&self) -> Arc<rustls::ServerConfig> {
         server_config(self.0.der().clone(), self.0.key().serialize_der())
@@ -318,6 +354,180 @@ fn what_is_wrong_with_a_certificate_is_said_in_plain_words() {
     });
     let (status, said) = install(&env, &url);
     assert!(status == 5 && said.contains("does not speak TLS on port"), "{said}");
+}
+
+/// A repository behind a host that demands a client certificate, and what is in `certs/`: a
+/// right one, its key, both in one file, and one that the host does not take.
+fn guarded(
+    env: &mut TestEnv,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> Option<(Server, String)> {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let server = Server::start_tls(&env.path("srv"), authority.server_for(&clients, versions))?;
+    repository(env);
+    let (certificate, key) = clients.client();
+    env.write("certs/me.key", &key);
+    env.write("certs/both.pem", format!("{key}{certificate}"));
+    env.write("certs/me.pem", certificate);
+    let (certificate, key) = Authority::new().client();
+    env.write("certs/other.key", key);
+    env.write("certs/other.pem", certificate);
+    env.set("SSL_CERT_FILE", env.write("certs/ca.pem", authority.pem()).display().to_string());
+    let base = server.other_name();
+    Some((server, base))
+}
+
+/// `http.<scope>.sslCert` and `sslKey`; files are names in `certs/`.
+fn certificate_config(env: &TestEnv, scope: &str, certificate: &str, key: &str) -> String {
+    let section = if scope.is_empty() { "[http]".to_owned() } else { format!("[http \"{scope}\"]") };
+    let at = |file: &str| env.path("certs").join(file).display().to_string();
+    let key = if key.is_empty() { String::new() } else { format!("sslKey = {}\n", at(key)) };
+    format!("{section}\nsslCert = {}\n{key}", at(certificate))
+}
+
+#[test]
+fn a_client_certificate_is_shown_as_git_s_settings_say() {
+    for versions in [&[&rustls::version::TLS13], &[&rustls::version::TLS12]] {
+        let mut env = TestEnv::new();
+        let Some((server, base)) = guarded(&mut env, versions) else { return };
+        let check = |env: &TestEnv, config: &str, status: i32, words: &str| {
+            git_config(env, config);
+            let (ended, said) = install(env, &base);
+            assert!(ended == status && said.contains(words), "{config}\n{ended} {said}");
+        };
+        let of = |env: &TestEnv, scope: &str, certificate: &str, key: &str| {
+            certificate_config(env, scope, certificate, key)
+        };
+        check(&env, "", 4, "localhost requires a client certificate");
+        let (status, said) = install(&env, &base);
+        assert!(status == 4 && said.contains(&format!("git config --global http.{base}/.sslCert")), "{said}");
+        assert!(server.seen().is_empty(), "nothing can be asked without");
+        check(&env, &of(&env, &base, "me.pem", "me.key"), 0, "");
+        check(&env, &of(&env, &format!("{base}/acme"), "me.pem", "me.key"), 0, "");
+        check(&env, &of(&env, "", "me.pem", "me.key"), 0, "");
+        check(&env, &of(&env, "", "both.pem", ""), 0, "");
+        // The closest one counts, whatever stands last.
+        let both = of(&env, &base, "me.pem", "me.key") + &of(&env, "", "other.pem", "other.key");
+        check(&env, &both, 0, "");
+        check(&env, &of(&env, "https://localhost:1", "me.pem", "me.key"), 4, "requires a client certificate");
+        check(
+            &env,
+            &of(&env, &format!("{base}/other"), "me.pem", "me.key"),
+            4,
+            "requires a client certificate",
+        );
+        check(&env, &of(&env, &base, "other.pem", "other.key"), 4, "refused the client certificate `");
+        env.set("GIT_SSL_CERT", env.path("certs/me.pem").display().to_string());
+        env.set("GIT_SSL_KEY", env.path("certs/me.key").display().to_string());
+        check(&env, &of(&env, &base, "other.pem", "other.key"), 0, "");
+        env.set("GIT_SSL_CERT", "");
+        check(&env, "", 4, "requires a client certificate");
+    }
+}
+
+/// nginx ends the handshake well and answers with a page of its own.
+#[test]
+fn a_page_that_wants_a_client_certificate_is_understood() {
+    let env = TestEnv::new();
+    let host = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let base = format!("http://{}", host.local_addr().unwrap());
+    let page = "<html><head><title>400 No required SSL certificate was sent</title></head></html>";
+    std::thread::spawn(move || {
+        for mut stream in host.incoming().flatten() {
+            let _ = text_until(&mut stream, b"\r\n\r\n");
+            let head = format!("HTTP/1.1 400 Bad Request\r\nContent-Length: {}\r\n\r\n", page.len());
+            let _ = stream.write_all(format!("{head}{page}").as_bytes());
+        }
+    });
+    let (status, said) = install(&env, &base);
+    assert!(status == 4 && said.contains(&format!("http.{base}/.sslCert FILE")), "{status} {said}");
+}
+
+#[test]
+fn a_client_certificate_that_cannot_be_used_is_named() {
+    let mut env = TestEnv::new();
+    let Some((server, base)) = guarded(&mut env, rustls::ALL_VERSIONS) else { return };
+    env.write("certs/empty.pem", "");
+    env.write("certs/broken.pem", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n");
+    env.write("certs/nonsense.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    env.write("certs/nonsense.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    env.write("certs/rsa.key", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n");
+    env.write(
+        "certs/locked.key",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    );
+    env.write(
+        "certs/old.key",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+    );
+    for (certificate, key, culprit, words) in [
+        ("gone.pem", "me.key", "/gone.pem", "does not exist"),
+        ("me.pem", "gone.key", "/gone.key", "does not exist"),
+        ("", "me.key", "", "not a regular file"),
+        ("empty.pem", "me.key", "/empty.pem", "no certificate in PEM form"),
+        ("me.key", "me.key", "/me.key", "no certificate in PEM form"),
+        ("broken.pem", "me.key", "/broken.pem", "cannot be used"),
+        ("nonsense.pem", "me.key", "/me.key", "cannot be used"),
+        ("me.pem", "nonsense.key", "/nonsense.key", "cannot be used"),
+        ("me.pem", "rsa.key", "/rsa.key", "cannot be used"),
+        ("me.pem", "other.key", "/other.key", "do not belong together"),
+        ("me.pem", "", "/me.pem", "http.sslKey or GIT_SSL_KEY"),
+        ("me.pem", "me.pem", "/me.pem", "no private key in PEM form"),
+        ("me.pem", "locked.key", "/locked.key", "openssl pkey -in"),
+        ("me.pem", "old.key", "/old.key", "protected by a password"),
+    ] {
+        git_config(&env, &certificate_config(&env, &base, certificate, key));
+        let (status, said) = install(&env, &base);
+        assert!(
+            status == 2 && said.contains(&format!("[ROOT]/certs{culprit}`")) && said.contains(words),
+            "{certificate} {key}: {status} {said}"
+        );
+        assert!(said.contains("http.ssl"), "{said}");
+    }
+    assert!(server.seen().is_empty());
+}
+
+/// It says who the user is, so it goes where a token would: not to hosts of a project's.
+#[test]
+fn a_client_certificate_is_not_shown_to_hosts_of_a_project() {
+    let mut env = TestEnv::new();
+    let Some((_server, base)) = guarded(&mut env, rustls::ALL_VERSIONS) else { return };
+    let own = certificate_config(&env, &base, "me.pem", "me.key");
+    let all = certificate_config(&env, "", "me.pem", "me.key");
+    // A host out of the project's settings.
+    env.write("project/.ba-agent/config.yaml", format!("skills:\n  github_url: {base}\n"));
+    for config in [&own, &all] {
+        git_config(&env, config);
+        env.run(&["skill", "install", "acme/skills"]).ends(4).says("requires a client certificate");
+    }
+    std::fs::remove_file(env.path("project/.ba-agent/config.yaml")).unwrap();
+    // A host out of the project's registry: whoever has typed it here goes on to show it.
+    let source = format!("git+{base}/acme/skills.git");
+    git_config(&env, &all);
+    env.run(&["skill", "install", &source]).ends(0);
+    let forget = |env: &TestEnv| {
+        env.run(&["cache", "clear", "--yes"]).ends(0);
+        std::fs::remove_dir_all(env.path("project/.claude")).unwrap();
+    };
+    forget(&env);
+    env.run(&["skill", "outdated"]).ends(0);
+    env.run(&["skill", "install"]).ends(0);
+    // Whoever has cloned it does not.
+    forget(&env);
+    std::fs::remove_dir_all(env.path("home/.local/share")).unwrap();
+    env.run(&["skill", "install"]).ends(4).says("http.sslCert is for every host");
+    env.run(&["skill", "outdated"]).ends(4).says("http.sslCert is for every host");
+    for config in [own, format!("{all}[url \"{base}/acme\"]\ninsteadOf = https://github.com/acme\n")] {
+        git_config(&env, &config);
+        env.run(&["skill", "install"]).ends(0);
+        env.run(&["skill", "update"]).ends(0);
+        forget(&env);
+    }
+    // The registry of the user's own scope is the user's word.
+    git_config(&env, &all);
+    env.run(&["skill", "install", "--global", &source]).ends(0);
+    env.run(&["cache", "clear", "--yes"]).ends(0);
+    env.run(&["skill", "outdated", "--global"]).ends(0);
 }
 
 // --- proxies --------------------------------------------------------------------------------

@@ -165,6 +165,11 @@ impl GitConfig {
         best.map(|(_, url)| url)
     }
 
+    /// The addresses that `url.<base>.insteadOf` puts in the place of others.
+    pub(crate) fn instead_of_bases(&self) -> impl Iterator<Item = &str> {
+        self.all("url", "insteadof").filter_map(|one| one.subsection.as_deref())
+    }
+
     /// The values of `http.NAME` and `http.<url>.NAME` for a request to `url`, by git's rule:
     /// one whose URL says less than that of an earlier one is passed over. The last one wins,
     /// where one is wanted.

@@ -8,12 +8,15 @@ use ureq::http::Response;
 use url::Url;
 
 use crate::error::{Error, Result, error, fail, printable};
-use crate::fetch::credentials::Credentials;
+use crate::fetch::credentials::{Credentials, origin};
 use crate::interrupt;
 use crate::text::count_noun;
 
 /// Bytes a second, over [`Patience::slow`], below which a host is given up.
 pub(super) const SLOWEST: u64 = 1_000;
+
+/// So much of a page is read to see what it is about.
+const ENOUGH: u64 = 4 << 10;
 
 /// What a host answered, its body unread.
 pub(crate) struct HttpResponse {
@@ -53,11 +56,28 @@ impl HttpResponse {
             429 => Err(self
                 .later(error!(Network, "{host} received too many requests from here"))
                 .hint("with a token the limit is higher")),
+            400 => Err(self.rejected_error(name)),
             500..=599 => Err(self.later(error!(Network, "{host} could not answer for `{name}`"))),
-            _ => Err(error!(Network, "{host} rejected the request for `{name}`")
-                .cause(format!("the remote returned {}", self.status))
-                .hint("is the address right? a proxy may have changed the request")),
+            _ => Err(rejected_error(host, name, self.status)),
         }
+    }
+
+    /// The error for a 400, by which nginx also says that it has seen no client certificate, or
+    /// not the right one.
+    fn rejected_error(self, name: &str) -> Error {
+        let (host, origin) = (self.url.host_str().unwrap_or("the host").to_owned(), origin(&self.url));
+        let mut head = Vec::new();
+        let body = self.response.into_body().into_reader();
+        // What cannot be read says nothing.
+        let _ = body.take(ENOUGH).read_to_end(&mut head);
+        if !String::from_utf8_lossy(&head).contains("SSL certificate") {
+            return rejected_error(&host, name, self.status);
+        }
+        error!(Auth, "{host} requires a client certificate, or refused the one that it was sent")
+            .cause("the remote returned 400 and speaks of the SSL certificate")
+            .hint(format!(
+                "`git config --global http.{origin}/.sslCert FILE` names it, `http.{origin}/.sslKey` its key"
+            ))
     }
 
     /// Says when the host wants to be asked again.
@@ -81,6 +101,12 @@ impl HttpResponse {
             speed: Speed::new(self.slow),
         }
     }
+}
+
+fn rejected_error(host: &str, name: &str, status: u16) -> Error {
+    error!(Network, "{host} rejected the request for `{name}`")
+        .cause(format!("the remote returned {status}"))
+        .hint("is the address right? a proxy may have changed the request")
 }
 
 /// How fast bytes come, over the time in which they were waited for.

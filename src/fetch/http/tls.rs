@@ -9,13 +9,11 @@ use rustls::pki_types::CertificateDer;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 use url::Url;
 
-use super::Net;
+use super::pem_file::{read_pem, reason};
+use super::{Net, client_certificate};
 use crate::error::{Error, Result, error, printable};
 use crate::fetch::git::config::is_true;
 use crate::fetch::policy::host_of;
-
-/// The largest file of certificates that is read: whole stores have some 300 KB.
-const LARGEST: u64 = 16 << 20;
 
 /// The files and folders of authorities that a user names for a URL, each with the name of the
 /// setting or variable. Nothing is read yet.
@@ -124,21 +122,10 @@ fn refused(source: &str, path: &Path, what: &str, why: &str) -> Error {
         .hint(format!("name a {what} of certificate authorities in PEM form, or unset {source}"))
 }
 
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
-        _ => printable(&error.to_string(), false),
-    }
-}
-
 /// The certificates in a PEM file; keys and the like are passed over.
 fn certificates(file: &Path) -> Result<Vec<Certificate<'static>>, String> {
-    let meta = fs::metadata(file).map_err(|e| reason(&e))?;
-    if !meta.is_file() || meta.len() > LARGEST {
-        return Err("it is not a regular file of at most 16 MiB".to_owned());
-    }
     let mut found = Vec::new();
-    for item in parse_pem(&fs::read(file).map_err(|e| reason(&e))?) {
+    for item in parse_pem(&read_pem(file)?) {
         match item {
             Ok(PemItem::Certificate(certificate)) => found.push(certificate),
             Ok(_) => {}
@@ -156,6 +143,12 @@ pub(super) fn tls_error(net: &Net<'_>, url: &Url, error: &ureq::Error) -> Option
         _ => return None,
     };
     let host = host_of(url);
+    if let rustls::Error::AlertReceived(alert) = tls
+        && client_certificate::is_about_client(*alert)
+    {
+        let cause = printable(&tls.to_string(), false);
+        return Some(client_certificate::certificate_error(net, url, cause));
+    }
     let authority = "name its authority: `ca_file` in config.yaml, SSL_CERT_FILE, or git's http.sslCAInfo";
     let error = match tls {
         rustls::Error::InvalidCertificate(why) => match certificate(host, why) {
@@ -167,7 +160,13 @@ pub(super) fn tls_error(net: &Net<'_>, url: &Url, error: &ureq::Error) -> Option
                 .hint("is the port right? is it plain http:// there?")
         }
         other => {
-            error!(Network, "no secure connection to {host}").cause(printable(&other.to_string(), false))
+            let error =
+                error!(Network, "no secure connection to {host}").cause(printable(&other.to_string(), false));
+            // By this alert a host may mean nearly anything.
+            match client_certificate::closing_hint(net, url) {
+                Some(hint) => error.hint(hint),
+                None => error,
+            }
         }
     };
     Some(if is_verification_off(net, url) {

@@ -42,6 +42,7 @@ pub(crate) fn add(workspace: &Workspace, options: &AddOptions, observer: &dyn Ob
     let all = session.marketplaces()?;
     let at = place_to_add(&session, options)?;
     check_free(options, &all, &at)?;
+    session.note_typed(&options.source);
     let world = session.world();
     let fetched = fetch(&at, &world)?;
     // The catalogue is in the cache before the record leads to it.
@@ -51,6 +52,7 @@ pub(crate) fn add(workspace: &Workspace, options: &AddOptions, observer: &dyn Ob
         known.insert(options.name.clone(), record);
         Ok(())
     })?;
+    session.keep_typed_hosts();
     let findings = check(&fetched.marketplace, &fetched.copy.text);
     Ok(AddReport { fetched, findings })
 }
