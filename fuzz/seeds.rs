@@ -5,14 +5,14 @@ use std::path::Path;
 
 fn main() -> std::io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    for target in ba_agent::fuzz::TARGETS {
-        let folder = corpus.join(target.name);
+    for (name, _, seeds) in [ba_agent_core::fuzz::TARGETS, ba_agent::fuzz::TARGETS].concat() {
+        let folder = corpus.join(name);
         fs::create_dir_all(&folder)?;
-        let seeds = (target.seeds)();
+        let seeds = seeds();
         for (n, seed) in seeds.iter().enumerate() {
             fs::write(folder.join(format!("seed-{n:03}")), seed)?;
         }
-        println!("{}: {}", target.name, seeds.len());
+        println!("{name}: {}", seeds.len());
     }
     Ok(())
 }

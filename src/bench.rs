@@ -3,24 +3,24 @@
 
 use std::path::Path;
 
-use crate::agents::InstallTarget;
-use crate::digest::{TreeDigest, sha256_hex};
-use crate::discover::{self, UnnamedSkill};
 use crate::env::Env;
-use crate::error::Result;
 use crate::fetch::{PackageSource, Progress, World};
 use crate::install_state::{FolderState, InstallState, InstallStates};
-use crate::listing::{FileEntry, Limits, Listing, Node, check_portable};
 use crate::ops::gather::{self, Candidate, Choice, SkillRequest};
 use crate::ops::list;
 use crate::ops::plan::{self, Wanted};
-use crate::package::Package;
-use crate::path::RelPath;
-use crate::registry::{InstallMode, Registry, RegistrySummary};
-use crate::search::{self, SearchDocument, SearchQuery};
 use crate::settings::Settings;
-use crate::skill::{self, Profile};
-use crate::source::{Reference, Request, Resolved, Revision};
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::digest::{TreeDigest, sha256_hex};
+use ba_agent_core::discover::{self, UnnamedSkill};
+use ba_agent_core::error::Result;
+use ba_agent_core::listing::{FileEntry, Limits, Listing, Node, check_portable};
+use ba_agent_core::package::Package;
+use ba_agent_core::path::RelPath;
+use ba_agent_core::registry::{InstallMode, Registry, RegistrySummary};
+use ba_agent_core::search::{self, SearchDocument, SearchQuery};
+use ba_agent_core::skill::{self, Profile};
+use ba_agent_core::source::{Reference, Request, Resolved, Revision};
 
 /// `skill::read` of a manifest; the number of findings.
 pub fn read_manifest(bytes: &[u8]) -> usize {

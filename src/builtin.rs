@@ -33,9 +33,9 @@ pub(crate) fn all() -> &'static [Builtin] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listing::{FileEntry, Limits, Node, check_portable};
-    use crate::path::RelPath;
-    use crate::skill::{Profile, check_files, check_text, read_manifest};
+    use ba_agent_core::listing::{FileEntry, Limits, Node, check_portable};
+    use ba_agent_core::path::RelPath;
+    use ba_agent_core::skill::{Profile, check_files, check_text, read_manifest};
 
     fn entries(builtin: &Builtin) -> Vec<FileEntry> {
         let entry = |(slot, (path, bytes)): (usize, &(&str, &[u8]))| FileEntry {

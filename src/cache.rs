@@ -16,11 +16,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use crate::digest::{self, Digest, Files, sha256_hex};
 use crate::fsx;
-use crate::listing::{FileEntry, Listing, Node};
-use crate::package::Package;
-use crate::path::RelPath;
+use ba_agent_core::digest::{self, Digest, Files, sha256_hex};
+use ba_agent_core::listing::{FileEntry, Listing, Node};
+use ba_agent_core::package::Package;
+use ba_agent_core::path::RelPath;
 pub(crate) use bundle::Batch;
 use bundle::Bundle;
 pub(crate) use catalog::{CachedCatalog, Rows};

@@ -29,9 +29,9 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::env::Env;
-use crate::error::Result;
 use crate::ui::{ColorChoice, Manner, Ui};
 use crate::workspace::{Workspace, WorkspaceOptions};
+use ba_agent_core::error::Result;
 
 /// Install, pin, verify, update and remove agent skills.
 #[derive(Debug, Parser)]

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use directories::ProjectDirs;
 use jiff::Timestamp;
 
-use crate::error::{Result, error};
 use crate::fsx;
+use ba_agent_core::error::{Result, error};
 
 /// What the process was given by its surroundings. The only place that reads the
 /// environment, the clock, the working directory and the terminal.
@@ -81,7 +81,7 @@ impl Env {
 
     /// Surroundings of a test: nothing of this machine in them but the temporary `home`,
     /// which is the working directory too.
-    #[cfg(any(test, feature = "fuzz"))]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn for_test(home: &Path, variables: &[(&str, &str)]) -> Self {
         let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let mut variables: BTreeMap<_, _> = variables.collect();

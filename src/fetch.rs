@@ -1,4 +1,4 @@
-//! World: from a request to a package. One match over [`Source`](crate::source::Source),
+//! World: from a request to a package. One match over [`Source`](ba_agent_core::source::Source),
 //! one file below `fetch/` for each way to fetch a package or to reach a host.
 
 pub(crate) mod archive;

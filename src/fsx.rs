@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
 
-use crate::error::{Error, Result, error, printable};
+use ba_agent_core::error::{Error, Result, error, printable};
 
 /// Flag for opening a file: never through a link.
 #[cfg(unix)]
@@ -629,7 +629,7 @@ mod tests {
         for name in ["pipe", "zero", "link", "dangling", "socket", "folder"] {
             let error = read_plain_file(&at(name), 100).unwrap_err();
             assert!(
-                error.kind == crate::error::Kind::Conflict && !error.hints.is_empty(),
+                error.kind == ba_agent_core::error::Kind::Conflict && !error.hints.is_empty(),
                 "{name}: {error:?}"
             );
         }

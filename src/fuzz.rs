@@ -7,53 +7,35 @@
 //! so that they do not rot where there is no nightly compiler.
 
 mod seeds;
-mod words;
 
 use crate::cache;
-use crate::digest::{self, sha256_hex};
 use crate::fetch::archive::fuzz as archive;
 use crate::fetch::git::fuzz as git;
-use crate::path::RelPath;
+use crate::fetch::marketplace::Place;
+use ba_agent_core::digest::{self, sha256_hex};
+use ba_agent_core::path::RelPath;
 
-pub use words::{diff, interop, manifest, marketplace, registry, search, search_index, source, yaml};
-
-/// One target: a name, what it does with bytes, and what a fuzzer may begin with.
-#[derive(Debug)]
-pub struct Target {
-    /// The name of its file below `fuzz/fuzz_targets/`.
-    pub name: &'static str,
-    /// Panics where something is not as promised.
-    pub run: fn(&[u8]),
-    /// A few inputs that get far.
-    pub seeds: fn() -> Vec<Vec<u8>>,
-}
+/// A name, what it does with bytes, and what a fuzzer may begin with.
+pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
 /// All targets, in the order of their names.
 pub const TARGETS: &[Target] = &[
-    Target { name: "cache", run: cache, seeds: seeds::cache },
-    Target { name: "diff", run: diff, seeds: seeds::diff },
-    Target { name: "git_parameters", run: git_parameters, seeds: seeds::git_parameters },
-    Target { name: "interop", run: interop, seeds: seeds::interop },
-    Target { name: "journal", run: journal, seeds: seeds::journal },
-    Target { name: "loose", run: loose, seeds: git::loose_seeds },
-    Target { name: "manifest", run: manifest, seeds: seeds::manifest },
-    Target { name: "marketplace", run: marketplace, seeds: seeds::marketplace },
-    Target { name: "marketplaces", run: marketplaces, seeds: seeds::marketplaces },
-    Target { name: "netrc", run: netrc, seeds: seeds::netrc },
-    Target { name: "npm", run: npm, seeds: seeds::npm },
-    Target { name: "pack", run: pack, seeds: git::pack_seeds },
-    Target { name: "pack_recipe", run: pack_recipe, seeds: git::recipe_seeds },
-    Target { name: "registry", run: registry, seeds: seeds::registry },
-    Target { name: "search", run: search, seeds: seeds::search },
-    Target { name: "search_index", run: search_index, seeds: seeds::search_index },
-    Target { name: "settings", run: settings, seeds: seeds::settings },
-    Target { name: "source", run: source, seeds: seeds::source },
-    Target { name: "tar", run: tar, seeds: archive::tar_seeds },
-    Target { name: "tar_gz", run: tar_gz, seeds: seeds::tar_gz },
-    Target { name: "tree", run: tree, seeds: git::tree_seeds },
-    Target { name: "wire", run: wire, seeds: git::wire_seeds },
-    Target { name: "yaml", run: yaml, seeds: seeds::yaml },
-    Target { name: "zip", run: zip, seeds: seeds::zip },
+    ("cache", cache, seeds::cache),
+    ("git_parameters", git_parameters, seeds::git_parameters),
+    ("journal", journal, seeds::journal),
+    ("loose", loose, git::loose_seeds),
+    ("marketplace_place", marketplace_place, seeds::marketplace_place),
+    ("marketplaces", marketplaces, seeds::marketplaces),
+    ("netrc", netrc, seeds::netrc),
+    ("npm", npm, seeds::npm),
+    ("pack", pack, git::pack_seeds),
+    ("pack_recipe", pack_recipe, git::recipe_seeds),
+    ("settings", settings, seeds::settings),
+    ("tar", tar, archive::tar_seeds),
+    ("tar_gz", tar_gz, seeds::tar_gz),
+    ("tree", tree, git::tree_seeds),
+    ("wire", wire, git::wire_seeds),
+    ("zip", zip, seeds::zip),
 ];
 
 /// A ZIP file: limits, paths, and the files that the `zip` crate finds.
@@ -104,6 +86,14 @@ pub fn journal(data: &[u8]) {
 /// A project's settings: they take nothing of the user's and widen nothing.
 pub fn settings(data: &[u8]) {
     crate::settings::check_any(data);
+}
+
+/// What is typed behind `marketplace add`: its text means the same place.
+pub fn marketplace_place(data: &[u8]) {
+    let Some(place) = std::str::from_utf8(data).ok().and_then(|text| Place::parse(text).ok()) else { return };
+    let again = Place::parse(&place.text()).expect("the text of a place is one");
+    assert_eq!(again.text(), place.text());
+    assert_eq!(again.is_local(), place.is_local());
 }
 
 /// The file of registered marketplaces: read and written alike.
@@ -163,58 +153,9 @@ fn with_hashes(data: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
-
-    /// Mutations of all seeds of a target together.
-    const MOST: usize = 300;
-
-    /// Seeds as they are, then with one bit turned, one byte gone, or cut short, at places
-    /// that are spread evenly.
-    fn smoke(target: &Target) {
-        let seeds = (target.seeds)();
-        assert!(!seeds.is_empty(), "{} has no seeds", target.name);
-        (target.run)(b"");
-        let share = MOST.div_ceil(seeds.len());
-        for seed in &seeds {
-            (target.run)(seed);
-            for n in 0..share.min(seed.len() * 8) {
-                let (at, mut bytes) = (n * seed.len() / share.min(seed.len() * 8), seed.clone());
-                match n % 8 {
-                    0..6 => bytes[at] ^= 1 << (n % 7),
-                    6 => drop(bytes.remove(at)),
-                    _ => bytes.truncate(at),
-                }
-                (target.run)(&bytes);
-            }
-        }
-    }
 
     #[test]
     fn every_target_runs_over_its_seeds_and_what_is_near_them() {
-        std::thread::scope(|scope| {
-            for target in TARGETS {
-                // A panic tells the name of its thread.
-                let thread = std::thread::Builder::new().name(target.name.to_owned());
-                thread.spawn_scoped(scope, || smoke(target)).unwrap();
-            }
-        });
-    }
-
-    /// `fuzz/` is no part of what `cargo test` builds.
-    #[test]
-    fn each_target_has_its_file_below_fuzz() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
-        // Not in the package, which has no folder of another package.
-        let Ok(manifest) = std::fs::read_to_string(root.join("Cargo.toml")) else { return };
-        let read_me = std::fs::read_to_string(root.join("README.md")).unwrap();
-        for Target { name, .. } in TARGETS {
-            let file = std::fs::read_to_string(root.join(format!("fuzz_targets/{name}.rs"))).unwrap();
-            assert!(file.contains(&format!("ba_agent::fuzz::{name}(data)")), "{name}");
-            assert!(manifest.contains(&format!("name = \"{name}\"\n")), "{name}");
-            assert!(read_me.contains(&format!("| `{name}` |")), "{name}");
-        }
-        let files = std::fs::read_dir(root.join("fuzz_targets")).unwrap().count();
-        assert_eq!(files, TARGETS.len());
-        assert!(TARGETS.is_sorted_by_key(|target| target.name));
+        ba_agent_test_support::run_near_seeds(TARGETS);
     }
 }

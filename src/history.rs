@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
-use crate::digest::Digest;
-use crate::error::{Context as _, Result, error};
 use crate::fsx;
-use crate::registry::{LockEntry, Registry};
-use crate::skill::SkillName;
+use ba_agent_core::digest::Digest;
+use ba_agent_core::error::{Context as _, Result, error};
+use ba_agent_core::registry::{LockEntry, Registry};
+use ba_agent_core::skill::SkillName;
 
 /// The largest record that is read.
 const LARGEST: u64 = 256 << 20;
@@ -253,7 +253,7 @@ pub(crate) fn state_before(records: &[Record], id: u64) -> BTreeMap<SkillName, C
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest;
+    use ba_agent_core::digest;
 
     /// Of 25 changes the last twenty stay, and of the trees that were given up those alone
     /// which they name.

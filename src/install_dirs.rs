@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::agents::InstallTarget;
 use crate::env::Env;
-use crate::error::{Result, error, printable};
 use crate::fsx;
 use crate::install_state::{self, DriftKind, FolderState, InstallState, InstallStates};
-use crate::registry::{LockEntry, Registry};
 use crate::scope::Scope;
 use crate::settings::{leads_out, leads_out_error, stays_inside};
-use crate::skill::SkillName;
-use crate::source::Source;
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::error::{Result, error, printable};
+use ba_agent_core::registry::{LockEntry, Registry};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::Source;
 
 /// The skill folders of one scope.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Kind, Result};
+use ba_agent_core::error::{Error, Kind, Result};
 
 /// The person has asked to stop.
 static STOPPED: AtomicBool = AtomicBool::new(false);

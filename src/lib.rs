@@ -2,8 +2,9 @@
 //!
 //! # The map
 //!
-//! Four floors over the ground; a file uses its own floor and those below, never
-//! one above (`tests/it/floors.rs` holds the table and checks it).
+//! Values and rules are a crate of their own, [`ba_agent_core`]: pure, no IO, no clock. Here is
+//! what reads and writes, in three floors over a ground; a file uses its own floor and those
+//! below, never one above (`tests/it/floors.rs` holds the table and checks it).
 //!
 //! * **Faces** (`cli`, `ui`): the only floor that prints, prompts or knows clap.
 //! * **Deeds** (`ops`): one function for each command, options in, a report out; `ops::apply`
@@ -11,9 +12,7 @@
 //! * **World** (`fetch`, `store`, `cache`, `history`, `install_dirs`,
 //!   `install_state`,
 //!   `env`, `scope`, `settings`, `workspace`): input and output.
-//! * **Words** (`skill`, `discover`, `source`, `registry`, `path`, `listing`, `package`,
-//!   `catalog`, `search`, `interop` …): pure, no IO, no clock.
-//! * **Ground** (`error`, `fsx`, `interrupt`, `parallel`).
+//! * **Ground** (`fsx`, `interrupt`, `parallel`).
 //!
 //! An install goes one way: text to `Request`, resolved and fetched to a package, looked
 //! through for candidates, planned against the registry, staged, validated, swapped in,
@@ -26,54 +25,37 @@
 //! implementor: the three that a caller implements (`fetch::Progress`, `workspace::Observer`,
 //! `ops::ask::Ask`) have the terminal and the tests.
 
-mod agents;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
 mod builtin;
 mod cache;
-mod catalog;
 mod cli;
-mod diff;
-mod digest;
-mod discover;
 mod env;
-mod error;
 mod fetch;
 mod fsx;
-#[cfg(any(test, feature = "fuzz"))]
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
 mod history;
 mod install_dirs;
 mod install_state;
-mod interop;
 mod interrupt;
-mod json;
-mod listing;
 mod ops;
-mod package;
 mod parallel;
-mod path;
-mod registry;
 mod scope;
-mod search;
 mod settings;
-mod skill;
-mod source;
 mod store;
-mod text;
 mod ui;
-mod version;
 mod workspace;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use ba_agent_core::error::Kind;
 use cli::Cli;
 use env::Env;
-use error::Kind;
 use ui::Ui;
 
 /// Runs the command line of this process; the exit status is the documented one.

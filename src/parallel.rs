@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::error::Result;
 use crate::interrupt;
+use ba_agent_core::error::Result;
 
 /// Threads for work on this machine: one for each core.
 pub(crate) fn count_cores() -> usize {
@@ -56,7 +56,7 @@ pub(crate) fn run_jobs<J: Sync, T: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::error;
+    use ba_agent_core::error::error;
 
     #[test]
     fn results_come_in_the_order_of_the_jobs_and_a_failure_ends_it() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use crate::env::Env;
-use crate::error::{Result, error, fail};
+use ba_agent_core::error::{Result, error, fail};
 
 /// Whose skills a command is about.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use keys::{Key, Project, Value};
 
 use crate::env::Env;
-use crate::error::{Error, Result, error, printable};
 use crate::fsx;
-use crate::listing::Limits;
+use ba_agent_core::error::{Error, Result, error, printable};
+use ba_agent_core::listing::Limits;
 
 /// A token or password. It has no `Display`, and its `Debug` says nothing, so that it
 /// cannot come into a message, a log or a file by accident.
@@ -483,7 +483,7 @@ fn parse(text: &str, file: &Path) -> Result<Document> {
 
 /// Any text as the settings of a project: no variable of the user is expanded, nothing is
 /// wider than before, and nothing that is the user's alone is set.
-#[cfg(any(test, feature = "fuzz"))]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn check_any(data: &[u8]) {
     const SECRET: &str = "value-of-the-users-variable";
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -512,7 +512,7 @@ pub(crate) fn check_any(data: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use ba_agent_core::error::Kind;
 
     fn load(user: &str, project: &str, variables: &[(&str, &str)]) -> Result<Settings> {
         let dir = tempfile::tempdir().unwrap();

@@ -22,7 +22,7 @@
 //! the journal names no path that is obeyed: a cloned project is as hostile as a source.
 
 mod journal;
-#[cfg(any(test, feature = "fuzz"))]
+#[cfg(any(test, fuzzing))]
 pub(crate) use journal::check_any as check_any_journal;
 pub(crate) mod lock;
 pub(crate) mod marketplaces;
@@ -36,11 +36,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Context as _, Error, Kind, Result, error};
 use crate::fsx;
 use crate::history::History;
 use crate::install_dirs::InstallDirs;
-use crate::registry::{Registry, RegistrySummary};
+use ba_agent_core::error::{Context as _, Error, Kind, Result, error};
+use ba_agent_core::registry::{Registry, RegistrySummary};
 
 use journal::Journal;
 use lock::Lock;

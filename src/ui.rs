@@ -12,13 +12,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::env::Env;
-use crate::error::{Error, Kind, Result, is_unprintable, printable};
 use crate::fetch::Progress;
 use crate::ops::ask::{Ask, Attendance, CautionedUpdate, Unattended};
 use crate::ops::gather::Offer;
-use crate::skill::{Finding, Severity};
-use crate::text::count_noun;
 use crate::workspace::{Notice, Observer, ResolvedNotice};
+use ba_agent_core::error::{Error, Kind, Result, is_unprintable, printable};
+use ba_agent_core::skill::{Finding, Severity};
+use ba_agent_core::text::count_noun;
 
 /// At most this many skills or warnings get lines of their own, unless with `--verbose`.
 pub(crate) const LISTED_ALONE: usize = 30;

@@ -10,10 +10,8 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
-use crate::agents::InstallTarget;
 use crate::cache::Cache;
 use crate::env::Env;
-use crate::error::{Error, Kind, Result};
 use crate::fetch::credentials::origin;
 use crate::fetch::git::url_of;
 use crate::fetch::marketplace::Place;
@@ -21,13 +19,15 @@ use crate::fetch::{Progress, World};
 use crate::fsx;
 use crate::install_dirs::InstallDirs;
 use crate::install_state::InstallState;
-use crate::registry::Registry;
 use crate::scope::Scope;
 use crate::settings::Settings;
-use crate::skill::SkillName;
-use crate::source::{Request, Source};
 use crate::store::marketplaces::{self, Marketplaces, RegisteredMarketplace};
 use crate::store::{LOCK_WAIT, Recovery, StateDir, Store, Transaction};
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::error::{Error, Kind, Result};
+use ba_agent_core::registry::Registry;
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::{Request, Source};
 
 /// Who is told what a command does while it runs: the terminal, or a test.
 pub(crate) trait Observer: Progress {

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ba_agent::fuzz::interop(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ba_agent_core::fuzz::interop(data));

@@ -17,9 +17,9 @@ use fs_err as fs;
 use tempfile::NamedTempFile;
 
 use super::{Cache, UNFINISHED, head, touch, verified};
-use crate::digest::{Digest, Files};
-use crate::error::Result;
-use crate::package::Package;
+use ba_agent_core::digest::{Digest, Files};
+use ba_agent_core::error::Result;
+use ba_agent_core::package::Package;
 
 /// The folder of the bundles, among those of single trees, which have two digits.
 const FOLDER: &str = "bundles";

@@ -9,7 +9,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use sha2::{Digest as _, Sha256};
 
 use super::{Cache, CacheSection, touch};
-use crate::digest::{encode_hex, sha256_hex};
+use ba_agent_core::digest::{encode_hex, sha256_hex};
 
 /// The first word of every file; another one is another format, and not read.
 const MAGIC: &str = "ba-agent catalog 2";

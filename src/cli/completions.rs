@@ -6,10 +6,10 @@ use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 
 use super::CommandContext;
 use crate::env::Env;
-use crate::error::Result;
 use crate::scope::Scope;
 use crate::store::LOCK_WAIT;
 use crate::workspace::{load_settings, open_store};
+use ba_agent_core::error::Result;
 
 /// The variable by which a shell's script asks this program for candidates.
 pub(crate) const VARIABLE: &str = "BA_AGENT_COMPLETE";
@@ -87,12 +87,12 @@ pub(crate) fn installed_names() -> Vec<CompletionCandidate> {
 }
 
 fn short(description: &str) -> clap::builder::StyledStr {
-    crate::error::printable(description, false).chars().take(60).collect::<String>().into()
+    ba_agent_core::error::printable(description, false).chars().take(60).collect::<String>().into()
 }
 
 /// Ids of the agents that can be targets.
 pub(crate) fn agent_names() -> Vec<CompletionCandidate> {
-    crate::agents::all_agents()
+    ba_agent_core::agents::all_agents()
         .iter()
         .map(|agent| CompletionCandidate::new(agent.id).help(Some(agent.name.into())))
         .collect()

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::CommandContext;
-use crate::error::Result;
 use crate::ops;
+use ba_agent_core::error::Result;
 
 /// List the last changes, newest first.
 #[derive(Debug, Args)]

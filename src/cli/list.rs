@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::CommandContext;
-use crate::error::Result;
 use crate::ops;
 use crate::ops::list::ListedSkill;
-use crate::registry::InstallMode;
+use ba_agent_core::error::Result;
+use ba_agent_core::registry::InstallMode;
 
 /// List installed skills.
 #[derive(Debug, Args)]

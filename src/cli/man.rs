@@ -6,7 +6,7 @@ use clap::Args;
 use fs_err as fs;
 
 use super::{Cli, CommandContext};
-use crate::error::Result;
+use ba_agent_core::error::Result;
 
 /// Write the man pages of every command into a folder.
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ impl Man {
         }
         cx.ui.status(
             "Wrote",
-            &format!("{} into {}", crate::text::count_noun(pages.len(), "page"), dir.display()),
+            &format!("{} into {}", ba_agent_core::text::count_noun(pages.len(), "page"), dir.display()),
         );
         Ok(0)
     }

@@ -5,9 +5,9 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::completions::installed_names;
-use crate::error::Result;
 use crate::ops;
 use crate::ops::outdated::{OutdatedReport, State, UpdateStatus};
+use ba_agent_core::error::Result;
 
 /// List the skills that are behind their source, without changing anything.
 #[derive(Debug, Args)]
@@ -80,7 +80,7 @@ impl Outdated {
         if behind == 0 && said.is_empty() {
             cx.ui.status(
                 "Checked",
-                &format!("{}: nothing is behind", crate::text::count_noun(statuses.len(), "skill")),
+                &format!("{}: nothing is behind", ba_agent_core::text::count_noun(statuses.len(), "skill")),
             );
         }
     }

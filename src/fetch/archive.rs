@@ -4,7 +4,7 @@
 //! A hostile or ambiguous archive is refused as a whole, before anything is written:
 //! two programs must never see two different trees in the same bytes. What is only
 //! wrong for some file system (links, Windows' names, twins) becomes an entry that
-//! [`check_portable`](crate::listing::check_portable) judges for the skill it stands in.
+//! [`check_portable`](ba_agent_core::listing::check_portable) judges for the skill it stands in.
 //!
 //! Nothing inside an archive is opened as an archive again, and no link is followed.
 
@@ -13,18 +13,18 @@ mod sniff;
 mod tar;
 mod zip;
 
-#[cfg(any(test, feature = "fuzz"))]
+#[cfg(any(test, fuzzing))]
 #[cfg_attr(not(test), allow(dead_code, reason = "of it `fuzz` takes the bytes alone"))]
 #[allow(clippy::unwrap_used, reason = "made for tests: what it writes to is memory")]
 mod corpus;
-#[cfg(any(test, feature = "fuzz"))]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 #[cfg(test)]
 mod laws;
 
-use crate::error::{Error, Result, error, printable};
-use crate::listing::Limits;
-use crate::package::Package;
+use ba_agent_core::error::{Error, Result, error, printable};
+use ba_agent_core::listing::Limits;
+use ba_agent_core::package::Package;
 
 use sniff::ArchiveFormat;
 

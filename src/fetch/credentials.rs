@@ -7,7 +7,7 @@
 
 mod helper;
 mod netrc;
-#[cfg(any(test, feature = "fuzz"))]
+#[cfg(any(test, fuzzing))]
 pub(crate) use netrc::check_any as check_any_netrc;
 
 use std::collections::BTreeMap;
@@ -19,10 +19,10 @@ use ureq::http::{HeaderName, HeaderValue};
 use url::Url;
 
 use crate::env::Env;
-use crate::error::{Error, Result, error};
 use crate::fetch::git::config::GitConfig;
 use crate::fetch::policy::is_private_line;
 use crate::settings::{Secret, Settings};
+use ba_agent_core::error::{Error, Result, error};
 use helper::Question;
 use netrc::NetrcMatch;
 

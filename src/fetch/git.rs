@@ -7,7 +7,7 @@ mod client;
 mod commit_index;
 pub(crate) mod config;
 mod control_files;
-#[cfg(any(test, feature = "fuzz"))]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod loose;
 mod moved;
@@ -28,16 +28,16 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::cache::Cache;
-use crate::error::{Error, Kind, Result, error, fail, printable};
 use crate::fetch::credentials::Login;
 use crate::fetch::http::{HttpRequest, HttpResponse, Net};
 use crate::fetch::progress::CancellableReader;
 use crate::fetch::ssh::{SshSession, Target};
-use crate::listing::FileEntry;
-use crate::path::RelPath;
-use crate::source::{Reference, Resolved, Revision, Sha, Source};
-use crate::text::count_noun;
 use address::Address;
+use ba_agent_core::error::{Error, Kind, Result, error, fail, printable};
+use ba_agent_core::listing::FileEntry;
+use ba_agent_core::path::RelPath;
+use ba_agent_core::source::{Reference, Resolved, Revision, Sha, Source};
+use ba_agent_core::text::count_noun;
 use objects::Objects;
 use partial::CommitTrees;
 use refs::FoundReference;

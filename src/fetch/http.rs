@@ -25,13 +25,13 @@ use ureq::{Agent, AsSendBody, Body, Proxy};
 use url::Url;
 
 use crate::env::Env;
-use crate::error::{Error, Kind, Result, error, fail, printable};
 use crate::fetch::credentials::{Credentials, Login, Way, has_authorization, origin};
 use crate::fetch::policy::{check_scheme, host_of, parse_url};
 use crate::fetch::progress::Progress;
 use crate::interrupt;
 use crate::settings::Settings;
 pub(crate) use answer::{HttpResponse, Speed, from_reader};
+use ba_agent_core::error::{Error, Kind, Result, error, fail, printable};
 use client_certificate::{CertificateChoice, ClientCertificate};
 use early_close::EarlyCloses;
 use proxy::Route;

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use walkdir::{DirEntry, WalkDir};
 
-use crate::error::{Context as _, Error, Kind, Result, error, fail, printable};
 use crate::fsx;
-use crate::listing::{FileEntry, Limits, Listing, Node};
-use crate::path::RelPath;
-use crate::skill::{LOWER_MANIFEST, MANIFEST};
-use crate::source::Source;
+use ba_agent_core::error::{Context as _, Error, Kind, Result, error, fail, printable};
+use ba_agent_core::listing::{FileEntry, Limits, Listing, Node};
+use ba_agent_core::path::RelPath;
+use ba_agent_core::skill::{LOWER_MANIFEST, MANIFEST};
+use ba_agent_core::source::Source;
 
-use crate::package::{Contents, Package, is_clutter, missing_bytes};
+use ba_agent_core::package::{Contents, Package, is_clutter, missing_bytes};
 
 /// Lists the files below the folder `root`, whose bytes [`Package::read`] then takes from
 /// the disk. Left out: every `.git` (folder or file), what the Finder adds

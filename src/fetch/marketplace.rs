@@ -6,12 +6,12 @@ use url::Url;
 use super::policy::is_loopback;
 use super::{PackageSource, World, http};
 
-use crate::catalog::{MANIFESTS, MAX_BYTES, WELL_KNOWN};
-use crate::error::{Error, Kind, Result, error, printable};
-use crate::listing::Node;
-use crate::package::Package;
-use crate::path::join;
-use crate::source::{Request, Source};
+use ba_agent_core::catalog::{MANIFESTS, MAX_BYTES, WELL_KNOWN};
+use ba_agent_core::error::{Error, Kind, Result, error, printable};
+use ba_agent_core::listing::Node;
+use ba_agent_core::package::Package;
+use ba_agent_core::path::join;
+use ba_agent_core::source::{Request, Source};
 
 /// Where a marketplace is, understood.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,11 +10,11 @@ use url::Url;
 
 use super::{PackageSource, World, archive};
 
-use crate::catalog::NpmPackage;
-use crate::digest::Digest;
-use crate::error::{Result, error, fail, printable};
-use crate::package::Package;
-use crate::source::{Reference, Resolved, Revision, Source};
+use ba_agent_core::catalog::NpmPackage;
+use ba_agent_core::digest::Digest;
+use ba_agent_core::error::{Result, error, fail, printable};
+use ba_agent_core::package::Package;
+use ba_agent_core::source::{Reference, Resolved, Revision, Source};
 
 /// Bytes of what a registry says of a package; the largest packages have some ten MB.
 const MAX_METADATA: u64 = 32 << 20;
@@ -186,7 +186,7 @@ fn check(package: &str, promise: &str, bytes: &[u8]) -> Result<()> {
 
 /// A line with the wanted version, and behind it what a registry answers: the version that is
 /// taken is in the range, and a promise that is kept names the hash of the bytes.
-#[cfg(any(test, feature = "fuzz"))]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn check_any(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == b'\n');
     let (first, answer) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -209,7 +209,7 @@ pub(crate) fn check_any(data: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use ba_agent_core::error::Kind;
 
     #[test]
     fn integrity_is_held_to_the_strongest_hash() {

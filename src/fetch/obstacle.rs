@@ -2,11 +2,11 @@
 //! which is never fetched with its repository, or a link, which is never followed.
 
 use super::{PackageSource, World, git};
-use crate::error::{Error, Result, printable};
-use crate::listing::{FileEntry, Node};
-use crate::path::{RelPath, resolve_link};
-use crate::skill::MANIFEST;
-use crate::source::{Request, Resolved};
+use ba_agent_core::error::{Error, Result, printable};
+use ba_agent_core::listing::{FileEntry, Node};
+use ba_agent_core::path::{RelPath, resolve_link};
+use ba_agent_core::skill::MANIFEST;
+use ba_agent_core::source::{Request, Resolved};
 
 /// Where git says what its submodules are.
 const MODULES: &str = ".gitmodules";

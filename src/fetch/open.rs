@@ -8,15 +8,15 @@ use fs_err as fs;
 use super::git::{Extent, Remote};
 use super::{PackageSource, World, archive, canonical_url, git, local, obstacle, served};
 use crate::builtin;
-use crate::digest::Digest;
-use crate::error::{Context as _, Error, Kind, Result, error, printable};
 use crate::fsx;
-use crate::listing::{FileEntry, Listing, Node};
-use crate::package::Package;
-use crate::path::RelPath;
-use crate::skill::MANIFEST;
-use crate::source::{Reference, Request, Resolved, Revision, Sha, Source};
-use crate::text::find_nearest;
+use ba_agent_core::digest::Digest;
+use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
+use ba_agent_core::listing::{FileEntry, Listing, Node};
+use ba_agent_core::package::Package;
+use ba_agent_core::path::RelPath;
+use ba_agent_core::skill::MANIFEST;
+use ba_agent_core::source::{Reference, Request, Resolved, Revision, Sha, Source};
+use ba_agent_core::text::find_nearest;
 
 /// How a source is opened.
 #[derive(Debug, Clone, Copy, Default)]

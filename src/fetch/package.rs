@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use super::CachedSkill;
 use super::git::{Extent, PartialTree, Remote};
 use crate::cache::Cache;
-use crate::error::{Result, error};
-use crate::listing::{FileEntry, Listing};
-use crate::package::Package;
-use crate::path::ancestor_folders;
-use crate::source::{Resolved, Revision, Sha};
+use ba_agent_core::error::{Result, error};
+use ba_agent_core::listing::{FileEntry, Listing};
+use ba_agent_core::package::Package;
+use ba_agent_core::path::ancestor_folders;
+use ba_agent_core::source::{Resolved, Revision, Sha};
 
 /// A package that was fetched, as far as it was asked for; what comes out of a repository
 /// knows its commit.

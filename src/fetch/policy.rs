@@ -3,7 +3,7 @@
 
 use url::{Host, Url};
 
-use crate::error::{Result, error, fail, printable};
+use ba_agent_core::error::{Result, error, fail, printable};
 
 /// True for a URL of this very machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {

@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
-use crate::error::Result;
 use crate::interrupt;
+use ba_agent_core::error::Result;
 
 /// What a face gives to see how a fetch goes.
 pub(crate) trait Progress: Sync {

@@ -5,12 +5,12 @@ use url::Url;
 
 use super::World;
 
-use crate::catalog::{MAX_BYTES, served_files};
-use crate::digest::Digest;
-use crate::error::{Result, error, printable};
-use crate::listing::{FileEntry, Listing, Node};
-use crate::package::Package;
-use crate::path::RelPath;
+use ba_agent_core::catalog::{MAX_BYTES, served_files};
+use ba_agent_core::digest::Digest;
+use ba_agent_core::error::{Result, error, printable};
+use ba_agent_core::listing::{FileEntry, Listing, Node};
+use ba_agent_core::package::Package;
+use ba_agent_core::path::RelPath;
 
 /// Fetches the index beside the folder, then each file that it lists. A file that is served
 /// has no mode: none of them is executable.

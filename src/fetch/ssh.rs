@@ -7,8 +7,8 @@ use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::http::{Net, Speed};
+use ba_agent_core::error::{Error, Result, error, fail, printable};
 
 /// Where a repository is, for ssh. Made by [`InstallTarget::new`] alone, so always checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,8 @@ impl Target {
         if let Some(user) = user.filter(|user| !sound(user)) {
             fail!(Usage, "`{}` is not a valid user name for ssh", printable(user, false));
         }
-        if path.is_empty() || path.starts_with('-') || path.chars().any(crate::error::is_unprintable) {
+        if path.is_empty() || path.starts_with('-') || path.chars().any(ba_agent_core::error::is_unprintable)
+        {
             fail!(Usage, "`{}` is not a valid path of a repository", printable(path, false));
         }
         Ok(Self { user: user.map(str::to_owned), host: host.into(), port, path: path.into() })
@@ -342,7 +343,7 @@ impl Drop for SshSession {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use ba_agent_core::error::Kind;
 
     #[test]
     fn a_command_is_split_as_far_as_no_shell_is_needed() {

@@ -1,15 +1,10 @@
 //! What a fuzzer begins with: small, of our own making, and as different as can be.
 
-use crate::digest::sha256_hex;
 use crate::fetch::archive::fuzz as archive;
+use ba_agent_core::digest::sha256_hex;
 
 fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
-}
-
-/// Texts with a byte of choices before each.
-fn chosen(texts: &[(u8, &str)]) -> Vec<Vec<u8>> {
-    texts.iter().map(|(choices, text)| [&[*choices], text.as_bytes()].concat()).collect()
 }
 
 pub(super) fn zip() -> Vec<Vec<u8>> {
@@ -37,14 +32,6 @@ pub(super) fn cache() -> Vec<Vec<u8>> {
     ]
 }
 
-pub(super) fn diff() -> Vec<Vec<u8>> {
-    texts(&[
-        "a\nb\nc\nd\ne\nf\ng\nh\na\nb\nc\nd\nX\nf\ng\nh\n",
-        "a\r\n\u{1b}[31mb\u{202e}a\r\n\tb",
-        "one\0two",
-    ])
-}
-
 pub(super) fn journal() -> Vec<Vec<u8>> {
     let of = |phase: &str, swaps: &str| {
         format!(
@@ -68,6 +55,16 @@ pub(super) fn settings() -> Vec<Vec<u8>> {
         "skills:\n  registry: ../x\n  npm_url: https://h.example/${TOKEN}\n  cache_limit: 1\n",
         "skills:\n  github_url: https://h.example/\n  require_reachable: true\n  auth:\n    github_token: ${TOKEN}\n",
         "skills: &a\n  allow_http: true\n  ca_file: ~/x\n  allow_links_to: [/]\nother: *a\n",
+    ])
+}
+
+pub(super) fn marketplace_place() -> Vec<Vec<u8>> {
+    texts(&[
+        "acme/skills",
+        "https://h.example/x/marketplace.json",
+        "./catalogues",
+        "git@h.example:o/r.git#main",
+        "builtin:",
     ])
 }
 
@@ -99,165 +96,4 @@ pub(super) fn netrc() -> Vec<Vec<u8>> {
 
 pub(super) fn git_parameters() -> Vec<Vec<u8>> {
     texts(&["'http.proxy'='http://h:1' 'core.bare'=", "'url.a.insteadOf=b'  'x.y'='it'\\''s'\\!''"])
-}
-
-pub(super) fn search() -> Vec<Vec<u8>> {
-    texts(&[
-        "pdf forms\nRead, fill and join PDF forms.\nMake PDFs out of text.\n",
-        "résumé 技能\nWrites a résumé. 管理技能的工具\nİstanbul ﬃ ß\n",
-        "naem\nA name, misspelt naem, of Name\u{301}s.\n",
-    ])
-}
-
-pub(super) fn search_index() -> Vec<Vec<u8>> {
-    let document = |text: &'static str| crate::search::SearchDocument {
-        name: text.into(),
-        description: "Fills forms. 管理技能的工具".into(),
-        ..crate::search::SearchDocument::default()
-    };
-    let index = |documents: &[_]| crate::search::build_index(documents).split_off(16);
-    vec![
-        index(&[]),
-        index(&[document("pdf")]),
-        index(&[document("deploy"), document("kubernetes"), document("c++")]),
-    ]
-}
-
-pub(super) fn manifest() -> Vec<Vec<u8>> {
-    let mut all = texts(&[
-        "---\nname: folder\ndescription: Does one thing. Use it when asked.\n---\n\nDo it.\n",
-        "\u{feff}---\r\nname: Other Name\r\ndescription: \"Said \\u0041\"\r\n---\r\nBody\r\n",
-        "# Title\n\nNo frontmatter at all, a paragraph instead.\n",
-        "---\nname: x\ndescription: >-\n  folded\n  text\n",
-        "---\n<<<<<<< HEAD\nname: a\n=======\nname: b\n>>>>>>> x\n---\n",
-        "---\nname: folder\ndescription: text with: a colon\n---\nIgnore\u{200b}this \u{e0041}\u{202e}.\n",
-    ]);
-    all.push(b"\xff\xfe-\0-\0-\0".to_vec());
-    all.extend(yaml().iter().map(|lines| {
-        [b"---\nname: folder\ndescription: Does it.\n", &lines[..], b"\n---\n\nDo it.\n"].concat()
-    }));
-    all
-}
-
-pub(super) fn yaml() -> Vec<Vec<u8>> {
-    texts(&[
-        "license: MIT\ncompatibility: any\nallowed-tools: Read, Bash(git:*) Write\nversion: 1.10",
-        "allowed-tools: [Read, \"Bash(a, b)\", 'x']\ntags: [a, b]\ntriggers:\n- one\n- two",
-        "metadata:\n  author: me\n  version: \"1.0\"\n  nested: {a: [1, 2.5, true, null, ~]}",
-        "entrypoint: scripts/run.py\nfunction: main\nrequirements: [a==1, b]\nmodel: x\nmode: yes",
-        "dependencies:\n- skill: other\n  version: ^1.2\n  source: github:o/r\n- name",
-        "a: &x 1\nb: *x\n<<: {c: d}\n? complex\n: value\ne: !!str 5\na: again",
-        "hooks:\n  PreToolUse: |\n    echo x\ndisable-model-invocation: true\nexamples: >\n  a\n\n  b",
-        "description: again: and again\n# comment\nargument-hint: [file]\n\"quoted\": 'it''s'",
-    ])
-}
-
-pub(super) fn source() -> Vec<Vec<u8>> {
-    let sha = "3f2a1c9d8e7b6a5f4e3d2c1b0a9f8e7d6c5b4a39";
-    let mut all = texts(&[
-        "anthropics/skills\nmain\nskills/pdf",
-        "github:o/r/a%20b#refs/tags/v1@name",
-        "o/r#^1.2\n>=1, <2",
-        "https://github.com/o/r/tree/feature/x/skills/pdf\nfeature/x",
-        "https://github.com/o/r/blob/main/skills/pdf/SKILL.md?plain=1#L10",
-        "https://raw.githubusercontent.com/o/r/refs/heads/main/SKILL.md",
-        "https://gitlab.com/g/s/r/-/tree/main/a?ref_type=heads",
-        "https://bitbucket.org/w/r/src/main/a/",
-        "gitlab:g/s/r//folder#tree:main/skills",
-        "bitbucket:w/r/tree//x",
-        "git@example.org:team/r.git//a/b#v1.0.0",
-        "ssh://git@example.org:2222/team/r.git",
-        "git+https://example.org/r",
-        "https://example.org/x.tar.gz?v=1//folder",
-        "https://[::1]:8443/é/x.zip#frag",
-        "file:///srv/r\n\n../x",
-        "./folder/x.zip//a",
-        "~/skills/pdf",
-        "C:\\skills\\pdf",
-        "pdf:fill@official",
-        "builtin:skill-finder",
-        "ext::sh -c touch",
-        "https://user:password@example.org/r.git",
-        "https://example.com/.well-known/agent-skills/index.json",
-        "https://example.com/a/.claude-plugin/marketplace.json",
-    ]);
-    all.push(format!("o/r#{sha}\n{sha}\na").into_bytes());
-    all
-}
-
-/// A registry with one entry of these further keys.
-fn recorded(more: &str) -> String {
-    format!(
-        r#"{{"schema_version":"1.0","skills":{{"pdf":{{"source":"github:o/r","kind":"github","pin":{{"commit":"3f2a1c9d8e7b6a5f4e3d2c1b0a9f8e7d6c5b4a39"}},"digest":"sha256:{digest}","files":{{"SKILL.md":"100644 {digest}"}},"targets":["claude"],"mode":"link","installed_at":"2026-01-02T03:04:05Z"{more}}}}}}}"#,
-        digest = sha256_hex(b"")
-    )
-}
-
-pub(super) fn registry() -> Vec<Vec<u8>> {
-    let more = r#","reference":{"range":"^1.2"},"path":"skills/pdf","pinned":true,"version":"1.0","description":"é","grants":["Read"],"hooks":true,"allowed":["x"],"alias_of":"a","updated_at":"2026-01-02T03:04:05.123+01:00","marketplace":{"name":"m","entry":"e"},"future":{"b":[1,2.5e-7,null],"a":1}"#;
-    texts(&[
-        r#"{"schema_version":"1.0"}"#,
-        r#"{"schema_version":"2.0","skills":{}}"#,
-        r#"{"schema_version":"1.7","skills":{},"new":{"z":18446744073709551615,"a":-0.1,"m":1e300}}"#,
-        &recorded(""),
-        &recorded(more),
-        &recorded(r#","reference":{"sha":"3f2a1c9d8e7b6a5f4e3d2c1b0a9f8e7d6c5b4a39"}"#),
-        "<<<<<<< HEAD\n{}\n=======\n",
-    ])
-}
-
-pub(super) fn marketplace() -> Vec<Vec<u8>> {
-    let of =
-        |entry: &str| format!(r#"{{"name":"m","owner":{{"name":"o"}},"plugins":[{{"name":"a",{entry}}}]}}"#);
-    let digest = sha256_hex(b"");
-    let served = format!(
-        r#"{{"$schema":"https://schemas.agentskills.io/discovery/0.2.0/schema.json","skills":[{{"name":"a","type":"archive","url":"a.zip","digest":"sha256:{digest}"}},{{"name":"b","type":"skill-md","url":"/b/SKILL.md","digest":"sha256:{digest}"}}]}}"#
-    );
-    chosen(&[
-        (0, &of(r#""source":"./plugins/a","skills":["./skills/x","y"],"version":"1.0","keywords":["k"]"#)),
-        (0, &of(r#""source":{"source":"github","repo":"o/r","path":"p","ref":"v1"},"strict":false"#)),
-        (
-            0,
-            &of(
-                r#""source":{"source":"url","url":"https://example.org/r.git","sha":"3f2a1c9d8e7b6a5f4e3d2c1b0a9f8e7d6c5b4a39"}"#,
-            ),
-        ),
-        (0, &of(r#""source":{"source":"git-subdir","url":"git@example.org:t/r","path":"a/b"}"#)),
-        (
-            0,
-            &of(
-                r#""source":{"source":"npm","package":"@s/p","version":"^1","registry":"https://r.example.org"}"#,
-            ),
-        ),
-        (0, &of(r#""source":{"source":"archive","url":"https://example.org/x.zip"}"#)),
-        (0, &of(r#""source":{"source":"archive","url":"/a@b:c.zip"}"#)),
-        (
-            0,
-            r#"{"name":"m","owner":{"name":"o"},"metadata":{"pluginRoot":"./p"},"renames":{"old":"a","gone":null},"plugins":[{"name":"a","source":"x"},{"name":"b","source":" ."},{"name":"a","source":"../x"}]}"#,
-        ),
-        (
-            4,
-            r#"{"name":"m","interface":{"displayName":"M"},"plugins":[{"name":"a","source":{"source":"local","path":"./a"},"policy":{}}]}"#,
-        ),
-        (
-            8,
-            r#"{"name":"m","owner":{"name":"o"},"plugins":[{"name":"a","source":{"source":"url","url":"./"}}]}"#,
-        ),
-        (
-            2,
-            r#"{"name":"p","version":"1","skills":["./skills/b","./a"],"agents":"./agents","hooks":{},"extensions":{"x":{"skills":["y"]}}}"#,
-        ),
-        (3, &served),
-        (3, r#"{"skills":[{"name":"a","description":"d","files":["SKILL.md"]}]}"#),
-    ])
-}
-
-pub(super) fn interop() -> Vec<Vec<u8>> {
-    let hash = sha256_hex(b"");
-    let project = format!(
-        r#"{{"version":1,"skills":{{"pdf":{{"source":"o/r","sourceType":"github","ref":"main","skillPath":"skills/pdf/SKILL.md","computedHash":"{hash}"}},"x":{{"source":"./x","sourceType":"local"}}}}}}"#
-    );
-    let user = r#"{"version":3,"skills":{"pdf":{"source":"o/r","sourceType":"github","sourceUrl":"https://github.com/o/r.git","skillPath":"skills/pdf/SKILL.md","skillFolderHash":"3f2a1c9d8e7b6a5f4e3d2c1b0a9f8e7d6c5b4a39","installedAt":"2026-01-01T00:00:00Z","updatedAt":"2026-01-01T00:00:00Z"}}}"#;
-    let apm = "lockfile_version: '1'\ndependencies:\n- repo_url: o/r\n  host: github.com\n  resolved_ref: main\n  resolved_commit: 3f2a1c9d8e7b6a5f4e3d2c1b0a9f8e7d6c5b4a39\n  virtual_path: skills/pdf\n  deployed_files: [.claude/skills/pdf/SKILL.md]\n- source: local\n  local_path: ./x\n  skill_subset: [skills/a, b]\n";
-    chosen(&[(0, &project), (1, user), (2, apm)])
 }

@@ -9,20 +9,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::agents::InstallTarget;
 use crate::cache::Batch;
-use crate::error::{Context as _, Result, error};
 use crate::fetch::{CachedSkill, FetchedPackage, Progress};
 use crate::fsx;
 use crate::install_dirs::InstallDirs;
 use crate::interrupt;
-use crate::listing::{self, Node};
-use crate::package::PackageDir;
-use crate::registry::{InstallMode, LockEntry, Registry};
-use crate::skill::{Finding, Severity, SkillName};
 use crate::store::{Staged, Transaction, Valid};
-use crate::text::count_noun;
 use crate::workspace::Session;
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::error::{Context as _, Result, error};
+use ba_agent_core::listing::{self, Node};
+use ba_agent_core::package::PackageDir;
+use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
+use ba_agent_core::skill::{Finding, Severity, SkillName};
+use ba_agent_core::text::count_noun;
 
 use super::gather::Candidate;
 use super::overlap::{self, Untouched};
@@ -347,7 +347,7 @@ fn write_recorded(
 }
 
 /// The error for content that changed under the same pin.
-pub(crate) fn other_bytes(name: &SkillName, source: &str) -> crate::error::Error {
+pub(crate) fn other_bytes(name: &SkillName, source: &str) -> ba_agent_core::error::Error {
     error!(Integrity, "`{name}` from {source} is not what was recorded")
         .hint("the same commit or archive should never have other bytes: ask its publisher")
         .hint(format!(
@@ -488,13 +488,13 @@ mod tests {
     use super::*;
     use crate::cache::Cache;
     use crate::env::Env;
-    use crate::listing::{FileEntry, Listing};
-    use crate::package::Package;
-    use crate::path::RelPath;
     use crate::scope::Scope;
     use crate::settings::Settings;
     use crate::store::{StateDir, Store};
     use crate::workspace::{Notice, Observer};
+    use ba_agent_core::listing::{FileEntry, Listing};
+    use ba_agent_core::package::Package;
+    use ba_agent_core::path::RelPath;
 
     /// How far a phase had come, and of how much.
     type Advance = (u64, Option<u64>);
@@ -519,10 +519,10 @@ mod tests {
 
     fn entry(files: &[(&str, &str)]) -> LockEntry {
         let lines = files.iter().map(|(path, text)| {
-            (String::from(*path), format!("100644 {}", crate::digest::sha256_hex(text.as_bytes())))
+            (String::from(*path), format!("100644 {}", ba_agent_core::digest::sha256_hex(text.as_bytes())))
         });
-        let lines: crate::digest::Files = lines.collect();
-        let digest = crate::digest::digest_of_files(&lines);
+        let lines: ba_agent_core::digest::Files = lines.collect();
+        let digest = ba_agent_core::digest::digest_of_files(&lines);
         let value = serde_json::json!({
             "source": "./s", "kind": "local", "pin": {}, "targets": ["claude-code"], "mode": "link",
             "digest": digest, "files": lines, "installed_at": "2026-01-02T03:04:05Z",

@@ -2,9 +2,9 @@
 //! answers by itself, or lets [`Unattended`] do it.
 
 use super::gather::Offer;
-use crate::error::{Error, Result, error};
-use crate::skill::SkillName;
-use crate::text::{count_noun, list_some};
+use ba_agent_core::error::{Error, Result, error};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::text::{count_noun, list_some};
 
 /// Answers the questions of a command.
 pub(crate) trait Ask {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::ask::Ask;
 use crate::cache::{Cache, CacheSize};
-use crate::error::{Result, error};
-use crate::text::{count_noun, format_bytes};
 use crate::workspace::Workspace;
+use ba_agent_core::error::{Result, error};
+use ba_agent_core::text::{count_noun, format_bytes};
 
 /// How much the cache holds.
 #[derive(Debug)]

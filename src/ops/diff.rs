@@ -12,16 +12,16 @@ use super::installed::find_one_installed;
 use super::settle::open_session;
 use super::supply::Supply;
 
-use crate::diff::{self, FileDiff, FileVersion};
-use crate::digest::{Digest, Files};
-use crate::error::{Result, error, printable};
 use crate::install_dirs::InstallDirs;
 use crate::install_state::{self, FolderState};
-use crate::package::Package;
-use crate::path::{RelPath, join};
-use crate::registry::{InstallMode, LockEntry};
-use crate::skill::SkillName;
 use crate::workspace::{Observer, Session, Workspace};
+use ba_agent_core::diff::{self, FileDiff, FileVersion};
+use ba_agent_core::digest::{Digest, Files};
+use ba_agent_core::error::{Result, error, printable};
+use ba_agent_core::package::Package;
+use ba_agent_core::path::{RelPath, join};
+use ba_agent_core::registry::{InstallMode, LockEntry};
+use ba_agent_core::skill::SkillName;
 
 /// The tree that was installed, and the folder of the skill in it (`""` at its top).
 type Installed = (Arc<Package>, String);
@@ -196,7 +196,7 @@ impl Old<'_> {
         let relative = RelPath::parse(path.as_bytes()).map_err(|_| lacking())?;
         let found = tree.listing.get(&join(folder, relative.as_str())).ok_or_else(lacking)?;
         Ok(match &found.node {
-            crate::listing::Node::Link { target } => target.clone().into_bytes(),
+            ba_agent_core::listing::Node::Link { target } => target.clone().into_bytes(),
             _ => tree.read(found)?.into_owned(),
         })
     }
@@ -245,7 +245,7 @@ fn lines(diff: &str) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diff::ChangeKind;
+    use ba_agent_core::diff::ChangeKind;
 
     #[test]
     fn lines_are_counted_as_git_counts_them() {

@@ -11,17 +11,17 @@ mod surroundings;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::agents::InstallTarget;
 use crate::env::Env;
-use crate::error::{Context as _, Error, Result, printable};
 use crate::fsx;
-use crate::registry::Registry;
 use crate::scope::Scope;
 use crate::settings::Settings;
-use crate::skill::SkillName;
 use crate::store::{Recovery, Store, Transaction};
-use crate::text::count_noun;
 use crate::workspace::{Observer, Session, Workspace, load_settings, settings_files};
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::error::{Context as _, Error, Result, printable};
+use ba_agent_core::registry::Registry;
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::text::count_noun;
 
 use super::settle::find_damaged;
 use super::verify::{self, Relink, Verified};

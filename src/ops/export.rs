@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::settle::open_session;
-use crate::error::{Result, error};
 use crate::fsx;
-use crate::interop::{self, Hosts};
-use crate::skill::SkillName;
 use crate::workspace::{Observer, Workspace};
+use ba_agent_core::error::{Result, error};
+use ba_agent_core::interop::{self, Hosts};
+use ba_agent_core::skill::SkillName;
 
 /// The other tool's lock file.
 #[derive(Debug)]

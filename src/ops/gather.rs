@@ -8,19 +8,19 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::digest::{self, Digest, Files};
-use crate::discover::{self, FoundSkill, UnnamedSkill};
-use crate::error::{Context as _, Error, Kind, Result, error, printable};
 use crate::fetch::{self, Extent, FetchedPackage, OpenOptions, PackageSource, World, obstacle};
-use crate::listing::{Limits, Listing, check_portable};
-use crate::package::{Package, PackageDir};
-use crate::path::{ancestor_folders, join};
-use crate::registry::{
+use ba_agent_core::digest::{self, Digest, Files};
+use ba_agent_core::discover::{self, FoundSkill, UnnamedSkill};
+use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
+use ba_agent_core::listing::{Limits, Listing, check_portable};
+use ba_agent_core::package::{Package, PackageDir};
+use ba_agent_core::path::{ancestor_folders, join};
+use ba_agent_core::registry::{
     InstallMode, LockEntry, MarketplaceOrigin, ReferenceRecord, RevisionRecord, SkillSummary,
 };
-use crate::skill::{self, Finding, Profile, Severity, SkillManifest, SkillName};
-use crate::source::{Reference, Request, Resolved, Revision, Sha, Source};
-use crate::text::{count_noun, find_nearest};
+use ba_agent_core::skill::{self, Finding, Profile, Severity, SkillManifest, SkillName};
+use ba_agent_core::source::{Reference, Request, Resolved, Revision, Sha, Source};
+use ba_agent_core::text::{count_noun, find_nearest};
 
 use crate::parallel;
 
@@ -798,7 +798,7 @@ impl Candidate {
     }
 
     /// Its files by path, relative to it.
-    pub(crate) fn entries(&self) -> Vec<crate::listing::FileEntry> {
+    pub(crate) fn entries(&self) -> Vec<ba_agent_core::listing::FileEntry> {
         self.package().entries()
     }
 

@@ -1,9 +1,9 @@
 //! `skill history`: the last changes.
 
 use super::settle::open_session;
-use crate::error::Result;
 use crate::history::Record;
 use crate::workspace::{Observer, Workspace};
+use ba_agent_core::error::Result;
 
 /// The last changes of this scope, newest first.
 ///

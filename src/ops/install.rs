@@ -10,11 +10,11 @@ use super::overlap::{self, InPlace};
 use super::plan::{self, Plan, Wanted};
 use super::settle::open_session;
 use super::{import, marketplace};
-use crate::agents::InstallTarget;
-use crate::error::{Result, fail};
-use crate::registry::{InstallMode, Registry};
-use crate::source::{Request, Source};
 use crate::workspace::{Notice, Observer, ResolvedNotice, Session, Workspace};
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::error::{Result, fail};
+use ba_agent_core::registry::{InstallMode, Registry};
+use ba_agent_core::source::{Request, Source};
 
 /// What is installed, and how.
 #[derive(Debug, Default)]

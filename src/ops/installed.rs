@@ -1,8 +1,8 @@
 //! Names to installed skills.
 
-use crate::error::{Result, error};
-use crate::registry::Registry;
-use crate::skill::SkillName;
+use ba_agent_core::error::{Result, error};
+use ba_agent_core::registry::Registry;
+use ba_agent_core::skill::SkillName;
 
 /// A name as a person writes it: `entry`, `skill` or `entry:skill`. An entry may have a colon
 /// of its own, a skill has none.
@@ -48,7 +48,8 @@ pub(crate) fn find_one_installed(name: &str, registry: &Registry, scope: &str) -
         return Ok(known.clone());
     }
     let mut error = error!(NotFound, "no skill named `{name}` is installed in this {scope}");
-    if let Some(near) = crate::text::find_nearest(name, registry.skills.keys().map(SkillName::as_str)) {
+    if let Some(near) = ba_agent_core::text::find_nearest(name, registry.skills.keys().map(SkillName::as_str))
+    {
         error = error.hint(format!("did you mean `{near}`?"));
     }
     Err(error.hint(

@@ -2,8 +2,8 @@
 
 use super::plan::edits;
 use crate::install_state::InstallStates;
-use crate::registry::LockEntry;
-use crate::skill::SkillName;
+use ba_agent_core::registry::LockEntry;
+use ba_agent_core::skill::SkillName;
 
 /// How a skill stands on the disk: `ok`, `edited` or `missing`.
 pub(super) fn installed_state(name: &SkillName, entry: &LockEntry, seen: &InstallStates) -> &'static str {

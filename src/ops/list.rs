@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use super::installed_state::installed_state;
 use super::settle::open_session;
-use crate::error::Result;
 use crate::install_state::InstallStates;
-use crate::registry::{Registry, RegistrySummary, SkillSummary};
-use crate::skill::SkillName;
 use crate::store::RegistryText;
 use crate::workspace::{Observer, Workspace};
+use ba_agent_core::error::Result;
+use ba_agent_core::registry::{Registry, RegistrySummary, SkillSummary};
+use ba_agent_core::skill::SkillName;
 
 /// The installed skills of a scope. Their texts stay in the registry's, which may be long.
 #[derive(Debug)]

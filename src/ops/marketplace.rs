@@ -18,14 +18,14 @@ mod validate;
 use serde::Serialize;
 
 use super::settle::open_session;
-use crate::catalog::Catalog;
-use crate::error::{Result, error, printable};
 use crate::fetch::World;
-use crate::search::SearchDocument;
-use crate::skill::Finding;
-use crate::source::Request;
 use crate::store::marketplaces::RegisteredMarketplace;
 use crate::workspace::{Observer, Workspace};
+use ba_agent_core::catalog::Catalog;
+use ba_agent_core::error::{Result, error, printable};
+use ba_agent_core::search::SearchDocument;
+use ba_agent_core::skill::Finding;
+use ba_agent_core::source::Request;
 
 pub(crate) use add::{AddOptions, AddReport, add};
 pub(crate) use cached::{index_of, keep_search_index, search_index, search_rows};

@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::settle::open_session;
-use crate::catalog::{EntryRequirement, NpmPackage};
-use crate::digest::Digest;
-use crate::error::{Error, Kind, Result};
 use crate::fetch::git::Remote;
 use crate::fetch::{self, Extent, OpenOptions, PackageSource, World, npm};
-use crate::registry::{InstallMode, ReferenceRecord, RevisionRecord, SkillSummary};
-use crate::skill::SkillName;
-use crate::source::{Reference, Request, Resolved, Revision, Source};
 use crate::store::marketplaces::Marketplaces;
+use ba_agent_core::catalog::{EntryRequirement, NpmPackage};
+use ba_agent_core::digest::Digest;
+use ba_agent_core::error::{Error, Kind, Result};
+use ba_agent_core::registry::{InstallMode, ReferenceRecord, RevisionRecord, SkillSummary};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::{Reference, Request, Resolved, Revision, Source};
 
 use super::gather::{self, Offered};
 use super::installed::find_installed;

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::error::{Error, Result, error};
 use crate::install_dirs::InstallDirs;
 use crate::install_state::{self, Overlap};
-use crate::registry::{InstallMode, LockEntry, Registry};
-use crate::skill::SkillName;
-use crate::source::{Request, Source};
+use ba_agent_core::error::{Error, Result, error};
+use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::{Request, Source};
 
 use super::plan::{Content, Plan, Step, Wanted, is_same_skill};
 

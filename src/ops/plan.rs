@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::agents::InstallTarget;
-use crate::digest;
-use crate::error::{Result, error};
 use crate::install_state::{
     Drift, DriftKind, FolderState, InstallState, InstallStates, find_drift, harmless_hints,
 };
-use crate::registry::{InstallMode, LockEntry, Registry};
-use crate::skill::SkillName;
-use crate::source::{Request, Source};
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::digest;
+use ba_agent_core::error::{Result, error};
+use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::{Request, Source};
 
 use super::gather::Candidate;
 use super::recorded::Recorded;
@@ -303,7 +303,7 @@ pub(crate) fn uninstall(
 const NAMED: usize = 10;
 
 /// The error for a skill with local edits.
-pub(crate) fn edited(name: &SkillName, drift: &[Drift], verb: &str) -> crate::error::Error {
+pub(crate) fn edited(name: &SkillName, drift: &[Drift], verb: &str) -> ba_agent_core::error::Error {
     let mut error = error!(Conflict, "`{name}` was edited since it was installed");
     for one in drift.iter().take(NAMED) {
         error = error.cause(format!("{}: {}", one.change.word(), one.path));
@@ -311,20 +311,21 @@ pub(crate) fn edited(name: &SkillName, drift: &[Drift], verb: &str) -> crate::er
     if drift.len() > NAMED {
         error = error.cause(format!("and {} more", drift.len() - NAMED));
     }
-    let error = harmless_hints(drift, ".claude/skills").into_iter().fold(error, crate::error::Error::hint);
+    let error =
+        harmless_hints(drift, ".claude/skills").into_iter().fold(error, ba_agent_core::error::Error::hint);
     error.hint(format!("see what was changed with `ba-agent skill diff {name}`")).hint(format!(
         "to discard the edits, run the {verb} again with `--force`; `rollback` brings them back"
     ))
 }
 
-fn two_of_one_name(name: &SkillName, a: &Candidate, b: &Candidate) -> crate::error::Error {
+fn two_of_one_name(name: &SkillName, a: &Candidate, b: &Candidate) -> ba_agent_core::error::Error {
     error!(Conflict, "two skills have the name `{name}`")
         .cause(a.described())
         .cause(b.described())
         .hint("install them one at a time, one of them with `--as NAME`")
 }
 
-fn taken(name: &SkillName, entry: &LockEntry, candidate: &Candidate) -> crate::error::Error {
+fn taken(name: &SkillName, entry: &LockEntry, candidate: &Candidate) -> ba_agent_core::error::Error {
     let held = match &entry.path {
         Some(path) => format!("{} in {path}", entry.source),
         None => entry.source.clone(),
@@ -340,7 +341,7 @@ fn taken(name: &SkillName, entry: &LockEntry, candidate: &Candidate) -> crate::e
         ))
 }
 
-fn unmanaged(name: &SkillName) -> crate::error::Error {
+fn unmanaged(name: &SkillName) -> ba_agent_core::error::Error {
     error!(Conflict, "there is already something named `{name}` that ba-agent did not install")
         .hint("install under another name with `--as NAME`, or move it away")
         .hint("`--force` replaces it permanently")

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cache::Cache;
-use crate::digest::Digest;
-use crate::error::{Result, error};
-use crate::package::Package;
-use crate::registry::LockEntry;
+use ba_agent_core::digest::Digest;
+use ba_agent_core::error::{Result, error};
+use ba_agent_core::package::Package;
+use ba_agent_core::registry::LockEntry;
 
 /// A skill as the registry records it, and the files that belong to it.
 #[derive(Debug)]

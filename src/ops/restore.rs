@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::error::{Error, Kind, Result, error};
 use crate::install_state::{DriftKind, FolderState, InstallState, InstallStates, harmless_hints};
-use crate::registry::{LockEntry, Registry};
-use crate::skill::SkillName;
-use crate::source::{Request, Source};
-use crate::text::count_noun;
 use crate::workspace::{Observer, Session, Workspace};
+use ba_agent_core::error::{Error, Kind, Result, error};
+use ba_agent_core::registry::{LockEntry, Registry};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::{Request, Source};
+use ba_agent_core::text::count_noun;
 
 use super::apply::{self, Done, Report};
 use super::plan::{Action, Content, Plan, Step, edited, edits};

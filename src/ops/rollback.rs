@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use super::apply::{self, Report};
 use super::settle::open_session;
 use super::supply::{Supply, try_until_settled};
-use crate::error::Result;
 use crate::history::Change;
-use crate::registry::Registry;
-use crate::skill::SkillName;
 use crate::workspace::{Observer, Session, Workspace};
+use ba_agent_core::error::Result;
+use ba_agent_core::registry::Registry;
+use ba_agent_core::skill::SkillName;
 use plan::{find_name, plan, state, wanted};
 
 /// How far it goes back.

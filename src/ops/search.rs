@@ -11,16 +11,16 @@ use super::marketplace::{
 };
 use super::settle::open_session;
 use crate::cache::Rows;
-use crate::error::{Error, Result, error};
 use crate::fetch::{self, World, marketplace::Place};
-use crate::registry::{LockEntry, Registry};
-use crate::search::{
+use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
+use crate::workspace::{Observer, Session, Workspace};
+use ba_agent_core::error::{Error, Result, error};
+use ba_agent_core::registry::{LockEntry, Registry};
+use ba_agent_core::search::{
     self, DocumentRow, Hit, Ranking, SearchDocument, SearchFilter, SearchIndex, SearchQuery,
 };
-use crate::source::{Request, Source};
-use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
-use crate::text::count_noun;
-use crate::workspace::{Observer, Session, Workspace};
+use ba_agent_core::source::{Request, Source};
+use ba_agent_core::text::count_noun;
 
 /// What is looked for, and where.
 #[derive(Debug, Default)]

@@ -9,14 +9,14 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::error::{Error, Result, error};
 use crate::install_state::{Drift, DriftKind, FolderState, find_drift, inspect_folder};
 use crate::parallel;
-use crate::registry::{InstallMode, LockEntry, Registry};
-use crate::skill::SkillName;
 use crate::store::{Recovery, Unsettled};
-use crate::text::count_noun;
 use crate::workspace::{Observer, Session, Workspace};
+use ba_agent_core::error::{Error, Result, error};
+use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::text::count_noun;
 
 use super::apply;
 use super::plan::{Action, Content, Plan, Step};

@@ -4,15 +4,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::settle::open_session;
-use crate::error::{Error, Kind, Result, error, printable};
 use crate::fetch::World;
 use crate::install_state::InstallStates;
-use crate::registry::{LockEntry, Registry};
-use crate::skill::{Finding, SkillName};
-use crate::source::Request;
 use crate::store::marketplaces::Marketplaces;
-use crate::text::find_nearest;
 use crate::workspace::{Observer, Session, Workspace};
+use ba_agent_core::error::{Error, Kind, Result, error, printable};
+use ba_agent_core::registry::{LockEntry, Registry};
+use ba_agent_core::skill::{Finding, SkillName};
+use ba_agent_core::source::Request;
+use ba_agent_core::text::find_nearest;
 
 use super::gather::{Candidate, Choice, SkillRequest};
 use super::installed::match_installed;

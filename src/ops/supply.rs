@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::apply::{Report, other_bytes};
 use super::recorded::{KeptTrees, Recorded, RecordedFiles};
 use crate::cache::Cache;
-use crate::digest::{self, Digest, Files};
-use crate::error::{Context as _, Error, Kind, Result, error};
 use crate::fetch::{self, OpenOptions, World};
-use crate::package::Package;
 use crate::parallel;
-use crate::registry::{InstallMode, LockEntry};
-use crate::skill::SkillName;
-use crate::source::{Reference, Request, Revision};
+use ba_agent_core::digest::{self, Digest, Files};
+use ba_agent_core::error::{Context as _, Error, Kind, Result, error};
+use ba_agent_core::package::Package;
+use ba_agent_core::registry::{InstallMode, LockEntry};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::{Reference, Request, Revision};
 
 /// How often a plan is made anew because another command was quicker.
 pub(super) const TRIES: usize = 10;

@@ -24,11 +24,11 @@ use super::update::{UpdateOptions, UpdateReport, update};
 use super::validate::{ValidateOptions, validate};
 use super::verify::verify;
 use super::{cache, plan::Action};
-use crate::error::{Kind, Result};
 use crate::fetch::Progress;
 use crate::fetch::testing::{Bench, Repo};
-use crate::skill::Profile;
 use crate::workspace::{Notice, Observer, Workspace, WorkspaceOptions};
+use ba_agent_core::error::{Kind, Result};
+use ba_agent_core::skill::Profile;
 
 /// Remembers what commands tell.
 #[derive(Default)]

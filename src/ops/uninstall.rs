@@ -4,8 +4,8 @@ use super::apply::{self, Report};
 use super::installed::find_installed;
 use super::plan;
 use super::settle::open_session;
-use crate::error::Result;
 use crate::workspace::{Observer, Workspace};
+use ba_agent_core::error::Result;
 
 /// What is removed, and how.
 #[derive(Debug, Default)]

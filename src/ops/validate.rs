@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::discover;
-use crate::error::{Result, error};
 use crate::fetch::local;
-use crate::listing::{FileEntry, Limits, Node, check_portable};
-use crate::package::Package;
-use crate::skill::{self, Finding, Profile, Severity};
 use crate::workspace::Workspace;
+use ba_agent_core::discover;
+use ba_agent_core::error::{Result, error};
+use ba_agent_core::listing::{FileEntry, Limits, Node, check_portable};
+use ba_agent_core::package::Package;
+use ba_agent_core::skill::{self, Finding, Profile, Severity};
 
 /// One skill with everything that is to be said about it.
 #[derive(Debug, Serialize)]

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::settle::open_session;
-use crate::agents::InstallTarget;
-use crate::digest::{self, Digest, Files};
-use crate::error::{Result, printable};
 use crate::fsx;
 use crate::install_state::{self, Drift, DriftKind, FolderState};
-use crate::registry::{InstallMode, LockEntry, Registry};
-use crate::skill::SkillName;
-use crate::source::{Request, Source};
-use crate::text::count_noun;
 use crate::workspace::{Observer, Session, Workspace};
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::digest::{self, Digest, Files};
+use ba_agent_core::error::{Result, printable};
+use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::{Request, Source};
+use ba_agent_core::text::count_noun;
 
 use super::installed::find_installed;
 use crate::parallel;

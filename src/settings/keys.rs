@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::env::Env;
-use crate::error::{Result, error, printable};
+use ba_agent_core::error::{Result, error, printable};
 
 /// What a project's file may say of a key. It comes from whoever wrote the project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

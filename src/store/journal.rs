@@ -10,11 +10,11 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use super::{Recovery, Store};
-use crate::agents::InstallTarget;
-use crate::digest::sha256_hex;
-use crate::error::{Context as _, Result, error};
 use crate::fsx;
-use crate::skill::SkillName;
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::digest::sha256_hex;
+use ba_agent_core::error::{Context as _, Result, error};
+use ba_agent_core::skill::SkillName;
 
 /// The largest journal that is read: 5,000 skills in 50 targets make less than half of it.
 const LARGEST: u64 = 64 << 20;
@@ -275,7 +275,7 @@ fn is_cut_short(bytes: &[u8]) -> bool {
 
 /// Whatever the bytes: what is read is written and read alike, and everything that it names
 /// lies directly in its own skills folders or in a staging folder there.
-#[cfg(any(test, feature = "fuzz"))]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn check_any(data: &[u8]) {
     let Ok(journal) = Journal::parse(data) else { return };
     let text = serde_json::to_vec_pretty(&journal).unwrap_or_default();

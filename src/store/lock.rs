@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
-use crate::error::{Result, error};
 use crate::fsx;
+use ba_agent_core::error::{Result, error};
 
 /// How often a waiting command looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -190,7 +190,7 @@ fn is_same_file(_: &std::fs::File, _: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use ba_agent_core::error::Kind;
 
     #[test]
     fn a_second_one_waits_says_for_whom_and_gives_up() {

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::lock::Lock;
-use crate::error::{Context as _, Error, Kind, Result, error, printable};
 use crate::fsx;
-use crate::registry::RevisionRecord;
-use crate::text::find_nearest;
+use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
+use ba_agent_core::registry::RevisionRecord;
+use ba_agent_core::text::find_nearest;
 
 /// The version that this program writes; a newer major one is refused.
 const SCHEMA_VERSION: &str = "1.0";
@@ -212,7 +212,7 @@ fn parse(bytes: &[u8], file: &Path) -> Result<MarketplacesFile> {
 }
 
 /// Whatever the bytes: what is read is written and read alike.
-#[cfg(any(test, feature = "fuzz"))]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn check_any(data: &[u8]) {
     let file = Path::new("skills_marketplaces.json");
     let Ok(document) = parse(data, file) else { return };
@@ -243,7 +243,7 @@ mod tests {
 
     /// A lock that is not in the folder of the file.
     fn lock(file: &Path) -> std::path::PathBuf {
-        let hash = crate::digest::sha256_hex(file.as_os_str().as_encoded_bytes());
+        let hash = ba_agent_core::digest::sha256_hex(file.as_os_str().as_encoded_bytes());
         file.ancestors().nth(2).unwrap().join("locks").join(&hash[..8])
     }
 

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::digest::{Digest, Files, TreeDigest, sha256_hex};
-use crate::error::{Context as _, Result};
 use crate::fsx;
-use crate::listing::{FileEntry, Limits, Node, check_portable};
-use crate::package::PackageDir;
-use crate::path::ancestor_folders;
+use ba_agent_core::digest::{Digest, Files, TreeDigest, sha256_hex};
+use ba_agent_core::error::{Context as _, Result};
+use ba_agent_core::listing::{FileEntry, Limits, Node, check_portable};
+use ba_agent_core::package::PackageDir;
+use ba_agent_core::path::ancestor_folders;
 
 /// A skill that was written to a staging folder and hashed on the way.
 #[derive(Debug)]

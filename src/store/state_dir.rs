@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::sha256_hex;
-use crate::error::Result;
 use crate::fsx;
 use crate::scope::Scope;
+use ba_agent_core::digest::sha256_hex;
+use ba_agent_core::error::Result;
 
 /// The journal in a workspace.
 const JOURNAL: &str = "journal.json";

@@ -10,13 +10,13 @@ use jiff::Timestamp;
 
 use super::journal::{Phase, Swap};
 use super::*;
-use crate::agents::InstallTarget;
-use crate::digest::sha256_hex;
 use crate::env::Env;
-use crate::listing::{FileEntry, Limits, Listing, Node};
-use crate::package::Package;
-use crate::path::RelPath;
 use crate::scope::Scope;
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::digest::sha256_hex;
+use ba_agent_core::listing::{FileEntry, Limits, Listing, Node};
+use ba_agent_core::package::Package;
+use ba_agent_core::path::RelPath;
 
 /// A picture of a folder for tests: path to content.
 fn picture(root: &Path) -> BTreeMap<String, String> {

@@ -12,12 +12,12 @@ use super::lock::Lock;
 use super::unsettled::{self, Unsettled};
 use super::{Store, Valid};
 use crate::cache::Batch;
-use crate::digest::{self, Digest, sha256_hex};
-use crate::error::{Context as _, Error, Result, error, printable};
 use crate::fsx;
 use crate::install_state;
-use crate::registry::{InstallMode, LockEntry, Registry};
-use crate::skill::SkillName;
+use ba_agent_core::digest::{self, Digest, sha256_hex};
+use ba_agent_core::error::{Context as _, Error, Result, error, printable};
+use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
+use ba_agent_core::skill::SkillName;
 
 /// An edited folder is kept in memory on its way into the history.
 const LARGEST_EDITED: u64 = 64 << 20;

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::registry::Registry;
-use crate::skill::SkillName;
+use ba_agent_core::registry::Registry;
+use ba_agent_core::skill::SkillName;
 
 const MAGIC: &str = "ba-agent unsettled 1";
 

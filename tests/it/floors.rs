@@ -1,30 +1,23 @@
-//! The floors: no file names a module of a higher one, and nothing is missing in the table.
+//! What may know what. Between crates Cargo sees to it, and this file says which arrows there may
+//! be; inside the crates it looks for what Cargo does not see: a file that names a module of a
+//! higher floor, IO among the rules, a process, a line that is printed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// Module to floor, as `src/lib.rs` draws it.
+use serde_json::Value;
+
+/// Which crates of the program a crate may use, tests aside.
+const ARROWS: &[(&str, &[&str])] =
+    &[("ba-agent-core", &[]), ("ba-agent", &["ba-agent-core"]), ("ba-agent-test-support", &[])];
+
+/// Floors inside of a crate, by module. Without a line here a module is of the floor of its crate.
 const FLOORS: &[(&str, u8)] = &[
-    ("error", 0),
+    ("builtin", 0),
     ("fsx", 0),
     ("interrupt", 0),
     ("parallel", 0),
-    ("agents", 1),
-    ("builtin", 1),
-    ("catalog", 1),
-    ("diff", 1),
-    ("digest", 1),
-    ("discover", 1),
-    ("interop", 1),
-    ("json", 1),
-    ("package", 1),
-    ("listing", 1),
-    ("path", 1),
-    ("registry", 1),
-    ("search", 1),
-    ("skill", 1),
-    ("source", 1),
-    ("version", 1),
-    ("text", 1),
     ("cache", 2),
     ("env", 2),
     ("fetch", 2),
@@ -48,15 +41,55 @@ fn floor(module: &str) -> Option<u8> {
     FLOORS.iter().find(|(name, _)| *name == module).map(|(_, floor)| *floor)
 }
 
-/// Every Rust file of the program.
-pub(crate) fn sources() -> Vec<PathBuf> {
+/// A Rust file of the program.
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    /// The folder of its crate below `crates/`, empty for the root package.
+    pub(crate) package: String,
+    /// The modules that it stands in, its own last; none for the top of a crate.
+    pub(crate) module: Vec<String>,
+}
+
+impl Source {
+    /// The module right below the top of its crate, or the name of the top's file.
+    fn top(&self) -> String {
+        let name = || self.path.file_stem().unwrap().to_string_lossy().into_owned();
+        self.module.first().cloned().unwrap_or_else(name)
+    }
+
+    /// For tests alone, whole.
+    pub(crate) fn is_for_tests(&self) -> bool {
+        let aside = ["tests", "testing", "testserver", "corpus", "fuzz", "bench", "laws", "mutations"];
+        self.package == "test-support" || self.module.iter().any(|part| aside.contains(&part.as_str()))
+    }
+}
+
+/// Every Rust file of the program, of all crates.
+pub(crate) fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut packages = vec![(String::new(), root.join("src"))];
+    for folder in std::fs::read_dir(root.join("crates")).unwrap().map(Result::unwrap) {
+        packages.push((folder.file_name().into_string().unwrap(), folder.path().join("src")));
+    }
+    packages.into_iter().flat_map(|(package, src)| sources_of(&package, &src)).collect()
+}
+
+fn sources_of(package: &str, src: &Path) -> Vec<Source> {
     let mut files = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut folders = vec![src.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
             match entry.path() {
                 path if path.is_dir() => folders.push(path),
-                path if path.extension().is_some_and(|e| e == "rs") => files.push(path),
+                path if path.extension().is_some_and(|e| e == "rs") => {
+                    let below = path.strip_prefix(src).unwrap().with_extension("");
+                    let part = |part: &std::ffi::OsStr| part.to_string_lossy().into_owned();
+                    let mut module: Vec<String> = below.iter().map(part).collect();
+                    if module == ["lib"] || module == ["main"] {
+                        module.clear();
+                    }
+                    files.push(Source { path, package: package.to_owned(), module });
+                }
                 _ => {}
             }
         }
@@ -64,32 +97,119 @@ pub(crate) fn sources() -> Vec<PathBuf> {
     files
 }
 
-/// The top module that a file belongs to.
-fn module_of(file: &Path) -> String {
-    let below = file.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
-    let first = below.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
-    first.trim_end_matches(".rs").to_owned()
+/// What cargo knows of the packages that are built for this machine.
+fn metadata() -> Value {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let version = Command::new(rustc).arg("-vV").output().unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let args = ["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", host];
+    let out =
+        Command::new(env!("CARGO")).args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+/// Each package by its id, and the ids of those that it is built with, tests aside.
+fn packages(metadata: &Value) -> BTreeMap<&str, (&Value, BTreeSet<&str>)> {
+    let id = |value: &'_ Value, key: &str| value[key].as_str().unwrap().to_owned();
+    let by_id = |wanted: &str| {
+        metadata["packages"].as_array().unwrap().iter().find(|package| id(package, "id") == wanted).unwrap()
+    };
+    let mut all = BTreeMap::new();
+    for node in metadata["resolve"]["nodes"].as_array().unwrap() {
+        let is_built = |dep: &&Value| {
+            dep["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].as_str() != Some("dev"))
+        };
+        let deps = node["deps"].as_array().unwrap().iter().filter(is_built);
+        let deps = deps.map(|dep| dep["pkg"].as_str().unwrap()).collect();
+        all.insert(node["id"].as_str().unwrap(), (by_id(node["id"].as_str().unwrap()), deps));
+    }
+    all
+}
+
+#[test]
+fn crates_depend_on_each_other_as_it_is_drawn() {
+    let metadata = metadata();
+    let packages = packages(&metadata);
+    let mut seen = BTreeSet::new();
+    for (package, deps) in packages.values().filter(|(package, _)| package["source"].is_null()) {
+        let name = package["name"].as_str().unwrap();
+        let allowed = ARROWS.iter().find(|(known, _)| *known == name);
+        let (_, allowed) = allowed.unwrap_or_else(|| panic!("`{name}` has no line in this table"));
+        seen.insert(name);
+        let own = deps.iter().map(|id| packages[id].0).filter(|dep| dep["source"].is_null());
+        let own: BTreeSet<&str> = own.map(|dep| dep["name"].as_str().unwrap()).collect();
+        assert_eq!(own, allowed.iter().copied().collect(), "{name}");
+    }
+    assert_eq!(seen.len(), ARROWS.len(), "{seen:?}");
+}
+
+#[test]
+fn the_rules_are_built_without_a_compiler_of_c() {
+    let metadata = metadata();
+    let packages = packages(&metadata);
+    let core = packages.iter().find(|(_, (package, _))| package["name"] == "ba-agent-core").unwrap();
+    let (mut seen, mut open) = (BTreeSet::new(), vec![*core.0]);
+    while let Some(id) = open.pop() {
+        if seen.insert(id) {
+            open.extend(packages[id].1.iter().copied());
+        }
+    }
+    assert!(seen.len() > 20, "only {} packages: is this still the tree?", seen.len());
+    for package in seen.iter().map(|id| packages[id].0) {
+        let name = package["name"].as_str().unwrap();
+        assert!(package["links"].is_null(), "{name} links a library");
+        assert!(!["cc", "cmake", "bindgen", "pkg-config"].contains(&name), "{name} builds C");
+    }
+}
+
+#[test]
+fn the_rules_do_no_io() {
+    let words = [
+        "std::fs",
+        "std::net",
+        "std::env",
+        "std::process",
+        "std::thread",
+        "std::time",
+        "fs_err",
+        "tempfile",
+        "io::stdin",
+        "io::stdout",
+        "io::stderr",
+        "Timestamp::now",
+        "Zoned::now",
+    ];
+    let mut files = 0;
+    for source in sources().into_iter().filter(|source| source.package == "core" && !source.is_for_tests()) {
+        files += 1;
+        let text = std::fs::read_to_string(&source.path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let found = words.iter().find(|word| line.contains(*word));
+            assert!(found.is_none(), "{}: {line}", source.path.display());
+        }
+    }
+    assert!(files >= 50, "only {files} files");
 }
 
 #[test]
 fn no_file_uses_a_higher_floor() {
     let mut faults = Vec::new();
     let mut uses = 0;
-    for file in sources() {
-        let module = module_of(&file);
+    for source in sources().into_iter().filter(|source| source.package.is_empty()) {
+        let module = source.top();
         let own = floor(&module).unwrap_or_else(|| panic!("`{module}` has no floor in this table"));
-        let text = std::fs::read_to_string(&file).unwrap();
+        let text = std::fs::read_to_string(&source.path).unwrap();
         for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
             for part in line.split("crate::").skip(1) {
                 let named: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                 let Some(other) = floor(&named) else { continue };
                 uses += 1;
                 if other > own {
-                    faults.push(format!(
-                        "{}:{}: {module} ({own}) names {named} ({other})",
-                        file.display(),
-                        n + 1
-                    ));
+                    let path = source.path.display();
+                    faults.push(format!("{path}:{}: {module} ({own}) names {named} ({other})", n + 1));
                 }
             }
         }
@@ -101,29 +221,23 @@ fn no_file_uses_a_higher_floor() {
 #[test]
 fn processes_are_started_by_the_transports_alone() {
     let allowed = ["fetch/ssh.rs", "fetch/credentials/helper.rs"];
-    for file in sources() {
-        let text = std::fs::read_to_string(&file).unwrap();
+    for source in sources().into_iter().filter(|source| !source.is_for_tests()) {
+        let text = std::fs::read_to_string(&source.path).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap();
         let starts = code.contains("Command::new(") && code.contains("process::");
-        let path = file.display().to_string().replace('\\', "/");
-        let is_test = path.contains("/tests") || path.contains("corpus");
-        assert!(
-            !starts || is_test || allowed.iter().any(|end| path.ends_with(end)),
-            "{path} starts a process"
-        );
+        let path = source.path.display().to_string().replace('\\', "/");
+        assert!(!starts || allowed.iter().any(|end| path.ends_with(end)), "{path} starts a process");
     }
 }
 
 #[test]
 fn only_faces_print_and_know_the_command_line() {
-    let faces = ["cli", "ui", "lib", "main", "bench", "fuzz"];
+    let faces = ["cli", "ui", "lib", "main"];
     let words = ["println!", "print!(", "eprint!(", "dbg!", "io::stdout()", "io::stderr()", "clap::"];
-    for file in sources().into_iter().filter(|file| !faces.contains(&module_of(file).as_str())) {
-        let path = file.display().to_string().replace('\\', "/");
-        if path.contains("/tests") || path.contains("/testing") {
-            continue;
-        }
-        let text = std::fs::read_to_string(&file).unwrap();
+    let is_face = |source: &Source| source.package.is_empty() && faces.contains(&source.top().as_str());
+    for source in sources().into_iter().filter(|source| !source.is_for_tests() && !is_face(source)) {
+        let path = source.path.display().to_string().replace('\\', "/");
+        let text = std::fs::read_to_string(&source.path).unwrap();
         for line in text.split("#[cfg(test)]").next().unwrap().lines() {
             // Whether they are terminals is asked where the surroundings are read.
             let is_asked = path.ends_with("src/env.rs") && line.contains("is_terminal()");
@@ -131,4 +245,35 @@ fn only_faces_print_and_know_the_command_line() {
             assert!(found.is_none(), "{path} is no face: {line}");
         }
     }
+}
+
+/// `fuzz/` is no part of what `cargo test` builds.
+#[test]
+fn each_fuzz_target_has_its_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Not in the package, which has no folder of another package.
+    let Ok(manifest) = std::fs::read_to_string(root.join("fuzz/Cargo.toml")) else { return };
+    let read_me = std::fs::read_to_string(root.join("fuzz/README.md")).unwrap();
+    let seeds = std::fs::read_to_string(root.join("fuzz/seeds.rs")).unwrap();
+    let mut names = BTreeSet::new();
+    for source in
+        sources().into_iter().filter(|source| source.module == ["fuzz"] && source.package != "test-support")
+    {
+        let library = match source.package.as_str() {
+            "" => "ba_agent".to_owned(),
+            package => format!("ba_agent_{package}"),
+        };
+        assert!(seeds.contains(&format!("{library}::fuzz::TARGETS")), "{library}");
+        let text = std::fs::read_to_string(&source.path).unwrap();
+        let table = text.split_once("TARGETS: &[Target] = &[").unwrap().1.split_once("];").unwrap().0;
+        for name in table.split("(\"").skip(1).map(|line| line.split('"').next().unwrap().to_owned()) {
+            let file = std::fs::read_to_string(root.join(format!("fuzz/fuzz_targets/{name}.rs"))).unwrap();
+            assert!(file.contains(&format!("{library}::fuzz::{name}(data)")), "{name}");
+            assert!(manifest.contains(&format!("name = \"{name}\"\n")), "{name}");
+            assert!(read_me.contains(&format!("| `{name}` |")), "{name}");
+            assert!(names.insert(name.clone()), "two targets are called {name}");
+        }
+    }
+    let files = std::fs::read_dir(root.join("fuzz/fuzz_targets")).unwrap().count();
+    assert_eq!(files, names.len());
 }

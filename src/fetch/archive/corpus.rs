@@ -14,8 +14,8 @@ mod tars;
 mod zip_build;
 mod zips;
 
-use crate::listing::{Limits, Node, check_portable};
-use crate::package::Package;
+use ba_agent_core::listing::{Limits, Node, check_portable};
+use ba_agent_core::package::Package;
 
 use super::open_archive;
 
@@ -55,7 +55,7 @@ pub(super) fn all() -> Vec<Case> {
 
 /// The listing as the table writes it.
 pub(super) fn lines(tree: &Package) -> Vec<String> {
-    let line = |entry: &crate::listing::FileEntry| match &entry.node {
+    let line = |entry: &ba_agent_core::listing::FileEntry| match &entry.node {
         Node::Link { target } => format!("120000 {} -> {target}", entry.path),
         node => format!("{} {}", node.git_mode(), entry.path),
     };
@@ -65,8 +65,10 @@ pub(super) fn lines(tree: &Package) -> Vec<String> {
 fn check(case: &Case) -> Result<(), String> {
     let limits = limits();
     let opened = open_archive(case.name, &case.bytes, &limits);
-    let says = |error: &crate::error::Error, expected: &str| match error.message.contains(expected) {
-        true if error.message.chars().any(crate::error::is_unprintable) => Err("raw characters".to_owned()),
+    let says = |error: &ba_agent_core::error::Error, expected: &str| match error.message.contains(expected) {
+        true if error.message.chars().any(ba_agent_core::error::is_unprintable) => {
+            Err("raw characters".to_owned())
+        }
         true => Ok(()),
         false => Err(error.message.clone()),
     };
@@ -126,7 +128,7 @@ fn the_corpus_is_as_large_as_promised() {
 fn a_refusal_names_the_archive_the_entry_and_the_setting() {
     let many: Vec<_> = (0..301).map(|n| zip_build::stored(format!("skill/{n}"), b"")).collect();
     let error = open_archive("dir/x\u{1b}.zip", &zip_build::zip(&many), &limits()).err().unwrap();
-    assert_eq!(error.kind, crate::error::Kind::Invalid);
+    assert_eq!(error.kind, ba_agent_core::error::Kind::Invalid);
     assert_eq!(error.message, "the archive `dir/x\\u{1b}.zip` is refused: it has more than 300 entries");
     assert_eq!(error.hints, ["if you trust the archive, raise `skills.limits.entries` in config.yaml"]);
     let error = open_archive("x.zip", &zip_build::zip(&[zip_build::stored("../a\u{202e}", b"")]), &limits())

@@ -2,9 +2,9 @@
 
 use std::str;
 
-use crate::listing::{FileEntry, Limits, Listing, Node};
-use crate::package::{Package, is_clutter};
-use crate::path::RelPath;
+use ba_agent_core::listing::{FileEntry, Limits, Listing, Node};
+use ba_agent_core::package::{Package, is_clutter};
+use ba_agent_core::path::RelPath;
 
 use super::Refusal;
 

@@ -12,9 +12,9 @@ use flate2::read::GzDecoder;
 use flate2::{Crc, Decompress, FlushDecompress};
 
 use super::{corpus, open_archive};
-use crate::listing::{FileEntry, Node};
-use crate::package::{Package, is_clutter};
-use crate::path::RelPath;
+use ba_agent_core::listing::{FileEntry, Node};
+use ba_agent_core::package::{Package, is_clutter};
+use ba_agent_core::path::RelPath;
 
 /// Opens it. What comes out keeps to the limits and has checked paths alone, and the crates,
 /// where they can read it at all, find the same names with the same bytes. False when it is

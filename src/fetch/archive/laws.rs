@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::corpus::{self, Expect};
 use super::fuzz::{is_accepted, second_opinion, with_sums};
 use super::tar;
-use crate::listing::Limits;
+use ba_agent_core::listing::Limits;
 
 /// The archives that are accepted, name and bytes: what is changed here starts from them.
 static ACCEPTED: LazyLock<Vec<(&'static str, Vec<u8>)>> = LazyLock::new(|| {

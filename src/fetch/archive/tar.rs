@@ -13,8 +13,8 @@ use std::io::{self, Read};
 use ::tar::{EntryType, Header};
 use flate2::bufread::GzDecoder;
 
-use crate::listing::Limits;
-use crate::package::Package;
+use ba_agent_core::listing::Limits;
+use ba_agent_core::package::Package;
 
 use super::Refusal;
 use super::extractor::Extractor;

@@ -18,8 +18,8 @@ use std::io::Cursor;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use zip::ZipArchive;
 
-use crate::listing::Limits;
-use crate::package::Package;
+use ba_agent_core::listing::Limits;
+use ba_agent_core::package::Package;
 
 use super::Refusal;
 use super::extractor::Extractor;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use fs_err as fs;
 
 use crate::env::Env;
-use crate::error::{Result, error};
+use ba_agent_core::error::{Result, error};
 
 /// A larger file is none that people write.
 const LARGEST: u64 = 1 << 20;
@@ -156,7 +156,7 @@ impl Words<'_> {
 
 /// Whatever the text: a login has a password, and one that is found for a host is found in a
 /// file that names that host.
-#[cfg(any(test, feature = "fuzz"))]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn check_any(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for host in ["h.example", "127.0.0.1", ""] {

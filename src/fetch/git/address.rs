@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::error::{Result, error, fail, printable};
 use crate::fetch::credentials::Login;
 use crate::fetch::http::Net;
 use crate::fetch::ssh::Target;
 use crate::settings::{Secret, Settings};
-use crate::source::Source;
+use ba_agent_core::error::{Result, error, fail, printable};
+use ba_agent_core::source::Source;
 
 /// Where a git repository is.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Address {
     }
 }
 
-fn refused(shown: &str) -> crate::error::Error {
+fn refused(shown: &str) -> ba_agent_core::error::Error {
     error!(Usage, "`{shown}` is not a supported address of a git repository")
         .hint("write https://host/path, ssh://host/path, user@host:path or file:///path")
 }
@@ -200,8 +200,8 @@ fn file_address(rest: &str, shown: &str) -> Result<Address> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
     use crate::fetch::testing::Bench;
+    use ba_agent_core::error::Kind;
 
     /// Where a URL leads, as a text.
     fn find(url: &str, bench: &Bench) -> Result<String> {

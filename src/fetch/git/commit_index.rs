@@ -24,9 +24,9 @@ use super::objects::{CachedObjects, Objects};
 use super::refs::{Refs, Tag};
 use super::walk;
 use crate::cache::{Cache, CacheSection};
-use crate::digest::Digest;
-use crate::skill::SkillName;
-use crate::source::{Sha, Source};
+use ba_agent_core::digest::Digest;
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::{Sha, Source};
 
 const COMMIT: &str = "ba-agent commit 1";
 /// In the place of a name: no skill is called so.

@@ -18,7 +18,7 @@ use git2::Config;
 use url::Url;
 
 use crate::env::Env;
-use crate::error::{Result, error, printable};
+use ba_agent_core::error::{Result, error, printable};
 use include::Location;
 
 /// How deep files may include others, as in git.
@@ -291,7 +291,7 @@ fn unquote(text: &str) -> Option<(String, &str)> {
 }
 
 /// Whatever the text: pairs that are read can be quoted as git does, and are read alike.
-#[cfg(any(test, feature = "fuzz"))]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn check_any_parameters(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Some(pairs) = parameters(text) else { return };

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use crate::error::{Error, Result, error};
 use crate::fsx;
+use ba_agent_core::error::{Error, Result, error};
 
 /// Bytes of a file that names one ref, folder or repository.
 const MAX_POINTER: u64 = 64 * 1024;

@@ -18,9 +18,9 @@ use super::pack::{Pack, PackLimits, Received};
 use super::walk::{self, list_up_to};
 use super::wire::{self, Advertisement, FetchRequest, pack_request, read_listing};
 use super::{Refs, loose};
-use crate::error::Result;
-use crate::path::RelPath;
-use crate::source::{Reference, Sha};
+use ba_agent_core::error::Result;
+use ba_agent_core::path::RelPath;
+use ba_agent_core::source::{Reference, Sha};
 
 pub(crate) use recipe::seeds as recipe_seeds;
 
@@ -280,7 +280,7 @@ fn files_by_libgit2(bytes: &[u8], id: Oid) -> Option<Vec<String>> {
     let tree = repository.find_tree(id).ok()?;
     let plain = tree.iter().filter(|entry| matches!(entry.filemode_raw(), 0o100_644 | 0o100_755));
     let names = plain.filter_map(|entry| RelPath::parse(entry.name_bytes()).ok());
-    let kept = names.filter(|name| !name.as_str().contains('/') && !crate::package::is_clutter(name));
+    let kept = names.filter(|name| !name.as_str().contains('/') && !ba_agent_core::package::is_clutter(name));
     Some(kept.map(|name| name.to_string()).collect())
 }
 

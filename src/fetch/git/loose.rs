@@ -8,8 +8,8 @@ use std::path::Path;
 use flate2::read::ZlibDecoder;
 use git2::{ObjectType, Oid};
 
-use crate::error::{Error, Result, error, fail};
 use crate::fsx;
+use ba_agent_core::error::{Error, Result, error, fail};
 
 /// Bytes of `TYPE SIZE NUL` before the content: `commit`, a blank, 20 digits, NUL.
 const LONGEST_HEAD: usize = 28;

@@ -2,8 +2,8 @@
 
 use url::Url;
 
-use crate::error::{Result, error, fail, printable};
 use crate::settings::Settings;
+use ba_agent_core::error::{Result, error, fail, printable};
 
 /// Whether a redirect stays with the same host, and the same repository but for `.git` or a
 /// slash at the end.

@@ -14,12 +14,12 @@ use fs_err as fs;
 use git2::{ErrorCode, Indexer, ObjectType, Odb, Oid, Repository};
 use tempfile::TempDir;
 
-use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::git::pack::header::{check_head, too_large};
 use crate::fetch::git::pack::spill::Spill;
 use crate::fetch::git::pack::{Pack, PackLimits, Received};
 use crate::fetch::git::{control_files, loose};
 use crate::fetch::http::{Net, from_reader};
+use ba_agent_core::error::{Error, Result, error, fail, printable};
 
 /// Time that unpacking may take, waiting for the host not counted. 256 MiB of pack can
 /// hold 260 GB of zeros; openclaw/skills (12,203 files) takes half a second.
@@ -94,7 +94,7 @@ impl Objects {
     }
 
     /// The objects of a pack that is in memory already.
-    #[cfg(any(test, feature = "fuzz"))]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn from_pack(pack: Pack) -> Self {
         Self { handles: Mutex::default(), storage: Storage::Held(Box::new(pack)) }
     }

@@ -23,8 +23,8 @@ use std::thread;
 use flate2::{Decompress, FlushDecompress, Status};
 use git2::{ObjectType, Oid};
 
-use crate::error::{Error, Result, error, fail};
 use crate::fetch::http::from_reader;
+use ba_agent_core::error::{Error, Result, error, fail};
 use body::{Body, SUM};
 use delta::apply;
 use scan::{Scan, Sizes};

@@ -11,12 +11,12 @@ use super::commit_index::{self, CachedSkill, Manifests};
 use super::objects::{CachedObjects, Objects};
 use super::walk;
 use crate::cache::Cache;
-use crate::error::{Result, error};
-use crate::listing::{FileEntry, Listing, Node};
-use crate::package::{Contents, Package, missing_bytes};
 use crate::parallel;
-use crate::skill::{LOWER_MANIFEST, MANIFEST};
-use crate::source::{Resolved, Revision};
+use ba_agent_core::error::{Result, error};
+use ba_agent_core::listing::{FileEntry, Listing, Node};
+use ba_agent_core::package::{Contents, Package, missing_bytes};
+use ba_agent_core::skill::{LOWER_MANIFEST, MANIFEST};
+use ba_agent_core::source::{Resolved, Revision};
 
 /// Up to this many blobs are asked for one by one, however few files the commit has.
 const FEW_BLOBS: usize = 64;

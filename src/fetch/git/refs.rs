@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Result, error, fail, printable};
 use crate::fetch::git::wire::RefLine;
-use crate::path::RelPath;
-use crate::source::{Reference, Sha};
-use crate::text::find_nearest;
-use crate::version;
+use ba_agent_core::error::{Result, error, fail, printable};
+use ba_agent_core::path::RelPath;
+use ba_agent_core::source::{Reference, Sha};
+use ba_agent_core::text::find_nearest;
+use ba_agent_core::version;
 
 /// The branches and tags of a remote, and what its HEAD is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -132,7 +132,7 @@ impl Refs {
         }
     }
 
-    fn no_version(&self, range: &semver::VersionReq) -> crate::error::Error {
+    fn no_version(&self, range: &semver::VersionReq) -> ba_agent_core::error::Error {
         let error = error!(NotFound, "no tag is a version in `{range}`");
         match self.tags.len() {
             0 => error.hint("the repository has no tags; omit the version, or name a branch"),
@@ -243,7 +243,7 @@ impl Refs {
         what: &str,
         name: &str,
         names: impl Iterator<Item = &'a String>,
-    ) -> crate::error::Error {
+    ) -> ba_agent_core::error::Error {
         let error = error!(NotFound, "there is no {what} `{}`", printable(name, false));
         match find_nearest(name, names.map(String::as_str)) {
             Some(near) => error.hint(format!("did you mean `{}`?", printable(near, false))),

@@ -4,7 +4,7 @@
 use super::*;
 use crate::fetch::testing::{Bench, Repo};
 use crate::fetch::testserver::{Play, Server};
-use crate::listing::Node;
+use ba_agent_core::listing::Node;
 
 fn git(url: impl Into<String>) -> Source {
     Source::Git { url: url.into() }

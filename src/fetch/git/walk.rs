@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use git2::{ObjectType, Oid};
 
-use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::git::objects::Objects;
-use crate::listing::{FileEntry, Listing, Node};
-use crate::package::is_clutter;
-use crate::path::{MAX_PATH, RelPath, ancestor_folders};
-use crate::text::find_nearest;
+use ba_agent_core::error::{Error, Result, error, fail, printable};
+use ba_agent_core::listing::{FileEntry, Listing, Node};
+use ba_agent_core::package::is_clutter;
+use ba_agent_core::path::{MAX_PATH, RelPath, ancestor_folders};
+use ba_agent_core::text::find_nearest;
 
 /// Entries and folders of a repository together; a tree may name another ten times, and
 /// so on ("git bomb": ten levels are 10^10 files). The largest real one measured has 12,203.

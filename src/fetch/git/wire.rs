@@ -10,9 +10,9 @@
 use std::fmt::Write as _;
 use std::io::{self, Read};
 
-use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::http::from_reader;
-use crate::source::Sha;
+use ba_agent_core::error::{Error, Result, error, fail, printable};
+use ba_agent_core::source::Sha;
 
 /// The longest pkt-line, its length included (gitprotocol-common).
 const LONGEST: usize = 65_520;
@@ -475,7 +475,7 @@ fn skip_until_flush(reader: &mut impl Read) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use ba_agent_core::error::Kind;
     use proptest::prelude::*;
 
     const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";

@@ -7,10 +7,10 @@ use ureq::Body;
 use ureq::http::Response;
 use url::Url;
 
-use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::credentials::{Credentials, origin};
 use crate::interrupt;
-use crate::text::count_noun;
+use ba_agent_core::error::{Error, Result, error, fail, printable};
+use ba_agent_core::text::count_noun;
 
 /// Bytes a second, over [`Patience::slow`], below which a host is given up.
 pub(super) const SLOWEST: u64 = 1_000;

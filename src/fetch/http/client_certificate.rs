@@ -16,9 +16,9 @@ use url::Url;
 
 use super::Net;
 use super::pem_file::read_pem;
-use crate::error::{Error, Result, error, printable};
 use crate::fetch::credentials::origin;
 use crate::fetch::policy::host_of;
+use ba_agent_core::error::{Error, Result, error, printable};
 
 /// A file, and the setting or variable that names it.
 type NamedFile = (&'static str, PathBuf);

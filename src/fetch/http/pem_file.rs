@@ -4,7 +4,7 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use crate::error::printable;
+use ba_agent_core::error::printable;
 
 /// The largest file of certificates that is read: whole stores have some 300 KB.
 const LARGEST: u64 = 16 << 20;

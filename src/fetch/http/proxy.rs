@@ -6,8 +6,8 @@ use url::Url;
 
 use super::Net;
 use crate::env::Env;
-use crate::error::{Error, Kind, Result, error, printable};
 use crate::fetch::policy::{host_of, is_loopback};
+use ba_agent_core::error::{Error, Kind, Result, error, printable};
 
 /// curl's default, where a proxy's address names no port.
 const PORT: u16 = 1080;

@@ -7,7 +7,7 @@ use crate::fetch::Extent;
 use crate::fetch::git::Remote;
 use crate::fetch::testing::Bench;
 use crate::fetch::testserver::{Play, Server};
-use crate::source::{Reference, Source};
+use ba_agent_core::source::{Reference, Source};
 
 const TOKEN: &str = "canary-7f3a";
 /// `x-access-token:canary-7f3a`

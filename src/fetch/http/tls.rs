@@ -11,9 +11,9 @@ use url::Url;
 
 use super::pem_file::{read_pem, reason};
 use super::{Net, client_certificate};
-use crate::error::{Error, Result, error, printable};
 use crate::fetch::git::config::is_true;
 use crate::fetch::policy::host_of;
+use ba_agent_core::error::{Error, Result, error, printable};
 
 /// The files and folders of authorities that a user names for a URL, each with the name of the
 /// setting or variable. Nothing is read yet.
@@ -220,8 +220,8 @@ fn is_verification_off(net: &Net<'_>, url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
     use crate::fetch::testing::Bench;
+    use ba_agent_core::error::Kind;
 
     const URL: &str = "https://h.example/o/r.git";
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::error::Error;
-use crate::skill::Severity;
+use ba_agent_core::error::Error;
+use ba_agent_core::skill::Severity;
 
 /// One thing that was noticed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

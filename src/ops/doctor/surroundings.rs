@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::{DoctorContext, DoctorFinding, Examination, shown};
 use crate::env::Env;
-use crate::error::Result;
 use crate::fetch::{git, ssh};
 use crate::fsx;
-use crate::registry::Registry;
-use crate::source::{Request, Source};
-use crate::text::count_noun;
+use ba_agent_core::error::Result;
+use ba_agent_core::registry::Registry;
+use ba_agent_core::source::{Request, Source};
+use ba_agent_core::text::count_noun;
 
 /// The oldest libgit2 that is sound: seven fixes of 2026, see `Cargo.toml`.
 const LIBGIT2: (u32, u32, u32) = (1, 9, 7);

@@ -3,12 +3,12 @@
 use super::cached::keep;
 use super::check_name;
 use super::fetch::{FetchedMarketplace, check, fetch};
-use crate::error::{Result, error, fail};
 use crate::fetch::marketplace::Place;
 use crate::ops::settle::open_session;
-use crate::skill::Finding;
 use crate::store::marketplaces::Marketplaces;
 use crate::workspace::{Observer, Session, Workspace};
+use ba_agent_core::error::{Result, error, fail};
+use ba_agent_core::skill::Finding;
 
 /// The marketplace that is registered.
 #[derive(Debug, Default)]

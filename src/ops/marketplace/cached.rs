@@ -6,12 +6,12 @@ use serde_json::value::RawValue;
 use super::fetch::FetchedMarketplace;
 use super::recorded::{is_live, place_of};
 use crate::cache::{CachedCatalog, Rows};
-use crate::catalog::{self as catalogue, Catalog, CatalogFormat};
-use crate::error::{Error, Result, error};
 use crate::fetch::marketplace::Place;
 use crate::fetch::{self, World};
-use crate::search::{IndexBuilder, SearchDocument};
 use crate::store::marketplaces::RegisteredMarketplace;
+use ba_agent_core::catalog::{self as catalogue, Catalog, CatalogFormat};
+use ba_agent_core::error::{Error, Result, error};
+use ba_agent_core::search::{IndexBuilder, SearchDocument};
 
 /// What the catalogue is kept under: where it really is and in which state, so that no
 /// project answers for another, and what decides how it is read.

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Result, error, printable};
 use crate::ops::settle::open_session;
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 use crate::workspace::{Observer, Workspace};
+use ba_agent_core::error::{Result, error, printable};
 
 /// Forgets marketplaces of this scope.
 ///

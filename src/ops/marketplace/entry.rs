@@ -9,20 +9,20 @@ use super::plugin_manifest::{plugin_manifest, plugin_manifests};
 use super::recorded::{archive_pin, at_pin, place_of};
 use super::resolve::resolve_name;
 use super::{load_catalog, parse_documents};
-use crate::catalog::{
-    self, Catalog, CatalogEntry, EntryRequirement, EntryScan, EntrySkills, PluginManifest, root_of,
-};
-use crate::error::{Error, Result, error, fail, printable};
 use crate::fetch::marketplace::Place;
 use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
-use crate::listing::Listing;
 use crate::ops::ask::Ask;
 use crate::ops::gather::{self, Candidate, Choice, Gathered, Offer, SkillRequest};
 use crate::parallel;
-use crate::path::{join, with_ancestors};
-use crate::registry::MarketplaceOrigin;
-use crate::source::{Request, Source};
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
+use ba_agent_core::catalog::{
+    self, Catalog, CatalogEntry, EntryRequirement, EntryScan, EntrySkills, PluginManifest, root_of,
+};
+use ba_agent_core::error::{Error, Result, error, fail, printable};
+use ba_agent_core::listing::Listing;
+use ba_agent_core::path::{join, with_ancestors};
+use ba_agent_core::registry::MarketplaceOrigin;
+use ba_agent_core::source::{Request, Source};
 
 /// An entry whose source is open.
 struct OpenedEntry<'w> {

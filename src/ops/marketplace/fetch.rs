@@ -10,25 +10,25 @@ use super::left_out::{LeftOut, Why};
 use super::plugin_manifest::{plugin_manifest, plugin_manifests};
 use super::recorded::{archive_pin, at_pin, place_of, settled};
 use crate::cache::CachedCatalog;
-use crate::catalog::{
-    self as catalogue, Catalog, CatalogEntry, CatalogFormat, EntryRequirement, EntryScan, root_of,
-};
-use crate::digest::Digest;
-use crate::discover;
-use crate::error::{Result, error};
 use crate::fetch::marketplace::{self, Place};
 use crate::fetch::{self, OpenOptions, PackageSource, World};
-use crate::listing::{FileEntry, Listing, Node};
-use crate::package::Package;
-use crate::path::join;
-use crate::registry::RevisionRecord;
-use crate::search::{BorrowedText, SearchDocument};
-use crate::skill::{self, Finding, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile, SkillName};
-use crate::source::{Request, Revision, Source};
 use crate::store::marketplaces::RegisteredMarketplace;
+use ba_agent_core::catalog::{
+    self as catalogue, Catalog, CatalogEntry, CatalogFormat, EntryRequirement, EntryScan, root_of,
+};
+use ba_agent_core::digest::Digest;
+use ba_agent_core::discover;
+use ba_agent_core::error::{Result, error};
+use ba_agent_core::listing::{FileEntry, Listing, Node};
+use ba_agent_core::package::Package;
+use ba_agent_core::path::join;
+use ba_agent_core::registry::RevisionRecord;
+use ba_agent_core::search::{BorrowedText, SearchDocument};
+use ba_agent_core::skill::{self, Finding, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile, SkillName};
+use ba_agent_core::source::{Request, Revision, Source};
 
 /// Characters of a skill's text that the search takes: what it is for stands at its beginning,
-/// and more of it finds no more (`tests/search/`).
+/// and more of it finds no more (`crates/core/tests/search/`).
 const BODY: usize = 600;
 
 /// A marketplace as it is now.

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::discover;
-use crate::listing::Listing;
-use crate::search::SearchDocument;
-use crate::skill::{LOWER_MANIFEST, MANIFEST};
+use ba_agent_core::discover;
+use ba_agent_core::listing::Listing;
+use ba_agent_core::search::SearchDocument;
+use ba_agent_core::skill::{LOWER_MANIFEST, MANIFEST};
 
 /// Why something was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -1,10 +1,10 @@
 //! The `plugin.json` of a plugin: where it may be in a source, and what it says.
 
-use crate::catalog::{PLUGIN_MANIFESTS, PluginManifest};
-use crate::error::{Result, error, printable};
 use crate::fetch::marketplace::text;
-use crate::package::Package;
-use crate::path::join;
+use ba_agent_core::catalog::{PLUGIN_MANIFESTS, PluginManifest};
+use ba_agent_core::error::{Result, error, printable};
+use ba_agent_core::package::Package;
+use ba_agent_core::path::join;
 
 /// Where the `plugin.json` of a plugin may be.
 pub(super) fn plugin_manifests(root: &str) -> impl Iterator<Item = String> {

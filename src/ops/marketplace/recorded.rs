@@ -1,13 +1,13 @@
 //! Questions to a recorded marketplace: where it is, what its record pins, and which request
 //! fetches it again in that state. Reads the record alone, no cache and no host.
 
-use crate::digest::Digest;
-use crate::error::{Context as _, Result, printable};
 use crate::fetch::marketplace::Place;
-use crate::path::RelPath;
-use crate::registry::RevisionRecord;
-use crate::source::{Reference, Request, Resolved, Sha, Source};
 use crate::store::marketplaces::RegisteredMarketplace;
+use ba_agent_core::digest::Digest;
+use ba_agent_core::error::{Context as _, Result, printable};
+use ba_agent_core::path::RelPath;
+use ba_agent_core::registry::RevisionRecord;
+use ba_agent_core::source::{Reference, Request, Resolved, Sha, Source};
 
 /// Where a registered marketplace is.
 pub(super) fn place_of(known: &RegisteredMarketplace) -> Result<Place> {

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{load_catalog, parse_documents};
-use crate::catalog::Catalog;
-use crate::error::{Kind, Result, error, printable};
 use crate::fetch::World;
 use crate::ops::installed::split_name;
-use crate::search::SearchDocument;
-use crate::source::{Reference, Request, Source};
 use crate::store::marketplaces::Marketplaces;
+use ba_agent_core::catalog::Catalog;
+use ba_agent_core::error::{Kind, Result, error, printable};
+use ba_agent_core::search::SearchDocument;
+use ba_agent_core::source::{Reference, Request, Source};
 
 /// An entry of a marketplace as a source.
 pub(super) fn source(entry: &str, marketplace: &str) -> Source {
@@ -38,7 +38,7 @@ pub(super) fn resolve_name(
         return Ok((catalogue.find_entry(entry)?.name.clone(), Some(skill.to_owned())));
     }
     match owners.iter().collect::<Vec<_>>()[..] {
-        [] => Err(match crate::text::find_nearest(name, documents.iter().map(|d| d.name.as_ref())) {
+        [] => Err(match ba_agent_core::text::find_nearest(name, documents.iter().map(|d| d.name.as_ref())) {
             Some(near) if missing.hints.is_empty() => missing.hint(format!("did you mean `{near}`?")),
             _ => missing,
         }),

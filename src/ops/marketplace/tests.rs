@@ -12,15 +12,15 @@ use super::fetch::fetch;
 use super::resolve::locate;
 use super::update::{record, refresh};
 use super::*;
-use crate::catalog::EntryRequirement;
-use crate::error::Kind;
 use crate::fetch::marketplace::Place;
 use crate::fetch::testing::Bench;
 use crate::ops::gather::{Choice, SkillRequest};
 use crate::ops::installed::match_installed;
-use crate::registry::{MarketplaceOrigin, Registry};
-use crate::source::Request;
 use crate::store::marketplaces::Marketplaces;
+use ba_agent_core::catalog::EntryRequirement;
+use ba_agent_core::error::Kind;
+use ba_agent_core::registry::{MarketplaceOrigin, Registry};
+use ba_agent_core::source::Request;
 
 /// Writes a marketplace of two plugins, and registers it under each of `names`.
 fn shop(bench: &Bench, names: &[&str]) -> Marketplaces {

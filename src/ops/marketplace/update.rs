@@ -9,16 +9,16 @@ use super::cached::keep;
 use super::fetch::{self, FetchedMarketplace};
 use super::recorded::{is_live, place_of};
 use super::{cached, load_catalog};
-use crate::catalog::Catalog;
-use crate::error::{Error, Result, error, printable};
 use crate::fetch::git::Remote;
 use crate::fetch::marketplace::Place;
 use crate::fetch::{Extent, PackageSource, World};
 use crate::ops::settle::open_session;
 use crate::parallel;
-use crate::registry::RevisionRecord;
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 use crate::workspace::{Observer, Workspace};
+use ba_agent_core::catalog::Catalog;
+use ba_agent_core::error::{Error, Result, error, printable};
+use ba_agent_core::registry::RevisionRecord;
 
 /// What became of one marketplace.
 #[derive(Debug, Serialize)]

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::{check_name, check_registered};
-use crate::catalog::{self as catalogue, CatalogFormat, MANIFESTS};
-use crate::error::{Result, error, printable};
 use crate::fetch::local;
 use crate::ops::settle::open_session;
-use crate::skill::Finding;
 use crate::workspace::{Observer, Workspace};
+use ba_agent_core::catalog::{self as catalogue, CatalogFormat, MANIFESTS};
+use ba_agent_core::error::{Result, error, printable};
+use ba_agent_core::skill::Finding;
 
 /// One catalogue with everything that is to be said about it.
 #[derive(Debug)]

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Result, error, printable};
 use crate::history::{Change, Record, state_before};
 use crate::install_state::{DriftKind, InstallStates};
 use crate::ops::installed::match_installed;
 use crate::ops::plan::{Action, Content, Plan, Step, edited, edits};
 use crate::ops::supply::Supply;
-use crate::registry::{LockEntry, Registry};
-use crate::skill::SkillName;
+use ba_agent_core::error::{Result, error, printable};
+use ba_agent_core::registry::{LockEntry, Registry};
+use ba_agent_core::skill::SkillName;
 
 /// What was, for the skills that a rollback is about.
 ///

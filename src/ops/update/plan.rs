@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use crate::agents::InstallTarget;
-use crate::diff::{self, FileDiff};
-use crate::error::{Error, Result, error};
 use crate::fetch::git::Remote;
 use crate::fetch::{CachedSkill, Extent, FetchedPackage, PackageSource, World};
 use crate::install_state::{DriftKind, InstallState};
-use crate::registry::{LockEntry, ReferenceRecord, Registry, RevisionRecord};
-use crate::skill::SkillName;
-use crate::source::{Reference, Request, Resolved, Revision, Sha};
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::diff::{self, FileDiff};
+use ba_agent_core::error::{Error, Result, error};
+use ba_agent_core::registry::{LockEntry, ReferenceRecord, Registry, RevisionRecord};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::{Reference, Request, Resolved, Revision, Sha};
 
 use super::UpdateOptions;
 use crate::ops::gather::{self, Candidate, Offered};

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::agents::InstallTarget;
-use crate::diff;
-use crate::error::{Error, Kind, Result, error, printable};
 use crate::fetch::{self, FetchedPackage, OpenOptions, World};
 use crate::install_state::{DriftKind, InstallState};
-use crate::registry::{InstallMode, LockEntry, ReferenceRecord, Registry};
-use crate::skill::SkillName;
-use crate::source::{Reference, Request, Resolved, Sha, Source};
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::diff;
+use ba_agent_core::error::{Error, Kind, Result, error, printable};
+use ba_agent_core::registry::{InstallMode, LockEntry, ReferenceRecord, Registry};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::{Reference, Request, Resolved, Sha, Source};
 
 use super::plan::{PlannedUpdate, grown};
 use crate::ops::gather::{self, Candidate, Offered};

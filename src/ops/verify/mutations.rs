@@ -5,12 +5,12 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::digest::sha256_hex;
 use crate::env::Env;
 use crate::fetch::testing::Counting;
 use crate::scope::Scope;
 use crate::settings::Settings;
 use crate::workspace::WorkspaceOptions;
+use ba_agent_core::digest::sha256_hex;
 
 /// At least so many mutations are made, of every sort the same number.
 const MUTATIONS: usize = 600;

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::{tar_build as tar, zip_build as zip};
 use crate::fetch::{archive, local};
-use crate::listing::Limits;
-use crate::package::Package;
+use ba_agent_core::listing::Limits;
+use ba_agent_core::package::Package;
 
 /// Path to bytes and the executable bit.
 type Files = BTreeMap<String, (Vec<u8>, bool)>;

@@ -2,7 +2,7 @@
 
 use flate2::Crc;
 
-use crate::listing::Limits;
+use ba_agent_core::listing::Limits;
 
 use super::fields::Fields;
 use super::{DEFLATED, Refusal, STORED};

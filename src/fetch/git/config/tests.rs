@@ -223,7 +223,7 @@ fn settings_in_the_environment_go_over_the_files() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         let error = GitConfig::load(&Env::for_test(dir.path(), broken)).unwrap_err();
-        assert_eq!(error.kind, crate::error::Kind::Usage, "{broken:?}");
+        assert_eq!(error.kind, ba_agent_core::error::Kind::Usage, "{broken:?}");
     }
 }
 
@@ -260,7 +260,10 @@ fn files_are_read_in_git_s_order_with_what_they_include() {
     assert_eq!(value(&[("GIT_CONFIG_GLOBAL", "")]), None);
     write(".gitconfig", "[core\nsshCommand");
     let error = GitConfig::load(&Env::for_test(dir.path(), &[])).unwrap_err();
-    assert!(error.kind == crate::error::Kind::Usage && error.message.contains(".gitconfig"), "{error:?}");
+    assert!(
+        error.kind == ba_agent_core::error::Kind::Usage && error.message.contains(".gitconfig"),
+        "{error:?}"
+    );
 }
 
 #[test]

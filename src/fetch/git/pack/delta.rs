@@ -8,7 +8,7 @@ use std::thread;
 use git2::Oid;
 
 use super::{Form, Object, Pack, PackLimits, Tried, Trouble, damaged, hash};
-use crate::error::Result;
+use ba_agent_core::error::Result;
 
 /// Threads at most. Each may hold a chain of four of the largest objects.
 const MOST_THREADS: usize = 4;

@@ -1,7 +1,7 @@
 //! World: the head of a pack, and what is too large to be one: checked before anybody decides
 //! whether the pack is decoded in memory or by libgit2.
 
-use crate::error::{Error, Result, error, fail};
+use ba_agent_core::error::{Error, Result, error, fail};
 
 /// Objects that a pack may hold. The Linux kernel's whole history has 11 million,
 /// openclaw/skills at depth 1 has 21,000.

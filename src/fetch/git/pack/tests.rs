@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use sha1::{Digest as _, Sha1};
 
 use super::*;
-use crate::error::Kind;
+use ba_agent_core::error::Kind;
 
 /// Gives at most so many bytes at once.
 struct Drip<'a>(&'a [u8], usize);

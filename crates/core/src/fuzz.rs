@@ -1,0 +1,271 @@
+//! The readers of hostile bytes, one function each: any bytes go in, and a panic says that
+//! something is not as promised. Not in the crate that others use: it is there for the tests,
+//! which run each over its seeds and what is near them, and for `fuzz/`, which is built with
+//! `--cfg fuzzing`.
+
+mod seeds;
+
+use std::borrow::Cow;
+
+use url::Url;
+
+use crate::catalog::{
+    self as market, Catalog, CatalogDialect, CatalogEntry, CatalogFormat, EntryRequirement, EntryScan,
+    EntrySource, PluginManifest,
+};
+use crate::diff as lines;
+use crate::discover;
+use crate::error::is_unprintable;
+use crate::interop as locks;
+use crate::listing::{FileEntry, Limits, Listing, Node};
+use crate::path::RelPath;
+use crate::registry::{Registry, RegistrySummary};
+use crate::search::{self as find, SearchDocument, SearchQuery};
+use crate::skill::{self, Finding, Profile, SkillName};
+use crate::source::{Reference, Request, Source};
+
+/// A name, what it does with bytes, and what a fuzzer may begin with.
+pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
+
+/// All targets, in the order of their names.
+pub const TARGETS: &[Target] = &[
+    ("diff", diff, seeds::diff),
+    ("interop", interop, seeds::interop),
+    ("manifest", manifest, seeds::manifest),
+    ("marketplace", marketplace, seeds::marketplace),
+    ("registry", registry, seeds::registry),
+    ("search", search, seeds::search),
+    ("search_index", search_index, seeds::search_index),
+    ("source", source, seeds::source),
+    ("yaml", yaml, seeds::yaml),
+];
+
+/// A path of a tree, or `""` for its top.
+fn assert_inside(path: &str) {
+    assert!(path.is_empty() || RelPath::parse(path.as_bytes()).is_ok(), "`{path}` is no path of a tree");
+}
+
+/// Findings can be printed, and stand in the text.
+fn assert_findings(findings: &[Finding], text: &[u8]) {
+    let lines = text.iter().filter(|byte| **byte == b'\n').count() + 1;
+    for finding in findings {
+        let Finding { file, line, column, message, help, .. } = finding;
+        assert!(![file, message, help].into_iter().any(|text| text.contains(is_unprintable)), "{finding}");
+        assert!((1..=lines + 1).contains(line) && *column >= 1, "{finding}: {lines} lines");
+    }
+}
+
+/// A `SKILL.md` under each profile: what it says of itself, what is found, and the name that
+/// it gets.
+pub fn manifest(data: &[u8]) {
+    for profile in [Profile::Install, Profile::Lint, Profile::Upload] {
+        let document =
+            skill::read_manifest(skill::MANIFEST, Some("folder"), data, profile, &Limits::default());
+        assert_findings(&document.findings, data);
+        let written = document.frontmatter.as_ref().and_then(|front| front.name.as_deref());
+        let name = skill::given_name(written, None, "source");
+        assert_eq!(name.as_str().parse::<SkillName>().as_ref(), Ok(&name));
+        let Some(front) = document.frontmatter else { continue };
+        front.entrypoint.as_deref().into_iter().for_each(assert_inside);
+        let is_sound =
+            skill::worst_severity(&document.findings).is_none_or(|worst| worst < skill::Severity::Error);
+        assert!(!is_sound || !front.description.is_empty(), "without an error there is a description");
+    }
+    let findings = skill::check_text("references/x.md", data, Profile::Install);
+    assert_findings(&findings, data);
+}
+
+/// Lines of YAML in a frontmatter that is sound without them: as [`manifest`].
+pub fn yaml(data: &[u8]) {
+    let (head, tail) = (b"---\nname: folder\ndescription: Does it.\n", b"\n---\n\nDo it.\n");
+    manifest(&[head, data, tail].concat());
+}
+
+/// What a person types or a file names as a source: a line for it, then one each for `--ref`
+/// and `--subdirectory`. Its canonical text means the same, and so does that of every part.
+pub fn source(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let mut lines = text.splitn(3, '\n');
+    let (text, reference, folder) = (lines.next().unwrap_or_default(), lines.next(), lines.next());
+    let _ = Request::bare_name(text);
+    if let Ok(request) = Request::parse(text) {
+        assert_canonical(&request);
+        if let Ok(with) = request.with_flags(reference, None, folder) {
+            assert_canonical(&with);
+        }
+    }
+    if let Some(Ok(reference)) = reference.map(Reference::parse) {
+        assert_eq!(Reference::parse(&reference.to_string()).as_ref(), Ok(&reference));
+    }
+}
+
+fn assert_canonical(request: &Request) {
+    let text = request.to_string();
+    assert_eq!(Request::parse(&text).as_ref(), Ok(request), "{text}");
+    assert!(!text.contains(is_unprintable) && !text.starts_with('-'), "{text:?}");
+    request.subdirectory.iter().for_each(|folder| assert_inside(folder.as_str()));
+    let source = request.source.to_string();
+    assert_eq!(source.parse::<Source>().as_ref(), Ok(&request.source), "{source}");
+    assert!(request.source.is_same_as(&request.source));
+    let name = skill::given_name(None, request.source.default_skill_name(), "source");
+    assert!(name.as_str().parse::<SkillName>().is_ok());
+    let _ = request.source.display_name();
+}
+
+/// A registry: what is written of it is read as the same, and stays so.
+pub fn registry(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(registry) = Registry::parse(text, "registry") else { return };
+    let written = registry.to_text();
+    let again = Registry::parse(&written, "registry").expect("what is written can be read");
+    assert_eq!(again, registry);
+    assert_eq!(again.to_text(), written);
+    for entry in registry.skills.values() {
+        let _ = (entry.pin.to_revision(), entry.pin.short_text(), entry.source.parse::<Source>());
+        let _ = entry.reference.as_ref().map(crate::registry::ReferenceRecord::to_reference);
+    }
+    let overview = RegistrySummary::parse(text, "registry").expect("a part of what can be read");
+    assert_eq!(overview.skills.len(), registry.skills.len());
+}
+
+/// A byte of choices, then a catalogue, a `plugin.json` or a well-known index: no path leads
+/// out, and none that comes from elsewhere names a place of this machine.
+pub fn marketplace(data: &[u8]) {
+    let Some((choices, text)) = data.split_first() else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let dialect = if choices & 4 == 0 { CatalogDialect::Claude } else { CatalogDialect::Codex };
+    let manner = CatalogFormat { dialect, named: choices & 8 == 0, official: choices & 16 == 0 };
+    match choices & 3 {
+        0 | 1 => {
+            assert_findings(
+                &market::check_catalog(text, "marketplace.json", manner, Some(&|path| path.len() % 2 == 0)),
+                text.as_bytes(),
+            );
+            if let Ok(catalogue) = Catalog::parse(text, "marketplace.json", manner) {
+                assert_catalogue(&catalogue);
+            }
+        }
+        2 => {
+            let (manifest, findings) = PluginManifest::read(text, "plugin.json");
+            assert_findings(&findings, text.as_bytes());
+            let Some(manifest) = manifest else { return };
+            manifest.skills.iter().flatten().for_each(|path| assert_inside(path.as_str()));
+            let root = EntrySource::Relative { path: RelPath::ROOT };
+            assert_skills(&CatalogEntry::from_index("p", None, root), Some(&manifest));
+        }
+        _ => {
+            let url = Url::parse("https://example.com/.well-known/agent-skills/index.json");
+            let served = market::read_well_known(text, &url.expect("a URL"));
+            served.iter().for_each(|served| assert_catalogue(&served.catalogue));
+        }
+    }
+}
+
+fn assert_catalogue(catalogue: &Catalog) {
+    let names = catalogue.plugins.iter().map(|plugin| &plugin.name).chain(catalogue.renames.keys());
+    for name in names {
+        let _ = catalogue.find_entry(name);
+    }
+    for plugin in &catalogue.plugins {
+        plugin.skills.iter().flatten().for_each(|path| assert_inside(path.as_str()));
+        assert_skills(plugin, None);
+        let Ok(source) = plugin.usable_source() else { continue };
+        match source.to_requirement(false) {
+            Ok(EntryRequirement::Inside(path)) => assert_inside(path.as_str()),
+            Ok(EntryRequirement::Elsewhere { request, .. }) => assert_elsewhere(&request),
+            Ok(EntryRequirement::Npm { .. }) | Err(_) => {}
+        }
+    }
+}
+
+/// What a catalogue of another machine may name.
+fn assert_elsewhere(request: &Request) {
+    let address = match &request.source {
+        Source::Git { url } | Source::Served { url } => url,
+        Source::Archive { location } => location,
+        Source::Github { .. } | Source::Gitlab { .. } | Source::Bitbucket { .. } => return,
+        other => panic!("`{other}` is a place of this machine"),
+    };
+    let is_scp = matches!(request.source, Source::Git { .. })
+        && address.split_once(':').is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
+    let is_url = address.starts_with("https://") || address.starts_with("ssh://");
+    assert!(is_url || is_scp, "`{address}` is a place of this machine");
+}
+
+/// The skills that an entry has in a small tree are folders of it.
+fn assert_skills(plugin: &CatalogEntry, manifest: Option<&PluginManifest>) {
+    let listing = Listing::new(
+        ["SKILL.md", "a/SKILL.md", "skills/b/SKILL.md", "skills/c/skill.md"]
+            .map(|path| FileEntry {
+                path: RelPath::parse(path.as_bytes()).expect("a sound path"),
+                node: Node::File { executable: false },
+                size: 1,
+                slot: 0,
+            })
+            .into(),
+    );
+    for root in ["", "skills"] {
+        let scan = EntryScan { listing: &listing, root, top: "", is_marketplace: plugin.strict };
+        let Ok(found) = market::resolve_skills(plugin, manifest, scan) else { continue };
+        for folder in &found.folders {
+            assert_inside(folder);
+            assert!(listing.has_folder(folder), "{folder}");
+        }
+        let mut skills = discover::find_skills(&listing, root);
+        discover::include_listed(&listing, &found.folders, &mut skills);
+    }
+}
+
+/// A byte of choices, then a lock file of another tool: what is imported can be asked for.
+pub fn interop(data: &[u8]) {
+    let Some((choices, text)) = data.split_first() else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let file = ["skills-lock.json", ".skill-lock.json", "apm.lock.yaml"][usize::from(choices % 3)];
+    let Ok(import) = locks::read_lock_file(file, text) else { return };
+    import.skills.iter().for_each(|skill| assert_canonical(&skill.request));
+}
+
+/// A query, a line feed, then texts of documents: what matches is a part of the text.
+pub fn search(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (query, texts) = text.split_once('\n').unwrap_or((text, text));
+    let query = SearchQuery::parse(query);
+    let document = |text| SearchDocument {
+        name: Cow::Borrowed("name"),
+        description: Cow::Borrowed(text),
+        ..SearchDocument::default()
+    };
+    let documents: Vec<SearchDocument<'_>> = texts.lines().map(document).collect();
+    let index = find::build_index(&documents);
+    let Some(index) = find::SearchIndex::read(&index) else { panic!("a new index cannot be read") };
+    for hit in find::rank_documents(&[index], &query).hits {
+        assert!(hit.score.is_finite() && hit.at < documents.len());
+    }
+    for range in query.matched_ranges(texts) {
+        assert!(texts.get(range).is_some_and(|part| !part.is_empty()));
+    }
+    find::suggest_words(&documents, texts);
+}
+
+/// What stands behind the checksum of a search index: whatever it says, nothing panics.
+pub fn search_index(data: &[u8]) {
+    find::read_anything(data);
+}
+
+/// Two files, the first of half the bytes: their diff can be printed.
+pub fn diff(data: &[u8]) {
+    let (old, new) = data.split_at(data.len() / 2);
+    for (old, new) in [(old, new), (data, new), (old, data)] {
+        let text = lines::unified_diff("SKILL.md", old, new);
+        assert_eq!(text.is_empty(), old == new);
+        assert!(!text.contains(|c| is_unprintable(c) && c != '\n' && c != '\t'), "{text:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_target_runs_over_its_seeds_and_what_is_near_them() {
+        ba_agent_test_support::run_near_seeds(super::TARGETS);
+    }
+}

@@ -1,0 +1,362 @@
+//! The registry, a JSON document that records every installed skill and is the
+//! lock file too. `skills_registry.schema.json` documents it field by field.
+//!
+//! Same content, same bytes: keys sorted, two spaces, LF, one at the end. Keys that this
+//! version does not know are kept.
+
+mod overview;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::digest::Digest;
+use crate::error::{Error, Result, error};
+use crate::skill::SkillName;
+use crate::source::{Reference, Revision, Sha};
+pub use overview::{RegistrySummary, SkillSummary};
+
+/// The version that this program writes, `MAJOR.MINOR`. A reader takes any minor of its
+/// own major; a newer major is refused.
+pub const SCHEMA_VERSION: &str = "1.0";
+const MAJOR: u64 = 1;
+
+/// The document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Registry {
+    schema_version: String,
+    #[serde(default)]
+    pub skills: BTreeMap<SkillName, LockEntry>,
+    #[serde(flatten)]
+    extra: BTreeMap<String, Value>,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self { schema_version: SCHEMA_VERSION.to_owned(), skills: BTreeMap::new(), extra: BTreeMap::new() }
+    }
+}
+
+/// One installed skill.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LockEntry {
+    /// Canonical text of the source, as `install` takes it, without reference and path.
+    pub source: String,
+    /// `github`, `gitlab`, `bitbucket`, `git`, `archive`, `served`, `local`, `builtin`.
+    pub kind: String,
+    /// The folder of the skill inside the source; absent at its top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What was asked for; absent means the default branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<ReferenceRecord>,
+    /// The revision that it was at the time.
+    pub pin: RevisionRecord,
+    /// True when `update` must leave it where it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
+    /// The tree that was installed.
+    pub digest: Digest,
+    /// Each file of it: `MODE SHA256`, so that drift can be named without the source.
+    pub files: BTreeMap<String, String>,
+    /// The version that the skill gives itself: a label, never an identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The tools that the skill asks to be allowed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<String>,
+    /// True when it brings hooks, which some agents run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hooks: bool,
+    /// Findings of the rules that were let pass with `--allow`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<String>,
+    /// The name that the skill gives itself, where it is installed under another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias_of: Option<String>,
+    /// The agents, or folders, that have it; the first holds the files.
+    pub targets: Vec<String>,
+    pub mode: InstallMode,
+    pub installed_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
+    /// The catalogue entry that led here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marketplace: Option<MarketplaceOrigin>,
+    #[serde(flatten)]
+    pub extra: BTreeMap<String, Value>,
+}
+
+/// How targets beyond the first receive a skill.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InstallMode {
+    /// A relative link to the first target.
+    #[default]
+    Link,
+    /// A copy of its own.
+    Copy,
+    /// Every target is a live link to the author's folder.
+    Live,
+}
+
+/// Which catalogue and which of its entries a skill was chosen from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarketplaceOrigin {
+    pub name: String,
+    pub entry: String,
+}
+
+/// A reference as the registry writes it: exactly one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReferenceRecord {
+    Branch(String),
+    Tag(String),
+    Sha(String),
+    Range(String),
+}
+
+impl ReferenceRecord {
+    /// The settled reference as a record; `None` for the default branch.
+    pub fn of(reference: &Reference) -> Option<Self> {
+        match reference {
+            Reference::Default => None,
+            Reference::Branch(name) => Some(Self::Branch(name.clone())),
+            Reference::Tag(name) => Some(Self::Tag(name.clone())),
+            Reference::Sha(sha) => Some(Self::Sha(sha.to_string())),
+            Reference::Range(range) => Some(Self::Range(range.to_string())),
+            Reference::Named(name) | Reference::Tail(name) => Some(Self::Branch(name.clone())),
+        }
+    }
+
+    /// The reference that it records.
+    ///
+    /// # Errors
+    /// `Invalid` for a sha or range that is none.
+    pub fn to_reference(&self) -> Result<Reference> {
+        Ok(match self {
+            Self::Branch(name) => Reference::Branch(name.clone()),
+            Self::Tag(name) => Reference::Tag(name.clone()),
+            Self::Sha(sha) => Reference::Sha(sha.parse()?),
+            Self::Range(range) => Reference::Range(
+                range
+                    .parse()
+                    .map_err(|e| error!(Invalid, "`{range}` is not a valid version range").cause(e))?,
+            ),
+        })
+    }
+}
+
+impl std::fmt::Display for ReferenceRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Branch(name) => write!(f, "branch {name}"),
+            Self::Tag(name) => write!(f, "tag {name}"),
+            Self::Sha(sha) => write!(f, "commit {sha}"),
+            Self::Range(range) => write!(f, "range {range}"),
+        }
+    }
+}
+
+impl LockEntry {
+    /// The files that carry the executable bit.
+    pub fn executable_files(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().filter(|(_, mode)| mode.starts_with("100755")).map(|(path, _)| path.as_str())
+    }
+}
+
+/// The revision that was installed, as the registry writes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevisionRecord {
+    /// Full sha of the git commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The branch or tag that gave the commit.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
+    /// Git's id of the skill's folder in that commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<String>,
+    /// Whether a branch or tag is known to lead to the commit; `false` is "not checked".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reachable: Option<bool>,
+    /// `sha256:…` of the archive's bytes, or of the tree of a served folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
+    /// Version of this program that carried the skill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builtin: Option<String>,
+}
+
+impl RevisionRecord {
+    /// Records what a reference turned out to be.
+    pub fn of(pin: &Revision, chosen: Option<&str>, tree: Option<String>) -> Self {
+        let mut record = Self { chosen: chosen.map(str::to_owned), tree, ..Self::default() };
+        match pin {
+            Revision::Commit(sha) => record.commit = Some(sha.to_string()),
+            Revision::Archive(hex) => record.archive = Some(format!("sha256:{hex}")),
+            Revision::Builtin(version) => record.builtin = Some(version.clone()),
+            Revision::Live => {}
+        }
+        record
+    }
+
+    /// The pin that it records.
+    ///
+    /// # Errors
+    /// `Invalid` for a commit that is not a full sha or an archive that is not a sha256.
+    pub fn to_revision(&self) -> Result<Revision> {
+        if let Some(commit) = &self.commit {
+            let sha: Sha = commit
+                .parse()
+                .map_err(|_| error!(Invalid, "the commit `{commit}` in the registry is not a full sha"))?;
+            return Ok(Revision::Commit(sha));
+        }
+        if let Some(archive) = &self.archive {
+            let digest: Digest = archive.parse()?;
+            return Ok(Revision::Archive(digest.as_hex().to_owned()));
+        }
+        Ok(self.builtin.clone().map_or(Revision::Live, Revision::Builtin))
+    }
+
+    /// The first seven digits of the commit or of the archive's sha256, for people.
+    pub fn short_text(&self) -> Option<String> {
+        let commit = self.commit.as_deref();
+        let archive = self.archive.as_deref().map(|a| a.trim_start_matches("sha256:"));
+        commit.or(archive).and_then(|hex| hex.get(..7)).map(str::to_owned).or_else(|| self.builtin.clone())
+    }
+}
+
+impl Registry {
+    /// Reads the document; `file` is only for messages.
+    ///
+    /// # Errors
+    /// `Invalid`, with the line, for text that is not a registry: not JSON, conflict markers
+    /// of git, a missing or wrong field; `Conflict` for a newer major version.
+    pub fn parse(text: &str, file: &str) -> Result<Self> {
+        read_document(text, file)
+    }
+
+    /// The document as it stands in the file.
+    pub fn to_text(&self) -> String {
+        let mut value = serde_json::to_value(self).unwrap_or(Value::Null);
+        sort_keys(&mut value);
+        let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+/// A reading of the document.
+trait Versioned<'t>: Deserialize<'t> {
+    /// What it says of its own format.
+    fn version(&self) -> &str;
+}
+
+impl Versioned<'_> for Registry {
+    fn version(&self) -> &str {
+        &self.schema_version
+    }
+}
+
+/// Reads the document, whole or in part. A newer version is told as such, also where it
+/// cannot be read any more.
+fn read_document<'t, T: Versioned<'t>>(text: &'t str, file: &str) -> Result<T> {
+    let wrong = match serde_json::from_str::<T>(text) {
+        Ok(read) => return check_version(Some(read.version()), file).map(|()| read),
+        Err(wrong) => wrong,
+    };
+    let restore = format!(
+        "restore `{file}` from version control, or move it away and install again; it was not changed"
+    );
+    match serde_json::from_str::<SchemaHead>(text) {
+        Ok(head) => check_version(head.schema_version.as_ref().and_then(Value::as_str), file)?,
+        Err(e) if e.is_data() => check_version(None, file)?,
+        Err(e) => return Err(no_json(text, file, &e, restore)),
+    }
+    Err(error!(Invalid, "`{file}` is not a valid registry: line {}, column {}", wrong.line(), wrong.column())
+        .cause(wrong)
+        .hint(restore))
+}
+
+/// Of a registry only its version.
+#[derive(Deserialize)]
+struct SchemaHead {
+    #[serde(default)]
+    schema_version: Option<Value>,
+}
+
+/// Why text is not JSON. A marker of git's at the start of a line cannot stand in JSON, so
+/// only here is it looked for.
+fn no_json(text: &str, file: &str, e: &serde_json::Error, restore: String) -> Error {
+    if let Some(line) = conflict_marker(text) {
+        return error!(Invalid, "`{file}` has git conflict markers on line {line}")
+            .hint("keep one side of each conflict, delete the markers, then run `ba-agent skill install`");
+    }
+    error!(Invalid, "`{file}` is not valid JSON: line {}, column {}", e.line(), e.column())
+        .cause(e)
+        .hint(restore)
+}
+
+fn check_version(version: Option<&str>, file: &str) -> Result<()> {
+    let major = version.and_then(|v| v.split('.').next()).and_then(|major| major.parse::<u64>().ok());
+    match (version, major) {
+        (_, Some(MAJOR)) => Ok(()),
+        (Some(version), Some(major)) if major > MAJOR => {
+            Err(error!(Conflict, "`{file}` has schema version {version}; this program knows {MAJOR}")
+                .hint("update ba-agent; the file was not changed"))
+        }
+        _ => Err(error!(
+            Invalid,
+            "`{file}` is not a skills registry: it has no `schema_version` such as \"1.0\""
+        )
+        .hint("restore it from version control, or move it away and install again; it was not changed")),
+    }
+}
+
+/// The first line that begins as git marks a conflict.
+pub(crate) fn conflict_marker(text: &str) -> Option<usize> {
+    text.lines()
+        .position(|l| l.starts_with("<<<<<<<") || l.starts_with(">>>>>>>") || l == "=======")
+        .map(|n| n + 1)
+}
+
+fn sort_keys(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let mut pairs: Vec<(String, Value)> = std::mem::take(map).into_iter().collect();
+            pairs.sort_by(|a, b| a.0.cmp(&b.0));
+            for (_, inner) in &mut pairs {
+                sort_keys(inner);
+            }
+            *map = Map::from_iter(pairs);
+        }
+        Value::Array(items) => items.iter_mut().for_each(sort_keys),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A later version's numbers too; digits that no double has are lost once at most.
+    #[test]
+    fn numbers_that_are_not_ours_stay_the_same() {
+        for number in
+            ["8.888888888888889e72", "-888888888888888888888.1", "0.1", "18446744073709551615", "1e-7"]
+        {
+            let text = format!("{{\"schema_version\":\"1.7\",\"new\":{number}}}");
+            let written = Registry::parse(&text, "r").unwrap().to_text();
+            assert_eq!(Registry::parse(&written, "r").unwrap().to_text(), written);
+            let exact: f64 = number.parse().unwrap();
+            let kept: Value = serde_json::from_str(&written).unwrap();
+            assert_eq!(kept["new"].as_f64(), Some(exact), "{number}");
+        }
+    }
+}

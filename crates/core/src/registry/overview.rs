@@ -1,0 +1,165 @@
+//! The registry without the single files, which are most of it: what `list` shows.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    InstallMode, LockEntry, MarketplaceOrigin, ReferenceRecord, RevisionRecord, Versioned, read_document,
+};
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::skill::SkillName;
+
+/// All installed skills.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct RegistrySummary<'t> {
+    schema_version: String,
+    #[serde(default, borrow)]
+    pub skills: BTreeMap<SkillName, SkillSummary<'t>>,
+}
+
+/// One of them, see [`super::LockEntry`]. Texts stay where they stand in the registry: of
+/// thousands of skills copies would take more time than reading them.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+pub struct SkillSummary<'t> {
+    #[serde(borrow)]
+    pub version: Option<Text<'t>>,
+    #[serde(borrow)]
+    pub description: Option<Text<'t>>,
+    #[serde(borrow)]
+    pub source: Text<'t>,
+    #[serde(borrow)]
+    pub kind: Text<'t>,
+    #[serde(borrow)]
+    pub path: Option<Text<'t>>,
+    pub reference: Option<ReferenceRecord>,
+    pub pin: RevisionRecord,
+    #[serde(default)]
+    pub pinned: bool,
+    pub digest: Digest,
+    #[serde(borrow)]
+    pub targets: Vec<Text<'t>>,
+    pub mode: InstallMode,
+    #[serde(borrow)]
+    pub alias_of: Option<Text<'t>>,
+    pub installed_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
+    /// Not shown by `list`.
+    #[serde(default, skip_serializing)]
+    pub marketplace: Option<MarketplaceOrigin>,
+}
+
+/// A text of the registry, copied only where it is written with escapes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'t> From<&'t String> for Text<'t> {
+    fn from(text: &'t String) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
+impl<'t> Versioned<'t> for RegistrySummary<'t> {
+    fn version(&self) -> &str {
+        &self.schema_version
+    }
+}
+
+impl<'t> RegistrySummary<'t> {
+    /// Reads the document; `file` is only for messages. The files of its skills are passed
+    /// over as text and not checked.
+    ///
+    /// # Errors
+    /// Those of [`super::Registry::parse`].
+    pub fn parse(text: &'t str, file: &str) -> Result<Self> {
+        read_document(text, file)
+    }
+}
+
+impl<'t> SkillSummary<'t> {
+    pub fn of(entry: &'t LockEntry) -> Self {
+        Self {
+            version: entry.version.as_ref().map(Text::from),
+            description: entry.description.as_ref().map(Text::from),
+            source: Text::from(&entry.source),
+            kind: Text::from(&entry.kind),
+            path: entry.path.as_ref().map(Text::from),
+            reference: entry.reference.clone(),
+            pin: entry.pin.clone(),
+            pinned: entry.pinned,
+            digest: entry.digest.clone(),
+            targets: entry.targets.iter().map(Text::from).collect(),
+            mode: entry.mode,
+            alias_of: entry.alias_of.as_ref().map(Text::from),
+            installed_at: entry.installed_at,
+            updated_at: entry.updated_at,
+            marketplace: entry.marketplace.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    const ONE: &str = r#"{"schema_version": "1.0", "skills": {"pdf": {
+        "source": "github:o/r", "kind": "github", "pin": {"commit": "c"}, "targets": ["claude-code"],
+        "digest": "sha256:0000000000000000000000000000000000000000000000000000000000000000",
+        "files": {"SKILL.md": "100644 x"}, "mode": "link", "installed_at": "2026-01-02T03:04:05Z",
+        "from_tomorrow": [1]}}, "more": {}}"#;
+
+    #[test]
+    fn it_says_what_the_registry_says() {
+        let escaped = ONE.replace("github:o/r", r"github:o\u002Fr").replace(
+            r#""from_tomorrow""#,
+            r#""description":"a \"b\"","path":"x/y","pinned":true,"alias_of":"z",
+            "marketplace":{"name":"m","entry":"e"},"from_tomorrow""#,
+        );
+        for text in [ONE, &escaped] {
+            let overview = RegistrySummary::parse(text, "r").unwrap();
+            let registry = super::super::Registry::parse(text, "r").unwrap();
+            let name: SkillName = "pdf".parse().unwrap();
+            assert_eq!(overview.skills[&name], SkillSummary::of(&registry.skills[&name]), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_registry_is_refused_alike() {
+        for (text, kind) in [
+            (ONE.replace("1.0", "1.9"), None),
+            (ONE.replace("1.0", "2.0"), Some(Kind::Conflict)),
+            (ONE.replace("1.0", "2.0").replace("\"digest\"", "\"hash\""), Some(Kind::Conflict)),
+            (ONE.replace("schema_version", "version"), Some(Kind::Invalid)),
+            (ONE.replace("\"digest\"", "\"hash\""), Some(Kind::Invalid)),
+            (format!("<<<<<<< ours\n{ONE}"), Some(Kind::Invalid)),
+            (ONE.replace("}}", "}"), Some(Kind::Invalid)),
+            (String::new(), Some(Kind::Invalid)),
+            ("[]".into(), Some(Kind::Invalid)),
+        ] {
+            let overview = RegistrySummary::parse(&text, "r").err();
+            assert_eq!(overview.as_ref().map(|e| e.kind), kind, "{text}");
+            let registry = super::super::Registry::parse(&text, "r").err();
+            assert_eq!(overview.map(|e| e.message), registry.map(|e| e.message), "{text}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Text for people: the word they may have meant, numbers with their noun, sizes.
+
+/// The known word nearest to `word`, if it is near enough to be a typing error: an edit
+/// distance of a third of its length, as cargo and git take it, or a shared beginning.
+pub fn find_nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let limit = (word.chars().count() / 3).max(1);
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| {
+            *distance <= limit || (word.len() >= 3 && candidate.to_lowercase().starts_with(&word))
+        })
+        .min_by_key(|(distance, candidate)| (*distance, *candidate))
+        .map(|(_, candidate)| candidate)
+}
+
+/// `1 skill`, `2 skills`.
+pub fn count_noun(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// Bytes as a person reads them: `512 B`, `3.4 KiB`, `12 MiB`.
+pub fn format_bytes(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut value = bytes as f64;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if value < 1024.0 || unit == "GiB" {
+            return if value < 10.0 && unit != "B" {
+                format!("{value:.1} {unit}")
+            } else {
+                format!("{value:.0} {unit}")
+            };
+        }
+        value /= 1024.0;
+    }
+    unreachable!("the last unit always returns")
+}
+
+/// A list for a sentence, cut where it gets long.
+pub fn list_some(names: &[&str], most: usize) -> String {
+    let shown = names.iter().take(most).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > most { format!("{shown} and {} more", names.len() - most) } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_errors_are_near_other_words_are_not() {
+        let known = ["pdf", "docx", "skill-creator", "mcp-builder"];
+        assert_eq!(find_nearest("pfd", known.into_iter()), Some("pdf"));
+        assert_eq!(find_nearest("skill-creater", known.into_iter()), Some("skill-creator"));
+        assert_eq!(find_nearest("mcp", known.into_iter()), Some("mcp-builder"));
+        assert_eq!(find_nearest("kubernetes", known.into_iter()), None);
+    }
+
+    #[test]
+    fn numbers_are_said_as_people_say_them() {
+        assert_eq!((count_noun(1, "skill"), count_noun(0, "file")), ("1 skill".into(), "0 files".into()));
+        assert_eq!(
+            (format_bytes(512), format_bytes(3_500), format_bytes(12 << 20)),
+            ("512 B".into(), "3.4 KiB".into(), "12 MiB".into())
+        );
+    }
+}
