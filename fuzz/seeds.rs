@@ -5,7 +5,7 @@ use std::path::Path;
 
 fn main() -> std::io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    for (name, _, seeds) in [ba_agent_core::fuzz::TARGETS, ba_agent::fuzz::TARGETS].concat() {
+    for (name, _, seeds) in [ba_agent_core::fuzz::TARGETS, ba_agent_archive::fuzz::TARGETS, ba_agent::fuzz::TARGETS].concat() {
         let folder = corpus.join(name);
         fs::create_dir_all(&folder)?;
         let seeds = seeds();

@@ -1,7 +1,6 @@
 //! World: from a request to a package. One match over [`Source`](ba_agent_core::source::Source),
 //! one file below `fetch/` for each way to fetch a package or to reach a host.
 
-pub(crate) mod archive;
 pub(crate) mod credentials;
 pub(crate) mod git;
 pub(crate) mod http;
@@ -17,11 +16,9 @@ mod served;
 pub(crate) mod ssh;
 
 #[cfg(test)]
-pub(crate) mod testing;
-
+mod routes;
 #[cfg(test)]
-#[path = "../tests/support/server.rs"]
-pub(crate) mod testserver;
+pub(crate) mod testing;
 
 pub(crate) use git::{CachedSkill, Extent, canonical_url};
 pub(crate) use open::{OpenOptions, local_folder, open_source, origin_key};

@@ -9,7 +9,6 @@
 mod seeds;
 
 use crate::cache;
-use crate::fetch::archive::fuzz as archive;
 use crate::fetch::git::fuzz as git;
 use crate::fetch::marketplace::Place;
 use ba_agent_core::digest::{self, sha256_hex};
@@ -31,27 +30,9 @@ pub const TARGETS: &[Target] = &[
     ("pack", pack, git::pack_seeds),
     ("pack_recipe", pack_recipe, git::recipe_seeds),
     ("settings", settings, seeds::settings),
-    ("tar", tar, archive::tar_seeds),
-    ("tar_gz", tar_gz, seeds::tar_gz),
     ("tree", tree, git::tree_seeds),
     ("wire", wire, git::wire_seeds),
-    ("zip", zip, seeds::zip),
 ];
-
-/// A ZIP file: limits, paths, and the files that the `zip` crate finds.
-pub fn zip(data: &[u8]) {
-    archive::zip(data);
-}
-
-/// A tar file: limits, paths, and the files that the `tar` crate finds.
-pub fn tar(data: &[u8]) {
-    archive::tar(data);
-}
-
-/// A gzip file with a tar in it: as [`tar`].
-pub fn tar_gz(data: &[u8]) {
-    archive::tar_gz(data);
-}
 
 /// A git pack: the objects that libgit2 finds in it.
 pub fn pack(data: &[u8]) {

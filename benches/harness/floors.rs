@@ -15,7 +15,7 @@ use sha2::Digest as _;
 
 use crate::replay::Replay;
 use crate::repos::{self, Layout};
-use crate::server::Server;
+use ba_agent_test_support::server::Server;
 
 /// Plays the role that the first argument names; false where it names none.
 pub(crate) fn run(words: &[String]) -> bool {

@@ -23,10 +23,6 @@ mod table;
 mod world;
 
 /// The server of the tests: smart HTTP through `git http-backend`.
-#[allow(dead_code, reason = "its switches for misbehaviour are for tests")]
-#[path = "../../tests/support/server.rs"]
-mod server;
-
 use options::Options;
 
 fn main() {

@@ -7,7 +7,7 @@ use crate::measure::Step;
 use crate::options::Options;
 use crate::replay::Replay;
 use crate::repos::{self, Layout, Made};
-use crate::server::Server;
+use ba_agent_test_support::server::Server;
 
 /// Room that the largest repositories and their copies need.
 const ROOM: u64 = 2 << 30;

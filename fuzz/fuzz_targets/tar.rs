@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ba_agent::fuzz::tar(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ba_agent_archive::fuzz::tar(data));

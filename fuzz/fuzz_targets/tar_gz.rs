@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ba_agent::fuzz::tar_gz(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ba_agent_archive::fuzz::tar_gz(data));

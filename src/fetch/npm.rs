@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha512};
 use std::collections::BTreeMap;
 use url::Url;
 
-use super::{PackageSource, World, archive};
+use super::{PackageSource, World};
+use ba_agent_archive::open_archive;
 
 use ba_agent_core::catalog::NpmPackage;
 use ba_agent_core::digest::Digest;
@@ -96,7 +97,7 @@ fn download(wanted: &NpmPackage, dist: &Dist, url: &Url, world: &World<'_>) -> R
         pin: Revision::Archive(Digest::of(&bytes).as_hex().to_owned()),
         subdirectory: None,
     };
-    Ok((resolved, archive::open_archive(url.path(), &bytes, limits)?))
+    Ok((resolved, open_archive(url.path(), &bytes, limits)?))
 }
 
 fn release(wanted: &NpmPackage, base: &str, world: &World<'_>) -> Result<Dist> {

@@ -6,9 +6,10 @@ use std::path::{Component, Path, PathBuf};
 use fs_err as fs;
 
 use super::git::{Extent, Remote};
-use super::{PackageSource, World, archive, canonical_url, git, local, obstacle, served};
+use super::{PackageSource, World, canonical_url, git, local, obstacle, served};
 use crate::builtin;
 use crate::fsx;
+use ba_agent_archive::open_archive;
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
 use ba_agent_core::listing::{FileEntry, Listing, Node};
@@ -172,7 +173,7 @@ fn packed(
     check(request, integrity, &digest)?;
     let name = location.split(['?', '#']).next().unwrap_or(location);
     let alone = name.contains("://") && name.ends_with("/SKILL.md");
-    let tree = if alone { single(bytes)? } else { archive::open_archive(name, &bytes, limits)? };
+    let tree = if alone { single(bytes)? } else { open_archive(name, &bytes, limits)? };
     Ok((Revision::Archive(digest.as_hex().to_owned()), tree))
 }
 

@@ -1,18 +1,9 @@
 //! What a fuzzer begins with: small, of our own making, and as different as can be.
 
-use crate::fetch::archive::fuzz as archive;
 use ba_agent_core::digest::sha256_hex;
 
 fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
-}
-
-pub(super) fn zip() -> Vec<Vec<u8>> {
-    archive::seeds(|name, bytes| name.ends_with(".zip") && bytes.starts_with(b"PK"))
-}
-
-pub(super) fn tar_gz() -> Vec<Vec<u8>> {
-    archive::seeds(|_, bytes| bytes.starts_with(&[0x1f, 0x8b]))
 }
 
 pub(super) fn cache() -> Vec<Vec<u8>> {

@@ -190,7 +190,7 @@ fn many_skills_are_kept_together() {
 #[test]
 fn the_limit_is_kept_by_every_command() {
     let mut env = TestEnv::new();
-    let Some(server) = crate::server::Server::start(&env.path("srv")) else { return };
+    let Some(server) = ba_agent_test_support::server::Server::start(&env.path("srv")) else { return };
     env.set("BA_AGENT_GITHUB_URL", server.url());
     env.write("settings/config.yaml", "skills:\n  cache_limit: 500KiB\n");
     let limit = 500 * 1024;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::env::{TestEnv, commit};
 use crate::marketplace::{catalogue, file_url, names, refused, shown};
-use crate::server::{Play, Server};
+use ba_agent_test_support::server::{Play, Server};
 
 /// Registers the folder `m/` as `acme`.
 fn add(env: &TestEnv) {

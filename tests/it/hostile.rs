@@ -1,6 +1,6 @@
 //! Hostile archives and git trees through the real program: refused with status 8, the
 //! entry named, not a byte of the disk changed, nothing printed that acts on a terminal.
-//! The readers' own corpora, with every kind, stand beside them in `src/fetch`; the ids
+//! The readers' own corpora, with every kind, stand beside them in their crates; the ids
 //! here are theirs.
 
 use std::collections::BTreeMap;
@@ -8,15 +8,8 @@ use std::collections::BTreeMap;
 use git2::{ObjectType, Oid, Repository};
 
 use crate::env::{TestEnv, skill_md};
-use crate::server::Server;
-
-// The corpus of `src/fetch/archive` uses all of the two, this selection a part.
-#[allow(dead_code)]
-#[path = "../../src/fetch/archive/corpus/tar_build.rs"]
-mod tar_build;
-#[allow(dead_code)]
-#[path = "../../src/fetch/archive/corpus/zip_build.rs"]
-mod zip_build;
+use ba_agent_test_support::server::Server;
+use ba_agent_test_support::{tar_build, zip_build};
 
 const SKILL: &[u8] =
     b"---\nname: skill\ndescription: Does one thing well, and says when to use it.\n---\n\nDo it.\n";

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use crate::dice::{Dice, figure, on_all_processors, times};
 use crate::env::{TestEnv, copy_tree, skill_md};
-use crate::server::{Play, Server};
+use ba_agent_test_support::server::{Play, Server};
 
 /// What must not leave this machine: tokens, variables and the user's files begin with it.
 const CANARY: &str = "CanaryThatNobodyMaySee";

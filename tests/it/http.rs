@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::Engine as _;
 
 use crate::env::{Run, TestEnv, commit, skill_md};
-use crate::server::{Play, Server};
+use ba_agent_test_support::server::{Play, Server};
 
 /// A token that must never be seen.
 const CANARY: &str = "ghp_CanaryThatNobodyMaySee0123456789";

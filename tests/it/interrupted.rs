@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::env::{Run, TestEnv};
-use crate::server::{Play, Server};
+use ba_agent_test_support::server::{Play, Server};
 
 fn start(env: &TestEnv, args: &[&str]) -> Child {
     env.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

@@ -46,6 +46,4 @@ mod overlap;
 mod requests;
 mod search;
 mod served;
-#[path = "../support/server.rs"]
-mod server;
 mod shape;

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::env::{Run, TestEnv, commit, skill_md};
-use crate::server::Server;
+use ba_agent_test_support::server::Server;
 
 /// A host with `acme/m`: a catalogue of two plugins with two skills each.
 struct Shop {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::env::{TestEnv, commit, skill_md};
-use crate::server::{Play, Server};
+use ba_agent_test_support::server::{Play, Server};
 
 /// A marketplace in `m.git` with two plugins that both have a skill `pdf`.
 fn shop() -> (TestEnv, String) {

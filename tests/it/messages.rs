@@ -4,8 +4,8 @@ use syn::visit::{self, Visit};
 
 use crate::env::{TestEnv, commit, skill_md};
 use crate::floors::sources;
-use crate::server::Server;
 use crate::shape::is_test;
+use ba_agent_test_support::server::Server;
 
 /// A commit on `main` of the repository at `below` whose tree also has `path` as a submodule at
 /// `id`.

@@ -2,7 +2,7 @@
 //! commit and digest decide; what is new is not taken from an address that nobody named.
 
 use crate::env::{TestEnv, skill_md};
-use crate::server::{Play, Server};
+use ba_agent_test_support::server::{Play, Server};
 
 const CANARY: &str = "ghp_CanaryThatStaysAtHome";
 

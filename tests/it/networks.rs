@@ -11,7 +11,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::env::TestEnv;
-use crate::server::{Play, Server};
+use ba_agent_test_support::server::{Play, Server};
 
 fn basic(login: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(login)

@@ -2,7 +2,7 @@
 //! of one than the question what the reference is now.
 
 use crate::env::{Run, TestEnv, commit, skill_md};
-use crate::server::Server;
+use ba_agent_test_support::server::Server;
 
 /// A host with three skills, one of which calls itself otherwise than its folder.
 fn host() -> Option<(TestEnv, Server, git2::Repository)> {

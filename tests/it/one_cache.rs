@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::env::{Run, TestEnv, skill_md};
-use crate::server::Server;
+use ba_agent_test_support::server::Server;
 
 /// Two projects. What one calls `github:acme/m` is on the user's host; the settings of the
 /// other name a host of its own, with a repository of the same name.
@@ -99,8 +99,10 @@ fn a_catalogue_behind_a_url_that_changed_is_not_taken_for_the_recorded_one() {
     };
     let publish = |name: &str| {
         server.play_fair();
-        server
-            .play("marketplace.json", crate::server::Play::Bytes("application/json", catalogue(name).into()));
+        server.play(
+            "marketplace.json",
+            ba_agent_test_support::server::Play::Bytes("application/json", catalogue(name).into()),
+        );
     };
     publish("first");
     env.run(&["marketplace", "add", "m", &format!("{}/marketplace.json", server.url())]).ends(0);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::dice::{Dice, figure, times};
 use crate::env::{TestEnv, commit, copy_tree, skill_md};
-use crate::server::Server;
+use ba_agent_test_support::server::Server;
 
 const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 

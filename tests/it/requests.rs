@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::env::{TestEnv, commit, skill_md};
-use crate::server::{Play, Server};
+use ba_agent_test_support::server::{Play, Server};
 
 struct Host {
     env: TestEnv,

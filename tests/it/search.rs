@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::env::{TestEnv, commit, skill_md};
-use crate::server::Server;
+use ba_agent_test_support::server::Server;
 
 /// Two marketplaces, one of skills in three languages, one catalogue of entries elsewhere.
 fn library() -> TestEnv {

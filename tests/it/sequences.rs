@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::dice::{Dice, figure, on_all_processors, times};
 use crate::env::{TestEnv, commit, copy_tree, picture, skill_md};
-use crate::server::{AnswerCache, Play, Server};
+use ba_agent_test_support::server::{AnswerCache, Play, Server};
 
 /// 2026-01-02T03:04:05Z; a minute goes by with each step.
 const BEGIN: u64 = 1_767_323_045;

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::env::{TestEnv, skill_md};
-use crate::server::{Play, Server};
+use ba_agent_test_support::server::{Play, Server};
 
 const BELOW: &str = "/.well-known/skills";
 

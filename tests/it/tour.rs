@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::env::{TestEnv, commit, copy_tree, skill_md};
 use crate::pty::Terminal;
 use crate::readme::{PATH, WRITING};
-use crate::server::Server;
+use ba_agent_test_support::server::Server;
 
 /// Longer output is cut in the README.
 const MOST_LINES: usize = 14;

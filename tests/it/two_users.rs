@@ -4,7 +4,7 @@
 use base64::Engine as _;
 
 use crate::env::{Run, TestEnv};
-use crate::server::Server;
+use ba_agent_test_support::server::Server;
 
 const TOKEN: &str = "ghp_TheFirstUsersToken";
 

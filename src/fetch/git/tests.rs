@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::fetch::testing::{Bench, Repo};
-use crate::fetch::testserver::{Play, Server};
 use ba_agent_core::listing::Node;
+use ba_agent_test_support::server::{Play, Server};
 
 fn git(url: impl Into<String>) -> Source {
     Source::Git { url: url.into() }

@@ -6,8 +6,8 @@ use super::*;
 use crate::fetch::Extent;
 use crate::fetch::git::Remote;
 use crate::fetch::testing::Bench;
-use crate::fetch::testserver::{Play, Server};
 use ba_agent_core::source::{Reference, Source};
+use ba_agent_test_support::server::{Play, Server};
 
 const TOKEN: &str = "canary-7f3a";
 /// `x-access-token:canary-7f3a`
@@ -244,7 +244,7 @@ fn a_redirect_takes_no_token_to_another_origin() {
     assert_eq!(fetch("/port").unwrap(), b"other");
     assert_eq!(fetch("/name").unwrap(), b"own");
     let authorized =
-        |seen: &crate::fetch::testserver::Seen| seen.header("authorization") == format!("Basic {BASIC}");
+        |seen: &ba_agent_test_support::server::Seen| seen.header("authorization") == format!("Basic {BASIC}");
     assert!(other.seen().iter().all(|seen| seen.header("authorization").is_empty()));
     let at_home = home.seen();
     let host = |name: &str| name.trim_start_matches("http://").to_owned();

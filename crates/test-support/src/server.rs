@@ -1,6 +1,5 @@
 //! A small HTTP server on loopback for tests: smart HTTP through the `git http-backend`
-//! program, and switches for everything a host can do wrong. Plain threads, no crate of
-//! the project, so unit and integration tests include this one file (`#[path]`).
+//! program, and switches for everything a host can do wrong. Plain threads.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,30 +13,28 @@ use std::time::Duration;
 
 /// One request as it came in.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    pub(crate) method: String,
+pub struct Seen {
+    pub method: String,
     /// Path and query.
-    pub(crate) target: String,
+    pub target: String,
     /// Names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
-    #[allow(dead_code, reason = "for the integration tests, which share this file")]
-    pub(crate) body: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
 }
 
 impl Seen {
     /// The value of a header, `""` where it was not sent.
-    pub(crate) fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
     }
 }
 
 /// What the server does with a request.
 #[derive(Debug, Clone)]
-pub(crate) enum Play {
+pub enum Play {
     /// Answers with this status and no body worth reading.
     Status(u16),
     /// As [`Play::Status`], with this `Retry-After`.
-    #[allow(dead_code, reason = "for the library's own tests, which share this file")]
     Later(u16, &'static str),
     /// Redirects to this URL, the query kept.
     Redirect(String),
@@ -54,7 +51,7 @@ pub(crate) enum Play {
 /// Answers of git, by everything that they depend on. Repositories that never change while a
 /// test runs can be asked the same question a thousand times for the price of one.
 #[derive(Debug, Default)]
-pub(crate) struct AnswerCache(Mutex<BTreeMap<AnswerKey, Answer>>);
+pub struct AnswerCache(Mutex<BTreeMap<AnswerKey, Answer>>);
 
 /// Path and query, `Git-Protocol`, the body.
 type AnswerKey = (String, String, Vec<u8>);
@@ -87,7 +84,7 @@ struct State {
 }
 
 /// A running server; it stops when it is dropped.
-pub(crate) struct Server {
+pub struct Server {
     port: u16,
     scheme: &'static str,
     state: Arc<Mutex<State>>,
@@ -98,7 +95,7 @@ impl Server {
     /// Serves the repositories below `root`, or `None`, with a printed line, where there
     /// is no git program. With `BA_AGENT_REQUIRE_GIT=1` that is a failure instead.
     #[allow(clippy::print_stderr, clippy::disallowed_methods)]
-    pub(crate) fn start(root: &Path) -> Option<Self> {
+    pub fn start(root: &Path) -> Option<Self> {
         let git = Command::new("git").args(["http-backend"]).env("REQUEST_METHOD", "GET").output();
         if !git.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains("Status:")) {
             assert!(
@@ -112,13 +109,12 @@ impl Server {
     }
 
     /// As [`Server::start`], for tests that need no git behind it.
-    pub(crate) fn start_bare(root: &Path) -> Self {
+    pub fn start_bare(root: &Path) -> Self {
         Self::listen(root, None)
     }
 
     /// As [`Server::start`], over TLS.
-    #[allow(dead_code, reason = "for the integration tests, which share this file")]
-    pub(crate) fn start_tls(root: &Path, tls: Arc<rustls::ServerConfig>) -> Option<Self> {
+    pub fn start_tls(root: &Path, tls: Arc<rustls::ServerConfig>) -> Option<Self> {
         drop(Self::start(root)?);
         Some(Self::listen(root, Some(tls)))
     }
@@ -149,80 +145,75 @@ impl Server {
     }
 
     /// `http://127.0.0.1:PORT`.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }
 
     /// The same server under its other name, which is another host to a client.
-    pub(crate) fn other_name(&self) -> String {
+    pub fn other_name(&self) -> String {
         format!("{}://localhost:{}", self.scheme, self.port)
     }
 
     /// Plays `play` for every request whose target holds `part`.
-    pub(crate) fn play(&self, part: &str, play: Play) {
+    pub fn play(&self, part: &str, play: Play) {
         self.play_times(part, usize::MAX, play);
     }
 
     /// Plays it for the first `times` of them.
-    pub(crate) fn play_times(&self, part: &str, times: usize, play: Play) {
+    pub fn play_times(&self, part: &str, times: usize, play: Play) {
         self.state.lock().unwrap().rules.push(Rule { part: part.into(), times, play });
     }
 
     /// Forgets all rules.
-    pub(crate) fn play_fair(&self) {
+    pub fn play_fair(&self) {
         self.state.lock().unwrap().rules.clear();
     }
 
     /// Wants this user and password, given as the base64 of `user:password`.
-    pub(crate) fn require_basic(&self, base64: &str) {
+    pub fn require_basic(&self, base64: &str) {
         self.state.lock().unwrap().authorization = Some(format!("Basic {base64}"));
     }
 
     /// Sets `key=value` in the configuration of the git behind it.
-    pub(crate) fn configure(&self, setting: &str) {
+    pub fn configure(&self, setting: &str) {
         self.state.lock().unwrap().config.push(setting.into());
     }
 
     /// Speaks version 0 of git's protocol and no other.
-    pub(crate) fn speak_old(&self) {
+    pub fn speak_old(&self) {
         self.state.lock().unwrap().old = true;
     }
 
     /// Serves paths that begin with `from` from `to`, both beginning with a slash: a repository
     /// that moves on is one path that is pointed at one state of it after the other.
-    #[allow(dead_code, reason = "for the integration tests, which share this file")]
-    pub(crate) fn point(&self, from: &str, to: &str) {
+    pub fn point(&self, from: &str, to: &str) {
         let mut state = self.state.lock().unwrap();
         state.aliases.retain(|(known, _)| known != from);
         state.aliases.push((from.into(), to.into()));
     }
 
     /// Keeps git's answers, for repositories that never change but by [`Server::point`].
-    #[allow(dead_code, reason = "for the integration tests, which share this file")]
-    pub(crate) fn keep_answers(&self, cache: &Arc<AnswerCache>) {
+    pub fn keep_answers(&self, cache: &Arc<AnswerCache>) {
         self.state.lock().unwrap().cache = Some(Arc::clone(cache));
     }
 
     /// Forgets the requests so far.
-    #[allow(dead_code, reason = "for the integration tests, which share this file")]
-    pub(crate) fn forget_requests(&self) {
+    pub fn forget_requests(&self) {
         self.state.lock().unwrap().seen.clear();
     }
 
     /// How many connections were opened.
-    #[allow(dead_code, reason = "for the library's own tests, which share this file")]
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.state.lock().unwrap().connections
     }
 
     /// Bytes of the bodies of all answers so far.
-    #[allow(dead_code, reason = "for the tests of the program, which share this file")]
-    pub(crate) fn sent(&self) -> usize {
+    pub fn sent(&self) -> usize {
         self.state.lock().unwrap().sent
     }
 
     /// All requests so far.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
+    pub fn seen(&self) -> Vec<Seen> {
         self.state.lock().unwrap().seen.clone()
     }
 }

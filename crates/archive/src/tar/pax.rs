@@ -1,6 +1,6 @@
 //! Extended headers (POSIX.1-2024, utility `pax`): records `LENGTH KEY=VALUE\n`.
 
-use crate::fetch::archive::shown;
+use crate::shown;
 
 /// What a pax header says of the entry behind it, as far as it matters here.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -469,7 +469,7 @@ fn with_link() -> Vec<u8> {
 #[test]
 fn what_the_finder_added_is_counted() {
     for (name, bytes, expected) in [("x.zip", finder(), 4), ("x.tgz", mac_tar(), 3), ("x.zip", python(), 0)] {
-        let tree = crate::fetch::archive::open_archive(name, &bytes, &super::limits()).ok().unwrap();
+        let tree = crate::open_archive(name, &bytes, &super::limits()).ok().unwrap();
         assert_eq!(tree.skipped, expected);
     }
 }

@@ -6,10 +6,11 @@ use std::path::Path;
 use fs_err as fs;
 use proptest::prelude::*;
 
-use super::{tar_build as tar, zip_build as zip};
-use crate::fetch::{archive, local};
+use super::local;
+use ba_agent_archive::open_archive;
 use ba_agent_core::listing::Limits;
 use ba_agent_core::package::Package;
+use ba_agent_test_support::{tar_build as tar, zip_build as zip};
 
 /// Path to bytes and the executable bit.
 type Files = BTreeMap<String, (Vec<u8>, bool)>;
@@ -75,8 +76,8 @@ proptest! {
         let root = tempfile::tempdir().unwrap();
         as_folder(&files, root.path());
         let folder = local::open_folder(root.path(), &[], &limits).ok().unwrap();
-        let zip = archive::open_archive("x.zip", &as_zip(&files), &limits).ok().unwrap();
-        let tar = archive::open_archive("x.tar.gz", &as_tar(&files), &limits).ok().unwrap();
+        let zip = open_archive("x.zip", &as_zip(&files), &limits).ok().unwrap();
+        let tar = open_archive("x.tar.gz", &as_tar(&files), &limits).ok().unwrap();
         prop_assert_eq!(seen(&folder).len(), files.len());
         prop_assert_eq!(seen(&zip), seen(&folder));
         prop_assert_eq!(seen(&tar), seen(&folder));

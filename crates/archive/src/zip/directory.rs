@@ -6,7 +6,7 @@ use ba_agent_core::listing::Limits;
 
 use super::fields::Fields;
 use super::{DEFLATED, Refusal, STORED};
-use crate::fetch::archive::extractor::check_count;
+use crate::extractor::check_count;
 
 /// Bytes of an end record without its comment.
 const END: usize = 22;

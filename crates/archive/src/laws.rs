@@ -28,8 +28,9 @@ fn the_size_of_the_corpus_is_what_the_read_me_says() {
         count(|expect| matches!(expect, Expect::SkillRefused(_))),
         count(|expect| matches!(expect, Expect::Accept(_))),
     );
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/README.md");
-    let text = std::fs::read_to_string(file).unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/README.md");
+    // Not in the package of this crate alone.
+    let Ok(text) = std::fs::read_to_string(file) else { return };
     assert!(text.contains(&figures), "tests/README.md should say `{figures}`");
 }
 

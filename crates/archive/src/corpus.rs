@@ -7,10 +7,10 @@
 
 mod accepted;
 mod formats;
-#[cfg(test)]
-mod routes;
+#[allow(unreachable_pub, reason = "the crate of test support has it too")]
 mod tar_build;
 mod tars;
+#[allow(unreachable_pub, reason = "the crate of test support has it too")]
 mod zip_build;
 mod zips;
 

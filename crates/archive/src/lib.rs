@@ -1,5 +1,8 @@
-//! World: from the bytes of an archive to a tree in memory. The magic bytes decide
+//! From the bytes of an archive to a package in memory. The magic bytes decide
 //! what is read; the name must not say otherwise.
+//!
+//! Bytes in, values out: no file is opened and none is written. Of the program's crates this
+//! one uses `ba-agent-core` alone.
 //!
 //! A hostile or ambiguous archive is refused as a whole, before anything is written:
 //! two programs must never see two different trees in the same bytes. What is only
@@ -18,7 +21,8 @@ mod zip;
 #[allow(clippy::unwrap_used, reason = "made for tests: what it writes to is memory")]
 mod corpus;
 #[cfg(any(test, fuzzing))]
-pub(crate) mod fuzz;
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(test)]
 mod laws;
 
@@ -38,7 +42,7 @@ use sniff::ArchiveFormat;
 /// # Errors
 /// `Invalid`, naming the archive, the entry and the reason, when it is no archive, its
 /// name says another format, it breaks a limit, or is not exactly one plain tree.
-pub(crate) fn open_archive(name: &str, bytes: &[u8], limits: &Limits) -> Result<Package> {
+pub fn open_archive(name: &str, bytes: &[u8], limits: &Limits) -> Result<Package> {
     read(name, bytes, limits).map_err(|refusal| refusal.into_error(name))
 }
 
@@ -53,7 +57,7 @@ fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Package, Refusal> {
     }
 }
 
-/// Why an archive is refused, without its name, which [`open`] puts in front.
+/// Why an archive is refused, without its name, which [`open_archive`] puts in front.
 #[derive(Debug)]
 struct Refusal {
     reason: String,

@@ -1,5 +1,5 @@
-//! What holds for every archive, whatever its bytes: for `fuzz/`, for the smoke test of
-//! `crate`'s own `fuzz`, and for the laws beside this file.
+//! What holds for every archive, whatever its bytes: for `fuzz/`, for the tests, which run it
+//! over the seeds and what is near them, and for the laws beside this file.
 //!
 //! Checksums are set right before an archive is opened a second time: a fuzzer cannot guess
 //! them, and would otherwise see nothing but the refusal of a wrong one.
@@ -15,6 +15,13 @@ use super::{corpus, open_archive};
 use ba_agent_core::listing::{FileEntry, Node};
 use ba_agent_core::package::{Package, is_clutter};
 use ba_agent_core::path::RelPath;
+
+/// A name, what it does with bytes, and what a fuzzer may begin with.
+pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
+
+/// All targets, in the order of their names.
+pub const TARGETS: &[Target] =
+    &[("tar", tar, tar_seeds), ("tar_gz", tar_gz, tar_gz_seeds), ("zip", zip, zip_seeds)];
 
 /// Opens it. What comes out keeps to the limits and has checked paths alone, and the crates,
 /// where they can read it at all, find the same names with the same bytes. False when it is
@@ -101,7 +108,7 @@ fn tar_crate(source: impl Read) -> io::Result<Vec<(String, Vec<u8>)>> {
 }
 
 /// Any bytes as a ZIP file, as they are and with its sums and places set right.
-pub(crate) fn zip(data: &[u8]) {
+pub fn zip(data: &[u8]) {
     is_accepted("x.zip", data);
     let mut mended = data.to_vec();
     if mend_zip(&mut mended).is_some() {
@@ -110,7 +117,7 @@ pub(crate) fn zip(data: &[u8]) {
 }
 
 /// Any bytes as a tar file, as they are and with the sums of its headers set right.
-pub(crate) fn tar(data: &[u8]) {
+pub fn tar(data: &[u8]) {
     is_accepted("x.tar", data);
     let mut mended = data.to_vec();
     with_sums(&mut mended);
@@ -118,7 +125,7 @@ pub(crate) fn tar(data: &[u8]) {
 }
 
 /// Any bytes as a gzip file, as they are and with its sum and length set right.
-pub(crate) fn tar_gz(data: &[u8]) {
+pub fn tar_gz(data: &[u8]) {
     is_accepted("x.tar.gz", data);
     let mut mended = data.to_vec();
     if mend_gzip(&mut mended).is_some() {
@@ -201,25 +208,38 @@ fn put(bytes: &mut [u8], at: usize, number: u32) -> Option<()> {
 }
 
 /// The archives of the corpus that one of the targets starts from; large ones slow it down.
-pub(crate) fn seeds(is_one: impl Fn(&str, &[u8]) -> bool) -> Vec<Vec<u8>> {
+fn seeds(is_one: impl Fn(&str, &[u8]) -> bool) -> Vec<Vec<u8>> {
     let small = corpus::all().into_iter().filter(|case| case.bytes.len() <= 8_192);
     small.filter(|case| is_one(case.name, &case.bytes)).map(|case| case.bytes).collect()
 }
 
+fn zip_seeds() -> Vec<Vec<u8>> {
+    seeds(|name, bytes| name.ends_with(".zip") && bytes.starts_with(b"PK"))
+}
+
+fn tar_gz_seeds() -> Vec<Vec<u8>> {
+    seeds(|_, bytes| bytes.starts_with(&[0x1f, 0x8b]))
+}
+
 /// Seeds of the target [`tar`]: the archives of the corpus without the gzip around them.
-pub(crate) fn tar_seeds() -> Vec<Vec<u8>> {
+fn tar_seeds() -> Vec<Vec<u8>> {
     let open = |bytes: Vec<u8>| {
         let mut tar = Vec::new();
         let whole = GzDecoder::new(&bytes[..]).take(16_384).read_to_end(&mut tar).is_ok();
         (whole && tar.len() < 16_384).then_some(tar)
     };
-    seeds(|_, bytes| bytes.starts_with(&[0x1f, 0x8b])).into_iter().filter_map(open).collect()
+    tar_gz_seeds().into_iter().filter_map(open).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fetch::archive::corpus::Expect;
+    use crate::corpus::Expect;
+
+    #[test]
+    fn every_target_runs_over_its_seeds_and_what_is_near_them() {
+        ba_agent_test_support::run_near_seeds(TARGETS);
+    }
 
     /// Else nothing behind a checksum would be seen.
     #[test]

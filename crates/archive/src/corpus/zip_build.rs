@@ -7,44 +7,44 @@ use flate2::{Compression, Crc};
 
 /// One entry: what its local header, its bytes, its descriptor and its directory record say.
 #[derive(Clone, Default)]
-pub(super) struct Z {
-    pub(super) name: Vec<u8>,
-    pub(super) local_name: Option<Vec<u8>>,
-    pub(super) packed: Vec<u8>,
-    pub(super) method: u16,
-    pub(super) local_method: Option<u16>,
-    pub(super) flags: u16,
-    pub(super) local_flags: Option<u16>,
+pub struct Z {
+    pub name: Vec<u8>,
+    pub local_name: Option<Vec<u8>>,
+    pub packed: Vec<u8>,
+    pub method: u16,
+    pub local_method: Option<u16>,
+    pub flags: u16,
+    pub local_flags: Option<u16>,
     /// CRC, packed size, size.
-    pub(super) sums: [u32; 3],
-    pub(super) local_sums: Option<[u32; 3]>,
-    pub(super) host: u8,
-    pub(super) attributes: u32,
-    pub(super) extra: Vec<u8>,
-    pub(super) local_extra: Vec<u8>,
-    pub(super) descriptor: Vec<u8>,
-    pub(super) comment: Vec<u8>,
-    pub(super) offset: Option<u32>,
+    pub sums: [u32; 3],
+    pub local_sums: Option<[u32; 3]>,
+    pub host: u8,
+    pub attributes: u32,
+    pub extra: Vec<u8>,
+    pub local_extra: Vec<u8>,
+    pub descriptor: Vec<u8>,
+    pub comment: Vec<u8>,
+    pub offset: Option<u32>,
     /// No record in the directory.
-    pub(super) hidden: bool,
+    pub hidden: bool,
     /// No local header and bytes.
-    pub(super) ghost: bool,
+    pub ghost: bool,
 }
 
-pub(super) fn crc(data: &[u8]) -> u32 {
+pub fn crc(data: &[u8]) -> u32 {
     let mut crc = Crc::new();
     crc.update(data);
     crc.sum()
 }
 
-pub(super) fn deflate(data: &[u8]) -> Vec<u8> {
+pub fn deflate(data: &[u8]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(data).unwrap();
     encoder.finish().unwrap()
 }
 
 /// A stored file of a Unix producer, mode 0644.
-pub(super) fn stored(name: impl AsRef<[u8]>, data: &[u8]) -> Z {
+pub fn stored(name: impl AsRef<[u8]>, data: &[u8]) -> Z {
     let size = data.len() as u32;
     Z {
         name: name.as_ref().to_vec(),
@@ -57,66 +57,66 @@ pub(super) fn stored(name: impl AsRef<[u8]>, data: &[u8]) -> Z {
 }
 
 /// A deflated file of a Unix producer, mode 0644.
-pub(super) fn file(name: impl AsRef<[u8]>, data: &[u8]) -> Z {
+pub fn file(name: impl AsRef<[u8]>, data: &[u8]) -> Z {
     let packed = deflate(data);
     let sums = [crc(data), packed.len() as u32, data.len() as u32];
     Z { packed, sums, method: 8, ..stored(name, data) }
 }
 
-pub(super) fn folder(name: &str) -> Z {
+pub fn folder(name: &str) -> Z {
     Z { attributes: 0o040_755 << 16 | 0x10, ..stored(name, b"") }
 }
 
-pub(super) fn mode(mode: u32, entry: Z) -> Z {
+pub fn mode(mode: u32, entry: Z) -> Z {
     Z { attributes: mode << 16, ..entry }
 }
 
-pub(super) fn link(name: &str, target: &[u8]) -> Z {
+pub fn link(name: &str, target: &[u8]) -> Z {
     mode(0o120_777, stored(name, target))
 }
 
 /// As from FAT or Windows: no mode, the given MS-DOS attributes.
-pub(super) fn dos(attributes: u32, entry: Z) -> Z {
+pub fn dos(attributes: u32, entry: Z) -> Z {
     Z { host: 0, attributes, ..entry }
 }
 
 /// With open sums in the local header and a descriptor with its signature behind the bytes.
-pub(super) fn streamed(entry: Z) -> Z {
+pub fn streamed(entry: Z) -> Z {
     let mut descriptor = b"PK\x07\x08".to_vec();
     entry.sums.iter().for_each(|sum| descriptor.extend(sum.to_le_bytes()));
     Z { descriptor, local_sums: Some([0; 3]), flags: entry.flags | 8, ..entry }
 }
 
 /// An extra field.
-pub(super) fn extra(id: u16, value: &[u8]) -> Vec<u8> {
+pub fn extra(id: u16, value: &[u8]) -> Vec<u8> {
     [&id.to_le_bytes()[..], &(value.len() as u16).to_le_bytes(), value].concat()
 }
 
 /// Info-ZIP's Unicode path field, which says that `name` is really `real`.
-pub(super) fn unicode_path(name: &[u8], real: &[u8]) -> Vec<u8> {
+pub fn unicode_path(name: &[u8], real: &[u8]) -> Vec<u8> {
     extra(0x7075, &[&[1], &crc(name).to_le_bytes()[..], real].concat())
 }
 
 /// The fields of the end record that may lie.
 #[derive(Clone, Default)]
-pub(super) struct End {
-    pub(super) comment: Vec<u8>,
-    pub(super) comment_length: Option<u16>,
+pub struct End {
+    pub comment: Vec<u8>,
+    pub comment_length: Option<u16>,
     /// Entries on this disk, entries in all.
-    pub(super) counts: Option<[u16; 2]>,
-    pub(super) disks: [u16; 2],
-    pub(super) start: Option<u32>,
-    pub(super) length: Option<u32>,
+    pub counts: Option<[u16; 2]>,
+    pub disks: [u16; 2],
+    pub start: Option<u32>,
+    pub length: Option<u32>,
     /// Between the directory and the end record.
-    pub(super) before: Vec<u8>,
-    pub(super) after: Vec<u8>,
+    pub before: Vec<u8>,
+    pub after: Vec<u8>,
 }
 
-pub(super) fn zip(entries: &[Z]) -> Vec<u8> {
+pub fn zip(entries: &[Z]) -> Vec<u8> {
     zip_with(entries, &End::default())
 }
 
-pub(super) fn zip_with(entries: &[Z], end: &End) -> Vec<u8> {
+pub fn zip_with(entries: &[Z], end: &End) -> Vec<u8> {
     let mut out = Vec::new();
     let mut directory = Vec::new();
     let mut count = 0;

@@ -7,7 +7,7 @@ use flate2::{Compression, GzBuilder};
 
 /// How a header names its format.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Magic {
+pub enum Magic {
     #[default]
     Ustar,
     Gnu,
@@ -18,48 +18,48 @@ pub(super) enum Magic {
 
 /// One header and the bytes behind it.
 #[derive(Clone, Default)]
-pub(super) struct T {
-    pub(super) name: Vec<u8>,
-    pub(super) prefix: Vec<u8>,
-    pub(super) kind: u8,
-    pub(super) mode: u32,
-    pub(super) target: Vec<u8>,
-    pub(super) data: Vec<u8>,
+pub struct T {
+    pub name: Vec<u8>,
+    pub prefix: Vec<u8>,
+    pub kind: u8,
+    pub mode: u32,
+    pub target: Vec<u8>,
+    pub data: Vec<u8>,
     /// What the size field says, where it lies.
-    pub(super) size: Option<Vec<u8>>,
-    pub(super) magic: Magic,
-    pub(super) wrong_checksum: bool,
-    pub(super) owner: Vec<u8>,
+    pub size: Option<Vec<u8>>,
+    pub magic: Magic,
+    pub wrong_checksum: bool,
+    pub owner: Vec<u8>,
 }
 
-pub(super) fn file(name: impl AsRef<[u8]>, data: &[u8]) -> T {
+pub fn file(name: impl AsRef<[u8]>, data: &[u8]) -> T {
     T { name: name.as_ref().to_vec(), kind: b'0', mode: 0o644, data: data.to_vec(), ..T::default() }
 }
 
-pub(super) fn folder(name: &str) -> T {
+pub fn folder(name: &str) -> T {
     T { kind: b'5', mode: 0o755, ..file(name, b"") }
 }
 
-pub(super) fn link(name: &str, target: &[u8]) -> T {
+pub fn link(name: &str, target: &[u8]) -> T {
     T { kind: b'2', mode: 0o777, target: target.to_vec(), ..file(name, b"") }
 }
 
 /// Any other type of entry.
-pub(super) fn of(kind: u8, name: &str) -> T {
+pub fn of(kind: u8, name: &str) -> T {
     T { kind, ..file(name, b"") }
 }
 
-pub(super) fn gnu(entry: T) -> T {
+pub fn gnu(entry: T) -> T {
     T { magic: Magic::Gnu, ..entry }
 }
 
 /// A GNU long name (`L`) or long link (`K`).
-pub(super) fn long(kind: u8, name: &[u8]) -> T {
+pub fn long(kind: u8, name: &[u8]) -> T {
     gnu(T { kind, ..file("././@LongLink", name) })
 }
 
 /// A record with its right length.
-pub(super) fn pax_record(key: &str, value: &[u8]) -> Vec<u8> {
+pub fn pax_record(key: &str, value: &[u8]) -> Vec<u8> {
     let body = key.len() + value.len() + 3;
     let mut length = body + 1;
     while length != body + length.to_string().len() {
@@ -69,18 +69,18 @@ pub(super) fn pax_record(key: &str, value: &[u8]) -> Vec<u8> {
 }
 
 /// A pax header (`x`) with these records.
-pub(super) fn pax(records: &[(&str, &str)]) -> T {
+pub fn pax(records: &[(&str, &str)]) -> T {
     let data: Vec<u8> = records.iter().flat_map(|(k, v)| pax_record(k, v.as_bytes())).collect();
     T { kind: b'x', ..file("PaxHeaders/x", &data) }
 }
 
 /// A global pax header (`g`).
-pub(super) fn global(records: &[(&str, &str)]) -> T {
+pub fn global(records: &[(&str, &str)]) -> T {
     T { kind: b'g', name: b"pax_global_header".to_vec(), ..pax(records) }
 }
 
 impl T {
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         let mut block = [0_u8; 512];
         let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, &self.name);
@@ -108,29 +108,29 @@ impl T {
 }
 
 /// The entries alone, without an end.
-pub(super) fn endless(entries: &[T]) -> Vec<u8> {
+pub fn endless(entries: &[T]) -> Vec<u8> {
     entries.iter().flat_map(T::bytes).collect()
 }
 
 /// A whole archive: the entries and two empty blocks.
-pub(super) fn tar(entries: &[T]) -> Vec<u8> {
+pub fn tar(entries: &[T]) -> Vec<u8> {
     [endless(entries), vec![0; 1024]].concat()
 }
 
-pub(super) fn gz(bytes: &[u8]) -> Vec<u8> {
+pub fn gz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
 /// gzip with a file name and a comment in its header.
-pub(super) fn gz_named(name: &str, bytes: &[u8]) -> Vec<u8> {
+pub fn gz_named(name: &str, bytes: &[u8]) -> Vec<u8> {
     let mut encoder =
         GzBuilder::new().filename(name).comment("../x").mtime(1).write(Vec::new(), Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-pub(super) fn tgz(entries: &[T]) -> Vec<u8> {
+pub fn tgz(entries: &[T]) -> Vec<u8> {
     gz(&tar(entries))
 }
