@@ -919,3 +919,6 @@ pub(crate) fn spoken(resolved: &Resolved) -> String {
         Revision::Live => name,
     }
 }
+
+#[cfg(test)]
+mod tests;
