@@ -21,7 +21,7 @@ mod routes;
 pub(crate) mod testing;
 
 pub(crate) use git::{CachedSkill, Extent, canonical_url};
-pub(crate) use open::{OpenOptions, local_folder, open_source, origin_key};
+pub(crate) use open::{OpenOptions, local_folder, not_local, open_source, origin_key};
 pub(crate) use package::{FetchedPackage, PackageSource};
 pub(crate) use progress::Progress;
 

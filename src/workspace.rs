@@ -286,13 +286,21 @@ impl Session<'_> {
     /// # Errors
     /// Those of [`Marketplaces::read`], and `Usage` where the file leads out of the project.
     pub(crate) fn marketplaces(&self) -> Result<Marketplaces> {
-        self.places.check_inside("list of marketplaces", &self.marketplaces_file())?;
-        let user = self.env.config_dir().ok().map(|config| config.join("skills_marketplaces.json"));
-        let mut all = Marketplaces::read(&self.marketplaces_file(), user.as_deref())?;
+        let mut all = self.read_marketplaces()?;
         // What the user registered is on the user's hosts, whatever hosts the project names.
         let user = load_settings(&self.env, None)?;
         all.map_users(|source| at_hosts_of(source, &user, &self.settings));
         Ok(all)
+    }
+
+    /// The marketplaces as their files say, whatever the settings are.
+    ///
+    /// # Errors
+    /// Those of [`Marketplaces::read`], and `Usage` where the file leads out of the project.
+    pub(crate) fn read_marketplaces(&self) -> Result<Marketplaces> {
+        self.places.check_inside("list of marketplaces", &self.marketplaces_file())?;
+        let user = self.env.config_dir().ok().map(|config| config.join("skills_marketplaces.json"));
+        Marketplaces::read(&self.marketplaces_file(), user.as_deref())
     }
 
     /// Changes the recorded marketplaces of this scope, under their own lock.

@@ -1,6 +1,6 @@
 //! `ba-agent man DIR`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use fs_err as fs;
@@ -23,7 +23,7 @@ impl Man {
         fs::create_dir_all(&dir)?;
         let pages = pages();
         for (name, text) in &pages {
-            fs::write(dir.join(name), text)?;
+            write_page(&dir.join(name), text)?;
         }
         if cx.ui.json() {
             cx.ui.data(
@@ -36,6 +36,16 @@ impl Man {
         );
         Ok(0)
     }
+}
+
+/// Writes a page, whose name nobody has typed: a link in its place could lead to any file, and a
+/// pipe would wait, so that these are replaced.
+fn write_page(path: &Path, text: &[u8]) -> Result<()> {
+    let is_other = fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir());
+    if is_other {
+        fs::remove_file(path)?;
+    }
+    Ok(fs::write(path, text)?)
 }
 
 /// Every page: file name and text, `ba-agent.1` first.

@@ -229,14 +229,19 @@ fn from_base(path: &str, world: &World<'_>) -> PathBuf {
     world.env.from(world.base, path).components().filter(|part| *part != Component::CurDir).collect()
 }
 
+/// The error for a source that no link can lead to.
+pub(crate) fn not_local(source: &Source) -> Error {
+    error!(Usage, "`{source}` is not a local folder")
+        .hint("`--link` creates a live link to a local folder; other sources are copied")
+}
+
 /// The real folder of a local source.
 ///
 /// # Errors
 /// `NotFound` where it is missing, `Usage` where it is no folder or no local source.
 pub(crate) fn local_folder(source: &Source, world: &World<'_>) -> Result<PathBuf> {
     let Source::Local { path } = source else {
-        return Err(error!(Usage, "`{source}` is not a local folder")
-            .hint("`--link` creates a live link to a local folder; other sources are copied"));
+        return Err(not_local(source));
     };
     let folder = from_base(path, world);
     let meta = fs::metadata(&folder).map_err(|e| missing(e, &folder, "folder"))?;

@@ -124,6 +124,9 @@ fn examine(context: &DoctorContext<'_>) -> Examination {
         }
         Err(error) => seen.add(DoctorFinding::of_error("registry", &error)),
     }
+    if let Err(error) = context.session.read_marketplaces() {
+        seen.add(DoctorFinding::of_error("marketplaces", &error));
+    }
     surroundings::folders(context, &mut seen);
     surroundings::abandoned(context, &mut seen);
     surroundings::versions(&mut seen);

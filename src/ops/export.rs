@@ -1,11 +1,11 @@
 //! `skill export`: what is installed as another tool's lock file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::settle::open_session;
 use crate::fsx;
 use crate::workspace::{Observer, Workspace};
-use ba_agent_core::error::{Result, error};
+use ba_agent_core::error::{Result, error, printable};
 use ba_agent_core::interop::{self, Hosts};
 use ba_agent_core::skill::SkillName;
 
@@ -50,7 +50,25 @@ pub(crate) fn export(
     }
     export.notes.iter().for_each(|note| session.note(note));
     if let Some(file) = &output {
-        fsx::write_through(&session.env.absolute(file), export.text.as_bytes())?;
+        write_output(&session.env.absolute(file), export.text.as_bytes())?;
     }
     Ok(ExportReport { text: export.text, left_out: export.left_out, written: output })
+}
+
+/// Writes the file that the caller named.
+///
+/// # Errors
+/// `Usage` for a folder, and for a file in a folder that is not there; those of
+/// [`fsx::write_through`].
+fn write_output(file: &Path, bytes: &[u8]) -> Result<()> {
+    let shown = printable(&file.display().to_string(), false);
+    if file.is_dir() {
+        return Err(error!(Usage, "`{shown}` is a folder").hint("name a file in it"));
+    }
+    let folder = fsx::parent(file);
+    if !folder.is_dir() {
+        return Err(error!(Usage, "`{shown}` cannot be written: its folder does not exist")
+            .hint("create the folder first, or name another file"));
+    }
+    fsx::write_through(file, bytes)
 }

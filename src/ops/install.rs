@@ -10,6 +10,7 @@ use super::overlap::{self, InPlace};
 use super::plan::{self, Plan, Wanted};
 use super::settle::open_session;
 use super::{import, marketplace};
+use crate::fetch::not_local;
 use crate::workspace::{Notice, Observer, ResolvedNotice, Session, Workspace};
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::{Result, fail};
@@ -151,6 +152,11 @@ fn skill_request(session: &Session<'_>, options: &InstallOptions, request: Reque
         options.subdirectory.as_deref(),
     )?;
     let request = session.anchor(request);
+    // Said before anybody is asked over the network.
+    let may_be_local = matches!(request.source, Source::Local { .. } | Source::Marketplace { .. });
+    if options.mode == InstallMode::Live && !may_be_local {
+        return Err(not_local(&request.source));
+    }
     let mut names = options.skills.clone();
     names.extend(request.skill.clone());
     let choice = match (options.all, names.is_empty()) {

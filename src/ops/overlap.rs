@@ -41,9 +41,15 @@ pub(crate) fn leave_in_place(
             let place = source.as_deref().map(|source| places.shown(source)).unwrap_or_default();
             in_place.push(InPlace { name: name.clone(), place });
         }
-        let is_recorded =
-            registry.skills.get(&name).is_some_and(|entry| is_same_skill(entry, &one.candidate));
-        if !one.targets.is_empty() || is_recorded {
+        let recorded = registry.skills.get(&name).filter(|entry| is_same_skill(entry, &one.candidate));
+        if let Some(entry) = recorded {
+            let roots = places.roots_of(entry).unwrap_or_default();
+            // A place that holds the source is neither link nor copy, so that it becomes none.
+            if one.targets.len() < had || roots.iter().any(is_own) {
+                one.mode = entry.mode;
+            }
+        }
+        if !one.targets.is_empty() || recorded.is_some() {
             left.push(one);
         }
     }

@@ -178,11 +178,16 @@ fn again(entry: &LockEntry, wanted: &mut Wanted, sight: &InstallState, force: bo
         return Err(unmanaged(name));
     }
     keep_targets(entry, wanted);
+    // Copies stay copies unless something else is said; a live link is only what is asked for.
+    if entry.mode == InstallMode::Copy && wanted.mode == InstallMode::Link {
+        wanted.mode = InstallMode::Copy;
+    }
     let settled = drift.is_empty()
         && !is_gone
         && entry.digest == wanted.candidate.digest()?.0
         && entry.pin == wanted.candidate.pin_record()
         && entry.pinned == wanted.pinned
+        && entry.mode == wanted.mode
         && entry.targets.len() == wanted.targets.len();
     Ok(if settled { Action::Keep } else { Action::Replace })
 }

@@ -248,6 +248,20 @@ fn a_registry_that_cannot_be_read_is_told_and_left() {
 }
 
 #[test]
+fn a_list_of_marketplaces_that_cannot_be_used_is_told() {
+    let env = installed();
+    env.write("project/config/skills_marketplaces.json", "nonsense");
+    doctor(&env, 6, &["marketplaces"]);
+    #[cfg(unix)]
+    {
+        std::fs::remove_file(env.path("project/config/skills_marketplaces.json")).unwrap();
+        let elsewhere = env.write("elsewhere.json", "{}");
+        std::os::unix::fs::symlink(elsewhere, env.path("project/config/skills_marketplaces.json")).unwrap();
+        doctor(&env, 6, &["marketplaces"]);
+    }
+}
+
+#[test]
 fn settings_that_cannot_be_read_do_not_hide_the_rest() {
     let env = installed();
     env.write("project/.ba-agent/config.yaml", "skills:\n  instal_dir: x\n");

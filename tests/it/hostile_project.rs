@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 64] = [
+const COMMANDS: [&str; 66] = [
     "skill list",
     "skill list --check --json",
     "skill list --offline",
@@ -98,6 +98,8 @@ const COMMANDS: [&str; 64] = [
     "doctor --fix --yes",
     "cache size",
     "cache prune",
+    "man pages",
+    "skill update pdf --source ./local/other",
 ];
 
 /// One way to be hostile; it writes into the project.
@@ -541,7 +543,7 @@ fn marketplaces(world: &World, dice: &mut Dice) {
 }
 
 /// Where a project may have something that we read or write.
-const PLACES: [&str; 24] = [
+const PLACES: [&str; 26] = [
     ".claude",
     ".claude/skills",
     ".claude/skills/pdf",
@@ -565,6 +567,8 @@ const PLACES: [&str; 24] = [
     "local/kit.zip",
     "skills-lock.json",
     "fresh",
+    "pages/ba-agent.1",
+    "pages/ba-agent-skill.1",
     ".git",
 ];
 

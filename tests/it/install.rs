@@ -260,6 +260,40 @@ fn agents_get_links_to_the_first_or_copies() {
     refused(&env, &["skill", "uninstall", "pdf"], 7, "was edited");
 }
 
+/// What is asked for the second time is done, also where the files are the same.
+#[test]
+fn a_copy_becomes_a_live_link_and_a_live_link_a_copy() {
+    let env = three();
+    let at = env.path("project/.claude/skills/pdf");
+    let run = |more: &[&str]| {
+        env.run(&[&["skill", "install", "../src/skills/pdf"], more].concat()).ends(0);
+        (at.is_symlink(), env.registry()["skills"]["pdf"]["mode"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(run(&[]), (false, "link".into()));
+    assert_eq!(run(&["--link"]), (true, "live".into()));
+    assert_eq!(run(&[]), (false, "link".into()));
+    assert_eq!(run(&["--link"]), (true, "live".into()));
+    assert_eq!(run(&["--copy", "--agent", "augment"]), (false, "copy".into()));
+    assert_eq!(run(&[]), (false, "copy".into()));
+    assert!(env.path("project/.augment/skills/pdf/SKILL.md").exists());
+    env.run(&["skill", "verify"]).ends(0);
+    for _ in 0..4 {
+        env.run(&["skill", "rollback"]).ends(0);
+        env.run(&["skill", "verify"]).ends(0);
+    }
+}
+
+/// No host is asked for what cannot be linked.
+#[test]
+fn a_live_link_to_what_is_not_local_is_refused_at_once() {
+    let env = three();
+    for source in
+        ["owner/repo", "https://host.example/x.zip", "git@host.example:o/r.git", "builtin:skill-finder"]
+    {
+        refused(&env, &["skill", "install", "--link", source], 2, "is not a local folder");
+    }
+}
+
 #[test]
 fn a_further_agent_is_added_to_an_installed_skill() {
     let env = three();

@@ -112,6 +112,10 @@ fn a_file_that_a_person_names_is_written_through() {
     use std::os::unix::fs::FileTypeExt as _;
     assert!(std::fs::symlink_metadata(fifo).unwrap().file_type().is_fifo());
     #[cfg(target_os = "linux")]
+    env.run(&["skill", "export", "--output", "no/such/folder.json"])
+        .ends(2)
+        .says("its folder does not exist");
+    env.run(&["skill", "export", "--output", "."]).ends(2).says("is a folder");
     env.run(&["skill", "export", "--output", "/dev/full"]).ends(1).says("os error 28");
 }
 

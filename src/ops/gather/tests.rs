@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::fetch::testing::Bench;
-use crate::listing::FileEntry;
-use crate::package::Contents;
+use ba_agent_core::listing::{FileEntry, Node};
+use ba_agent_core::package::Contents;
+use ba_agent_core::path::RelPath;
 
 /// A manifest for every path, named after its folder; counts what is read.
 struct CountedManifests(Arc<AtomicUsize>);
@@ -34,8 +35,13 @@ fn reads_to_find_again(count: usize) -> usize {
     let bench = Bench::new();
     let world = bench.world();
     let skills: Vec<(SkillName, LockEntry)> = (0..count).map(|n| recorded(&format!("s{n}"))).collect();
-    let paths: Vec<String> = (0..count).map(|n| format!("new/s{n}/SKILL.md")).collect();
-    let listing = Listing::of_paths(&paths.iter().map(String::as_str).collect::<Vec<_>>());
+    let file = |n| FileEntry {
+        path: RelPath::parse(format!("new/s{n}/SKILL.md").as_bytes()).unwrap(),
+        node: Node::File { executable: false },
+        size: 1,
+        slot: 0,
+    };
+    let listing = Listing::new((0..count).map(file).collect());
     let reads = Arc::new(AtomicUsize::new(0));
     let package = Package::new(listing, CountedManifests(Arc::clone(&reads)));
     let resolved = Resolved {
