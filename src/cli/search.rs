@@ -96,10 +96,11 @@ fn tell(cx: &CommandContext<'_>, found: &[FoundRow], query: &SearchQuery) {
                 found.description.clone(),
                 origin(found),
                 brings(found),
+                date(found),
             ]
         };
         cx.ui.table(
-            &["name", "install", "", "score", "description", "from", "brings"],
+            &["name", "install", "", "score", "description", "from", "brings", "commit"],
             &found.iter().map(row).collect::<Vec<_>>(),
         );
         return;
@@ -111,7 +112,8 @@ fn tell(cx: &CommandContext<'_>, found: &[FoundRow], query: &SearchQuery) {
         let short: String = one.description.chars().take(160).collect();
         let more = if short.len() < one.description.len() { "…" } else { "" };
         cx.ui.line(&format!("    {}{more}", marked(cx, &short, query)));
-        let parts = [origin(one), brings(one), copies(one)];
+        let date = Some(date(one)).filter(|date| !date.is_empty()).map(|date| format!("as of {date}"));
+        let parts = [origin(one), date.unwrap_or_default(), brings(one), copies(one)];
         let parts: Vec<String> =
             parts.iter().filter(|part| !part.is_empty()).map(|part| printable(part, false)).collect();
         if !parts.is_empty() {
@@ -139,6 +141,11 @@ fn pasted(word: &str) -> String {
 fn origin(found: &FoundRow) -> String {
     let parts = [found.repository.as_str(), found.folder.as_str()];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The day of the commit that it is shown as of.
+fn date(found: &FoundRow) -> String {
+    found.committed_at.map_or_else(String::new, |at| at.strftime("%F").to_string())
 }
 
 /// What it can do beside talking.
@@ -177,8 +184,18 @@ fn marked(cx: &CommandContext<'_>, text: &str, query: &SearchQuery) -> String {
     out
 }
 
+/// The beginning of what was asked: an agent may pass a whole file.
+fn shortened(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let mut short: String = text.chars().take(SHOWN).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
 fn tell_nothing(cx: &CommandContext<'_>, text: &str, report: &SearchReport) {
-    cx.ui.note(&format!("nothing was found for `{text}`"));
+    cx.ui.note(&format!("nothing was found for `{}`", shortened(text)));
     if !report.answer.unknown.is_empty() {
         cx.ui.note(&format!(
             "no skill has {}",
@@ -187,7 +204,7 @@ fn tell_nothing(cx: &CommandContext<'_>, text: &str, report: &SearchReport) {
                 .unknown
                 .iter()
                 .take(8)
-                .map(|word| format!("`{word}`"))
+                .map(|word| format!("`{}`", shortened(word)))
                 .collect::<Vec<_>>()
                 .join(", ")
         ));

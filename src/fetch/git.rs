@@ -208,7 +208,8 @@ impl<'w> Remote<'w> {
                 (objects, Vec::new(), extent == Extent::Partial && self.supports_filter()?)
             }
         };
-        let root = walk::tree_of(&objects.read(oid(sha)?, ObjectType::Commit, LARGEST_COMMIT)?)?;
+        let commit = objects.read(oid(sha)?, ObjectType::Commit, LARGEST_COMMIT)?;
+        let (root, committed_at) = (walk::tree_of(&commit)?, walk::committed_at(&commit));
         let TreeListing { listing, ids, folders } =
             walk::list_tree(&objects, root, resolved.subdirectory.as_ref()).map_err(|e| match e.kind {
                 Kind::NotFound => {
@@ -218,7 +219,7 @@ impl<'w> Remote<'w> {
             })?;
         self.remember_refs();
         let repository = self.key.clone();
-        let trees = CommitTrees { repository, objects, root, folders, known };
+        let trees = CommitTrees { repository, objects, root, committed_at, folders, known };
         Ok(PartialTree::new(listing, ids, trees, is_partial))
     }
 

@@ -123,6 +123,11 @@ impl<'w> PackageSource<'w> {
         self.fetched.object_id(entry)
     }
 
+    /// See [`PartialTree::committed_at`]; `None` for what did not come out of git.
+    pub(crate) fn committed_at(&self) -> Option<Timestamp> {
+        self.fetched.commit()?.committed_at()
+    }
+
     /// What earlier commands have found out about the skills of its commit.
     pub(crate) fn known(&self) -> &[CachedSkill] {
         self.fetched.commit().map_or(&[], PartialTree::known)

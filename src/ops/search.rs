@@ -200,6 +200,10 @@ pub(crate) struct FoundRow {
     /// When what is shown of it was fetched; absent where it is read as it stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fetched_at: Option<Timestamp>,
+    /// When the commit was made that it is shown as of; absent where it is of no commit, or of one
+    /// of another repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) committed_at: Option<Timestamp>,
     pub(crate) score: f32,
     /// What `install` takes to install it; absent for what is only installed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -551,6 +555,7 @@ impl SearchRun<'_> {
         if let Some(volume) = self.volumes.get(hit.volume) {
             found.fetched_at = volume.fetched_at;
             if found.repository.is_empty() {
+                found.committed_at = volume.known.committed_at;
                 found.repository.clone_from(&volume.known.source);
             }
         }

@@ -57,6 +57,9 @@ pub(crate) struct RegisteredMarketplace {
     /// Which state the cached copy is of.
     pub(crate) pin: RevisionRecord,
     pub(crate) fetched_at: Timestamp,
+    /// When the commit of that state was made; absent for what is no repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) committed_at: Option<Timestamp>,
     /// How many entries the catalogue has in that state: what `marketplace list` shows, whatever
     /// the cache holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -236,6 +239,7 @@ mod tests {
             enabled: true,
             pin: RevisionRecord { commit: Some("a".repeat(40)), ..RevisionRecord::default() },
             fetched_at: Timestamp::UNIX_EPOCH,
+            committed_at: None,
             entries: Some(1),
             extra: BTreeMap::new(),
         }

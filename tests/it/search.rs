@@ -189,6 +189,18 @@ fn an_index_that_is_gone_cut_old_or_damaged_is_made_anew() {
         bytes[at] ^= 0x40;
         broken.push(bytes);
     }
+    // An earlier version, a later one, and a machine that writes its numbers the other way round.
+    let version = |number: u32, sum: u32| {
+        let (number, sum) = (number.to_le_bytes(), sum.to_le_bytes());
+        [&sound[..8], &number[..], &sum[..], &sound[16..]].concat()
+    };
+    let word = |at: usize| u32::from_le_bytes(*sound[at..].first_chunk().unwrap());
+    broken.extend([
+        version(word(8) - 1, word(12)),
+        version(word(8) + 1, word(12)),
+        version(word(8).swap_bytes(), word(12)),
+        version(word(8).swap_bytes(), word(12).swap_bytes()),
+    ]);
     for bytes in broken {
         std::fs::write(&file, &bytes).unwrap();
         assert_eq!(ask(), answer);
@@ -369,8 +381,15 @@ fn a_row_says_where_it_comes_from_and_what_it_brings() {
     assert_eq!(row["folder"], "skills/net-mender");
     assert_eq!((&row["scripts"], &row["grants"]), (&json!(true), &json!(["Bash(git:*)", "Read"])));
     assert_eq!(row["fetched_at"], "2026-01-02T03:04:05Z");
+    // The day of the commit that the copy is of: not of the last change of this very skill.
+    let repo = git2::Repository::open(env.path("plain.git")).unwrap();
+    let made = repo.head().unwrap().peel_to_commit().unwrap().time().seconds();
+    let made = jiff::Timestamp::from_second(made).unwrap();
+    assert_eq!(row["committed_at"], made.to_string());
     let run = env.run(&["skill", "search", "shuttle"]).ends(0);
-    assert!(run.stdout.contains("skills/net-mender\thas scripts; wants Bash(git:*), Read"), "{}", run.stdout);
+    let columns =
+        format!("skills/net-mender\thas scripts; wants Bash(git:*), Read\t{}\n", made.strftime("%F"));
+    assert!(run.stdout.contains(&columns), "{}", run.stdout);
     assert!(run.stderr.contains("install with: ba-agent skill install net-mender@plain"), "{}", run.stderr);
 }
 
@@ -442,4 +461,101 @@ fn matches_are_marked_and_outside_text_cannot_act() {
     env.run(&["marketplace", "add", "m", "../m"]).ends(0);
     let run = env.run(&["skill", "search", "pdf", "--color", "always"]).ends(0);
     assert!(!run.stdout.contains('\u{1b}') && !run.stdout.contains('\u{202e}'), "{:?}", run.stdout);
+}
+
+/// Whatever is asked: an answer, in one document, and nothing that a terminal would obey.
+#[test]
+fn queries_of_any_kind_are_answered() {
+    let env = library();
+    let scripts = "pdf данные αρχείο ملف קובץ फ़ाइल ফাইল ਫਾਈਲ கோப்பு ఫైలు ಕಡತ ഫയൽ ගොනුව ไฟล์ ໄຟລ໌ ཡིག་ཆ ဖိုင် ფაილი ፋይል ឯកសារ 文件 ファイル 파일";
+    assert!(scripts.split(' ').count() > 20);
+    let words = "sql ".repeat(25_000);
+    let (one_word, run) = ("x".repeat(100_000), "漢字".repeat(16_000));
+    for query in [
+        words.as_str(),
+        &one_word,
+        &run,
+        scripts,
+        "\u{1f980}",
+        "\u{1b}[31m\u{7}\u{8}\u{9b}2J\u{202e}sql",
+        "\u{301}",
+        "-- '; DROP TABLE \"x\"",
+        " ",
+    ] {
+        let found = search(&env, &["--", query]);
+        assert!(found["results"].is_array() && found["total"].is_u64());
+        let run = env.run(&["skill", "search", "--", query]).ends(0);
+        let obeyed =
+            |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!run.stdout.contains(obeyed) && !run.stderr.contains(obeyed), "{:?}", run.stderr);
+        assert!(run.stderr.len() < 2_000, "{} bytes of notes for {} bytes", run.stderr.len(), query.len());
+    }
+    assert_eq!(names(&search(&env, &[&words]))[0], "sql-analyzer");
+}
+
+#[test]
+fn descriptions_and_texts_of_a_megabyte_are_searched() {
+    let env = TestEnv::new();
+    let long = "mends nets and sails ".repeat(50_000);
+    let entry =
+        json!([{ "name": "endless", "source": { "source": "github", "repo": "o/r" }, "description": long }]);
+    let catalogue = json!({ "name": "a", "owner": { "name": "o" }, "plugins": entry });
+    env.write("a/.claude-plugin/marketplace.json", catalogue.to_string());
+    let text = format!("{}\n{}", skill_md("harbour", "Looks after a harbour."), &long[..1_000_000]);
+    env.write("b/skills/harbour/SKILL.md", text);
+    env.git_repo("b.git", &env.path("b"));
+    env.run(&["marketplace", "add", "a", "../a"]).ends(0);
+    env.run(&["marketplace", "add", "b", &format!("file://{}", env.path("b.git").display())]).ends(0);
+    let mut found: Vec<String> = names(&search(&env, &["sails"])).into_iter().map(str::to_owned).collect();
+    found.sort();
+    assert_eq!(found, ["endless", "harbour"]);
+    let indexes = walkdir::WalkDir::new(env.path("cache/indexes")).into_iter().flatten();
+    let sizes =
+        indexes.filter(|entry| entry.file_type().is_file()).map(|entry| entry.metadata().unwrap().len());
+    assert!(sizes.sum::<u64>() < 10_000, "nobody looks for what stands behind the beginning");
+    env.run(&["skill", "search", "sails"]).ends(0);
+}
+
+/// Built, renewed and searched with a data segment of 256 MiB, stacks of threads among them.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hundred_thousand_entries_fit_into_256_mib() {
+    const ENTRIES: usize = 100_000;
+    let env = TestEnv::new();
+    let entry = |n: usize| {
+        json!({ "name": format!("tool-{n}"), "description": format!("Does task {} of trade {} with care", n % 977, n % 89),
+            "source": { "source": "github", "repo": format!("owner-{}/repo-{n}", n % 700) }, "tags": [format!("t{}", n % 50)] })
+    };
+    let catalogue = json!({ "name": "a", "owner": { "name": "o" }, "plugins": (0..ENTRIES).map(entry).collect::<Vec<_>>() });
+    env.write("a/.claude-plugin/marketplace.json", catalogue.to_string());
+    env.git_repo("a.git", &env.path("a"));
+    let limited = |args: &[&str]| {
+        let program = env.command(args);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "ulimit -d 262144 && exec \"$0\" \"$@\""]).arg(program.get_program());
+        shell
+            .args(program.get_args())
+            .env_clear()
+            .current_dir(env.project())
+            .stdin(std::process::Stdio::null());
+        shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let url = format!("file://{}", env.path("a.git").display());
+    limited(&["marketplace", "add", "a", &url]);
+    assert!(cached(&env, "indexes").exists());
+    let ask = |query: &str| -> Value {
+        serde_json::from_slice(&limited(&["skill", "search", "--json", "--limit", "5", query])).unwrap()
+    };
+    assert_eq!(names(&ask("tool-70007"))[0], "tool-70007");
+    assert_eq!(
+        ask("somebody who does task 900 with care for trade 13")["results"].as_array().unwrap().len(),
+        5
+    );
+    // Without its index, which is made anew.
+    std::fs::remove_file(cached(&env, "indexes")).unwrap();
+    assert_eq!(names(&ask("tool-99999"))[0], "tool-99999");
+    assert!(cached(&env, "indexes").exists());
 }

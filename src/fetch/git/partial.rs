@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use git2::{ObjectType, Oid};
+use jiff::Timestamp;
 
 use super::commit_index::{self, CachedSkill, Manifests};
 use super::objects::{CachedObjects, Objects};
@@ -30,6 +31,7 @@ pub(super) struct CommitTrees {
     pub(super) repository: String,
     pub(super) objects: Arc<Objects>,
     pub(super) root: Oid,
+    pub(super) committed_at: Option<Timestamp>,
     /// The trees that the listing was made of, by their path.
     pub(super) folders: BTreeMap<String, Oid>,
     /// Skills of the commit that earlier commands have cached.
@@ -116,6 +118,11 @@ impl PartialTree {
     /// The git id of a file, link or submodule, 40 hex digits.
     pub(crate) fn object_id(&self, entry: &FileEntry) -> Option<String> {
         self.blobs.id(entry).map(|id| id.to_string())
+    }
+
+    /// When the commit was made, by its own word.
+    pub(crate) fn committed_at(&self) -> Option<Timestamp> {
+        self.trees.committed_at
     }
 
     /// What earlier commands have found out about the skills of the commit.

@@ -832,3 +832,22 @@ fn half_a_loose_object_is_an_error() {
     cut(id, 2);
     assert_eq!(fetch().err().unwrap().kind, Kind::Integrity);
 }
+
+#[test]
+fn a_commit_says_when_it_was_made_or_nothing() {
+    let check = |lines: &str, expected: Option<i64>| {
+        let commit = format!("tree {}\n{lines}\n\ncommitter b <b> 7 +0000\n", "a".repeat(40));
+        let at = walk::committed_at(commit.as_bytes()).map(jiff::Timestamp::as_second);
+        assert_eq!(at, expected, "{lines}");
+    };
+    check("author a <a> 5 +0000\ncommitter b <b@c> 1767323045 +0100", Some(1_767_323_045));
+    check("committer b > c <b@c> -5 +0000", Some(-5));
+    check("committer <> 0 +0000", Some(0));
+    for none in
+        ["", "committer", "committer b <b@c>", "committer b <b@c> x", "committer 7", "author a <a> 5 +0000"]
+    {
+        check(none, None);
+    }
+    check("committer b <b@c> 99999999999999999 +0000", None);
+    check("committer b <b@c> 99999999999999999999999999 +0000", None);
+}

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use git2::{ObjectType, Oid};
+use jiff::Timestamp;
 
 use crate::fetch::git::objects::Objects;
 use ba_agent_core::error::{Error, Result, error, fail, printable};
@@ -250,6 +251,15 @@ pub(crate) fn parents_of(commit: &[u8]) -> Vec<Oid> {
     let lines = commit.split(|b| *b == b'\n').skip(1);
     let ids = lines.map_while(|line| std::str::from_utf8(line).ok()?.strip_prefix("parent "));
     ids.filter_map(|id| Oid::from_str(id).ok()).collect()
+}
+
+/// When a commit was made, by its own word: the seconds behind the `committer` of a commit
+/// object. `None` where there are none, or none that a calendar has.
+pub(crate) fn committed_at(commit: &[u8]) -> Option<Timestamp> {
+    let mut head = commit.split(|b| *b == b'\n').take_while(|line| !line.is_empty());
+    let line = std::str::from_utf8(head.find_map(|line| line.strip_prefix(b"committer "))?).ok()?;
+    let (_, time) = line.rsplit_once('>')?;
+    Timestamp::from_second(time.split_whitespace().next()?.parse().ok()?).ok()
 }
 
 /// The tree of a commit object; the first line of one is `tree ID`.

@@ -170,8 +170,11 @@ pub(super) fn of_source(
     if let Some(cache) = &world.cache {
         source.remember(cache);
     }
-    let marketplace =
-        RegisteredMarketplace { named: named.is_some(), ..record(place, manifest, pin, world.env.now) };
+    let marketplace = RegisteredMarketplace {
+        named: named.is_some(),
+        committed_at: source.committed_at(),
+        ..record(place, manifest, pin, world.env.now)
+    };
     Ok(FetchedMarketplace { left_out, ..fetched(marketplace, read, text, &documents, warnings) })
 }
 
@@ -204,6 +207,7 @@ fn record(
         enabled: true,
         pin,
         fetched_at: now,
+        committed_at: None,
         entries: None,
         extra: BTreeMap::new(),
     }
