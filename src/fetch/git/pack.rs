@@ -15,6 +15,7 @@ pub(crate) mod spill;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -96,8 +97,8 @@ pub(super) struct Pack {
     entries: Vec<PackEntry>,
     /// Of each entry; empty until it is resolved.
     objects: Vec<Option<Object>>,
-    /// Sorted.
-    ids: Vec<(Oid, u32)>,
+    /// The place of each.
+    ids: HashMap<Oid, u32>,
     spill: Spill,
 }
 
@@ -164,8 +165,8 @@ impl Pack {
         match Self::take(pack, &mut bytes, &spill, limits, cap, progress) {
             Ok((entries, objects)) => {
                 bytes.close();
-                let mut pack = Self { bytes, entries, objects, ids: Vec::new(), spill };
-                match delta::resolve(&mut pack, limits).and_then(|()| pack.sort()) {
+                let mut pack = Self { bytes, entries, objects, ids: HashMap::new(), spill };
+                match delta::resolve(&mut pack, limits).and_then(|()| pack.index_ids()) {
                     Ok(()) => Ok(Received::Here(pack)),
                     Err(Trouble::Large) => Ok(Received::Large(pack.bytes)),
                     Err(Trouble::Bad(e)) => Err(e),
@@ -186,12 +187,13 @@ impl Pack {
         cap: u64,
         progress: impl Fn(u64, u64),
     ) -> Tried<(Vec<PackEntry>, Vec<Option<Object>>)> {
-        // 64 objects of 256 KiB wait at most.
-        let (sender, receiver) = sync_channel(64);
+        let (sender, receiver) = sync_channel(Sorter::WAITING);
         thread::scope(|scope| {
             let hasher = scope.spawn(move || hash_all(&receiver, spill));
-            let mut sorter = Sorter { sender, spill, mine: Vec::new(), kept: 0, limits };
-            let scanned = read_all(pack, bytes, &mut sorter, cap, progress);
+            let batch = RawBatch::default();
+            let mut sorter = Sorter { sender, spill, batch, mine: Vec::new(), kept: 0, limits };
+            let scanned = read_all(pack, bytes, &mut sorter, cap, progress)
+                .and_then(|entries| sorter.pass_on().map(|()| entries));
             let Sorter { sender, mut mine, .. } = sorter;
             drop(sender);
             let theirs = hasher.join().map_err(|_| damaged("it could not be hashed"))?;
@@ -207,26 +209,24 @@ impl Pack {
         })
     }
 
-    fn sort(&mut self) -> Tried<()> {
-        let mut ids = Vec::with_capacity(self.objects.len());
+    /// Notes where each object is.
+    fn index_ids(&mut self) -> Tried<()> {
+        let mut ids = HashMap::with_capacity(self.objects.len());
         for (object, index) in self.objects.iter().zip(0..) {
             let Some(object) = object else {
                 return Err(damaged("a delta has no base object").into());
             };
-            ids.push((object.id, index));
-        }
-        ids.sort_unstable();
-        if ids.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a == b)) {
-            return Err(damaged("it contains an object twice").into());
+            if ids.insert(object.id, index).is_some() {
+                return Err(damaged("it contains an object twice").into());
+            }
         }
         self.ids = ids;
         Ok(())
     }
 
     fn object(&self, id: Oid) -> Option<(u32, &Object)> {
-        let at = self.ids.binary_search_by(|(known, _)| known.cmp(&id)).ok()?;
-        let (_, index) = self.ids.get(at)?;
-        Some((*index, self.objects.get(*index as usize)?.as_ref()?))
+        let index = *self.ids.get(&id)?;
+        Some((index, self.objects.get(index as usize)?.as_ref()?))
     }
 
     /// The bytes of an object; `None` when it is not there.
@@ -333,21 +333,64 @@ fn read_all(
     Ok(entries)
 }
 
-/// An inflated object on its way to be hashed.
+/// Inflated objects on their way to be hashed. Many small ones go together: to wake the other
+/// thread, and to write a few bytes, costs more than hashing them.
+#[derive(Default)]
+struct RawBatch {
+    objects: Vec<Raw>,
+    /// Those of the objects that go into the spill.
+    bytes: Vec<u8>,
+    /// Of all objects.
+    size: usize,
+}
+
 struct Raw {
     index: u32,
     kind: ObjectType,
-    bytes: Vec<u8>,
-    keep: bool,
+    bytes: RawBytes,
 }
 
-impl Raw {
-    fn hash(self, spill: &Spill) -> Tried<(u32, Object)> {
-        let (size, id) = (self.bytes.len(), hash(self.kind, &self.bytes)?);
-        let spilled = if self.keep { None } else { spill.add(&self.bytes) };
-        let kept = self.keep.then_some(self.bytes);
-        let cost = if kept.is_some() || spilled.is_some() { 0 } else { size };
-        Ok((self.index, Object { id, kind: self.kind, size, cost, kept, spilled }))
+enum RawBytes {
+    /// They stay in memory.
+    Kept(Vec<u8>),
+    /// So many of those of the batch, behind those of the object before.
+    Batched(usize),
+}
+
+impl RawBatch {
+    fn add(&mut self, index: u32, kind: ObjectType, bytes: &[u8], keep: bool) {
+        self.size += bytes.len();
+        let bytes = match keep {
+            true => RawBytes::Kept(bytes.to_vec()),
+            false => {
+                self.bytes.extend_from_slice(bytes);
+                RawBytes::Batched(bytes.len())
+            }
+        };
+        self.objects.push(Raw { index, kind, bytes });
+    }
+
+    fn hash(self, spill: &Spill) -> Tried<Vec<(u32, Object)>> {
+        let start = if self.bytes.is_empty() { None } else { spill.add(&self.bytes) };
+        let (mut rest, mut objects) = (self.bytes.as_slice(), Vec::with_capacity(self.objects.len()));
+        for Raw { index, kind, bytes } in self.objects {
+            let object = match bytes {
+                RawBytes::Kept(kept) => {
+                    let (id, size) = (hash(kind, &kept)?, kept.len());
+                    Object { id, kind, size, cost: 0, kept: Some(kept), spilled: None }
+                }
+                RawBytes::Batched(size) => {
+                    let before = (self.bytes.len() - rest.len()) as u64;
+                    let own;
+                    (own, rest) = rest.split_at_checked(size).unwrap_or_default();
+                    let spilled = start.map(|start| start + before);
+                    let cost = if spilled.is_some() { 0 } else { size };
+                    Object { id: hash(kind, own)?, kind, size, cost, kept: None, spilled }
+                }
+            };
+            objects.push((index, object));
+        }
+        Ok(objects)
     }
 }
 
@@ -356,38 +399,58 @@ fn hash(kind: ObjectType, bytes: &[u8]) -> Result<Oid> {
     Oid::hash_object(kind, bytes).map_err(|_| damaged("an object cannot be hashed"))
 }
 
-fn hash_all(receiver: &Receiver<Raw>, spill: &Spill) -> Tried<Vec<(u32, Object)>> {
-    receiver.iter().map(|raw| raw.hash(spill)).collect()
+fn hash_all(receiver: &Receiver<RawBatch>, spill: &Spill) -> Tried<Vec<(u32, Object)>> {
+    let mut hashed = Vec::new();
+    for batch in receiver {
+        hashed.extend(batch.hash(spill)?);
+    }
+    Ok(hashed)
 }
 
 /// Takes inflated entries, and shares the hashing with the other thread.
 struct Sorter<'s> {
-    sender: SyncSender<Raw>,
+    sender: SyncSender<RawBatch>,
     spill: &'s Spill,
+    batch: RawBatch,
     mine: Vec<(u32, Object)>,
     kept: usize,
     limits: PackLimits,
 }
 
 impl Sorter<'_> {
+    /// Batches that wait for the other thread at most.
+    const WAITING: usize = 8;
+    /// Bytes and objects from which on a batch is passed on.
+    const FULL: usize = 128 * 1024;
+    const MANY: usize = 1_024;
     /// Bytes above which an object does not wait for the other thread.
     const LARGE: usize = 256 * 1024;
 
-    fn take(&mut self, index: u32, kind: ObjectType, bytes: Vec<u8>) -> Tried<()> {
+    fn take(&mut self, index: u32, kind: ObjectType, bytes: &[u8]) -> Tried<()> {
         let keep = self.kept + bytes.len() <= self.limits.kept;
         if keep {
             self.kept += bytes.len();
         }
-        let raw = Raw { index, kind, bytes, keep };
-        if raw.bytes.len() > Self::LARGE {
-            self.mine.push(raw.hash(self.spill)?);
+        if bytes.len() > Self::LARGE {
+            let mut alone = RawBatch::default();
+            alone.add(index, kind, bytes, keep);
+            self.mine.extend(alone.hash(self.spill)?);
             return Ok(());
         }
-        match self.sender.try_send(raw) {
+        self.batch.add(index, kind, bytes, keep);
+        if self.batch.size >= Self::FULL || self.batch.objects.len() >= Self::MANY {
+            return self.pass_on();
+        }
+        Ok(())
+    }
+
+    /// Gives what was taken to the other thread or, where that is behind, hashes it here.
+    fn pass_on(&mut self) -> Tried<()> {
+        match self.sender.try_send(std::mem::take(&mut self.batch)) {
             Ok(()) => {}
             // Behind, or gone with an error that is reported at the end.
-            Err(TrySendError::Full(raw) | TrySendError::Disconnected(raw)) => {
-                self.mine.push(raw.hash(self.spill)?);
+            Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => {
+                self.mine.extend(batch.hash(self.spill)?);
             }
         }
         Ok(())

@@ -25,6 +25,8 @@ pub(super) struct Scan {
     pub(super) at: usize,
     /// The entry in work, and what was inflated of it.
     open: Option<(PackEntry, Vec<u8>)>,
+    /// Room for the next one.
+    room: Vec<u8>,
     inflate: Decompress,
     decoded: u64,
     /// Bytes of the deltas that are kept until they are applied.
@@ -35,7 +37,8 @@ pub(super) struct Scan {
 impl Scan {
     pub(super) fn new(sizes: Sizes) -> Self {
         let inflate = Decompress::new(true);
-        Self { entries: Vec::new(), expected: 0, at: 0, open: None, inflate, decoded: 0, patches: 0, sizes }
+        let (entries, room) = (Vec::new(), Vec::new());
+        Self { entries, expected: 0, at: 0, open: None, room, inflate, decoded: 0, patches: 0, sizes }
     }
 
     /// Takes what `bytes`, the pack so far from the place `base` on, has more than at the last
@@ -60,7 +63,9 @@ impl Scan {
                     Some(entry) => {
                         self.at = entry.body;
                         self.inflate.reset(true);
-                        let out = Vec::with_capacity(entry.size + 1);
+                        let mut out = std::mem::take(&mut self.room);
+                        out.clear();
+                        out.reserve(entry.size + 1);
                         self.open = Some((entry, out));
                     }
                     None => return Ok(()),
@@ -90,7 +95,7 @@ impl Scan {
         match status {
             Status::StreamEnd if out.len() == entry.size => self.close(entry, out, sorter),
             Status::StreamEnd => Err(damaged("the size of an object differs from its header").into()),
-            // There is room for one byte more than there should be: so it cannot just be full.
+            // There is room for at least one byte more than there should be: it is not just full.
             _ if out.len() > entry.size || (used == 0 && out.len() == had) => {
                 Err(damaged("the size of an object differs from its header").into())
             }
@@ -104,12 +109,15 @@ impl Scan {
     fn close(&mut self, mut entry: PackEntry, out: Vec<u8>, sorter: &mut Sorter<'_>) -> Tried<()> {
         let index = u32::try_from(self.entries.len()).map_err(|_| Trouble::Large)?;
         match entry.form {
-            Form::Whole(kind) => sorter.take(index, kind, out)?,
+            Form::Whole(kind) => sorter.take(index, kind, &out)?,
             Form::Delta(_) | Form::Named(_) if self.patches + out.len() <= sorter.limits.kept => {
                 self.patches += out.len();
-                entry.patch = Some(out);
+                entry.patch = Some(out.clone());
             }
             Form::Delta(_) | Form::Named(_) => {}
+        }
+        if out.capacity() <= Sorter::LARGE {
+            self.room = out;
         }
         self.entries.push(entry);
         Ok(())
