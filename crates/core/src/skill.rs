@@ -173,14 +173,14 @@ fn read_text(
 }
 
 fn check_size(text: &str, findings: &mut Findings) {
-    let lines = text.lines().count();
+    let breaks = text.bytes().filter(|b| *b == b'\n').count();
+    let lines = breaks + usize::from(!text.is_empty() && !text.ends_with('\n'));
     if lines > MAX_LINES || text.len() > MAX_BYTES {
         let message = format!("{lines} lines, {} bytes: more than {MAX_LINES} or {MAX_BYTES}", text.len());
         let help = "move details into files below `references/`, which agents read when they need them";
         findings.add_finding(rules::BODY_LONG, Position::START, message, help);
     }
-    let breaks = text.matches('\n').count();
-    let windows = text.matches("\r\n").count();
+    let windows = if text.contains('\r') { text.matches("\r\n").count() } else { 0 };
     if windows > 0 {
         let how = if windows == breaks { "Windows line ends" } else { "mixed line ends" };
         findings.add_finding(rules::LINE_ENDINGS, Position::START, how, "save the file with LF line ends");

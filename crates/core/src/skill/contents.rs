@@ -95,6 +95,11 @@ pub fn check_secrets(path: &str, bytes: &[u8], profile: Profile) -> Vec<Finding>
 
 /// What a file is that nobody should have published.
 fn find_secret(bytes: &[u8]) -> Option<&'static str> {
+    // Of most files the first byte says that they are neither.
+    let first = bytes.iter().find(|b| !b.is_ascii_whitespace())?;
+    if !matches!(first, b'{' | b'-') && first.is_ascii_graphic() {
+        return None;
+    }
     let text = std::str::from_utf8(bytes.get(..bytes.len().min(MAX_KEY))?).ok()?;
     let is_key_head = |line: &str| {
         let line = line.trim();

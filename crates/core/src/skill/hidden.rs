@@ -47,13 +47,9 @@ pub fn check_text(path: &str, bytes: &[u8], profile: Profile) -> Vec<Finding> {
         return Vec::new();
     }
     let mut scan = HiddenTextScan::default();
-    for chunk in bytes.utf8_chunks() {
-        scan.scan_text(chunk.valid());
-        if !chunk.invalid().is_empty() {
-            scan.column += 1;
-            scan.before = None;
-            scan.foreign = true;
-        }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => scan.scan_text(text),
+        Err(_) => scan.scan_foreign(bytes),
     }
     scan.end_run();
     scan.into_findings(path, profile)
@@ -61,8 +57,23 @@ pub fn check_text(path: &str, bytes: &[u8], profile: Profile) -> Vec<Finding> {
 
 /// Printable ASCII, tabs and line ends only.
 fn is_plain(bytes: &[u8]) -> bool {
-    let odd = |b: u8| (b < 0x20) & (b != b'\n') & (b != b'\r') & (b != b'\t') | (b >= 0x7f);
-    bytes.chunks(1024).all(|chunk| !chunk.iter().fold(false, |any, b| any | odd(*b)))
+    bytes.chunks(1024).all(is_plain_chunk)
+}
+
+/// Without a branch, so that many bytes are looked at together.
+fn is_plain_chunk(bytes: &[u8]) -> bool {
+    !bytes.iter().fold(false, |any, b| any | is_odd(*b))
+}
+
+fn is_odd(b: u8) -> bool {
+    (b < 0x20) & (b != b'\n') & (b != b'\r') & (b != b'\t') | (b >= 0x7f)
+}
+
+/// How many bytes stand before the first that is not [plain](is_plain).
+fn count_plain(bytes: &[u8]) -> usize {
+    let whole = bytes.chunks(32).take_while(|chunk| is_plain_chunk(chunk)).count() * 32;
+    let rest = bytes.get(whole..).unwrap_or_default();
+    (whole + rest.iter().take_while(|b| !is_odd(**b)).count()).min(bytes.len())
 }
 
 fn native_binary_kind(bytes: &[u8]) -> Option<&'static str> {
@@ -127,27 +138,51 @@ struct HiddenTextScan {
 
 impl HiddenTextScan {
     fn scan_text(&mut self, text: &str) {
-        for c in text.chars() {
-            self.column += 1;
-            let at = Position { line: self.line + 1, column: self.column };
-            if c.is_ascii() && !c.is_ascii_control() {
-                self.scan_visible(c);
-                continue;
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            let plain = if c.is_ascii() { count_plain(rest.as_bytes()) } else { 0 };
+            let (done, more) = rest.split_at(plain.max(c.len_utf8()));
+            match plain {
+                0 => self.scan_character(c),
+                _ => self.pass_plain(done),
             }
-            if is_run(c) {
-                self.note_hidden(c, at);
-                continue;
-            }
-            self.end_run();
-            self.note_zero_width(c, at);
+            rest = more;
         }
     }
 
-    fn scan_visible(&mut self, c: char) {
+    /// Bytes that are no text as a whole, as far as parts of them are.
+    fn scan_foreign(&mut self, bytes: &[u8]) {
+        for chunk in bytes.utf8_chunks() {
+            self.scan_text(chunk.valid());
+            if !chunk.invalid().is_empty() {
+                self.column += 1;
+                self.before = None;
+                self.foreign = true;
+            }
+        }
+    }
+
+    /// Goes past [plain](is_plain) text, of which only the end of a run and places are noted.
+    fn pass_plain(&mut self, text: &str) {
         if !self.run.is_empty() {
             self.end_run();
         }
-        self.before = Some(c);
+        self.line += text.bytes().filter(|b| *b == b'\n').count();
+        self.column = match text.rfind('\n') {
+            Some(end) => text.len() - end - 1,
+            None => self.column + text.len(),
+        };
+        self.before = text.chars().next_back();
+    }
+
+    fn scan_character(&mut self, c: char) {
+        self.column += 1;
+        let at = Position { line: self.line + 1, column: self.column };
+        if is_run(c) {
+            return self.note_hidden(c, at);
+        }
+        self.end_run();
+        self.note_zero_width(c, at);
     }
 
     fn note_hidden(&mut self, c: char, at: Position) {
@@ -164,11 +199,7 @@ impl HiddenTextScan {
 
     fn note_zero_width(&mut self, c: char, at: Position) {
         match c {
-            '\n' => {
-                self.line += 1;
-                self.column = 0;
-            }
-            '\t' | '\r' | '\u{c}' => {}
+            '\u{c}' => {}
             _ if is_bidi(c) => self.bidi.count_one(at, c),
             _ if is_zero_width(c) && !self.is_joiner(c, at) => self.zero_width.count_one(at, c),
             _ if c.is_control() => self.control.count_one(at, c),
@@ -189,6 +220,9 @@ impl HiddenTextScan {
     }
 
     fn end_run(&mut self) {
+        if self.run.is_empty() {
+            return;
+        }
         let run = std::mem::take(&mut self.run);
         let Some(&(_, first)) = run.first() else { return };
         if is_tag(first) {
@@ -407,6 +441,15 @@ mod tests {
         fn tags_are_found_wherever_they_stand(before in "[ -~é\n]{0,20}", after in "[ -~é\n]{0,20}") {
             let text = format!("{before}\u{e0041}{after}");
             prop_assert_eq!(found("a.md", &text)[0].0, "tag-characters");
+        }
+
+        /// However much plain text is passed over at once.
+        #[test]
+        fn a_place_is_counted_in_lines_and_characters(before in "([ -~]{0,40}|\n|\r\n|\t|é|技|\u{1f980}){0,8}") {
+            let text = format!("{before}\u{202e}z");
+            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+            let line = before.matches('\n').count() + 1;
+            prop_assert_eq!(found("SKILL.md", &text), vec![("bidi-control", line, column)]);
         }
 
         #[test]
