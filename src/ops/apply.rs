@@ -44,7 +44,7 @@ impl Report {
     /// [`overlap::check`].
     pub(crate) fn of_plan(plan: Plan, places: &InstallDirs, now: Timestamp) -> Result<Self> {
         let untouched = overlap::check(&plan, places)?;
-        let mut skills = Vec::new();
+        let (mut skills, mut known) = (Vec::new(), ShownPlaces::default());
         for (step, untouched) in plan.steps.into_iter().zip(untouched) {
             let entry = match (&step.content, step.before) {
                 (Some(Content::Found(wanted)), before) => {
@@ -56,7 +56,7 @@ impl Report {
                 (None, None) => continue,
             };
             let untouched = shown_each(&untouched, places);
-            let places = shown(places, &entry)?;
+            let places = known.shown(places, &entry)?;
             let warnings = Vec::new();
             skills.push(Done { name: step.name, action: step.action, places, entry, warnings, untouched });
         }
@@ -81,8 +81,20 @@ pub(crate) struct Done {
     pub(crate) untouched: Vec<String>,
 }
 
-fn shown(places: &InstallDirs, entry: &LockEntry) -> Result<Vec<String>> {
-    Ok(places.roots_of(entry)?.iter().map(|root| places.shown(root)).collect())
+/// The folders of skills as a person names them. Thousands of skills have few targets, and to
+/// look at one costs as much as to write a file.
+#[derive(Default)]
+struct ShownPlaces(BTreeMap<Vec<String>, Vec<String>>);
+
+impl ShownPlaces {
+    fn shown(&mut self, places: &InstallDirs, entry: &LockEntry) -> Result<Vec<String>> {
+        if let Some(known) = self.0.get(&entry.targets) {
+            return Ok(known.clone());
+        }
+        let shown: Vec<String> = places.roots_of(entry)?.iter().map(|root| places.shown(root)).collect();
+        self.0.insert(entry.targets.clone(), shown.clone());
+        Ok(shown)
+    }
 }
 
 fn shown_each(untouched: &Untouched, places: &InstallDirs) -> Vec<String> {
@@ -115,6 +127,7 @@ pub(crate) fn apply(
     let mut registry = transaction.registry().clone();
     let staged = stage(&plan, &untouched, &mut transaction, session)?;
     let mut report = Report::default();
+    let mut known = ShownPlaces::default();
     for ((step, copies), untouched) in plan.steps.into_iter().zip(staged).zip(untouched) {
         interrupt::check()?;
         if step.gives_up_edits {
@@ -135,7 +148,7 @@ pub(crate) fn apply(
         if step.action != Action::Remove {
             registry.skills.insert(step.name.clone(), entry.clone());
         }
-        let places = shown(&session.places, &entry)?;
+        let places = known.shown(&session.places, &entry)?;
         let (warnings, untouched) = (copies.warnings, shown_each(&untouched, &session.places));
         report.skills.push(Done { name: step.name, action: step.action, places, entry, warnings, untouched });
     }

@@ -39,54 +39,55 @@ impl Default for Registry {
     }
 }
 
-/// One installed skill.
+/// One installed skill. Its fields stand in the order of the document's keys, which is how
+/// [`Registry::to_text`] writes thousands of them without sorting.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LockEntry {
-    /// Canonical text of the source, as `install` takes it, without reference and path.
-    pub source: String,
-    /// `github`, `gitlab`, `bitbucket`, `git`, `archive`, `served`, `local`, `builtin`.
-    pub kind: String,
-    /// The folder of the skill inside the source; absent at its top.
+    /// The name that the skill gives itself, where it is installed under another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    /// What was asked for; absent means the default branch.
+    pub alias_of: Option<String>,
+    /// Findings of the rules that were let pass with `--allow`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reference: Option<ReferenceRecord>,
-    /// The revision that it was at the time.
-    pub pin: RevisionRecord,
-    /// True when `update` must leave it where it is.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub pinned: bool,
+    pub description: Option<String>,
     /// The tree that was installed.
     pub digest: Digest,
     /// Each file of it: `MODE SHA256`, so that drift can be named without the source.
     pub files: BTreeMap<String, String>,
-    /// The version that the skill gives itself: a label, never an identity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
     /// The tools that the skill asks to be allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<String>,
     /// True when it brings hooks, which some agents run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hooks: bool,
-    /// Findings of the rules that were let pass with `--allow`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub allowed: Vec<String>,
-    /// The name that the skill gives itself, where it is installed under another.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alias_of: Option<String>,
-    /// The agents, or folders, that have it; the first holds the files.
-    pub targets: Vec<String>,
-    pub mode: InstallMode,
     pub installed_at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub updated_at: Option<Timestamp>,
+    /// `github`, `gitlab`, `bitbucket`, `git`, `archive`, `served`, `local`, `builtin`.
+    pub kind: String,
     /// The catalogue entry that led here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marketplace: Option<MarketplaceOrigin>,
+    pub mode: InstallMode,
+    /// The folder of the skill inside the source; absent at its top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The revision that it was at the time.
+    pub pin: RevisionRecord,
+    /// True when `update` must leave it where it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
+    /// What was asked for; absent means the default branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<ReferenceRecord>,
+    /// Canonical text of the source, as `install` takes it, without reference and path.
+    pub source: String,
+    /// The agents, or folders, that have it; the first holds the files.
+    pub targets: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
+    /// The version that the skill gives itself: a label, never an identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     #[serde(flatten)]
     pub extra: BTreeMap<String, Value>,
 }
@@ -107,8 +108,8 @@ pub enum InstallMode {
 /// Which catalogue and which of its entries a skill was chosen from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarketplaceOrigin {
-    pub name: String,
     pub entry: String,
+    pub name: String,
 }
 
 /// A reference as the registry writes it: exactly one key.
@@ -173,24 +174,24 @@ impl LockEntry {
 /// The revision that was installed, as the registry writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevisionRecord {
-    /// Full sha of the git commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit: Option<String>,
-    /// The branch or tag that gave the commit.
-    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
-    pub chosen: Option<String>,
-    /// Git's id of the skill's folder in that commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tree: Option<String>,
-    /// Whether a branch or tag is known to lead to the commit; `false` is "not checked".
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reachable: Option<bool>,
     /// `sha256:…` of the archive's bytes, or of the tree of a served folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<String>,
     /// Version of this program that carried the skill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builtin: Option<String>,
+    /// Full sha of the git commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Whether a branch or tag is known to lead to the commit; `false` is "not checked".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reachable: Option<bool>,
+    /// The branch or tag that gave the commit.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
+    /// Git's id of the skill's folder in that commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<String>,
 }
 
 impl RevisionRecord {
@@ -244,11 +245,18 @@ impl Registry {
 
     /// The document as it stands in the file.
     pub fn to_text(&self) -> String {
-        let mut value = serde_json::to_value(self).unwrap_or(Value::Null);
-        sort_keys(&mut value);
-        let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
+        let is_ours = self.extra.is_empty() && self.skills.values().all(|entry| entry.extra.is_empty());
+        let written = if is_ours { serde_json::to_string_pretty(self) } else { self.to_sorted_text() };
+        let mut text = written.unwrap_or_default();
         text.push('\n');
         text
+    }
+
+    /// Keys that this version does not know go where they belong among those that it knows.
+    fn to_sorted_text(&self) -> serde_json::Result<String> {
+        let mut value = serde_json::to_value(self)?;
+        sort_keys(&mut value);
+        serde_json::to_string_pretty(&value)
     }
 }
 
@@ -344,6 +352,32 @@ fn sort_keys(value: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is written as it stands is what sorting would make of it, with every field there is.
+    #[test]
+    fn the_fields_stand_in_the_order_of_the_document() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let entry = serde_json::json!({
+            "source": "github:o/r", "kind": "github", "path": "p", "reference": { "tag": "v1" },
+            "pin": { "commit": "c", "ref": "v1", "tree": "t", "reachable": true, "archive": digest, "builtin": "1" },
+            "pinned": true, "digest": digest, "files": { "b": "100644 x", "a/b": "100644 y", "a-b": "100755 z" },
+            "version": "1", "description": "d \"é\"", "grants": ["Read"], "hooks": true, "allowed": ["x"],
+            "alias_of": "o", "targets": ["claude-code"], "mode": "copy", "installed_at": "2026-01-02T03:04:05Z",
+            "updated_at": "2026-01-02T03:04:05Z", "marketplace": { "name": "m", "entry": "e" },
+        });
+        let value = serde_json::json!({ "schema_version": "1.0", "skills": { "b": entry, "a-b": entry, "a": entry } });
+        let registry: Registry = serde_json::from_value(value.clone()).unwrap();
+        let sorted = registry.to_sorted_text().unwrap();
+        assert_eq!(registry.to_text(), format!("{sorted}\n"));
+        let known: Value = serde_json::from_str(&sorted).unwrap();
+        assert_eq!(known, value, "a field is missing above");
+        let fields = |value: &Value| value.as_object().unwrap().len();
+        assert_eq!(fields(&known["skills"]["a"]), 19, "a new field belongs into this test");
+        assert_eq!(
+            Registry::default().to_text(),
+            format!("{}\n", Registry::default().to_sorted_text().unwrap())
+        );
+    }
 
     /// A later version's numbers too; digits that no double has are lost once at most.
     #[test]
