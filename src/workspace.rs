@@ -327,6 +327,15 @@ impl Session<'_> {
         }
     }
 
+    /// Tells which repositories of marketplaces were followed to another address.
+    pub(crate) fn note_moved_marketplaces(&self, world: &World<'_>) {
+        for (from, to) in world.git.moves() {
+            self.note(&format!(
+                "{from} has moved to {to}; `ba-agent marketplace add NAME {to} --force` records that"
+            ));
+        }
+    }
+
     /// The same request with a path that does not depend on the working directory: from the
     /// base of the scope where it lies below or was written relative, else absolute. A source
     /// that is recorded already keeps the text of its record.

@@ -70,11 +70,14 @@ impl Outdated {
             }
         }
         let mut said = std::collections::BTreeSet::new();
+        let mut advised = std::collections::BTreeSet::new();
         for error in statuses.iter().filter_map(|one| one.error.as_ref()) {
             if said.insert(error.message.clone()) {
                 let parts = std::iter::once(&error.message).chain(&error.causes);
                 cx.ui.warn(&parts.map(String::as_str).collect::<Vec<_>>().join(": "));
-                error.hints.iter().for_each(|hint| cx.ui.note(hint));
+                for hint in error.hints.iter().filter(|hint| advised.insert(hint.as_str())) {
+                    cx.ui.note(hint);
+                }
             }
         }
         if behind == 0 && said.is_empty() {

@@ -115,8 +115,8 @@ impl<'w> Remote<'w> {
         Ok(Self { client, source: source.clone(), key, name, road, refs, history, follows_moves: false })
     }
 
-    /// Follows a repository to wherever its host says that it has moved. For a commit whose
-    /// content is held to a recorded digest, and nothing else.
+    /// Follows a repository to wherever its host says that it has moved. For a recorded commit,
+    /// which says what comes, and nothing else.
     pub(crate) fn following_moves(self) -> Self {
         Self { follows_moves: true, ..self }
     }

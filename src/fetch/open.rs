@@ -31,8 +31,8 @@ pub(crate) struct OpenOptions<'a> {
     pub(crate) commit: Option<&'a Sha>,
     /// How much of a repository is fetched at once; the rest comes when it is asked for.
     pub(crate) extent: Extent,
-    /// Follow a repository that has moved: only for a commit whose content is held to a
-    /// recorded digest.
+    /// Follow a repository that has moved: only for a recorded commit, which says what comes,
+    /// whoever sends it.
     pub(crate) follow_moves: bool,
 }
 

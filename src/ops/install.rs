@@ -142,7 +142,9 @@ fn gather_sources(
         skill_request(session, options, request)
     };
     let requests: Vec<SkillRequest> = options.sources.iter().map(request).collect::<Result<_>>()?;
-    marketplace::gather_all(&requests, &all, &world, ask)
+    let gathered = marketplace::gather_all(&requests, &all, &world, ask)?;
+    session.note_moved_marketplaces(&world);
+    Ok(gathered)
 }
 
 fn skill_request(session: &Session<'_>, options: &InstallOptions, request: Request) -> Result<SkillRequest> {

@@ -132,7 +132,10 @@ pub(crate) fn show(
     observer: &dyn Observer,
 ) -> Result<(Catalog, Vec<EntryView>)> {
     let session = open_session(workspace, observer)?;
-    entry::describe(name, entry, &session.marketplaces()?, &session.world())
+    let world = session.world();
+    let described = entry::describe(name, entry, &session.marketplaces()?, &world)?;
+    session.note_moved_marketplaces(&world);
+    Ok(described)
 }
 
 /// A name that can stand behind `@`.

@@ -71,6 +71,7 @@ pub(crate) fn search(
     let mut library = Library::open(&all, filter.marketplace.as_deref(), &world)?;
     note_age(&session, &library);
     let answer = library.find(&registry, &SearchQuery::parse(text), filter, *limit, &world);
+    session.note_moved_marketplaces(&world);
     if let (true, Some(error)) = (answer.found.is_empty(), not_everything(&library.unread)) {
         return Err(error);
     }

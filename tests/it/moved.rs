@@ -85,6 +85,42 @@ fn what_is_new_is_not_followed_and_nothing_untrue_is_said() {
     env.run(&["skill", "install", "old/repo@docx"]).ends(3).says(&to);
 }
 
+/// A marketplace is recorded at a commit: what is read of it there is the same from its new
+/// address, whatever the cache has; its branch is not followed.
+#[test]
+fn a_recorded_marketplace_is_read_from_where_it_is_now() {
+    let mut env = TestEnv::new();
+    let Some(home) = Server::start(&env.path("srv")) else { return };
+    env.skill("src/plug/skills/pdf");
+    env.skill("src/plug/skills/docx");
+    env.write(
+        "src/.claude-plugin/marketplace.json",
+        r#"{"name":"m","owner":{"name":"o"},"plugins":[{"name":"plug","source":"./plug","description":"d"}]}"#,
+    );
+    drop(env.git_repo("srv/old/repo.git", &env.path("src")));
+    env.set("BA_AGENT_GITHUB_URL", home.url());
+    env.run(&["marketplace", "add", "m", "old/repo"]).ends(0);
+    env.run(&["skill", "install", "plug@m", "--skill", "pdf"]).ends(0);
+    home.play("/old/repo.git", Play::Redirect(format!("{}/new/repo.git/info/refs", home.url())));
+    home.point("/new/", "/old/");
+    for round in ["warm", "cold"] {
+        if round == "cold" {
+            env.run(&["cache", "clear", "--yes"]).ends(0);
+        }
+        let shown = env.run(&["marketplace", "show", "m"]).ends(0);
+        assert!(env.run(&["skill", "search", "pdf"]).ends(0).stdout.contains("pdf"));
+        let run = env.run(&["skill", "install", "plug@m", "--skill", "docx"]).ends(0);
+        // Whoever had to ask the host says it.
+        let said = if round == "cold" { &shown.stderr } else { &run.stderr };
+        assert!(said.contains("marketplace add NAME new/repo --force"), "{round}: {said}");
+        env.run(&["marketplace", "update"]).ends(3).says("marketplace add NAME new/repo --force");
+        env.run(&["skill", "outdated"]).ends(3).says("has moved to new/repo");
+        env.run(&["skill", "uninstall", "docx"]).ends(0);
+    }
+    env.run(&["marketplace", "add", "m", "new/repo", "--force"]).ends(0);
+    env.run(&["marketplace", "update"]).ends(0);
+}
+
 /// A repository that is gone: the sentence is about the repository.
 #[test]
 fn a_repository_that_is_gone_is_not_a_commit_that_is_gone() {

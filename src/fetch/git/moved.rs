@@ -32,7 +32,8 @@ pub(super) fn refuse_move(settings: &Settings, from: &Url, to: &Url) -> Result<(
     Err(error!(NotFound, "the repository has moved to {shown}")
         .cause(format!("{} redirects there", printable(from.host_str().unwrap_or("the host"), false)))
         .hint(format!("check that it is the one you mean, then use {shown}"))
-        .hint(format!("for a skill that is installed: `ba-agent skill update NAME --source {shown}`")))
+        .hint(format!("for a skill that is installed: `ba-agent skill update NAME --source {shown}`"))
+        .hint(format!("for a marketplace: `ba-agent marketplace add NAME {shown} --force`")))
 }
 
 /// The rule where a commit and a digest are recorded, which decide whoever sends the bytes.

@@ -244,7 +244,9 @@ fn inside<'w>(
     world: &'w World<'w>,
 ) -> Result<OpenedEntry<'w>> {
     let archive = archive_pin(known);
-    let options = OpenOptions { integrity: archive.as_ref(), ..OpenOptions::default() };
+    // The recorded commit says what it is, wherever its repository is now.
+    let follow_moves = known.pin.commit.is_some();
+    let options = OpenOptions { integrity: archive.as_ref(), follow_moves, ..OpenOptions::default() };
     let mut source = fetch::open_source(&at_pin(request, &known.pin)?, options, world)?;
     // What is followed is the marketplace's branch, not the commit it was at.
     source.resolved.reference = request.reference.clone();

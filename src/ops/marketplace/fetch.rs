@@ -52,7 +52,10 @@ pub(crate) struct FetchedMarketplace {
 /// for a catalogue that is none.
 pub(crate) fn fetch(place: &Place, world: &World<'_>) -> Result<FetchedMarketplace> {
     match place {
-        Place::Tree { request, manifest } => tree(place, request, manifest.as_deref(), None, world),
+        Place::Tree { request, manifest } => {
+            let source = fetch::open_source(request, OpenOptions::default(), world)?;
+            of_source(place, source, request, manifest.as_deref(), world)
+        }
         Place::File(url) => {
             let text = marketplace::download(world, url)?;
             let manner = CatalogFormat::of(url.path(), true);
@@ -77,13 +80,12 @@ pub(super) fn restore(known: &RegisteredMarketplace, world: &World<'_>) -> Resul
         Place::Tree { request, .. } => {
             let request = at_pin(&request, &known.pin)?;
             let place = place_of(known)?;
-            tree(
-                &place,
-                &request,
-                known.manifest.as_deref().filter(|_| known.named),
-                archive_pin(known).as_ref(),
-                world,
-            )
+            let (integrity, named) = (archive_pin(known), known.manifest.as_deref().filter(|_| known.named));
+            // The commit says what it is, wherever its repository is now.
+            let follow_moves = known.pin.commit.is_some();
+            let options =
+                OpenOptions { integrity: integrity.as_ref(), follow_moves, ..OpenOptions::default() };
+            of_source(&place, fetch::open_source(&request, options, world)?, &request, named, world)
         }
         place => {
             let fetched = fetch(&place, world)?;
@@ -114,17 +116,6 @@ pub(crate) fn check(known: &RegisteredMarketplace, text: &str) -> Vec<Finding> {
         }
         _ => Vec::new(),
     }
-}
-
-fn tree(
-    place: &Place,
-    request: &Request,
-    named: Option<&str>,
-    integrity: Option<&Digest>,
-    world: &World<'_>,
-) -> Result<FetchedMarketplace> {
-    let source = fetch::open_source(request, OpenOptions { integrity, ..OpenOptions::default() }, world)?;
-    of_source(place, source, request, named, world)
 }
 
 /// Reads the marketplace at a place whose source is open. Of a repository that costs the
