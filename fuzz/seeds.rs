@@ -5,7 +5,15 @@ use std::path::Path;
 
 fn main() -> std::io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    for (name, _, seeds) in [ba_agent_core::fuzz::TARGETS, ba_agent_archive::fuzz::TARGETS, ba_agent::fuzz::TARGETS].concat() {
+    let all = [
+        ba_agent_core::fuzz::TARGETS,
+        ba_agent_archive::fuzz::TARGETS,
+        ba_agent_system::fuzz::TARGETS,
+        ba_agent_net::fuzz::TARGETS,
+        ba_agent_git::fuzz::TARGETS,
+        ba_agent::fuzz::TARGETS,
+    ];
+    for (name, _, seeds) in all.concat() {
         let folder = corpus.join(name);
         fs::create_dir_all(&folder)?;
         let seeds = seeds();

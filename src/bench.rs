@@ -3,8 +3,7 @@
 
 use std::path::Path;
 
-use crate::env::Env;
-use crate::fetch::{PackageSource, Progress, World};
+use crate::fetch::{PackageSource, World};
 use crate::install_state::{FolderState, InstallState, InstallStates};
 use crate::ops::gather::{self, Candidate, Choice, SkillRequest};
 use crate::ops::list;
@@ -21,6 +20,8 @@ use ba_agent_core::registry::{InstallMode, Registry, RegistrySummary};
 use ba_agent_core::search::{self, SearchDocument, SearchQuery};
 use ba_agent_core::skill::{self, Profile};
 use ba_agent_core::source::{Reference, Request, Resolved, Revision};
+use ba_agent_system::env::Env;
+use ba_agent_system::progress::Progress;
 
 /// `skill::read` of a manifest; the number of findings.
 pub fn read_manifest(bytes: &[u8]) -> usize {

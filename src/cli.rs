@@ -28,10 +28,10 @@ use std::path::{Path, PathBuf};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::env::Env;
 use crate::ui::{ColorChoice, Manner, Ui};
 use crate::workspace::{Workspace, WorkspaceOptions};
 use ba_agent_core::error::Result;
+use ba_agent_system::env::Env;
 
 /// Install, pin, verify, update and remove agent skills.
 #[derive(Debug, Parser)]

@@ -1,37 +1,30 @@
 //! World: from a request to a package. One match over [`Source`](ba_agent_core::source::Source),
 //! one file below `fetch/` for each way to fetch a package or to reach a host.
 
-pub(crate) mod credentials;
-pub(crate) mod git;
-pub(crate) mod http;
 pub(crate) mod local;
 pub(crate) mod marketplace;
 pub(crate) mod npm;
 pub(crate) mod obstacle;
 mod open;
 mod package;
-pub(crate) mod policy;
-mod progress;
 mod served;
-pub(crate) mod ssh;
 
 #[cfg(test)]
 mod routes;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub(crate) use git::{CachedSkill, Extent, canonical_url};
 pub(crate) use open::{OpenOptions, local_folder, not_local, open_source, origin_key};
 pub(crate) use package::{FetchedPackage, PackageSource};
-pub(crate) use progress::Progress;
 
 use std::path::{Path, PathBuf};
 
-use crate::cache::Cache;
-use crate::env::Env;
 use crate::settings::Settings;
-use git::GitClient;
-use http::Net;
+use ba_agent_git::GitClient;
+use ba_agent_net::http::{Net, SourcesOfUser};
+use ba_agent_system::cache::Cache;
+use ba_agent_system::env::Env;
+use ba_agent_system::progress::Progress;
 
 /// What fetching needs, for one command: what is remembered of hosts ends with it. Several
 /// threads may fetch at once.
@@ -64,7 +57,7 @@ impl<'a> World<'a> {
         progress: &'a dyn Progress,
         cache: Option<Cache>,
     ) -> Self {
-        let net = Net::new(env, settings, offline, progress);
+        let net = Net::new(env, &settings.hosts, &settings.limits, offline, progress);
         let git = GitClient::new(net, cache.clone());
         Self { env, settings, base, offline, progress, git, cache, own: None }
     }
@@ -80,7 +73,7 @@ impl<'a> World<'a> {
     }
 
     /// The same world, where the user has named these sources.
-    pub(crate) fn with_sources_of_user(mut self, sources: http::SourcesOfUser<'a>) -> Self {
+    pub(crate) fn with_sources_of_user(mut self, sources: SourcesOfUser<'a>) -> Self {
         self.git.net.sources_of_user = Some(sources);
         self
     }

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::cache::Cache;
-use crate::fsx;
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Context as _, Result, error};
 use ba_agent_core::registry::{LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
+use ba_agent_system::cache::Cache;
+use ba_agent_system::fsx;
 
 /// The largest record that is read.
 const LARGEST: u64 = 256 << 20;

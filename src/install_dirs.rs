@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::env::Env;
-use crate::fsx;
 use crate::install_state::{self, DriftKind, FolderState, InstallState, InstallStates};
 use crate::scope::Scope;
 use crate::settings::{leads_out, leads_out_error, stays_inside};
@@ -14,6 +12,8 @@ use ba_agent_core::error::{Result, error, printable};
 use ba_agent_core::registry::{LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::Source;
+use ba_agent_system::env::Env;
+use ba_agent_system::fsx;
 
 /// The skill folders of one scope.
 #[derive(Debug)]

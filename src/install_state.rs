@@ -9,10 +9,10 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use walkdir::WalkDir;
 
-use crate::fsx;
 use ba_agent_core::digest::{self, Files, sha256_hex};
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::skill::SkillName;
+use ba_agent_system::fsx;
 
 /// What stands at the path of one install folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,17 +2,16 @@
 //!
 //! # The map
 //!
-//! Values and rules are a crate of their own, [`ba_agent_core`]: pure, no IO, no clock. Here is
-//! what reads and writes, in three floors over a ground; a file uses its own floor and those
-//! below, never one above (`tests/it/floors.rs` holds the table and checks it).
+//! Values and rules are a crate of their own, [`ba_agent_core`]: pure, no IO, no clock; so are
+//! [`ba_agent_archive`], [`ba_agent_system`], [`ba_agent_net`] and [`ba_agent_git`]. Here are three
+//! floors over them; a file uses its own floor and those below, never one above
+//! (`tests/it/floors.rs` holds the table and checks it).
 //!
 //! * **Faces** (`cli`, `ui`): the only floor that prints, prompts or knows clap.
 //! * **Deeds** (`ops`): one function for each command, options in, a report out; `ops::apply`
 //!   alone changes skills and registry, but for `doctor --fix`.
-//! * **World** (`fetch`, `store`, `cache`, `history`, `install_dirs`,
-//!   `install_state`,
-//!   `env`, `scope`, `settings`, `workspace`): input and output.
-//! * **Ground** (`fsx`, `interrupt`, `parallel`).
+//! * **World** (`fetch`, `store`, `history`, `install_dirs`, `install_state`, `scope`,
+//!   `settings`, `workspace`): input and output.
 //!
 //! An install goes one way: text to `Request`, resolved and fetched to a package, looked
 //! through for candidates, planned against the registry, staged, validated, swapped in,
@@ -22,27 +21,22 @@
 //!
 //! No async runtime, no telemetry, no plugin system, no code of a skill that runs on
 //! install, no checkout by libgit2, no unpacking by an archive crate, no trait with one
-//! implementor: the three that a caller implements (`fetch::Progress`, `workspace::Observer`,
+//! implementor: the three that a caller implements (`Progress`, `workspace::Observer`,
 //! `ops::ask::Ask`) have the terminal and the tests.
 
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
 mod builtin;
-mod cache;
 mod cli;
-mod env;
 mod fetch;
-mod fsx;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
 mod history;
 mod install_dirs;
 mod install_state;
-mod interrupt;
 mod ops;
-mod parallel;
 mod scope;
 mod settings;
 mod store;
@@ -54,8 +48,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use ba_agent_core::error::Kind;
+use ba_agent_system::env::Env;
+use ba_agent_system::{fsx, interrupt};
 use cli::Cli;
-use env::Env;
 use ui::Ui;
 
 /// Runs the command line of this process; the exit status is the documented one.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use crate::env::Env;
 use ba_agent_core::error::{Result, error, fail};
+use ba_agent_system::env::Env;
 
 /// Whose skills a command is about.
 #[derive(Debug, Clone, PartialEq, Eq)]

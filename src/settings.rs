@@ -3,39 +3,17 @@
 mod keys;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use keys::{Key, Project, Value};
 
-use crate::env::Env;
-use crate::fsx;
 use ba_agent_core::error::{Error, Result, error, printable};
 use ba_agent_core::listing::Limits;
-
-/// A token or password. It has no `Display`, and its `Debug` says nothing, so that it
-/// cannot come into a message, a log or a file by accident.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    pub(crate) fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The value itself, for the one place that puts it into a request.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
+use ba_agent_net::hosts::{HostSettings, NamedByUser, Secret};
+use ba_agent_system::env::Env;
+use ba_agent_system::fsx;
 
 /// What the user and the project have set; the project's value goes first.
 #[derive(Debug, Clone)]
@@ -48,37 +26,13 @@ pub(crate) struct Settings {
     pub(crate) agents: Vec<String>,
     /// Upper bound of the cache in bytes.
     pub(crate) cache_limit: u64,
-    /// Base URLs without a slash at the end; GitHub Enterprise and tests set them.
-    pub(crate) github_url: String,
-    pub(crate) gitlab_url: String,
-    pub(crate) bitbucket_url: String,
-    /// The npm registry that entries of marketplaces mean which name none.
-    pub(crate) npm_url: String,
-    pub(crate) github_token: Option<Secret>,
-    pub(crate) gitlab_token: Option<Secret>,
-    pub(crate) bitbucket_token: Option<Secret>,
-    /// Whether plain http to other hosts than loopback is allowed.
-    pub(crate) allow_http: bool,
-    /// A PEM file of further certificate authorities.
-    pub(crate) ca_file: Option<PathBuf>,
-    /// Refuse commits that no branch or tag reaches.
-    pub(crate) require_reachable: bool,
+    /// What is set about hosts.
+    pub(crate) hosts: HostSettings,
     pub(crate) limits: Limits,
     /// Folders outside a project that links of it may lead to.
     pub(crate) allow_links_to: Vec<PathBuf>,
     /// What a project's file says and does not count, in sentences.
     pub(crate) ignored: Vec<String>,
-    named_by_user: HostsOfUser,
-}
-
-/// Whether each base URL is the user's own word (or the default). A token is never sent to a
-/// host that only a project names.
-#[derive(Debug, Clone, Copy)]
-struct HostsOfUser {
-    github: bool,
-    gitlab: bool,
-    bitbucket: bool,
-    npm: bool,
 }
 
 impl Default for Settings {
@@ -88,20 +42,10 @@ impl Default for Settings {
             registry: None,
             agents: Vec::new(),
             cache_limit: 1 << 30,
-            github_url: "https://github.com".into(),
-            gitlab_url: "https://gitlab.com".into(),
-            bitbucket_url: "https://bitbucket.org".into(),
-            npm_url: "https://registry.npmjs.org".into(),
-            github_token: None,
-            gitlab_token: None,
-            bitbucket_token: None,
-            allow_http: false,
-            ca_file: None,
-            require_reachable: false,
+            hosts: HostSettings::default(),
             limits: Limits::default(),
             allow_links_to: Vec::new(),
             ignored: Vec::new(),
-            named_by_user: HostsOfUser { github: true, gitlab: true, bitbucket: true, npm: true },
         }
     }
 }
@@ -256,20 +200,16 @@ impl Settings {
             return Err(leads_out_error("settings", file, &outside));
         }
         let Some(document) = read(file)? else { return Ok(()) };
-        let own = self.urls().map(str::to_owned);
+        let own = self.hosts.urls().map(str::to_owned);
         for (key, value) in document.skills.into_values()? {
             self.set_from_project(key, value, env, file)?;
         }
         let named_by_user =
-            self.urls().iter().zip(&own).map(|(is, was)| *is == was.as_str()).collect::<Vec<_>>();
+            self.hosts.urls().iter().zip(&own).map(|(is, was)| *is == was.as_str()).collect::<Vec<_>>();
         if let [github, gitlab, bitbucket, npm] = named_by_user[..] {
-            self.named_by_user = HostsOfUser { github, gitlab, bitbucket, npm };
+            self.hosts.named_by_user = NamedByUser { github, gitlab, bitbucket, npm };
         }
         Ok(())
-    }
-
-    fn urls(&self) -> [&str; 4] {
-        [&self.github_url, &self.gitlab_url, &self.bitbucket_url, &self.npm_url]
     }
 
     /// One value of a project's file, as far as it is the project's to say.
@@ -324,7 +264,7 @@ impl Settings {
             && *depth <= was.depth
             && *manifest <= was.manifest
             && *frontmatter <= was.frontmatter
-            && self.require_reachable >= before.require_reachable
+            && self.hosts.require_reachable >= before.hosts.require_reachable
     }
 
     /// Sets a value of the kind that [`Section::into_values`] gives the key.
@@ -339,8 +279,8 @@ impl Settings {
             },
             Value::Size(size) => self.set_size(key, size),
             Value::Flag(flag) => match key {
-                Key::AllowHttp => self.allow_http = flag,
-                _ => self.require_reachable = flag,
+                Key::AllowHttp => self.hosts.allow_http = flag,
+                _ => self.hosts.require_reachable = flag,
             },
         }
     }
@@ -356,14 +296,14 @@ impl Settings {
         match key {
             Key::InstallDir => self.install_dir = Some(text),
             Key::Registry => self.registry = Some(text),
-            Key::GithubUrl => self.github_url = url(&text),
-            Key::GitlabUrl => self.gitlab_url = url(&text),
-            Key::BitbucketUrl => self.bitbucket_url = url(&text),
-            Key::NpmUrl => self.npm_url = url(&text),
-            Key::CaFile => self.ca_file = Some(env.absolute(Path::new(&text))),
-            Key::GithubToken => token(text, &mut self.github_token),
-            Key::GitlabToken => token(text, &mut self.gitlab_token),
-            Key::BitbucketToken => token(text, &mut self.bitbucket_token),
+            Key::GithubUrl => self.hosts.github_url = url(&text),
+            Key::GitlabUrl => self.hosts.gitlab_url = url(&text),
+            Key::BitbucketUrl => self.hosts.bitbucket_url = url(&text),
+            Key::NpmUrl => self.hosts.npm_url = url(&text),
+            Key::CaFile => self.hosts.ca_file = Some(env.absolute(Path::new(&text))),
+            Key::GithubToken => token(text, &mut self.hosts.github_token),
+            Key::GitlabToken => token(text, &mut self.hosts.gitlab_token),
+            Key::BitbucketToken => token(text, &mut self.hosts.bitbucket_token),
             _ => {}
         }
     }
@@ -387,12 +327,13 @@ impl Settings {
     }
 
     fn merge_environment(&mut self, env: &Env) {
-        let hosts = &mut self.named_by_user;
+        let hosts = &mut self.hosts;
+        let named = &mut hosts.named_by_user;
         for (variable, slot, named_by_user) in [
-            ("BA_AGENT_GITHUB_URL", &mut self.github_url, &mut hosts.github),
-            ("BA_AGENT_GITLAB_URL", &mut self.gitlab_url, &mut hosts.gitlab),
-            ("BA_AGENT_BITBUCKET_URL", &mut self.bitbucket_url, &mut hosts.bitbucket),
-            ("BA_AGENT_NPM_URL", &mut self.npm_url, &mut hosts.npm),
+            ("BA_AGENT_GITHUB_URL", &mut hosts.github_url, &mut named.github),
+            ("BA_AGENT_GITLAB_URL", &mut hosts.gitlab_url, &mut named.gitlab),
+            ("BA_AGENT_BITBUCKET_URL", &mut hosts.bitbucket_url, &mut named.bitbucket),
+            ("BA_AGENT_NPM_URL", &mut hosts.npm_url, &mut named.npm),
         ] {
             if let Some(value) = env.var(variable) {
                 *slot = value.trim_end_matches('/').to_owned();
@@ -400,28 +341,13 @@ impl Settings {
             }
         }
         for (variables, slot, may_send) in [
-            (&["GITHUB_TOKEN", "GH_TOKEN"][..], &mut self.github_token, hosts.github),
-            (&["GITLAB_TOKEN"][..], &mut self.gitlab_token, hosts.gitlab),
-            (&["BITBUCKET_TOKEN"][..], &mut self.bitbucket_token, hosts.bitbucket),
+            (&["GITHUB_TOKEN", "GH_TOKEN"][..], &mut hosts.github_token, named.github),
+            (&["GITLAB_TOKEN"][..], &mut hosts.gitlab_token, named.gitlab),
+            (&["BITBUCKET_TOKEN"][..], &mut hosts.bitbucket_token, named.bitbucket),
         ] {
             let found = variables.iter().find_map(|name| env.var(name)).map(Secret::new);
             *slot = slot.take().or(found).filter(|_| may_send);
         }
-    }
-
-    /// The base URLs that the user names, or that nobody does.
-    pub(crate) fn urls_of_user(&self) -> Vec<&str> {
-        let HostsOfUser { github, gitlab, bitbucket, npm } = self.named_by_user;
-        let named = self.urls().into_iter().zip([github, gitlab, bitbucket, npm]);
-        named.filter(|(_, by_user)| *by_user).map(|(url, _)| url).collect()
-    }
-
-    /// The base URLs that only the project names. Their hosts get no credential of the
-    /// user's, whatever else the user has for them.
-    pub(crate) fn urls_of_project(&self) -> Vec<&str> {
-        let HostsOfUser { github, gitlab, bitbucket, npm } = self.named_by_user;
-        let named = self.urls().into_iter().zip([github, gitlab, bitbucket, npm]);
-        named.filter(|(_, by_user)| !by_user).map(|(url, _)| url).collect()
     }
 }
 
@@ -487,7 +413,7 @@ fn parse(text: &str, file: &Path) -> Result<Document> {
 pub(crate) fn check_any(data: &[u8]) {
     const SECRET: &str = "value-of-the-users-variable";
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let env = Env::for_test(Path::new("/nowhere"), &[("TOKEN", SECRET), ("HOME", SECRET)]);
+    let env = Env::isolated(Path::new("/nowhere"), &[("TOKEN", SECRET), ("HOME", SECRET)]);
     let file = Path::new("/nowhere/project/.ba-agent/config.yaml");
     let Ok(values) = parse(text, file).and_then(|document| document.skills.into_values()) else { return };
     let before = Settings::default();
@@ -500,8 +426,11 @@ pub(crate) fn check_any(data: &[u8]) {
     assert!(settings.is_narrower(&before));
     assert!(!format!("{settings:?}").contains(SECRET) || text.contains(SECRET));
     assert_eq!(settings.cache_limit, before.cache_limit);
-    assert!(settings.allow_links_to.is_empty() && settings.ca_file.is_none() && !settings.allow_http);
-    for token in [&settings.github_token, &settings.gitlab_token, &settings.bitbucket_token] {
+    assert!(
+        settings.allow_links_to.is_empty() && settings.hosts.ca_file.is_none() && !settings.hosts.allow_http
+    );
+    for token in [&settings.hosts.github_token, &settings.hosts.gitlab_token, &settings.hosts.bitbucket_token]
+    {
         assert!(token.is_none());
     }
     for path in settings.install_dir.iter().chain(&settings.registry) {
@@ -516,7 +445,7 @@ mod tests {
 
     fn load(user: &str, project: &str, variables: &[(&str, &str)]) -> Result<Settings> {
         let dir = tempfile::tempdir().unwrap();
-        let env = Env::for_test(dir.path(), variables);
+        let env = Env::isolated(dir.path(), variables);
         let (a, b) = (dir.path().join("user.yaml"), dir.path().join("project.yaml"));
         std::fs::write(&a, user).unwrap();
         std::fs::write(&b, project).unwrap();
@@ -533,7 +462,7 @@ mod tests {
         .unwrap();
         assert_eq!(settings.install_dir.as_deref(), Some("b"));
         assert_eq!((settings.cache_limit, settings.limits.file), (2 << 20, 1000));
-        assert_eq!(settings.github_url, "http://127.0.0.1:9");
+        assert_eq!(settings.hosts.github_url, "http://127.0.0.1:9");
         assert_eq!(settings.agents, ["cursor"]);
     }
 
@@ -541,10 +470,10 @@ mod tests {
     fn a_project_cannot_send_a_token_or_a_variable_anywhere() {
         let token = [("GITHUB_TOKEN", "canary"), ("SECRET", "canary")];
         let evil = "skills:\n  github_url: https://evil.example\n";
-        assert_eq!(load("", evil, &token).unwrap().github_token, None);
-        assert!(load(evil, "", &token).unwrap().github_token.is_some(), "the user's own word");
-        assert!(load(evil, evil, &token).unwrap().github_token.is_some(), "the project says the same");
-        assert!(load("", "", &token).unwrap().github_token.is_some());
+        assert_eq!(load("", evil, &token).unwrap().hosts.github_token, None);
+        assert!(load(evil, "", &token).unwrap().hosts.github_token.is_some(), "the user's own word");
+        assert!(load(evil, evil, &token).unwrap().hosts.github_token.is_some(), "the project says the same");
+        assert!(load("", "", &token).unwrap().hosts.github_token.is_some());
         for project in [
             "skills:\n  github_url: https://evil.example/${SECRET}\n",
             "skills:\n  install_dir: ../../x\n",
@@ -602,7 +531,7 @@ mod tests {
                 assert_eq!(limits(&high, &low).limits, limits("", &low).limits, "{}", key.name());
             }
         }
-        let reachable = |user: &str, project: &str| load(user, project, &[]).unwrap().require_reachable;
+        let reachable = |user: &str, project: &str| load(user, project, &[]).unwrap().hosts.require_reachable;
         let (on, off) = (write(Key::RequireReachable, "true"), write(Key::RequireReachable, "false"));
         assert!(reachable(&on, &off) && reachable("", &on) && reachable(&off, &on) && !reachable(&off, &off));
     }
@@ -612,7 +541,7 @@ mod tests {
         let evil = "skills:\n  npm_url: https://n.example\n  gitlab_url: https://g.example/\n";
         let of = |user: &str, project: &str, vars: &[(&str, &str)]| {
             let settings = load(user, project, vars).unwrap();
-            settings.urls_of_project().into_iter().map(str::to_owned).collect::<Vec<_>>()
+            settings.hosts.urls_of_project().into_iter().map(str::to_owned).collect::<Vec<_>>()
         };
         assert_eq!(of("", evil, &[]), ["https://g.example", "https://n.example"]);
         assert_eq!(of(evil, evil, &[]), Vec::<String>::new());
@@ -623,7 +552,7 @@ mod tests {
     #[test]
     fn settings_of_a_project_that_lead_out_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let env = Env::for_test(dir.path(), &[]);
+        let env = Env::isolated(dir.path(), &[]);
         let file = dir.path().join("p/.ba-agent/config.yaml");
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         let outside = dir.path().join("outside.yaml");

@@ -36,11 +36,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::fsx;
 use crate::history::History;
 use crate::install_dirs::InstallDirs;
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error};
 use ba_agent_core::registry::{Registry, RegistrySummary};
+use ba_agent_system::fsx;
 
 use journal::Journal;
 use lock::Lock;

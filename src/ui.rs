@@ -11,14 +11,14 @@ use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::env::Env;
-use crate::fetch::Progress;
 use crate::ops::ask::{Ask, Attendance, CautionedUpdate, Unattended};
 use crate::ops::gather::Offer;
 use crate::workspace::{Notice, Observer, ResolvedNotice};
 use ba_agent_core::error::{Error, Kind, Result, is_unprintable, printable};
 use ba_agent_core::skill::{Finding, Severity};
 use ba_agent_core::text::count_noun;
+use ba_agent_system::env::Env;
+use ba_agent_system::progress::Progress;
 
 /// At most this many skills or warnings get lines of their own, unless with `--verbose`.
 pub(crate) const LISTED_ALONE: usize = 30;
@@ -366,7 +366,7 @@ impl Ui {
 /// # Errors
 /// `Interrupted` when the person leaves.
 fn ask<T>(question: impl FnOnce() -> dialoguer::Result<T>) -> Result<T> {
-    let answer = crate::interrupt::held(question);
+    let answer = ba_agent_system::interrupt::held(question);
     answer.map_err(|error| {
         let _ = dialoguer::console::Term::stderr().show_cursor();
         Error::new(Kind::Interrupted, "stopped before anything was changed").cause(error)
@@ -504,7 +504,7 @@ fn unwritten(error: &io::Error) -> Option<Error> {
 /// What is said when a command is ended because it does not end by itself.
 pub(crate) fn last_words(manner: Manner) {
     let _ = dialoguer::console::Term::stderr().show_cursor();
-    Ui::bare(manner).error(&crate::interrupt::error());
+    Ui::bare(manner).error(&ba_agent_system::interrupt::error());
 }
 
 /// What the command line's parser says: help and version to stdout, a wrong usage to stderr

@@ -10,13 +10,8 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
-use crate::cache::Cache;
-use crate::env::Env;
-use crate::fetch::credentials::origin;
-use crate::fetch::git::url_of;
+use crate::fetch::World;
 use crate::fetch::marketplace::Place;
-use crate::fetch::{Progress, World};
-use crate::fsx;
 use crate::install_dirs::InstallDirs;
 use crate::install_state::InstallState;
 use crate::scope::Scope;
@@ -28,6 +23,12 @@ use ba_agent_core::error::{Error, Kind, Result};
 use ba_agent_core::registry::Registry;
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Request, Source};
+use ba_agent_git::url_of;
+use ba_agent_net::credentials::origin;
+use ba_agent_system::cache::Cache;
+use ba_agent_system::env::Env;
+use ba_agent_system::fsx;
+use ba_agent_system::progress::Progress;
 
 /// Who is told what a command does while it runs: the terminal, or a test.
 pub(crate) trait Observer: Progress {
@@ -376,8 +377,8 @@ impl Session<'_> {
 /// whole address, which does not hang on settings. `None` where both mean the same.
 fn at_hosts_of(source: &str, user: &Settings, project: &Settings) -> Option<String> {
     let Ok(Place::Tree { mut request, manifest }) = Place::parse(source) else { return None };
-    let url = url_of(&request.source, user)?;
-    if url_of(&request.source, project).as_ref() == Some(&url) {
+    let url = url_of(&request.source, &user.hosts)?;
+    if url_of(&request.source, &project.hosts).as_ref() == Some(&url) {
         return None;
     }
     request.source = Source::Git { url };
@@ -428,6 +429,6 @@ pub(crate) fn settings_files(env: &Env, scope: Option<&Scope>) -> (Option<PathBu
 }
 
 #[cfg(test)]
-impl Observer for crate::fetch::testing::Counting {
+impl Observer for ba_agent_test_support::Counting {
     fn notice(&self, _: Notice<'_>) {}
 }

@@ -5,11 +5,11 @@ use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 
 use super::CommandContext;
-use crate::env::Env;
 use crate::scope::Scope;
 use crate::store::LOCK_WAIT;
 use crate::workspace::{load_settings, open_store};
 use ba_agent_core::error::Result;
+use ba_agent_system::env::Env;
 
 /// The variable by which a shell's script asks this program for candidates.
 pub(crate) const VARIABLE: &str = "BA_AGENT_COMPLETE";

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use walkdir::{DirEntry, WalkDir};
 
-use crate::fsx;
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error, fail, printable};
 use ba_agent_core::listing::{FileEntry, Limits, Listing, Node};
 use ba_agent_core::path::RelPath;
 use ba_agent_core::skill::{LOWER_MANIFEST, MANIFEST};
 use ba_agent_core::source::Source;
+use ba_agent_system::fsx;
 
 use ba_agent_core::package::{Contents, Package, is_clutter, missing_bytes};
 

@@ -3,8 +3,9 @@
 
 use url::Url;
 
-use super::policy::is_loopback;
-use super::{PackageSource, World, http};
+use super::{PackageSource, World};
+use ba_agent_net::http;
+use ba_agent_net::policy::is_loopback;
 
 use ba_agent_core::catalog::{MANIFESTS, MAX_BYTES, WELL_KNOWN};
 use ba_agent_core::error::{Error, Kind, Result, error, printable};

@@ -67,7 +67,7 @@ pub(crate) fn find_newer(wanted: &NpmPackage, known: &str, world: &World<'_>) ->
 
 /// What the registry says of the wanted version, and where its tarball is.
 fn find(wanted: &NpmPackage, world: &World<'_>) -> Result<(Dist, Url)> {
-    let base = wanted.registry.as_deref().unwrap_or(&world.settings.npm_url).trim_end_matches('/');
+    let base = wanted.registry.as_deref().unwrap_or(&world.settings.hosts.npm_url).trim_end_matches('/');
     world.progress.begin(&format!("Fetching {}", printable(&wanted.name, false)));
     let dist = release(wanted, base, world)?;
     let url = tarball(&dist, base, world)?;

@@ -1,12 +1,13 @@
 //! What stands in a source where a folder or a skill was looked for in vain: a submodule,
 //! which is never fetched with its repository, or a link, which is never followed.
 
-use super::{PackageSource, World, git};
+use super::{PackageSource, World};
 use ba_agent_core::error::{Error, Result, printable};
 use ba_agent_core::listing::{FileEntry, Node};
 use ba_agent_core::path::{RelPath, resolve_link};
 use ba_agent_core::skill::MANIFEST;
 use ba_agent_core::source::{Request, Resolved};
+use ba_agent_git as git;
 
 /// Where git says what its submodules are.
 const MODULES: &str = ".gitmodules";
@@ -36,7 +37,7 @@ pub(crate) fn find_obstacles(
     if entries.is_empty() {
         return Ok(Vec::new());
     }
-    let base = git::url_of(&source.resolved.source, world.settings).unwrap_or_default();
+    let base = git::url_of(&source.resolved.source, &world.settings.hosts).unwrap_or_default();
     let is_asked = |entry: &FileEntry| {
         entry.path.as_str() == MODULES || entries.iter().any(|asked| asked.path == entry.path)
     };

@@ -5,10 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
 
-use super::git::{Extent, Remote};
-use super::{PackageSource, World, canonical_url, git, local, obstacle, served};
+use super::{PackageSource, World, local, obstacle, served};
 use crate::builtin;
-use crate::fsx;
 use ba_agent_archive::open_archive;
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
@@ -18,6 +16,8 @@ use ba_agent_core::path::RelPath;
 use ba_agent_core::skill::MANIFEST;
 use ba_agent_core::source::{Reference, Request, Resolved, Revision, Sha, Source};
 use ba_agent_core::text::find_nearest;
+use ba_agent_git::{self as git, Extent, Remote, canonical_url};
+use ba_agent_system::fsx;
 
 /// How a source is opened.
 #[derive(Debug, Clone, Copy, Default)]
@@ -140,9 +140,8 @@ pub(crate) fn origin_key(source: &Source, world: &World<'_>) -> String {
             fs::canonicalize(&path).unwrap_or(path).display().to_string()
         }
         Source::Archive { location } | Source::Served { url: location } => canonical_url(location),
-        source => {
-            git::url_of(source, world.settings).map_or_else(|| source.to_string(), |url| canonical_url(&url))
-        }
+        source => git::url_of(source, &world.settings.hosts)
+            .map_or_else(|| source.to_string(), |url| canonical_url(&url)),
     }
 }
 

@@ -6,14 +6,13 @@ use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
-use super::CachedSkill;
-use super::git::{Extent, PartialTree, Remote};
-use crate::cache::Cache;
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::listing::{FileEntry, Listing};
 use ba_agent_core::package::Package;
 use ba_agent_core::path::ancestor_folders;
 use ba_agent_core::source::{Resolved, Revision, Sha};
+use ba_agent_git::{CachedSkill, Extent, PartialTree, Remote};
+use ba_agent_system::cache::Cache;
 
 /// A package that was fetched, as far as it was asked for; what comes out of a repository
 /// knows its commit.

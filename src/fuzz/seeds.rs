@@ -1,26 +1,7 @@
 //! What a fuzzer begins with: small, of our own making, and as different as can be.
 
-use ba_agent_core::digest::sha256_hex;
-
 fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
-}
-
-pub(super) fn cache() -> Vec<Vec<u8>> {
-    let of = |files: &[(&str, &str, &str)]| {
-        let line = |(mode, path, bytes): &(&str, &str, &str)| {
-            format!("{mode} {} {} {path}\n", sha256_hex(bytes.as_bytes()), bytes.len())
-        };
-        let bytes: String = files.iter().map(|(_, _, bytes)| *bytes).collect();
-        format!("ba-agent tree 1\n{}\n{bytes}", files.iter().map(line).collect::<String>()).into_bytes()
-    };
-    vec![
-        of(&[]),
-        of(&[("100644", "SKILL.md", "text\n\nmore")]),
-        of(&[("120000", "CLAUDE.md", "SKILL.md"), ("100644", "SKILL.md", "text"), ("100755", "bin/run", "")]),
-        of(&[("100644", "a b", "one"), ("100644", "é", "two"), ("160000", "module", "")]),
-        of(&[("100644", "../x", "one"), ("100644", "x", "two")]),
-    ]
 }
 
 pub(super) fn journal() -> Vec<Vec<u8>> {
@@ -75,16 +56,4 @@ pub(super) fn npm() -> Vec<Vec<u8>> {
         "^1.2 <2\n{\"versions\":{\"1.2.3\":{\"dist\":{\"tarball\":\"https://h.example/x.tgz\",\"integrity\":\"sha512-AAAA\"}},\"1.10.0-rc.1\":{\"dist\":{\"tarball\":\"x\"}},\"odd\":{\"dist\":{\"tarball\":\"\"}}}}",
         "latest\n{\"dist\":{\"tarball\":\"https://h.example/x.tgz\",\"integrity\":\"sha512-3a81oZNherrMQXNJriBBMRLm+k6JqX6iCp7u5ktV05ohkpkqJ0/BqDa6PCOj/uu9RU1EI2Q86A4qmslPpUyknw== sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=\"}}",
     ])
-}
-
-pub(super) fn netrc() -> Vec<Vec<u8>> {
-    texts(&[
-        "# mine\nmachine h.example\n\tlogin me\n\tpassword s#cret account x\n",
-        "machine q login \"a b\" password \"x\\\"y\\\\\"\ndefault login c password d\n",
-        "macdef init\n  machine 127.0.0.1 login t password t\n\nmachine 127.0.0.1 password p",
-    ])
-}
-
-pub(super) fn git_parameters() -> Vec<Vec<u8>> {
-    texts(&["'http.proxy'='http://h:1' 'core.bare'=", "'url.a.insteadOf=b'  'x.y'='it'\\''s'\\!''"])
 }

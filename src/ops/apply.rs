@@ -9,11 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::cache::Batch;
-use crate::fetch::{CachedSkill, FetchedPackage, Progress};
-use crate::fsx;
+use crate::fetch::FetchedPackage;
 use crate::install_dirs::InstallDirs;
-use crate::interrupt;
 use crate::store::{Staged, Transaction, Valid};
 use crate::workspace::Session;
 use ba_agent_core::agents::InstallTarget;
@@ -23,12 +20,17 @@ use ba_agent_core::package::PackageDir;
 use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::{Finding, Severity, SkillName};
 use ba_agent_core::text::count_noun;
+use ba_agent_git::CachedSkill;
+use ba_agent_system::cache::Batch;
+use ba_agent_system::fsx;
+use ba_agent_system::interrupt;
+use ba_agent_system::progress::Progress;
 
 use super::gather::Candidate;
 use super::overlap::{self, Untouched};
 use super::plan::{Action, Content, Plan, Step, Wanted};
 use super::recorded::Recorded;
-use crate::parallel;
+use ba_agent_system::parallel;
 
 /// What was done, for people and for `--json`.
 #[derive(Debug, Default, Serialize)]
@@ -499,8 +501,6 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::cache::Cache;
-    use crate::env::Env;
     use crate::scope::Scope;
     use crate::settings::Settings;
     use crate::store::{StateDir, Store};
@@ -508,6 +508,8 @@ mod tests {
     use ba_agent_core::listing::{FileEntry, Listing};
     use ba_agent_core::package::Package;
     use ba_agent_core::path::RelPath;
+    use ba_agent_system::cache::Cache;
+    use ba_agent_system::env::Env;
 
     /// How far a phase had come, and of how much.
     type Advance = (u64, Option<u64>);
@@ -560,7 +562,7 @@ mod tests {
     fn the_writing_is_told_in_files_of_all_skills() {
         let (project, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let scope = Scope::Project { root: project.path().to_path_buf() };
-        let env = Env::for_test(data.path(), &[]);
+        let env = Env::isolated(data.path(), &[]);
         let places = Arc::new(InstallDirs::new(&env, &scope, None));
         let registry = project.path().join("registry.json");
         let state = StateDir::new(data.path(), &scope);

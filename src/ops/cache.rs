@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::ask::Ask;
-use crate::cache::{Cache, CacheSize};
 use crate::workspace::Workspace;
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::text::{count_noun, format_bytes};
+use ba_agent_system::cache::{Cache, CacheSize};
 
 /// How much the cache holds.
 #[derive(Debug)]

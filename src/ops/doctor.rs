@@ -11,8 +11,6 @@ mod surroundings;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::env::Env;
-use crate::fsx;
 use crate::scope::Scope;
 use crate::settings::Settings;
 use crate::store::{Recovery, Store, Transaction};
@@ -22,6 +20,8 @@ use ba_agent_core::error::{Context as _, Error, Result, printable};
 use ba_agent_core::registry::Registry;
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::text::count_noun;
+use ba_agent_system::env::Env;
+use ba_agent_system::fsx;
 
 use super::settle::find_damaged;
 use super::verify::{self, Relink, Verified};

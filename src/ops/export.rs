@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::settle::open_session;
-use crate::fsx;
 use crate::workspace::{Observer, Workspace};
 use ba_agent_core::error::{Result, error, printable};
 use ba_agent_core::interop::{self, Hosts};
 use ba_agent_core::skill::SkillName;
+use ba_agent_system::fsx;
 
 /// The other tool's lock file.
 #[derive(Debug)]
@@ -32,9 +32,9 @@ pub(crate) fn export(
     let registry = session.store.read()?;
     let settings = &session.settings;
     let hosts = Hosts {
-        github: &settings.github_url,
-        gitlab: &settings.gitlab_url,
-        bitbucket: &settings.bitbucket_url,
+        github: &settings.hosts.github_url,
+        gitlab: &settings.hosts.gitlab_url,
+        bitbucket: &settings.hosts.bitbucket_url,
     };
     let mut read = |name: &SkillName, path: &str| {
         let roots =

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::fetch::{self, Extent, FetchedPackage, OpenOptions, PackageSource, World, obstacle};
+use crate::fetch::{self, FetchedPackage, OpenOptions, PackageSource, World, obstacle};
 use ba_agent_core::digest::{self, Digest, Files};
 use ba_agent_core::discover::{self, FoundSkill, UnnamedSkill};
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
@@ -21,8 +21,9 @@ use ba_agent_core::registry::{
 use ba_agent_core::skill::{self, Finding, Profile, Severity, SkillManifest, SkillName};
 use ba_agent_core::source::{Reference, Request, Resolved, Revision, Sha, Source};
 use ba_agent_core::text::{count_noun, find_nearest};
+use ba_agent_git::Extent;
 
-use crate::parallel;
+use ba_agent_system::parallel;
 
 /// One source and what is wanted from it.
 #[derive(Debug, Clone)]
@@ -540,7 +541,7 @@ impl Ground {
 
 /// True when nobody has to wonder whose commit it is.
 fn is_reachable(resolved: &Resolved, world: &World<'_>) -> bool {
-    world.settings.require_reachable || !matches!(resolved.reference, Reference::Sha(_))
+    world.settings.hosts.require_reachable || !matches!(resolved.reference, Reference::Sha(_))
 }
 
 /// Fetches what [`again`] reads of a newer state of a source: the folders of these recorded

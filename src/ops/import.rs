@@ -4,11 +4,11 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::gather::{self, Candidate, Choice, Gathered, SkillRequest};
-use crate::fsx;
 use crate::workspace::Session;
 use ba_agent_core::error::{Context as _, Result, error};
 use ba_agent_core::interop::{self, FetchedSkill, ImportedSkill, IntegrityClaim};
 use ba_agent_core::source::Source;
+use ba_agent_system::fsx;
 
 /// The largest lock file that is read: thousands of skills make a few MB.
 const LARGEST: u64 = 64 << 20;

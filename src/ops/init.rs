@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use fs_err as fs;
 
-use crate::fsx;
 use crate::workspace::{Notice, Observer, Workspace};
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::skill::{self, SkillName};
+use ba_agent_system::fsx;
 
 /// The new skill.
 #[derive(Debug, Default)]

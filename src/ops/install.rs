@@ -77,7 +77,7 @@ pub(crate) fn install(
     observer: &dyn Observer,
 ) -> Result<InstallReport> {
     let mut session = open_session(workspace, observer)?;
-    session.settings.require_reachable |= options.require_reachable;
+    session.settings.hosts.require_reachable |= options.require_reachable;
     if !options.agents.is_empty() {
         session.settings.agents.clone_from(&options.agents);
     }

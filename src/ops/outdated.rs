@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::settle::open_session;
-use crate::fetch::git::Remote;
-use crate::fetch::{self, Extent, OpenOptions, PackageSource, World, npm};
+use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
 use crate::store::marketplaces::Marketplaces;
 use ba_agent_core::catalog::{EntryRequirement, NpmPackage};
 use ba_agent_core::digest::Digest;
@@ -15,12 +14,14 @@ use ba_agent_core::error::{Error, Kind, Result};
 use ba_agent_core::registry::{InstallMode, ReferenceRecord, RevisionRecord, SkillSummary};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Reference, Request, Resolved, Revision, Source};
+use ba_agent_git::Extent;
+use ba_agent_git::Remote;
 
 use super::gather::{self, Offered};
 use super::installed::find_installed;
 use super::marketplace;
-use crate::parallel;
 use crate::workspace::{Observer, Workspace};
+use ba_agent_system::parallel;
 
 /// How installed skills stand to their sources.
 #[derive(Debug)]

@@ -8,14 +8,15 @@ use super::installed::find_one_installed;
 use super::plan::{Action, Content, Plan, Step, Wanted, edited, edits, still_clean};
 use super::settle::open_session;
 use super::supply::TRIES;
-use crate::fetch::git::Remote;
-use crate::fetch::{Extent, PackageSource, World};
+use crate::fetch::{PackageSource, World};
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::{Result, error, printable};
 use ba_agent_core::registry::{LockEntry, ReferenceRecord, Registry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Reference, Request, Resolved, Revision, Sha};
+use ba_agent_git::Extent;
+use ba_agent_git::Remote;
 
 /// Which skill is held, and where.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ use ba_agent_core::source::{Request, Source};
 
 use super::gather::Candidate;
 use super::recorded::Recorded;
-use crate::parallel;
+use ba_agent_system::parallel;
 
 /// What happens to one skill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

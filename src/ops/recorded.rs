@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::cache::Cache;
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::package::Package;
 use ba_agent_core::registry::LockEntry;
+use ba_agent_system::cache::Cache;
 
 /// A skill as the registry records it, and the files that belong to it.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use super::apply::{self, Done, Report};
 use super::plan::{Action, Content, Plan, Step, edited, edits};
 use super::settle::{open_frozen_session, open_session};
 use super::supply::{Supply, try_until_settled};
-use crate::parallel;
+use ba_agent_system::parallel;
 
 /// How the disk is brought to what the registry says.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,7 +55,7 @@ pub(crate) fn restore(
         true => open_frozen_session(workspace, observer)?,
         false => open_session(workspace, observer)?,
     };
-    session.settings.require_reachable |= options.require_reachable;
+    session.settings.hosts.require_reachable |= options.require_reachable;
     let world = session.world();
     let supply = Supply::new(&world, vec![session.cache.clone()]);
     let known = session.store.read()?;

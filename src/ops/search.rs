@@ -10,7 +10,6 @@ use super::marketplace::{
     index_of, is_live, keep_search_index, parse_documents, search_index, search_rows, search_text,
 };
 use super::settle::open_session;
-use crate::cache::Rows;
 use crate::fetch::{self, World, marketplace::Place};
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 use crate::workspace::{Observer, Session, Workspace};
@@ -21,6 +20,7 @@ use ba_agent_core::search::{
 };
 use ba_agent_core::source::{Request, Source};
 use ba_agent_core::text::count_noun;
+use ba_agent_system::cache::Rows;
 
 /// What is looked for, and where.
 #[derive(Debug, Default)]

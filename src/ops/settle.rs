@@ -10,13 +10,13 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::install_state::{Drift, DriftKind, FolderState, find_drift, inspect_folder};
-use crate::parallel;
 use crate::store::{Recovery, Unsettled};
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::error::{Error, Result, error};
 use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::text::count_noun;
+use ba_agent_system::parallel;
 
 use super::apply;
 use super::plan::{Action, Content, Plan, Step};

@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::apply::{Report, other_bytes};
 use super::recorded::{KeptTrees, Recorded, RecordedFiles};
-use crate::cache::Cache;
 use crate::fetch::{self, OpenOptions, World};
-use crate::parallel;
 use ba_agent_core::digest::{self, Digest, Files};
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error};
 use ba_agent_core::package::Package;
 use ba_agent_core::registry::{InstallMode, LockEntry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Reference, Request, Revision};
+use ba_agent_system::cache::Cache;
+use ba_agent_system::parallel;
 
 /// How often a plan is made anew because another command was quicker.
 pub(super) const TRIES: usize = 10;

@@ -24,11 +24,12 @@ use super::update::{UpdateOptions, UpdateReport, update};
 use super::validate::{ValidateOptions, validate};
 use super::verify::verify;
 use super::{cache, plan::Action};
-use crate::fetch::Progress;
-use crate::fetch::testing::{Bench, Repo};
+use crate::fetch::testing::Bench;
 use crate::workspace::{Notice, Observer, Workspace, WorkspaceOptions};
 use ba_agent_core::error::{Kind, Result};
 use ba_agent_core::skill::Profile;
+use ba_agent_system::progress::Progress;
+use ba_agent_test_support::Repo;
 
 /// Remembers what commands tell.
 #[derive(Default)]

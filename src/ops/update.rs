@@ -81,7 +81,7 @@ pub(crate) fn update(
     observer: &dyn Observer,
 ) -> Result<UpdateReport> {
     let mut session = open_session(workspace, observer)?;
-    session.settings.require_reachable |= options.require_reachable;
+    session.settings.hosts.require_reachable |= options.require_reachable;
     let known = session.store.read()?;
     let names = match options.names.is_empty() {
         true => known.skills.keys().cloned().collect(),

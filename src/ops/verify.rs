@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::settle::open_session;
-use crate::fsx;
 use crate::install_state::{self, Drift, DriftKind, FolderState};
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::agents::InstallTarget;
@@ -15,9 +14,10 @@ use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Request, Source};
 use ba_agent_core::text::count_noun;
+use ba_agent_system::fsx;
 
 use super::installed::find_installed;
-use crate::parallel;
+use ba_agent_system::parallel;
 
 /// How one place differs from the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use crate::env::Env;
 use ba_agent_core::error::{Result, error, printable};
+use ba_agent_system::env::Env;
 
 /// What a project's file may say of a key. It comes from whoever wrote the project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,8 +204,10 @@ mod tests {
         let rows: String =
             VARIABLES.iter().map(|(name, about)| format!("| `{name}` | {about} |\n")).collect();
         assert!(README.contains(&rows), "the README's table of variables must be:\n{rows}");
-        let src = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        for file in walkdir::WalkDir::new(src).into_iter().map(Result::unwrap) {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let sources = ["src", "crates"].map(|folder| walkdir::WalkDir::new(root.join(folder)));
+        let is_for_tests = |file: &walkdir::DirEntry| file.path().iter().any(|part| part == "test-support");
+        for file in sources.into_iter().flatten().map(Result::unwrap).filter(|file| !is_for_tests(file)) {
             let Ok(text) = std::fs::read_to_string(file.path()) else { continue };
             for (at, _) in text.match_indices(concat!("\"BA", "_AGENT_")) {
                 let is_of_name = |c: char| c.is_ascii_uppercase() || c == '_';
@@ -253,10 +255,10 @@ mod tests {
             assert_eq!(crate::settings::parse_bytes(shown), Ok(value), "{}", key.name());
         }
         for (key, url) in [
-            (Key::GithubUrl, &settings.github_url),
-            (Key::GitlabUrl, &settings.gitlab_url),
-            (Key::BitbucketUrl, &settings.bitbucket_url),
-            (Key::NpmUrl, &settings.npm_url),
+            (Key::GithubUrl, &settings.hosts.github_url),
+            (Key::GitlabUrl, &settings.hosts.gitlab_url),
+            (Key::BitbucketUrl, &settings.hosts.bitbucket_url),
+            (Key::NpmUrl, &settings.hosts.npm_url),
         ] {
             assert_eq!(key.rule().default.trim_matches('`'), url, "{}", key.name());
         }

@@ -10,11 +10,11 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use super::{Recovery, Store};
-use crate::fsx;
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::digest::sha256_hex;
 use ba_agent_core::error::{Context as _, Result, error};
 use ba_agent_core::skill::SkillName;
+use ba_agent_system::fsx;
 
 /// The largest journal that is read: 5,000 skills in 50 targets make less than half of it.
 const LARGEST: u64 = 64 << 20;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
-use crate::fsx;
 use ba_agent_core::error::{Result, error};
+use ba_agent_system::fsx;
 
 /// How often a waiting command looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::lock::Lock;
-use crate::fsx;
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
 use ba_agent_core::registry::RevisionRecord;
 use ba_agent_core::text::find_nearest;
+use ba_agent_system::fsx;
 
 /// The version that this program writes; a newer major one is refused.
 const SCHEMA_VERSION: &str = "1.0";

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::fsx;
 use ba_agent_core::digest::{Digest, Files, TreeDigest, sha256_hex};
 use ba_agent_core::error::{Context as _, Result};
 use ba_agent_core::listing::{FileEntry, Limits, Node, check_portable};
 use ba_agent_core::package::PackageDir;
 use ba_agent_core::path::ancestor_folders;
+use ba_agent_system::fsx;
 
 /// A skill that was written to a staging folder and hashed on the way.
 #[derive(Debug)]

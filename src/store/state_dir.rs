@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::fsx;
 use crate::scope::Scope;
 use ba_agent_core::digest::sha256_hex;
 use ba_agent_core::error::Result;
+use ba_agent_system::fsx;
 
 /// The journal in a workspace.
 const JOURNAL: &str = "journal.json";

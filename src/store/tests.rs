@@ -10,13 +10,13 @@ use jiff::Timestamp;
 
 use super::journal::{Phase, Swap};
 use super::*;
-use crate::env::Env;
 use crate::scope::Scope;
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::digest::sha256_hex;
 use ba_agent_core::listing::{FileEntry, Limits, Listing, Node};
 use ba_agent_core::package::Package;
 use ba_agent_core::path::RelPath;
+use ba_agent_system::env::Env;
 
 /// A picture of a folder for tests: path to content.
 fn picture(root: &Path) -> BTreeMap<String, String> {
@@ -48,7 +48,7 @@ fn tree(files: &[(&str, &str)]) -> Package {
 
 fn store(project: &Path, data: &Path) -> Store {
     let scope = Scope::Project { root: project.to_path_buf() };
-    let places = Arc::new(InstallDirs::new(&Env::for_test(data, &[]), &scope, None));
+    let places = Arc::new(InstallDirs::new(&Env::isolated(data, &[]), &scope, None));
     let registry = project.join("config/skills_registry.json");
     Store::new(registry, StateDir::new(data, &scope), places, Duration::ZERO)
 }

@@ -11,13 +11,13 @@ use super::journal::{self, Journal, Phase, Root, Swap};
 use super::lock::Lock;
 use super::unsettled::{self, Unsettled};
 use super::{Store, Valid};
-use crate::cache::Batch;
-use crate::fsx;
 use crate::install_state;
 use ba_agent_core::digest::{self, Digest, sha256_hex};
 use ba_agent_core::error::{Context as _, Error, Result, error, printable};
 use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
+use ba_agent_system::cache::Batch;
+use ba_agent_system::fsx;
 
 /// An edited folder is kept in memory on its way into the history.
 const LARGEST_EDITED: u64 = 64 << 20;

@@ -1,4 +1,4 @@
-//! Ground: the one error value of the crate and the exit status it ends in.
+//! The one error value of the crate and the exit status it ends in.
 //!
 //! An error says what went wrong, where, why (`causes`) and what to type next
 //! (`hints`). It is written where it happens and carried up unchanged; a floor

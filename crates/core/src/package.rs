@@ -1,4 +1,4 @@
-//! Words: a package, the value that the whole program hands on: the listing of a source's
+//! A package, the value that the whole program hands on: the listing of a source's
 //! files, and a way to their bytes. How the bytes were fetched does not matter to whoever
 //! reads them, so each way to fetch has an implementor of [`Contents`].
 

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{DoctorContext, DoctorFinding, Examination, roots, shown};
-use crate::fsx;
 use crate::store::STAGING_PREFIX;
 use ba_agent_core::error::Result;
+use ba_agent_system::fsx;
 
 /// Looks for them; false when a change is half done, by a command that runs or was killed.
 pub(super) fn look(context: &DoctorContext<'_>, seen: &mut Examination) -> bool {

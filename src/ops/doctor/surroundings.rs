@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::{DoctorContext, DoctorFinding, Examination, shown};
-use crate::env::Env;
-use crate::fetch::{git, ssh};
-use crate::fsx;
 use ba_agent_core::error::Result;
 use ba_agent_core::registry::Registry;
 use ba_agent_core::source::{Request, Source};
 use ba_agent_core::text::count_noun;
+use ba_agent_git::{self as git, ssh};
+use ba_agent_system::env::Env;
+use ba_agent_system::fsx;
 
 /// The oldest libgit2 that is sound: seven fixes of 2026, see `Cargo.toml`.
 const LIBGIT2: (u32, u32, u32) = (1, 9, 7);
@@ -119,9 +119,9 @@ fn too_old(found: (u32, u32, u32)) -> Option<DoctorFinding> {
 pub(super) fn tokens(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
     let set = &context.session.settings;
     let hosts = [
-        ("github", set.github_token.is_some(), "GITHUB_TOKEN"),
-        ("gitlab", set.gitlab_token.is_some(), "GITLAB_TOKEN"),
-        ("bitbucket", set.bitbucket_token.is_some(), "BITBUCKET_TOKEN"),
+        ("github", set.hosts.github_token.is_some(), "GITHUB_TOKEN"),
+        ("gitlab", set.hosts.gitlab_token.is_some(), "GITLAB_TOKEN"),
+        ("bitbucket", set.hosts.bitbucket_token.is_some(), "BITBUCKET_TOKEN"),
     ];
     for (kind, is_set, variable) in hosts {
         let from = registry.skills.values().filter(|entry| entry.kind == kind).count();
@@ -222,7 +222,7 @@ mod tests {
         let name = if cfg!(windows) { "tool.exe" } else { "tool" };
         std::fs::write(dir.path().join("bin").join(name), "").unwrap();
         let path = dir.path().join("bin").display().to_string();
-        let env = Env::for_test(dir.path(), &[("PATH", &path)]);
+        let env = Env::isolated(dir.path(), &[("PATH", &path)]);
         assert_eq!(find("tool", &env), Some(dir.path().join("bin").join(name)));
         assert_eq!(find("other", &env), None);
         assert_eq!(find(&format!("bin/{name}"), &env), Some(dir.path().join("bin").join(name)));

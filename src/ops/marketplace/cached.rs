@@ -5,20 +5,20 @@ use serde_json::value::RawValue;
 
 use super::fetch::FetchedMarketplace;
 use super::recorded::{is_live, place_of};
-use crate::cache::{CachedCatalog, Rows};
 use crate::fetch::marketplace::Place;
 use crate::fetch::{self, World};
 use crate::store::marketplaces::RegisteredMarketplace;
 use ba_agent_core::catalog::{self as catalogue, Catalog, CatalogFormat};
 use ba_agent_core::error::{Error, Result, error};
 use ba_agent_core::search::{IndexBuilder, SearchDocument};
+use ba_agent_system::cache::{CachedCatalog, Rows};
 
 /// What the catalogue is kept under: where it really is and in which state, so that no
 /// project answers for another, and what decides how it is read.
 fn key(known: &RegisteredMarketplace, world: &World<'_>) -> Option<String> {
     let at = match Place::parse(&known.source).ok()? {
         Place::Tree { request, .. } => fetch::origin_key(&request.source, world),
-        Place::File(url) | Place::Served(url) => fetch::canonical_url(url.as_str()),
+        Place::File(url) | Place::Served(url) => ba_agent_git::canonical_url(url.as_str()),
     };
     let pin = known.pin.commit.as_deref().or(known.pin.archive.as_deref()).unwrap_or("live");
     let manifest = known.manifest.as_deref().unwrap_or("");

@@ -13,7 +13,6 @@ use crate::fetch::marketplace::Place;
 use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
 use crate::ops::ask::Ask;
 use crate::ops::gather::{self, Candidate, Choice, Gathered, Offer, SkillRequest};
-use crate::parallel;
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 use ba_agent_core::catalog::{
     self, Catalog, CatalogEntry, EntryRequirement, EntryScan, EntrySkills, PluginManifest, root_of,
@@ -23,6 +22,7 @@ use ba_agent_core::listing::Listing;
 use ba_agent_core::path::{join, with_ancestors};
 use ba_agent_core::registry::MarketplaceOrigin;
 use ba_agent_core::source::{Request, Source};
+use ba_agent_system::parallel;
 
 /// An entry whose source is open.
 struct OpenedEntry<'w> {

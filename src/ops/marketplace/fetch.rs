@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::left_out::{LeftOut, Why};
 use super::plugin_manifest::{plugin_manifest, plugin_manifests};
 use super::recorded::{archive_pin, at_pin, place_of, settled};
-use crate::cache::CachedCatalog;
 use crate::fetch::marketplace::{self, Place};
 use crate::fetch::{self, OpenOptions, PackageSource, World};
 use crate::store::marketplaces::RegisteredMarketplace;
@@ -26,6 +25,7 @@ use ba_agent_core::registry::RevisionRecord;
 use ba_agent_core::search::{BorrowedText, SearchDocument};
 use ba_agent_core::skill::{self, Finding, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile, SkillName};
 use ba_agent_core::source::{Request, Revision, Source};
+use ba_agent_system::cache::CachedCatalog;
 
 /// Characters of a skill's text that the search takes: what it is for stands at its beginning,
 /// and more of it finds no more (`crates/core/tests/search/`).

@@ -194,7 +194,7 @@ fn an_update_that_is_not_recorded_loses_nothing() {
     let catalogue = |name: &str| json!({ "name": name, "owner": { "name": "o" }, "plugins": [] }).to_string();
     let first = repo.commit(&[("marketplace.json", catalogue("first").as_bytes())], &[]);
     repo.set("refs/heads/main", first);
-    let cache = Some(crate::cache::Cache::new(&bench.home.path().join(".cache"), 1 << 20));
+    let cache = Some(ba_agent_system::cache::Cache::new(&bench.home.path().join(".cache"), 1 << 20));
     let world = bench.cached_world(cache.clone());
     let fetched = fetch(&Place::parse(&repo.file_url()).unwrap(), &world).unwrap();
     keep(&fetched, &world);

@@ -9,16 +9,17 @@ use super::cached::keep;
 use super::fetch::{self, FetchedMarketplace};
 use super::recorded::{is_live, place_of};
 use super::{cached, load_catalog};
-use crate::fetch::git::Remote;
 use crate::fetch::marketplace::Place;
-use crate::fetch::{Extent, PackageSource, World};
+use crate::fetch::{PackageSource, World};
 use crate::ops::settle::open_session;
-use crate::parallel;
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 use crate::workspace::{Observer, Workspace};
 use ba_agent_core::catalog::Catalog;
 use ba_agent_core::error::{Error, Result, error, printable};
 use ba_agent_core::registry::RevisionRecord;
+use ba_agent_git::Extent;
+use ba_agent_git::Remote;
+use ba_agent_system::parallel;
 
 /// What became of one marketplace.
 #[derive(Debug, Serialize)]

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use crate::fetch::git::Remote;
-use crate::fetch::{CachedSkill, Extent, FetchedPackage, PackageSource, World};
+use crate::fetch::{FetchedPackage, PackageSource, World};
 use crate::install_state::{DriftKind, InstallState};
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::diff::{self, FileDiff};
@@ -14,13 +13,15 @@ use ba_agent_core::error::{Error, Result, error};
 use ba_agent_core::registry::{LockEntry, ReferenceRecord, Registry, RevisionRecord};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Reference, Request, Resolved, Revision, Sha};
+use ba_agent_git::Remote;
+use ba_agent_git::{CachedSkill, Extent};
 
 use super::UpdateOptions;
 use crate::ops::gather::{self, Candidate, Offered};
 use crate::ops::marketplace;
 use crate::ops::outdated::{Key, OpenedSource, SourceStatuses, State, UpdateStatus, UpdateTarget};
 use crate::ops::plan::{Action, Content, Plan, Step, Wanted, edited, edits};
-use crate::parallel;
+use ba_agent_system::parallel;
 
 /// Something about an update that a person should know before it happens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -5,12 +5,12 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::env::Env;
-use crate::fetch::testing::Counting;
 use crate::scope::Scope;
 use crate::settings::Settings;
 use crate::workspace::WorkspaceOptions;
 use ba_agent_core::digest::sha256_hex;
+use ba_agent_system::env::Env;
+use ba_agent_test_support::Counting;
 
 /// At least so many mutations are made, of every sort the same number.
 const MUTATIONS: usize = 600;
@@ -71,7 +71,7 @@ impl World {
 
     /// Every fault of every skill, as `skill: what path`.
     fn faults(&self) -> BTreeSet<String> {
-        let workspace = Workspace::new(Env::for_test(self.dir.path(), &[]), WorkspaceOptions::default());
+        let workspace = Workspace::new(Env::isolated(self.dir.path(), &[]), WorkspaceOptions::default());
         let scope = Scope::Project { root: self.base() };
         let observer = Counting::default();
         let session = workspace.open_with(scope, Settings::default(), &observer).unwrap();

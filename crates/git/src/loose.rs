@@ -1,0 +1,70 @@
+//! Loose objects of repositories of this machine. Read here, because libgit2
+//! 1.9.7 spins for ever on one that is cut short, as a power loss leaves them.
+
+use std::fs::File;
+use std::io::{Read, Take};
+use std::path::Path;
+
+use flate2::read::ZlibDecoder;
+use git2::{ObjectType, Oid};
+
+use ba_agent_core::error::{Error, Result, error, fail};
+use ba_agent_system::fsx;
+
+/// Bytes of `TYPE SIZE NUL` before the content: `commit`, a blank, 20 digits, NUL.
+const LONGEST_HEAD: usize = 28;
+
+type Inflated = Take<ZlibDecoder<File>>;
+
+/// The object, or `None` when it is not there as a file of its own.
+///
+/// # Errors
+/// `Integrity` for one that is cut short, larger than `cap`, or not what its id says.
+pub(crate) fn read_loose(git_folder: &Path, id: Oid, cap: u64) -> Result<Option<(ObjectType, Vec<u8>)>> {
+    let Some(mut inflated) = open(git_folder, id) else { return Ok(None) };
+    let damaged = || -> Error {
+        error!(Integrity, "the object {id} is damaged")
+            .hint("`git fsck` in that repository says more; `git fetch` may bring the object again")
+    };
+    let (kind, size) = head(&mut inflated).ok_or_else(damaged)?;
+    if size > cap {
+        fail!(Integrity, "the object {id} has {size} bytes; the limit is {cap}");
+    }
+    inflated.set_limit(size.saturating_add(1));
+    let mut bytes = Vec::new();
+    inflated.read_to_end(&mut bytes).map_err(|_| damaged())?;
+    let is_whole = bytes.len() as u64 == size;
+    if !is_whole || !Oid::hash_object(kind, &bytes).is_ok_and(|found| found == id) {
+        return Err(damaged());
+    }
+    Ok(Some((kind, bytes)))
+}
+
+/// The size in the head: `None` when there is no such file, `Some(None)` when its head
+/// is broken.
+pub(crate) fn loose_size(git_folder: &Path, id: Oid) -> Option<Option<u64>> {
+    let mut inflated = open(git_folder, id)?;
+    Some(head(&mut inflated).map(|(_, size)| size))
+}
+
+fn open(git_folder: &Path, id: Oid) -> Option<Inflated> {
+    let name = id.to_string();
+    let (folder, file) = name.split_at_checked(2)?;
+    let (file, _) = fsx::open_plain_file(&git_folder.join("objects").join(folder).join(file)).ok()??;
+    Some(ZlibDecoder::new(file).take(LONGEST_HEAD as u64))
+}
+
+/// Takes `TYPE SIZE NUL` from the front, byte by byte; the limit of `inflated` bounds it.
+fn head(inflated: &mut Inflated) -> Option<(ObjectType, u64)> {
+    let mut text = Vec::new();
+    loop {
+        let mut byte = [0];
+        inflated.read_exact(&mut byte).ok()?;
+        if byte == [0] {
+            break;
+        }
+        text.extend(byte);
+    }
+    let (kind, size) = std::str::from_utf8(&text).ok()?.split_once(' ')?;
+    Some((ObjectType::from_str(kind)?, size.parse().ok()?))
+}
