@@ -172,8 +172,11 @@ impl InstallDirs {
     pub(crate) fn check(&self, target: &InstallTarget) -> Result<()> {
         match target {
             InstallTarget::Folder(path) if !self.is_user && !stays_inside(path) => {
-                Err(error!(Usage, "the target `{}` is outside the project", printable(path, false))
-                    .hint("skills of a project stay in the project; for other folders add `--global`"))
+                let shown = printable(path, false);
+                let is_absolute = Path::new(path).starts_with(&self.base) && !path.contains("..");
+                let what = if is_absolute { "an absolute path" } else { "outside the project" };
+                Err(error!(Usage, "the target `{shown}` is {what}")
+                    .hint("skills of a project stay in the project, in a folder written from its top: `./path`; for other folders add `--global`"))
             }
             _ => self.check_inside("skills folder", &self.root_as_written(target)).map(drop),
         }

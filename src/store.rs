@@ -46,7 +46,7 @@ use journal::Journal;
 use lock::Lock;
 pub(crate) use staged::{Staged, Valid};
 pub(crate) use state_dir::{STAGING_PREFIX, StateDir};
-pub(crate) use transaction::Transaction;
+pub(crate) use transaction::{Transaction, not_a_folder};
 pub(crate) use unsettled::Unsettled;
 
 /// How long a command waits for another one that holds the lock.
@@ -314,17 +314,19 @@ impl Store {
         Ok(Transaction::new(self.clone(), registry_file, lock, journal))
     }
 
-    fn make_registry_folder(&self, folder: &Path) -> Result<Vec<PathBuf>> {
-        let in_the_way = folder.ancestors().find(|above| fsx::exists(above)).filter(|above| !above.is_dir());
-        if let Some(file) = in_the_way {
-            return Err(error!(
-                Conflict,
-                "`{}` is not a folder, so the registry cannot be stored in it",
-                file.display()
-            )
+    /// Says whether the registry can have its folder.
+    ///
+    /// # Errors
+    /// `Conflict` where a file is in the way.
+    pub(crate) fn check_registry_folder(&self) -> Result<()> {
+        let Some(file) = fsx::file_in_the_way(fsx::parent(&self.registry)) else { return Ok(()) };
+        Err(error!(Conflict, "`{}` is not a folder, so the registry cannot be stored in it", file.display())
             .cause(format!("the registry is `{}`", self.registry.display()))
-            .hint("move it away, or choose another file with the setting `skills.registry`"));
-        }
+            .hint("move it away, or choose another file with the setting `skills.registry`"))
+    }
+
+    fn make_registry_folder(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        self.check_registry_folder()?;
         fsx::create_folders(folder)
             .context(|| format!("the folder of the registry, `{}`, cannot be created", folder.display()))
     }

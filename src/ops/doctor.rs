@@ -9,11 +9,11 @@ mod leftovers;
 mod surroundings;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::scope::Scope;
 use crate::settings::Settings;
-use crate::store::{Recovery, Store, Transaction};
+use crate::store::{Recovery, Store, Transaction, not_a_folder};
 use crate::workspace::{Observer, Session, Workspace, load_settings, settings_files};
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::{Context as _, Error, Result, printable};
@@ -213,10 +213,14 @@ fn folders(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examinat
     if let Err(error) = context.session.places.check(&InstallTarget::default()) {
         seen.add(DoctorFinding::of_error("link", &error));
     }
-    for root in roots(context, registry) {
-        if let (Ok(target), false) = (std::fs::read_link(&root), root.exists()) {
-            seen.add(DoctorFinding::of_error("link", &fsx::leads_nowhere(&root, &target)));
-        }
+    if let Err(error) = context.session.store.check_registry_folder() {
+        seen.add(DoctorFinding::of_error("folder", &error));
+    }
+    let roots = roots(context, registry);
+    let in_the_way: BTreeSet<&Path> = roots.iter().filter_map(|root| fsx::file_in_the_way(root)).collect();
+    for file in in_the_way {
+        let code = if file.is_symlink() { "link" } else { "folder" };
+        seen.add(DoctorFinding::of_error(code, &not_a_folder(file)));
     }
 }
 

@@ -162,6 +162,15 @@ pub(crate) fn change<T>(
 ) -> Result<T> {
     let lock = Lock::take(lock, wait, waiting)?;
     let folder = fsx::parent(file);
+    if let Some(in_the_way) = fsx::file_in_the_way(folder) {
+        return Err(error!(
+            Conflict,
+            "`{}` is not a folder, so the list of marketplaces cannot be stored in it",
+            in_the_way.display()
+        )
+        .cause(format!("the list is `{}`", file.display()))
+        .hint("move it away; the list stands beside the registry, for which there is the setting `skills.registry`"));
+    }
     let made = fsx::create_folders(folder)
         .context(|| format!("the folder of the marketplaces, `{}`, cannot be created", folder.display()))?;
     let outcome = rewrite(file, change);

@@ -205,8 +205,8 @@ impl Transaction {
             )
         })?;
         self.store.places.check(&target)?;
-        if fsx::exists(root) && !root.is_dir() {
-            return Err(not_a_folder(root));
+        if let Some(file) = fsx::file_in_the_way(root) {
+            return Err(not_a_folder(file));
         }
         let made = root.ancestors().take_while(|folder| !folder.exists()).count();
         Ok(Root { target: target.to_string(), place: root.to_path_buf(), made })
@@ -479,7 +479,8 @@ fn not_typed(place: &Path, target: &Path) -> Error {
         .hint(format!("if you trust it: `ba-agent skill install --link {target}`"))
 }
 
-fn not_a_folder(root: &Path) -> Error {
+/// The error for what stands where a skills folder, or one above it, should be.
+pub(crate) fn not_a_folder(root: &Path) -> Error {
     let choose = "or choose another folder with `--agent` or `skills.install_dir`";
     match std::fs::read_link(root) {
         Ok(target) => fsx::leads_nowhere(root, &target).hint(choose.to_owned()),

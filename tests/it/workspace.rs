@@ -566,9 +566,39 @@ fn a_file_in_the_place_of_the_registrys_folder_points_at_the_setting() {
     env.write("project/config", "a file");
     env.run(&["skill", "list"]).ends(0);
     env.run(&["skill", "install", "../src/pdf"]).ends(7).says("skills.registry");
+    env.run(&["marketplace", "add", "m", "../src"]).ends(7).says("the list of marketplaces cannot be stored");
+    let told = env.run(&["doctor", "--json"]).ends(6).json();
+    assert_eq!(told["findings"][0]["code"], "folder", "{told}");
     assert_eq!(env.read("project/config"), "a file");
     env.write("project/.ba-agent/config.yaml", "skills:\n  registry: lock/skills.json\n");
     env.run(&["skill", "install", "../src/pdf"]).ends(0);
+}
+
+/// Also where it stands further up.
+#[test]
+fn a_file_in_the_place_of_a_skills_folder_is_named() {
+    for place in [".claude", ".claude/skills"] {
+        let env = TestEnv::new();
+        env.skill("src/pdf");
+        env.write(&format!("project/{place}"), "a file");
+        let words = format!("{place}` is a file, not a folder for skills");
+        env.run(&["skill", "install", "../src/pdf"]).ends(7).says(&words);
+        let told = env.run(&["doctor", "--json"]).ends(6).json();
+        assert!(told["findings"][0]["message"].as_str().unwrap().contains(&words), "{told}");
+        assert_eq!(env.read(&format!("project/{place}")), "a file");
+    }
+}
+
+#[test]
+fn a_target_has_one_spelling() {
+    let env = TestEnv::new();
+    env.skill("src/pdf");
+    env.run(&["skill", "install", "../src/pdf", "--agent", "./a/.//b/", "--agent", "./a/b"])
+        .ends(0)
+        .says("Installed pdf in a/b");
+    assert_eq!(env.registry()["skills"]["pdf"]["targets"], serde_json::json!(["./a/b"]));
+    let absolute = env.path("project/a/b").display().to_string();
+    env.run(&["skill", "install", "../src/pdf", "--agent", &absolute]).ends(2).says("is an absolute path");
 }
 
 #[test]

@@ -212,8 +212,20 @@ impl InstallTarget {
                 error!(Usage, "`{text}` begins with another user's home").hint("write the whole path")
             );
         }
-        let folder = text.trim_end_matches('/');
-        Ok(Self::Folder(if folder.is_empty() { text.to_owned() } else { folder.to_owned() }))
+        Ok(Self::Folder(without_empty_parts(text)))
+    }
+}
+
+/// A path of one spelling: `./a/./b//` is `./a/b`.
+fn without_empty_parts(path: &str) -> String {
+    let (share, rest) = if path.starts_with("//") { ("/", &path[1..]) } else { ("", path) };
+    let mut parts = rest.split('/');
+    let first = parts.next().unwrap_or_default();
+    let rest: Vec<&str> = parts.filter(|part| !matches!(*part, "" | ".")).collect();
+    match (first, rest.is_empty()) {
+        ("", true) => format!("{share}/"),
+        (first, true) => first.to_owned(),
+        (first, false) => format!("{share}{first}/{}", rest.join("/")),
     }
 }
 
@@ -286,6 +298,10 @@ mod tests {
         for (text, shown) in [
             ("claude-code", "claude-code"),
             ("./skills/", "./skills"),
+            ("./a/.//b/.", "./a/b"),
+            ("a/./b", "a/b"),
+            ("./", "."),
+            ("//server/share/", "//server/share"),
             ("team/skills", "team/skills"),
             (".custom", ".custom"),
             ("~/skills", "~/skills"),

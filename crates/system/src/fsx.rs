@@ -197,6 +197,12 @@ pub fn exists(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }
 
+/// What stands where `folder` or one above it should be, and is not a folder: it, or a link to
+/// nothing.
+pub fn file_in_the_way(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|above| exists(above)).filter(|above| !above.is_dir())
+}
+
 /// True for a folder itself, not a link to one.
 pub fn is_real_folder(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
