@@ -2,10 +2,17 @@
 //! that may be hostile: every length is bounded, every object is hashed, and what is
 //! larger or odder than a real fetch of one commit is left to libgit2's indexer.
 //!
-//! Own code and not `gix-pack`: what is needed of the format is small, and the point is
-//! bounds on every length, no file, and libgit2 to fall back on. libgit2's indexer took
-//! 20 of 37 ms for one skill of 66, and 430 of 812 ms for one of 2,417 (cached server, two
-//! cores, November 2026). Hashes are libgit2's (`Oid::hash_object`): they detect collisions.
+//! Own code and not `gix-pack`, which was tried behind the same calls (0.77.0: a pack indexed
+//! in memory, then each file of the commit read; five interleaved rounds, two cores at load 12,
+//! 27 November 2026, medians). It took 74 ms where this takes 50 for the 66 skills of a pack of
+//! 2.3 MB, and 1,226 where this takes 788 for 897 skills in a pack of 31 MB and 10,548 objects; its
+//! peak was 9.0 MB against 16.7, and 75.0 against 61.9. Of 37 hostile packs that are refused here it
+//! took six: an object twice, version 3, bytes behind the last object or behind the checksum.
+//! It brings 33 crates that are not in our lock file. Both were built without link-time optimisation.
+//!
+//! libgit2 stays to fall back on. Its indexer took 20 of 37 ms for one skill of 66, and 430 of
+//! 812 ms for one of 2,417 (cached server, two cores, November 2026). Hashes are libgit2's
+//! (`Oid::hash_object`): they detect collisions.
 
 mod body;
 mod delta;
