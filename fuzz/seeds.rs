@@ -11,7 +11,7 @@ fn main() -> std::io::Result<()> {
         ba_agent_system::fuzz::TARGETS,
         ba_agent_net::fuzz::TARGETS,
         ba_agent_git::fuzz::TARGETS,
-        ba_agent::fuzz::TARGETS,
+        ba_agent_engine::fuzz::TARGETS,
     ];
     for (name, _, seeds) in all.concat() {
         let folder = corpus.join(name);

@@ -1,18 +1,12 @@
-//! Words: the skills that ship inside the binary.
+//! The skills that ship inside the binary.
 
-/// A skill of this project's own writing.
-#[derive(Debug)]
-pub(crate) struct Builtin {
-    /// Its name, as in `builtin:NAME`; a valid name.
-    pub(crate) name: &'static str,
-    /// Paths relative to the skill, in byte order, with the bytes of the files.
-    pub(crate) files: &'static [(&'static str, &'static [u8])],
-}
+use ba_agent_engine::builtin::{BuiltinSkill, BuiltinSkills};
 
 /// All of them, in order of their names.
-pub(crate) fn all() -> &'static [Builtin] {
-    &[
-        Builtin {
+pub(crate) const BUILTIN: BuiltinSkills = BuiltinSkills {
+    version: env!("CARGO_PKG_VERSION"),
+    all: &[
+        BuiltinSkill {
             name: "skill-author",
             files: &[
                 ("SKILL.md", include_bytes!("../builtin/skill-author/SKILL.md")),
@@ -23,12 +17,12 @@ pub(crate) fn all() -> &'static [Builtin] {
                 ("references/keys.md", include_bytes!("../builtin/skill-author/references/keys.md")),
             ],
         },
-        Builtin {
+        BuiltinSkill {
             name: "skill-finder",
             files: &[("SKILL.md", include_bytes!("../builtin/skill-finder/SKILL.md"))],
         },
-    ]
-}
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -37,7 +31,7 @@ mod tests {
     use ba_agent_core::path::RelPath;
     use ba_agent_core::skill::{Profile, check_files, check_text, read_manifest};
 
-    fn entries(builtin: &Builtin) -> Vec<FileEntry> {
+    fn entries(builtin: &BuiltinSkill) -> Vec<FileEntry> {
         let entry = |(slot, (path, bytes)): (usize, &(&str, &[u8]))| FileEntry {
             path: RelPath::parse(path.as_bytes()).unwrap(),
             node: Node::File { executable: false },
@@ -49,7 +43,7 @@ mod tests {
 
     #[test]
     fn every_built_in_skill_passes_every_profile_without_a_word() {
-        for builtin in all() {
+        for builtin in BUILTIN.all {
             for profile in [Profile::Install, Profile::Lint, Profile::Upload] {
                 let (_, manifest) = builtin.files.iter().find(|(path, _)| *path == "SKILL.md").unwrap();
                 let document =
@@ -67,8 +61,8 @@ mod tests {
 
     #[test]
     fn names_and_paths_are_in_order_and_every_file_is_mentioned() {
-        assert!(all().is_sorted_by_key(|builtin| builtin.name));
-        for builtin in all() {
+        assert!(BUILTIN.all.is_sorted_by_key(|builtin| builtin.name));
+        for builtin in BUILTIN.all {
             assert!(builtin.files.is_sorted_by_key(|(path, _)| path));
             let manifest = String::from_utf8_lossy(builtin.files[0].1);
             for (path, _) in &builtin.files[1..] {
@@ -87,7 +81,8 @@ mod tests {
             .map(|entry| entry.path().strip_prefix(&top).unwrap().to_string_lossy().replace('\\', "/"))
             .collect();
         on_disk.sort();
-        let ours: Vec<String> = all()
+        let ours: Vec<String> = BUILTIN
+            .all
             .iter()
             .flat_map(|b| b.files.iter().map(move |(path, _)| format!("{}/{path}", b.name)))
             .collect();

@@ -28,9 +28,10 @@ use std::path::{Path, PathBuf};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+use crate::builtin::BUILTIN;
 use crate::ui::{ColorChoice, Manner, Ui};
-use crate::workspace::{Workspace, WorkspaceOptions};
 use ba_agent_core::error::Result;
+use ba_agent_engine::workspace::{Workspace, WorkspaceOptions};
 use ba_agent_system::env::Env;
 
 /// Install, pin, verify, update and remove agent skills.
@@ -188,7 +189,7 @@ impl Cli {
     /// Runs the command; the exit status is 0 unless the command says otherwise.
     pub(crate) fn run(self, env: Env, ui: &Ui) -> Result<u8> {
         let Globals { global, offline, project, .. } = self.globals;
-        let options = WorkspaceOptions { global, project, offline };
+        let options = WorkspaceOptions { global, project, offline, builtin: BUILTIN };
         let cx = CommandContext { workspace: Workspace::new(env, options), ui };
         match self.command {
             Command::Completions(command) => command.run(&cx),

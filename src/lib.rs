@@ -1,47 +1,12 @@
 //! `ba-agent`: a package manager for agent skills.
 //!
-//! # The map
-//!
-//! Values and rules are a crate of their own, [`ba_agent_core`]: pure, no IO, no clock; so are
-//! [`ba_agent_archive`], [`ba_agent_system`], [`ba_agent_net`] and [`ba_agent_git`]. Here are three
-//! floors over them; a file uses its own floor and those below, never one above
-//! (`tests/it/floors.rs` holds the table and checks it).
-//!
-//! * **Faces** (`cli`, `ui`): the only floor that prints, prompts or knows clap.
-//! * **Deeds** (`ops`): one function for each command, options in, a report out; `ops::apply`
-//!   alone changes skills and registry, but for `doctor --fix`.
-//! * **World** (`fetch`, `store`, `history`, `install_dirs`, `install_state`, `scope`,
-//!   `settings`, `workspace`): input and output.
-//!
-//! An install goes one way: text to `Request`, resolved and fetched to a package, looked
-//! through for candidates, planned against the registry, staged, validated, swapped in,
-//! recorded, reported.
-//!
-//! # What is deliberately absent
-//!
-//! No async runtime, no telemetry, no plugin system, no code of a skill that runs on
-//! install, no checkout by libgit2, no unpacking by an archive crate, no trait with one
-//! implementor: the three that a caller implements (`Progress`, `workspace::Observer`,
-//! `ops::ask::Ask`) have the terminal and the tests.
+//! This package is the face of it: the command line (`cli`), the terminal (`ui`) and the skills
+//! that ship with it (`builtin`). It parses, asks and prints; what a command does is a function
+//! of [`ba_agent_engine`], whose documentation has the map.
 
-#[cfg(feature = "bench")]
-#[doc(hidden)]
-pub mod bench;
 mod builtin;
 mod cli;
-mod fetch;
-#[cfg(any(test, fuzzing))]
-#[doc(hidden)]
-pub mod fuzz;
-mod history;
-mod install_dirs;
-mod install_state;
-mod ops;
-mod scope;
-mod settings;
-mod store;
 mod ui;
-mod workspace;
 
 use std::process::ExitCode;
 

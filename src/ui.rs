@@ -11,12 +11,12 @@ use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::ops::ask::{Ask, Attendance, CautionedUpdate, Unattended};
-use crate::ops::gather::Offer;
-use crate::workspace::{Notice, Observer, ResolvedNotice};
 use ba_agent_core::error::{Error, Kind, Result, is_unprintable, printable};
 use ba_agent_core::skill::{Finding, Severity};
 use ba_agent_core::text::count_noun;
+use ba_agent_engine::ops::ask::{Ask, Attendance, CautionedUpdate, Unattended};
+use ba_agent_engine::ops::gather::Offer;
+use ba_agent_engine::workspace::{Notice, Observer, ResolvedNotice};
 use ba_agent_system::env::Env;
 use ba_agent_system::progress::Progress;
 

@@ -14,6 +14,7 @@
 mod floors;
 mod measure;
 mod options;
+mod parts;
 mod pure;
 mod replay;
 mod repos;

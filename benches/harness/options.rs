@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 pub(crate) const HELP: &str = "\
-cargo bench [--features bench] -- [OPTIONS]
+cargo bench -- [OPTIONS]
 
   --repo PATH   also measure on this git repository (or BA_AGENT_BENCH_REPO)
   --only TEXT   only rows whose name holds TEXT; the README is not rewritten
@@ -11,7 +11,7 @@ cargo bench [--features bench] -- [OPTIONS]
   --dir DIR     work below DIR instead of a tmpfs; on a disk the table of the disk is rewritten
   --before EXE  another build of ba-agent, measured in the same turns as this one
   --scale       the scaling table instead of the rows
-  --pure        only the pure parts (needs --features bench)
+  --pure        only the pure parts
   --no-write    leave the README as it is";
 
 /// The options of one run.
@@ -64,7 +64,7 @@ impl Options {
     }
 
     pub(crate) fn wants_pure(&self) -> bool {
-        self.pure || (cfg!(feature = "bench") && self.only.is_none() && !self.scale)
+        self.pure || (self.only.is_none() && !self.scale)
     }
 
     pub(crate) fn wants_rows(&self) -> bool {

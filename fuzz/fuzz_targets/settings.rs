@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ba_agent::fuzz::settings(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ba_agent_engine::fuzz::settings(data));

@@ -5,11 +5,11 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 
 use super::CommandContext;
-use crate::ops;
-use crate::ops::cache::{CacheReport, PruneReport};
-use crate::settings::parse_bytes;
 use ba_agent_core::error::Result;
 use ba_agent_core::text::{count_noun, format_bytes};
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::cache::{CacheReport, PruneReport};
+use ba_agent_engine::settings::parse_bytes;
 use ba_agent_system::cache::CacheSize;
 
 /// Show the cache of skills, or make it smaller.

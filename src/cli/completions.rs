@@ -5,10 +5,10 @@ use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 
 use super::CommandContext;
-use crate::scope::Scope;
-use crate::store::LOCK_WAIT;
-use crate::workspace::{load_settings, open_store};
 use ba_agent_core::error::Result;
+use ba_agent_engine::scope::Scope;
+use ba_agent_engine::store::LOCK_WAIT;
+use ba_agent_engine::workspace::{load_settings, open_store};
 use ba_agent_system::env::Env;
 
 /// The variable by which a shell's script asks this program for candidates.

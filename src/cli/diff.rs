@@ -5,10 +5,10 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::completions::installed_names;
-use crate::ops;
-use crate::ops::diff::{Changed, Changes};
 use ba_agent_core::error::Result;
 use ba_agent_core::text::count_noun;
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::diff::{Changed, Changes};
 
 /// Show the local edits of a skill, line by line.
 #[derive(Debug, Args)]

@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::CommandContext;
-use crate::ops;
-use crate::ops::doctor::{DoctorFinding, DoctorReport};
 use ba_agent_core::error::{Result, printable};
 use ba_agent_core::text::count_noun;
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::doctor::{DoctorFinding, DoctorReport};
 
 /// At most this many files or names are printed below a finding; `--json` has all.
 const NAMED: usize = 10;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::CommandContext;
-use crate::ops;
 use ba_agent_core::error::Result;
+use ba_agent_engine::ops;
 
 /// Write what is installed as another tool's lock file.
 #[derive(Debug, Args)]

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::CommandContext;
-use crate::ops;
 use ba_agent_core::error::Result;
+use ba_agent_engine::ops;
 
 /// List the last changes, newest first.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ impl HistoryArgs {
             cx.ui.note("no changes are recorded yet");
             return Ok(0);
         }
-        let cells = |record: &crate::history::Record| {
+        let cells = |record: &ba_agent_engine::history::Record| {
             vec![record.id.to_string(), record.at.to_string(), record.command.clone(), record.summary()]
         };
         cx.ui.table(&["change", "time", "command", "skills"], &records.iter().map(cells).collect::<Vec<_>>());

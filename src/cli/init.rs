@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::CommandContext;
-use crate::ops;
-use crate::ops::init::{InitOptions, InitReport};
 use ba_agent_core::error::Result;
 use ba_agent_core::skill;
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::init::{InitOptions, InitReport};
 
 /// Make a new skill that passes `validate`.
 #[derive(Debug, Args)]

@@ -7,16 +7,16 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::completions::agent_names;
-use crate::ops;
-use crate::ops::apply::Done;
-use crate::ops::ask::LISTED;
-use crate::ops::install::InstallOptions;
-use crate::ops::plan::Action;
-use crate::ops::restore::RestoreOptions;
 use crate::ui::LISTED_ALONE;
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::registry::InstallMode;
 use ba_agent_core::text::{count_noun, list_some};
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::apply::Done;
+use ba_agent_engine::ops::ask::LISTED;
+use ba_agent_engine::ops::install::InstallOptions;
+use ba_agent_engine::ops::plan::Action;
+use ba_agent_engine::ops::restore::RestoreOptions;
 
 /// Install skills from a source, or restore those in the registry.
 #[derive(Debug, Args)]

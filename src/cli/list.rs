@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::CommandContext;
-use crate::ops;
-use crate::ops::list::ListedSkill;
 use ba_agent_core::error::Result;
 use ba_agent_core::registry::InstallMode;
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::list::ListedSkill;
 
 /// List installed skills.
 #[derive(Debug, Args)]

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::CommandContext;
-use crate::ops;
-use crate::ops::marketplace::{
-    AddOptions, AddReport, CheckedCatalog, EntryView, FetchedMarketplace, ListedMarketplace, Updated,
-};
 use ba_agent_core::error::{Error, Kind, Result, printable};
 use ba_agent_core::skill::{Severity, worst_severity};
 use ba_agent_core::text::count_noun;
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::marketplace::{
+    AddOptions, AddReport, CheckedCatalog, EntryView, FetchedMarketplace, ListedMarketplace, Updated,
+};
 
 /// Register, list, update and check marketplaces: catalogues of skills.
 #[derive(Debug, Subcommand)]

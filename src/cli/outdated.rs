@@ -5,9 +5,9 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::completions::installed_names;
-use crate::ops;
-use crate::ops::outdated::{OutdatedReport, State, UpdateStatus};
 use ba_agent_core::error::Result;
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::outdated::{OutdatedReport, State, UpdateStatus};
 
 /// List the skills that are behind their source, without changing anything.
 #[derive(Debug, Args)]

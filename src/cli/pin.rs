@@ -5,10 +5,10 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::completions::installed_names;
-use crate::ops;
-use crate::ops::apply::Report;
-use crate::ops::pin::PinOptions;
 use ba_agent_core::error::Result;
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::apply::Report;
+use ba_agent_engine::ops::pin::PinOptions;
 
 /// Hold a skill at a commit.
 #[derive(Debug, Args)]

@@ -5,10 +5,10 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::completions::installed_names;
-use crate::ops;
-use crate::ops::plan::Action;
-use crate::ops::rollback::RollbackOptions;
 use ba_agent_core::error::Result;
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::plan::Action;
+use ba_agent_engine::ops::rollback::RollbackOptions;
 
 /// Go back to the state before the last change, or an earlier one.
 #[derive(Debug, Args)]

@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::CommandContext;
-use crate::ops;
-use crate::ops::search::{FoundRow, SearchAnswer, SearchOptions, SearchReport};
 use ba_agent_core::error::{Result, printable};
 use ba_agent_core::search::{SearchFilter, SearchQuery};
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::search::{FoundRow, SearchAnswer, SearchOptions, SearchReport};
 
 /// Search registered marketplaces and installed skills.
 #[derive(Debug, Args)]

@@ -5,10 +5,10 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::completions::installed_names;
-use crate::ops;
-use crate::ops::show::{Files, ShowOptions, SkillView};
 use ba_agent_core::error::{Result, printable};
 use ba_agent_core::text::{count_noun, format_bytes};
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::show::{Files, ShowOptions, SkillView};
 
 /// Show everything about a skill, installed or not, without installing it.
 #[derive(Debug, Args)]

@@ -5,10 +5,10 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::completions::installed_names;
-use crate::ops;
-use crate::ops::apply::Done;
-use crate::ops::uninstall::UninstallOptions;
 use ba_agent_core::error::Result;
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::apply::Done;
+use ba_agent_engine::ops::uninstall::UninstallOptions;
 
 /// Remove skills from every target and from the registry.
 #[derive(Debug, Args)]

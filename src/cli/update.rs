@@ -5,12 +5,12 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::completions::installed_names;
-use crate::ops;
-use crate::ops::apply::Done;
-use crate::ops::plan::Action;
-use crate::ops::update::{UpdateOptions, UpdateReport};
 use ba_agent_core::error::Result;
 use ba_agent_core::text::count_noun;
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::apply::Done;
+use ba_agent_engine::ops::plan::Action;
+use ba_agent_engine::ops::update::{UpdateOptions, UpdateReport};
 
 /// Move skills to what their reference is now.
 #[derive(Debug, Args)]

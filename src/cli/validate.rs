@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::CommandContext;
-use crate::ops;
-use crate::ops::validate::{Checked, ValidateOptions};
 use ba_agent_core::error::Result;
 use ba_agent_core::skill::{Profile, Severity};
 use ba_agent_core::text::count_noun;
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::validate::{Checked, ValidateOptions};
 
 /// Check skills against the rules, all findings at once.
 #[derive(Debug, Args)]

@@ -5,10 +5,10 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::completions::installed_names;
-use crate::ops;
-use crate::ops::verify::Verified;
 use ba_agent_core::error::Result;
 use ba_agent_core::text::count_noun;
+use ba_agent_engine::ops;
+use ba_agent_engine::ops::verify::Verified;
 
 /// Check the installed files against the registry.
 #[derive(Debug, Args)]

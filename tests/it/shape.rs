@@ -25,7 +25,7 @@ const ONE_WORD_NAMES: usize = 29;
 const LONGEST_FUNCTION: usize = 70;
 
 /// Files that are looked at: may only grow.
-const FILES: usize = 194;
+const FILES: usize = 203;
 
 /// Share of public items that say what they are, in percent.
 const DESCRIBED: usize = 90;

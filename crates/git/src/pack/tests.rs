@@ -304,7 +304,7 @@ fn no_piece_of_a_pack_and_no_flipped_bit_passes() {
 fn sound(bytes: &[u8]) {
     for kept in [0, PackLimits::REAL.kept] {
         if let Ok(Received::Here(pack)) = receive(bytes, PackLimits { kept, ..PackLimits::REAL }) {
-            for (id, _) in &pack.ids {
+            for id in pack.ids.keys() {
                 let (kind, bytes) = pack.find(*id, u64::MAX).unwrap().unwrap();
                 assert_eq!(Oid::hash_object(kind, &bytes).unwrap(), *id);
             }

@@ -1,0 +1,115 @@
+//! World: from a request to a package. One match over [`Source`](ba_agent_core::source::Source),
+//! one file below `fetch/` for each way to fetch a package or to reach a host.
+
+pub mod local;
+pub mod marketplace;
+pub mod npm;
+pub(crate) mod obstacle;
+mod open;
+mod package;
+mod served;
+
+#[cfg(test)]
+mod routes;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use open::OpenOptions;
+pub(crate) use open::{local_folder, not_local, open_source, origin_key};
+pub(crate) use package::FetchedPackage;
+pub use package::PackageSource;
+
+use std::path::{Path, PathBuf};
+
+use crate::builtin::BuiltinSkills;
+use crate::settings::Settings;
+use ba_agent_git::GitClient;
+use ba_agent_net::http::{Net, SourcesOfUser};
+use ba_agent_system::cache::Cache;
+use ba_agent_system::env::Env;
+use ba_agent_system::progress::Progress;
+
+/// What fetching needs, for one command: what is remembered of hosts ends with it. Several
+/// threads may fetch at once.
+pub struct World<'a> {
+    pub env: &'a Env,
+    pub settings: &'a Settings,
+    /// What relative paths of sources start from.
+    pub base: &'a Path,
+    /// `--offline`: no connection is opened, no subprocess started.
+    pub offline: bool,
+    pub progress: &'a dyn Progress,
+    /// The way to repositories, and in it the one to all other hosts.
+    pub git: GitClient<'a>,
+    /// What was fetched before; `None` where there is no place for it.
+    pub cache: Option<Cache>,
+    /// Files and folders that ba-agent itself keeps in this scope: no part of a skill that
+    /// happens to lie around them. Asked only when a local folder is read.
+    pub own: Option<Own<'a>>,
+    /// The skills that the program ships.
+    pub builtin: BuiltinSkills,
+}
+
+/// See [`World::own`].
+pub type Own<'a> = Box<dyn Fn() -> Vec<PathBuf> + Send + Sync + 'a>;
+
+impl<'a> World<'a> {
+    pub fn new(
+        env: &'a Env,
+        settings: &'a Settings,
+        base: &'a Path,
+        offline: bool,
+        progress: &'a dyn Progress,
+        cache: Option<Cache>,
+    ) -> Self {
+        let net = Net::new(env, &settings.hosts, &settings.limits, offline, progress);
+        let git = GitClient::new(net, cache.clone());
+        Self {
+            env,
+            settings,
+            base,
+            offline,
+            progress,
+            git,
+            cache,
+            own: None,
+            builtin: BuiltinSkills::default(),
+        }
+    }
+
+    /// The way to all hosts.
+    pub fn net(&self) -> &Net<'a> {
+        &self.git.net
+    }
+
+    /// The same world, where these files and folders are ba-agent's own.
+    pub(crate) fn with_own(self, own: Own<'a>) -> Self {
+        Self { own: Some(own), ..self }
+    }
+
+    /// The same world, where the program ships these skills.
+    pub(crate) fn with_builtin(self, builtin: BuiltinSkills) -> Self {
+        Self { builtin, ..self }
+    }
+
+    /// The same world, where the user has named these sources.
+    pub(crate) fn with_sources_of_user(mut self, sources: SourcesOfUser<'a>) -> Self {
+        self.git.net.sources_of_user = Some(sources);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process that serves many callers fetches on threads of its own.
+    #[test]
+    fn what_fetches_may_be_shared_by_threads() {
+        fn check<T: Send + Sync>() {}
+        check::<World<'_>>();
+        check::<Net<'_>>();
+        check::<GitClient<'_>>();
+        check::<FetchedPackage>();
+    }
+}

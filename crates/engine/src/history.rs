@@ -1,0 +1,290 @@
+//! World: what the last commands changed, so that `rollback` can turn it back.
+//!
+//! Kept in the user's data folder, not in the project: a record for each command that
+//! changed something, and the trees that it took away: those that were recorded, and those
+//! that were edited and given up with `--force`. So the cache may be cleared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use ba_agent_core::digest::Digest;
+use ba_agent_core::error::{Context as _, Result, error};
+use ba_agent_core::registry::{LockEntry, Registry};
+use ba_agent_core::skill::SkillName;
+use ba_agent_system::cache::Cache;
+use ba_agent_system::fsx;
+
+/// The largest record that is read.
+const LARGEST: u64 = 256 << 20;
+/// So many commands can be turned back.
+const KEPT: usize = 20;
+
+/// The history of one scope.
+#[derive(Debug, Clone)]
+pub struct History {
+    folder: PathBuf,
+}
+
+/// What one command changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Counts up by one.
+    pub id: u64,
+    pub at: Timestamp,
+    /// The command as a person would name it, for instance `update`.
+    pub command: String,
+    pub changes: BTreeMap<SkillName, Change>,
+}
+
+/// A skill's record before and after; `None` where it was not installed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    pub before: Option<LockEntry>,
+    pub after: Option<LockEntry>,
+    /// The tree that stood there, where it was not the recorded one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Digest>,
+}
+
+/// Of a [`Record`] the trees that it names.
+#[derive(Deserialize)]
+struct Trees {
+    changes: BTreeMap<SkillName, Before>,
+}
+
+#[derive(Deserialize)]
+struct Before {
+    before: Option<Tree>,
+    #[serde(default)]
+    edited: Option<Digest>,
+}
+
+#[derive(Deserialize)]
+struct Tree {
+    digest: Digest,
+}
+
+impl History {
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// The trees that the kept changes took away.
+    pub fn trees(&self) -> Cache {
+        Cache::durable(&self.folder)
+    }
+
+    /// The records, newest first.
+    ///
+    /// # Errors
+    /// `Invalid` for a record that cannot be read: to go on without it would turn back another
+    /// change than the last one.
+    pub fn records(&self) -> Result<Vec<Record>> {
+        let mut records: Vec<Record> =
+            self.files("json").iter().map(|file| read(file)).collect::<Result<_>>()?;
+        records.sort_by_key(|record| std::cmp::Reverse(record.id));
+        Ok(records)
+    }
+
+    fn files(&self, ending: &str) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
+        let paths = entries.flatten().map(|entry| entry.path());
+        paths.filter(|path| path.extension().is_some_and(|found| found == ending)).collect()
+    }
+
+    /// The number of the next change.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.ids().max().unwrap_or(0) + 1
+    }
+
+    /// Writes what a command is about to change, so that it survives a power cut; it counts
+    /// once [`History::confirm`] is called.
+    ///
+    /// # Errors
+    /// `Failed` where it cannot be written: without its record a change cannot be turned back.
+    pub fn prepare(
+        &self,
+        id: u64,
+        before: &Registry,
+        after: &Registry,
+        edited: &BTreeMap<SkillName, Digest>,
+        command: &str,
+        at: Timestamp,
+    ) -> Result<()> {
+        let record = Record { id, at, command: command.to_owned(), changes: changes(before, after, edited) };
+        let write = || -> Result<()> {
+            fsx::create_private_folders(&self.folder)?;
+            // One that was prepared for a change that never was.
+            fsx::remove_file(&self.pending(id))?;
+            Ok(fsx::write_first(&self.pending(id), &serde_json::to_vec(&record).unwrap_or_default())?)
+        };
+        write().context(|| format!("the record of this change cannot be kept in `{}`", self.folder.display()))
+    }
+
+    fn pending(&self, id: u64) -> PathBuf {
+        self.folder.join(format!("{id:08}.pending"))
+    }
+
+    fn record(&self, id: u64) -> PathBuf {
+        self.folder.join(format!("{id:08}.json"))
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Makes a prepared record count; one that counts already is fine. A power cut can take it
+    /// back until the folder is flushed.
+    ///
+    /// # Errors
+    /// `Failed` where the disk refuses.
+    pub fn confirm(&self, id: u64) -> Result<()> {
+        if fsx::exists(&self.pending(id)) {
+            fsx::rename(&self.pending(id), &self.record(id))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the record of a change back that never was, also where it counted already: a power
+    /// cut may have left that and taken the change.
+    pub fn forget(&self, id: u64) {
+        let _ = std::fs::remove_file(self.pending(id));
+        let _ = std::fs::remove_file(self.record(id));
+    }
+
+    fn ids(&self) -> impl Iterator<Item = u64> {
+        let id = |path: PathBuf| path.file_stem()?.to_str()?.parse().ok();
+        self.files("json").into_iter().filter_map(id)
+    }
+
+    /// Takes away records beyond the last twenty, and trees that none of the others names.
+    pub fn prune(&self) {
+        let mut ids: Vec<u64> = self.ids().collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        let old = ids.get(KEPT..).unwrap_or_default();
+        for id in old {
+            let _ = std::fs::remove_file(self.record(*id));
+        }
+        // Of changes that never came to be: this is called while the lock is held.
+        self.unfinished_files().iter().for_each(|file| drop(std::fs::remove_file(file)));
+        let trees = self.trees();
+        if !old.is_empty() && !trees.is_empty() {
+            let named = self.named();
+            trees.retain(|digest| named.contains(digest));
+        }
+    }
+
+    /// Records that do not count, and those that are being written.
+    pub(crate) fn unfinished_files(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let is_unfinished = |path: &PathBuf| {
+            fsx::is_new_beside(path) || path.extension().is_some_and(|found| found == "pending")
+        };
+        entries.map(|entry| entry.path()).filter(is_unfinished).collect()
+    }
+
+    /// The trees that the records name. Of each record only those are read: one that changes
+    /// thousands of skills has megabytes.
+    fn named(&self) -> BTreeSet<Digest> {
+        let read = |path: PathBuf| serde_json::from_slice::<Trees>(&std::fs::read(path).ok()?).ok();
+        let records = self.files("json").into_iter().filter_map(read);
+        let changes = records.flat_map(|record| record.changes.into_values());
+        changes
+            .flat_map(|change| change.before.map(|tree| tree.digest).into_iter().chain(change.edited))
+            .collect()
+    }
+}
+
+fn read(file: &Path) -> Result<Record> {
+    let unreadable = || format!("the record of a change, `{}`, cannot be read", file.display());
+    let hint = "move it away: it and the changes before it can then no longer be rolled back";
+    let bytes = fsx::read_plain_file(file, LARGEST).context(unreadable).map_err(|e| e.hint(hint))?;
+    serde_json::from_slice(&bytes.unwrap_or_default())
+        .map_err(|e| error!(Invalid, "{}", unreadable()).cause(e).hint(hint))
+}
+
+fn changes(
+    before: &Registry,
+    after: &Registry,
+    edited: &BTreeMap<SkillName, Digest>,
+) -> BTreeMap<SkillName, Change> {
+    let names: BTreeSet<&SkillName> = before.skills.keys().chain(after.skills.keys()).collect();
+    let change = |name: &SkillName| {
+        let (old, new) = (before.skills.get(name), after.skills.get(name));
+        let edited = edited.get(name).cloned();
+        (old != new || edited.is_some())
+            .then(|| (name.clone(), Change { before: old.cloned(), after: new.cloned(), edited }))
+    };
+    names.into_iter().filter_map(change).collect()
+}
+
+impl Record {
+    /// Names and what happened to them, in one line.
+    pub fn summary(&self) -> String {
+        let word = |(name, change): (&SkillName, &Change)| match (&change.before, &change.after) {
+            (None, _) => format!("+{name}"),
+            (_, None) => format!("-{name}"),
+            _ => format!("~{name}"),
+        };
+        let mut words: Vec<String> = self.changes.iter().take(8).map(word).collect();
+        if self.changes.len() > words.len() {
+            words.push(format!("and {} more", self.changes.len() - words.len()));
+        }
+        words.join(" ")
+    }
+}
+
+/// The state before the record `id`: for each skill that it or a later one changed, what it
+/// was then. Newest first, as [`History::records`] gives them.
+pub(crate) fn state_before(records: &[Record], id: u64) -> BTreeMap<SkillName, Change> {
+    let mut state: BTreeMap<SkillName, Change> = BTreeMap::new();
+    for record in records.iter().filter(|record| record.id >= id) {
+        for (name, change) in &record.changes {
+            let after = state.remove(name).map_or_else(|| change.after.clone(), |later| later.after);
+            state.insert(name.clone(), Change { after, ..change.clone() });
+        }
+    }
+    state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ba_agent_core::digest;
+
+    /// Of 25 changes the last twenty stay, and of the trees that were given up those alone
+    /// which they name.
+    #[test]
+    fn what_is_too_old_goes_with_its_trees() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = History::new(dir.path().join("h"));
+        let tree = |n: u64| {
+            let bytes = format!("text {n}").into_bytes();
+            let line = format!("100644 {}", digest::sha256_hex(&bytes));
+            let files = digest::Files::from([("SKILL.md".to_owned(), line)]);
+            let digest = digest::digest_of_files(&files);
+            history.trees().put(&digest, &files, &[bytes]);
+            digest
+        };
+        assert!(history.trees().is_empty());
+        let name: SkillName = "a".parse().unwrap();
+        let given_up: Vec<(u64, Digest)> = [2, 5, 6, 24].into_iter().map(|n| (n, tree(n))).collect();
+        for id in 1..=25 {
+            let edited = given_up.iter().find(|(n, _)| *n == id).map(|(_, digest)| digest.clone());
+            let change = Change { before: None, after: None, edited };
+            let changes = BTreeMap::from([(name.clone(), change)]);
+            let record = Record { id, at: Timestamp::UNIX_EPOCH, command: "update".into(), changes };
+            let file = dir.path().join(format!("h/{id:08}.json"));
+            std::fs::write(file, serde_json::to_vec(&record).unwrap()).unwrap();
+        }
+        history.prune();
+        let ids: Vec<u64> = history.records().unwrap().iter().map(|record| record.id).collect();
+        assert_eq!(ids, (6..=25).rev().collect::<Vec<_>>());
+        let left: Vec<u64> =
+            given_up.iter().filter(|(_, digest)| history.trees().has(digest)).map(|(n, _)| *n).collect();
+        assert_eq!(left, [6, 24]);
+    }
+}

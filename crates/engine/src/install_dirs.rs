@@ -1,0 +1,311 @@
+//! World: which folder receives a skill, target by target, and what stands there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::install_state::{self, DriftKind, FolderState, InstallState, InstallStates};
+use crate::scope::Scope;
+use crate::settings::{leads_out, leads_out_error, stays_inside};
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::error::{Result, error, printable};
+use ba_agent_core::registry::{LockEntry, Registry};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::Source;
+use ba_agent_system::env::Env;
+use ba_agent_system::fsx;
+
+/// The skill folders of one scope.
+#[derive(Debug)]
+pub struct InstallDirs {
+    base: PathBuf,
+    home: Option<PathBuf>,
+    is_user: bool,
+    /// Where the default target has its skills, if the settings say so.
+    install_dir: Option<PathBuf>,
+    /// `base` without links.
+    real_base: PathBuf,
+    /// Folders outside of a project that its links may lead to.
+    allowed: Vec<PathBuf>,
+    known: Mutex<RealPaths>,
+}
+
+/// The answers so far. A command on thousands of skills asks for the real path of a folder
+/// thousands of times, and must get the same one before and after it makes the folder.
+#[derive(Debug, Default)]
+struct RealPaths {
+    /// Folders and what they are without links.
+    real: BTreeMap<PathBuf, PathBuf>,
+    /// The target that first had its skills in a real folder.
+    targets: BTreeMap<PathBuf, InstallTarget>,
+}
+
+impl InstallDirs {
+    pub(crate) fn new(env: &Env, scope: &Scope, install_dir: Option<&str>) -> Self {
+        Self {
+            base: scope.base().to_path_buf(),
+            home: env.home.clone(),
+            is_user: matches!(scope, Scope::User { .. }),
+            install_dir: install_dir.map(|dir| env.from(scope.base(), dir)),
+            real_base: real(scope.base()),
+            allowed: Vec::new(),
+            known: Mutex::default(),
+        }
+    }
+
+    /// The folder that holds the skills of a target. A root that is a link is resolved once,
+    /// here, so that staging lies on the file system where the skills really are.
+    pub(crate) fn root(&self, target: &InstallTarget) -> PathBuf {
+        let root = self.root_as_written(target);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let real = known.real.entry(root).or_insert_with_key(|root| real(root)).clone();
+        known.targets.entry(real.clone()).or_insert_with(|| target.clone());
+        real
+    }
+
+    /// The target that has its skills in `root`, a folder that [`InstallDirs::roots`] gave.
+    pub(crate) fn target_of(&self, root: &Path) -> Option<InstallTarget> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.targets.get(root).cloned()
+    }
+
+    /// `project` or `user`.
+    pub(crate) fn scope(&self) -> &'static str {
+        if self.is_user { "user" } else { "project" }
+    }
+
+    fn root_as_written(&self, target: &InstallTarget) -> PathBuf {
+        match (target, &self.install_dir) {
+            (target, Some(dir)) if *target == InstallTarget::default() => dir.clone(),
+            (InstallTarget::Agent(agent), _) => {
+                self.base.join(if self.is_user { agent.user_dir } else { agent.project_dir })
+            }
+            (InstallTarget::Folder(path), _) => match (path.strip_prefix("~/"), &self.home) {
+                (Some(rest), Some(home)) => home.join(rest),
+                _ => self.base.join(path),
+            },
+        }
+    }
+
+    /// Every folder that these targets take, without links and as it is written: neither is
+    /// part of a source that happens to lie around it.
+    pub(crate) fn owned_paths(&self, targets: &[InstallTarget]) -> Vec<PathBuf> {
+        let written = targets.iter().map(|target| self.root_as_written(target));
+        let written = written.map(|root| self.real_base.join(root.strip_prefix(&self.base).unwrap_or(&root)));
+        self.roots(targets).into_iter().chain(written).collect()
+    }
+
+    /// True for two texts of one folder or archive of this machine.
+    pub(crate) fn is_same_source(&self, one: &Source, other: &Source) -> bool {
+        let is_local = |source: &Source| matches!(source, Source::Local { .. } | Source::Archive { .. });
+        is_local(one)
+            && std::mem::discriminant(one) == std::mem::discriminant(other)
+            && self.local_path(one, "").is_some_and(|place| Some(place) == self.local_path(other, ""))
+    }
+
+    /// Where a source lies on this machine, without links; `None` for one that does not, or
+    /// that is gone. `folder` is the skill's own in it.
+    pub(crate) fn local_path(&self, source: &Source, folder: &str) -> Option<PathBuf> {
+        let path = match source {
+            Source::Local { path } => path.as_str(),
+            Source::Archive { location } if !location.contains("://") => location,
+            Source::Archive { location: url } | Source::Git { url } => url.strip_prefix("file://")?,
+            _ => return None,
+        };
+        let path = match (path.strip_prefix("~/"), &self.home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => self.base.join(path),
+        };
+        // Archives and repositories are one thing, whatever is taken out of them.
+        let folder = if matches!(source, Source::Local { .. }) { folder } else { "" };
+        std::fs::canonicalize(if folder.is_empty() { path } else { path.join(folder) }).ok()
+    }
+
+    /// The folders of several targets, each once, in their order.
+    pub(crate) fn roots(&self, targets: &[InstallTarget]) -> Vec<PathBuf> {
+        let mut roots = Vec::new();
+        for target in targets {
+            let root = self.root(target);
+            if !roots.contains(&root) {
+                roots.push(root);
+            }
+        }
+        roots
+    }
+
+    /// The same with the folders that links of a project may lead to.
+    pub(crate) fn allowing(self, allowed: &[PathBuf]) -> Self {
+        Self { allowed: allowed.to_vec(), ..self }
+    }
+
+    /// `path` without links, for something that is read or written under a name that a project
+    /// chooses. In a project it must be inside, or where the user allows; a user's own may be
+    /// anywhere.
+    ///
+    /// # Errors
+    /// `Usage` where a link leads out of the project.
+    pub(crate) fn check_inside(&self, what: &str, path: &Path) -> Result<PathBuf> {
+        // A name that does not begin in the project is not the project's: the user chose it.
+        let is_of_project = !self.is_user
+            && path.starts_with(&self.base)
+            && !path.components().any(|part| part == std::path::Component::ParentDir);
+        match leads_out(path, &self.real_base, &self.allowed).filter(|_| is_of_project) {
+            Some(outside) => Err(leads_out_error(what, path, &outside)),
+            None => Ok(fsx::real_path(path)),
+        }
+    }
+
+    /// True for what a link in a skills folder may lead to without its user having typed it:
+    /// in a project what is inside of it, what the user allows, and other skills folders.
+    pub(crate) fn may_link_to(&self, path: &Path) -> bool {
+        self.is_user
+            || leads_out(path, &self.real_base, &self.allowed).is_none()
+            || path.parent().is_some_and(|root| self.target_of(root).is_some())
+    }
+
+    /// Says whether a target may be used here. A registry comes with its project, from whoever
+    /// wrote it: its folders stay inside the project, also through links. The user's own may
+    /// be anywhere.
+    ///
+    /// # Errors
+    /// `Usage` for a folder that leads out of the project.
+    pub(crate) fn check(&self, target: &InstallTarget) -> Result<()> {
+        match target {
+            InstallTarget::Folder(path) if !self.is_user && !stays_inside(path) => {
+                let shown = printable(path, false);
+                let is_absolute = Path::new(path).starts_with(&self.base) && !path.contains("..");
+                let what = if is_absolute { "an absolute path" } else { "outside the project" };
+                Err(error!(Usage, "the target `{shown}` is {what}")
+                    .hint("skills of a project stay in the project, in a folder written from its top: `./path`; for other folders add `--global`"))
+            }
+            _ => self.check_inside("skills folder", &self.root_as_written(target)).map(drop),
+        }
+    }
+
+    /// The folders that a recorded skill is in.
+    ///
+    /// # Errors
+    /// `Usage` for a target in the registry that is none, or leads out of the project.
+    pub(crate) fn roots_of(&self, entry: &LockEntry) -> Result<Vec<PathBuf>> {
+        let targets: Vec<InstallTarget> =
+            entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
+        targets.iter().try_for_each(|target| self.check(target))?;
+        Ok(self.roots(&targets))
+    }
+
+    /// The state of each skill's install folders: the recorded ones, then the newly requested.
+    ///
+    /// # Errors
+    /// `Failed` for folders that cannot be read, `Usage` for a recorded target that is not valid.
+    pub(crate) fn inspect<'a>(
+        &self,
+        names: impl Iterator<Item = (&'a SkillName, &'a [InstallTarget])>,
+        registry: &Registry,
+    ) -> Result<InstallStates> {
+        let mut states = InstallStates::new();
+        for (name, targets) in names {
+            let recorded = registry.skills.get(name).map_or(Ok(Vec::new()), |entry| self.roots_of(entry))?;
+            let further = self.roots(targets).into_iter().filter(|root| !recorded.contains(root));
+            let look = |root: &PathBuf| install_state::inspect_folder(&root.join(name.as_str()));
+            let mut line_ends = BTreeSet::new();
+            let mut look_recorded = |root: &PathBuf| {
+                let found = look(root)?;
+                if let (FolderState::Folder(files), Some(entry)) = (&found, registry.skills.get(name)) {
+                    let drifts = install_state::drift_in(&root.join(name.as_str()), &entry.files, files);
+                    let only = drifts.into_iter().filter(|one| one.change == DriftKind::LineEnds);
+                    line_ends.extend(only.map(|one| one.path));
+                }
+                Ok((self.shown(&root.join(name.as_str())), found))
+            };
+            let state = InstallState {
+                recorded: recorded.iter().map(&mut look_recorded).collect::<Result<_>>()?,
+                line_ends,
+                further: further.map(|root| look(&root)).collect::<Result<_>>()?,
+            };
+            states.insert(name.clone(), state);
+        }
+        Ok(states)
+    }
+
+    /// Like [`InstallDirs::inspect`], for skills as the registry records them.
+    ///
+    /// # Errors
+    /// Those of [`InstallDirs::inspect`].
+    pub(crate) fn inspect_recorded<'a>(
+        &self,
+        names: impl Iterator<Item = &'a SkillName>,
+        registry: &Registry,
+    ) -> Result<InstallStates> {
+        self.inspect(names.map(|name| (name, &[][..])), registry)
+    }
+
+    /// Skills that lie in the folders of recorded ones without being recorded, as a person names
+    /// their paths. They are reported, never changed.
+    ///
+    /// # Errors
+    /// `Usage` for a target in the registry that is none.
+    pub(crate) fn find_untracked(&self, registry: &Registry) -> Result<Vec<String>> {
+        let default = InstallTarget::default();
+        let mut roots = Vec::new();
+        if self.check(&default).is_ok() {
+            roots.push(self.root(&default));
+        }
+        for entry in registry.skills.values() {
+            roots.extend(self.roots_of(entry)?);
+        }
+        roots.sort();
+        roots.dedup();
+        let mut untracked = Vec::new();
+        for root in roots {
+            let Ok(entries) = std::fs::read_dir(&root) else { continue };
+            for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+                let is_known = registry.skills.keys().any(|known| known.as_str() == name);
+                if !is_known && !name.starts_with('.') && root.join(&name).is_dir() {
+                    untracked.push(self.shown(&root.join(&name)));
+                }
+            }
+        }
+        untracked.sort();
+        Ok(untracked)
+    }
+
+    /// A folder as a person names it: from the base of the scope where it lies below.
+    pub(crate) fn shown(&self, root: &Path) -> String {
+        let below = root.strip_prefix(&self.base).or_else(|_| root.strip_prefix(&self.real_base));
+        match below {
+            Ok(below) if self.is_user => format!("~/{}", below.display()),
+            Ok(below) => below.display().to_string(),
+            Err(_) => root.display().to_string(),
+        }
+    }
+}
+
+/// A path without links, as far as it is there: what is missing cannot be a link.
+fn real(path: &Path) -> PathBuf {
+    let there = path.ancestors().find_map(|above| Some((above, std::fs::canonicalize(above).ok()?)));
+    let Some((above, found)) = there else { return path.to_path_buf() };
+    match path.strip_prefix(above) {
+        Ok(rest) if rest.as_os_str().is_empty() => found,
+        Ok(rest) => found.join(rest),
+        Err(_) => path.to_path_buf(),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_resolved_as_far_as_a_path_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().canonicalize().unwrap();
+        std::fs::create_dir(top.join("there")).unwrap();
+        std::os::unix::fs::symlink("there", top.join("link")).unwrap();
+        let check = |path: &str, expected: &str| assert_eq!(real(&top.join(path)), top.join(expected));
+        check("link", "there");
+        check("link/.claude/skills", "there/.claude/skills");
+        check("missing/x", "missing/x");
+        std::fs::create_dir_all(top.join("there/.claude/skills")).unwrap();
+        check("link/.claude/skills", "there/.claude/skills");
+    }
+}

@@ -1,0 +1,38 @@
+//! Deeds: one function for each command, `ops::install::install` for `skill install`. It is given
+//! the [`Workspace`](crate::workspace::Workspace), its options as a value, whoever answers its
+//! questions ([`ask::Ask`]) and whoever is told what happens meanwhile; it gives back a report.
+//! None of them knows of a command line or prints.
+
+pub mod apply;
+pub mod ask;
+pub mod cache;
+pub mod diff;
+pub mod doctor;
+pub mod export;
+pub mod gather;
+pub mod history;
+pub mod import;
+pub mod init;
+pub mod install;
+pub mod installed;
+mod installed_state;
+pub mod list;
+pub mod marketplace;
+pub mod outdated;
+pub mod overlap;
+pub mod pin;
+pub mod plan;
+pub mod recorded;
+pub mod restore;
+pub mod rollback;
+pub mod search;
+pub(crate) mod settle;
+pub mod show;
+mod supply;
+pub mod uninstall;
+pub mod update;
+pub mod validate;
+pub mod verify;
+
+#[cfg(test)]
+mod tests;

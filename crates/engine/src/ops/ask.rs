@@ -1,0 +1,85 @@
+//! What a command asks of whoever runs it. The terminal asks a person; a caller without one
+//! answers by itself, or lets [`Unattended`] do it.
+
+use super::gather::Offer;
+use ba_agent_core::error::{Error, Result, error};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::text::{count_noun, list_some};
+
+/// Answers the questions of a command.
+pub trait Ask {
+    /// Which skills of a source are meant, of several and where none was named: positions in
+    /// `offers`.
+    ///
+    /// # Errors
+    /// `Usage` where nobody can choose, `Interrupted` when the person
+    /// leaves.
+    fn choose_skills(&mut self, source: &str, offers: &[Offer]) -> Result<Vec<usize>>;
+
+    /// Who answers.
+    fn attendance(&self) -> Attendance;
+
+    /// Whether a skill is updated although something speaks against it. Asked of a person alone.
+    ///
+    /// # Errors
+    /// `Interrupted` when the person leaves; those of the diff.
+    fn approve_update(&mut self, update: &CautionedUpdate<'_>) -> Result<bool>;
+
+    /// Yes or no.
+    ///
+    /// # Errors
+    /// `Interrupted` when the person leaves.
+    fn confirm(&mut self, question: &str) -> Result<bool>;
+}
+
+/// An update that a person should agree to. What speaks against it was told before.
+pub struct CautionedUpdate<'a> {
+    pub name: &'a SkillName,
+    /// How the files of this skill would change, each as a unified diff.
+    pub diff: &'a dyn Fn() -> Result<Vec<String>>,
+}
+
+/// Who answers the questions of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attendance {
+    Person,
+    /// Nobody, and every question was agreed to in advance.
+    Agrees,
+    Nobody,
+}
+
+/// For callers without a person: every question has the answer that was given in advance.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unattended {
+    /// What `--yes` says.
+    pub agrees: bool,
+}
+
+impl Ask for Unattended {
+    fn choose_skills(&mut self, source: &str, offers: &[Offer]) -> Result<Vec<usize>> {
+        Err(must_name_skills(source, offers))
+    }
+
+    fn attendance(&self) -> Attendance {
+        if self.agrees { Attendance::Agrees } else { Attendance::Nobody }
+    }
+
+    fn approve_update(&mut self, _: &CautionedUpdate<'_>) -> Result<bool> {
+        Ok(self.agrees)
+    }
+
+    fn confirm(&mut self, _: &str) -> Result<bool> {
+        Ok(self.agrees)
+    }
+}
+
+/// The error for a source with several skills where nobody can be asked which are meant.
+fn must_name_skills(source: &str, offers: &[Offer]) -> Error {
+    let names: Vec<&str> = offers.iter().map(|offer| offer.name.as_str()).collect();
+    error!(Usage, "{source} has {}: specify one or more", count_noun(offers.len(), "skill"))
+        .hint(format!("it has {}", list_some(&names, LISTED)))
+        .hint("choose with `--skill NAME` (repeatable), or install all with `--all`")
+}
+
+/// At most this many names are listed in a message.
+pub const LISTED: usize = 40;

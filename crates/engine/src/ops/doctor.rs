@@ -1,0 +1,303 @@
+//! `doctor`: everything that could be wrong in one scope, looked for without changing anything
+//! ([`examine`]), and what of it is safe to mend ([`mend`]).
+//!
+//! Mending never touches a file that somebody may have written: it ends what a killed command
+//! began, takes away what only such a command can have left, and makes links that are missing.
+
+mod findings;
+mod leftovers;
+mod surroundings;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::scope::Scope;
+use crate::settings::Settings;
+use crate::store::{Recovery, Store, Transaction, not_a_folder};
+use crate::workspace::{Observer, Session, Workspace, load_settings, settings_files};
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::error::{Context as _, Error, Result, printable};
+use ba_agent_core::registry::Registry;
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::text::count_noun;
+use ba_agent_system::env::Env;
+use ba_agent_system::fsx;
+
+use super::settle::find_damaged;
+use super::verify::{self, Relink, Verified};
+pub use findings::DoctorFinding;
+pub(crate) use findings::Examination;
+
+/// What was found, and what of it was mended.
+#[derive(Debug)]
+pub struct DoctorReport {
+    /// `project` or `user`.
+    pub scope: &'static str,
+    pub examination: Examination,
+    pub mended: Vec<DoctorFinding>,
+}
+
+/// A session whose settings may be broken, and what else is looked at.
+struct DoctorContext<'w> {
+    session: Session<'w>,
+    /// What is wrong with settings files; defaults stand in for them.
+    settings_errors: Vec<Error>,
+    /// The store of the user scope, when this is a project.
+    user: Option<Store>,
+}
+
+/// Looks for everything that could be wrong in a scope; with `fix`, mends what is safe to mend.
+///
+/// # Errors
+/// Those of finding the scope and its folders. What is wrong with anything in it is a finding.
+pub fn doctor(workspace: &Workspace, fix: bool, observer: &dyn Observer) -> Result<DoctorReport> {
+    let scope = workspace.find_scope()?;
+    let (settings, settings_errors) = readable_settings(workspace.env(), &scope);
+    let session = workspace.open_with(scope, settings, observer)?;
+    let user = user_store(workspace, &session);
+    let context = DoctorContext { session, settings_errors, user };
+    let mut examination = examine(&context);
+    let mut mended = Vec::new();
+    if fix && examination.findings.iter().any(|finding| finding.fix.is_some()) {
+        if let Err(error) = mend(&context) {
+            let why = std::iter::once(error.message).chain(error.causes).collect::<Vec<_>>().join(": ");
+            context.session.warn(&why);
+        }
+        let after = examine(&context);
+        mended = examination.mended(&after);
+        examination = after;
+    }
+    Ok(DoctorReport { scope: context.session.scope.name(), examination, mended })
+}
+
+/// The settings as far as they can be read, and what is wrong with the rest.
+fn readable_settings(env: &Env, scope: &Scope) -> (Settings, Vec<Error>) {
+    let (user, project) = settings_files(env, Some(scope));
+    let mut errors = Vec::new();
+    let mut sound = |user: Option<PathBuf>, project: Option<PathBuf>| match Settings::load(
+        env,
+        user.as_deref(),
+        project.as_deref(),
+    ) {
+        Ok(_) => user.or(project),
+        Err(error) => {
+            errors.push(error);
+            None
+        }
+    };
+    let (user, project) = (sound(user, None), sound(None, project));
+    (Settings::load(env, user.as_deref(), project.as_deref()).unwrap_or_default(), errors)
+}
+
+/// The store of the user scope, seen from a project.
+fn user_store(workspace: &Workspace, session: &Session<'_>) -> Option<Store> {
+    if matches!(session.scope, Scope::User { .. }) {
+        return None;
+    }
+    let scope = Scope::find(&session.env, true, None).ok()?;
+    let settings = load_settings(&session.env, Some(&scope)).ok()?;
+    Some(workspace.open_with(scope, settings, session.observer).ok()?.store)
+}
+
+/// Looks at everything; changes nothing.
+fn examine(context: &DoctorContext<'_>) -> Examination {
+    let mut seen = Examination::default();
+    for error in &context.settings_errors {
+        seen.add(DoctorFinding::of_error("settings", error));
+    }
+    for ignored in &context.session.settings.ignored {
+        seen.add(DoctorFinding::warning("settings", ignored.clone()));
+    }
+    let is_at_rest = leftovers::look(context, &mut seen);
+    match context.session.store.read() {
+        Ok(registry) => {
+            // In the middle of a change everything looks like drift.
+            if is_at_rest {
+                report_lost_writes(context, &registry, &mut seen);
+                skills(context, &registry, &mut seen);
+                find_untracked(context, &registry, &mut seen);
+            }
+            folders(context, &registry, &mut seen);
+            surroundings::owners(context, &roots(context, &registry), &mut seen);
+            twins(context, &registry, &mut seen);
+            surroundings::tokens(context, &registry, &mut seen);
+            surroundings::programs(context, &registry, &mut seen);
+        }
+        Err(error) => seen.add(DoctorFinding::of_error("registry", &error)),
+    }
+    if let Err(error) = context.session.read_marketplaces() {
+        seen.add(DoctorFinding::of_error("marketplaces", &error));
+    }
+    surroundings::folders(context, &mut seen);
+    surroundings::abandoned(context, &mut seen);
+    surroundings::versions(&mut seen);
+    seen
+}
+
+/// Skills of which the disk did not get everything before the machine stopped.
+fn report_lost_writes(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
+    let unsettled = context.session.store.unsettled();
+    if unsettled.is_empty() {
+        return;
+    }
+    let damaged = find_damaged(&unsettled, registry, &context.session, false).unwrap_or_default();
+    if !damaged.is_empty() {
+        let count = count_noun(damaged.len(), "skill");
+        seen.add(
+            DoctorFinding::wrong("power", format!("the machine stopped before the disk had all of {count}"))
+                .details(damaged.iter().map(|one| one.name.to_string()).collect())
+                .hint(
+                    "any command that changes or lists skills, such as `ba-agent skill list`, puts them back",
+                ),
+        );
+    }
+}
+
+/// Drift of every installed skill, a finding for each skill and one for each missing link.
+fn skills(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
+    seen.fact("skills", &registry.skills.len().to_string());
+    let verified = match verified(context, registry) {
+        Ok(verified) => verified,
+        Err(error) => return seen.add(DoctorFinding::of_error("registry", &error)),
+    };
+    for one in &verified {
+        let may_link = |link: &Relink| context.session.store.may_link_to(&link.root.join(&link.target));
+        let (links, rest): (Vec<_>, Vec<_>) =
+            one.faults.iter().partition(|fault| fault.relink.as_ref().is_some_and(may_link));
+        for fault in links {
+            let detail = fault.detail.as_deref().unwrap_or_default();
+            seen.add(
+                DoctorFinding::wrong("link", format!("`{}` is missing: {detail}", fault.path))
+                    .fixed_by("create the link again"),
+            );
+        }
+        if rest.iter().any(|fault| fault.is_whole()) {
+            seen.add(missing(&one.name));
+        } else if !rest.is_empty() {
+            let told = rest.iter().map(|fault| format!("{}: {}", fault.what.word(), fault.path));
+            seen.add(drifted(&one.name, told.collect()));
+        }
+    }
+}
+
+fn missing(name: &SkillName) -> DoctorFinding {
+    DoctorFinding::wrong("missing", format!("`{name}` is recorded, but its folder is not there"))
+        .hint("`ba-agent skill install` without a source puts back what is missing")
+        .hint(format!("`ba-agent skill uninstall {name}` removes it from the registry"))
+}
+
+fn drifted(name: &SkillName, details: Vec<String>) -> DoctorFinding {
+    DoctorFinding::wrong("drift", format!("`{name}` is not what was installed"))
+        .details(details)
+        .hint(format!("see the edits with `ba-agent skill diff {name}`; they are never touched here"))
+}
+
+fn verified(context: &DoctorContext<'_>, registry: &Registry) -> Result<Vec<Verified>> {
+    let names: Vec<SkillName> = registry.skills.keys().cloned().collect();
+    verify::verify_skills(&names, registry, &context.session)
+}
+
+/// The skill folders that this scope uses: those of the registry and of the settings.
+fn roots(context: &DoctorContext<'_>, registry: &Registry) -> Vec<PathBuf> {
+    let of_settings =
+        context.session.settings.agents.iter().filter_map(|text| InstallTarget::parse(text).ok());
+    let mut targets: Vec<InstallTarget> = of_settings.collect();
+    targets.push(InstallTarget::default());
+    let of_skills = registry.skills.values().flat_map(|entry| &entry.targets);
+    targets.extend(of_skills.filter_map(|text| InstallTarget::parse(text).ok()));
+    targets.retain(|target| context.session.places.check(target).is_ok());
+    context.session.places.roots(&targets)
+}
+
+/// Skills folders that are links to nothing, or out of the project.
+fn folders(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
+    if let Err(error) = context.session.places.check(&InstallTarget::default()) {
+        seen.add(DoctorFinding::of_error("link", &error));
+    }
+    if let Err(error) = context.session.store.check_registry_folder() {
+        seen.add(DoctorFinding::of_error("folder", &error));
+    }
+    let roots = roots(context, registry);
+    let in_the_way: BTreeSet<&Path> = roots.iter().filter_map(|root| fsx::file_in_the_way(root)).collect();
+    for file in in_the_way {
+        let code = if file.is_symlink() { "link" } else { "folder" };
+        seen.add(DoctorFinding::of_error(code, &not_a_folder(file)));
+    }
+}
+
+/// What stands in the skill folders that the registry does not know. Somebody put it there:
+/// it is mentioned and nothing else.
+fn find_untracked(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
+    for root in roots(context, registry) {
+        let Ok(entries) = std::fs::read_dir(&root) else { continue };
+        let here = |name: &SkillName| {
+            let entry = registry.skills.get(name);
+            entry.is_some_and(|entry| {
+                context.session.places.roots_of(entry).is_ok_and(|roots| roots.contains(&root))
+            })
+        };
+        let mut names: Vec<String> = entries
+            .flatten()
+            .filter(|entry| !entry.file_type().is_ok_and(|kind| kind.is_file()))
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| !name.starts_with('.') && !name.parse().is_ok_and(|name| here(&name)))
+            .collect();
+        names.sort();
+        if !names.is_empty() {
+            let shown = context.session.places.shown(&root);
+            let what =
+                format!("{} in `{shown}` that are not in the registry", count_noun(names.len(), "folder"));
+            seen.add(DoctorFinding::note("orphan", what).details(names).hint("they are not touched"));
+        }
+    }
+}
+
+/// Skills that the user and the project both have: agents see two of one name.
+fn twins(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
+    let Some(user) = context.user.as_ref().and_then(|store| store.read().ok()) else { return };
+    let both: BTreeSet<&SkillName> =
+        registry.skills.keys().filter(|name| user.skills.contains_key(*name)).collect();
+    if !both.is_empty() {
+        let what = format!("{} installed for the project and for the user", count_noun(both.len(), "skill"));
+        let names = both.iter().map(|name| name.to_string()).collect();
+        seen.add(
+            DoctorFinding::warning("twice", what)
+                .details(names)
+                .hint("the agent decides which one it reads; remove one with `ba-agent skill uninstall [--global] NAME`"),
+        );
+    }
+}
+
+/// Mends what is safe to mend.
+///
+/// # Errors
+/// `Conflict` while another command holds the lock, `Failed` where the disk refuses; what
+/// was done until then stays done, each step being whole in itself.
+fn mend(context: &DoctorContext<'_>) -> Result<()> {
+    if matches!(context.session.store.recover(), Recovery::Running | Recovery::Blocked(_)) {
+        // What follows needs the lock, and would say worse what is in the way.
+        return Ok(());
+    }
+    let Ok(registry) = context.session.store.read() else { return Ok(()) };
+    let transaction = context.session.store.begin(&|_| ()).context(|| "nothing could be fixed".to_owned())?;
+    leftovers::sweep(context, &roots(context, &registry))?;
+    relink(context, transaction)
+}
+
+/// Makes the missing links in one transaction; the registry stays as it is.
+fn relink(context: &DoctorContext<'_>, mut transaction: Transaction) -> Result<()> {
+    let registry = transaction.registry().clone();
+    let verified = verified(context, &registry)?;
+    let faults = verified.into_iter().flat_map(|one| one.faults);
+    let links: Vec<Relink> = faults.filter_map(|fault| fault.relink).collect();
+    let may_link = |link: &Relink| context.session.store.may_link_to(&link.root.join(&link.target));
+    for Relink { root, at, target } in links.into_iter().filter(may_link) {
+        transaction.link(&root, at, &target)?;
+    }
+    transaction.commit(&registry, "doctor", context.session.env.now)
+}
+
+/// A path for a message.
+fn shown(path: &std::path::Path) -> String {
+    printable(&path.to_string_lossy(), false)
+}

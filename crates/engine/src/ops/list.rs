@@ -1,0 +1,78 @@
+//! `skill list`: the installed skills, by the registry and, where asked for, by the disk.
+
+use serde::Serialize;
+
+use super::installed_state::installed_state;
+use super::settle::open_session;
+use crate::install_state::InstallStates;
+use crate::store::RegistryText;
+use crate::workspace::{Observer, Workspace};
+use ba_agent_core::error::Result;
+use ba_agent_core::registry::{Registry, RegistrySummary, SkillSummary};
+use ba_agent_core::skill::SkillName;
+
+/// The installed skills of a scope. Their texts stay in the registry's, which may be long.
+#[derive(Debug)]
+pub struct ListReport {
+    /// `project` or `user`.
+    pub scope: &'static str,
+    registry: RegistryText,
+    /// What stands on the disk, where somebody looked.
+    seen: Option<(Registry, InstallStates)>,
+}
+
+/// One installed skill.
+#[derive(Debug, Serialize)]
+pub struct ListedSkill<'r> {
+    pub name: SkillName,
+    #[serde(flatten)]
+    pub entry: SkillSummary<'r>,
+    /// `ok`, `edited` or `missing`; absent where nobody looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<&'static str>,
+}
+
+/// Lists the installed skills. With `check` every file is read, so that each skill has its
+/// state; without it the registry alone is.
+///
+/// # Errors
+/// Those of reading the registry; with `check` those of reading the disk.
+pub fn list(workspace: &Workspace, check: bool, observer: &dyn Observer) -> Result<ListReport> {
+    let session = open_session(workspace, observer)?;
+    let registry = session.store.text()?;
+    let seen = match check {
+        true => {
+            let registry = session.store.read()?;
+            let seen = session.places.inspect_recorded(registry.skills.keys(), &registry)?;
+            Some((registry, seen))
+        }
+        false => None,
+    };
+    Ok(ListReport { scope: session.scope.name(), registry, seen })
+}
+
+impl ListReport {
+    /// The skills in the order of their names.
+    ///
+    /// # Errors
+    /// Those of [`RegistryText::summary`].
+    pub fn skills(&self) -> Result<Vec<ListedSkill<'_>>> {
+        Ok(list_skills(self.registry.summary()?, self.seen.as_ref()))
+    }
+}
+
+/// Every skill of the registry; with what was seen, also how it stands on the disk.
+pub fn list_skills<'r>(
+    summary: RegistrySummary<'r>,
+    seen: Option<&(Registry, InstallStates)>,
+) -> Vec<ListedSkill<'r>> {
+    let state = |name: &SkillName| {
+        let (registry, seen) = seen?;
+        registry.skills.get(name).map(|entry| installed_state(name, entry, seen))
+    };
+    let listed = |(name, entry)| {
+        let state = state(&name);
+        ListedSkill { name, entry, state }
+    };
+    summary.skills.into_iter().map(listed).collect()
+}

@@ -1,0 +1,355 @@
+//! From an entry of a marketplace to candidates, and to a view of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::plugin_manifest::{plugin_manifest, plugin_manifests};
+use super::recorded::{archive_pin, at_pin, place_of};
+use super::resolve::resolve_name;
+use super::{load_catalog, parse_documents};
+use crate::fetch::marketplace::Place;
+use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
+use crate::ops::ask::Ask;
+use crate::ops::gather::{self, Candidate, Choice, Gathered, Offer, SkillRequest};
+use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
+use ba_agent_core::catalog::{
+    self, Catalog, CatalogEntry, EntryRequirement, EntryScan, EntrySkills, PluginManifest, root_of,
+};
+use ba_agent_core::error::{Error, Result, error, fail, printable};
+use ba_agent_core::listing::Listing;
+use ba_agent_core::path::{join, with_ancestors};
+use ba_agent_core::registry::MarketplaceOrigin;
+use ba_agent_core::source::{Request, Source};
+use ba_agent_system::parallel;
+
+/// An entry whose source is open.
+struct OpenedEntry<'w> {
+    source: PackageSource<'w>,
+    /// The plugin's root in the source.
+    root: String,
+    /// The marketplace's root in it, or that of a source of its own.
+    top: String,
+    is_marketplace: bool,
+}
+
+/// Like [`gather::gather`], for every source: an entry of a marketplace is resolved to where
+/// its files are, and only the skills that are the entry's can be chosen. The candidates know
+/// the marketplace; everything else that is recorded of them needs it no more.
+///
+/// # Errors
+/// Those of [`gather::gather`]; `NotFound` for an unknown marketplace or entry and for an
+/// entry without skills, saying what it has instead; `Invalid` for one that breaks the rules.
+pub fn gather(
+    ask: &SkillRequest,
+    all: &Marketplaces,
+    world: &World<'_>,
+    choose: &mut dyn FnMut(&[Offer]) -> Result<Vec<usize>>,
+) -> Result<Gathered> {
+    let mut looked = look(ask, all, world)?;
+    looked.source.choose(choose)?;
+    looked.gather(world)
+}
+
+/// As [`gather`] for several sources: they are fetched several at a time, those of one
+/// repository one after the other, and questions are asked in the order of `requests`.
+///
+/// # Errors
+/// Those of [`gather`], of the first source that has one.
+pub(crate) fn gather_all(
+    requests: &[SkillRequest],
+    all: &Marketplaces,
+    world: &World<'_>,
+    ask: &mut dyn Ask,
+) -> Result<Vec<Gathered>> {
+    let mut groups: BTreeMap<String, Vec<(usize, &SkillRequest)>> = BTreeMap::new();
+    for (at, request) in requests.iter().enumerate() {
+        groups.entry(request.request.source.to_string()).or_default().push((at, request));
+    }
+    let groups: Vec<_> = groups.into_values().collect();
+    let looked = parallel::run_jobs(parallel::MAX_HOSTS, &groups, |group| {
+        Ok(group.iter().map(|(at, ask)| (*at, look(ask, all, world))).collect::<Vec<_>>())
+    })?;
+    let mut looked: Vec<_> = looked.into_iter().flatten().collect();
+    looked.sort_by_key(|(at, _)| *at);
+    let mut chosen = Vec::new();
+    for ((_, looked), request) in looked.into_iter().zip(requests) {
+        let mut looked = looked?;
+        let source = request.request.source.display_name();
+        looked.source.choose(&mut |offers| choose_skills(ask, &source, offers))?;
+        chosen.push(Mutex::new(Some(looked)));
+    }
+    parallel::run_jobs(parallel::MAX_HOSTS, &chosen, |looked| {
+        let looked = looked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        looked.ok_or_else(|| error!(Failed, "a source was gathered twice"))?.gather(world)
+    })
+}
+
+fn choose_skills(ask: &mut dyn Ask, source: &str, offers: &[Offer]) -> Result<Vec<usize>> {
+    let chosen = ask.choose_skills(source, offers)?;
+    if chosen.is_empty() {
+        fail!(Usage, "no skill was chosen; nothing was changed");
+    }
+    Ok(chosen)
+}
+
+/// A source whose skills are known and, if it is that of an entry, what the entry says of them.
+struct LookedEntry<'w> {
+    source: gather::SourceSkills<'w>,
+    entry: Option<Lent>,
+}
+
+/// What the skills of an entry have from it.
+struct Lent {
+    origin: MarketplaceOrigin,
+    notes: Vec<String>,
+    version: Option<String>,
+}
+
+fn look<'w>(ask: &SkillRequest, all: &Marketplaces, world: &'w World<'w>) -> Result<LookedEntry<'w>> {
+    let Source::Marketplace { entry, marketplace: registered } = &ask.request.source else {
+        return Ok(LookedEntry { source: gather::look(ask, world)?, entry: None });
+    };
+    if ask.integrity.is_some() {
+        return Err(error!(
+            Usage,
+            "`--integrity` is for archives; `{}` is an entry of a marketplace", ask.request.source
+        )
+        .hint("the marketplace itself gives the hashes of its archives"));
+    }
+    let known = all.get(registered)?;
+    let (catalogue, text) = load_catalog(known, world)?;
+    let (name, skill) = resolve_name(entry, &catalogue, &parse_documents(&text)?)
+        .map_err(|e| in_marketplace(e, registered))?;
+    let plugin = catalogue.find_entry(&name)?;
+    let mut opened = open_plugin(plugin, known, world)?;
+    let (resolution, manifest) = resolve(plugin, &mut opened)?;
+    let mut ask = ask.clone();
+    ask.request.source = opened.source.resolved.source.clone();
+    match (&mut ask.choice, skill) {
+        // `entry:skill`, whatever the entry's folder is called.
+        (Choice::Named(words), _) => {
+            for word in words {
+                if let Some(skill) = word.strip_prefix(&plugin.name).and_then(|rest| rest.strip_prefix(':')) {
+                    *word = skill.to_owned();
+                }
+            }
+        }
+        (choice, Some(skill)) => *choice = Choice::Named(vec![skill]),
+        (Choice::Only | Choice::All, None) => {}
+    }
+    let version = Some(catalog::plugin_version(manifest.as_ref(), plugin, None)).filter(|v| *v != "unknown");
+    let entry = Lent {
+        origin: MarketplaceOrigin { name: registered.clone(), entry: plugin.name.clone() },
+        notes: plugin.notes.iter().map(|note| format!("the entry `{}`: {note}", plugin.name)).collect(),
+        version: version.map(str::to_owned),
+    };
+    let source = gather::look_in(&ask, opened.source, Some(&resolution.folders), world)?;
+    Ok(LookedEntry { source, entry: Some(entry) })
+}
+
+impl LookedEntry<'_> {
+    fn gather(self, world: &World<'_>) -> Result<Gathered> {
+        let mut gathered = self.source.gather(&world.settings.limits)?;
+        let Some(Lent { origin, notes, version }) = self.entry else { return Ok(gathered) };
+        gathered.notes = notes;
+        for candidate in &mut gathered.candidates {
+            candidate.marketplace = Some(origin.clone());
+            // A skill that has no version of its own has its plugin's.
+            if let Some(front) = &mut candidate.document.frontmatter {
+                front.version = front.version.take().or_else(|| version.clone());
+            }
+        }
+        Ok(gathered)
+    }
+}
+
+fn in_marketplace(error: Error, marketplace: &str) -> Error {
+    error.hint(format!("`ba-agent marketplace show {marketplace}` lists its entries"))
+}
+
+/// What an entry asks for by the catalogue as it is recorded, without fetching it: so that an
+/// update can see whether the entry moved. A folder of the marketplace itself is the
+/// marketplace's own request, at its own reference; `None` where only the catalogue is
+/// registered, which has no folders. Beside it the version that the entry gives itself.
+///
+/// # Errors
+/// As [`open`], without those of fetching the entry.
+pub(crate) fn want_of(
+    origin: &MarketplaceOrigin,
+    all: &Marketplaces,
+    world: &World<'_>,
+) -> Result<(Option<EntryRequirement>, Option<String>)> {
+    let known = all.get(&origin.name)?;
+    let (catalogue, _) = load_catalog(known, world)?;
+    let place = place_of(known)?;
+    let plugin = catalogue.find_entry(&origin.entry)?;
+    let want = match (plugin.usable_source()?.to_requirement(place.is_local())?, place) {
+        (EntryRequirement::Inside(_), Place::Tree { request, .. }) => {
+            Some(EntryRequirement::Elsewhere { request, integrity: archive_pin(known) })
+        }
+        (EntryRequirement::Inside(_), _) => None,
+        (want, _) => Some(want),
+    };
+    Ok((want, plugin.version.clone()))
+}
+
+/// What [`lend_version`] may read for a skill in this folder.
+pub(crate) fn manifests_above(folder: &str) -> Vec<String> {
+    with_ancestors(folder).flat_map(plugin_manifests).collect()
+}
+
+/// Gives a skill that has no version of its own that of its plugin: of the nearest
+/// `plugin.json` above it, else the one that the entry has.
+pub(crate) fn lend_version(candidate: &mut Candidate, of_entry: Option<&str>) {
+    let Some(front) = &mut candidate.document.frontmatter else { return };
+    let own = with_ancestors(&candidate.folder)
+        .find_map(|root| plugin_manifest(candidate.fetched.package(), root).ok().flatten());
+    let own = own.and_then(|manifest| manifest.version);
+    front.version = front.version.take().or(own).or_else(|| of_entry.map(str::to_owned));
+}
+
+fn open_plugin<'w>(
+    plugin: &CatalogEntry,
+    known: &RegisteredMarketplace,
+    world: &'w World<'w>,
+) -> Result<OpenedEntry<'w>> {
+    let place = place_of(known)?;
+    let want = plugin.usable_source()?.to_requirement(place.is_local())?;
+    match (want, &place) {
+        (EntryRequirement::Inside(path), Place::Tree { request, .. }) => {
+            inside(path.as_str(), request, known, world)
+        }
+        (EntryRequirement::Inside(path), _) => Err(error!(
+            Invalid,
+            "the entry `{}` is the folder `{}` of its marketplace, but only the catalogue is registered",
+            plugin.name,
+            printable(path.as_str(), false)
+        )
+        .hint("add its repository as a marketplace, not the URL of the file")),
+        (EntryRequirement::Elsewhere { request, integrity }, _) => {
+            let options = OpenOptions { integrity: integrity.as_ref(), ..OpenOptions::default() };
+            Ok(elsewhere(fetch::open_source(&request, options, world)?))
+        }
+        (EntryRequirement::Npm(package), _) => Ok(elsewhere(npm::open_npm(&package, world)?)),
+    }
+}
+
+/// A plugin that is a folder of its marketplace, in the state that is recorded.
+fn inside<'w>(
+    path: &str,
+    request: &Request,
+    known: &RegisteredMarketplace,
+    world: &'w World<'w>,
+) -> Result<OpenedEntry<'w>> {
+    let archive = archive_pin(known);
+    // The recorded commit says what it is, wherever its repository is now.
+    let follow_moves = known.pin.commit.is_some();
+    let options = OpenOptions { integrity: archive.as_ref(), follow_moves, ..OpenOptions::default() };
+    let mut source = fetch::open_source(&at_pin(request, &known.pin)?, options, world)?;
+    // What is followed is the marketplace's branch, not the commit it was at.
+    source.resolved.reference = request.reference.clone();
+    source.resolved.chosen.clone_from(&known.pin.chosen);
+    // Of the address of a page only the opened source knows which part is the folder.
+    let base = source.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
+    let top = known.manifest.as_deref().map_or(base.as_str(), root_of).to_owned();
+    Ok(OpenedEntry { source, root: join(&top, path), top, is_marketplace: path.is_empty() })
+}
+
+/// A plugin that is a source of its own: at the folder that was named, or, in an archive, in
+/// the one folder that everything is in.
+fn elsewhere(source: PackageSource<'_>) -> OpenedEntry<'_> {
+    let root = match (&source.resolved.subdirectory, &source.resolved.source) {
+        (Some(folder), _) => folder.to_string(),
+        (None, Source::Archive { .. }) => only_folder(source.listing()),
+        (None, _) => String::new(),
+    };
+    OpenedEntry { source, top: root.clone(), root, is_marketplace: false }
+}
+
+fn only_folder(listing: &Listing) -> String {
+    let entries = listing.entries();
+    let first =
+        entries.first().and_then(|entry| entry.path.as_str().split_once('/')).map_or("", |(first, _)| first);
+    let all = !first.is_empty() && listing.entries_below(first).len() == entries.len();
+    if all { first.to_owned() } else { String::new() }
+}
+
+fn resolve(
+    plugin: &CatalogEntry,
+    opened: &mut OpenedEntry<'_>,
+) -> Result<(EntrySkills, Option<PluginManifest>)> {
+    let OpenedEntry { source, root, top, is_marketplace } = opened;
+    let manifests: BTreeSet<String> = plugin_manifests(root).collect();
+    let tree = source.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
+    let manifest = plugin_manifest(tree, root)?;
+    let scan = EntryScan { listing: &tree.listing, root, top, is_marketplace: *is_marketplace };
+    let resolution = catalog::resolve_skills(plugin, manifest.as_ref(), scan)?;
+    if resolution.folders.is_empty() {
+        return Err(resolution.nothing(&plugin.name));
+    }
+    Ok((resolution, manifest))
+}
+
+/// An entry as `marketplace show` shows it.
+#[derive(Debug, Serialize)]
+pub struct EntryView {
+    pub name: String,
+    pub description: Option<String>,
+    pub version: Option<String>,
+    pub author: Option<String>,
+    pub category: Option<String>,
+    pub tags: Vec<String>,
+    pub homepage: Option<String>,
+    /// `relative`, `github`, `git`, `npm`, `archive` or `file`.
+    pub kind: Option<&'static str>,
+    /// Held to a commit or sha256.
+    pub pinned: bool,
+    /// Skills that the copy knows of.
+    pub skills: Vec<String>,
+    /// Why it cannot be used.
+    pub fault: Option<String>,
+}
+
+/// The entries of a marketplace out of its copy; with `name` that one alone.
+///
+/// # Errors
+/// `NotFound` for an unknown marketplace or entry, and those of reading the copy.
+pub(crate) fn describe(
+    marketplace: &str,
+    name: Option<&str>,
+    all: &Marketplaces,
+    world: &World<'_>,
+) -> Result<(Catalog, Vec<EntryView>)> {
+    let (catalogue, text) = load_catalog(all.get(marketplace)?, world)?;
+    let documents = parse_documents(&text)?;
+    let mut skills: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for document in documents.iter().filter(|document| !document.plugin.is_empty()) {
+        skills.entry(document.plugin.as_ref()).or_default().push(document.name.to_string());
+    }
+    let only = name.map(|name| resolve_name(name, &catalogue, &documents)).transpose()?;
+    let plugins =
+        catalogue.plugins.iter().filter(|plugin| only.as_ref().is_none_or(|(name, _)| plugin.name == *name));
+    let views = plugins
+        .map(|plugin| view(plugin, skills.get(plugin.name.as_str()).cloned().unwrap_or_default()))
+        .collect();
+    Ok((catalogue, views))
+}
+
+fn view(plugin: &CatalogEntry, skills: Vec<String>) -> EntryView {
+    let source = plugin.usable_source().ok();
+    EntryView {
+        name: plugin.name.clone(),
+        description: plugin.description.clone(),
+        version: plugin.version.clone(),
+        author: plugin.author.clone(),
+        category: plugin.category.clone(),
+        tags: plugin.tags.clone(),
+        homepage: plugin.homepage.clone(),
+        kind: source.map(catalog::EntrySource::kind),
+        pinned: source.is_some_and(catalog::EntrySource::is_pinned),
+        skills,
+        fault: plugin.unusable_because().map(str::to_owned),
+    }
+}

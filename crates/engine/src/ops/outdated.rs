@@ -1,0 +1,428 @@
+//! `skill outdated`, and what `update` begins with: what the references of installed
+//! skills are now, and whether that touches them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::settle::open_session;
+use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
+use crate::store::marketplaces::Marketplaces;
+use ba_agent_core::catalog::{EntryRequirement, NpmPackage};
+use ba_agent_core::digest::Digest;
+use ba_agent_core::error::{Error, Kind, Result};
+use ba_agent_core::registry::{InstallMode, ReferenceRecord, RevisionRecord, SkillSummary};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::{Reference, Request, Resolved, Revision, Source};
+use ba_agent_git::Extent;
+use ba_agent_git::Remote;
+
+use super::gather::{self, Offered};
+use super::installed::find_installed;
+use super::marketplace;
+use crate::workspace::{Observer, Workspace};
+use ba_agent_system::parallel;
+
+/// How installed skills stand to their sources.
+#[derive(Debug)]
+pub struct OutdatedReport {
+    /// In the order of their names.
+    pub statuses: Vec<UpdateStatus>,
+    /// How many of them are behind.
+    pub behind: usize,
+}
+
+/// Says of the named skills, or of all, how they stand to their sources; changes nothing.
+///
+/// # Errors
+/// `NotFound` for a name that is not installed; those of reading registry and marketplaces. A
+/// source that cannot be asked is a status.
+pub fn outdated(workspace: &Workspace, names: &[String], observer: &dyn Observer) -> Result<OutdatedReport> {
+    let session = open_session(workspace, observer)?;
+    let registry = session.store.text()?;
+    let summary = registry.summary()?;
+    let mut skills: Vec<_> = summary.skills.iter().collect();
+    if !names.is_empty() {
+        let wanted = find_installed(names, &session.store.read()?, session.scope.name())?;
+        skills.retain(|(name, _)| wanted.contains(name));
+    }
+    let world = session.world();
+    let statuses = look(&skills, &session.marketplaces()?, &world).statuses;
+    let behind = statuses.iter().filter(|one| one.state == State::Behind).count();
+    Ok(OutdatedReport { statuses, behind })
+}
+
+/// How an installed skill stands to its source.
+#[derive(Debug, Serialize)]
+pub struct UpdateStatus {
+    pub name: SkillName,
+    pub source: String,
+    /// Commit, archive or version that is installed, shortened.
+    pub current: Option<String>,
+    /// What the reference is now, shortened.
+    pub latest: Option<String>,
+    /// The branch or tag that gave it.
+    #[serde(rename = "ref")]
+    pub chosen: Option<String>,
+    pub state: State,
+    /// What is to be known of a skill that is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Why the source could not be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Error>,
+    #[serde(skip)]
+    pub(super) resolved: Option<Resolved>,
+    #[serde(skip)]
+    pub(super) target: Option<UpdateTarget>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Current,
+    /// Its reference is another commit now, in which it has other files.
+    Behind,
+    /// Its reference is another commit now, in which its files are the same.
+    Moved,
+    /// Its source does not have it any more.
+    Gone,
+    /// `pin` or `--sha` holds it.
+    Held,
+    /// A live link is always what its author has.
+    Live,
+    /// An archive behind a URL has no listing: only fetching it would tell.
+    Unknown,
+    /// The source could not be asked.
+    Failed,
+}
+
+impl State {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Behind => "behind",
+            Self::Moved => "moved",
+            Self::Gone => "gone",
+            Self::Held => "held",
+            Self::Live => "live",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A source at a commit.
+pub(super) type Key = (String, String);
+
+impl UpdateStatus {
+    pub(super) fn key(&self) -> Option<Key> {
+        let target = self.target.as_ref()?;
+        let asked = format!("{} {:?} {:?}", target.request.source, target.integrity, target.package);
+        Some((asked, self.latest.clone().unwrap_or_default()))
+    }
+}
+
+/// What a skill follows: its own source and reference or, for one that came out of a
+/// marketplace, what its entry says in the recorded copy of the catalogue.
+#[derive(Debug, Clone)]
+pub(super) struct UpdateTarget {
+    pub(super) request: Request,
+    integrity: Option<Digest>,
+    /// Of an entry that is a package: its registry says what the request is now.
+    package: Option<NpmPackage>,
+    /// The version of that entry.
+    pub(super) version: Option<String>,
+    is_entry: bool,
+}
+
+impl UpdateTarget {
+    /// # Errors
+    /// Those of reading the record, and of an entry that can no longer be used.
+    fn of(
+        entry: &SkillSummary<'_>,
+        known: Result<Request>,
+        all: &Marketplaces,
+        world: &World<'_>,
+    ) -> Result<Self> {
+        // A marketplace that is no longer registered has no say any more.
+        let origin = entry.marketplace.as_ref().filter(|origin| all.get(&origin.name).is_ok());
+        let (want, version) =
+            origin.map_or(Ok((None, None)), |origin| marketplace::want_of(origin, all, world))?;
+        if let Some(EntryRequirement::Elsewhere { request, integrity }) = want {
+            return Ok(Self { request: *request, integrity, package: None, version, is_entry: true });
+        }
+        let mut request = known?;
+        request.reference =
+            entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
+        let package = match want {
+            Some(EntryRequirement::Npm(package)) => Some(package),
+            _ => None,
+        };
+        let is_entry = package.is_some();
+        Ok(Self { request, integrity: None, package, version, is_entry })
+    }
+
+    /// Opens it as it is now.
+    ///
+    /// # Errors
+    /// Those of [`fetch::open`] and [`npm::open`].
+    pub(super) fn open<'w>(&self, world: &'w World<'w>) -> Result<PackageSource<'w>> {
+        let options = OpenOptions { integrity: self.integrity.as_ref(), ..OpenOptions::default() };
+        match &self.package {
+            Some(package) => npm::open_npm(package, world),
+            None => fetch::open_source(&self.request, options, world),
+        }
+    }
+}
+
+/// A source as [`look`] left it, for `update` to go on with.
+pub(super) enum OpenedSource<'w> {
+    Source(Box<PackageSource<'w>>),
+    /// A repository of which only the refs are known; over ssh its session is open still.
+    Remote(Box<Remote<'w>>),
+}
+
+/// What [`look`] found, and the sources that it opened on the way.
+#[derive(Default)]
+pub struct SourceStatuses<'w> {
+    pub statuses: Vec<UpdateStatus>,
+    pub(super) sources: BTreeMap<Key, OpenedSource<'w>>,
+}
+
+/// One skill and what it follows.
+struct Followed<'a> {
+    name: &'a SkillName,
+    entry: &'a SkillSummary<'a>,
+    target: Result<UpdateTarget>,
+}
+
+/// Asks the sources of `skills`, several at once: one listing for each repository and, where a
+/// commit is another one now, its trees. Never fails as a whole; what could not be asked says
+/// so.
+pub fn look<'w>(
+    skills: &[(&SkillName, &SkillSummary<'_>)],
+    all: &Marketplaces,
+    world: &'w World<'w>,
+) -> SourceStatuses<'w> {
+    let mut groups: BTreeMap<String, Vec<Followed<'_>>> = BTreeMap::new();
+    // Thousands of skills have few sources.
+    let mut requests: BTreeMap<&str, Result<Request>> = BTreeMap::new();
+    for (name, entry) in skills {
+        let request = requests.entry(&entry.source).or_insert_with(|| Request::parse(&entry.source)).clone();
+        let target = UpdateTarget::of(entry, request, all, world);
+        let source = target
+            .as_ref()
+            .map_or_else(|_| entry.source.to_string(), |target| target.request.source.to_string());
+        groups.entry(source).or_default().push(Followed { name, entry, target });
+    }
+    let groups: Vec<_> = groups.into_values().collect();
+    let looked = parallel::run_jobs(parallel::MAX_HOSTS, &groups, |skills| Ok(look_at(skills, world)));
+    let mut all = SourceStatuses::default();
+    for one in looked.unwrap_or_default() {
+        all.statuses.extend(one.statuses);
+        all.sources.extend(one.sources);
+    }
+    all.statuses.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
+
+/// What was found out of one skill so far.
+struct FoundStatus {
+    state: State,
+    resolved: Option<Resolved>,
+    reason: Option<String>,
+}
+
+impl From<State> for FoundStatus {
+    fn from(state: State) -> Self {
+        Self { state, resolved: None, reason: None }
+    }
+}
+
+/// All skills of one source: first what their references are, then what these have.
+fn look_at<'w>(skills: &[Followed<'_>], world: &'w World<'w>) -> SourceStatuses<'w> {
+    let moving =
+        skills.iter().filter(|skill| !skill.entry.pinned).find_map(|skill| skill.target.as_ref().ok());
+    let mut remote = moving
+        .filter(|target| target.request.source.is_git())
+        .map(|target| Remote::open(&target.request.source, &world.git));
+    let resolve = |skill: &Followed<'_>| match (&skill.target, &remote) {
+        _ if skill.entry.mode == InstallMode::Live => live(skill.entry, world),
+        _ if skill.entry.pinned => Ok(State::Held.into()),
+        (Err(error), _) | (Ok(_), Some(Err(error))) => Err(error.clone()),
+        (Ok(target), _) if target.package.is_some() => package(target, skill.entry, world),
+        (Ok(target), Some(Ok(remote))) => in_repository(remote, skill, target),
+        (Ok(target), None) => elsewhere(target, skill.entry),
+    };
+    let found: Vec<Result<FoundStatus>> = skills.iter().map(resolve).collect();
+    let mut looked = SourceStatuses::default();
+    let mut offered: BTreeMap<Key, Offered> = BTreeMap::new();
+    for (skill, found) in skills.iter().zip(found) {
+        let mut status = status(skill, found);
+        if status.state == State::Behind
+            && let Some(key) = status.key()
+        {
+            let offered = offered.entry(key.clone()).or_default();
+            let compared = compare(
+                &status,
+                skill,
+                remote.take_if(|r| r.is_ok()),
+                &mut looked.sources,
+                key,
+                offered,
+                world,
+            );
+            match compared {
+                Ok((state, reason)) => (status.state, status.reason) = (state, reason),
+                Err(error) => (status.state, status.error) = (State::Failed, Some(error)),
+            }
+        }
+        looked.statuses.push(status);
+    }
+    looked
+}
+
+fn live(entry: &SkillSummary<'_>, world: &World<'_>) -> Result<FoundStatus> {
+    let request = Request::parse(&entry.source)?;
+    match fetch::local_folder(&request.source, world) {
+        Ok(folder) if entry.path.as_deref().is_none_or(|path| folder.join(path).is_dir()) => {
+            Ok(State::Live.into())
+        }
+        Err(error) if error.kind != Kind::NotFound => Err(error),
+        _ => Ok(FoundStatus {
+            state: State::Gone,
+            resolved: None,
+            reason: Some(format!("the target of its live link no longer exists: {}", entry.source)),
+        }),
+    }
+}
+
+fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, target: &UpdateTarget) -> Result<FoundStatus> {
+    // A commit that a person named stays; one that a catalogue names moves with the catalogue.
+    if matches!(target.request.reference, Reference::Sha(_)) && !target.is_entry {
+        return Ok(State::Held.into());
+    }
+    let own = skill.entry.alias_of.as_deref().unwrap_or(skill.name.as_str());
+    let resolved = remote.resolve(&target.request.reference, None, Some(own))?;
+    let same = skill.entry.pin.to_revision()? == resolved.pin;
+    let state = if same { State::Current } else { State::Behind };
+    Ok(FoundStatus { resolved: Some(resolved), ..state.into() })
+}
+
+fn package(target: &UpdateTarget, entry: &SkillSummary<'_>, world: &World<'_>) -> Result<FoundStatus> {
+    let Some(package) = &target.package else { return Ok(State::Unknown.into()) };
+    let resolved = npm::find_newer(package, &entry.source, world)?;
+    let same = resolved.as_ref().is_some_and(|now| Ok(&now.pin) == entry.pin.to_revision().as_ref());
+    let state = if same { State::Current } else { State::Behind };
+    Ok(FoundStatus { resolved, ..state.into() })
+}
+
+fn elsewhere(target: &UpdateTarget, entry: &SkillSummary<'_>) -> Result<FoundStatus> {
+    if let Some(promised) = &target.integrity {
+        let same = entry.pin.archive.as_deref() == Some(promised.to_string().as_str());
+        return Ok(if same { State::Current } else { State::Behind }.into());
+    }
+    if matches!(&target.request.source, Source::Archive { location } if location.contains("://")) {
+        return Ok(State::Unknown.into());
+    }
+    // What costs little to look at is looked at.
+    Ok(State::Behind.into())
+}
+
+/// Whether a skill whose source seems to have moved is another one there.
+fn compare<'w>(
+    status: &UpdateStatus,
+    skill: &Followed<'_>,
+    remote: Option<Result<Remote<'w>>>,
+    sources: &mut BTreeMap<Key, OpenedSource<'w>>,
+    key: Key,
+    offered: &Offered,
+    world: &'w World<'w>,
+) -> Result<(State, Option<String>)> {
+    let Ok(target) = &skill.target else { return Ok((status.state, None)) };
+    if target.package.is_some() || target.integrity.is_some() {
+        return Ok((status.state, None));
+    }
+    if !sources.contains_key(&key) {
+        sources.insert(key.clone(), open(status, target, remote, world)?);
+    }
+    let Some(OpenedSource::Source(source)) = sources.get_mut(&key) else { return Ok((status.state, None)) };
+    let is_git = source.resolved.source.is_git();
+    if is_git && !Request::parse(&skill.entry.source)?.source.is_same_as(&source.resolved.source) {
+        return Ok((State::Behind, None));
+    }
+    let folder = skill.entry.path.as_deref().unwrap_or("");
+    if !gather::is_skill(source.listing(), folder) {
+        return match offered.find(skill.name, skill.entry, source, &world.settings.limits)? {
+            Ok(_) => Ok((State::Behind, None)),
+            Err(gone) => Ok((State::Gone, Some(gone))),
+        };
+    }
+    let same = match (source.folder_id(folder), &skill.entry.pin.tree) {
+        (Some(now), Some(then)) => now == *then,
+        _ => source.ensure_folders(&[folder])?.dir(folder).digest()? == skill.entry.digest,
+    };
+    Ok((
+        if !same {
+            State::Behind
+        } else if is_git {
+            State::Moved
+        } else {
+            State::Current
+        },
+        None,
+    ))
+}
+
+/// Opens a source where its listing costs little: not where all of a repository would come
+/// with it. That hangs on the host alone, so that the cache does not decide what is said;
+/// without a connection there is nothing but the cache.
+fn open<'w>(
+    status: &UpdateStatus,
+    target: &UpdateTarget,
+    remote: Option<Result<Remote<'w>>>,
+    world: &'w World<'w>,
+) -> Result<OpenedSource<'w>> {
+    let Some(resolved) = &status.resolved else {
+        return target.open(world).map(|source| OpenedSource::Source(Box::new(source)));
+    };
+    let remote = remote.unwrap_or_else(|| Remote::open(&resolved.source, &world.git))?;
+    let Revision::Commit(sha) = &resolved.pin else { return Ok(OpenedSource::Remote(Box::new(remote))) };
+    let is_cheap = match world.offline {
+        true => remote.is_at_hand(sha),
+        false => remote.is_local() || remote.supports_filter()?,
+    };
+    if !is_cheap {
+        return Ok(OpenedSource::Remote(Box::new(remote)));
+    }
+    let source = PackageSource::of_commit(remote, resolved.clone(), Extent::Partial)?;
+    if let Some(cache) = &world.cache {
+        source.remember(cache);
+    }
+    Ok(OpenedSource::Source(Box::new(source)))
+}
+
+fn status(skill: &Followed<'_>, found: Result<FoundStatus>) -> UpdateStatus {
+    let (FoundStatus { state, resolved, reason }, error) = match found {
+        Ok(found) => (found, None),
+        Err(error) => (State::Failed.into(), Some(error)),
+    };
+    let pin = resolved.as_ref().map(|r| RevisionRecord::of(&r.pin, r.chosen.as_deref(), None));
+    let asked = match &skill.entry.reference {
+        Some(ReferenceRecord::Branch(name) | ReferenceRecord::Tag(name)) => Some(name.clone()),
+        _ => None,
+    };
+    UpdateStatus {
+        name: skill.name.clone(),
+        source: skill.entry.source.to_string(),
+        current: skill.entry.pin.short_text(),
+        latest: pin.as_ref().and_then(RevisionRecord::short_text),
+        chosen: pin.and_then(|pin| pin.chosen).or(asked),
+        state,
+        reason,
+        error,
+        resolved,
+        target: skill.target.as_ref().ok().cloned(),
+    }
+}

@@ -1,0 +1,348 @@
+//! Deeds: candidates against registry and disk. Pure: the disk's state is handed in, a plan
+//! comes out, nothing is changed. `--dry-run` prints it, `apply` does it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::install_state::{
+    Drift, DriftKind, FolderState, InstallState, InstallStates, find_drift, harmless_hints,
+};
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::digest;
+use ba_agent_core::error::{Result, error};
+use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
+use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::{Request, Source};
+
+use super::gather::Candidate;
+use super::recorded::Recorded;
+use ba_agent_system::parallel;
+
+/// What happens to one skill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It was not there.
+    Add,
+    /// Other content, or the same from elsewhere.
+    Replace,
+    /// Everything is as it should be.
+    Keep,
+    Remove,
+}
+
+/// One skill that a command wants in place.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub candidate: Candidate,
+    pub targets: Vec<InstallTarget>,
+    pub mode: InstallMode,
+    /// `--sha`: hold it at this commit.
+    pub pinned: bool,
+}
+
+/// Where the content of a step comes from, and with it the record.
+#[derive(Debug)]
+pub enum Content {
+    /// Out of a source: the rules are applied, the record is made.
+    Found(Box<Wanted>),
+    /// Recorded before: it must be that to the last byte, the record stays.
+    Recorded(Box<Recorded>),
+    /// Nothing is written, only the record changes.
+    Noted(Box<LockEntry>),
+}
+
+impl Content {
+    /// The targets that get files, and how; `None` where nothing is written.
+    ///
+    /// # Errors
+    /// `Usage` for a target in the record that is none.
+    pub fn targets(&self) -> Result<Option<(Vec<InstallTarget>, InstallMode)>> {
+        match self {
+            Self::Found(wanted) => Ok(Some((wanted.targets.clone(), wanted.mode))),
+            Self::Recorded(recorded) => {
+                let entry = &recorded.entry;
+                let targets =
+                    entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
+                Ok(Some((targets, entry.mode)))
+            }
+            Self::Noted(_) => Ok(None),
+        }
+    }
+
+    /// What a live link points at.
+    ///
+    /// # Errors
+    /// `Usage` where there is no such folder.
+    pub(crate) fn live_folder(&self) -> Result<&Path> {
+        let recorded = match self {
+            Self::Found(wanted) => return wanted.candidate.live_folder(),
+            Self::Recorded(recorded) => recorded.live_folder(),
+            Self::Noted(_) => None,
+        };
+        recorded.ok_or_else(|| error!(Usage, "a live link needs a local folder"))
+    }
+}
+
+/// One step of a plan.
+#[derive(Debug)]
+pub struct Step {
+    pub name: SkillName,
+    pub action: Action,
+    /// What to put there; `None` to remove, or to keep as it is.
+    pub content: Option<Content>,
+    /// What the registry says of it now.
+    pub before: Option<LockEntry>,
+    /// Edits stand there that go away: a copy of them is kept.
+    pub(crate) gives_up_edits: bool,
+}
+
+/// What a command will do, in the order of the names.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// Opens the files of every recorded skill once, as writing them would: a dry run must not
+    /// promise what cannot be done.
+    ///
+    /// # Errors
+    /// `Failed` for files that the cache has lost.
+    pub(crate) fn check_recorded(&self) -> Result<()> {
+        parallel::run_jobs(parallel::count_cores(), &self.steps, |step| match &step.content {
+            Some(Content::Recorded(recorded)) if recorded.is_kept() => recorded.open().map(drop),
+            _ => Ok(()),
+        })
+        .map(drop)
+    }
+}
+
+/// Plans the installation of `wanted`.
+///
+/// # Errors
+/// `Conflict` when two candidates want one name, a name belongs to another source, a folder
+/// that nobody recorded is in the way, or an installed skill was edited (unless `force`).
+pub fn install(wanted: Vec<Wanted>, registry: &Registry, seen: &InstallStates, force: bool) -> Result<Plan> {
+    let mut steps: BTreeMap<SkillName, Step> = BTreeMap::new();
+    for one in wanted {
+        let name = one.candidate.name.clone();
+        if let Some(Content::Found(other)) = steps.get(&name).and_then(|step| step.content.as_ref()) {
+            return Err(two_of_one_name(&name, &other.candidate, &one.candidate));
+        }
+        let sight = seen.get(&name).cloned().unwrap_or_default();
+        let step = install_one(one, registry.skills.get(&name), &sight, force)?;
+        steps.insert(name, step);
+    }
+    Ok(Plan { steps: steps.into_values().collect() })
+}
+
+fn install_one(
+    mut wanted: Wanted,
+    before: Option<&LockEntry>,
+    sight: &InstallState,
+    force: bool,
+) -> Result<Step> {
+    let name = wanted.candidate.name.clone();
+    let action = match before {
+        Some(entry) if !is_same_skill(entry, &wanted.candidate) => {
+            return Err(taken(&name, entry, &wanted.candidate));
+        }
+        Some(entry) => again(entry, &mut wanted, sight, force)?,
+        None => first_time(&wanted, &sight.further, force)?,
+    };
+    // With `--force` only: edits of a recorded skill, or what somebody else put there.
+    let gives_up_edits = force
+        && match before {
+            Some(entry) => edits(entry, sight).iter().any(|one| one.change != DriftKind::Missing),
+            None => sight.further.first().is_some_and(|first| matches!(first, FolderState::Folder(_))),
+        };
+    let content = (action != Action::Keep).then(|| Content::Found(Box::new(wanted)));
+    Ok(Step { name, action, content, before: before.cloned(), gives_up_edits })
+}
+
+/// What to do with a skill that is installed from the same source.
+fn again(entry: &LockEntry, wanted: &mut Wanted, sight: &InstallState, force: bool) -> Result<Action> {
+    let name = &wanted.candidate.name;
+    let drift = edits(entry, sight);
+    let is_gone = sight.is_gone();
+    if !drift.is_empty() && !is_gone && !force {
+        return Err(edited(name, &drift, "install"));
+    }
+    if !force && sight.further.iter().any(|place| *place != FolderState::Missing) {
+        return Err(unmanaged(name));
+    }
+    keep_targets(entry, wanted);
+    // Copies stay copies unless something else is said; a live link is only what is asked for.
+    if entry.mode == InstallMode::Copy && wanted.mode == InstallMode::Link {
+        wanted.mode = InstallMode::Copy;
+    }
+    let settled = drift.is_empty()
+        && !is_gone
+        && entry.digest == wanted.candidate.digest()?.0
+        && entry.pin == wanted.candidate.pin_record()
+        && entry.pinned == wanted.pinned
+        && entry.mode == wanted.mode
+        && entry.targets.len() == wanted.targets.len();
+    Ok(if settled { Action::Keep } else { Action::Replace })
+}
+
+/// What to do with a skill that the registry does not know: a folder of the very same
+/// content is taken over, anything else in the way is somebody's work.
+fn first_time(wanted: &Wanted, seen: &[FolderState], force: bool) -> Result<Action> {
+    if seen.iter().all(|place| *place == FolderState::Missing) {
+        return Ok(Action::Add);
+    }
+    let wanted_digest = &wanted.candidate.digest()?.0;
+    let is_ours = |place: &FolderState| match place {
+        FolderState::Folder(files) => digest::digest_of_files(files) == *wanted_digest,
+        FolderState::Missing => true,
+        FolderState::Link(_) | FolderState::File => false,
+    };
+    if force || seen.iter().all(is_ours) {
+        return Ok(Action::Replace);
+    }
+    Err(unmanaged(&wanted.candidate.name))
+}
+
+/// Identity is source and folder: a name is only a label.
+pub(super) fn is_same_skill(entry: &LockEntry, candidate: &Candidate) -> bool {
+    let source: Option<Source> = Request::parse(&entry.source).ok().map(|request| request.source);
+    source.is_some_and(|source| source.is_same_as(&candidate.resolved.source))
+        && entry.path.as_deref().unwrap_or("") == candidate.folder
+}
+
+/// Targets that the skill already has stay; new ones come behind them.
+fn keep_targets(entry: &LockEntry, wanted: &mut Wanted) {
+    let asked = std::mem::take(&mut wanted.targets);
+    wanted.targets = entry.targets.iter().filter_map(|text| InstallTarget::parse(text).ok()).collect();
+    for target in asked {
+        if !wanted.targets.contains(&target) {
+            wanted.targets.push(target);
+        }
+    }
+}
+
+/// What was changed by hand since the skill was put there, in whichever target.
+pub fn edits(entry: &LockEntry, sight: &InstallState) -> Vec<Drift> {
+    let mut drifts = Vec::new();
+    for (n, (shown, place)) in sight.recorded.iter().enumerate() {
+        match place {
+            FolderState::Folder(files)
+                if entry.mode == InstallMode::Copy || (n == 0 && entry.mode == InstallMode::Link) =>
+            {
+                drifts.extend(find_drift(&entry.files, files).into_iter().map(|one| told_apart(one, sight)));
+            }
+            FolderState::Link(_)
+                if entry.mode == InstallMode::Live || (n > 0 && entry.mode == InstallMode::Link) => {}
+            FolderState::Missing => {
+                drifts.push(Drift { path: shown.clone(), change: DriftKind::Missing });
+            }
+            _ => drifts.push(Drift { path: shown.clone(), change: DriftKind::Changed }),
+        }
+    }
+    drifts
+}
+
+/// What is known to be changed in its line ends alone is said to be so.
+fn told_apart(drift: Drift, sight: &InstallState) -> Drift {
+    match drift.change {
+        DriftKind::Changed if sight.line_ends.contains(&drift.path) => {
+            Drift { change: DriftKind::LineEnds, ..drift }
+        }
+        _ => drift,
+    }
+}
+
+/// Looks once more, under the lock, for edits that were made since a plan was made.
+///
+/// # Errors
+/// `Conflict` for such a skill (unless `force`).
+pub(crate) fn still_clean(plan: &Plan, seen: &InstallStates, force: bool) -> Result<()> {
+    for step in plan.steps.iter().filter(|step| step.action != Action::Keep && !force) {
+        let (Some(entry), Some(sight)) = (&step.before, seen.get(&step.name)) else { continue };
+        let drift = edits(entry, sight);
+        if drift.iter().any(|one| one.change != DriftKind::Missing) {
+            return Err(edited(&step.name, &drift, "update"));
+        }
+    }
+    Ok(())
+}
+
+/// Plans the removal of `names`.
+///
+/// # Errors
+/// `Conflict` for a skill that was edited (unless `force`).
+pub fn uninstall(
+    names: &[SkillName],
+    registry: &Registry,
+    seen: &InstallStates,
+    force: bool,
+) -> Result<Plan> {
+    let mut steps = Vec::new();
+    for name in names {
+        let Some(entry) = registry.skills.get(name) else { continue };
+        let drift = edits(entry, &seen.get(name).cloned().unwrap_or_default());
+        // What is missing altogether is no work that could be lost.
+        let lost = drift.iter().any(|one| one.change != DriftKind::Missing);
+        if lost && !force {
+            return Err(edited(name, &drift, "uninstall"));
+        }
+        steps.push(Step {
+            name: name.clone(),
+            action: Action::Remove,
+            content: None,
+            before: Some(entry.clone()),
+            gives_up_edits: lost,
+        });
+    }
+    Ok(Plan { steps })
+}
+
+/// At most this many paths are named in a message.
+const NAMED: usize = 10;
+
+/// The error for a skill with local edits.
+pub fn edited(name: &SkillName, drift: &[Drift], verb: &str) -> ba_agent_core::error::Error {
+    let mut error = error!(Conflict, "`{name}` was edited since it was installed");
+    for one in drift.iter().take(NAMED) {
+        error = error.cause(format!("{}: {}", one.change.word(), one.path));
+    }
+    if drift.len() > NAMED {
+        error = error.cause(format!("and {} more", drift.len() - NAMED));
+    }
+    let error =
+        harmless_hints(drift, ".claude/skills").into_iter().fold(error, ba_agent_core::error::Error::hint);
+    error.hint(format!("see what was changed with `ba-agent skill diff {name}`")).hint(format!(
+        "to discard the edits, run the {verb} again with `--force`; `rollback` brings them back"
+    ))
+}
+
+fn two_of_one_name(name: &SkillName, a: &Candidate, b: &Candidate) -> ba_agent_core::error::Error {
+    error!(Conflict, "two skills have the name `{name}`")
+        .cause(a.described())
+        .cause(b.described())
+        .hint("install them one at a time, one of them with `--as NAME`")
+}
+
+fn taken(name: &SkillName, entry: &LockEntry, candidate: &Candidate) -> ba_agent_core::error::Error {
+    let held = match &entry.path {
+        Some(path) => format!("{} in {path}", entry.source),
+        None => entry.source.clone(),
+    };
+    error!(Conflict, "the name `{name}` is taken by a skill of another source")
+        .cause(format!("installed: {held}"))
+        .cause(format!("asked for: {}", candidate.described()))
+        .hint(format!("install it beside the other one with `--as {}`", candidate.another_name()))
+        .hint(format!("or remove the other one first: `ba-agent skill uninstall {name}`"))
+        .hint(format!(
+            "if it is the same skill, at its new place: `ba-agent skill update {name} --source {}`",
+            candidate.resolved.source
+        ))
+}
+
+fn unmanaged(name: &SkillName) -> ba_agent_core::error::Error {
+    error!(Conflict, "there is already something named `{name}` that ba-agent did not install")
+        .hint("install under another name with `--as NAME`, or move it away")
+        .hint("`--force` replaces it permanently")
+}

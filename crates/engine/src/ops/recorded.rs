@@ -1,0 +1,108 @@
+//! Deeds: a skill as the registry records it, and where its files are. What a cache keeps is
+//! opened when it is written and closed after it, so that memory does not grow with the number
+//! of recorded skills.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ba_agent_core::digest::Digest;
+use ba_agent_core::error::{Result, error};
+use ba_agent_core::package::Package;
+use ba_agent_core::registry::LockEntry;
+use ba_agent_system::cache::Cache;
+
+/// A skill as the registry records it, and the files that belong to it.
+#[derive(Debug)]
+pub struct Recorded {
+    pub entry: LockEntry,
+    /// What the bytes must be: the record's digest, or that of edits which a rollback brings back.
+    pub digest: Digest,
+    pub files: RecordedFiles,
+}
+
+/// Where the files of a recorded skill are.
+#[derive(Debug)]
+pub enum RecordedFiles {
+    /// The author's folder of a live link: nothing is written.
+    Live(PathBuf),
+    /// In a cache, by their digest.
+    Kept(Arc<KeptTrees>),
+    /// In the package that was fetched, below this folder (`""` is the top).
+    Fetched(Arc<Package>, String),
+}
+
+impl Recorded {
+    /// The package with the files of the skill, and their folder in it.
+    ///
+    /// # Errors
+    /// `Failed` where the cache has lost them meanwhile ([`KeptTrees::lost`] then says so), and
+    /// for a live link, which has none.
+    pub(crate) fn open(&self) -> Result<(Arc<Package>, &str)> {
+        match &self.files {
+            RecordedFiles::Kept(kept) => {
+                let package = kept.open(&self.digest).ok_or_else(|| {
+                    error!(Failed, "the files of {} have vanished from the cache", self.entry.source)
+                        .cause(format!("missing: {}", self.digest))
+                        .hint("run the command again")
+                })?;
+                Ok((Arc::new(package), ""))
+            }
+            RecordedFiles::Fetched(package, folder) => Ok((Arc::clone(package), folder)),
+            RecordedFiles::Live(_) => Err(error!(Failed, "a live link has no files of its own")),
+        }
+    }
+
+    /// What a live link points at.
+    pub(crate) fn live_folder(&self) -> Option<&Path> {
+        match &self.files {
+            RecordedFiles::Live(folder) => Some(folder),
+            RecordedFiles::Kept(_) | RecordedFiles::Fetched(..) => None,
+        }
+    }
+
+    /// True where the files come out of a cache, which need not keep them again.
+    pub(crate) fn is_kept(&self) -> bool {
+        matches!(self.files, RecordedFiles::Kept(_))
+    }
+}
+
+/// The caches that have the trees of recorded skills, looked through in order.
+#[derive(Debug)]
+pub struct KeptTrees {
+    caches: Vec<Cache>,
+    /// Trees that were to be there and could not be opened: broken, or evicted by another command.
+    lost: Mutex<BTreeSet<Digest>>,
+}
+
+impl KeptTrees {
+    pub(crate) fn new(caches: Vec<Cache>) -> Self {
+        Self { caches, lost: Mutex::default() }
+    }
+
+    /// True when the tree of this digest seems to be there.
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
+        let is_lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).contains(digest);
+        !is_lost && self.caches.iter().any(|cache| cache.has(digest))
+    }
+
+    /// Opens a tree if it seems to be there; true when it is.
+    pub(crate) fn check(&self, digest: &Digest) -> bool {
+        self.has(digest) && self.open(digest).is_some()
+    }
+
+    /// The tree of this digest, every byte verified; one that cannot be opened is lost.
+    fn open(&self, digest: &Digest) -> Option<Package> {
+        let package = self.caches.iter().find_map(|cache| cache.get(digest));
+        if package.is_none() {
+            self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone());
+        }
+        package
+    }
+
+    /// How many trees could not be opened. A command whose trees got lost on the way fetches
+    /// them and begins anew.
+    pub(crate) fn lost(&self) -> usize {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}

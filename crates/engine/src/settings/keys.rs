@@ -1,0 +1,271 @@
+//! The table of settings: of each key who may set it, whether `${VAR}` expands in it, what it
+//! is for. The README's table is checked against this one.
+
+use std::fmt;
+
+use ba_agent_core::error::{Result, error, printable};
+use ba_agent_system::env::Env;
+
+/// What a project's file may say of a key. It comes from whoever wrote the project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Project {
+    /// Anything.
+    May,
+    /// A path inside the project.
+    Inside,
+    /// What is narrower than the user's own: a lower limit, a demand more.
+    Narrows,
+    /// Nothing: it is the user's.
+    Never,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rule {
+    pub(super) project: Project,
+    /// Whether `${VAR}` takes the environment's value, in the user's own file. In a project's
+    /// it never does.
+    pub(super) expands: bool,
+    /// The default, as the README shows it.
+    default: &'static str,
+    about: &'static str,
+}
+
+macro_rules! keys {
+    ($($key:ident $name:literal $project:ident $expands:literal $default:literal $about:literal;)+) => {
+        /// A setting.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub(super) enum Key { $($key),+ }
+
+        impl Key {
+            #[cfg(test)]
+            pub(super) const ALL: &[Self] = &[$(Self::$key),+];
+
+            /// As it is written below `skills:`.
+            pub(super) fn name(self) -> &'static str {
+                match self { $(Self::$key => $name),+ }
+            }
+
+            pub(super) fn rule(self) -> Rule {
+                match self {
+                    $(Self::$key => Rule {
+                        project: Project::$project, expands: $expands, default: $default, about: $about,
+                    }),+
+                }
+            }
+
+            /// The limit of this name.
+            ///
+            /// # Errors
+            /// `Usage` where there is none.
+            pub(super) fn of_limit(name: &str) -> Result<Self> {
+                let limits = [$((Self::$key, $name)),+].into_iter();
+                let mut limits = limits.filter_map(|(key, name)| Some((key, name.strip_prefix("limits.")?)));
+                let names: Vec<&str> = limits.clone().map(|(_, name)| name).collect();
+                limits.find(|(_, limit)| *limit == name).map(|(key, _)| key).ok_or_else(|| {
+                    error!(Usage, "unknown limit `{}`", printable(name, false))
+                        .hint(format!("the limits are {}", names.join(", ")))
+                })
+            }
+        }
+    };
+}
+
+keys! {
+    InstallDir "install_dir" Inside true "`.claude/skills`" "skill folder of the default target";
+    Registry "registry" Inside true "`config/skills_registry.json`" "the registry file";
+    Agents "agents" May false "`[claude-code]`" "default targets";
+    AllowLinksTo "allow_links_to" Never true "`[]`" "folders outside a project that its links may point at";
+    CacheLimit "cache_limit" Never false "`1GiB`" "size of the cache, for all projects";
+    GithubUrl "github_url" May true "`https://github.com`" "GitHub Enterprise; a host that a project names gets no token";
+    GitlabUrl "gitlab_url" May true "`https://gitlab.com`" "the same for GitLab";
+    BitbucketUrl "bitbucket_url" May true "`https://bitbucket.org`" "the same for Bitbucket";
+    NpmUrl "npm_url" May true "`https://registry.npmjs.org`" "npm registry of marketplace entries that name none";
+    AllowHttp "allow_http" Never false "`false`" "plain http to hosts other than this machine";
+    CaFile "ca_file" Never true "–" "PEM file of additional certificate authorities";
+    RequireReachable "require_reachable" Narrows false "`false`" "refuse commits that no branch or tag contains";
+    GithubToken "auth.github_token" Never true "`${GITHUB_TOKEN}`, `${GH_TOKEN}`" "sent only to `github_url`";
+    GitlabToken "auth.gitlab_token" Never true "`${GITLAB_TOKEN}`" "sent only to `gitlab_url`";
+    BitbucketToken "auth.bitbucket_token" Never true "`${BITBUCKET_TOKEN}`" "sent only to `bitbucket_url`";
+    LimitDownload "limits.download" Narrows false "`64MiB`" "an archive or manifest that is downloaded or read";
+    LimitPack "limits.pack" Narrows false "`256MiB`" "what a git host sends at once";
+    LimitUnpacked "limits.unpacked" Narrows false "`64MiB`" "an unpacked archive, or one skill";
+    LimitFile "limits.file" Narrows false "`16MiB`" "one file";
+    LimitEntries "limits.entries" Narrows false "`20000`" "entries of an archive";
+    LimitSkillFiles "limits.skill_files" Narrows false "`2000`" "files of one skill";
+    LimitDepth "limits.depth" Narrows false "`32`" "folders above a file inside a skill or archive";
+    LimitManifest "limits.manifest" Narrows false "`1MiB`" "a `SKILL.md`";
+    LimitFrontmatter "limits.frontmatter" Narrows false "`64KiB`" "the frontmatter in it";
+}
+
+/// What a key is set to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Value {
+    Text(String),
+    List(Vec<String>),
+    Size(u64),
+    Flag(bool),
+}
+
+impl Value {
+    /// Every text in it.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &String> {
+        let (one, several): (Option<&String>, &[String]) = match self {
+            Self::Text(text) => (Some(text), &[]),
+            Self::List(list) => (None, list),
+            Self::Size(_) | Self::Flag(_) => (None, &[]),
+        };
+        one.into_iter().chain(several)
+    }
+
+    /// The same with each `${VAR}` replaced by the environment's value.
+    ///
+    /// # Errors
+    /// `Usage` for one without a closing brace.
+    pub(super) fn expanded(self, env: &Env) -> Result<Self> {
+        Ok(match self {
+            Self::Text(text) => Self::Text(expand(&text, env)?),
+            Self::List(list) => Self::List(list.iter().map(|text| expand(text, env)).collect::<Result<_>>()?),
+            other => other,
+        })
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(&printable(text, false)),
+            Self::List(list) => write!(f, "[{}]", printable(&list.join(", "), false)),
+            Self::Size(size) => write!(f, "{size}"),
+            Self::Flag(flag) => write!(f, "{flag}"),
+        }
+    }
+}
+
+/// Replaces each `${VAR}` by the environment's value, nothing where it is not set.
+fn expand(text: &str, env: &Env) -> Result<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (name, tail) = after.split_once('}').ok_or_else(|| {
+            error!(Usage, "a setting has `${{` without a closing brace")
+                .hint("write ${NAME} for the value of an environment variable")
+        })?;
+        out.push_str(before);
+        out.push_str(env.var(name).unwrap_or(""));
+        rest = tail;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// The variables of our own that are read, with what they are for.
+#[cfg(test)]
+const VARIABLES: &[(&str, &str)] = &[
+    ("BA_AGENT_CONFIG_DIR", "`<config dir>`: your settings, your registry and your marketplaces"),
+    ("BA_AGENT_CACHE_DIR", "`<cache dir>`: what was fetched; may be deleted at any time"),
+    ("BA_AGENT_DATA_DIR", "`<data dir>`: locks, journals, and the history that `rollback` reads"),
+    ("BA_AGENT_GITHUB_URL", "goes before `github_url`"),
+    ("BA_AGENT_GITLAB_URL", "goes before `gitlab_url`"),
+    ("BA_AGENT_BITBUCKET_URL", "goes before `bitbucket_url`"),
+    ("BA_AGENT_NPM_URL", "goes before `npm_url`"),
+    ("BA_AGENT_LOCK_TIMEOUT", "seconds that a command waits for another one; 300"),
+    ("BA_AGENT_COMPLETE", "set by the completion scripts of the shells"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    /// The program's README; nothing where this crate stands alone.
+    fn read_me() -> Option<String> {
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).ok()
+    }
+
+    /// A row of the README's table.
+    fn row(key: Key) -> String {
+        let Rule { project, expands, default, about } = key.rule();
+        let project = match project {
+            Project::May => "yes",
+            Project::Inside => "inside itself",
+            Project::Narrows => "only narrower",
+            Project::Never => "no",
+        };
+        let variables = if expands { "yes" } else { "no" };
+        format!("| `{}` | {default} | {project} | {variables} | {about} |\n", key.name())
+    }
+
+    #[test]
+    fn every_setting_stands_in_the_readme() {
+        let table: String = Key::ALL.iter().map(|key| row(*key)).collect();
+        let Some(text) = read_me() else { return };
+        assert!(text.contains(&table), "the README's table of settings must be:\n{table}");
+    }
+
+    #[test]
+    fn every_variable_stands_in_the_readme() {
+        let rows: String =
+            VARIABLES.iter().map(|(name, about)| format!("| `{name}` | {about} |\n")).collect();
+        let Some(text) = read_me() else { return };
+        assert!(text.contains(&rows), "the README's table of variables must be:\n{rows}");
+        let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        let sources = ["src", "crates"].map(|folder| walkdir::WalkDir::new(root.join(folder)));
+        let is_for_tests = |file: &walkdir::DirEntry| file.path().iter().any(|part| part == "test-support");
+        for file in sources.into_iter().flatten().map(Result::unwrap).filter(|file| !is_for_tests(file)) {
+            let Ok(text) = std::fs::read_to_string(file.path()) else { continue };
+            for (at, _) in text.match_indices(concat!("\"BA", "_AGENT_")) {
+                let is_of_name = |c: char| c.is_ascii_uppercase() || c == '_';
+                let name = text[at + 1..].split(|c| !is_of_name(c)).next().unwrap();
+                // Faults are for tests of debug builds.
+                let is_known = name == "BA_AGENT_FAULT" || VARIABLES.iter().any(|(known, _)| *known == name);
+                assert!(is_known, "{name} of {} is in no table", file.path().display());
+            }
+        }
+    }
+
+    /// The table and the reader name the same keys, and the defaults are what it says.
+    #[test]
+    fn every_key_can_be_read() {
+        let of = |key: Key| match key.name().split_once('.') {
+            _ if key == Key::Agents || key == Key::AllowLinksTo => format!("skills: {{{}: [x]}}", key.name()),
+            Some(("limits", limit)) => format!("skills: {{limits: {{{limit}: 1}}}}"),
+            Some((group, name)) => format!("skills: {{{group}: {{{name}: x}}}}"),
+            None if key == Key::CacheLimit => "skills: {cache_limit: 1}".to_owned(),
+            None if matches!(key, Key::AllowHttp | Key::RequireReachable) => {
+                format!("skills: {{{}: true}}", key.name())
+            }
+            None => format!("skills: {{{}: x}}", key.name()),
+        };
+        for key in Key::ALL {
+            let document: crate::settings::Document = serde_yaml::from_str(&of(*key)).unwrap();
+            let values = document.skills.into_values().unwrap();
+            assert_eq!(values.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [*key], "{}", of(*key));
+        }
+        let settings = Settings::default();
+        let limits = &settings.limits;
+        for (key, value) in [
+            (Key::CacheLimit, settings.cache_limit),
+            (Key::LimitDownload, limits.download),
+            (Key::LimitPack, limits.pack),
+            (Key::LimitUnpacked, limits.unpacked),
+            (Key::LimitFile, limits.file),
+            (Key::LimitEntries, limits.entries as u64),
+            (Key::LimitSkillFiles, limits.skill_files as u64),
+            (Key::LimitDepth, limits.depth as u64),
+            (Key::LimitManifest, limits.manifest),
+            (Key::LimitFrontmatter, limits.frontmatter),
+        ] {
+            let shown = key.rule().default.trim_matches('`');
+            assert_eq!(crate::settings::parse_bytes(shown), Ok(value), "{}", key.name());
+        }
+        for (key, url) in [
+            (Key::GithubUrl, &settings.hosts.github_url),
+            (Key::GitlabUrl, &settings.hosts.gitlab_url),
+            (Key::BitbucketUrl, &settings.hosts.bitbucket_url),
+            (Key::NpmUrl, &settings.hosts.npm_url),
+        ] {
+            assert_eq!(key.rule().default.trim_matches('`'), url, "{}", key.name());
+        }
+    }
+}
