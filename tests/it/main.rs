@@ -10,6 +10,7 @@ mod env;
 mod floors;
 mod full_stdout;
 mod generated;
+mod given_up;
 mod help;
 mod hostile;
 mod hostile_project;

@@ -47,6 +47,16 @@ pub struct Change {
     /// The tree that stood there, where it was not the recorded one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited: Option<Digest>,
+    /// The target in which it stood, where nothing was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_in: Option<String>,
+}
+
+/// A tree that was given up with `--force`, and the target in which it stood.
+#[derive(Debug, Clone)]
+pub struct GivenUpTree {
+    pub digest: Digest,
+    pub target: String,
 }
 
 /// Of a [`Record`] the trees that it names.
@@ -110,7 +120,7 @@ impl History {
         id: u64,
         before: &Registry,
         after: &Registry,
-        edited: &BTreeMap<SkillName, Digest>,
+        edited: &BTreeMap<SkillName, GivenUpTree>,
         command: &str,
         at: Timestamp,
     ) -> Result<()> {
@@ -209,14 +219,17 @@ fn read(file: &Path) -> Result<Record> {
 fn changes(
     before: &Registry,
     after: &Registry,
-    edited: &BTreeMap<SkillName, Digest>,
+    edited: &BTreeMap<SkillName, GivenUpTree>,
 ) -> BTreeMap<SkillName, Change> {
     let names: BTreeSet<&SkillName> = before.skills.keys().chain(after.skills.keys()).collect();
     let change = |name: &SkillName| {
         let (old, new) = (before.skills.get(name), after.skills.get(name));
-        let edited = edited.get(name).cloned();
-        (old != new || edited.is_some())
-            .then(|| (name.clone(), Change { before: old.cloned(), after: new.cloned(), edited }))
+        let given_up = edited.get(name);
+        (old != new || given_up.is_some()).then(|| {
+            let edited = given_up.map(|tree| tree.digest.clone());
+            let edited_in = given_up.filter(|_| old.is_none()).map(|tree| tree.target.clone());
+            (name.clone(), Change { before: old.cloned(), after: new.cloned(), edited, edited_in })
+        })
     };
     names.into_iter().filter_map(change).collect()
 }
@@ -274,7 +287,7 @@ mod tests {
         let given_up: Vec<(u64, Digest)> = [2, 5, 6, 24].into_iter().map(|n| (n, tree(n))).collect();
         for id in 1..=25 {
             let edited = given_up.iter().find(|(n, _)| *n == id).map(|(_, digest)| digest.clone());
-            let change = Change { before: None, after: None, edited };
+            let change = Change { before: None, after: None, edited, edited_in: None };
             let changes = BTreeMap::from([(name.clone(), change)]);
             let record = Record { id, at: Timestamp::UNIX_EPOCH, command: "update".into(), changes };
             let file = dir.path().join(format!("h/{id:08}.json"));

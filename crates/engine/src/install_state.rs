@@ -167,6 +167,10 @@ pub fn read_entry(folder: &Path, path: &str, line: &str) -> Result<Vec<u8>> {
             .hint("move it out of the skill's folder")),
         _ => match fsx::read_plain_file(&at, LARGEST_FILE)? {
             Some(bytes) => Ok(bytes),
+            None if path.contains(char::REPLACEMENT_CHARACTER) => {
+                Err(error!(Conflict, "the name of `{}` is not UTF-8, so it cannot be kept", at.display())
+                    .hint("rename it, or move it out of the skill's folder"))
+            }
             None => Err(error!(Failed, "`{}` no longer exists", at.display())),
         },
     }

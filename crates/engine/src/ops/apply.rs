@@ -11,10 +11,12 @@ use serde::Serialize;
 
 use crate::fetch::FetchedPackage;
 use crate::install_dirs::InstallDirs;
+use crate::install_state;
 use crate::store::{Staged, Transaction, Valid};
 use crate::workspace::Session;
 use ba_agent_core::agents::InstallTarget;
-use ba_agent_core::error::{Context as _, Result, error};
+use ba_agent_core::digest::Files;
+use ba_agent_core::error::{Context as _, Error, Result, error};
 use ba_agent_core::listing::{self, Node};
 use ba_agent_core::package::PackageDir;
 use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
@@ -133,11 +135,11 @@ pub fn apply(
     for ((step, copies), untouched) in plan.steps.into_iter().zip(staged).zip(untouched) {
         interrupt::check()?;
         if step.gives_up_edits {
-            keep_edited(&step, &mut transaction, &session.places)?;
+            keep_edited(&step, &untouched, &mut transaction, session)?;
         }
         let entry = match (step.action, &step.content) {
             (Action::Remove, _) => {
-                remove(&step, &untouched, &mut transaction, &session.places, &mut registry)?
+                remove(&step, &copies, &untouched, &mut transaction, &session.places, &mut registry)?
             }
             (Action::Keep, None) => step.before.clone(),
             (Action::Keep, Some(Content::Noted(entry))) => Some(entry.as_ref().clone()),
@@ -458,27 +460,64 @@ fn record(
     Ok(entry)
 }
 
-/// Saves what stands in the first place of a skill whose edits are about to go.
-fn keep_edited(step: &Step, transaction: &mut Transaction, places: &InstallDirs) -> Result<()> {
-    let roots = match &step.before {
-        Some(entry) => places.roots_of(entry)?,
-        None => step
-            .content
-            .as_ref()
-            .map_or(Ok(None), Content::targets)?
-            .map_or_else(Vec::new, |t| places.roots(&t.0)),
-    };
-    let folder = roots.first().map(|root| root.join(step.name.as_str()));
-    match folder {
-        Some(folder) if folder.is_dir() && !folder.is_symlink() => {
-            transaction.keep_edited(&step.name, &folder)
+/// Saves what stands in the places of a skill whose edits are about to go.
+///
+/// # Errors
+/// `Conflict` where that cannot be brought back: two places with edits of their own, or a
+/// folder in the place of a live link; those of [`Transaction::keep_edited`].
+fn keep_edited(
+    step: &Step,
+    untouched: &Untouched,
+    transaction: &mut Transaction,
+    session: &Session<'_>,
+) -> Result<()> {
+    let targets: Vec<InstallTarget> = match (&step.before, &step.content) {
+        (Some(entry), _) => {
+            entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?
         }
-        _ => Ok(()),
+        (None, Some(content)) => content.targets()?.map_or_else(Vec::new, |(targets, _)| targets),
+        (None, None) => Vec::new(),
+    };
+    let mut edited: Option<(Files, PathBuf, &InstallTarget)> = None;
+    for target in &targets {
+        let roots = session.places.roots(std::slice::from_ref(target));
+        for folder in roots.iter().map(|root| root.join(step.name.as_str())) {
+            if untouched.contains(&folder) || !fsx::is_real_folder(&folder) {
+                continue;
+            }
+            let files = install_state::hash_folder(&folder)?;
+            let is_as_recorded =
+                |entry: &LockEntry| install_state::find_drift(&entry.files, &files).is_empty();
+            if step.before.as_ref().is_some_and(is_as_recorded) {
+                continue;
+            }
+            match &edited {
+                Some((known, _, _)) if *known == files => {}
+                Some((_, other, _)) => return Err(edited_apart(step, other, &folder, session)),
+                None => edited = Some((files, folder, target)),
+            }
+        }
     }
+    let Some((_, folder, target)) = edited else { return Ok(()) };
+    if step.before.as_ref().is_some_and(|entry| entry.mode == InstallMode::Live) {
+        let shown = session.places.shown(&folder);
+        return Err(error!(Conflict, "`{shown}` is a folder, where a live link was installed")
+            .hint("what is in it could not be brought back: move it away, then run the command again"));
+    }
+    transaction.keep_edited(&step.name, &folder, target, &session.settings.limits)
 }
 
+fn edited_apart(step: &Step, one: &Path, other: &Path, session: &Session<'_>) -> Error {
+    error!(Conflict, "the copies of `{}` were edited in different ways, and only one can be kept", step.name)
+        .cause(session.places.shown(one))
+        .cause(session.places.shown(other))
+        .hint("move one of them away, then run the command again")
+}
+
+/// Takes a skill away, and puts back what stood in its places before it was installed.
 fn remove(
     step: &Step,
+    copies: &Copies,
     untouched: &Untouched,
     transaction: &mut Transaction,
     places: &InstallDirs,
@@ -487,8 +526,10 @@ fn remove(
     let Some(entry) = &step.before else { return Ok(None) };
     for root in places.roots_of(entry)? {
         let at = root.join(step.name.as_str());
-        if fsx::exists(&at) && !untouched.contains(&at) {
-            transaction.remove(at)?;
+        match copies.valid.get(&at) {
+            Some(before) => transaction.put(at, before)?,
+            None if fsx::exists(&at) && !untouched.contains(&at) => transaction.remove(at)?,
+            None => {}
         }
     }
     registry.skills.remove(&step.name);

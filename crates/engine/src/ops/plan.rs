@@ -155,7 +155,7 @@ fn install_one(
     let gives_up_edits = force
         && match before {
             Some(entry) => edits(entry, sight).iter().any(|one| one.change != DriftKind::Missing),
-            None => sight.further.first().is_some_and(|first| matches!(first, FolderState::Folder(_))),
+            None => sight.further.iter().any(|place| matches!(place, FolderState::Folder(_))),
         };
     let content = (action != Action::Keep).then(|| Content::Found(Box::new(wanted)));
     Ok(Step { name, action, content, before: before.cloned(), gives_up_edits })
@@ -170,7 +170,7 @@ fn again(entry: &LockEntry, wanted: &mut Wanted, sight: &InstallState, force: bo
         return Err(edited(name, &drift, "install"));
     }
     if !force && sight.further.iter().any(|place| *place != FolderState::Missing) {
-        return Err(unmanaged(name));
+        return Err(unmanaged(name).hint("`--force` replaces it permanently"));
     }
     keep_targets(entry, wanted);
     // Copies stay copies unless something else is said; a live link is only what is asked for.
@@ -202,7 +202,8 @@ fn first_time(wanted: &Wanted, seen: &[FolderState], force: bool) -> Result<Acti
     if force || seen.iter().all(is_ours) {
         return Ok(Action::Replace);
     }
-    Err(unmanaged(&wanted.candidate.name))
+    Err(unmanaged(&wanted.candidate.name)
+        .hint("`--force` replaces it; a folder is kept for `rollback`, a file or link is not"))
 }
 
 /// Identity is source and folder: a name is only a label.
@@ -344,5 +345,4 @@ fn taken(name: &SkillName, entry: &LockEntry, candidate: &Candidate) -> ba_agent
 fn unmanaged(name: &SkillName) -> ba_agent_core::error::Error {
     error!(Conflict, "there is already something named `{name}` that ba-agent did not install")
         .hint("install under another name with `--as NAME`, or move it away")
-        .hint("`--force` replaces it permanently")
 }

@@ -11,9 +11,12 @@ use super::journal::{self, Journal, Phase, Root, Swap};
 use super::lock::Lock;
 use super::unsettled::{self, Unsettled};
 use super::{Store, Valid};
+use crate::history::GivenUpTree;
 use crate::install_state;
-use ba_agent_core::digest::{self, Digest, sha256_hex};
-use ba_agent_core::error::{Context as _, Error, Result, error, printable};
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::digest::{self, sha256_hex};
+use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
+use ba_agent_core::listing::{Limits, check_portable};
 use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_system::cache::Batch;
@@ -35,7 +38,7 @@ pub struct Transaction {
     pub(super) journal: Journal,
     reserved: u32,
     /// Trees with edits that this change gives up, kept in the history.
-    edited: BTreeMap<SkillName, Digest>,
+    edited: BTreeMap<SkillName, GivenUpTree>,
     /// Folders that the user has named to be linked to.
     typed_links: BTreeSet<PathBuf>,
     /// The journal is on the disk, as far as this process knows.
@@ -77,8 +80,15 @@ impl Transaction {
     /// Keeps a copy of an edited skill's folder in the history before it is replaced.
     ///
     /// # Errors
-    /// `Failed` when the copy cannot be made: edits are not given up without one.
-    pub(crate) fn keep_edited(&mut self, name: &SkillName, folder: &Path) -> Result<()> {
+    /// `Failed` when the copy cannot be made, `Conflict` when a rollback could not put it back:
+    /// edits are not given up without one.
+    pub(crate) fn keep_edited(
+        &mut self,
+        name: &SkillName,
+        folder: &Path,
+        target: &InstallTarget,
+        limits: &Limits,
+    ) -> Result<()> {
         if install_state::bytes_in(folder) > LARGEST_EDITED {
             return Err(error!(
                 Conflict,
@@ -91,12 +101,20 @@ impl Transaction {
         let digest = digest::digest_of_files(&files);
         let trees = self.store.history.trees();
         trees.put(&digest, &files, &bytes.into_values().collect::<Vec<_>>());
-        if trees.get(&digest).is_none() {
-            return Err(error!(Failed, "the edited files of `{name}` cannot be kept for a rollback")
+        let what = || error!(Failed, "the edited files of `{name}` cannot be kept for a rollback");
+        let Some(kept) = trees.get(&digest) else {
+            return Err(what()
                 .cause(format!("`{}` cannot be written", trees.folder().display()))
                 .hint("set BA_AGENT_DATA_DIR to a writable folder"));
+        };
+        // By the rules that hold for everything which is written.
+        if let Err(why) = check_portable(kept.listing.entries(), limits) {
+            let why = Error { kind: Kind::Conflict, ..what() }.cause(why.message);
+            return Err(
+                why.hint(format!("move it out of `{}`, then run the command again", folder.display()))
+            );
         }
-        self.edited.insert(name.clone(), digest);
+        self.edited.insert(name.clone(), GivenUpTree { digest, target: target.to_string() });
         Ok(())
     }
 

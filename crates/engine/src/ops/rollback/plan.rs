@@ -8,7 +8,7 @@ use crate::ops::installed::match_installed;
 use crate::ops::plan::{Action, Content, Plan, Step, edited, edits};
 use crate::ops::supply::Supply;
 use ba_agent_core::error::{Result, error, printable};
-use ba_agent_core::registry::{LockEntry, Registry};
+use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
 
 /// What was, for the skills that a rollback is about.
@@ -78,6 +78,18 @@ pub(in crate::ops) fn wanted<'s>(
     back.filter(|(name, entry)| registry.skills.get(*name) != Some(*entry)).collect()
 }
 
+/// What stood in the place of a skill before it was installed, and was given up for it.
+///
+/// # Errors
+/// `NotFound` where it is no longer kept.
+fn stranger(name: &SkillName, change: &Change, supply: &Supply<'_>) -> Result<Option<Content>> {
+    let (Some(digest), Some(target), Some(after)) = (&change.edited, &change.edited_in, &change.after) else {
+        return Ok(None);
+    };
+    let entry = LockEntry { targets: vec![target.clone()], mode: InstallMode::Copy, ..after.clone() };
+    Ok(Some(Content::Recorded(Box::new(supply.recorded(name, &entry, digest)?))))
+}
+
 /// Plans to bring `state` back; the supply has what is [`wanted`].
 ///
 /// # Errors
@@ -107,7 +119,10 @@ pub(in crate::ops) fn plan(
         };
         match &change.before {
             None if now.is_none() => {}
-            None => steps.push(step(Action::Remove, None)),
+            None => {
+                let content = stranger(name, change, supply)?;
+                steps.push(step(Action::Remove, content));
+            }
             Some(entry) if now.as_ref() == Some(entry) && change.edited.is_none() && drift.is_empty() => {
                 steps.push(step(Action::Keep, None));
             }
