@@ -181,7 +181,7 @@ impl Cli {
         self.globals.project.as_deref()
     }
 
-    pub(crate) fn manner(&self) -> Manner {
+    pub(crate) fn output_manner(&self) -> Manner {
         let Globals { json, quiet, verbose, yes, color, .. } = self.globals;
         Manner { json, quiet, verbose, yes, color }
     }

@@ -23,22 +23,22 @@ pub fn main() -> ExitCode {
     clap_complete::CompleteEnv::with_factory(command).var(cli::COMPLETION_VARIABLE).complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return ui::usage(&cli::with_suggestion(error)),
+        Err(error) => return ui::print_usage_error(&cli::with_suggestion(error)),
     };
     let env = match Env::read(cli.project()) {
         Ok(env) => env,
         Err(error) => {
-            let ui = Ui::bare(cli.manner());
+            let ui = Ui::without_terminal(cli.output_manner());
             ui.error(&error);
             return ui.end(error.kind.exit_status());
         }
     };
     if let Some(fault) = env.var("BA_AGENT_FAULT") {
-        fsx::fault::arm(fault);
+        fsx::fault::arm_fault(fault);
     }
-    let manner = cli.manner();
+    let manner = cli.output_manner();
     let ui = Ui::new(manner, &env);
-    interrupt::watch(move || ui::last_words(manner));
+    interrupt::watch_for_signals(move || ui::last_words(manner));
     let status = cli.run(env, &ui).unwrap_or_else(|error| {
         // What failed may have failed for that, as an ssh that got the signal too.
         let stopped = interrupt::is_requested() && error.kind != Kind::Interrupted;

@@ -84,7 +84,7 @@ impl Ui {
     }
 
     /// For the time before the surroundings are known: no colour, no questions.
-    pub(crate) fn bare(manner: Manner) -> Self {
+    pub(crate) fn without_terminal(manner: Manner) -> Self {
         Self {
             manner,
             color_out: false,
@@ -107,33 +107,33 @@ impl Ui {
 
     /// A line of talk: a right-aligned verb, then what happened.
     pub(crate) fn status(&self, verb: &str, what: &str) {
-        self.talk(GREEN, &format!("{verb:>12}"), what);
+        self.print_labelled(GREEN, &format!("{verb:>12}"), what);
     }
 
     /// Something that went on all the same.
     pub(crate) fn warn(&self, what: &str) {
-        self.talk(YELLOW, "warning:", what);
+        self.print_labelled(YELLOW, "warning:", what);
     }
 
     /// Something worth knowing.
     pub(crate) fn note(&self, what: &str) {
-        self.talk(CYAN, "note:", what);
+        self.print_labelled(CYAN, "note:", what);
     }
 
     /// A line below a status, in its column.
     pub(crate) fn detail(&self, what: &str) {
-        self.talk(Style::new(), &" ".repeat(12), what);
+        self.print_labelled(Style::new(), &" ".repeat(12), what);
     }
 
-    fn talk(&self, style: Style, word: &str, what: &str) {
+    fn print_labelled(&self, style: Style, word: &str, what: &str) {
         if self.manner.quiet || self.manner.json {
             return;
         }
         let line = format!("{} {}\n", self.paint_err(style, word), printable(what, true));
-        self.say(&line);
+        self.print_to_stderr(&line);
     }
 
-    fn say(&self, line: &str) {
+    fn print_to_stderr(&self, line: &str) {
         let write = || {
             let _ = std::io::stderr().lock().write_all(line.as_bytes());
         };
@@ -167,15 +167,15 @@ impl Ui {
     pub(crate) fn error(&self, error: &Error) {
         self.finish_progress();
         if self.manner.json {
-            self.data(&serde_json::json!({ "error": error }));
+            self.print_json_document(&serde_json::json!({ "error": error }));
             if self.flush() {
                 return;
             }
         }
-        self.tell(error);
+        self.print_error_to_terminal(error);
     }
 
-    fn tell(&self, error: &Error) {
+    fn print_error_to_terminal(&self, error: &Error) {
         let mut text = format!("{} {}\n", self.paint_err(RED, "error:"), printable(&error.message, true));
         for cause in &error.causes {
             text.push_str(&format!("  caused by: {}\n", printable(cause, true).replace('\n', "\n    ")));
@@ -186,11 +186,11 @@ impl Ui {
         for hint in &error.hints {
             text.push_str(&format!("{} {}\n", self.paint_err(CYAN, "hint:"), printable(hint, true)));
         }
-        self.say(&text);
+        self.print_to_stderr(&text);
     }
 
     /// One JSON document on stdout.
-    pub(crate) fn data(&self, value: &impl Serialize) {
+    pub(crate) fn print_json_document(&self, value: &impl Serialize) {
         let text = serde_json::to_string_pretty(value).unwrap_or_default();
         self.print(&json_for_terminals(&text));
         self.print("\n");
@@ -230,9 +230,9 @@ impl Ui {
     pub(crate) fn end(&self, status: u8) -> ExitCode {
         self.flush();
         let broken = self.broken.lock().ok().and_then(|mut broken| broken.take());
-        match broken.as_ref().and_then(unwritten) {
+        match broken.as_ref().and_then(error_of_failed_write) {
             Some(error) => {
-                self.tell(&error);
+                self.print_error_to_terminal(&error);
                 ExitCode::from(if status == 0 { error.kind.exit_status() } else { status })
             }
             None => ExitCode::from(status),
@@ -249,12 +249,12 @@ impl Ui {
     }
 
     /// One finding that belongs to no line of a file: `error[code]: message`.
-    pub(crate) fn verdict(&self, severity: Severity, code: &str, message: &str) {
+    pub(crate) fn print_verdict(&self, severity: Severity, code: &str, message: &str) {
         self.line(&format!("{}[{code}]: {}", self.severity(severity), printable(message, false)));
     }
 
     /// One finding of the rules, as compilers print them; `folder` is the skill's.
-    pub(crate) fn finding(&self, folder: &str, finding: &Finding) {
+    pub(crate) fn print_finding_of(&self, folder: &str, finding: &Finding) {
         let word = self.severity(finding.severity);
         let file = if folder == "." { finding.file.clone() } else { format!("{folder}/{}", finding.file) };
         let Finding { line, column, code, message, help, .. } = finding;
@@ -269,7 +269,7 @@ impl Ui {
     }
 
     /// A unified diff, its lines coloured as git colours them. What it quotes is escaped already.
-    pub(crate) fn diff(&self, text: &str) {
+    pub(crate) fn print_coloured_diff(&self, text: &str) {
         for line in text.lines() {
             let style = match line.as_bytes().first() {
                 _ if line.starts_with("+++") || line.starts_with("---") => Style::new().bold(),
@@ -283,7 +283,7 @@ impl Ui {
     }
 
     /// A table on a terminal, tab-separated rows without a heading in a pipe.
-    pub(crate) fn table(&self, heading: &[&str], rows: &[Vec<String>]) {
+    pub(crate) fn print_as_table(&self, heading: &[&str], rows: &[Vec<String>]) {
         let clean = |cell: &String| printable(cell, false);
         if !self.stdout_is_terminal {
             let lines = rows.iter().map(|row| row.iter().map(clean).collect::<Vec<_>>().join("\t") + "\n");
@@ -318,7 +318,7 @@ impl Ui {
         }
         self.finish_progress();
         let question = printable(question, false);
-        ask(|| dialoguer::Confirm::new().with_prompt(question).default(true).interact())
+        ask_on_terminal(|| dialoguer::Confirm::new().with_prompt(question).default(true).interact())
     }
 
     /// Asks for something that is not to be agreed to by the way: no is what an empty answer
@@ -330,7 +330,7 @@ impl Ui {
         self.finish_progress();
         let question = format!("{} (y: yes, n: no, d: show the diff) [n]", printable(question, false));
         loop {
-            let answer = ask(|| {
+            let answer = ask_on_terminal(|| {
                 dialoguer::Input::<String>::new().with_prompt(&question).allow_empty(true).interact_text()
             })?;
             match answer.trim().to_ascii_lowercase().as_str() {
@@ -350,7 +350,9 @@ impl Ui {
         self.finish_progress();
         let items: Vec<String> = items.iter().map(|item| printable(item, false)).collect();
         let question = format!("{} (space chooses, enter ends)", printable(question, false));
-        ask(|| dialoguer::MultiSelect::new().with_prompt(question).items(&items).max_length(20).interact())
+        ask_on_terminal(|| {
+            dialoguer::MultiSelect::new().with_prompt(question).items(&items).max_length(20).interact()
+        })
     }
 
     fn finish_progress(&self) {
@@ -365,8 +367,8 @@ impl Ui {
 ///
 /// # Errors
 /// `Interrupted` when the person leaves.
-fn ask<T>(question: impl FnOnce() -> dialoguer::Result<T>) -> Result<T> {
-    let answer = ba_agent_system::interrupt::held(question);
+fn ask_on_terminal<T>(question: impl FnOnce() -> dialoguer::Result<T>) -> Result<T> {
+    let answer = ba_agent_system::interrupt::hold_while_asking(question);
     answer.map_err(|error| {
         let _ = dialoguer::console::Term::stderr().show_cursor();
         Error::new(Kind::Interrupted, "stopped before anything was changed").cause(error)
@@ -380,7 +382,7 @@ impl Progress for Ui {
             return;
         }
         let bar = ProgressBar::new_spinner();
-        bar.set_style(spinner());
+        bar.set_style(spinner_bar_style());
         bar.set_message(printable(what, false));
         bar.enable_steady_tick(std::time::Duration::from_millis(100));
         if let Ok(mut slot) = self.bar.lock() {
@@ -397,12 +399,12 @@ impl Progress for Ui {
             Some(total) if bar.length() != Some(total) => {
                 bar.set_position(0);
                 bar.set_length(total);
-                bar.set_style(counted());
+                bar.set_style(counted_bar_style());
             }
             Some(_) => {}
             None if bar.length().is_some() => {
                 bar.unset_length();
-                bar.set_style(spinner());
+                bar.set_style(spinner_bar_style());
             }
             None => {}
         }
@@ -415,13 +417,13 @@ impl Observer for Ui {
         match notice {
             Notice::Note(text) => self.note(text),
             Notice::Warning(text) => self.warn(text),
-            Notice::Resolved(resolved) => self.resolved(&resolved),
+            Notice::Resolved(resolved) => self.print_resolved_source(&resolved),
         }
     }
 }
 
 impl Ui {
-    fn resolved(&self, resolved: &ResolvedNotice) {
+    fn print_resolved_source(&self, resolved: &ResolvedNotice) {
         self.status("Resolved", &resolved.source);
         if resolved.found > 1 {
             self.status("Chose", &format!("{} of {}", resolved.chosen, count_noun(resolved.found, "skill")));
@@ -447,7 +449,7 @@ pub(crate) struct TerminalAsk<'u>(&'u Ui);
 
 impl Ui {
     /// Whoever answers the questions of a command.
-    pub(crate) fn ask(&self) -> TerminalAsk<'_> {
+    pub(crate) fn terminal_questions(&self) -> TerminalAsk<'_> {
         TerminalAsk(self)
     }
 }
@@ -471,7 +473,7 @@ impl Ask for TerminalAsk<'_> {
 
     fn approve_update(&mut self, update: &CautionedUpdate<'_>) -> Result<bool> {
         let show = || {
-            (update.diff)()?.iter().for_each(|diff| self.0.diff(diff));
+            (update.diff)()?.iter().for_each(|diff| self.0.print_coloured_diff(diff));
             Ok(())
         };
         self.0.consent(&format!("Update `{}` anyway?", update.name), &show)
@@ -482,18 +484,18 @@ impl Ask for TerminalAsk<'_> {
     }
 }
 
-fn spinner() -> ProgressStyle {
+fn spinner_bar_style() -> ProgressStyle {
     ProgressStyle::with_template("{spinner:>12} {msg} {bytes}")
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-fn counted() -> ProgressStyle {
+fn counted_bar_style() -> ProgressStyle {
     ProgressStyle::with_template("{spinner:>12} {msg} [{bar:24}] {pos}/{len}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// The error for output that could not be written; none for a reader that went away.
-fn unwritten(error: &io::Error) -> Option<Error> {
+fn error_of_failed_write(error: &io::Error) -> Option<Error> {
     (error.kind() != io::ErrorKind::BrokenPipe).then(|| {
         Error::new(Kind::Failed, "the output could not be written to stdout in full")
             .cause(error)
@@ -504,15 +506,21 @@ fn unwritten(error: &io::Error) -> Option<Error> {
 /// What is said when a command is ended because it does not end by itself.
 pub(crate) fn last_words(manner: Manner) {
     let _ = dialoguer::console::Term::stderr().show_cursor();
-    Ui::bare(manner).error(&ba_agent_system::interrupt::error());
+    Ui::without_terminal(manner).error(&ba_agent_system::interrupt::error());
 }
 
 /// What the command line's parser says: help and version to stdout, a wrong usage to stderr
 /// with status 2, and as JSON where that was asked for (the flag is looked for by hand, since
 /// the line could not be understood).
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+pub(crate) fn print_usage_error(error: &clap::Error) -> ExitCode {
     let json = error.use_stderr() && std::env::args_os().any(|arg| arg == "--json");
-    let ui = Ui::bare(Manner { json, quiet: false, verbose: false, yes: false, color: ColorChoice::Never });
+    let ui = Ui::without_terminal(Manner {
+        json,
+        quiet: false,
+        verbose: false,
+        yes: false,
+        color: ColorChoice::Never,
+    });
     if json {
         let text = error.render().to_string();
         let mut lines = text.trim().lines().filter(|line| !line.trim().is_empty());
@@ -558,7 +566,7 @@ mod tests {
     fn progress_is_never_more_than_its_total() {
         let color = ColorChoice::Never;
         let manner = Manner { json: false, quiet: false, verbose: false, yes: false, color };
-        let ui = Ui { show_progress: true, ..Ui::bare(manner) };
+        let ui = Ui { show_progress: true, ..Ui::without_terminal(manner) };
         ui.begin("Fetching four things");
         let looked = std::sync::atomic::AtomicUsize::new(0);
         std::thread::scope(|scope| {

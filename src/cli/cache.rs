@@ -47,7 +47,9 @@ impl CacheCommand {
             Self::Dir => print_dir(cx, &ops::cache::find_cache_dir(&cx.workspace)?),
             Self::Size => print_size(cx, &ops::cache::measure_cache(&cx.workspace)?),
             Self::Prune(prune) => print_removed(cx, &ops::cache::prune_cache(&cx.workspace, prune.to)?),
-            Self::Clear => print_removed(cx, &ops::cache::clear_cache(&cx.workspace, &mut cx.ui.ask())?),
+            Self::Clear => {
+                print_removed(cx, &ops::cache::clear_cache(&cx.workspace, &mut cx.ui.terminal_questions())?)
+            }
         }
         Ok(0)
     }
@@ -56,7 +58,7 @@ impl CacheCommand {
 fn print_dir(cx: &CommandContext<'_>, dir: &Path) {
     let dir = dir.display().to_string();
     if cx.ui.json() {
-        cx.ui.data(&serde_json::json!({ "dir": dir }));
+        cx.ui.print_json_document(&serde_json::json!({ "dir": dir }));
     } else {
         cx.ui.line(&dir);
     }
@@ -64,7 +66,9 @@ fn print_dir(cx: &CommandContext<'_>, dir: &Path) {
 
 fn print_size(cx: &CommandContext<'_>, CacheReport { held, limit }: &CacheReport) {
     if cx.ui.json() {
-        cx.ui.data(&serde_json::json!({ "trees": held.trees, "bytes": held.bytes, "limit": limit }));
+        cx.ui.print_json_document(
+            &serde_json::json!({ "trees": held.trees, "bytes": held.bytes, "limit": limit }),
+        );
     } else {
         cx.ui.line(&format!(
             "{}, {} of at most {}",
@@ -77,7 +81,7 @@ fn print_size(cx: &CommandContext<'_>, CacheReport { held, limit }: &CacheReport
 
 fn print_removed(cx: &CommandContext<'_>, PruneReport { removed, left }: &PruneReport) {
     if cx.ui.json() {
-        cx.ui.data(&serde_json::json!({ "removed": removed, "left": left }));
+        cx.ui.print_json_document(&serde_json::json!({ "removed": removed, "left": left }));
         return;
     }
     let words =

@@ -38,10 +38,10 @@ pub(crate) enum Shell {
 
 impl Completions {
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
-        let script = script(self.shell)?;
+        let script = completion_script(self.shell)?;
         if cx.ui.json() {
             let shell = self.shell.to_possible_value().map(|value| value.get_name().to_owned());
-            cx.ui.data(&serde_json::json!({ "shell": shell, "script": script }));
+            cx.ui.print_json_document(&serde_json::json!({ "shell": shell, "script": script }));
         } else {
             cx.ui.print(&script);
         }
@@ -54,7 +54,7 @@ impl Completions {
 ///
 /// # Errors
 /// None in practice: it is written into memory.
-pub(crate) fn script(shell: Shell) -> Result<String> {
+pub(crate) fn completion_script(shell: Shell) -> Result<String> {
     let completer: &dyn EnvCompleter = match shell {
         Shell::Bash => &Bash,
         Shell::Elvish => &Elvish,
@@ -74,19 +74,19 @@ pub(crate) fn installed_names() -> Vec<CompletionCandidate> {
     let scopes = [Scope::find(&env, false, None), Scope::find(&env, true, None)];
     let registries = scopes.into_iter().flatten().filter_map(|scope| {
         let settings = load_settings(&env, Some(&scope)).ok()?;
-        open_store(&env, &scope, &settings, LOCK_WAIT).ok()?.0.text().ok()
+        open_store(&env, &scope, &settings, LOCK_WAIT).ok()?.0.read_registry_text().ok()
     });
     let mut candidates = Vec::new();
     for registry in registries {
         for (name, entry) in registry.summary().unwrap_or_default().skills {
-            let help = entry.description.as_deref().map(short);
+            let help = entry.description.as_deref().map(first_sentence_of);
             candidates.push(CompletionCandidate::new(name.to_string()).help(help));
         }
     }
     candidates
 }
 
-fn short(description: &str) -> clap::builder::StyledStr {
+fn first_sentence_of(description: &str) -> clap::builder::StyledStr {
     ba_agent_core::error::printable(description, false).chars().take(60).collect::<String>().into()
 }
 

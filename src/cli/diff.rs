@@ -40,7 +40,7 @@ impl Diff {
 
     fn print(&self, cx: &CommandContext<'_>, changes: &Changes) {
         if cx.ui.json() {
-            cx.ui.data(changes);
+            cx.ui.print_json_document(changes);
             return;
         }
         if changes.live {
@@ -51,22 +51,25 @@ impl Diff {
         } else if changes.files.is_empty() {
             cx.ui.note(&format!("`{}` is as it was installed", changes.name));
         } else if self.stat {
-            stat(cx, changes);
+            print_diff_stat(cx, changes);
         } else if cx.ui.is_for_eyes() {
-            changes.files.iter().for_each(|file| cx.ui.diff(&file.diff));
+            changes.files.iter().for_each(|file| cx.ui.print_coloured_diff(&file.diff));
         } else {
             changes.files.iter().for_each(|file| cx.ui.write(&file.patch));
         }
     }
 }
 
-fn stat(cx: &CommandContext<'_>, changes: &Changes) {
+fn print_diff_stat(cx: &CommandContext<'_>, changes: &Changes) {
     let row = |file: &Changed| {
         let change = &file.change;
         let (added, removed) = (format!("+{}", file.added), format!("-{}", file.removed));
         vec![change.what.status_letter().to_string(), added, removed, change.path.clone()]
     };
-    cx.ui.table(&["", "added", "removed", "file"], &changes.files.iter().map(row).collect::<Vec<_>>());
+    cx.ui.print_as_table(
+        &["", "added", "removed", "file"],
+        &changes.files.iter().map(row).collect::<Vec<_>>(),
+    );
     let sum = |of: fn(&Changed) -> usize| changes.files.iter().map(of).sum::<usize>();
     let files = count_noun(changes.files.len(), "file");
     let (added, removed) = (sum(|file| file.added), sum(|file| file.removed));

@@ -33,15 +33,18 @@ pub(crate) struct Doctor {
 impl Doctor {
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let report = ops::doctor::doctor(&cx.workspace, self.fix, cx.ui)?;
-        tell(cx, &report);
+        print_examination(cx, &report);
         Ok(if report.examination.wrong() > 0 { 6 } else { 0 })
     }
 }
 
-fn tell(cx: &CommandContext<'_>, DoctorReport { scope, examination: seen, mended }: &DoctorReport) {
+fn print_examination(
+    cx: &CommandContext<'_>,
+    DoctorReport { scope, examination: seen, mended }: &DoctorReport,
+) {
     let wrong = seen.wrong();
     if cx.ui.json() {
-        cx.ui.data(&serde_json::json!({
+        cx.ui.print_json_document(&serde_json::json!({
             "scope": scope, "healthy": wrong == 0,
             "findings": seen.findings, "fixed": mended, "facts": seen.facts,
         }));
@@ -55,7 +58,7 @@ fn tell(cx: &CommandContext<'_>, DoctorReport { scope, examination: seen, mended
     for finding in mended {
         cx.ui.status("Fixed", &format!("{} ({})", finding.message, finding.fix.unwrap_or_default()));
     }
-    seen.findings.iter().for_each(|finding| one(cx, finding));
+    seen.findings.iter().for_each(|finding| print_one_finding(cx, finding));
     let verdict = match wrong {
         0 => "no problems found".to_owned(),
         n => format!("{} wrong", count_noun(n, "thing")),
@@ -69,8 +72,8 @@ fn tell(cx: &CommandContext<'_>, DoctorReport { scope, examination: seen, mended
     cx.ui.note("`ba-agent doctor --fix` applies only the fixes that are listed");
 }
 
-fn one(cx: &CommandContext<'_>, finding: &DoctorFinding) {
-    cx.ui.verdict(finding.severity, finding.code, &finding.message);
+fn print_one_finding(cx: &CommandContext<'_>, finding: &DoctorFinding) {
+    cx.ui.print_verdict(finding.severity, finding.code, &finding.message);
     let line = |text: &str| cx.ui.line(&format!("    {}", printable(text, false)));
     finding.details.iter().take(NAMED).for_each(|detail| line(detail));
     if finding.details.len() > NAMED {

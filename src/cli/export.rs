@@ -43,7 +43,7 @@ impl Export {
         };
         cx.ui.status("Wrote", &file.display().to_string());
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({ "written": file, "left_out": report.left_out }));
+            cx.ui.print_json_document(&serde_json::json!({ "written": file, "left_out": report.left_out }));
         }
         Ok(0)
     }

@@ -19,7 +19,7 @@ impl HistoryArgs {
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let records = ops::history::list_changes(&cx.workspace, cx.ui)?;
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({ "changes": records }));
+            cx.ui.print_json_document(&serde_json::json!({ "changes": records }));
             return Ok(0);
         }
         if records.is_empty() {
@@ -29,7 +29,10 @@ impl HistoryArgs {
         let cells = |record: &ba_agent_engine::history::Record| {
             vec![record.id.to_string(), record.at.to_string(), record.command.clone(), record.summary()]
         };
-        cx.ui.table(&["change", "time", "command", "skills"], &records.iter().map(cells).collect::<Vec<_>>());
+        cx.ui.print_as_table(
+            &["change", "time", "command", "skills"],
+            &records.iter().map(cells).collect::<Vec<_>>(),
+        );
         Ok(0)
     }
 }

@@ -32,7 +32,7 @@ impl Init {
         let InitReport { name, folder } = ops::init::init(&cx.workspace, &options, cx.ui)?;
         let shown = options.dir.join(name.as_str());
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({ "name": name, "path": folder }));
+            cx.ui.print_json_document(&serde_json::json!({ "name": name, "path": folder }));
         }
         cx.ui.status("Created", &format!("{}", shown.join(skill::MANIFEST).display()));
         cx.ui.detail(&format!("check it with `ba-agent skill validate {}`", shown.display()));

@@ -104,16 +104,17 @@ impl Install {
             return self.restore(cx);
         }
         let dry_run = self.dry_run;
-        let report = ops::install::install(&cx.workspace, &self.options(), &mut cx.ui.ask(), cx.ui)?;
+        let report =
+            ops::install::install(&cx.workspace, &self.options(), &mut cx.ui.terminal_questions(), cx.ui)?;
         for one in &report.in_place {
             cx.ui.note(&format!(
                 "`{}` is already in place: `{}` is its source and is not changed",
                 one.name, one.place
             ));
         }
-        tell(cx, &report.skills, dry_run);
+        print_installed_skills(cx, &report.skills, dry_run);
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({
+            cx.ui.print_json_document(&serde_json::json!({
                 "skills": report.skills, "skipped": report.skipped, "warnings": report.warnings,
                 "in_place": report.in_place, "dry_run": dry_run,
             }));
@@ -158,7 +159,7 @@ impl Install {
             dry_run: self.dry_run,
         };
         let report = ops::restore::restore(&cx.workspace, options, cx.ui)?;
-        tell(cx, &report.skills, self.dry_run);
+        print_installed_skills(cx, &report.skills, self.dry_run);
         for (source, to) in &report.moves {
             cx.ui.note(&format!(
                 "{source} has moved to {to}; `ba-agent skill update NAME --source {to}` records that"
@@ -172,7 +173,7 @@ impl Install {
             cx.ui.note(&format!("`{}` records no skills", report.registry.display()));
         }
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({
+            cx.ui.print_json_document(&serde_json::json!({
                 "skills": report.skills, "strangers": report.strangers, "frozen": self.frozen,
                 "dry_run": self.dry_run,
             }));
@@ -205,7 +206,7 @@ impl Install {
 /// At most this many executables of a skill are named.
 const NAMED: usize = 6;
 
-fn tell(cx: &CommandContext<'_>, skills: &[Done], dry_run: bool) {
+fn print_installed_skills(cx: &CommandContext<'_>, skills: &[Done], dry_run: bool) {
     let of = |done: &Done| done.warnings.iter().map(|w| format!("{}: {w}", done.name)).collect::<Vec<_>>();
     cx.ui.warn_some(&skills.iter().flat_map(of).collect::<Vec<_>>(), "warned of");
     if skills.len() > LISTED_ALONE && !cx.ui.verbose() {

@@ -33,7 +33,7 @@ impl List {
         let report = ops::list::list(&cx.workspace, check, cx.ui)?;
         let skills = report.skills()?;
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({ "scope": report.scope, "skills": skills }));
+            cx.ui.print_json_document(&serde_json::json!({ "scope": report.scope, "skills": skills }));
             return Ok(0);
         }
         if skills.is_empty() {
@@ -45,7 +45,7 @@ impl List {
             heading.push("state");
         }
         let rows: Vec<Vec<String>> = skills.iter().map(|skill| cells_of(skill, check)).collect();
-        cx.ui.table(&heading, &rows);
+        cx.ui.print_as_table(&heading, &rows);
         Ok(0)
     }
 }

@@ -21,12 +21,12 @@ impl Man {
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let dir = cx.env().absolute(&self.dir);
         fs::create_dir_all(&dir)?;
-        let pages = pages();
+        let pages = render_man_pages();
         for (name, text) in &pages {
             write_page(&dir.join(name), text)?;
         }
         if cx.ui.json() {
-            cx.ui.data(
+            cx.ui.print_json_document(
                 &serde_json::json!({ "written": pages.iter().map(|(name, _)| name).collect::<Vec<_>>() }),
             );
         }
@@ -49,21 +49,21 @@ fn write_page(path: &Path, text: &[u8]) -> Result<()> {
 }
 
 /// Every page: file name and text, `ba-agent.1` first.
-pub(crate) fn pages() -> Vec<(String, Vec<u8>)> {
+pub(crate) fn render_man_pages() -> Vec<(String, Vec<u8>)> {
     let mut root = Cli::definition().disable_help_subcommand(true);
     root.build();
     let mut pages = Vec::new();
-    collect(&root, "ba-agent", &mut pages);
+    collect_man_pages(&root, "ba-agent", &mut pages);
     pages
 }
 
-fn collect(command: &clap::Command, name: &str, pages: &mut Vec<(String, Vec<u8>)>) {
+fn collect_man_pages(command: &clap::Command, name: &str, pages: &mut Vec<(String, Vec<u8>)>) {
     let mut page = Vec::new();
     let command = command.clone().name(name.to_owned());
     // Writing into memory cannot fail.
     let _ = clap_mangen::Man::new(command.clone()).date("").render(&mut page);
     pages.push((format!("{name}.1"), page));
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
-        collect(sub, &format!("{name}-{}", sub.get_name()), pages);
+        collect_man_pages(sub, &format!("{name}-{}", sub.get_name()), pages);
     }
 }

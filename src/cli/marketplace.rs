@@ -131,8 +131,8 @@ impl Marketplace {
             Self::Update(command) => command.run(cx),
             Self::Show(command) => command.run(cx),
             Self::Validate(command) => command.run(cx),
-            Self::Enable(command) => command.switch(cx, true),
-            Self::Disable(command) => command.switch(cx, false),
+            Self::Enable(command) => command.enable_or_disable(cx, true),
+            Self::Disable(command) => command.enable_or_disable(cx, false),
         }
     }
 }
@@ -167,7 +167,7 @@ fn tell_added(cx: &CommandContext<'_>, name: &str, AddReport { fetched, findings
         ));
     }
     if cx.ui.json() {
-        cx.ui.data(&serde_json::json!({
+        cx.ui.print_json_document(&serde_json::json!({
             "name": name, "marketplace": fetched.marketplace, "entries": fetched.catalogue.plugins.len(),
             "skills": fetched.skills, "warnings": fetched.warnings, "left_out": fetched.left_out,
             "findings": errors + warnings,
@@ -196,7 +196,7 @@ fn tell_left_out(cx: &CommandContext<'_>, fetched: &FetchedMarketplace) {
 fn list(cx: &CommandContext<'_>) -> Result<u8> {
     let rows = ops::marketplace::list(&cx.workspace, cx.ui)?;
     if cx.ui.json() {
-        cx.ui.data(&serde_json::json!({ "marketplaces": rows }));
+        cx.ui.print_json_document(&serde_json::json!({ "marketplaces": rows }));
         return Ok(0);
     }
     if rows.is_empty() {
@@ -214,7 +214,7 @@ fn list(cx: &CommandContext<'_>) -> Result<u8> {
         ]
     };
     let heading = ["name", "source", "entries", "pin", "fetched", "scope"];
-    cx.ui.table(&heading, &rows.iter().map(cells).collect::<Vec<_>>());
+    cx.ui.print_as_table(&heading, &rows.iter().map(cells).collect::<Vec<_>>());
     Ok(0)
 }
 
@@ -225,18 +225,18 @@ impl Names {
             cx.ui.status("Removed", name);
         }
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({ "removed": self.names }));
+            cx.ui.print_json_document(&serde_json::json!({ "removed": self.names }));
         }
         Ok(0)
     }
 
-    fn switch(self, cx: &CommandContext<'_>, enabled: bool) -> Result<u8> {
+    fn enable_or_disable(self, cx: &CommandContext<'_>, enabled: bool) -> Result<u8> {
         ops::marketplace::set_enabled(&cx.workspace, &self.names, enabled, cx.ui)?;
         for name in &self.names {
             cx.ui.status(if enabled { "Enabled" } else { "Disabled" }, name);
         }
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({ "names": self.names, "enabled": enabled }));
+            cx.ui.print_json_document(&serde_json::json!({ "names": self.names, "enabled": enabled }));
         }
         Ok(0)
     }
@@ -269,7 +269,7 @@ fn tell_updated(cx: &CommandContext<'_>, updated: &[Updated], failed: &[(String,
     }
     // With a failure the one document on stdout is the error.
     if cx.ui.json() && failed.is_empty() {
-        cx.ui.data(&serde_json::json!({ "marketplaces": updated }));
+        cx.ui.print_json_document(&serde_json::json!({ "marketplaces": updated }));
     }
     for (name, error) in failed.iter().skip(1) {
         cx.ui.warn(&format!("the marketplace `{name}` was not updated: {error}"));
@@ -281,7 +281,7 @@ impl MarketplaceShowArgs {
         let (catalogue, entries) =
             ops::marketplace::show(&cx.workspace, &self.name, self.entry.as_deref(), cx.ui)?;
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({
+            cx.ui.print_json_document(&serde_json::json!({
                 "name": self.name, "title": catalogue.name, "owner": catalogue.owner,
                 "description": catalogue.description, "version": catalogue.version, "entries": entries,
             }));
@@ -305,7 +305,10 @@ fn tell_entries(cx: &CommandContext<'_>, entries: &[EntryView]) {
         let short: String = entry.description.as_deref().unwrap_or("").chars().take(80).collect();
         vec![entry.name.clone(), entry.kind.unwrap_or("unusable").to_owned(), skills, short]
     };
-    cx.ui.table(&["name", "source", "skills", "description"], &entries.iter().map(cells).collect::<Vec<_>>());
+    cx.ui.print_as_table(
+        &["name", "source", "skills", "description"],
+        &entries.iter().map(cells).collect::<Vec<_>>(),
+    );
 }
 
 fn tell_entry(cx: &CommandContext<'_>, entry: &EntryView) {
@@ -346,11 +349,11 @@ fn tell_checked(cx: &CommandContext<'_>, checked: &[CheckedCatalog], invalid: us
             .iter()
             .map(|one| serde_json::json!({ "path": one.path, "findings": one.findings }))
             .collect();
-        cx.ui.data(&serde_json::json!({ "catalogues": files, "checked": checked.len(), "invalid": invalid, "strict": strict }));
+        cx.ui.print_json_document(&serde_json::json!({ "catalogues": files, "checked": checked.len(), "invalid": invalid, "strict": strict }));
         return;
     }
     for finding in checked.iter().flat_map(|one| &one.findings) {
-        cx.ui.finding(".", finding);
+        cx.ui.print_finding_of(".", finding);
     }
     let findings: usize = checked.iter().map(|one| one.findings.len()).sum();
     let verdict = if invalid == 0 { "valid".to_owned() } else { format!("{invalid} invalid") };

@@ -42,7 +42,7 @@ impl Outdated {
 
     fn print(&self, cx: &CommandContext<'_>, statuses: &[UpdateStatus], behind: usize) {
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({ "behind": behind, "skills": statuses }));
+            cx.ui.print_json_document(&serde_json::json!({ "behind": behind, "skills": statuses }));
             return;
         }
         let is_told = |one: &&UpdateStatus| {
@@ -62,7 +62,7 @@ impl Outdated {
         };
         let rows: Vec<Vec<String>> = statuses.iter().filter(is_told).map(cells).collect();
         if !rows.is_empty() {
-            cx.ui.table(&["name", "state", "installed", "latest", "ref", "source"], &rows);
+            cx.ui.print_as_table(&["name", "state", "installed", "latest", "ref", "source"], &rows);
         }
         for one in statuses {
             if let Some(reason) = &one.reason {

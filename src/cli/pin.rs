@@ -51,7 +51,7 @@ impl Unpin {
 
 fn print(cx: &CommandContext<'_>, report: &Report) {
     if cx.ui.json() {
-        cx.ui.data(report);
+        cx.ui.print_json_document(report);
     }
     for done in &report.skills {
         let pin = done.entry.pin.short_text().unwrap_or_default();

@@ -41,7 +41,7 @@ impl Rollback {
         let options = RollbackOptions { name: self.name, to: self.to, force: self.force, dry_run };
         let report = ops::rollback::rollback(&cx.workspace, &options, cx.ui)?;
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({ "skills": report.skills, "dry_run": dry_run }));
+            cx.ui.print_json_document(&serde_json::json!({ "skills": report.skills, "dry_run": dry_run }));
         }
         if report.skills.iter().all(|done| done.action == Action::Keep) {
             cx.ui.note("nothing to change: the skills are as they were before that change");

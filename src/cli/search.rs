@@ -48,11 +48,11 @@ impl SearchArgs {
             cx.ui.warn(&format!("the marketplace `{name}` was not searched: {error}"));
         }
         if cx.ui.json() {
-            give(cx, &report);
+            print_search_rows(cx, &report);
             return Ok(0);
         }
         let SearchAnswer { found, total, .. } = &report.answer;
-        tell(cx, found, &SearchQuery::parse(&options.text));
+        print_search_table(cx, found, &SearchQuery::parse(&options.text));
         if found.is_empty() {
             tell_nothing(cx, &options.text, &report);
         } else if *total > found.len() {
@@ -74,17 +74,17 @@ impl SearchArgs {
     }
 }
 
-fn give(cx: &CommandContext<'_>, report: &SearchReport) {
+fn print_search_rows(cx: &CommandContext<'_>, report: &SearchReport) {
     let unread =
         report.unread.iter().map(|(name, error)| serde_json::json!({ "name": name, "error": error }));
-    cx.ui.data(&serde_json::json!({
+    cx.ui.print_json_document(&serde_json::json!({
         "results": report.answer.found, "total": report.answer.total, "marketplaces": report.marketplaces,
         "unread": unread.collect::<Vec<_>>(), "unknown_words": report.answer.unknown,
         "suggestions": report.suggestions, "hints": report.hints,
     }));
 }
 
-fn tell(cx: &CommandContext<'_>, found: &[FoundRow], query: &SearchQuery) {
+fn print_search_table(cx: &CommandContext<'_>, found: &[FoundRow], query: &SearchQuery) {
     if !cx.ui.stdout_is_terminal() {
         let row = |found: &FoundRow| {
             let mark = if found.installed { "installed" } else { "" };
@@ -94,12 +94,12 @@ fn tell(cx: &CommandContext<'_>, found: &[FoundRow], query: &SearchQuery) {
                 mark.to_owned(),
                 format!("{:.3}", found.score),
                 found.description.clone(),
-                origin(found),
-                brings(found),
+                origin_of_row(found),
+                what_row_brings(found),
                 date(found),
             ]
         };
-        cx.ui.table(
+        cx.ui.print_as_table(
             &["name", "install", "", "score", "description", "from", "brings", "commit"],
             &found.iter().map(row).collect::<Vec<_>>(),
         );
@@ -107,13 +107,14 @@ fn tell(cx: &CommandContext<'_>, found: &[FoundRow], query: &SearchQuery) {
     }
     for one in found {
         let mark = if one.installed { "  (installed)" } else { "" };
-        let name = marked(cx, &one.name, query);
+        let name = with_matches_marked(cx, &one.name, query);
         cx.ui.line(&format!("{name}  {}{mark}", printable(&reference(one), false)));
         let short: String = one.description.chars().take(160).collect();
         let more = if short.len() < one.description.len() { "…" } else { "" };
-        cx.ui.line(&format!("    {}{more}", marked(cx, &short, query)));
+        cx.ui.line(&format!("    {}{more}", with_matches_marked(cx, &short, query)));
         let date = Some(date(one)).filter(|date| !date.is_empty()).map(|date| format!("as of {date}"));
-        let parts = [origin(one), date.unwrap_or_default(), brings(one), copies(one)];
+        let parts =
+            [origin_of_row(one), date.unwrap_or_default(), what_row_brings(one), other_copies_of_row(one)];
         let parts: Vec<String> =
             parts.iter().filter(|part| !part.is_empty()).map(|part| printable(part, false)).collect();
         if !parts.is_empty() {
@@ -124,12 +125,12 @@ fn tell(cx: &CommandContext<'_>, found: &[FoundRow], query: &SearchQuery) {
 
 /// What `skill install` takes, as it can be pasted into a shell.
 fn reference(found: &FoundRow) -> String {
-    found.install.as_ref().map_or_else(|| found.name.clone(), |name| pasted(name))
+    found.install.as_ref().map_or_else(|| found.name.clone(), |name| safe_to_be_pasted(name))
 }
 
 /// A word as a shell takes it for one: bare where nothing in it means something, else in
 /// single quotes.
-fn pasted(word: &str) -> String {
+fn safe_to_be_pasted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "@:/._+-,=%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) && !word.starts_with('-') {
         return word.to_owned();
@@ -138,7 +139,7 @@ fn pasted(word: &str) -> String {
 }
 
 /// Repository and folder.
-fn origin(found: &FoundRow) -> String {
+fn origin_of_row(found: &FoundRow) -> String {
     let parts = [found.repository.as_str(), found.folder.as_str()];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
@@ -149,14 +150,14 @@ fn date(found: &FoundRow) -> String {
 }
 
 /// What it can do beside talking.
-fn brings(found: &FoundRow) -> String {
+fn what_row_brings(found: &FoundRow) -> String {
     let scripts = found.scripts.then(|| "has scripts".to_owned());
     let grants = (!found.grants.is_empty()).then(|| format!("wants {}", found.grants.join(", ")));
     scripts.into_iter().chain(grants).collect::<Vec<_>>().join("; ")
 }
 
 /// `+4 copies: sql-fork@two, …`.
-fn copies(found: &FoundRow) -> String {
+fn other_copies_of_row(found: &FoundRow) -> String {
     const SHOWN: usize = 3;
     let names = found.copies.iter().map(|copy| copy.install.as_ref().unwrap_or(&copy.name));
     let mut names: Vec<&str> = names.take(SHOWN).map(String::as_str).collect();
@@ -172,7 +173,7 @@ fn copies(found: &FoundRow) -> String {
 }
 
 /// Outside text with what matches in bold.
-fn marked(cx: &CommandContext<'_>, text: &str, query: &SearchQuery) -> String {
+fn with_matches_marked(cx: &CommandContext<'_>, text: &str, query: &SearchQuery) -> String {
     let mut out = String::new();
     let mut at = 0;
     for range in query.matched_ranges(text) {
@@ -221,7 +222,7 @@ mod tests {
 
     #[test]
     fn references_survive_a_shell() {
-        let check = |word: &str, expected: &str| assert_eq!(pasted(word), expected);
+        let check = |word: &str, expected: &str| assert_eq!(safe_to_be_pasted(word), expected);
         check("pdf@anthropic", "pdf@anthropic");
         check("office:pdf@anthropic", "office:pdf@anthropic");
         check("\"Error Resolver\"@davila", "'\"Error Resolver\"@davila'");

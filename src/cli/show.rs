@@ -29,13 +29,13 @@ pub(crate) struct ShowArgs {
 impl ShowArgs {
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let options = ShowOptions { what: self.what, skill: self.skill, reference: self.reference };
-        Ok(tell(cx, &ops::show::show(&cx.workspace, &options, cx.ui)?))
+        Ok(print_skill_views(cx, &ops::show::show(&cx.workspace, &options, cx.ui)?))
     }
 }
 
-fn tell(cx: &CommandContext<'_>, views: &[SkillView]) -> u8 {
+fn print_skill_views(cx: &CommandContext<'_>, views: &[SkillView]) -> u8 {
     if cx.ui.json() {
-        cx.ui.data(&serde_json::json!({ "skills": views }));
+        cx.ui.print_json_document(&serde_json::json!({ "skills": views }));
     } else if let [view] = views {
         tell_one(cx, view);
     } else {
@@ -43,7 +43,7 @@ fn tell(cx: &CommandContext<'_>, views: &[SkillView]) -> u8 {
             let text: String = view.entry.description.as_deref().unwrap_or("").chars().take(60).collect();
             vec![view.name.to_string(), count_noun(view.entry.files.len(), "file"), text]
         };
-        cx.ui.table(&["name", "files", "description"], &views.iter().map(cells).collect::<Vec<_>>());
+        cx.ui.print_as_table(&["name", "files", "description"], &views.iter().map(cells).collect::<Vec<_>>());
     }
     0
 }
@@ -87,7 +87,7 @@ fn tell_one(cx: &CommandContext<'_>, view: &SkillView) {
     }
     tell_files(cx, view, &line);
     for finding in &view.findings {
-        cx.ui.finding(".", finding);
+        cx.ui.print_finding_of(".", finding);
     }
 }
 

@@ -32,7 +32,7 @@ impl Uninstall {
             tell_removed(cx, done);
         }
         if cx.ui.json() {
-            cx.ui.data(&report);
+            cx.ui.print_json_document(&report);
         }
         Ok(0)
     }

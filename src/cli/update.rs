@@ -54,8 +54,8 @@ impl UpdateArgs {
             dry_run,
             with_diffs: !cx.ui.json(),
         };
-        let report = ops::update::update(&cx.workspace, &options, &mut cx.ui.ask(), cx.ui)?;
-        report.diffs.iter().for_each(|diff| cx.ui.diff(diff));
+        let report = ops::update::update(&cx.workspace, &options, &mut cx.ui.terminal_questions(), cx.ui)?;
+        report.diffs.iter().for_each(|diff| cx.ui.print_coloured_diff(diff));
         if cx.ui.json() {
             print_json(cx, &report, dry_run);
         }
@@ -74,7 +74,7 @@ impl UpdateArgs {
 fn print_json(cx: &CommandContext<'_>, report: &UpdateReport, dry_run: bool) {
     let left = report.left.iter().map(|(name, why)| serde_json::json!({"name": name, "reason": why}));
     let failed = report.failed.iter().map(|(name, error)| serde_json::json!({"name": name, "error": error}));
-    cx.ui.data(&serde_json::json!({
+    cx.ui.print_json_document(&serde_json::json!({
         "skills": report.skills, "changes": report.changes, "cautions": report.cautions,
         "left": left.collect::<Vec<_>>(), "failed": failed.collect::<Vec<_>>(), "dry_run": dry_run,
     }));

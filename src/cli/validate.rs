@@ -50,20 +50,20 @@ impl ValidateArgs {
         let checked = ops::validate::validate(&cx.workspace, &options)?;
         let limit = if self.strict { Severity::Warning } else { Severity::Error };
         let invalid = checked.iter().filter(|one| one.worst() >= Some(limit)).count();
-        self.tell(cx, &checked, invalid);
+        self.print_checked_skills(cx, &checked, invalid);
         Ok(if invalid > 0 { 8 } else { 0 })
     }
 
-    fn tell(&self, cx: &CommandContext<'_>, checked: &[Checked], invalid: usize) {
+    fn print_checked_skills(&self, cx: &CommandContext<'_>, checked: &[Checked], invalid: usize) {
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({
+            cx.ui.print_json_document(&serde_json::json!({
                 "skills": checked, "checked": checked.len(), "invalid": invalid, "strict": self.strict,
             }));
             return;
         }
         for one in checked {
             for finding in &one.findings {
-                cx.ui.finding(&one.path, finding);
+                cx.ui.print_finding_of(&one.path, finding);
             }
         }
         let findings: usize = checked.iter().map(|one| one.findings.len()).sum();

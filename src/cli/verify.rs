@@ -34,19 +34,19 @@ impl Verify {
         let report = ops::verify::verify(&cx.workspace, &self.names, cx.ui)?;
         let drifted = report.skills.iter().filter(|one| !one.faults.is_empty()).count();
         if cx.ui.json() {
-            cx.ui.data(&serde_json::json!({
+            cx.ui.print_json_document(&serde_json::json!({
                 "scope": report.scope, "skills": report.skills,
                 "checked": report.skills.len(), "drifted": drifted,
             }));
         } else {
-            tell(cx, &report.skills, drifted);
+            print_verified_skills(cx, &report.skills, drifted);
             report.harmless.iter().for_each(|why| cx.ui.note(why));
         }
         Ok(if drifted > 0 { 6 } else { 0 })
     }
 }
 
-fn tell(cx: &CommandContext<'_>, verified: &[Verified], drifted: usize) {
+fn print_verified_skills(cx: &CommandContext<'_>, verified: &[Verified], drifted: usize) {
     let mut rows = Vec::new();
     for one in verified {
         rows.extend(one.faults.iter().map(|fault| {
@@ -55,7 +55,7 @@ fn tell(cx: &CommandContext<'_>, verified: &[Verified], drifted: usize) {
         }));
     }
     if !rows.is_empty() {
-        cx.ui.table(&["name", "difference", "path", "detail"], &rows);
+        cx.ui.print_as_table(&["name", "difference", "path", "detail"], &rows);
     }
     let verdict = match drifted {
         0 => "as recorded".to_owned(),

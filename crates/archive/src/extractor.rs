@@ -40,7 +40,7 @@ impl<'a> Extractor<'a> {
     ///
     /// # Errors
     /// A [`Refusal`] for more entries than the limits allow.
-    pub(super) fn count(&mut self) -> Result<(), Refusal> {
+    pub(super) fn count_archive_entry(&mut self) -> Result<(), Refusal> {
         self.counted += 1;
         check_count(self.counted, self.limits)
     }
@@ -49,16 +49,18 @@ impl<'a> Extractor<'a> {
     ///
     /// # Errors
     /// A [`Refusal`] for more bytes than the limits allow.
-    pub(super) fn charge(&mut self, name: &[u8], size: u64) -> Result<(), Refusal> {
+    pub(super) fn charge_against_limits(&mut self, name: &[u8], size: u64) -> Result<(), Refusal> {
         let (file, unpacked) = (self.limits.file, self.limits.unpacked);
         if size > file {
             let reason = format!("has {size} bytes; the limit for a file is {file}");
-            return Err(Refusal::limit(Refusal::entry(name, reason).reason, "file"));
+            return Err(Refusal::refuse_over_limit(
+                Refusal::refuse_archive_entry(name, reason).reason,
+                "file",
+            ));
         }
-        self.left = self
-            .left
-            .checked_sub(size)
-            .ok_or_else(|| Refusal::limit(format!("it unpacks to more than {unpacked} bytes"), "unpacked"))?;
+        self.left = self.left.checked_sub(size).ok_or_else(|| {
+            Refusal::refuse_over_limit(format!("it unpacks to more than {unpacked} bytes"), "unpacked")
+        })?;
         Ok(())
     }
 
@@ -70,7 +72,7 @@ impl<'a> Extractor<'a> {
     pub(super) fn path(&self, name: &[u8]) -> Result<RelPath, Refusal> {
         let bare = name.strip_prefix(b"./").unwrap_or(name);
         let path = RelPath::parse(bare).map_err(|reason| {
-            let refusal = Refusal::entry(name, reason);
+            let refusal = Refusal::refuse_archive_entry(name, reason);
             match std::str::from_utf8(name) {
                 Ok(_) => refusal,
                 Err(_) => refusal.hint(
@@ -81,7 +83,10 @@ impl<'a> Extractor<'a> {
         })?;
         if path.depth() > self.limits.depth {
             let reason = format!("is more than {} folders deep", self.limits.depth);
-            return Err(Refusal::limit(Refusal::entry(name, reason).reason, "depth"));
+            return Err(Refusal::refuse_over_limit(
+                Refusal::refuse_archive_entry(name, reason).reason,
+                "depth",
+            ));
         }
         Ok(path)
     }
@@ -100,7 +105,7 @@ impl<'a> Extractor<'a> {
     }
 
     pub(super) fn file(&mut self, path: RelPath, executable: bool, bytes: Vec<u8>) {
-        self.keep(path, Node::File { executable }, bytes);
+        self.keep_node_and_bytes(path, Node::File { executable }, bytes);
     }
 
     /// A symbolic link; one whose target cannot be told spoils the skill that holds it.
@@ -108,19 +113,19 @@ impl<'a> Extractor<'a> {
         match str::from_utf8(&target) {
             Ok(text) if text.len() <= MAX_TARGET && !text.is_empty() => {
                 let node = Node::Link { target: text.to_owned() };
-                self.keep(path, node, target);
+                self.keep_node_and_bytes(path, node, target);
             }
-            _ => self.special(path, "link whose target is empty, too long or not UTF-8"),
+            _ => self.note_special_file(path, "link whose target is empty, too long or not UTF-8"),
         }
     }
 
     /// Anything else, named for a message: "device". No bytes belong to it: its slot is
     /// one that no tree has.
-    pub(super) fn special(&mut self, path: RelPath, what: &'static str) {
+    pub(super) fn note_special_file(&mut self, path: RelPath, what: &'static str) {
         self.add(FileEntry { path, node: Node::Special(what), size: 0, slot: usize::MAX });
     }
 
-    fn keep(&mut self, path: RelPath, node: Node, bytes: Vec<u8>) {
+    fn keep_node_and_bytes(&mut self, path: RelPath, node: Node, bytes: Vec<u8>) {
         let (size, slot) = (bytes.len() as u64, self.blobs.len());
         if self.add(FileEntry { path, node, size, slot }) {
             self.blobs.push(bytes);
@@ -156,7 +161,10 @@ impl<'a> Extractor<'a> {
 /// A [`Refusal`] for more entries than the limits allow.
 pub(super) fn check_count(count: usize, limits: &Limits) -> Result<(), Refusal> {
     if count > limits.entries {
-        return Err(Refusal::limit(format!("it has more than {} entries", limits.entries), "entries"));
+        return Err(Refusal::refuse_over_limit(
+            format!("it has more than {} entries", limits.entries),
+            "entries",
+        ));
     }
     Ok(())
 }
@@ -169,7 +177,7 @@ fn check_names(entries: &[FileEntry], folders: &[RelPath]) -> Result<(), Refusal
     names.sort_unstable();
     for ((name, is_file), (next, next_is_file)) in names.iter().zip(names.iter().skip(1)) {
         if name == next && is_file == next_is_file {
-            return Err(Refusal::entry(name.as_bytes(), "is listed twice"));
+            return Err(Refusal::refuse_archive_entry(name.as_bytes(), "is listed twice"));
         }
     }
     for (name, _) in names.iter().filter(|(_, is_file)| *is_file) {
@@ -177,7 +185,7 @@ fn check_names(entries: &[FileEntry], folders: &[RelPath]) -> Result<(), Refusal
         let next = names.partition_point(|(other, _)| *other < below.as_str());
         let is_folder = names.get(next).is_some_and(|(other, _)| other.starts_with(&below));
         if is_folder || names.binary_search(&(*name, false)).is_ok() {
-            return Err(Refusal::entry(name.as_bytes(), "is a file and a folder"));
+            return Err(Refusal::refuse_archive_entry(name.as_bytes(), "is a file and a folder"));
         }
     }
     Ok(())

@@ -39,7 +39,7 @@ pub(super) fn is_accepted(name: &str, bytes: &[u8]) -> bool {
     assert!(entries.windows(2).all(|pair| matches!(pair, [a, b] if a.path < b.path)), "each path once");
     if let Some(mut theirs) = second_opinion(bytes) {
         // What is no plain file here spoils its skill; the crates may take it for one.
-        theirs.retain(|path, _| tree.listing.get(path).is_none_or(is_file));
+        theirs.retain(|path, _| tree.listing.entry_at(path).is_none_or(is_file));
         assert_eq!(files(&tree), theirs);
     }
     true

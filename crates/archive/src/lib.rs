@@ -48,7 +48,10 @@ pub fn open_archive(name: &str, bytes: &[u8], limits: &Limits) -> Result<Package
 
 fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Package, Refusal> {
     if bytes.len() as u64 > limits.download {
-        return Err(Refusal::limit(format!("it has more than {} bytes", limits.download), "download"));
+        return Err(Refusal::refuse_over_limit(
+            format!("it has more than {} bytes", limits.download),
+            "download",
+        ));
     }
     match sniff::detect_format(name, bytes)? {
         ArchiveFormat::Zip => zip::read(bytes, limits),
@@ -66,18 +69,18 @@ struct Refusal {
 
 impl Refusal {
     /// The archive as a whole: "it …" or a sentence of its own.
-    fn whole(reason: impl Into<String>) -> Self {
+    fn refuse_whole_archive(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), hint: None }
     }
 
     /// One entry, by its name as found: "leads out of the folder".
-    fn entry(name: &[u8], reason: impl AsRef<str>) -> Self {
-        Self::whole(format!("the entry `{}` {}", shown(name), reason.as_ref()))
+    fn refuse_archive_entry(name: &[u8], reason: impl AsRef<str>) -> Self {
+        Self::refuse_whole_archive(format!("the entry `{}` {}", shown(name), reason.as_ref()))
     }
 
     /// Something is beyond a limit; `setting` is the key below `skills.limits`.
-    fn limit(reason: String, setting: &str) -> Self {
-        Self::whole(reason)
+    fn refuse_over_limit(reason: String, setting: &str) -> Self {
+        Self::refuse_whole_archive(reason)
             .hint(format!("if you trust the archive, raise `skills.limits.{setting}` in config.yaml"))
     }
 

@@ -47,24 +47,25 @@ const ENDINGS: &[(&str, Option<ArchiveFormat>)] = &[
 /// # Errors
 /// A [`Refusal`] for bytes of another format than the name says, or of none that is read here.
 pub(super) fn detect_format(name: &str, bytes: &[u8]) -> Result<ArchiveFormat, Refusal> {
-    let format = magic(bytes).ok_or_else(|| no_archive(bytes))?;
-    let lower = bare(name).to_ascii_lowercase();
+    let format = format_by_magic_bytes(bytes).ok_or_else(|| no_archive(bytes))?;
+    let lower = bare_name_without_query(name).to_ascii_lowercase();
     match ENDINGS.iter().find(|(ending, _)| lower.ends_with(ending)) {
-        Some((ending, promised)) if *promised != Some(format) => {
-            Err(Refusal::whole(format!("its name ends in `{ending}`, but it is {} file", format.word()))
-                .hint("rename the file after its real format; zip, tar and tar.gz are supported"))
-        }
+        Some((ending, promised)) if *promised != Some(format) => Err(Refusal::refuse_whole_archive(format!(
+            "its name ends in `{ending}`, but it is {} file",
+            format.word()
+        ))
+        .hint("rename the file after its real format; zip, tar and tar.gz are supported")),
         _ => Ok(format),
     }
 }
 
 /// A URL without its query and fragment; any other name as it is.
-fn bare(name: &str) -> &str {
+fn bare_name_without_query(name: &str) -> &str {
     if name.contains("://") { name.split(['?', '#']).next().unwrap_or(name) } else { name }
 }
 
 /// APPNOTE 6.3.10 §4.3.6, RFC 1952 §2.3.1, POSIX.1-2024 `pax` (ustar).
-fn magic(bytes: &[u8]) -> Option<ArchiveFormat> {
+fn format_by_magic_bytes(bytes: &[u8]) -> Option<ArchiveFormat> {
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
         return Some(ArchiveFormat::Zip);
     }
@@ -87,25 +88,27 @@ fn no_archive(bytes: &[u8]) -> Refusal {
         (b"Rar!\x1a\x07", "a RAR file"),
     ];
     if let Some((_, what)) = other.iter().find(|(magic, _)| bytes.starts_with(magic)) {
-        return Refusal::whole(format!("it is {what}; only zip, tar and tar.gz are supported"))
-            .hint("pack it again as zip or tar.gz");
+        return Refusal::refuse_whole_archive(format!(
+            "it is {what}; only zip, tar and tar.gz are supported"
+        ))
+        .hint("pack it again as zip or tar.gz");
     }
     if bytes.is_empty() {
-        return Refusal::whole("it is empty");
+        return Refusal::refuse_whole_archive("it is empty");
     }
     if text.starts_with("<!doctype html") || text.starts_with("<html") {
-        return Refusal::whole("it is a web page, not an archive")
+        return Refusal::refuse_whole_archive("it is a web page, not an archive")
             .hint("the address leads to a page for people: copy the link of the download itself, and check whether it needs a login");
     }
     if text.starts_with('{') || text.starts_with('<') {
-        return Refusal::whole("it is a text answer of a server, not an archive")
+        return Refusal::refuse_whole_archive("it is a text answer of a server, not an archive")
             .hint("open the address in a browser: it may name an error or need a login");
     }
     if text.starts_with("version https://git-lfs") {
-        return Refusal::whole("it is a pointer of git LFS, not the archive itself")
+        return Refusal::refuse_whole_archive("it is a pointer of git LFS, not the archive itself")
             .hint("download the file from the page of the repository");
     }
-    Refusal::whole("it is not a zip, tar or tar.gz file")
+    Refusal::refuse_whole_archive("it is not a zip, tar or tar.gz file")
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub(super) fn read_gzip(bytes: &[u8], limits: &Limits) -> Result<Package, Refusa
     let mut gzip = GzDecoder::new(bytes);
     let tree = read(&mut gzip, limits)?;
     if !gzip.into_inner().is_empty() {
-        return Err(Refusal::whole("bytes or a second gzip member follow its end"));
+        return Err(Refusal::refuse_whole_archive("bytes or a second gzip member follow its end"));
     }
     Ok(tree)
 }
@@ -54,7 +54,7 @@ pub(super) fn read(source: impl Read, limits: &Limits) -> Result<Package, Refusa
         reader.entry(&block)?;
     }
     if !reader.ahead.is_empty() {
-        return Err(Refusal::whole("it ends after a long name that no entry follows"));
+        return Err(Refusal::refuse_whole_archive("it ends after a long name that no entry follows"));
     }
     reader.end()?;
     reader.extractor.finish()
@@ -68,7 +68,7 @@ pub(super) fn is_header(block: &[u8; BLOCK]) -> bool {
         sum += u64::from(if (148..156).contains(&at) { b' ' } else { *byte });
     }
     let field = Header::from_byte_slice(block).as_old().cksum;
-    !is_zero(block) && octal(&field) == Some(sum)
+    !is_zero(block) && parse_octal_field(&field) == Some(sum)
 }
 
 fn is_zero(bytes: &[u8]) -> bool {
@@ -77,7 +77,7 @@ fn is_zero(bytes: &[u8]) -> bool {
 
 /// An octal number of a header, filled up with spaces or NUL; 0 for an empty field.
 /// Binary (base-256) numbers, which only files of over 8 GiB need, are `None`.
-fn octal(field: &[u8]) -> Option<u64> {
+fn parse_octal_field(field: &[u8]) -> Option<u64> {
     let digits = field.trim_ascii_start();
     let length = digits.iter().position(|b| matches!(b, 0 | b' ')).unwrap_or(digits.len());
     let (digits, rest) = digits.split_at(length);
@@ -114,12 +114,14 @@ impl<R: Read> Reader<'_, R> {
     /// The next header, or `None` at the first of the end blocks.
     fn header(&mut self) -> Result<Option<[u8; BLOCK]>, Refusal> {
         let mut block = [0; BLOCK];
-        self.source.read_exact(&mut block).map_err(broken)?;
+        self.source.read_exact(&mut block).map_err(refusal_of_io_error)?;
         if is_zero(&block) {
             return Ok(None);
         }
         if !is_header(&block) {
-            return Err(Refusal::whole("it does not contain a tar archive, or a header in it is damaged"));
+            return Err(Refusal::refuse_whole_archive(
+                "it does not contain a tar archive, or a header in it is damaged",
+            ));
         }
         Ok(Some(block))
     }
@@ -127,13 +129,13 @@ impl<R: Read> Reader<'_, R> {
     fn entry(&mut self, block: &[u8; BLOCK]) -> Result<(), Refusal> {
         let header = Header::from_byte_slice(block);
         let own_name = header.path_bytes();
-        let refuse = |reason: &str| Refusal::entry(&own_name, reason);
+        let refuse = |reason: &str| Refusal::refuse_archive_entry(&own_name, reason);
         let is_posix = header.as_ustar().is_some() || header.as_gnu().is_some();
         if !is_posix && !is_zero(&block[257..265]) {
             return Err(refuse("has a header of an unknown format"));
         }
-        let size =
-            octal(&header.as_old().size).ok_or_else(|| refuse("has a size that is not an octal number"))?;
+        let size = parse_octal_field(&header.as_old().size)
+            .ok_or_else(|| refuse("has a size that is not an octal number"))?;
         let kind = header.entry_type();
         // The format before POSIX has no such types. Some programs read them in its headers all
         // the same, others take them for entries: the name of what follows would differ.
@@ -142,38 +144,47 @@ impl<R: Read> Reader<'_, R> {
         }
         match kind {
             EntryType::XHeader => {
-                let pax = Pax::parse(&self.meta(&own_name, size, MAX_PAX)?).map_err(|why| refuse(&why))?;
-                once(&mut self.ahead.pax, pax).ok_or_else(|| refuse("follows another pax header"))
+                let pax = Pax::parse(&self.read_meta_entry(&own_name, size, MAX_PAX)?)
+                    .map_err(|why| refuse(&why))?;
+                set_only_once(&mut self.ahead.pax, pax).ok_or_else(|| refuse("follows another pax header"))
             }
             EntryType::XGlobalHeader => {
-                self.extractor.count()?;
-                Pax::check_global(&self.meta(&own_name, size, MAX_PAX)?).map_err(|why| refuse(&why))
+                self.extractor.count_archive_entry()?;
+                Pax::check_global(&self.read_meta_entry(&own_name, size, MAX_PAX)?)
+                    .map_err(|why| refuse(&why))
             }
             EntryType::GNULongName => {
                 let name = self.long_name(&own_name, size)?;
-                once(&mut self.ahead.name, name).ok_or_else(|| refuse("follows another long name"))
+                set_only_once(&mut self.ahead.name, name).ok_or_else(|| refuse("follows another long name"))
             }
             EntryType::GNULongLink => {
                 let target = self.long_name(&own_name, size)?;
-                once(&mut self.ahead.target, target).ok_or_else(|| refuse("follows another long link"))
+                set_only_once(&mut self.ahead.target, target)
+                    .ok_or_else(|| refuse("follows another long link"))
             }
-            kind => self.object(header, kind, &own_name, size),
+            kind => self.extract_tar_object(header, kind, &own_name, size),
         }
     }
 
     /// A file, folder, link or oddity, with what stood ahead of it.
-    fn object(&mut self, header: &Header, kind: EntryType, own: &[u8], size: u64) -> Result<(), Refusal> {
+    fn extract_tar_object(
+        &mut self,
+        header: &Header,
+        kind: EntryType,
+        own: &[u8],
+        size: u64,
+    ) -> Result<(), Refusal> {
         let Ahead { pax, name: long_name, target: long_target } = std::mem::take(&mut self.ahead);
         let pax = pax.unwrap_or_default();
-        let Some(name) = one(pax.path, long_name, own) else {
-            return Err(Refusal::entry(own, "has two long names"));
+        let Some(name) = only_agreed_value(pax.path, long_name, own) else {
+            return Err(Refusal::refuse_archive_entry(own, "has two long names"));
         };
-        let refuse = |reason: &str| Err(Refusal::entry(&name, reason));
-        self.extractor.count()?;
+        let refuse = |reason: &str| Err(Refusal::refuse_archive_entry(&name, reason));
+        self.extractor.count_archive_entry()?;
         if pax.size.is_some_and(|other| other != size) {
             return refuse("has two different sizes");
         }
-        check_kind(kind, size).map_err(|reason| Refusal::entry(&name, reason))?;
+        check_kind(kind, size).map_err(|reason| Refusal::refuse_archive_entry(&name, reason))?;
         if kind == EntryType::Directory {
             return self.extractor.folder(&name);
         }
@@ -181,16 +192,16 @@ impl<R: Read> Reader<'_, R> {
         match kind {
             EntryType::Symlink => {
                 let own_target = header.link_name_bytes().unwrap_or_default();
-                let Some(target) = one(pax.target, long_target, &own_target) else {
+                let Some(target) = only_agreed_value(pax.target, long_target, &own_target) else {
                     return refuse("has two long targets");
                 };
                 self.extractor.link(path, target);
             }
-            EntryType::Link => self.extractor.special(path, "hard link"),
-            EntryType::Fifo => self.extractor.special(path, "named pipe"),
-            EntryType::Char | EntryType::Block => self.extractor.special(path, "device"),
+            EntryType::Link => self.extractor.note_special_file(path, "hard link"),
+            EntryType::Fifo => self.extractor.note_special_file(path, "named pipe"),
+            EntryType::Char | EntryType::Block => self.extractor.note_special_file(path, "device"),
             _ => {
-                let Some(mode) = octal(&header.as_old().mode) else {
+                let Some(mode) = parse_octal_field(&header.as_old().mode) else {
                     return refuse("has a mode that is not an octal number");
                 };
                 let bytes = self.bytes(&name, size)?;
@@ -202,59 +213,62 @@ impl<R: Read> Reader<'_, R> {
     }
 
     /// The bytes of a header that describes another entry; they count as unpacked.
-    fn meta(&mut self, name: &[u8], size: u64, limit: u64) -> Result<Vec<u8>, Refusal> {
+    fn read_meta_entry(&mut self, name: &[u8], size: u64, limit: u64) -> Result<Vec<u8>, Refusal> {
         if size > limit {
-            return Err(Refusal::entry(name, format!("is a header of {size} bytes; the limit is {limit}")));
+            return Err(Refusal::refuse_archive_entry(
+                name,
+                format!("is a header of {size} bytes; the limit is {limit}"),
+            ));
         }
         self.bytes(name, size)
     }
 
     /// A GNU long name; one NUL ends it, and none stands inside.
     fn long_name(&mut self, name: &[u8], size: u64) -> Result<Vec<u8>, Refusal> {
-        let mut long = self.meta(name, size, MAX_LONG_NAME)?;
+        let mut long = self.read_meta_entry(name, size, MAX_LONG_NAME)?;
         if long.last() == Some(&0) {
             long.pop();
         }
         if long.contains(&0) {
-            return Err(Refusal::entry(name, "is a long name with NUL inside"));
+            return Err(Refusal::refuse_archive_entry(name, "is a long name with NUL inside"));
         }
         Ok(long)
     }
 
     /// Exactly `size` bytes, and what fills their last block.
     fn bytes(&mut self, name: &[u8], size: u64) -> Result<Vec<u8>, Refusal> {
-        self.extractor.charge(name, size)?;
+        self.extractor.charge_against_limits(name, size)?;
         let mut bytes = Vec::new();
         // The limit stands behind this size; what is not there is never touched.
         let fits = usize::try_from(size).is_ok_and(|size| bytes.try_reserve_exact(size).is_ok());
         if !fits {
-            return Err(Refusal::entry(name, "is too large for this machine"));
+            return Err(Refusal::refuse_archive_entry(name, "is too large for this machine"));
         }
-        self.source.by_ref().take(size).read_to_end(&mut bytes).map_err(broken)?;
+        self.source.by_ref().take(size).read_to_end(&mut bytes).map_err(refusal_of_io_error)?;
         if bytes.len() as u64 != size {
-            return Err(broken(io::ErrorKind::UnexpectedEof.into()));
+            return Err(refusal_of_io_error(io::ErrorKind::UnexpectedEof.into()));
         }
         let mut filler = [0; BLOCK];
         let rest = bytes.len().next_multiple_of(BLOCK) - bytes.len();
-        self.source.read_exact(filler.get_mut(..rest).unwrap_or_default()).map_err(broken)?;
+        self.source.read_exact(filler.get_mut(..rest).unwrap_or_default()).map_err(refusal_of_io_error)?;
         Ok(bytes)
     }
 
     /// The second end block, and nothing but zeros behind it.
     fn end(&mut self) -> Result<(), Refusal> {
         let mut block = [0; BLOCK];
-        let one_block = |_| Refusal::whole("it is cut off: it ends without two empty blocks");
+        let one_block = |_| Refusal::refuse_whole_archive("it is cut off: it ends without two empty blocks");
         self.source.read_exact(&mut block).map_err(one_block)?;
         let mut total = 0;
         loop {
             if !is_zero(&block) {
-                return Err(Refusal::whole("bytes follow its end"));
+                return Err(Refusal::refuse_whole_archive("bytes follow its end"));
             }
             if total > MAX_PADDING {
-                return Err(Refusal::whole("more than 1 MiB of zeros follow its end"));
+                return Err(Refusal::refuse_whole_archive("more than 1 MiB of zeros follow its end"));
             }
             block = [0; BLOCK];
-            match self.source.read(&mut block).map_err(broken)? {
+            match self.source.read(&mut block).map_err(refusal_of_io_error)? {
                 0 => return Ok(()),
                 count => total += count as u64,
             }
@@ -269,7 +283,7 @@ fn describes_another(kind: EntryType) -> bool {
 }
 
 /// Fills an empty place; `None` when it was taken.
-fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
+fn set_only_once<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
 
@@ -290,7 +304,7 @@ fn check_kind(kind: EntryType, size: u64) -> Result<(), String> {
 
 /// The one name that is told: by pax, by GNU or by the header. `None` when pax and GNU
 /// both tell one, which different programs would read differently.
-fn one(pax: Option<Vec<u8>>, gnu: Option<Vec<u8>>, own: &[u8]) -> Option<Vec<u8>> {
+fn only_agreed_value(pax: Option<Vec<u8>>, gnu: Option<Vec<u8>>, own: &[u8]) -> Option<Vec<u8>> {
     match (pax, gnu) {
         (Some(_), Some(_)) => None,
         (Some(name), None) | (None, Some(name)) => Some(name),
@@ -298,9 +312,9 @@ fn one(pax: Option<Vec<u8>>, gnu: Option<Vec<u8>>, own: &[u8]) -> Option<Vec<u8>
     }
 }
 
-fn broken(error: io::Error) -> Refusal {
+fn refusal_of_io_error(error: io::Error) -> Refusal {
     if error.kind() == io::ErrorKind::UnexpectedEof {
-        return Refusal::whole("it is cut off").hint("download it again");
+        return Refusal::refuse_whole_archive("it is cut off").hint("download it again");
     }
-    Refusal::whole(format!("it is damaged: {error}"))
+    Refusal::refuse_whole_archive(format!("it is damaged: {error}"))
 }

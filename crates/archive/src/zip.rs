@@ -39,8 +39,8 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Package, Refusal> {
     // Sizes are declared and checked against the bytes that come out, so that a bomb
     // is refused before the first byte is unpacked.
     for record in &directory.records {
-        extractor.count()?;
-        extractor.charge(record.name, record.size.into())?;
+        extractor.count_archive_entry()?;
+        extractor.charge_against_limits(record.name, record.size.into())?;
     }
     for (record, packed) in local::locate(bytes, &directory)? {
         let name = match is_backslashed(record) {
@@ -51,13 +51,13 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Package, Refusal> {
     }
     let tree = extractor.finish()?;
     // Last, because our own reasons are the better ones.
-    compare(bytes, &directory.records)?;
+    compare_with_zip_crate(bytes, &directory.records)?;
     Ok(tree)
 }
 
 /// Asks the `zip` crate what it sees in the archive.
-fn compare(bytes: &[u8], records: &[ZipRecord<'_>]) -> Result<(), Refusal> {
-    let differs = || Refusal::whole("different programs see different files in it");
+fn compare_with_zip_crate(bytes: &[u8], records: &[ZipRecord<'_>]) -> Result<(), Refusal> {
+    let differs = || Refusal::refuse_whole_archive("different programs see different files in it");
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| differs())?;
     if archive.len() != records.len() {
         return Err(differs());
@@ -85,8 +85,8 @@ fn add(
     name: &[u8],
     packed: &[u8],
 ) -> Result<(), Refusal> {
-    let refuse = |reason: &str| Err(Refusal::entry(record.name, reason));
-    let data = unpack(record, packed)?;
+    let refuse = |reason: &str| Err(Refusal::refuse_archive_entry(record.name, reason));
+    let data = unpack_zip_record(record, packed)?;
     let is_folder = name.ends_with(b"/");
     let mode = record.attributes >> 16;
     if is_folder {
@@ -99,7 +99,7 @@ fn add(
     }
     let path = extractor.path(name)?;
     if record.is_reparse_point() {
-        extractor.special(path, "reparse point of Windows");
+        extractor.note_special_file(path, "reparse point of Windows");
         return Ok(());
     }
     match mode & 0o170_000 {
@@ -109,9 +109,9 @@ fn add(
         // The owner's bit alone decides, as in git.
         0 | 0o100_000 => extractor.file(path, mode & 0o100 != 0, data),
         0o120_000 => extractor.link(path, data),
-        0o010_000 => extractor.special(path, "named pipe"),
-        0o020_000 | 0o060_000 => extractor.special(path, "device"),
-        0o140_000 => extractor.special(path, "socket"),
+        0o010_000 => extractor.note_special_file(path, "named pipe"),
+        0o020_000 | 0o060_000 => extractor.note_special_file(path, "device"),
+        0o140_000 => extractor.note_special_file(path, "socket"),
         _ => return refuse("is named as a file but marked as something else"),
     }
     Ok(())
@@ -122,8 +122,8 @@ const DOS_FOLDER: u32 = 0x10;
 
 /// The bytes of an entry, when they are exactly what the directory says: size, CRC,
 /// and no byte of the packed ones left over.
-fn unpack(record: &ZipRecord<'_>, packed: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let refuse = |reason: &str| Refusal::entry(record.name, reason);
+fn unpack_zip_record(record: &ZipRecord<'_>, packed: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let refuse = |reason: &str| Refusal::refuse_archive_entry(record.name, reason);
     let too_large = || refuse("is too large for this machine");
     let size = usize::try_from(record.size).map_err(|_| too_large())?;
     let mut data = Vec::new();

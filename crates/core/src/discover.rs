@@ -98,7 +98,7 @@ pub fn include_listed(listing: &Listing, folders: &[String], found: &mut Vec<Fou
             continue;
         }
         let is_file = |name: &&&str| {
-            listing.get(&join(folder, name)).is_some_and(|entry| matches!(entry.node, Node::File { .. }))
+            listing.entry_at(&join(folder, name)).is_some_and(|entry| matches!(entry.node, Node::File { .. }))
         };
         if let Some(manifest) = [MANIFEST, LOWER_MANIFEST].iter().find(is_file) {
             found.push(FoundSkill {

@@ -190,7 +190,7 @@ impl Listing {
     }
 
     /// The entry at exactly this path.
-    pub fn get(&self, path: &str) -> Option<&FileEntry> {
+    pub fn entry_at(&self, path: &str) -> Option<&FileEntry> {
         let at = self.entries.binary_search_by(|e| e.path.as_str().cmp(path)).ok()?;
         Some(&self.entries[at])
     }
@@ -439,7 +439,7 @@ mod tests {
             Listing::new(["a/x", "a-b/x", "a.c", "a/y", "a0"].iter().map(|p| file(p)).collect::<Vec<_>>());
         let below: Vec<_> = listing.entries_below("a").iter().map(|e| e.path.as_str()).collect();
         assert_eq!(below, ["a/x", "a/y"]);
-        assert!(listing.get("a.c").is_some());
+        assert!(listing.entry_at("a.c").is_some());
         assert!(!listing.has_folder("a0"));
     }
 

@@ -203,7 +203,7 @@ mod tests {
         let alone = Package::in_memory(alone, vec![b"one".to_vec(), Vec::new()]);
         for package in &packages {
             for (path, text) in texts {
-                let entry = package.listing.get(path).unwrap();
+                let entry = package.listing.entry_at(path).unwrap();
                 assert_eq!(package.read(entry).unwrap().as_ref(), text, "{path}");
             }
             assert_eq!(package.dir("a").digest().unwrap(), alone.dir("").digest().unwrap());

@@ -83,8 +83,8 @@ impl History {
     }
 
     /// The trees that the kept changes took away.
-    pub fn trees(&self) -> Cache {
-        Cache::durable(&self.folder)
+    pub fn kept_trees_cache(&self) -> Cache {
+        Cache::open_durable(&self.folder)
     }
 
     /// The records, newest first.
@@ -111,7 +111,7 @@ impl History {
     }
 
     /// Writes what a command is about to change, so that it survives a power cut; it counts
-    /// once [`History::confirm`] is called.
+    /// once [`History::confirm_prepared`] is called.
     ///
     /// # Errors
     /// `Failed` where it cannot be written: without its record a change cannot be turned back.
@@ -124,21 +124,22 @@ impl History {
         command: &str,
         at: Timestamp,
     ) -> Result<()> {
-        let record = Record { id, at, command: command.to_owned(), changes: changes(before, after, edited) };
+        let record =
+            Record { id, at, command: command.to_owned(), changes: changes_between(before, after, edited) };
         let write = || -> Result<()> {
             fsx::create_private_folders(&self.folder)?;
             // One that was prepared for a change that never was.
-            fsx::remove_file(&self.pending(id))?;
-            Ok(fsx::write_first(&self.pending(id), &serde_json::to_vec(&record).unwrap_or_default())?)
+            fsx::remove_file(&self.path_of_pending(id))?;
+            Ok(fsx::write_first(&self.path_of_pending(id), &serde_json::to_vec(&record).unwrap_or_default())?)
         };
         write().context(|| format!("the record of this change cannot be kept in `{}`", self.folder.display()))
     }
 
-    fn pending(&self, id: u64) -> PathBuf {
+    fn path_of_pending(&self, id: u64) -> PathBuf {
         self.folder.join(format!("{id:08}.pending"))
     }
 
-    fn record(&self, id: u64) -> PathBuf {
+    fn path_of_record(&self, id: u64) -> PathBuf {
         self.folder.join(format!("{id:08}.json"))
     }
 
@@ -151,9 +152,9 @@ impl History {
     ///
     /// # Errors
     /// `Failed` where the disk refuses.
-    pub fn confirm(&self, id: u64) -> Result<()> {
-        if fsx::exists(&self.pending(id)) {
-            fsx::rename(&self.pending(id), &self.record(id))?;
+    pub fn confirm_prepared(&self, id: u64) -> Result<()> {
+        if fsx::exists(&self.path_of_pending(id)) {
+            fsx::rename(&self.path_of_pending(id), &self.path_of_record(id))?;
         }
         Ok(())
     }
@@ -161,8 +162,8 @@ impl History {
     /// Takes the record of a change back that never was, also where it counted already: a power
     /// cut may have left that and taken the change.
     pub fn forget(&self, id: u64) {
-        let _ = std::fs::remove_file(self.pending(id));
-        let _ = std::fs::remove_file(self.record(id));
+        let _ = std::fs::remove_file(self.path_of_pending(id));
+        let _ = std::fs::remove_file(self.path_of_record(id));
     }
 
     fn ids(&self) -> impl Iterator<Item = u64> {
@@ -176,13 +177,13 @@ impl History {
         ids.sort_unstable_by(|a, b| b.cmp(a));
         let old = ids.get(KEPT..).unwrap_or_default();
         for id in old {
-            let _ = std::fs::remove_file(self.record(*id));
+            let _ = std::fs::remove_file(self.path_of_record(*id));
         }
         // Of changes that never came to be: this is called while the lock is held.
         self.unfinished_files().iter().for_each(|file| drop(std::fs::remove_file(file)));
-        let trees = self.trees();
+        let trees = self.kept_trees_cache();
         if !old.is_empty() && !trees.is_empty() {
-            let named = self.named();
+            let named = self.digests_named();
             trees.retain(|digest| named.contains(digest));
         }
     }
@@ -198,7 +199,7 @@ impl History {
 
     /// The trees that the records name. Of each record only those are read: one that changes
     /// thousands of skills has megabytes.
-    fn named(&self) -> BTreeSet<Digest> {
+    fn digests_named(&self) -> BTreeSet<Digest> {
         let read = |path: PathBuf| serde_json::from_slice::<Trees>(&std::fs::read(path).ok()?).ok();
         let records = self.files("json").into_iter().filter_map(read);
         let changes = records.flat_map(|record| record.changes.into_values());
@@ -216,7 +217,7 @@ fn read(file: &Path) -> Result<Record> {
         .map_err(|e| error!(Invalid, "{}", unreadable()).cause(e).hint(hint))
 }
 
-fn changes(
+fn changes_between(
     before: &Registry,
     after: &Registry,
     edited: &BTreeMap<SkillName, GivenUpTree>,
@@ -279,10 +280,10 @@ mod tests {
             let line = format!("100644 {}", digest::sha256_hex(&bytes));
             let files = digest::Files::from([("SKILL.md".to_owned(), line)]);
             let digest = digest::digest_of_files(&files);
-            history.trees().put(&digest, &files, &[bytes]);
+            history.kept_trees_cache().put(&digest, &files, &[bytes]);
             digest
         };
-        assert!(history.trees().is_empty());
+        assert!(history.kept_trees_cache().is_empty());
         let name: SkillName = "a".parse().unwrap();
         let given_up: Vec<(u64, Digest)> = [2, 5, 6, 24].into_iter().map(|n| (n, tree(n))).collect();
         for id in 1..=25 {
@@ -296,8 +297,11 @@ mod tests {
         history.prune();
         let ids: Vec<u64> = history.records().unwrap().iter().map(|record| record.id).collect();
         assert_eq!(ids, (6..=25).rev().collect::<Vec<_>>());
-        let left: Vec<u64> =
-            given_up.iter().filter(|(_, digest)| history.trees().has(digest)).map(|(n, _)| *n).collect();
+        let left: Vec<u64> = given_up
+            .iter()
+            .filter(|(_, digest)| history.kept_trees_cache().has(digest))
+            .map(|(n, _)| *n)
+            .collect();
         assert_eq!(left, [6, 24]);
     }
 }

@@ -47,7 +47,7 @@ impl InstallDirs {
             home: env.home.clone(),
             is_user: matches!(scope, Scope::User { .. }),
             install_dir: install_dir.map(|dir| env.from(scope.base(), dir)),
-            real_base: real(scope.base()),
+            real_base: real_path_of(scope.base()),
             allowed: Vec::new(),
             known: Mutex::default(),
         }
@@ -58,7 +58,7 @@ impl InstallDirs {
     pub(crate) fn root(&self, target: &InstallTarget) -> PathBuf {
         let root = self.root_as_written(target);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let real = known.real.entry(root).or_insert_with_key(|root| real(root)).clone();
+        let real = known.real.entry(root).or_insert_with_key(|root| real_path_of(root)).clone();
         known.targets.entry(real.clone()).or_insert_with(|| target.clone());
         real
     }
@@ -134,7 +134,7 @@ impl InstallDirs {
     }
 
     /// The same with the folders that links of a project may lead to.
-    pub(crate) fn allowing(self, allowed: &[PathBuf]) -> Self {
+    pub(crate) fn allowing_links_to(self, allowed: &[PathBuf]) -> Self {
         Self { allowed: allowed.to_vec(), ..self }
     }
 
@@ -169,7 +169,7 @@ impl InstallDirs {
     ///
     /// # Errors
     /// `Usage` for a folder that leads out of the project.
-    pub(crate) fn check(&self, target: &InstallTarget) -> Result<()> {
+    pub(crate) fn check_links_of(&self, target: &InstallTarget) -> Result<()> {
         match target {
             InstallTarget::Folder(path) if !self.is_user && !stays_inside(path) => {
                 let shown = printable(path, false);
@@ -189,7 +189,7 @@ impl InstallDirs {
     pub(crate) fn roots_of(&self, entry: &LockEntry) -> Result<Vec<PathBuf>> {
         let targets: Vec<InstallTarget> =
             entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
-        targets.iter().try_for_each(|target| self.check(target))?;
+        targets.iter().try_for_each(|target| self.check_links_of(target))?;
         Ok(self.roots(&targets))
     }
 
@@ -215,7 +215,7 @@ impl InstallDirs {
                     let only = drifts.into_iter().filter(|one| one.change == DriftKind::LineEnds);
                     line_ends.extend(only.map(|one| one.path));
                 }
-                Ok((self.shown(&root.join(name.as_str())), found))
+                Ok((self.shown_to_user(&root.join(name.as_str())), found))
             };
             let state = InstallState {
                 recorded: recorded.iter().map(&mut look_recorded).collect::<Result<_>>()?,
@@ -247,7 +247,7 @@ impl InstallDirs {
     pub(crate) fn find_untracked(&self, registry: &Registry) -> Result<Vec<String>> {
         let default = InstallTarget::default();
         let mut roots = Vec::new();
-        if self.check(&default).is_ok() {
+        if self.check_links_of(&default).is_ok() {
             roots.push(self.root(&default));
         }
         for entry in registry.skills.values() {
@@ -261,7 +261,7 @@ impl InstallDirs {
             for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
                 let is_known = registry.skills.keys().any(|known| known.as_str() == name);
                 if !is_known && !name.starts_with('.') && root.join(&name).is_dir() {
-                    untracked.push(self.shown(&root.join(&name)));
+                    untracked.push(self.shown_to_user(&root.join(&name)));
                 }
             }
         }
@@ -270,7 +270,7 @@ impl InstallDirs {
     }
 
     /// A folder as a person names it: from the base of the scope where it lies below.
-    pub(crate) fn shown(&self, root: &Path) -> String {
+    pub(crate) fn shown_to_user(&self, root: &Path) -> String {
         let below = root.strip_prefix(&self.base).or_else(|_| root.strip_prefix(&self.real_base));
         match below {
             Ok(below) if self.is_user => format!("~/{}", below.display()),
@@ -281,7 +281,7 @@ impl InstallDirs {
 }
 
 /// A path without links, as far as it is there: what is missing cannot be a link.
-fn real(path: &Path) -> PathBuf {
+fn real_path_of(path: &Path) -> PathBuf {
     let there = path.ancestors().find_map(|above| Some((above, std::fs::canonicalize(above).ok()?)));
     let Some((above, found)) = there else { return path.to_path_buf() };
     match path.strip_prefix(above) {
@@ -301,7 +301,8 @@ mod tests {
         let top = dir.path().canonicalize().unwrap();
         std::fs::create_dir(top.join("there")).unwrap();
         std::os::unix::fs::symlink("there", top.join("link")).unwrap();
-        let check = |path: &str, expected: &str| assert_eq!(real(&top.join(path)), top.join(expected));
+        let check =
+            |path: &str, expected: &str| assert_eq!(real_path_of(&top.join(path)), top.join(expected));
         check("link", "there");
         check("link/.claude/skills", "there/.claude/skills");
         check("missing/x", "missing/x");

@@ -99,17 +99,17 @@ const LOOKS: usize = 20;
 fn look_again_if_swapped<T>(place: &Path, mut read: impl FnMut() -> Result<T>) -> Result<T> {
     let mut looks = 0;
     loop {
-        let before = identity(place);
+        let before = file_identity(place);
         let found = read();
         looks += 1;
-        if looks > LOOKS || identity(place) == before {
+        if looks > LOOKS || file_identity(place) == before {
             return found;
         }
     }
 }
 
 /// Device and inode of what stands at a place; nothing where the system does not tell.
-fn identity(place: &Path) -> Option<(u64, u64)> {
+fn file_identity(place: &Path) -> Option<(u64, u64)> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
@@ -162,7 +162,7 @@ pub fn read_folder(folder: &Path) -> Result<(Files, BTreeMap<String, Vec<u8>>)> 
 pub fn read_entry(folder: &Path, path: &str, line: &str) -> Result<Vec<u8>> {
     let at = folder.join(path);
     match line.get(..6) {
-        Some("120000") => Ok(slashed(&fs::read_link(at)?).into_bytes()),
+        Some("120000") => Ok(with_forward_slashes(&fs::read_link(at)?).into_bytes()),
         Some("000000") => Err(error!(Conflict, "`{}` is not a regular file or a link", at.display())
             .hint("move it out of the skill's folder")),
         _ => match fsx::read_plain_file(&at, LARGEST_FILE)? {
@@ -267,7 +267,7 @@ pub(crate) fn find_overlap(place: &Path, source: &Path) -> Overlap {
 }
 
 fn is_same(a: &Path, b: &Path) -> bool {
-    a == b || identity(a).is_some_and(|one| Some(one) == identity(b))
+    a == b || file_identity(a).is_some_and(|one| Some(one) == file_identity(b))
 }
 
 /// `MODE SHA256` of each file and link below `folder`, without what programs and file
@@ -279,9 +279,9 @@ pub(crate) fn hash_folder(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     for entry in WalkDir::new(folder).min_depth(1).follow_links(false) {
         let entry = entry.map_err(std::io::Error::from)?;
-        let path = slashed(entry.path().strip_prefix(folder).unwrap_or(entry.path()));
+        let path = with_forward_slashes(entry.path().strip_prefix(folder).unwrap_or(entry.path()));
         if entry.file_type().is_symlink() {
-            let target = slashed(&fs::read_link(entry.path())?);
+            let target = with_forward_slashes(&fs::read_link(entry.path())?);
             files.insert(path, format!("120000 {}", sha256_hex(target.as_bytes())));
         } else if entry.file_type().is_file() {
             let mode = if is_executable(&entry) { "100755" } else { "100644" };
@@ -316,7 +316,7 @@ fn hash_file(path: &Path) -> Result<String> {
 }
 
 /// A path with `/` between its names on every system.
-fn slashed(path: &Path) -> String {
+fn with_forward_slashes(path: &Path) -> String {
     let text = path.to_string_lossy();
     if cfg!(windows) { text.replace('\\', "/") } else { text.into_owned() }
 }

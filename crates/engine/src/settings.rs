@@ -183,7 +183,7 @@ impl Settings {
         if let Some(document) = user.map(read).transpose()?.flatten() {
             for (key, value) in document.skills.into_values()? {
                 let value = if key.rule().expands { value.expanded(env)? } else { value };
-                settings.set(key, value, env);
+                settings.set_value_of(key, value, env);
             }
         }
         if let Some(file) = project {
@@ -200,12 +200,17 @@ impl Settings {
             return Err(leads_out_error("settings", file, &outside));
         }
         let Some(document) = read(file)? else { return Ok(()) };
-        let own = self.hosts.urls().map(str::to_owned);
+        let own = self.hosts.host_url_settings().map(str::to_owned);
         for (key, value) in document.skills.into_values()? {
             self.set_from_project(key, value, env, file)?;
         }
-        let named_by_user =
-            self.hosts.urls().iter().zip(&own).map(|(is, was)| *is == was.as_str()).collect::<Vec<_>>();
+        let named_by_user = self
+            .hosts
+            .host_url_settings()
+            .iter()
+            .zip(&own)
+            .map(|(is, was)| *is == was.as_str())
+            .collect::<Vec<_>>();
         if let [github, gitlab, bitbucket, npm] = named_by_user[..] {
             self.hosts.named_by_user = NamedByUser { github, gitlab, bitbucket, npm };
         }
@@ -220,17 +225,17 @@ impl Settings {
                 .hint("a project could send your variables anywhere: write the value out, or set it in your own settings"));
         }
         match key.rule().project {
-            Project::May => self.set(key, value, env),
+            Project::May => self.set_value_of(key, value, env),
             Project::Inside => {
                 if value.texts().any(|path| !stays_inside(path)) {
                     return Err(refused("is outside the project, or inside its `.git`")
                         .hint("write a path inside the project; other folders are for your own settings"));
                 }
-                self.set(key, value, env);
+                self.set_value_of(key, value, env);
             }
             Project::Narrows => {
                 let (before, wanted) = (self.clone(), value.clone());
-                self.set(key, value, env);
+                self.set_value_of(key, value, env);
                 if !self.is_narrower(&before) {
                     *self = before;
                     self.ignored.push(format!(
@@ -268,7 +273,7 @@ impl Settings {
     }
 
     /// Sets a value of the kind that [`Section::into_values`] gives the key.
-    fn set(&mut self, key: Key, value: Value, env: &Env) {
+    fn set_value_of(&mut self, key: Key, value: Value, env: &Env) {
         match value {
             Value::Text(text) => self.set_text(key, text, env),
             Value::List(list) => match key {

@@ -81,7 +81,9 @@ impl RegistryText {
     /// Those of [`Registry::parse`].
     pub fn summary(&self) -> Result<RegistrySummary<'_>> {
         match &self.bytes {
-            Some(bytes) => RegistrySummary::parse(text(bytes, &self.file)?, &shown(&self.file)),
+            Some(bytes) => {
+                RegistrySummary::parse(registry_text_of(bytes, &self.file)?, &shown_registry_path(&self.file))
+            }
             None => Ok(RegistrySummary::default()),
         }
     }
@@ -149,7 +151,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of [`Store::read`].
-    pub fn text(&self) -> Result<RegistryText> {
+    pub fn read_registry_text(&self) -> Result<RegistryText> {
         self.real_registry()?;
         let bytes = fsx::read_plain_file(&self.registry, LARGEST_REGISTRY)?;
         Ok(RegistryText { bytes, file: self.registry.clone() })
@@ -159,7 +161,10 @@ impl Store {
         self.real_registry()?;
         match fsx::read_plain_file(&self.registry, LARGEST_REGISTRY)? {
             Some(bytes) => {
-                let registry = Registry::parse(text(&bytes, &self.registry)?, &shown(&self.registry))?;
+                let registry = Registry::parse(
+                    registry_text_of(&bytes, &self.registry)?,
+                    &shown_registry_path(&self.registry),
+                )?;
                 Ok((registry, Some(bytes)))
             }
             None => Ok((Registry::default(), None)),
@@ -238,7 +243,7 @@ impl Store {
     ///
     /// # Errors
     /// `Failed` where the disk refuses.
-    pub(crate) fn settle(&self) -> Result<()> {
+    pub(crate) fn forget_unsettled(&self) -> Result<()> {
         let Some(boot) = &self.boot else { return Ok(()) };
         let Some(lock) = Lock::try_take(&self.workspace.lock_file())? else { return Ok(()) };
         let mut left = self.all_unsettled(|_| true);
@@ -332,14 +337,19 @@ impl Store {
     }
 }
 
-fn shown(registry: &Path) -> String {
+fn shown_registry_path(registry: &Path) -> String {
     registry.display().to_string()
 }
 
-fn text<'b>(bytes: &'b [u8], registry: &Path) -> Result<&'b str> {
+fn registry_text_of<'b>(bytes: &'b [u8], registry: &Path) -> Result<&'b str> {
     std::str::from_utf8(bytes).map_err(|e| {
-        error!(Invalid, "`{}` is not UTF-8: byte {} is invalid", shown(registry), e.valid_up_to())
-            .hint("restore it from version control, or move it away; it was not changed")
+        error!(
+            Invalid,
+            "`{}` is not UTF-8: byte {} is invalid",
+            shown_registry_path(registry),
+            e.valid_up_to()
+        )
+        .hint("restore it from version control, or move it away; it was not changed")
     })
 }
 

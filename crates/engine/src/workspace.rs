@@ -249,7 +249,7 @@ impl Session<'_> {
             all.extend(named.map(|(_, one)| one.source.clone()));
         }
         if !self.scope.is_project() {
-            let text = self.store.text().unwrap_or_default();
+            let text = self.store.read_registry_text().unwrap_or_default();
             let recorded = text.summary().unwrap_or_default().skills.into_values();
             all.extend(recorded.map(|skill| skill.source.to_string()));
         }
@@ -274,7 +274,7 @@ impl Session<'_> {
     /// marketplaces, settings.
     fn own_paths(&self) -> Vec<PathBuf> {
         let mut targets = vec![InstallTarget::default()];
-        let text = self.store.text().unwrap_or_default();
+        let text = self.store.read_registry_text().unwrap_or_default();
         let recorded = text.summary().unwrap_or_default().skills.into_values();
         let recorded = recorded.flat_map(|skill| skill.targets).map(|target| target.to_string());
         // A target that cannot be understood is told of where it is used.
@@ -325,7 +325,7 @@ impl Session<'_> {
     /// Tells which marketplaces of the project stand in front of the user's of the same name,
     /// of those that `concerns` is true for.
     pub(crate) fn note_hidden_marketplaces(&self, all: &Marketplaces, concerns: impl Fn(&str) -> bool) {
-        for (name, own, hidden) in all.hiding().filter(|(name, ..)| concerns(name)) {
+        for (name, own, hidden) in all.hidden_by_project().filter(|(name, ..)| concerns(name)) {
             self.note(&format!(
                 "`{name}` is {} here: this project has a marketplace of that name, so yours ({}) is not used",
                 own.source, hidden.source
@@ -335,7 +335,7 @@ impl Session<'_> {
 
     /// Tells which repositories of marketplaces were followed to another address.
     pub(crate) fn note_moved_marketplaces(&self, world: &World<'_>) {
-        for (from, to) in world.git.moves() {
+        for (from, to) in world.git.moved_repositories() {
             self.note(&format!(
                 "{from} has moved to {to}; `ba-agent marketplace add NAME {to} --force` records that"
             ));
@@ -369,7 +369,7 @@ impl Session<'_> {
             _ if is_folder => Source::Local { path: written },
             _ => Source::Archive { location: written },
         };
-        let text = self.store.text().unwrap_or_default();
+        let text = self.store.read_registry_text().unwrap_or_default();
         let recorded = text.summary().unwrap_or_default().skills.into_values();
         let same = recorded.filter_map(|skill| Some(Request::parse(&skill.source).ok()?.source));
         let same = same.into_iter().find(|known| self.places.is_same_source(known, &source));
@@ -412,7 +412,7 @@ pub fn open_store(
 ) -> Result<(Store, Arc<InstallDirs>)> {
     let registry = scope.registry_file(env, settings.registry.as_deref());
     let places = InstallDirs::new(env, scope, settings.install_dir.as_deref());
-    let places = Arc::new(places.allowing(&settings.allow_links_to));
+    let places = Arc::new(places.allowing_links_to(&settings.allow_links_to));
     let state = StateDir::new(&env.data_dir()?, scope);
     Ok((Store::new(registry, state, Arc::clone(&places), wait), places))
 }

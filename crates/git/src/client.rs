@@ -37,7 +37,7 @@ impl<'a> GitClient<'a> {
     }
 
     /// The sources that were followed to another address, and where they are now.
-    pub fn moves(&self) -> BTreeMap<String, String> {
+    pub fn moved_repositories(&self) -> BTreeMap<String, String> {
         self.moves.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

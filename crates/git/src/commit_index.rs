@@ -81,14 +81,14 @@ fn refs_file(repository: &str, cache: &Cache) -> PathBuf {
 /// where it is not whole.
 pub(super) fn load_commit(repository: &str, sha: &Sha, cache: &Cache) -> Option<(Objects, Vec<CachedSkill>)> {
     let bytes = cache.read(&commit_file(repository, sha, cache))?;
-    let (known, start) = skills(&bytes)?;
+    let (known, start) = parse_commit_skills(&bytes)?;
     let kept = CachedObjects::read(bytes, start)?;
     let objects = Objects::from_cache(kept);
     is_whole(&objects, sha).then_some((objects, known))
 }
 
 /// The skills that such a file knows, and where its objects begin.
-fn skills(bytes: &[u8]) -> Option<(Vec<CachedSkill>, usize)> {
+fn parse_commit_skills(bytes: &[u8]) -> Option<(Vec<CachedSkill>, usize)> {
     let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
     let mut lines = std::str::from_utf8(bytes.get(..end)?).ok()?.lines();
     if lines.next()? != COMMIT {
@@ -106,20 +106,20 @@ fn known_of(line: &str) -> Option<CachedSkill> {
 }
 
 fn is_whole(objects: &Objects, sha: &Sha) -> bool {
-    Oid::from_str(sha.as_str()).is_ok_and(|id| collect(objects, id).is_some())
+    Oid::from_str(sha.as_str()).is_ok_and(|id| collect_commit_skills(objects, id).is_some())
 }
 
 /// The commit and all trees below it, each once, as they are written; `None` where one is
 /// missing, or where they are too large to be kept.
-fn collect(objects: &Objects, commit: Oid) -> Option<Vec<u8>> {
+fn collect_commit_skills(objects: &Objects, commit: Oid) -> Option<Vec<u8>> {
     let text = objects.find(commit, ObjectType::Commit, LARGEST as u64).ok()??;
     let root = walk::tree_of(&text).ok()?;
     let mut out = Vec::new();
-    CachedObjects::append(&mut out, ObjectType::Commit, &text);
+    CachedObjects::append_cached_object(&mut out, ObjectType::Commit, &text);
     let (mut seen, mut pending) = (BTreeSet::from([root]), vec![root]);
     while let Some(id) = pending.pop() {
         let tree = objects.find(id, ObjectType::Tree, LARGEST as u64).ok()??;
-        CachedObjects::append(&mut out, ObjectType::Tree, &tree);
+        CachedObjects::append_cached_object(&mut out, ObjectType::Tree, &tree);
         if out.len() > LARGEST || seen.len() > MOST_TREES {
             return None;
         }
@@ -146,7 +146,7 @@ pub(super) fn store_commit(
 ) {
     // As the file stands now: one command remembers what it kept, and before it what stayed.
     let old = std::fs::read(commit_file(repository, sha, cache)).ok();
-    let old = old.and_then(|bytes| skills(&bytes)).map(|(known, _)| known);
+    let old = old.and_then(|bytes| parse_commit_skills(&bytes)).map(|(known, _)| known);
     let (is_new, known) = (old.is_none(), old.unwrap_or_default());
     let mut all: Vec<&CachedSkill> = known.iter().collect();
     // A name that was given among all is not forgotten for one that was not.
@@ -162,12 +162,14 @@ pub(super) fn store_commit(
     if !cache.is_enabled() || !is_news {
         return;
     }
-    let commit = Oid::from_str(sha.as_str()).ok().and_then(|id| collect(objects, id));
+    let commit = Oid::from_str(sha.as_str()).ok().and_then(|id| collect_commit_skills(objects, id));
     let Some(mut commit) = commit else { return };
     let kept: BTreeSet<&str> = all.iter().map(|known| known.folder.as_str()).collect();
     for (_, id) in manifests.all.iter().filter(|(folder, _)| !kept.contains(folder)) {
         let bytes = (manifests.read)(*id).filter(|bytes| commit.len() + bytes.len() <= LARGEST);
-        bytes.into_iter().for_each(|bytes| CachedObjects::append(&mut commit, ObjectType::Blob, &bytes));
+        bytes
+            .into_iter()
+            .for_each(|bytes| CachedObjects::append_cached_object(&mut commit, ObjectType::Blob, &bytes));
     }
     let mut text = format!("{COMMIT}\n");
     for CachedSkill { folder, name, digest } in all {

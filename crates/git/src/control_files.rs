@@ -69,7 +69,7 @@ pub(super) fn check_control_files(git_folder: &Path) -> Result<()> {
 /// Objects are mapped, or read piece by piece, so that their size does not matter here; but each
 /// must be a file. Objects that are borrowed from another repository are looked at too.
 fn check_objects(objects: &Path, depth: usize) -> Result<()> {
-    for folder in entries(objects).filter(|folder| folder.is_dir()) {
+    for folder in entries_of_folder(objects).filter(|folder| folder.is_dir()) {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             // Of a plain file the folder itself says that it is one: no look at each of thousands.
             if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
@@ -104,7 +104,7 @@ fn check_refs(folder: &Path, depth: usize, seen: &mut usize) -> Result<()> {
     if depth > MAX_DEPTH {
         return Err(too_many());
     }
-    for entry in entries(folder) {
+    for entry in entries_of_folder(folder) {
         *seen += 1;
         if *seen > MAX_LOOSE_REFS {
             return Err(too_many());
@@ -120,6 +120,6 @@ fn check_refs(folder: &Path, depth: usize, seen: &mut usize) -> Result<()> {
 }
 
 /// What lies in a folder; nothing where it cannot be read, which libgit2 will say better.
-fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+fn entries_of_folder(folder: &Path) -> impl Iterator<Item = PathBuf> {
     std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }

@@ -178,12 +178,15 @@ impl<'w> Remote<'w> {
                 sha: sha.clone(),
                 rest: None,
             },
-            _ => self.fetch_refs()?.settle_reference(reference, skill).map_err(|e| self.about(e))?,
+            _ => self
+                .fetch_refs()?
+                .settle_reference(reference, skill)
+                .map_err(|e| self.error_about_remote(e))?,
         };
         let (reference, chosen, sha, rest) = match settled {
             FoundReference::Commit { reference, chosen, sha, rest } => (reference, chosen, sha, rest),
             FoundReference::Short { prefix, rest } => {
-                let sha = self.lengthen(&prefix)?;
+                let sha = self.lengthen_short_sha(&prefix)?;
                 (Reference::Sha(sha.clone()), None, sha, rest)
             }
         };
@@ -211,11 +214,11 @@ impl<'w> Remote<'w> {
         let (objects, known, is_partial) = match self.load_known(sha) {
             Some((objects, known)) => (Arc::new(objects), known, true),
             None => {
-                let objects = self.commit(sha, extent).map_err(|e| self.about(e))?;
+                let objects = self.objects_of_commit(sha, extent).map_err(|e| self.error_about_remote(e))?;
                 (objects, Vec::new(), extent == Extent::Partial && self.supports_filter()?)
             }
         };
-        let commit = objects.read(oid(sha)?, ObjectType::Commit, LARGEST_COMMIT)?;
+        let commit = objects.read(parse_object_id(sha)?, ObjectType::Commit, LARGEST_COMMIT)?;
         let (root, committed_at) = (walk::tree_of(&commit)?, walk::committed_at(&commit));
         let TreeListing { listing, ids, folders } =
             walk::list_tree(&objects, root, resolved.subdirectory.as_ref()).map_err(|e| match e.kind {
@@ -243,7 +246,7 @@ impl<'w> Remote<'w> {
         wanted: &dyn Fn(&FileEntry) -> bool,
     ) -> Result<()> {
         let Revision::Commit(sha) = &resolved.pin else { return Ok(()) };
-        let absent = tree.absent(wanted)?;
+        let absent = tree.absent_objects_of(wanted)?;
         if absent.wanted.is_empty() {
             return Ok(());
         }
@@ -257,7 +260,7 @@ impl<'w> Remote<'w> {
             )
             .hint("run it once without `--offline`, then the cache has them"));
         }
-        let whole = || self.fetch_commit(sha, Extent::Full).map_err(|e| self.about(e));
+        let whole = || self.fetch_commit(sha, Extent::Full).map_err(|e| self.error_about_remote(e));
         let blobs = || {
             let wants: Vec<Sha> = absent.wanted.iter().filter_map(|id| id.to_string().parse().ok()).collect();
             self.pack(&FetchRequest { wants: &wants, ..FetchRequest::default() })
@@ -266,12 +269,12 @@ impl<'w> Remote<'w> {
             false => whole()?,
             // More than a pack may have; what is wanted of it may be less.
             true if absent.is_most() => match whole() {
-                Err(e) if e.kind == Kind::Invalid => blobs().map_err(|e| self.about(e))?,
+                Err(e) if e.kind == Kind::Invalid => blobs().map_err(|e| self.error_about_remote(e))?,
                 fetched => fetched?,
             },
             true => match blobs() {
                 Err(e) if e.kind == Kind::NotFound => whole()?,
-                fetched => fetched.map_err(|e| self.about(e))?,
+                fetched => fetched.map_err(|e| self.error_about_remote(e))?,
             },
         };
         tree.add_objects(objects)
@@ -286,11 +289,12 @@ impl<'w> Remote<'w> {
         if self.fetch_refs()?.list_tips().any(|tip| tip == sha) {
             return Ok(true);
         }
-        let history = self.history()?;
-        let sought = oid(sha)?;
-        let tips: Vec<Oid> = self.fetch_refs()?.list_tips().filter_map(|tip| oid(tip).ok()).collect();
+        let history = self.objects_of_history()?;
+        let sought = parse_object_id(sha)?;
+        let tips: Vec<Oid> =
+            self.fetch_refs()?.list_tips().filter_map(|tip| parse_object_id(tip).ok()).collect();
         history.with(|repository| {
-            let mut walk = repository.revwalk().map_err(objects::failed)?;
+            let mut walk = repository.revwalk().map_err(objects::error_of_git_library)?;
             for tip in tips {
                 // A tag may point at something that is no commit.
                 let _ = walk.push(tip);
@@ -321,8 +325,8 @@ impl<'w> Remote<'w> {
                     })?)
                 }
             };
-            let reached = commits_behind(&objects, oid(new)?)?;
-            left.retain(|sha| !oid(sha).is_ok_and(|id| reached.contains(&id)));
+            let reached = commits_behind(&objects, parse_object_id(new)?)?;
+            left.retain(|sha| !parse_object_id(sha).is_ok_and(|id| reached.contains(&id)));
             if self.is_local() {
                 lost.extend(left);
                 break;
@@ -342,7 +346,7 @@ impl<'w> Remote<'w> {
     }
 
     /// Puts the repository's name on top of an error.
-    fn about(&self, error: Error) -> Error {
+    fn error_about_remote(&self, error: Error) -> Error {
         if error.message.contains(&self.name) {
             return error;
         }
@@ -351,8 +355,8 @@ impl<'w> Remote<'w> {
     }
 
     /// The objects around a commit, the commit among them.
-    fn commit(&self, sha: &Sha, extent: Extent) -> Result<Arc<Objects>> {
-        let id = oid(sha)?;
+    fn objects_of_commit(&self, sha: &Sha, extent: Extent) -> Result<Arc<Objects>> {
+        let id = parse_object_id(sha)?;
         let find = |objects: &Objects| {
             objects.find(id, ObjectType::Commit, LARGEST_COMMIT).map_err(|e| {
                 e.wrap(format!("`{}` is not a commit", sha.short()))
@@ -380,7 +384,7 @@ impl<'w> Remote<'w> {
             Err(e) if e.kind != Kind::NotFound => return Err(e),
             Err(_) => {}
         }
-        let history = self.history()?;
+        let history = self.objects_of_history()?;
         match find(&history)? {
             Some(_) => Ok(history),
             None => Err(no_commit(sha)),
@@ -452,7 +456,7 @@ impl<'w> Remote<'w> {
     }
 
     /// The history of all branches and tags.
-    fn history(&self) -> Result<Arc<Objects>> {
+    fn objects_of_history(&self) -> Result<Arc<Objects>> {
         if let Transport::Local(objects) = &self.road {
             return Ok(Arc::clone(objects));
         }
@@ -470,11 +474,12 @@ impl<'w> Remote<'w> {
     }
 
     /// The one commit of the history that begins with these digits.
-    fn lengthen(&self, prefix: &str) -> Result<Sha> {
+    fn lengthen_short_sha(&self, prefix: &str) -> Result<Sha> {
         let mut found = Vec::new();
-        let tips: Vec<Oid> = self.fetch_refs()?.list_tips().filter_map(|tip| oid(tip).ok()).collect();
-        self.history()?.with(|repository| {
-            let mut walk = repository.revwalk().map_err(objects::failed)?;
+        let tips: Vec<Oid> =
+            self.fetch_refs()?.list_tips().filter_map(|tip| parse_object_id(tip).ok()).collect();
+        self.objects_of_history()?.with(|repository| {
+            let mut walk = repository.revwalk().map_err(objects::error_of_git_library)?;
             for tip in tips {
                 let _ = walk.push(tip);
             }
@@ -498,9 +503,14 @@ impl<'w> Remote<'w> {
                 let hello = self.hello_by_http()?;
                 let shallow = wish.shallow && hello.has_shallow();
                 let request = wire::pack_request(hello, &FetchRequest { shallow, ..*wish });
-                let answer =
-                    self.post(hello, &request)?.into_reader(self.client.net.limits.pack.saturating_mul(2));
-                receive(&self.client.net, PackStream::begin(hello, shallow, answer)?, wish.walked)
+                let answer = self
+                    .post_upload_request(hello, &request)?
+                    .into_reader(self.client.net.limits.pack.saturating_mul(2));
+                receive_into_objects(
+                    &self.client.net,
+                    PackStream::begin(hello, shallow, answer)?,
+                    wish.walked,
+                )
             }
             Transport::Ssh { target, open } => {
                 let opened = open.borrow_mut().take();
@@ -508,8 +518,9 @@ impl<'w> Remote<'w> {
                 let shallow = wish.shallow && hello.has_shallow();
                 session.send(&wire::pack_request(&hello, &FetchRequest { shallow, ..*wish }))?;
                 let received = PackStream::begin(&hello, shallow, &mut session)
-                    .and_then(|pack| receive(&self.client.net, pack, wish.walked));
-                received.map_err(|e| if e.kind == Kind::Network { session.explain(e) } else { e })
+                    .and_then(|pack| receive_into_objects(&self.client.net, pack, wish.walked));
+                received
+                    .map_err(|e| if e.kind == Kind::Network { session.explain_with_ssh_talk(e) } else { e })
             }
             Transport::Local(_) => fail!(Failed, "{} is on this machine: nothing can be sent", self.name),
         }
@@ -519,7 +530,7 @@ impl<'w> Remote<'w> {
         let mut session = SshSession::start(&self.client.net, target)?;
         match Advertisement::read(&mut (&mut session).take(self.client.net.limits.download)) {
             Ok(hello) => Ok((session, hello)),
-            Err(e) => Err(session.explain(e)),
+            Err(e) => Err(session.explain_with_ssh_talk(e)),
         }
     }
 
@@ -527,10 +538,10 @@ impl<'w> Remote<'w> {
         match self.hello_by_http()? {
             Advertisement::Refs { lines, .. } => Ok(lines.clone()),
             hello @ Advertisement::Capabilities(_) => {
-                let answer = self.post(hello, &wire::listing_request())?;
+                let answer = self.post_upload_request(hello, &wire::listing_request())?;
                 let mut reader = answer.into_reader(self.client.net.limits.download);
                 let lines = wire::read_listing(&mut reader);
-                wire::drain(&mut reader);
+                wire::drain_side_band(&mut reader);
                 lines
             }
         }
@@ -572,15 +583,15 @@ impl<'w> Remote<'w> {
         *base.borrow_mut() = moved;
         let mut reader = answer.into_reader(self.client.net.limits.download);
         let read = Advertisement::read(&mut reader);
-        wire::drain(&mut reader);
-        let read = read.map_err(|e| self.about(e))?;
+        wire::drain_side_band(&mut reader);
+        let read = read.map_err(|e| self.error_about_remote(e))?;
         self.client.advertisements.set(greeting, (base.borrow().clone(), read.clone()));
         Ok(hello.get_or_init(|| read))
     }
 
     /// A request to `git-upload-pack`, answered with a success. No redirect is followed:
     /// git's own servers redirect the first request or none.
-    fn post(&self, hello: &Advertisement, body: &[u8]) -> Result<HttpResponse> {
+    fn post_upload_request(&self, hello: &Advertisement, body: &[u8]) -> Result<HttpResponse> {
         let Transport::Http { base, login, .. } = &self.road else {
             fail!(Failed, "{} is not reached by http", self.name);
         };
@@ -629,7 +640,7 @@ fn not_smart(base: &str, answer: HttpResponse) -> Error {
 }
 
 /// A history is walked by libgit2; all else is decoded in memory.
-fn receive(net: &Net<'_>, pack: impl Read, walked: bool) -> Result<Objects> {
+fn receive_into_objects(net: &Net<'_>, pack: impl Read, walked: bool) -> Result<Objects> {
     let pack = CancellableReader::new(pack, net.progress);
     if walked { Objects::receive(net, pack) } else { Objects::receive_in_memory(net, pack) }
 }
@@ -639,7 +650,7 @@ fn no_commit(sha: &Sha) -> Error {
         .hint("is the sha from this repository, and not from a fork of it?")
 }
 
-fn oid(sha: &Sha) -> Result<Oid> {
+fn parse_object_id(sha: &Sha) -> Result<Oid> {
     Oid::from_str(sha.as_str())
         .map_err(|_| error!(Invalid, "`{}` is a SHA-256 commit id, which is not supported yet", sha.short()))
 }
@@ -665,7 +676,7 @@ fn list_local(objects: &Objects) -> Result<Vec<RefLine>> {
             let target = head.symbolic_target().ok().flatten().map(str::to_owned);
             lines.extend(local_line("HEAD", &head).map(|line| RefLine { target, ..line }));
         }
-        for reference in repository.references().map_err(objects::failed)?.flatten() {
+        for reference in repository.references().map_err(objects::error_of_git_library)?.flatten() {
             let Ok(name) = reference.name() else { continue };
             if name.starts_with("refs/heads/") || name.starts_with("refs/tags/") {
                 lines.extend(local_line(name, &reference));
@@ -674,7 +685,7 @@ fn list_local(objects: &Objects) -> Result<Vec<RefLine>> {
         Ok(lines)
     })?;
     for line in lines.iter_mut().filter(|line| line.name.starts_with("refs/tags/")) {
-        line.peeled = line.peeled.take().or_else(|| peeled(objects, &line.id));
+        line.peeled = line.peeled.take().or_else(|| peel_tag_to_commit(objects, &line.id));
     }
     Ok(lines)
 }
@@ -690,8 +701,8 @@ fn local_line(name: &str, reference: &git2::Reference<'_>) -> Option<RefLine> {
 const TAGS_OF_TAGS: usize = 8;
 
 /// What an annotated tag points at in the end; `None` for what is none.
-fn peeled(objects: &Objects, id: &Sha) -> Option<Sha> {
-    let mut at = oid(id).ok()?;
+fn peel_tag_to_commit(objects: &Objects, id: &Sha) -> Option<Sha> {
+    let mut at = parse_object_id(id).ok()?;
     for _ in 0..TAGS_OF_TAGS {
         let (kind, bytes) = objects.find_any(at, LARGEST_COMMIT).ok()??;
         if kind != ObjectType::Tag {

@@ -21,12 +21,12 @@ type Inflated = Take<ZlibDecoder<File>>;
 /// # Errors
 /// `Integrity` for one that is cut short, larger than `cap`, or not what its id says.
 pub(crate) fn read_loose(git_folder: &Path, id: Oid, cap: u64) -> Result<Option<(ObjectType, Vec<u8>)>> {
-    let Some(mut inflated) = open(git_folder, id) else { return Ok(None) };
+    let Some(mut inflated) = open_loose_object(git_folder, id) else { return Ok(None) };
     let damaged = || -> Error {
         error!(Integrity, "the object {id} is damaged")
             .hint("`git fsck` in that repository says more; `git fetch` may bring the object again")
     };
-    let (kind, size) = head(&mut inflated).ok_or_else(damaged)?;
+    let (kind, size) = read_loose_head(&mut inflated).ok_or_else(damaged)?;
     if size > cap {
         fail!(Integrity, "the object {id} has {size} bytes; the limit is {cap}");
     }
@@ -43,11 +43,11 @@ pub(crate) fn read_loose(git_folder: &Path, id: Oid, cap: u64) -> Result<Option<
 /// The size in the head: `None` when there is no such file, `Some(None)` when its head
 /// is broken.
 pub(crate) fn loose_size(git_folder: &Path, id: Oid) -> Option<Option<u64>> {
-    let mut inflated = open(git_folder, id)?;
-    Some(head(&mut inflated).map(|(_, size)| size))
+    let mut inflated = open_loose_object(git_folder, id)?;
+    Some(read_loose_head(&mut inflated).map(|(_, size)| size))
 }
 
-fn open(git_folder: &Path, id: Oid) -> Option<Inflated> {
+fn open_loose_object(git_folder: &Path, id: Oid) -> Option<Inflated> {
     let name = id.to_string();
     let (folder, file) = name.split_at_checked(2)?;
     let (file, _) = fsx::open_plain_file(&git_folder.join("objects").join(folder).join(file)).ok()??;
@@ -55,7 +55,7 @@ fn open(git_folder: &Path, id: Oid) -> Option<Inflated> {
 }
 
 /// Takes `TYPE SIZE NUL` from the front, byte by byte; the limit of `inflated` bounds it.
-fn head(inflated: &mut Inflated) -> Option<(ObjectType, u64)> {
+fn read_loose_head(inflated: &mut Inflated) -> Option<(ObjectType, u64)> {
     let mut text = Vec::new();
     loop {
         let mut byte = [0];

@@ -70,7 +70,7 @@ impl Objects {
         let folder = tempfile::Builder::new().prefix("git-").tempdir_in(&tmp)?;
         let packs = folder.path().join("pack");
         fs::create_dir(&packs)?;
-        index(net, pack, &packs)?;
+        index_pack_in_folder(net, pack, &packs)?;
         // Objects were hashed by the indexer; hashing them again at each read costs half
         // of the reading. Repositories of this machine are checked in `read` instead.
         git2::opts::strict_hash_verification(false);
@@ -146,7 +146,7 @@ impl Objects {
         let free = self.handles.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let handle = match free {
             Some(handle) => handle,
-            None => self.open().map_err(failed)?,
+            None => self.open().map_err(error_of_git_library)?,
         };
         let outcome = job(&handle.0);
         self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
@@ -181,11 +181,11 @@ impl Objects {
             if is_local && let Some(found) = loose::read_loose(repository.commondir(), id, cap)? {
                 return Ok(Some(found));
             }
-            let odb = repository.odb().map_err(failed)?;
+            let odb = repository.odb().map_err(error_of_git_library)?;
             let object = match odb.read(id) {
                 Ok(object) => object,
                 Err(e) if e.code() == ErrorCode::NotFound => return Ok(None),
-                Err(e) => return Err(failed(e)),
+                Err(e) => return Err(error_of_git_library(e)),
             };
             let (kind, length) = (object.kind(), object.len());
             if length as u64 > cap {
@@ -261,7 +261,7 @@ const IN_MEMORY: usize = 8 << 20;
 
 impl CachedObjects {
     /// Adds an object to a buffer.
-    pub(crate) fn append(buffer: &mut Vec<u8>, kind: ObjectType, bytes: &[u8]) {
+    pub(crate) fn append_cached_object(buffer: &mut Vec<u8>, kind: ObjectType, bytes: &[u8]) {
         buffer.extend_from_slice(format!("{} {}\n", kind.str(), bytes.len()).as_bytes());
         buffer.extend_from_slice(bytes);
     }
@@ -284,7 +284,7 @@ impl CachedObjects {
     }
 
     /// Room for blobs that come one by one; the file is made in `folder` when it is needed.
-    pub(crate) fn collector(folder: &Path) -> Self {
+    pub(crate) fn open_for_collecting(folder: &Path) -> Self {
         Self { bytes: Vec::new(), objects: HashMap::new(), spill: Some(Spill::new(folder, u64::MAX)) }
     }
 
@@ -358,12 +358,12 @@ fn newer_format(folder: &Path) -> Option<&'static str> {
     has("extensions.refstorage", "reftable").then_some("refs in the reftable format")
 }
 
-fn index(net: &Net<'_>, mut pack: impl Read, folder: &Path) -> Result<()> {
+fn index_pack_in_folder(net: &Net<'_>, mut pack: impl Read, folder: &Path) -> Result<()> {
     use std::io::Write as _;
     let cap = net.limits.pack;
     let budget = Cell::new(LONGEST_WORK);
     let resolving: Cell<Option<Instant>> = Cell::new(None);
-    let mut indexer = Indexer::new(None, folder, 0o644, false).map_err(failed)?;
+    let mut indexer = Indexer::new(None, folder, 0o644, false).map_err(error_of_git_library)?;
     indexer.progress(|progress| {
         net.progress.advance(progress.received_objects() as u64, Some(progress.total_objects() as u64));
         resolving.get().is_none_or(|start| start.elapsed() < budget.get())
@@ -371,7 +371,7 @@ fn index(net: &Net<'_>, mut pack: impl Read, folder: &Path) -> Result<()> {
     let mut head = [0; 12];
     pack.read_exact(&mut head).map_err(from_reader)?;
     check_head(&head)?;
-    indexer.write_all(&head).map_err(damaged)?;
+    indexer.write_all(&head).map_err(error_of_damaged_pack)?;
     let mut done = head.len() as u64;
     let mut chunk = vec![0; 64 * 1024];
     loop {
@@ -384,25 +384,27 @@ fn index(net: &Net<'_>, mut pack: impl Read, folder: &Path) -> Result<()> {
             return Err(too_large(cap));
         }
         let start = Instant::now();
-        indexer.write_all(&chunk[..read]).map_err(damaged)?;
+        indexer.write_all(&chunk[..read]).map_err(error_of_damaged_pack)?;
         budget.set(budget.get().saturating_sub(start.elapsed()));
         if budget.get().is_zero() {
             fail!(Invalid, "the pack that the remote sent takes too long to unpack");
         }
     }
     resolving.set(Some(Instant::now()));
-    indexer.commit().map_err(|e| damaged(std::io::Error::other(printable(e.message(), false))))?;
+    indexer
+        .commit()
+        .map_err(|e| error_of_damaged_pack(std::io::Error::other(printable(e.message(), false))))?;
     Ok(())
 }
 
-fn damaged(error: std::io::Error) -> Error {
+fn error_of_damaged_pack(error: std::io::Error) -> Error {
     error!(Integrity, "the pack that the remote sent is damaged")
         .cause(printable(&error.to_string(), false))
         .hint("try again; if it happens again, the repository or its host is broken")
 }
 
 /// An error of libgit2's: at this place always about objects that cannot be read.
-pub(crate) fn failed(error: git2::Error) -> Error {
+pub(crate) fn error_of_git_library(error: git2::Error) -> Error {
     error!(Integrity, "git objects cannot be read").cause(printable(error.message(), false))
 }
 
@@ -414,7 +416,7 @@ mod tests {
     #[test]
     fn many_blobs_need_little_memory() {
         let dir = tempfile::tempdir().unwrap();
-        let mut kept = CachedObjects::collector(dir.path());
+        let mut kept = CachedObjects::open_for_collecting(dir.path());
         let blob = |n: usize| vec![u8::try_from(n % 251).unwrap(); IN_MEMORY / 10 + n];
         let id = |n: usize| Oid::hash_object(ObjectType::Blob, &blob(n)).unwrap();
         for n in (0..40).chain(0..40) {
@@ -428,7 +430,7 @@ mod tests {
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the file has no name");
         // Where none can be made everything stays in memory.
-        let mut kept = CachedObjects::collector(&dir.path().join("file/below"));
+        let mut kept = CachedObjects::open_for_collecting(&dir.path().join("file/below"));
         std::fs::write(dir.path().join("file"), "").unwrap();
         (0..20).for_each(|n| kept.add(id(n), &blob(n)));
         assert_eq!(kept.find(id(19), u64::MAX).unwrap(), Some((ObjectType::Blob, blob(19))));

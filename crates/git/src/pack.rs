@@ -91,7 +91,7 @@ impl From<Error> for Trouble {
 
 type Tried<T> = std::result::Result<T, Trouble>;
 
-fn damaged(why: &'static str) -> Error {
+fn error_of_damaged_pack(why: &'static str) -> Error {
     error!(Integrity, "the pack that the remote sent is damaged")
         .cause(why)
         .hint("try again; if it happens again, the repository or its host is broken")
@@ -203,7 +203,7 @@ impl Pack {
                 .and_then(|entries| sorter.pass_on().map(|()| entries));
             let Sorter { sender, mut mine, .. } = sorter;
             drop(sender);
-            let theirs = hasher.join().map_err(|_| damaged("it could not be hashed"))?;
+            let theirs = hasher.join().map_err(|_| error_of_damaged_pack("it could not be hashed"))?;
             let entries = scanned?;
             mine.extend(theirs?);
             let mut objects: Vec<_> = entries.iter().map(|_| None).collect();
@@ -221,10 +221,10 @@ impl Pack {
         let mut ids = HashMap::with_capacity(self.objects.len());
         for (object, index) in self.objects.iter().zip(0..) {
             let Some(object) = object else {
-                return Err(damaged("a delta has no base object").into());
+                return Err(error_of_damaged_pack("a delta has no base object").into());
             };
             if ids.insert(object.id, index).is_some() {
-                return Err(damaged("it contains an object twice").into());
+                return Err(error_of_damaged_pack("it contains an object twice").into());
             }
         }
         self.ids = ids;
@@ -245,7 +245,7 @@ impl Pack {
         if object.size as u64 > cap {
             fail!(Integrity, "the object {id} has {} bytes; the limit is {cap}", object.size);
         }
-        Ok(Some((object.kind, self.content(index)?.into_owned())))
+        Ok(Some((object.kind, self.content_of_object(index)?.into_owned())))
     }
 
     /// The bytes that an object has; `None` when it is not there.
@@ -255,7 +255,7 @@ impl Pack {
 
     /// The bytes of a resolved entry. Bases were resolved before what is made of them,
     /// so this ends; [`Object::cost`] was bounded then.
-    fn content(&self, index: u32) -> Result<Cow<'_, [u8]>> {
+    fn content_of_object(&self, index: u32) -> Result<Cow<'_, [u8]>> {
         let (mut at, mut patches) = (index, Vec::new());
         let mut bytes = loop {
             let known = self.objects.get(at as usize).and_then(Option::as_ref);
@@ -265,45 +265,45 @@ impl Pack {
             if let Some((offset, size)) = known.and_then(|object| Some((object.spilled?, object.size))) {
                 break Cow::Owned(self.spill.read(offset, size)?);
             }
-            match self.entry(at)?.form {
-                Form::Whole(_) => break Cow::Owned(self.inflate(at)?),
+            match self.pack_entry_at(at)?.form {
+                Form::Whole(_) => break Cow::Owned(self.inflate_object_at(at)?),
                 Form::Delta(base) => {
                     patches.push(at);
                     at = base;
                 }
-                Form::Named(_) => return Err(damaged("a delta has no base object")),
+                Form::Named(_) => return Err(error_of_damaged_pack("a delta has no base object")),
             }
         };
         for patch in patches.into_iter().rev() {
-            bytes = Cow::Owned(apply(&bytes, &self.inflate(patch)?, usize::MAX)?);
+            bytes = Cow::Owned(apply(&bytes, &self.inflate_object_at(patch)?, usize::MAX)?);
         }
         Ok(bytes)
     }
 
-    fn entry(&self, index: u32) -> Result<&PackEntry> {
-        self.entries.get(index as usize).ok_or_else(|| damaged("a delta has no base object"))
+    fn pack_entry_at(&self, index: u32) -> Result<&PackEntry> {
+        self.entries.get(index as usize).ok_or_else(|| error_of_damaged_pack("a delta has no base object"))
     }
 
     /// What the stream of an entry holds: an object or a delta.
-    fn inflate(&self, index: u32) -> Result<Vec<u8>> {
-        let entry = self.entry(index)?;
+    fn inflate_object_at(&self, index: u32) -> Result<Vec<u8>> {
+        let entry = self.pack_entry_at(index)?;
         let next = self.entries.get(index as usize + 1).map(|next| next.start);
         let end = next.unwrap_or_else(|| self.bytes.len().saturating_sub(SUM));
         let stream = self.bytes.read(entry.body..end.max(entry.body))?;
         let mut out = Vec::with_capacity(entry.size + 1);
-        let ended = inflater(|state| {
+        let ended = with_thread_inflater(|state| {
             state.reset(true);
             state.decompress_vec(&stream, &mut out, FlushDecompress::Finish)
         });
         match ended {
             Ok(Status::StreamEnd) if out.len() == entry.size => Ok(out),
-            _ => Err(damaged("an object cannot be decompressed")),
+            _ => Err(error_of_damaged_pack("an object cannot be decompressed")),
         }
     }
 }
 
 /// Lends the inflater of this thread: making one costs as much as inflating a small file.
-fn inflater<T>(job: impl FnOnce(&mut Decompress) -> T) -> T {
+fn with_thread_inflater<T>(job: impl FnOnce(&mut Decompress) -> T) -> T {
     thread_local! {
         static STATE: RefCell<Decompress> = RefCell::new(Decompress::new(true));
     }
@@ -335,7 +335,7 @@ fn read_all(
     }
     let entries = scan.end(bytes.len())?;
     if !bytes.is_sound() {
-        return Err(damaged("its checksum is wrong").into());
+        return Err(error_of_damaged_pack("its checksum is wrong").into());
     }
     Ok(entries)
 }
@@ -403,7 +403,7 @@ impl RawBatch {
 
 /// The id of an object. libgit2 refuses bytes that were made for a collision.
 fn hash(kind: ObjectType, bytes: &[u8]) -> Result<Oid> {
-    Oid::hash_object(kind, bytes).map_err(|_| damaged("an object cannot be hashed"))
+    Oid::hash_object(kind, bytes).map_err(|_| error_of_damaged_pack("an object cannot be hashed"))
 }
 
 fn hash_all(receiver: &Receiver<RawBatch>, spill: &Spill) -> Tried<Vec<(u32, Object)>> {

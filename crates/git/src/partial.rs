@@ -139,7 +139,7 @@ impl PartialTree {
         let is_wanted = |known: &&CachedSkill| folders.contains(known.folder.as_str());
         let known = self.trees.known.iter().filter(is_wanted);
         let wanted: Vec<&CachedSkill> = known.filter(|known| !self.has_folder(&known.folder)).collect();
-        let found = Mutex::new(CachedObjects::collector(&cache.folder().join("tmp")));
+        let found = Mutex::new(CachedObjects::open_for_collecting(&cache.folder().join("tmp")));
         parallel::run_jobs(parallel::count_cores(), &wanted, |known| {
             if let Some(blobs) = self.cached_blobs(known, cache) {
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -199,7 +199,7 @@ impl PartialTree {
     ///
     /// # Errors
     /// `Integrity` for objects that are broken.
-    pub(super) fn absent(&self, wanted: &dyn Fn(&FileEntry) -> bool) -> Result<Absent> {
+    pub(super) fn absent_objects_of(&self, wanted: &dyn Fn(&FileEntry) -> bool) -> Result<Absent> {
         let mut absent = Absent { wanted: BTreeSet::new(), all: 0 };
         for entry in self.package.listing.entries() {
             let Some(id) = self.blobs.id(entry) else { continue };

@@ -114,11 +114,11 @@ impl Refs {
             Reference::Sha(sha) => Ok(found(None, sha)),
             Reference::Branch(name) => match self.branches.get(name) {
                 Some(sha) => Ok(found(None, sha)),
-                None => Err(self.unknown("branch", name, self.branches.keys())),
+                None => Err(self.error_of_unknown_reference("branch", name, self.branches.keys())),
             },
             Reference::Tag(name) => match self.tags.get(name) {
                 Some(tag) => Ok(found(None, &tag.commit)),
-                None => Err(self.unknown("tag", name, self.tags.keys())),
+                None => Err(self.error_of_unknown_reference("tag", name, self.tags.keys())),
             },
             Reference::Range(range) => {
                 let best = version::best_tag(range, self.tags.keys().map(String::as_str), skill);
@@ -128,7 +128,7 @@ impl Refs {
                 }
             }
             Reference::Named(name) => self.named(name),
-            Reference::Tail(tail) => self.tail(tail),
+            Reference::Tail(tail) => self.reference_by_tail(tail),
         }
     }
 
@@ -141,7 +141,7 @@ impl Refs {
     }
 
     /// A branch or tag of exactly this name; `None` when there is neither.
-    fn exact(&self, name: &str) -> Result<Option<(Reference, &Sha)>> {
+    fn exact_reference_of(&self, name: &str) -> Result<Option<(Reference, &Sha)>> {
         if let Some(branch) = name.strip_prefix("refs/heads/") {
             return Ok(self.branches.get(branch).map(|sha| (Reference::Branch(branch.into()), sha)));
         }
@@ -176,17 +176,21 @@ impl Refs {
                 rest: None,
             });
         }
-        if let Some((reference, sha)) = self.exact(name)? {
+        if let Some((reference, sha)) = self.exact_reference_of(name)? {
             return Ok(FoundReference::Commit { reference, chosen: None, sha: sha.clone(), rest: None });
         }
         if is_short_sha(name) {
-            return self.short(name, None);
+            return self.commit_of_short_sha(name, None);
         }
-        Err(self.unknown("branch or tag", name, self.branches.keys().chain(self.tags.keys())))
+        Err(self.error_of_unknown_reference(
+            "branch or tag",
+            name,
+            self.branches.keys().chain(self.tags.keys()),
+        ))
     }
 
     /// A short sha among the listed commits.
-    fn short(&self, prefix: &str, rest: Option<String>) -> Result<FoundReference> {
+    fn commit_of_short_sha(&self, prefix: &str, rest: Option<String>) -> Result<FoundReference> {
         let prefix = prefix.to_ascii_lowercase();
         let mut matches: Vec<&Sha> =
             self.list_tips().filter(|sha| sha.as_str().starts_with(&prefix)).collect();
@@ -206,12 +210,12 @@ impl Refs {
     }
 
     /// `REF[/FOLDER]`, the longest ref that is there going first.
-    fn tail(&self, tail: &str) -> Result<FoundReference> {
+    fn reference_by_tail(&self, tail: &str) -> Result<FoundReference> {
         let tail = tail.trim_matches('/');
         let ends = tail.match_indices('/').map(|(at, _)| at).chain([tail.len()]);
         for end in ends.collect::<Vec<_>>().into_iter().rev() {
             let (name, rest) = (&tail[..end], tail.get(end + 1..));
-            if let Some((reference, sha)) = self.exact(name)? {
+            if let Some((reference, sha)) = self.exact_reference_of(name)? {
                 let rest = rest.map(str::to_owned);
                 return Ok(FoundReference::Commit { reference, chosen: None, sha: sha.clone(), rest });
             }
@@ -233,12 +237,16 @@ impl Refs {
                 sha: sha.clone(),
                 rest,
             }),
-            _ if is_short_sha(first) => self.short(first, rest),
-            _ => Err(self.unknown("branch or tag", first, self.branches.keys().chain(self.tags.keys()))),
+            _ if is_short_sha(first) => self.commit_of_short_sha(first, rest),
+            _ => Err(self.error_of_unknown_reference(
+                "branch or tag",
+                first,
+                self.branches.keys().chain(self.tags.keys()),
+            )),
         }
     }
 
-    fn unknown<'a>(
+    fn error_of_unknown_reference<'a>(
         &self,
         what: &str,
         name: &str,

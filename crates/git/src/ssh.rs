@@ -57,7 +57,7 @@ impl Target {
             arguments.extend(["-p".to_owned(), port.to_string()]);
         }
         let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
-        let command = format!("git-upload-pack {}", quoted(&self.path));
+        let command = format!("git-upload-pack {}", quoted_for_shell(&self.path));
         arguments.extend(["--".to_owned(), format!("{user}{}", self.host), command]);
         arguments
     }
@@ -73,13 +73,13 @@ impl std::fmt::Display for Target {
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }
-        write!(f, " {}", quoted(&self.path))
+        write!(f, " {}", quoted_for_shell(&self.path))
     }
 }
 
 /// A word for the *remote* shell, quoted as git does it: within `'…'`, but `'` and `!`
 /// outside of them behind a backslash.
-fn quoted(path: &str) -> String {
+fn quoted_for_shell(path: &str) -> String {
     let mut out = String::from("'");
     for c in path.chars() {
         match c {
@@ -101,9 +101,10 @@ pub fn find_program(net: &Net<'_>) -> Result<Vec<String>> {
     let config = net.credentials.git_config()?;
     let variable = net.env.var("GIT_SSH_COMMAND").map(str::to_owned);
     let named = variable.map(|value| ("GIT_SSH_COMMAND", value));
-    let named = named.or_else(|| Some(("core.sshCommand", config.text("core", "sshcommand")?.to_owned())));
+    let named = named
+        .or_else(|| Some(("core.sshCommand", config.last_text_of_key("core", "sshcommand")?.to_owned())));
     if let Some((name, value)) = named {
-        return words(&value).ok_or_else(|| {
+        return split_shell_words(&value).ok_or_else(|| {
             error!(Usage, "{name} needs a shell, which ba-agent does not use: `{}`", printable(&value, false))
                 .hint("write a program and plain arguments, or put the command into a script and name the script")
         });
@@ -113,7 +114,7 @@ pub fn find_program(net: &Net<'_>) -> Result<Vec<String>> {
 
 /// Splits a command at spaces, with `'…'` and `"…"`. `None` when a shell would do more
 /// with it than that, or when there is nothing.
-fn words(text: &str) -> Option<Vec<String>> {
+fn split_shell_words(text: &str) -> Option<Vec<String>> {
     let mut words: Vec<String> = Vec::new();
     let mut word: Option<String> = None;
     let mut quote: Option<char> = None;
@@ -184,8 +185,12 @@ impl SshSession {
                     .cause(e)
                     .hint("install OpenSSH, or use the https:// address of the repository")
             })?;
-        let chunks = child.stdout.take().map(pump).ok_or_else(|| error!(Failed, "ssh has no output"))?;
-        let talk = child.stderr.take().map(listen);
+        let chunks = child
+            .stdout
+            .take()
+            .map(pump_output_of_child)
+            .ok_or_else(|| error!(Failed, "ssh has no output"))?;
+        let talk = child.stderr.take().map(listen_to_child_errors);
         Ok(Self {
             input: child.stdin.take(),
             child,
@@ -193,9 +198,9 @@ impl SshSession {
             chunk: Vec::new(),
             at: 0,
             // A person may have to touch a key or type a passphrase.
-            idle: if batch { net.patience().idle } else { net.patience().idle * 10 },
+            idle: if batch { net.configured_patience().idle } else { net.configured_patience().idle * 10 },
             speed: None,
-            slow: net.patience().slow,
+            slow: net.configured_patience().slow,
             talk,
             host: target.host.clone(),
         })
@@ -204,18 +209,21 @@ impl SshSession {
     /// Sends a request; the other side answers into [`Read`].
     ///
     /// # Errors
-    /// As [`SshSession::explain`].
+    /// As [`SshSession::explain_with_ssh_talk`].
     pub(crate) fn send(&mut self, request: &[u8]) -> Result<()> {
         let sent = self.input.as_mut().map(|input| input.write_all(request).and_then(|()| input.flush()));
         match sent {
             Some(Ok(())) => Ok(()),
-            _ => Err(self.explain(error!(Network, "{}: connection closed by the host", self.host))),
+            _ => {
+                Err(self
+                    .explain_with_ssh_talk(error!(Network, "{}: connection closed by the host", self.host)))
+            }
         }
     }
 
     /// `error` in the light of what ssh said: unknown host key, no permission, no such
     /// repository. Ends the process.
-    pub(crate) fn explain(&mut self, error: Error) -> Error {
+    pub(crate) fn explain_with_ssh_talk(&mut self, error: Error) -> Error {
         self.end();
         let mut talk = Vec::new();
         // Not until the pipe ends: a connection that ssh shares (`ControlPersist`) holds
@@ -226,7 +234,7 @@ impl SshSession {
         {
             talk.extend(chunk);
         }
-        explained(&self.host, &String::from_utf8_lossy(&talk), error)
+        explained_ssh_error(&self.host, &String::from_utf8_lossy(&talk), error)
     }
 
     fn end(&mut self) {
@@ -238,7 +246,7 @@ impl SshSession {
 
 /// Reads ssh's output in a thread of its own, so that the reader can stop waiting. An
 /// empty chunk is the end.
-fn pump(mut output: ChildStdout) -> Receiver<io::Result<Vec<u8>>> {
+fn pump_output_of_child(mut output: ChildStdout) -> Receiver<io::Result<Vec<u8>>> {
     let (sender, chunks) = sync_channel(8);
     std::thread::spawn(move || {
         loop {
@@ -257,7 +265,7 @@ fn pump(mut output: ChildStdout) -> Receiver<io::Result<Vec<u8>>> {
 }
 
 /// Reads what ssh says, from a thread of its own so that its pipe never fills.
-fn listen(mut errors: ChildStderr) -> Receiver<Vec<u8>> {
+fn listen_to_child_errors(mut errors: ChildStderr) -> Receiver<Vec<u8>> {
     let (sender, talk) = sync_channel(TALK / 1024);
     std::thread::spawn(move || {
         let mut chunk = [0; 1024];
@@ -269,7 +277,7 @@ fn listen(mut errors: ChildStderr) -> Receiver<Vec<u8>> {
     talk
 }
 
-fn explained(host: &str, talk: &str, error: Error) -> Error {
+fn explained_ssh_error(host: &str, talk: &str, error: Error) -> Error {
     let said = printable(talk.trim(), true);
     let low = talk.to_ascii_lowercase();
     let has = |needles: &[&str]| needles.iter().any(|needle| low.contains(needle));
@@ -349,7 +357,7 @@ mod tests {
     fn a_command_is_split_as_far_as_no_shell_is_needed() {
         let check = |text: &str, expected: Option<&[&str]>| {
             let expected = expected.map(|all| all.iter().map(|s| (*s).to_owned()).collect());
-            assert_eq!(words(text), expected, "{text}");
+            assert_eq!(split_shell_words(text), expected, "{text}");
         };
         check("ssh", Some(&["ssh"]));
         check("ssh -i '/my keys/id' -F \"a b\"", Some(&["ssh", "-i", "/my keys/id", "-F", "a b"]));
@@ -426,7 +434,7 @@ mod tests {
             ("ssh: connect to host h port 22: Connection refused", Kind::Network),
             ("something else", Kind::Integrity),
         ] {
-            let error = explained("h", talk, error!(Integrity, "as it was"));
+            let error = explained_ssh_error("h", talk, error!(Integrity, "as it was"));
             assert_eq!(error.kind, kind, "{talk}");
             assert!(error.causes.iter().all(|c| !c.contains('\r')));
         }

@@ -44,7 +44,7 @@ fn seed(repo: &mut Repo) -> Seeded {
 /// What stands in `a/SKILL.md` of a reference.
 fn skill(remote: &Remote, reference: &Reference) -> Result<String> {
     let tree = remote.fetch(&remote.resolve(reference, None, None)?, Extent::Full)?;
-    let entry = tree.package().listing.get("a/SKILL.md").expect("a/SKILL.md is listed");
+    let entry = tree.package().listing.entry_at("a/SKILL.md").expect("a/SKILL.md is listed");
     Ok(String::from_utf8(tree.package().read(entry)?.into_owned()).unwrap())
 }
 
@@ -347,7 +347,7 @@ fn no_filter_touches_a_byte() {
     let tree = remote.fetch(&remote.resolve(&Reference::Default, None, None).unwrap(), Extent::Full).unwrap();
     for (path, bytes) in files {
         assert_eq!(
-            &*tree.package().read(tree.package().listing.get(path).unwrap()).unwrap(),
+            &*tree.package().read(tree.package().listing.entry_at(path).unwrap()).unwrap(),
             bytes,
             "{path}"
         );
@@ -455,9 +455,12 @@ fn odd_trees_are_listed_as_they_are_or_refused() {
             "100755 twin",
         ]
     );
-    assert_eq!(tree.package().listing.get("link").unwrap().node, Node::Link { target: "/etc/passwd".into() });
+    assert_eq!(
+        tree.package().listing.entry_at("link").unwrap().node,
+        Node::Link { target: "/etc/passwd".into() }
+    );
     assert_eq!(tree.package().listing.refused_below("").count(), 1);
-    let hole = tree.package().read(tree.package().listing.get("hole").unwrap()).unwrap_err();
+    let hole = tree.package().read(tree.package().listing.entry_at("hole").unwrap()).unwrap_err();
     assert_eq!(hole.kind, Kind::Integrity);
 
     let mut deep = dir;
@@ -544,7 +547,7 @@ fn of_a_partial_tree_what_is_asked_for_is_fetched_and_no_more() {
     assert_eq!(paths(&tree), all);
     assert!(tree.folder_id("skills/first").is_some());
     let get = |tree: &PartialTree, path: &str| {
-        let entry = tree.package().listing.get(path).expect(path);
+        let entry = tree.package().listing.entry_at(path).expect(path);
         tree.package().read(entry).map(|bytes| String::from_utf8(bytes.into_owned()).unwrap())
     };
     assert_eq!(get(&tree, "README.md").unwrap_err().kind, Kind::Integrity, "it was never sent");
@@ -554,7 +557,7 @@ fn of_a_partial_tree_what_is_asked_for_is_fetched_and_no_more() {
     remote.fetch_files(&mut tree, &resolved, &below("skills/first/")).unwrap();
     assert_eq!(server.seen().len(), before + 1, "one request, and none for what is here");
     assert_eq!(get(&tree, "skills/first/SKILL.md").unwrap(), "a");
-    let link = tree.package().listing.get("skills/first/CLAUDE.md").unwrap();
+    let link = tree.package().listing.entry_at("skills/first/CLAUDE.md").unwrap();
     assert_eq!((&link.node, link.size), (&Node::Link { target: "SKILL.md".into() }, 8));
     // Equal bytes are one object: this one came along, its neighbours did not.
     assert_eq!(get(&tree, "skills/second/run.sh").unwrap(), "a");
@@ -566,10 +569,10 @@ fn of_a_partial_tree_what_is_asked_for_is_fetched_and_no_more() {
     assert_eq!(server.connections(), 1, "every answer is read to its end");
     let greetings = server.seen().iter().filter(|seen| seen.target.contains("info/refs")).count();
     assert_eq!(greetings, 1, "a host is greeted once");
-    let entry = tree.package().listing.get("skills/second/passwd").unwrap();
+    let entry = tree.package().listing.entry_at("skills/second/passwd").unwrap();
     assert_eq!(entry.node, Node::Link { target: "../../../etc/passwd".into() });
     assert_eq!(tree.package().listing.refused_below("skills/second").count(), 1, "a link longer than a path");
-    assert!(tree.package().listing.get("skills/second/long").is_none());
+    assert!(tree.package().listing.entry_at("skills/second/long").is_none());
     assert_eq!(bench.leftovers(), 0);
 }
 
@@ -591,7 +594,7 @@ fn a_host_that_cannot_leave_blobs_out_sends_them() {
         remote.fetch_files(&mut tree, &resolved, &|_| true).unwrap();
         assert_eq!(server.seen().len(), before, "all was here");
         assert_eq!(
-            tree.package().read(tree.package().listing.get("README.md").unwrap()).unwrap().as_ref(),
+            tree.package().read(tree.package().listing.entry_at("README.md").unwrap()).unwrap().as_ref(),
             b"b"
         );
     }
@@ -610,7 +613,10 @@ fn a_host_that_gives_no_single_blobs_sends_the_commit() {
     server.play_times("/git-upload-pack", 1, Play::Bytes("application/x-git-upload-pack-result", refusal));
     remote.fetch_files(&mut tree, &resolved, &below("skills/first/")).unwrap();
     assert_eq!(
-        tree.package().read(tree.package().listing.get("skills/first/SKILL.md").unwrap()).unwrap().as_ref(),
+        tree.package()
+            .read(tree.package().listing.entry_at("skills/first/SKILL.md").unwrap())
+            .unwrap()
+            .as_ref(),
         b"a"
     );
 }
@@ -635,7 +641,7 @@ fn blobs_that_a_host_owes_or_garbles_are_an_error() {
         let mut tree = remote.fetch(&resolved, Extent::Partial).unwrap();
         server.play("/git-upload-pack", play);
         let fetched = remote.fetch_files(&mut tree, &resolved, &below("skills/first/"));
-        let entry = tree.package().listing.get("skills/first/SKILL.md").unwrap();
+        let entry = tree.package().listing.entry_at("skills/first/SKILL.md").unwrap();
         let error = fetched.and_then(|()| tree.package().read(entry).map(|_| ())).unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         server.play_fair();
@@ -817,11 +823,11 @@ fn half_a_loose_object_is_an_error() {
     cut(blob, 2);
     let tree = fetch().unwrap();
     assert_eq!(
-        tree.package().read(tree.package().listing.get("noise").unwrap()).unwrap_err().kind,
+        tree.package().read(tree.package().listing.entry_at("noise").unwrap()).unwrap_err().kind,
         Kind::Integrity
     );
     assert_eq!(
-        tree.package().read(tree.package().listing.get("a/SKILL.md").unwrap()).unwrap().as_ref(),
+        tree.package().read(tree.package().listing.entry_at("a/SKILL.md").unwrap()).unwrap().as_ref(),
         b"x"
     );
     cut(tag, 2);

@@ -31,7 +31,7 @@ struct Line<'a> {
 }
 
 /// Takes a tree object apart: `MODE SP NAME NUL` and 20 bytes of id, again and again.
-fn lines(tree: &[u8]) -> Result<Vec<Line<'_>>> {
+fn parse_tree_lines(tree: &[u8]) -> Result<Vec<Line<'_>>> {
     let mut lines = Vec::new();
     let mut rest = tree;
     while !rest.is_empty() {
@@ -102,7 +102,7 @@ pub(super) fn list_up_to(
     let mut pending = vec![(start, top, 0)];
     while let Some((path, id, depth)) = pending.pop() {
         let tree = objects.read(id, ObjectType::Tree, LARGEST_TREE)?;
-        for line in lines(&tree)? {
+        for line in parse_tree_lines(&tree)? {
             walk.seen += 1;
             if walk.seen > most {
                 return Err(error!(Invalid, "the repository lists more than {most} files and folders")
@@ -228,7 +228,7 @@ pub(crate) fn folder_id(objects: &Objects, root: Oid, folder: &str) -> Result<Op
     let mut id = root;
     for name in folder.split('/').filter(|name| !name.is_empty()) {
         let tree = objects.read(id, ObjectType::Tree, LARGEST_TREE)?;
-        let next = lines(&tree)?.into_iter().find(|line| line.name == name.as_bytes());
+        let next = parse_tree_lines(&tree)?.into_iter().find(|line| line.name == name.as_bytes());
         match next.filter(|line| matches!(line.mode, b"40000" | b"040000")) {
             Some(line) => id = line.id,
             None => return Ok(None),
@@ -242,7 +242,8 @@ pub(crate) fn folder_id(objects: &Objects, root: Oid, folder: &str) -> Result<Op
 /// # Errors
 /// `Integrity` for what is no tree.
 pub(crate) fn folders_of(tree: &[u8]) -> Result<Vec<Oid>> {
-    let folders = lines(tree)?.into_iter().filter(|line| matches!(line.mode, b"40000" | b"040000"));
+    let folders =
+        parse_tree_lines(tree)?.into_iter().filter(|line| matches!(line.mode, b"40000" | b"040000"));
     Ok(folders.map(|line| line.id).collect())
 }
 

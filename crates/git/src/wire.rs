@@ -31,7 +31,7 @@ enum Packet {
 }
 
 /// The next pkt-line; `None` where the stream ends between two.
-fn packet(reader: &mut impl Read) -> Result<Option<Packet>> {
+fn read_wire_packet(reader: &mut impl Read) -> Result<Option<Packet>> {
     let mut head = [0; 4];
     let mut have = 0;
     while have < head.len() {
@@ -65,7 +65,7 @@ pub(crate) fn is_plain_listing(text: &str) -> bool {
 }
 
 /// A line of text without its line feed; `ERR` lines are errors.
-fn line(data: &[u8]) -> Result<&[u8]> {
+fn text_of_packet_line(data: &[u8]) -> Result<&[u8]> {
     let text = data.strip_suffix(b"\n").unwrap_or(data);
     match text.strip_prefix(b"ERR ") {
         Some(why) => Err(refused(why)),
@@ -141,16 +141,16 @@ impl Advertisement {
     /// `Network` for what is not git's protocol, `NotFound` for an `ERR` line,
     /// `Invalid` for a repository of SHA-256 objects.
     pub(crate) fn read(reader: &mut impl Read) -> Result<Self> {
-        let mut first = data(reader)?;
-        if line(&first)?.starts_with(b"# service=") {
-            if packet(reader)? != Some(Packet::Flush) {
+        let mut first = read_data_packet(reader)?;
+        if text_of_packet_line(&first)?.starts_with(b"# service=") {
+            if read_wire_packet(reader)? != Some(Packet::Flush) {
                 return Err(not_git("expected a line of git's protocol"));
             }
-            first = data(reader)?;
+            first = read_data_packet(reader)?;
         }
-        let hello = match line(&first)? {
-            b"version 2" => Self::Capabilities(capabilities(reader)?),
-            b"version 1" => first_version(data(reader)?, reader)?,
+        let hello = match text_of_packet_line(&first)? {
+            b"version 2" => Self::Capabilities(read_capabilities(reader)?),
+            b"version 1" => first_version(read_data_packet(reader)?, reader)?,
             _ => first_version(first, reader)?,
         };
         let (Self::Refs { capabilities: can, .. } | Self::Capabilities(can)) = &hello;
@@ -160,7 +160,7 @@ impl Advertisement {
         Ok(hello)
     }
 
-    fn can(&self, what: &str) -> bool {
+    fn has_capability(&self, what: &str) -> bool {
         match self {
             Self::Refs { capabilities, .. } => capabilities.iter().any(|c| c == what),
             Self::Capabilities(all) => all.iter().any(|c| {
@@ -173,28 +173,28 @@ impl Advertisement {
     /// asked for later. Version 2 lets any object be wanted by its id (gitprotocol-v2, as
     /// partial clones use it); before, a server only gives what its refs list.
     pub(crate) fn supports_filter(&self) -> bool {
-        matches!(self, Self::Capabilities(_)) && self.can("filter") && self.has_shallow()
+        matches!(self, Self::Capabilities(_)) && self.has_capability("filter") && self.has_shallow()
     }
 
     /// Whether the remote can send a commit without its history.
     pub(crate) fn has_shallow(&self) -> bool {
-        self.can("shallow")
+        self.has_capability("shallow")
     }
 }
 
 /// A data packet, or an empty one for a flush at once (an empty repository).
-fn data(reader: &mut impl Read) -> Result<Vec<u8>> {
-    match packet(reader)? {
+fn read_data_packet(reader: &mut impl Read) -> Result<Vec<u8>> {
+    match read_wire_packet(reader)? {
         Some(Packet::Data(data)) => Ok(data),
         Some(_) => Ok(Vec::new()),
         None => fail!(Network, "the connection was closed without an answer"),
     }
 }
 
-fn capabilities(reader: &mut impl Read) -> Result<Vec<String>> {
+fn read_capabilities(reader: &mut impl Read) -> Result<Vec<String>> {
     let mut all = Vec::new();
-    while let Some(Packet::Data(data)) = packet(reader)? {
-        all.push(String::from_utf8_lossy(line(&data)?).into_owned());
+    while let Some(Packet::Data(data)) = read_wire_packet(reader)? {
+        all.push(String::from_utf8_lossy(text_of_packet_line(&data)?).into_owned());
     }
     Ok(all)
 }
@@ -208,9 +208,9 @@ fn first_version(first: Vec<u8>, reader: &mut impl Read) -> Result<Advertisement
     let (head, rest) = first.split_at(end);
     let features = String::from_utf8_lossy(rest.get(1..).unwrap_or_default());
     let capabilities: Vec<String> = features.trim().split(' ').map(str::to_owned).collect();
-    add_first_version(&mut lines, line(head)?)?;
-    while let Some(Packet::Data(data)) = packet(reader)? {
-        add_first_version(&mut lines, line(&data)?)?;
+    add_first_version(&mut lines, text_of_packet_line(head)?)?;
+    while let Some(Packet::Data(data)) = read_wire_packet(reader)? {
+        add_first_version(&mut lines, text_of_packet_line(&data)?)?;
     }
     for capability in &capabilities {
         let Some((name, target)) = capability.strip_prefix("symref=").and_then(|s| s.split_once(':')) else {
@@ -265,9 +265,9 @@ pub(crate) fn listing_request() -> Vec<u8> {
 pub(crate) fn read_listing(reader: &mut impl Read) -> Result<Vec<RefLine>> {
     let mut lines = Vec::new();
     loop {
-        match packet(reader)? {
+        match read_wire_packet(reader)? {
             Some(Packet::Data(data)) => {
-                lines.extend(second_version(line(&data)?)?);
+                lines.extend(second_version(text_of_packet_line(&data)?)?);
             }
             Some(Packet::Flush) => return Ok(lines),
             _ => fail!(Network, "the connection was closed in the middle of the list of refs"),
@@ -308,7 +308,7 @@ pub(crate) fn pack_request(hello: &Advertisement, wish: &FetchRequest<'_>) -> Ve
         append(&mut out, "ofs-delta\n");
         append(&mut out, "no-progress\n");
     }
-    let filter = wish.filter.filter(|_| hello.can("filter"));
+    let filter = wish.filter.filter(|_| hello.has_capability("filter"));
     let mut features = match hello {
         Advertisement::Refs { .. } => first_features(hello, filter.is_some()),
         Advertisement::Capabilities(_) => String::new(),
@@ -354,7 +354,7 @@ pub(crate) struct FetchRequest<'a> {
 fn first_features(hello: &Advertisement, filtered: bool) -> String {
     let mut features = String::new();
     for feature in ["side-band-64k", "ofs-delta", "no-progress", "shallow", "filter"] {
-        if hello.can(feature) && (feature != "filter" || filtered) {
+        if hello.has_capability(feature) && (feature != "filter" || filtered) {
             features.push(' ');
             features.push_str(feature);
         }
@@ -392,19 +392,19 @@ impl<R: Read> PackStream<R> {
                 if shallow {
                     skip_until_flush(&mut reader)?;
                 }
-                let answer = data(&mut reader)?;
-                if !matches!(line(&answer)?.get(..3), Some(b"NAK" | b"ACK")) {
+                let answer = read_data_packet(&mut reader)?;
+                if !matches!(text_of_packet_line(&answer)?.get(..3), Some(b"NAK" | b"ACK")) {
                     return Err(not_git("expected a line of git's protocol"));
                 }
             }
         }
-        let banded = matches!(hello, Advertisement::Capabilities(_)) || hello.can("side-band-64k");
+        let banded = matches!(hello, Advertisement::Capabilities(_)) || hello.has_capability("side-band-64k");
         Ok(Self { reader, banded, chunk: Vec::new(), at: 0, ended: false, talk: 0 })
     }
 
     fn next_chunk(&mut self) -> Result<()> {
         while !self.ended {
-            match packet(&mut self.reader)? {
+            match read_wire_packet(&mut self.reader)? {
                 Some(Packet::Data(data)) => match data.split_first() {
                     Some((1, bytes)) if !bytes.is_empty() => {
                         (self.chunk, self.at) = (data, 1);
@@ -423,7 +423,7 @@ impl<R: Read> PackStream<R> {
                 None => fail!(Network, "the connection was closed in the middle of a pack"),
             }
         }
-        drain(&mut self.reader);
+        drain_side_band(&mut self.reader);
         Ok(())
     }
 }
@@ -447,8 +447,8 @@ impl<R: Read> Read for PackStream<R> {
 /// Sections of version 2 before `packfile`: each a title, lines, a delimiter.
 fn skip_sections(reader: &mut impl Read) -> Result<()> {
     loop {
-        match packet(reader)? {
-            Some(Packet::Data(data)) if line(&data)? == b"packfile" => return Ok(()),
+        match read_wire_packet(reader)? {
+            Some(Packet::Data(data)) if text_of_packet_line(&data)? == b"packfile" => return Ok(()),
             Some(Packet::Data(_) | Packet::Delimiter) => {}
             Some(_) => fail!(NotFound, "the remote sent no pack"),
             None => fail!(Network, "the connection was closed without an answer"),
@@ -457,14 +457,14 @@ fn skip_sections(reader: &mut impl Read) -> Result<()> {
 }
 
 /// Reads the response to its end, so that the connection returns to the pool.
-pub(crate) fn drain(reader: &mut impl Read) {
+pub(crate) fn drain_side_band(reader: &mut impl Read) {
     let _ = reader.read(&mut [0; 16]);
 }
 
 fn skip_until_flush(reader: &mut impl Read) -> Result<()> {
     loop {
-        match packet(reader)? {
-            Some(Packet::Data(data)) => line(&data).map(|_| ())?,
+        match read_wire_packet(reader)? {
+            Some(Packet::Data(data)) => text_of_packet_line(&data).map(|_| ())?,
             Some(Packet::Flush) => return Ok(()),
             Some(_) => fail!(Network, "the remote does not speak git's protocol"),
             None => fail!(Network, "the connection was closed without an answer"),

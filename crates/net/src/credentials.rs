@@ -42,7 +42,7 @@ impl Login {
 
     /// The name, where that is all an address says: helpers are asked for the password of it.
     pub(crate) fn user_alone(&self) -> Option<&str> {
-        self.secret.expose().is_empty().then_some(self.user.as_str())
+        self.secret.expose_secret_text().is_empty().then_some(self.user.as_str())
     }
 
     /// The value of the `Authorization` header for a request to `url`; `None` when
@@ -51,7 +51,7 @@ impl Login {
         if self.origin != origin(url) || !is_private_line(url) {
             return None;
         }
-        let pair = format!("{}:{}", self.user, self.secret.expose());
+        let pair = format!("{}:{}", self.user, self.secret.expose_secret_text());
         Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
     }
 }
@@ -83,15 +83,19 @@ struct Keyring {
 }
 
 impl Keyring {
-    fn answer(&self, question: &str) -> Option<Option<Login>> {
+    fn remembered_answer(&self, question: &str) -> Option<Option<Login>> {
         let answers = self.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         answers.get(question).cloned()
     }
 
     /// The answer that is known, else the one that `ask` gives, which is kept.
-    fn ask(&self, question: String, ask: impl FnOnce() -> Result<Option<Login>>) -> Result<Option<Login>> {
+    fn ask_once_per_question(
+        &self,
+        question: String,
+        ask: impl FnOnce() -> Result<Option<Login>>,
+    ) -> Result<Option<Login>> {
         let _asking = self.asking.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(known) = self.answer(&question) {
+        if let Some(known) = self.remembered_answer(&question) {
             return Ok(known);
         }
         let login = ask()?;
@@ -144,7 +148,7 @@ impl<'a> Credentials<'a> {
         let question =
             config.map(|config| Question::for_repository(config, &repository(url), user).cache_key());
         let keys = question.into_iter().chain([netrc_key(url)]);
-        keys.filter_map(|key| self.keyring.answer(&key).flatten()).next()
+        keys.filter_map(|key| self.keyring.remembered_answer(&key).flatten()).next()
     }
 
     /// The token of the settings, without the blanks and line ends that come with it when it is
@@ -155,7 +159,7 @@ impl<'a> Credentials<'a> {
     pub(crate) fn token_for(&self, url: &Url) -> Result<Option<Login>> {
         let own = self.known_hosts().into_iter().find_map(|(base, user, token, variable)| {
             let base = Url::parse(base).ok().filter(|base| origin(base) == origin(url))?;
-            Some((base, user, token?.expose().trim(), variable))
+            Some((base, user, token?.expose_secret_text().trim(), variable))
         });
         let Some((base, user, token, variable)) = own.filter(|(_, _, token, _)| !token.is_empty()) else {
             return Ok(None);
@@ -184,7 +188,7 @@ impl<'a> Credentials<'a> {
             return Ok(None);
         }
         match way {
-            Way::Netrc => self.keyring.ask(netrc_key(url), || {
+            Way::Netrc => self.keyring.ask_once_per_question(netrc_key(url), || {
                 Ok(match netrc::find_login(self.env, url.host_str().unwrap_or_default())? {
                     NetrcMatch::Machine { user, password } => {
                         Some(Login::new(url, user, Secret::new(password)))
@@ -194,7 +198,7 @@ impl<'a> Credentials<'a> {
             }),
             Way::Helpers => {
                 let question = Question::for_repository(self.git_config()?, &repository(url), user);
-                self.keyring.ask(question.cache_key(), || {
+                self.keyring.ask_once_per_question(question.cache_key(), || {
                     let answer = question.ask_helpers();
                     Ok(answer.map(|answer| Login::new(url, answer.user, Secret::new(answer.password))))
                 })
@@ -219,7 +223,7 @@ impl<'a> Credentials<'a> {
         if !is_private_line(url) {
             return Ok(headers);
         }
-        for one in self.git_config()?.http("extraheader", &repository(url)) {
+        for one in self.git_config()?.http_values_for_url("extraheader", &repository(url)) {
             let Some(line) = one.value.filter(|line| !line.is_empty()) else {
                 headers.clear();
                 continue;
@@ -265,7 +269,8 @@ impl<'a> Credentials<'a> {
     fn add_unused_hints(&self, url: &Url, error: Error) -> Error {
         let scope = origin(url);
         let mut error = error;
-        let headers = self.git_config().map(|config| config.http("extraheader", &repository(url)));
+        let headers =
+            self.git_config().map(|config| config.http_values_for_url("extraheader", &repository(url)));
         if headers
             .is_ok_and(|all| all.iter().any(|one| one.is_for_all && one.value.is_some_and(|v| !v.is_empty())))
         {

@@ -55,7 +55,7 @@ impl GitConfig {
     pub(crate) fn load(env: &Env) -> Result<Self> {
         let mut config = Self::default();
         let location = Location::find(env);
-        for file in files(env) {
+        for file in configuration_files(env) {
             config.add_file(&file, &location, 0)?;
         }
         config.add_counted(env)?;
@@ -131,7 +131,7 @@ impl GitConfig {
     /// `GIT_CONFIG_PARAMETERS`, in which `git -c key=value` hands its settings on.
     fn add_parameters(&mut self, env: &Env) -> Result<()> {
         let Some(text) = env.var("GIT_CONFIG_PARAMETERS") else { return Ok(()) };
-        let pairs = parameters(text);
+        let pairs = parse_config_parameters(text);
         let sound = pairs.is_some_and(|pairs| pairs.into_iter().all(|(key, value)| self.add(&key, value)));
         if sound {
             return Ok(());
@@ -140,14 +140,14 @@ impl GitConfig {
             .hint("git writes it as 'key'='value', with the quotes; leave it to `git -c key=value`"))
     }
 
-    fn all(&self, section: &'static str, name: &'static str) -> impl Iterator<Item = &Setting> {
+    fn values_of_key(&self, section: &'static str, name: &'static str) -> impl Iterator<Item = &Setting> {
         self.settings.iter().filter(move |one| one.section == section && one.name == name)
     }
 
     /// The last value of a setting without a subsection; `None` where there is none, and
     /// where it is empty.
-    pub fn text(&self, section: &'static str, name: &'static str) -> Option<&str> {
-        let plain = self.all(section, name).filter(|one| one.subsection.is_none());
+    pub fn last_text_of_key(&self, section: &'static str, name: &'static str) -> Option<&str> {
+        let plain = self.values_of_key(section, name).filter(|one| one.subsection.is_none());
         plain.last().and_then(|one| one.value.as_deref()).filter(|value| !value.is_empty())
     }
 
@@ -155,7 +155,7 @@ impl GitConfig {
     /// git-config(1) says. `None` when none matches.
     pub fn instead_of(&self, url: &str) -> Option<String> {
         let mut best: Option<(usize, String)> = None;
-        for one in self.all("url", "insteadof") {
+        for one in self.values_of_key("url", "insteadof") {
             let (Some(base), Some(prefix)) = (&one.subsection, &one.value) else { continue };
             let Some(rest) = url.strip_prefix(prefix.as_str()) else { continue };
             if best.as_ref().is_none_or(|(length, _)| prefix.len() > *length) {
@@ -167,18 +167,18 @@ impl GitConfig {
 
     /// The addresses that `url.<base>.insteadOf` puts in the place of others.
     pub(crate) fn instead_of_bases(&self) -> impl Iterator<Item = &str> {
-        self.all("url", "insteadof").filter_map(|one| one.subsection.as_deref())
+        self.values_of_key("url", "insteadof").filter_map(|one| one.subsection.as_deref())
     }
 
     /// The values of `http.NAME` and `http.<url>.NAME` for a request to `url`, by git's rule:
     /// one whose URL says less than that of an earlier one is passed over. The last one wins,
     /// where one is wanted.
-    pub(crate) fn http(&self, name: &'static str, url: &Url) -> Vec<HttpValue<'_>> {
+    pub(crate) fn http_values_for_url(&self, name: &'static str, url: &Url) -> Vec<HttpValue<'_>> {
         let (mut values, mut best) = (Vec::new(), urlmatch::Rank::default());
-        for one in self.all("http", name) {
+        for one in self.values_of_key("http", name) {
             let rank = match &one.subsection {
                 None => Some(urlmatch::Rank::default()),
-                Some(scope) => urlmatch::rank(scope, url, None),
+                Some(scope) => urlmatch::rank_of_url_scope(scope, url, None),
             };
             let Some(rank) = rank.filter(|rank| *rank >= best) else { continue };
             best = rank;
@@ -189,12 +189,12 @@ impl GitConfig {
 
     /// The value of `http.NAME` that counts for `url`, empty texts among them.
     pub(crate) fn http_text(&self, name: &'static str, url: &Url) -> Option<&str> {
-        self.http(name, url).last().and_then(|one| one.value)
+        self.http_values_for_url(name, url).last().and_then(|one| one.value)
     }
 
     /// The values of `credential.NAME` and `credential.<url>.NAME` for a repository at `url`,
     /// whose user may be known. Here git takes every one that fits, in order.
-    pub(crate) fn credential<'a>(
+    pub(crate) fn credential_values_for<'a>(
         &'a self,
         name: &'static str,
         url: &'a Url,
@@ -203,10 +203,11 @@ impl GitConfig {
         let fits = move |one: &&Setting| match &one.subsection {
             None => true,
             Some(scope) => {
-                urlmatch::rank(scope, url, user).is_some() || urlmatch::fits_in_part(scope, url, user)
+                urlmatch::rank_of_url_scope(scope, url, user).is_some()
+                    || urlmatch::fits_in_part(scope, url, user)
             }
         };
-        self.all("credential", name).filter(fits).map(|one| one.value.as_deref())
+        self.values_of_key("credential", name).filter(fits).map(|one| one.value.as_deref())
     }
 }
 
@@ -226,7 +227,7 @@ pub(crate) fn is_true(value: Option<&str>) -> bool {
     matches!(word.as_str(), "true" | "yes" | "on") || word.parse::<i64>().is_ok_and(|number| number != 0)
 }
 
-fn files(env: &Env) -> Vec<PathBuf> {
+fn configuration_files(env: &Env) -> Vec<PathBuf> {
     let mut files = Vec::new();
     if !env.var("GIT_CONFIG_NOSYSTEM").is_some_and(|value| is_true(Some(value))) {
         match env.set_var("GIT_CONFIG_SYSTEM") {
@@ -247,14 +248,14 @@ fn files(env: &Env) -> Vec<PathBuf> {
 
 /// The pairs of `GIT_CONFIG_PARAMETERS`: `'key'='value'`, `'key'=` for a name alone, or, as
 /// older versions of git write it, `'key=value'`. `None` for anything else.
-fn parameters(text: &str) -> Option<Vec<(String, Option<String>)>> {
+fn parse_config_parameters(text: &str) -> Option<Vec<(String, Option<String>)>> {
     let mut pairs = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
-        let (key, after) = unquote(rest)?;
+        let (key, after) = unquote_shell_text(rest)?;
         let (pair, after) = match after.strip_prefix('=') {
             Some(after) if after.starts_with('\'') => {
-                let (value, after) = unquote(after)?;
+                let (value, after) = unquote_shell_text(after)?;
                 ((key, Some(value)), after)
             }
             Some(after) => ((key, None), after),
@@ -273,7 +274,7 @@ fn parameters(text: &str) -> Option<Vec<(String, Option<String>)>> {
 }
 
 /// A word in `'…'`, in which `'\''` and `'\!'` stand for one character; and what follows.
-fn unquote(text: &str) -> Option<(String, &str)> {
+fn unquote_shell_text(text: &str) -> Option<(String, &str)> {
     let mut rest = text.strip_prefix('\'')?;
     let mut word = String::new();
     loop {
@@ -294,13 +295,13 @@ fn unquote(text: &str) -> Option<(String, &str)> {
 #[cfg(any(test, fuzzing))]
 pub(crate) fn check_any_parameters(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let Some(pairs) = parameters(text) else { return };
+    let Some(pairs) = parse_config_parameters(text) else { return };
     let quote = |word: &str| format!("'{}'", word.replace('\'', "'\\''").replace('!', "'\\!'"));
     let written = |(key, value): &(String, Option<String>)| {
         format!("{}={}", quote(key), value.as_deref().map(quote).unwrap_or_default())
     };
     let line = pairs.iter().map(written).collect::<Vec<_>>().join(" ");
-    assert_eq!(parameters(&line), Some(pairs), "{line}");
+    assert_eq!(parse_config_parameters(&line), Some(pairs), "{line}");
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ impl Secret {
     }
 
     /// The value itself, for the one place that puts it into a request.
-    pub fn expose(&self) -> &str {
+    pub fn expose_secret_text(&self) -> &str {
         &self.0
     }
 }
@@ -79,7 +79,7 @@ impl Default for HostSettings {
 
 impl HostSettings {
     /// The base URLs: GitHub, GitLab, Bitbucket, npm.
-    pub fn urls(&self) -> [&str; 4] {
+    pub fn host_url_settings(&self) -> [&str; 4] {
         [&self.github_url, &self.gitlab_url, &self.bitbucket_url, &self.npm_url]
     }
 
@@ -96,7 +96,7 @@ impl HostSettings {
 
     fn urls_where(&self, is_of_user: bool) -> Vec<&str> {
         let NamedByUser { github, gitlab, bitbucket, npm } = self.named_by_user;
-        let named = self.urls().into_iter().zip([github, gitlab, bitbucket, npm]);
+        let named = self.host_url_settings().into_iter().zip([github, gitlab, bitbucket, npm]);
         named.filter(|(_, by_user)| *by_user == is_of_user).map(|(url, _)| url).collect()
     }
 }

@@ -105,7 +105,7 @@ impl<'a> Net<'a> {
         Self { patience, ..self }
     }
 
-    pub fn patience(&self) -> &Patience {
+    pub fn configured_patience(&self) -> &Patience {
         &self.patience
     }
 
@@ -119,7 +119,7 @@ impl<'a> Net<'a> {
 
     /// The client for a URL: one for each set of trusted authorities and each client
     /// certificate, so that connections are used again. Without TLS nothing is read for it.
-    fn agent(&self, url: &Url, route: Option<&Route>) -> Result<Agent> {
+    fn agent_for_route(&self, url: &Url, route: Option<&Route>) -> Result<Agent> {
         let secured = url.scheme() == "https" || route.is_some_and(Route::is_secured);
         let trust = secured.then(|| Trust::find_for(self, url)).transpose()?;
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,10 +127,10 @@ impl<'a> Net<'a> {
             return Ok(agent.clone());
         }
         let agent = match &trust {
-            None => build(RootCerts::WebPki, None, &self.patience),
+            None => build_http_agent(RootCerts::WebPki, None, &self.patience),
             Some(trust) => {
                 let certificate = trust.certificate.as_ref().map(ClientCertificate::read).transpose()?;
-                build(trust.authorities.read()?, certificate, &self.patience)
+                build_http_agent(trust.authorities.read()?, certificate, &self.patience)
             }
         };
         agents.push((trust, agent.clone()));
@@ -174,7 +174,7 @@ impl Trust {
     }
 }
 
-fn build(roots: RootCerts, certificate: Option<ClientCert>, patience: &Patience) -> Agent {
+fn build_http_agent(roots: RootCerts, certificate: Option<ClientCert>, patience: &Patience) -> Agent {
     let tls = TlsConfig::builder().root_certs(roots).client_cert(certificate).build();
     let config = Agent::config_builder()
         .http_status_as_error(false)
@@ -219,7 +219,7 @@ impl Net<'_> {
     /// `Usage` for a URL that is not allowed, `Invalid` above `cap` bytes, else as
     /// [`HttpResponse::check_status`].
     pub fn download(&self, url: &str, cap: u64) -> Result<Vec<u8>> {
-        self.load(url, cap, |_, _| Ok(()))
+        self.load_capped_body(url, cap, |_, _| Ok(()))
     }
 
     /// As [`Net::download`], but a redirect to another host or port is refused: for files that only their
@@ -228,7 +228,7 @@ impl Net<'_> {
     /// # Errors
     /// As [`Net::download`], and `Network` for such a redirect.
     pub fn download_from_host(&self, url: &str, cap: u64) -> Result<Vec<u8>> {
-        self.load(url, cap, |from, to| {
+        self.load_capped_body(url, cap, |from, to| {
             if (from.host(), from.port_or_known_default()) == (to.host(), to.port_or_known_default()) {
                 return Ok(());
             }
@@ -238,7 +238,12 @@ impl Net<'_> {
         })
     }
 
-    fn load(&self, url: &str, cap: u64, rule: impl Fn(&Url, &Url) -> Result<()>) -> Result<Vec<u8>> {
+    fn load_capped_body(
+        &self,
+        url: &str,
+        cap: u64,
+        rule: impl Fn(&Url, &Url) -> Result<()>,
+    ) -> Result<Vec<u8>> {
         let url = self.parse_url(url)?;
         let ask = HttpRequest { url: &url, headers: &[("User-Agent", AGENT)], body: None, login: None };
         let name = without_query(&url);
@@ -331,11 +336,11 @@ impl Net<'_> {
         headers.retain(|(name, _)| own || *name != AUTHORIZATION);
         let login = login.filter(|_| !has_authorization(&headers));
         let route = proxy::find_proxy(self, ask.url)?;
-        let agent = self.agent(ask.url, route.as_ref())?;
+        let agent = self.agent_for_route(ask.url, route.as_ref())?;
         let proxy = route.as_ref().map(|route| &route.proxy);
         let mut pauses = self.patience.pauses.iter();
         loop {
-            let outcome = once(&agent, ask, login, &headers, proxy);
+            let outcome = send_request_once(&agent, ask, login, &headers, proxy);
             let wait = outcome.as_ref().ok().and_then(|response| retry_after(self.env.now, response));
             let again = match &outcome {
                 Ok(response) => matches!(response.status().as_u16(), 429 | 500 | 502 | 503 | 504),
@@ -418,7 +423,7 @@ fn retry_after(now: Timestamp, response: &Response<Body>) -> Option<Duration> {
     Some(Duration::try_from(then - now).unwrap_or_default())
 }
 
-fn once(
+fn send_request_once(
     agent: &Agent,
     ask: HttpRequest,
     login: Option<&Login>,

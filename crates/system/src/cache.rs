@@ -80,7 +80,7 @@ impl Cache {
     }
 
     /// One without a limit in `folder` that has what it was given after a power cut, too.
-    pub fn durable(folder: &Path) -> Self {
+    pub fn open_durable(folder: &Path) -> Self {
         Self { is_durable: true, ..Self::new(folder, u64::MAX) }
     }
 
@@ -89,7 +89,7 @@ impl Cache {
     }
 
     /// The largest thing that is worth keeping: of one that fills the cache nothing else is left.
-    fn largest(&self) -> u64 {
+    fn largest_package_size(&self) -> u64 {
         self.limit - self.limit / 10
     }
 
@@ -105,14 +105,14 @@ impl Cache {
         self.folder.join(section.folder()).join(first).join(rest)
     }
 
-    fn file(&self, digest: &Digest) -> PathBuf {
+    fn file_of_package(&self, digest: &Digest) -> PathBuf {
         let (first, rest) = digest.as_hex().split_at(2);
         self.trees.join(first).join(rest)
     }
 
     /// True when a tree of this digest seems to be there.
     pub fn has(&self, digest: &Digest) -> bool {
-        self.file(digest).exists() || self.bundles().iter().any(|bundle| bundle.has(digest))
+        self.file_of_package(digest).exists() || self.bundles().iter().any(|bundle| bundle.has(digest))
     }
 
     fn bundles(&self) -> &[Bundle] {
@@ -122,26 +122,26 @@ impl Cache {
     /// The tree of this digest, every byte verified; `None` when it is not there or broken.
     /// Reading it counts as use.
     pub fn get(&self, digest: &Digest) -> Option<Package> {
-        let file = self.file(digest);
+        let file = self.file_of_package(digest);
         let Ok(bytes) = std::fs::read(&file) else {
             return self.bundles().iter().find_map(|bundle| bundle.get(digest));
         };
-        let Some(tree) = verified(bytes, digest) else {
+        let Some(tree) = verified_package(bytes, digest) else {
             let _ = std::fs::remove_file(&file);
             return None;
         };
-        touch(&file);
+        mark_as_used(&file);
         Some(tree)
     }
 
     /// Keeps a tree: its record, and the bytes of each file in the order of that. A cache that
     /// cannot be written keeps nothing, which is no failure of the command.
     pub fn put(&self, digest: &Digest, files: &Files, bytes: &[Vec<u8>]) {
-        let head = head(files, bytes);
+        let head = encode_package_head(files, bytes);
         let parts: Vec<&[u8]> = std::iter::once(&head).chain(bytes).map(|part| &part[..]).collect();
         let length: u64 = parts.iter().map(|part| part.len() as u64).sum();
-        if length <= self.largest() && !self.has(digest) {
-            let _ = self.write(&self.file(digest), &parts);
+        if length <= self.largest_package_size() && !self.has(digest) {
+            let _ = self.write(&self.file_of_package(digest), &parts);
         }
     }
 
@@ -153,7 +153,7 @@ impl Cache {
     /// The bytes of one of its files, which counts as use.
     pub fn read(&self, file: &Path) -> Option<Vec<u8>> {
         let bytes = std::fs::read(file).ok()?;
-        touch(file);
+        mark_as_used(file);
         Some(bytes)
     }
 
@@ -182,7 +182,7 @@ impl Cache {
         self.flush(new.as_file())?;
         new.persist(file).map_err(|e| e.error)?;
         self.flush_folder(folder)?;
-        self.wrote(parts.iter().map(|part| part.len() as u64).sum());
+        self.account_for_written(parts.iter().map(|part| part.len() as u64).sum());
         Ok(())
     }
 
@@ -217,7 +217,7 @@ impl Cache {
             if total <= limit {
                 break;
             }
-            let trees = self.count(&one.path);
+            let trees = self.count_packages_in(&one.path);
             if remove(&one.path) {
                 gone.trees += trees;
                 gone.bytes += one.bytes;
@@ -255,12 +255,13 @@ impl Cache {
 
     pub fn size(&self) -> CacheSize {
         let all = self.list();
-        let trees = all.iter().filter(|one| !one.is_unfinished).map(|one| self.count(&one.path)).sum();
+        let trees =
+            all.iter().filter(|one| !one.is_unfinished).map(|one| self.count_packages_in(&one.path)).sum();
         CacheSize { trees, bytes: all.iter().map(|one| one.bytes).sum() }
     }
 
     /// How many trees a file holds.
-    fn count(&self, path: &Path) -> usize {
+    fn count_packages_in(&self, path: &Path) -> usize {
         if path.starts_with(&self.trees) { bundle::count_packages(path) } else { 0 }
     }
 
@@ -281,7 +282,7 @@ impl Cache {
         };
         let mut all: Vec<Held> = walk.flatten().filter_map(file).collect();
         let tmp = std::fs::read_dir(self.folder.join(TMP)).into_iter().flatten().flatten();
-        all.extend(tmp.filter_map(|entry| Held::unfinished(entry.path())));
+        all.extend(tmp.filter_map(|entry| Held::held_if_unfinished(entry.path())));
         all
     }
 }
@@ -305,7 +306,7 @@ struct Held {
 
 impl Held {
     /// A file or folder below `tmp` with everything in it.
-    fn unfinished(path: PathBuf) -> Option<Self> {
+    fn held_if_unfinished(path: PathBuf) -> Option<Self> {
         let metas =
             walkdir::WalkDir::new(&path).into_iter().flatten().filter_map(|entry| entry.metadata().ok());
         let (mut used, mut bytes) = (None, 0);
@@ -330,14 +331,14 @@ fn remove(path: &Path) -> bool {
 }
 
 /// Marks a file as used now: its modification time, since access times are often off.
-fn touch(file: &Path) {
+fn mark_as_used(file: &Path) {
     let Ok(file) = std::fs::File::options().append(true).open(file) else { return };
     #[expect(clippy::disallowed_methods, reason = "only the order of eviction hangs on it")]
     let _ = file.set_modified(SystemTime::now());
 }
 
 /// What stands before the bytes of the files.
-fn head(files: &Files, bytes: &[Vec<u8>]) -> Vec<u8> {
+fn encode_package_head(files: &Files, bytes: &[Vec<u8>]) -> Vec<u8> {
     let mut head = format!("{MAGIC}\n").into_bytes();
     for ((path, line), bytes) in files.iter().zip(bytes) {
         head.extend_from_slice(format!("{line} {} {path}\n", bytes.len()).as_bytes());
@@ -347,7 +348,7 @@ fn head(files: &Files, bytes: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// The tree in these bytes, if it is the one of this digest.
-fn verified(bytes: Vec<u8>, digest: &Digest) -> Option<Package> {
+fn verified_package(bytes: Vec<u8>, digest: &Digest) -> Option<Package> {
     let (tree, files) = unpack_package(bytes)?;
     (digest::digest_of_files(&files) == *digest).then_some(tree)
 }
@@ -415,7 +416,7 @@ mod tests {
         let entries = tree.listing.entries().iter();
         let read: Vec<Vec<u8>> = entries.map(|e| tree.read(e).unwrap().into_owned()).collect();
         assert_eq!(read, bytes);
-        assert_eq!(tree.listing.get("bin/run").unwrap().node, Node::File { executable: true });
+        assert_eq!(tree.listing.entry_at("bin/run").unwrap().node, Node::File { executable: true });
     }
 
     #[test]
@@ -424,7 +425,7 @@ mod tests {
         let cache = Cache::new(dir.path(), 1 << 20);
         let (digest, files, bytes) = sample("text");
         cache.put(&digest, &files, &bytes);
-        let file = cache.file(&digest);
+        let file = cache.file_of_package(&digest);
         let sound = std::fs::read(&file).unwrap();
         for at in 0..sound.len() {
             let mut broken = sound.clone();
@@ -458,7 +459,7 @@ mod tests {
         let samples: Vec<_> = (0..4).map(|n| sample(&format!("text {n}"))).collect();
         for (n, (digest, files, bytes)) in samples.iter().enumerate() {
             cache.put(digest, files, bytes);
-            let file = std::fs::File::options().append(true).open(cache.file(digest)).unwrap();
+            let file = std::fs::File::options().append(true).open(cache.file_of_package(digest)).unwrap();
             let hours = std::time::Duration::from_secs(3600 * (n as u64 + 1));
             file.set_modified(std::time::SystemTime::UNIX_EPOCH + hours).unwrap();
         }
@@ -484,7 +485,7 @@ mod tests {
                 let (digest, files, bytes) = &samples[(thread + round) % samples.len()];
                 cache.put(digest, files, bytes);
                 if let Some(tree) = cache.get(digest) {
-                    let entry = tree.listing.get("SKILL.md").unwrap();
+                    let entry = tree.listing.entry_at("SKILL.md").unwrap();
                     assert_eq!(tree.read(entry).unwrap().into_owned(), bytes[1]);
                     hits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 }

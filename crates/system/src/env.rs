@@ -142,7 +142,7 @@ impl Env {
     /// # Errors
     /// `Failed` where there is no home directory and `BA_AGENT_CONFIG_DIR` is not set.
     pub fn config_dir(&self) -> Result<PathBuf> {
-        self.place("BA_AGENT_CONFIG_DIR", |dirs| dirs.config_dir().to_path_buf())
+        self.platform_folder("BA_AGENT_CONFIG_DIR", |dirs| dirs.config_dir().to_path_buf())
     }
 
     /// `<cache dir>`: shared by all projects, may be deleted at any time. Without a home
@@ -151,7 +151,7 @@ impl Env {
     /// # Errors
     /// `Failed` where there is neither and `BA_AGENT_CACHE_DIR` is not set.
     pub fn cache_dir(&self) -> Result<PathBuf> {
-        let usual = self.place("BA_AGENT_CACHE_DIR", |dirs| dirs.cache_dir().to_path_buf());
+        let usual = self.platform_folder("BA_AGENT_CACHE_DIR", |dirs| dirs.cache_dir().to_path_buf());
         usual.or_else(|e| self.own_temporary_folder().map_or(Err(e), |folder| Ok(folder.join("cache"))))
     }
 
@@ -161,7 +161,7 @@ impl Env {
     /// # Errors
     /// `Failed` where there is neither and `BA_AGENT_DATA_DIR` is not set.
     pub fn data_dir(&self) -> Result<PathBuf> {
-        let usual = self.place("BA_AGENT_DATA_DIR", |dirs| dirs.data_local_dir().to_path_buf());
+        let usual = self.platform_folder("BA_AGENT_DATA_DIR", |dirs| dirs.data_local_dir().to_path_buf());
         match usual {
             Ok(path) if self.path_var("BA_AGENT_DATA_DIR").is_some() => Ok(path),
             Ok(path) if fsx::check_writable(&path).is_ok() => Ok(path),
@@ -174,7 +174,7 @@ impl Env {
         self.temporary_folder().is_some_and(|folder| data.starts_with(folder))
     }
 
-    fn place(&self, variable: &str, of: impl Fn(&ProjectDirs) -> PathBuf) -> Result<PathBuf> {
+    fn platform_folder(&self, variable: &str, of: impl Fn(&ProjectDirs) -> PathBuf) -> Result<PathBuf> {
         if let Some(path) = self.path_var(variable) {
             return Ok(path);
         }

@@ -37,7 +37,7 @@ pub mod fault {
         }
 
         /// Reads `KIND:N`.
-        pub fn arm(text: &str) {
+        pub fn arm_fault(text: &str) {
             if let Some((kind, step)) = text.split_once(':')
                 && let Ok(step) = step.parse()
             {
@@ -56,11 +56,11 @@ pub mod fault {
         }
 
         /// What stands for the system's own boot id.
-        pub fn boot() -> Option<String> {
+        pub fn read_boot_id() -> Option<String> {
             PROCESS.get().filter(|(kind, _)| kind == "boot").map(|(_, number)| number.to_string())
         }
 
-        pub fn step() -> io::Result<()> {
+        pub fn count_fault_step() -> io::Result<()> {
             if let Some(left) = THREAD.get() {
                 THREAD.set(Some(left.saturating_sub(1)));
                 if left == 1 {
@@ -86,15 +86,15 @@ pub mod fault {
     pub use armed::*;
 
     #[cfg(not(debug_assertions))]
-    pub fn arm(_: &str) {}
+    pub fn arm_fault(_: &str) {}
 
     #[cfg(not(debug_assertions))]
-    pub fn boot() -> Option<String> {
+    pub fn read_boot_id() -> Option<String> {
         None
     }
 
     #[cfg(not(debug_assertions))]
-    pub fn step() -> std::io::Result<()> {
+    pub fn count_fault_step() -> std::io::Result<()> {
         Ok(())
     }
 }
@@ -103,7 +103,7 @@ pub mod fault {
 /// everything that was written can be read, whether or not the disk has it. `None` where the
 /// system does not say; there everything is flushed before it counts.
 pub fn boot_id() -> Option<String> {
-    let text = fault::boot().or_else(|| {
+    let text = fault::read_boot_id().or_else(|| {
         // Only Linux has it; a container has that of its host, which holds its files too.
         let file = "/proc/sys/kernel/random/boot_id";
         if cfg!(target_os = "linux") { std::fs::read_to_string(file).ok() } else { None }
@@ -126,14 +126,14 @@ pub fn create_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
         .take_while(|f| !f.as_os_str().is_empty() && !f.exists())
         .map(Path::to_path_buf)
         .collect();
-    fault::step()?;
+    fault::count_fault_step()?;
     fs::create_dir_all(folder)?;
     Ok(missing.into_iter().rev().collect())
 }
 
 /// Makes one folder that is not there, in one that is.
 pub fn create_folder(folder: &Path) -> io::Result<()> {
-    fault::step()?;
+    fault::count_fault_step()?;
     fs::create_dir(folder)
 }
 
@@ -144,7 +144,7 @@ pub fn create_private_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     }
     let missing = folder.ancestors().take_while(|f| !f.as_os_str().is_empty() && !f.exists());
     let missing: Vec<PathBuf> = missing.map(Path::to_path_buf).collect();
-    fault::step()?;
+    fault::count_fault_step()?;
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -167,7 +167,7 @@ pub fn remove_empty(folders: &[PathBuf]) {
 
 /// Renames without ever replacing a file that is in the way of a folder.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    fault::step()?;
+    fault::count_fault_step()?;
     fs::rename(from, to)
 }
 
@@ -175,7 +175,7 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
 pub fn remove_file(path: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Ok(meta) if !meta.is_dir() => {
-            fault::step()?;
+            fault::count_fault_step()?;
             fs::remove_file(path)
         }
         _ => Ok(()),
@@ -185,7 +185,7 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
 /// Removes a file, a link (not what it points at) or a whole folder; nothing there is fine.
 pub fn remove(path: &Path) -> io::Result<()> {
     let Ok(meta) = std::fs::symlink_metadata(path) else { return Ok(()) };
-    fault::step()?;
+    fault::count_fault_step()?;
     if meta.is_dir() {
         return fs::remove_dir_all(path);
     }
@@ -211,19 +211,19 @@ pub fn is_real_folder(path: &Path) -> bool {
 /// `path` without links, also where it is not there (yet): what is missing cannot be a link,
 /// and a link to what is missing is followed as far as it goes.
 pub fn real_path(path: &Path) -> PathBuf {
-    follow(path, 0)
+    follow_links(path, 0)
 }
 
-fn follow(path: &Path, links: usize) -> PathBuf {
+fn follow_links(path: &Path, links: usize) -> PathBuf {
     if let Ok(real) = std::fs::canonicalize(path) {
         return real;
     }
     let above = path.parent().unwrap_or(Path::new("/"));
     match (std::fs::read_link(path), path.components().next_back()) {
-        (Ok(target), _) if links < 40 => follow(&follow(above, links).join(target), links + 1),
-        (_, Some(Component::Normal(name))) => follow(above, links).join(name),
+        (Ok(target), _) if links < 40 => follow_links(&follow_links(above, links).join(target), links + 1),
+        (_, Some(Component::Normal(name))) => follow_links(above, links).join(name),
         (_, Some(Component::ParentDir)) => {
-            let mut up = follow(above, links);
+            let mut up = follow_links(above, links);
             up.pop();
             up
         }
@@ -333,7 +333,7 @@ pub fn read_plain_file(path: &Path, largest: u64) -> Result<Option<Vec<u8>>> {
 
 /// Writes a new file that must not exist, readable as the user's umask says, executable or not.
 pub fn write_new(path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
-    fault::step()?;
+    fault::count_fault_step()?;
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -344,7 +344,7 @@ pub fn write_new(path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> 
     #[cfg(not(unix))]
     let _ = executable;
     let mut file = options.open(path)?;
-    fault::step()?;
+    fault::count_fault_step()?;
     file.write_all(bytes)
 }
 
@@ -392,7 +392,7 @@ pub fn write_new_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// What the disk says; the new file is gone then, and the old one as it was.
 pub fn put_new_in_place(path: &Path) -> io::Result<()> {
     let new = new_beside(path);
-    let renamed = fault::step().and_then(|()| fs::rename(&new, path));
+    let renamed = fault::count_fault_step().and_then(|()| fs::rename(&new, path));
     if renamed.is_err() {
         let _ = std::fs::remove_file(&new);
     }
@@ -406,7 +406,7 @@ pub fn put_new_in_place(path: &Path) -> io::Result<()> {
 /// What the disk says; nothing is left then.
 pub fn write_first(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let written = write_new(path, bytes, false).and_then(|()| {
-        fault::step()?;
+        fault::count_fault_step()?;
         fs::OpenOptions::new().write(true).open(path)?.sync_all()
     });
     if written.as_ref().is_err_and(|e| e.kind() != io::ErrorKind::AlreadyExists) {
@@ -442,13 +442,13 @@ fn can_write_beside(path: &Path) -> bool {
 }
 
 fn write_beside(new: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fault::step()?;
+    fault::count_fault_step()?;
     // Never through a link that somebody put there.
     let _ = std::fs::remove_file(new);
     let mut file = fs::OpenOptions::new().write(true).create_new(true).open(new)?;
-    fault::step()?;
+    fault::count_fault_step()?;
     file.write_all(bytes)?;
-    fault::step()?;
+    fault::count_fault_step()?;
     keep_mode(new, path)?;
     file.sync_all()
 }
@@ -458,7 +458,7 @@ fn keep_mode(new: &Path, old: &Path) -> io::Result<()> {
     #[cfg(unix)]
     if let Ok(meta) = std::fs::metadata(old) {
         use std::os::unix::fs::PermissionsExt as _;
-        fault::step()?;
+        fault::count_fault_step()?;
         let mode = meta.permissions().mode() & 0o777;
         std::fs::set_permissions(new, std::fs::Permissions::from_mode(mode))?;
     }
@@ -472,7 +472,7 @@ fn keep_mode(new: &Path, old: &Path) -> io::Result<()> {
 /// # Errors
 /// What a disk that fails says.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    fault::step()?;
+    fault::count_fault_step()?;
     flush_folder(folder)
 }
 
@@ -490,7 +490,7 @@ pub fn flush_folder(folder: &Path) -> io::Result<()> {
 /// (measured: 20 files one by one 40 ms, one `syncfs` far less), else file by file. Only where
 /// the system has no [`boot_id`].
 pub fn sync_tree(folder: &Path) -> io::Result<()> {
-    fault::step()?;
+    fault::count_fault_step()?;
     #[cfg(target_os = "linux")]
     {
         let handle = fs::File::open(folder)?;
@@ -509,7 +509,7 @@ pub fn sync_tree(folder: &Path) -> io::Result<()> {
 
 /// Makes a symbolic link at `at` that says `target`.
 pub fn symlink(target: &Path, at: &Path, to_folder: bool) -> io::Result<()> {
-    fault::step()?;
+    fault::count_fault_step()?;
     #[cfg(unix)]
     {
         let _ = to_folder;

@@ -70,7 +70,7 @@ impl Drop for ChangeGuard {
 
 /// Runs `question` with the signal held off; the terminal's library sends it to this process
 /// when it reads the key, and says so to its caller too.
-pub fn held<T>(question: impl FnOnce() -> T) -> T {
+pub fn hold_while_asking<T>(question: impl FnOnce() -> T) -> T {
     ASKING.store(true, Ordering::SeqCst);
     let answer = question();
     ASKING.store(false, Ordering::SeqCst);
@@ -80,7 +80,7 @@ pub fn held<T>(question: impl FnOnce() -> T) -> T {
 /// From now on Ctrl-C asks to stop. `last_words` is what is said where the command does not end
 /// by itself soon; a second Ctrl-C does not wait for that.
 #[cfg(unix)]
-pub fn watch(last_words: impl FnOnce() + Send + 'static) {
+pub fn watch_for_signals(last_words: impl FnOnce() + Send + 'static) {
     use signal_hook::consts::SIGINT;
 
     // Where it cannot be registered, Ctrl-C ends the process, as without us.
@@ -109,4 +109,4 @@ pub fn watch(last_words: impl FnOnce() + Send + 'static) {
 
 /// Where there are no signals, the console ends the process.
 #[cfg(not(unix))]
-pub fn watch(_: impl FnOnce() + Send + 'static) {}
+pub fn watch_for_signals(_: impl FnOnce() + Send + 'static) {}

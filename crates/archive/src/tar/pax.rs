@@ -25,15 +25,17 @@ impl Pax {
     /// A sentence for records that are broken, for sparse files and for unknown keys.
     pub(super) fn parse(data: &[u8]) -> Result<Self, String> {
         let mut pax = Self::default();
-        for (key, value) in records(data)? {
+        for (key, value) in split_pax_records(data)? {
             match key {
                 "path" => pax.path = Some(value.to_vec()),
                 "linkpath" => pax.target = Some(value.to_vec()),
-                "size" => pax.size = Some(decimal(value).ok_or("has a size that is not a number")?),
+                "size" => {
+                    pax.size = Some(parse_decimal_digits(value).ok_or("has a size that is not a number")?)
+                }
                 "hdrcharset" if matches!(value, b"ISO-IR 10646 2000 UTF-8" | b"BINARY") => {}
                 _ if IGNORED.contains(&key) => {}
                 _ if SPARSE.contains(&key) || !VENDORS.iter().any(|vendor| key.starts_with(vendor)) => {
-                    return Err(unknown(key));
+                    return Err(refuse_unknown_pax_key(key));
                 }
                 _ => {}
             }
@@ -46,14 +48,14 @@ impl Pax {
     /// # Errors
     /// A sentence for anything but a remark.
     pub(super) fn check_global(data: &[u8]) -> Result<(), String> {
-        match records(data)?.iter().find(|(key, _)| *key != "comment") {
+        match split_pax_records(data)?.iter().find(|(key, _)| *key != "comment") {
             Some((key, _)) => Err(format!("changes `{}` of every entry", shown(key.as_bytes()))),
             None => Ok(()),
         }
     }
 }
 
-fn unknown(key: &str) -> String {
+fn refuse_unknown_pax_key(key: &str) -> String {
     let shown = shown(key.as_bytes());
     if key.starts_with("GNU.sparse") || SPARSE.contains(&key) {
         return format!("is a sparse file (`{shown}`)");
@@ -61,10 +63,10 @@ fn unknown(key: &str) -> String {
     format!("has the unknown pax key `{shown}`")
 }
 
-fn records(mut data: &[u8]) -> Result<Vec<(&str, &[u8])>, String> {
+fn split_pax_records(mut data: &[u8]) -> Result<Vec<(&str, &[u8])>, String> {
     let mut records: Vec<(&str, &[u8])> = Vec::new();
     while !data.is_empty() {
-        let (key, value, rest) = record(data).ok_or("has a broken pax header")?;
+        let (key, value, rest) = split_pax_record(data).ok_or("has a broken pax header")?;
         records.push((key, value));
         data = rest;
     }
@@ -77,9 +79,9 @@ fn records(mut data: &[u8]) -> Result<Vec<(&str, &[u8])>, String> {
     Ok(records)
 }
 
-fn record(data: &[u8]) -> Option<(&str, &[u8], &[u8])> {
+fn split_pax_record(data: &[u8]) -> Option<(&str, &[u8], &[u8])> {
     let space = data.iter().position(|b| *b == b' ')?;
-    let length = usize::try_from(decimal(data.get(..space)?)?).ok()?;
+    let length = usize::try_from(parse_decimal_digits(data.get(..space)?)?).ok()?;
     let (record, rest) = data.split_at_checked(length)?;
     let body = record.get(space + 1..)?.strip_suffix(b"\n")?;
     let equals = body.iter().position(|b| *b == b'=')?;
@@ -88,7 +90,7 @@ fn record(data: &[u8]) -> Option<(&str, &[u8], &[u8])> {
 }
 
 /// Digits alone, without a sign or leading zeros.
-fn decimal(digits: &[u8]) -> Option<u64> {
+fn parse_decimal_digits(digits: &[u8]) -> Option<u64> {
     let plain = digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || !digits.starts_with(b"0"));
     plain.then(|| std::str::from_utf8(digits).ok()?.parse().ok()).flatten()
 }

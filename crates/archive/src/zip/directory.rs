@@ -60,9 +60,9 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Directory<'a>
     let end = find_end(bytes)?;
     check_count(end.count.into(), limits)?;
     if end.count == 0 {
-        return Err(Refusal::whole("it has no entries"));
+        return Err(Refusal::refuse_whole_archive("it has no entries"));
     }
-    let misplaced = || Refusal::whole("its directory is not where its end record says");
+    let misplaced = || Refusal::refuse_whole_archive("its directory is not where its end record says");
     let start = usize::try_from(end.start).map_err(|_| misplaced())?;
     let length = usize::try_from(end.length).map_err(|_| misplaced())?;
     if start.checked_add(length) != Some(end.at) {
@@ -71,14 +71,14 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Directory<'a>
     let mut fields = Fields(bytes.get(start..end.at).ok_or_else(misplaced)?);
     let mut records = Vec::with_capacity(end.count.into());
     for _ in 0..end.count {
-        let (record, extra) = record(&mut fields)
-            .ok_or_else(|| Refusal::whole("its directory has fewer entries than it says"))?;
-        check(&record)?;
+        let (record, extra) = read_directory_record(&mut fields)
+            .ok_or_else(|| Refusal::refuse_whole_archive("its directory has fewer entries than it says"))?;
+        check_directory_record(&record)?;
         check_extra(extra, record.name, ExtraPlace::Directory)?;
         records.push(record);
     }
     if !fields.0.is_empty() {
-        return Err(Refusal::whole("its directory has more entries than it says"));
+        return Err(Refusal::refuse_whole_archive("its directory has more entries than it says"));
     }
     Ok(Directory { records, start })
 }
@@ -97,12 +97,12 @@ fn find_end(bytes: &[u8]) -> Result<End, Refusal> {
         .filter_map(|comment| bytes.len().checked_sub(END + comment))
         .find(|at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(b"PK\x05\x06")))
         .ok_or_else(|| no_end(bytes))?;
-    let broken = || Refusal::whole("its end record is broken");
+    let broken = || Refusal::refuse_whole_archive("its end record is broken");
     let mut fields = Fields(bytes.get(at..).ok_or_else(broken)?);
     let end = end_record(&mut fields, at).ok_or_else(broken)??;
     let before = at.checked_sub(20).and_then(|locator| bytes.get(locator..));
     if before.is_some_and(|rest| rest.starts_with(b"PK\x06\x07")) || end.is_zip64() {
-        return Err(zip64());
+        return Err(refusal_of_zip64());
     }
     Ok(end)
 }
@@ -118,7 +118,7 @@ fn end_record(fields: &mut Fields<'_>, at: usize) -> Option<Result<End, Refusal>
     let (disk, first_disk, here, count) = (fields.u16()?, fields.u16()?, fields.u16()?, fields.u16()?);
     let (length, start) = (fields.u32()?, fields.u32()?);
     let comment = fields.u16()?;
-    let refuse = |reason: &str| Some(Err(Refusal::whole(reason)));
+    let refuse = |reason: &str| Some(Err(Refusal::refuse_whole_archive(reason)));
     if usize::from(comment) != fields.0.len() {
         return refuse("bytes follow its end record, or its comment is cut off");
     }
@@ -137,17 +137,19 @@ fn no_end(bytes: &[u8]) -> Refusal {
     let tail = bytes.get(bytes.len().saturating_sub(END + usize::from(u16::MAX))..).unwrap_or(bytes);
     let at = tail.windows(4).rposition(|four| four == b"PK\x05\x06");
     if at.is_some_and(|at| tail.len() - at >= END) {
-        return Refusal::whole("its comment is longer than 64 bytes, or bytes follow its end record");
+        return Refusal::refuse_whole_archive(
+            "its comment is longer than 64 bytes, or bytes follow its end record",
+        );
     }
-    Refusal::whole("it is cut off: it has no whole end record").hint("download it again")
+    Refusal::refuse_whole_archive("it is cut off: it has no whole end record").hint("download it again")
 }
 
-fn zip64() -> Refusal {
-    Refusal::whole("it is in ZIP64 format, which an archive of this size does not need")
+fn refusal_of_zip64() -> Refusal {
+    Refusal::refuse_whole_archive("it is in ZIP64 format, which an archive of this size does not need")
         .hint("pack the folder again, for instance with `zip -fz- -r skill.zip skill`")
 }
 
-fn record<'a>(fields: &mut Fields<'a>) -> Option<(ZipRecord<'a>, &'a [u8])> {
+fn read_directory_record<'a>(fields: &mut Fields<'a>) -> Option<(ZipRecord<'a>, &'a [u8])> {
     fields.signature(b"PK\x01\x02")?;
     let host = fields.u16()?.to_le_bytes()[1];
     let _needed = fields.u16()?;
@@ -163,8 +165,8 @@ fn record<'a>(fields: &mut Fields<'a>) -> Option<(ZipRecord<'a>, &'a [u8])> {
     Some((ZipRecord { name, host, flags, method, crc, packed, size, attributes, offset }, extra))
 }
 
-fn check(record: &ZipRecord<'_>) -> Result<(), Refusal> {
-    let refuse = |reason: &str| Err(Refusal::entry(record.name, reason));
+fn check_directory_record(record: &ZipRecord<'_>) -> Result<(), Refusal> {
+    let refuse = |reason: &str| Err(Refusal::refuse_archive_entry(record.name, reason));
     if record.flags & ENCRYPTED_FLAGS != 0 {
         return refuse("is encrypted");
     }
@@ -172,8 +174,11 @@ fn check(record: &ZipRecord<'_>) -> Result<(), Refusal> {
         return refuse("has flags of an unknown meaning");
     }
     if !matches!(record.method, STORED | DEFLATED) {
-        return Err(Refusal::entry(record.name, format!("is compressed by method {}", record.method))
-            .hint("pack it again; only stored and deflate are supported"));
+        return Err(Refusal::refuse_archive_entry(
+            record.name,
+            format!("is compressed by method {}", record.method),
+        )
+        .hint("pack it again; only stored and deflate are supported"));
     }
     Ok(())
 }
@@ -200,7 +205,7 @@ pub(super) struct Wide {
 /// A [`Refusal`] for fields that are broken, and for those that give the entry another name or
 /// size.
 pub(super) fn check_extra(extra: &[u8], name: &[u8], place: ExtraPlace) -> Result<Option<Wide>, Refusal> {
-    let refuse = |reason: &str| Err(Refusal::entry(name, reason));
+    let refuse = |reason: &str| Err(Refusal::refuse_archive_entry(name, reason));
     let mut fields = Fields(extra);
     let mut wide = None;
     while !fields.0.is_empty() {
@@ -208,11 +213,13 @@ pub(super) fn check_extra(extra: &[u8], name: &[u8], place: ExtraPlace) -> Resul
         if fields.0.len() < 4 && fields.0.iter().all(|b| *b == 0) {
             break;
         }
-        let Some((id, value)) = field(&mut fields) else { return refuse("has a broken extra field") };
+        let Some((id, value)) = read_extra_field(&mut fields) else {
+            return refuse("has a broken extra field");
+        };
         match id {
-            0x0001 if place == ExtraPlace::Directory => return Err(zip64()),
+            0x0001 if place == ExtraPlace::Directory => return Err(refusal_of_zip64()),
             0x0001 if wide.is_some() => return refuse("has two ZIP64 fields"),
-            0x0001 => match sizes(value) {
+            0x0001 => match read_wide_sizes(value) {
                 None => return refuse("has a broken ZIP64 field"),
                 found => wide = found,
             },
@@ -224,13 +231,13 @@ pub(super) fn check_extra(extra: &[u8], name: &[u8], place: ExtraPlace) -> Resul
     Ok(wide)
 }
 
-fn sizes(value: &[u8]) -> Option<Wide> {
+fn read_wide_sizes(value: &[u8]) -> Option<Wide> {
     let mut fields = Fields(value);
     let wide = Wide { size: fields.u64()?, packed: fields.u64()? };
     fields.0.is_empty().then_some(wide)
 }
 
-fn field<'a>(fields: &mut Fields<'a>) -> Option<(u16, &'a [u8])> {
+fn read_extra_field<'a>(fields: &mut Fields<'a>) -> Option<(u16, &'a [u8])> {
     let (id, length) = (fields.u16()?, fields.u16()?);
     Some((id, fields.take(length.into())?))
 }

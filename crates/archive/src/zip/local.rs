@@ -17,7 +17,7 @@ pub(super) fn locate<'a, 'b>(
     let mut records: Vec<&ZipRecord<'a>> = directory.records.iter().collect();
     records.sort_by_key(|record| record.offset);
     if records.first().is_some_and(|first| first.offset != 0) {
-        return Err(Refusal::whole("there are bytes before its first entry"));
+        return Err(Refusal::refuse_whole_archive("there are bytes before its first entry"));
     }
     let ends = records.iter().skip(1).map(|next| next.offset as usize).chain([directory.start]);
     let pairs: Vec<_> = records.iter().copied().zip(ends).collect();
@@ -26,24 +26,24 @@ pub(super) fn locate<'a, 'b>(
         .map(|(record, end)| {
             let all = bytes
                 .get(record.offset as usize..end)
-                .ok_or_else(|| Refusal::entry(record.name, "overlaps the directory"))?;
-            Ok((record, packed(record, all)?))
+                .ok_or_else(|| Refusal::refuse_archive_entry(record.name, "overlaps the directory"))?;
+            Ok((record, packed_bytes_of_record(record, all)?))
         })
         .collect()
 }
 
 /// The packed bytes of an entry, whose local header, bytes and descriptor are `all`.
-fn packed<'a>(record: &ZipRecord<'_>, all: &'a [u8]) -> Result<&'a [u8], Refusal> {
-    let refuse = |reason: &str| Err(Refusal::entry(record.name, reason));
+fn packed_bytes_of_record<'a>(record: &ZipRecord<'_>, all: &'a [u8]) -> Result<&'a [u8], Refusal> {
+    let refuse = |reason: &str| Err(Refusal::refuse_archive_entry(record.name, reason));
     let mut fields = Fields(all);
-    let Some(local) = header(&mut fields) else {
+    let Some(local) = read_local_header(&mut fields) else {
         return refuse("has no whole local header, or overlaps another entry");
     };
     let wide = check_extra(local.extra, local.name, ExtraPlace::Local)?;
     if local.name != record.name {
-        return Err(Refusal::entry(record.name, "has another name in its local header"));
+        return Err(Refusal::refuse_archive_entry(record.name, "has another name in its local header"));
     }
-    if !local.agrees(record, wide) {
+    if !local.agrees_with_directory(record, wide) {
         return refuse("has a local header that differs from the directory");
     }
     let Some(packed) = fields.take(record.packed as usize) else {
@@ -52,7 +52,7 @@ fn packed<'a>(record: &ZipRecord<'_>, all: &'a [u8]) -> Result<&'a [u8], Refusal
     match (record.flags & DESCRIPTOR != 0, fields.0) {
         (false, []) => Ok(packed),
         (false, _) => refuse("is followed by hidden bytes"),
-        (true, descriptor) if fits(descriptor, record, wide.is_some()) => Ok(packed),
+        (true, descriptor) if descriptor_fits_record(descriptor, record, wide.is_some()) => Ok(packed),
         (true, _) => refuse("is followed by hidden bytes or a wrong data descriptor"),
     }
 }
@@ -65,7 +65,7 @@ struct Local<'a> {
     extra: &'a [u8],
 }
 
-fn header<'a>(fields: &mut Fields<'a>) -> Option<Local<'a>> {
+fn read_local_header<'a>(fields: &mut Fields<'a>) -> Option<Local<'a>> {
     fields.signature(b"PK\x03\x04")?;
     let _needed = fields.u16()?;
     let (flags, method) = (fields.u16()?, fields.u16()?);
@@ -78,7 +78,7 @@ fn header<'a>(fields: &mut Fields<'a>) -> Option<Local<'a>> {
 impl Local<'_> {
     /// CRC and sizes may be left open, as 0, where a descriptor brings them; sizes may
     /// stand in a ZIP64 field. All else must be as in the directory.
-    fn agrees(&self, record: &ZipRecord<'_>, wide: Option<Wide>) -> bool {
+    fn agrees_with_directory(&self, record: &ZipRecord<'_>, wide: Option<Wide>) -> bool {
         let streamed = record.flags & DESCRIPTOR != 0;
         let same = |found: u64, known: u32| found == u64::from(known) || (streamed && found == 0);
         let [crc, packed, size] = self.sums;
@@ -95,7 +95,7 @@ impl Local<'_> {
 }
 
 /// The descriptor with or without its signature; with sizes of 8 bytes after a ZIP64 field.
-fn fits(descriptor: &[u8], record: &ZipRecord<'_>, wide: bool) -> bool {
+fn descriptor_fits_record(descriptor: &[u8], record: &ZipRecord<'_>, wide: bool) -> bool {
     let read = |mut fields: Fields<'_>| {
         let crc = fields.u32()?;
         let mut size = || if wide { fields.u64() } else { fields.u32().map(u64::from) };

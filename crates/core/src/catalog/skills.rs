@@ -42,7 +42,7 @@ pub struct EntrySkills {
 
 impl EntrySkills {
     /// The error for an entry that has no skill: what it has instead, and why.
-    pub fn nothing(&self, entry: &str) -> Error {
+    pub fn error_of_no_skills(&self, entry: &str) -> Error {
         let mut error = error!(NotFound, "the entry `{}` has no skills", printable(entry, false));
         if !self.instead.is_empty() {
             error = error.cause(format!("it has {}", self.instead.join(", ")));
@@ -189,7 +189,7 @@ impl SkillFinder<'_> {
             let folder = self.path_in_tree(folder);
             listing.entries_below(&folder).iter().filter(|e| e.path.name().ends_with(".md")).count()
         };
-        let there = |file: &str| usize::from(listing.get(&self.path_in_tree(file)).is_some());
+        let there = |file: &str| usize::from(listing.entry_at(&self.path_in_tree(file)).is_some());
         let counts = [
             ("agents", files("agents")),
             ("commands", files("commands")),
@@ -237,7 +237,7 @@ impl SkillFinder<'_> {
 
 fn is_skill(listing: &Listing, folder: &str) -> bool {
     let manifest = |name: &str| {
-        listing.get(&join(folder, name)).is_some_and(|entry| matches!(entry.node, Node::File { .. }))
+        listing.entry_at(&join(folder, name)).is_some_and(|entry| matches!(entry.node, Node::File { .. }))
     };
     manifest(MANIFEST) || manifest(LOWER_MANIFEST)
 }
@@ -272,7 +272,7 @@ fn first_link<'a>(listing: &'a Listing, path: &'a str) -> Option<(&'a str, &'a s
     let ends = path.match_indices('/').map(|(at, _)| at).chain(std::iter::once(path.len()));
     for end in ends.filter(|end| *end > 0) {
         let (link, rest) = path.split_at(end);
-        if let Some(Node::Link { target }) = listing.get(link).map(|entry| &entry.node) {
+        if let Some(Node::Link { target }) = listing.entry_at(link).map(|entry| &entry.node) {
             return Some((link, rest, target));
         }
     }

@@ -470,7 +470,7 @@ fn an_entry_without_skills_says_what_it_has() {
             own.as_ref(),
             EntryScan { listing: &listing, root, top: "", is_marketplace: false },
         );
-        found.unwrap().nothing("p")
+        found.unwrap().error_of_no_skills("p")
     };
     let error = look("p", json!({ "skills": ["./none"] }), None);
     assert_eq!(error.kind, Kind::NotFound);

@@ -132,7 +132,7 @@ impl FolderWalk {
             self.skipped += 1;
             return Ok(());
         }
-        let (node, size) = look(found)?;
+        let (node, size) = inspect_dir_entry(found)?;
         self.entries.push(FileEntry { path, node, size, slot: 0 });
         Ok(())
     }
@@ -145,13 +145,13 @@ fn raw_path(root: &Path, path: &Path) -> Vec<u8> {
     names.join(&b'/')
 }
 
-fn look(found: &DirEntry) -> Result<(Node, u64)> {
+fn inspect_dir_entry(found: &DirEntry) -> Result<(Node, u64)> {
     let kind = found.file_type();
     if kind.is_symlink() {
         return look_at_link(found.path());
     }
     if !kind.is_file() {
-        return Ok((Node::Special(special(kind)), 0));
+        return Ok((Node::Special(describe_special_file(kind)), 0));
     }
     let metadata = found.metadata().map_err(unreadable)?;
     Ok((Node::File { executable: is_executable(&metadata) }, metadata.len()))
@@ -180,7 +180,7 @@ fn is_executable(_: &std::fs::Metadata) -> bool {
 }
 
 #[cfg(unix)]
-fn special(kind: FileType) -> &'static str {
+fn describe_special_file(kind: FileType) -> &'static str {
     use std::os::unix::fs::FileTypeExt as _;
     if kind.is_fifo() {
         "named pipe"
@@ -192,7 +192,7 @@ fn special(kind: FileType) -> &'static str {
 }
 
 #[cfg(not(unix))]
-fn special(_: FileType) -> &'static str {
+fn describe_special_file(_: FileType) -> &'static str {
     "special file"
 }
 
@@ -234,7 +234,7 @@ mod tests {
             ["100644 s/.gitignore 21", "100644 s/SKILL.md 19", "100644 s/references/a b.md 28"]
         );
         assert_eq!(tree.skipped, 2);
-        let skill = tree.listing.get("s/SKILL.md").unwrap();
+        let skill = tree.listing.entry_at("s/SKILL.md").unwrap();
         assert_eq!(*tree.read(skill).unwrap(), *b"bytes of s/SKILL.md");
     }
 
@@ -269,15 +269,15 @@ mod tests {
         symlink(root.path(), at("here")).unwrap();
         let tree = open_folder(&at("here"), &[], &Limits::default()).unwrap();
         let listing = &tree.listing;
-        assert_eq!(listing.get("s/run.sh").unwrap().node, Node::File { executable: true });
+        assert_eq!(listing.entry_at("s/run.sh").unwrap().node, Node::File { executable: true });
         for (path, target) in
             [("s/CLAUDE.md", "SKILL.md"), ("s/folder", "../outside"), ("s/gone", "/missing")]
         {
             let node = Node::Link { target: target.to_owned() };
-            assert_eq!(listing.get(path).unwrap().node, node);
+            assert_eq!(listing.entry_at(path).unwrap().node, node);
         }
-        assert_eq!(listing.get("s/odd").unwrap().node, Node::Special("link whose target is not UTF-8"));
-        assert_eq!(listing.get("s/socket").unwrap().node, Node::Special("socket"));
+        assert_eq!(listing.entry_at("s/odd").unwrap().node, Node::Special("link whose target is not UTF-8"));
+        assert_eq!(listing.entry_at("s/socket").unwrap().node, Node::Special("socket"));
         assert_eq!(listing.entries_below("s/folder"), []);
     }
 

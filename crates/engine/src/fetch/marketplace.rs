@@ -209,7 +209,7 @@ pub fn find(
         Some(named) => Some(at(named)),
         None => {
             let mut all = MANIFESTS.iter().map(|(path, _)| at(path));
-            all.find(|path| source.listing().get(path).is_some())
+            all.find(|path| source.listing().entry_at(path).is_some())
         }
     };
     let Some(path) = path else { return Ok(None) };
@@ -225,7 +225,7 @@ pub fn find(
 /// # Errors
 /// `Invalid` for one that is too large, a link, or no UTF-8.
 pub fn text(tree: &Package, path: &str) -> Result<Option<String>> {
-    let Some(entry) = tree.listing.get(path) else { return Ok(None) };
+    let Some(entry) = tree.listing.entry_at(path) else { return Ok(None) };
     if !matches!(entry.node, Node::File { .. }) {
         return Err(error!(Invalid, "`{}` is not a regular file", entry.path));
     }
@@ -264,7 +264,7 @@ pub fn download(world: &World<'_>, url: &Url) -> Result<String> {
 ///
 /// # Errors
 /// `NotFound` when it serves neither; what else keeps one from being read.
-pub fn served(world: &World<'_>, url: &Url) -> Result<(Url, String)> {
+pub fn fetch_served_index(world: &World<'_>, url: &Url) -> Result<(Url, String)> {
     if url.path().ends_with("index.json") {
         return Ok((url.clone(), download(world, url)?));
     }

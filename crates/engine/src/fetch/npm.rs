@@ -69,8 +69,8 @@ pub(crate) fn find_newer(wanted: &NpmPackage, known: &str, world: &World<'_>) ->
 fn find(wanted: &NpmPackage, world: &World<'_>) -> Result<(Dist, Url)> {
     let base = wanted.registry.as_deref().unwrap_or(&world.settings.hosts.npm_url).trim_end_matches('/');
     world.progress.begin(&format!("Fetching {}", printable(&wanted.name, false)));
-    let dist = release(wanted, base, world)?;
-    let url = tarball(&dist, base, world)?;
+    let dist = find_npm_release(wanted, base, world)?;
+    let url = tarball_url_of(&dist, base, world)?;
     Ok((dist, url))
 }
 
@@ -88,7 +88,7 @@ fn download(wanted: &NpmPackage, dist: &Dist, url: &Url, world: &World<'_>) -> R
         .hint("add `integrity` to the entry of the marketplace"));
     }
     for promise in promises {
-        check(&wanted.name, promise, &bytes)?;
+        check_npm_integrity(&wanted.name, promise, &bytes)?;
     }
     let resolved = Resolved {
         source: Source::Archive { location: url.to_string() },
@@ -100,19 +100,19 @@ fn download(wanted: &NpmPackage, dist: &Dist, url: &Url, world: &World<'_>) -> R
     Ok((resolved, open_archive(url.path(), &bytes, limits)?))
 }
 
-fn release(wanted: &NpmPackage, base: &str, world: &World<'_>) -> Result<Dist> {
+fn find_npm_release(wanted: &NpmPackage, base: &str, world: &World<'_>) -> Result<Dist> {
     // A scope's slash is part of the name, not of the path.
     let name = wanted.name.replace('/', "%2f");
     let version = wanted.version.as_deref().unwrap_or("latest").trim();
-    let range = Version::parse(version).is_err().then(|| range(version)).flatten();
+    let range = Version::parse(version).is_err().then(|| version_range_of(version)).flatten();
     let Some(range) = range else {
         let sound = version.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b));
         if !sound || version.is_empty() {
             fail!(Invalid, "`{}` is not a valid package version", printable(version, false));
         }
-        return Ok(get::<Release>(&format!("{base}/{name}/{version}"), wanted, world)?.dist);
+        return Ok(get_npm_document::<Release>(&format!("{base}/{name}/{version}"), wanted, world)?.dist);
     };
-    let package: Releases = get(&format!("{base}/{name}"), wanted, world)?;
+    let package: Releases = get_npm_document(&format!("{base}/{name}"), wanted, world)?;
     best_in_range(package, &range)
         .map(|(_, release)| release.dist)
         .ok_or_else(|| error!(NotFound, "no version of `{}` is in {range}", printable(&wanted.name, false)))
@@ -129,11 +129,15 @@ fn best_in_range(package: Releases, range: &VersionReq) -> Option<(Version, Rele
 
 /// A range as npm writes it, as far as it is one here too: blanks between comparators are
 /// commas. `None` for a word such as `latest`.
-fn range(text: &str) -> Option<VersionReq> {
+fn version_range_of(text: &str) -> Option<VersionReq> {
     VersionReq::parse(&text.split_whitespace().collect::<Vec<_>>().join(", ")).ok()
 }
 
-fn get<T: for<'de> Deserialize<'de>>(url: &str, wanted: &NpmPackage, world: &World<'_>) -> Result<T> {
+fn get_npm_document<T: for<'de> Deserialize<'de>>(
+    url: &str,
+    wanted: &NpmPackage,
+    world: &World<'_>,
+) -> Result<T> {
     let bytes = world.net().download(url, MAX_METADATA)?;
     parse(&bytes, &wanted.name)
 }
@@ -146,7 +150,7 @@ fn parse<T: for<'de> Deserialize<'de>>(answer: &[u8], package: &str) -> Result<T
 }
 
 /// The tarball's URL: https, unless the registry itself is on this machine.
-fn tarball(dist: &Dist, base: &str, world: &World<'_>) -> Result<Url> {
+fn tarball_url_of(dist: &Dist, base: &str, world: &World<'_>) -> Result<Url> {
     let url = world.net().parse_url(&dist.tarball)?;
     if url.scheme() != "https" && !base.starts_with("http://") {
         fail!(
@@ -160,7 +164,7 @@ fn tarball(dist: &Dist, base: &str, world: &World<'_>) -> Result<Url> {
 
 /// Holds bytes to a promise such as `sha512-…` in base64; of several hashes the strongest
 /// that is known counts, and one of them must be known.
-fn check(package: &str, promise: &str, bytes: &[u8]) -> Result<()> {
+fn check_npm_integrity(package: &str, promise: &str, bytes: &[u8]) -> Result<()> {
     let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
     let named = |kind: &str| {
         let words = promise.split_whitespace().filter_map(|word| word.strip_prefix(kind)?.strip_prefix('-'));
@@ -192,14 +196,14 @@ pub fn check_any(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == b'\n');
     let (first, answer) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let wanted = String::from_utf8_lossy(first);
-    if let (Some(range), Ok(package)) = (range(&wanted), parse::<Releases>(answer, "p"))
+    if let (Some(range), Ok(package)) = (version_range_of(&wanted), parse::<Releases>(answer, "p"))
         && let Some((version, _)) = best_in_range(package, &range)
     {
         assert!(range.matches(&version));
     }
     if let Ok(Release { dist }) = parse::<Release>(answer, "p")
         && let Some(promise) = dist.integrity
-        && check("p", &promise, b"abc").is_ok()
+        && check_npm_integrity("p", &promise, b"abc").is_ok()
     {
         assert!(
             ["sha512-3a81oZNherrMQXNJriBBMRLm", "sha256-ungWv48Bz"].iter().any(|hash| promise.contains(hash))
@@ -225,13 +229,13 @@ mod tests {
             ("sha1-qZk+NkcGgWq6PiVxeFDCbJzQ2J0=", Some(Kind::Invalid)),
             ("", Some(Kind::Invalid)),
         ] {
-            assert_eq!(check("p", promise, b"abc").err().map(|e| e.kind), kind, "{promise}");
+            assert_eq!(check_npm_integrity("p", promise, b"abc").err().map(|e| e.kind), kind, "{promise}");
         }
     }
 
     #[test]
     fn ranges_and_tags_are_told_apart() {
-        assert!(range("^1.2").is_some() && range(">=1.0.0 <2").is_some());
-        assert!(range("latest").is_none() && range("next").is_none());
+        assert!(version_range_of("^1.2").is_some() && version_range_of(">=1.0.0 <2").is_some());
+        assert!(version_range_of("latest").is_none() && version_range_of("next").is_none());
     }
 }

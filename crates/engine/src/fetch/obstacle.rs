@@ -42,16 +42,16 @@ pub(crate) fn find_obstacles(
         entry.path.as_str() == MODULES || entries.iter().any(|asked| asked.path == entry.path)
     };
     let package = source.ensure_files(is_asked)?;
-    let modules = match package.listing.get(MODULES).filter(|entry| entry.size <= MAX_MODULES) {
+    let modules = match package.listing.entry_at(MODULES).filter(|entry| entry.size <= MAX_MODULES) {
         Some(entry) => String::from_utf8_lossy(&package.read(entry)?).into_owned(),
         None => String::new(),
     };
     let obstacle = |entry: &FileEntry| {
-        let entry = source.listing().get(entry.path.as_str())?;
+        let entry = source.listing().entry_at(entry.path.as_str())?;
         let path = entry.path.clone();
         match &entry.node {
             Node::Submodule => {
-                let url = module_url(&modules, path.as_str()).map(|url| absolute(url, &base));
+                let url = module_url(&modules, path.as_str()).map(|url| absolute_http_url(url, &base));
                 Some(Obstacle::Submodule { url, commit: source.object_id(entry), path })
             }
             Node::Link { target } => Some(Obstacle::Link { target: target.clone(), path }),
@@ -65,8 +65,8 @@ pub(crate) fn find_obstacles(
 /// below it that is a link.
 fn is_in_the_way(entry: &FileEntry, wanted: &str) -> bool {
     let path = entry.path.as_str();
-    let is_on_the_way = || rest(wanted, path).is_some();
-    let is_below = || wanted.is_empty() || rest(path, wanted).is_some();
+    let is_on_the_way = || rest_of_path_below(wanted, path).is_some();
+    let is_below = || wanted.is_empty() || rest_of_path_below(path, wanted).is_some();
     match entry.node {
         Node::Submodule => is_on_the_way() || is_below(),
         Node::Link { .. } => is_on_the_way() || (entry.path.name() == MANIFEST && is_below()),
@@ -75,7 +75,7 @@ fn is_in_the_way(entry: &FileEntry, wanted: &str) -> bool {
 }
 
 /// What `path` has behind the folder `above`: `""` for the folder itself.
-fn rest<'p>(path: &'p str, above: &str) -> Option<&'p str> {
+fn rest_of_path_below<'p>(path: &'p str, above: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(above)?;
     if rest.is_empty() { Some("") } else { rest.strip_prefix('/') }
 }
@@ -96,14 +96,14 @@ pub(crate) fn explain_obstacles(
                 "`{path}` is a git submodule, which is never fetched with its repository{shown}"
             ));
             let Some(source) = url.as_ref().and_then(|url| Request::parse(url).ok()) else { return error };
-            let below = rest(wanted, path.as_str()).filter(|below| !below.is_empty());
+            let below = rest_of_path_below(wanted, path.as_str()).filter(|below| !below.is_empty());
             let below = below.map_or_else(String::new, |below| format!(" --subdirectory {below}"));
             let commit = commit.as_ref().filter(|_| source.source.is_git());
             let sha = commit.map_or_else(String::new, |commit| format!(" --sha {commit}"));
             error.hint(format!("install from it: `ba-agent skill install {source}{below}{sha}`"))
         }
         Obstacle::Link { path, target }
-            if path.name() == MANIFEST && rest(wanted, path.as_str()).is_none() =>
+            if path.name() == MANIFEST && rest_of_path_below(wanted, path.as_str()).is_none() =>
         {
             error
                 .cause(format!("`{path}` is a link to `{}`", printable(target, false)))
@@ -112,7 +112,7 @@ pub(crate) fn explain_obstacles(
         Obstacle::Link { path, target } => {
             let error = error.cause(format!("`{path}` is a link to `{}`", printable(target, false)));
             let Some(leads) = resolve_link(path.as_str(), target) else { return error };
-            let below = match rest(wanted, path.as_str()).filter(|below| !below.is_empty()) {
+            let below = match rest_of_path_below(wanted, path.as_str()).filter(|below| !below.is_empty()) {
                 Some(below) => RelPath::parse(format!("{leads}/{below}").as_bytes()).unwrap_or(leads),
                 None => leads,
             };
@@ -140,7 +140,7 @@ fn module_url<'m>(modules: &'m str, path: &str) -> Option<&'m str> {
 }
 
 /// An address that may begin with `./` or `../`, from the address of its repository.
-fn absolute(url: &str, base: &str) -> String {
+fn absolute_http_url(url: &str, base: &str) -> String {
     if !url.starts_with("./") && !url.starts_with("../") {
         return url.to_owned();
     }
@@ -180,7 +180,7 @@ mod tests {
             ("./b", "https://h/o/r", "https://h/o/r/b"),
             ("../b", "git@h:o/r", "git@h:o/b"),
         ] {
-            assert_eq!(absolute(url, base), expected, "{url} {base}");
+            assert_eq!(absolute_http_url(url, base), expected, "{url} {base}");
         }
     }
 }

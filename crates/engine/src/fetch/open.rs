@@ -56,12 +56,12 @@ pub(crate) fn open_source<'w>(
     }
     let (pin, tree) = match &request.source {
         Source::Github { .. } | Source::Gitlab { .. } | Source::Bitbucket { .. } | Source::Git { .. } => {
-            return repository(request, options, world);
+            return open_git_repository(request, options, world);
         }
-        Source::Archive { location } => packed(request, location, integrity, world)?,
+        Source::Archive { location } => open_packed_archive(request, location, integrity, world)?,
         Source::Served { url } => {
             let (digest, tree) = served::open_served(url, world)?;
-            check(request, integrity, &digest)?;
+            check_received_digest(request, integrity, &digest)?;
             (Revision::Archive(digest.as_hex().to_owned()), tree)
         }
         Source::Local { .. } => {
@@ -70,7 +70,7 @@ pub(crate) fn open_source<'w>(
             (Revision::Live, local::open_folder(&folder, &own, &world.settings.limits)?)
         }
         Source::Builtin { name } => {
-            (Revision::Builtin(world.builtin.version.to_owned()), shipped(name, world)?)
+            (Revision::Builtin(world.builtin.version.to_owned()), open_builtin_skill(name, world)?)
         }
         Source::Marketplace { entry, marketplace } => {
             return Err(error!(
@@ -79,10 +79,10 @@ pub(crate) fn open_source<'w>(
             ));
         }
     };
-    Ok(PackageSource::whole(resolved(request, pin), tree))
+    Ok(PackageSource::whole(resolved_at_revision(request, pin), tree))
 }
 
-fn repository<'w>(
+fn open_git_repository<'w>(
     request: &Request,
     options: OpenOptions<'_>,
     world: &'w World<'w>,
@@ -146,7 +146,7 @@ pub(crate) fn origin_key(source: &Source, world: &World<'_>) -> String {
     }
 }
 
-fn resolved(request: &Request, pin: Revision) -> Resolved {
+fn resolved_at_revision(request: &Request, pin: Revision) -> Resolved {
     Resolved {
         source: request.source.clone(),
         reference: Reference::Default,
@@ -156,7 +156,7 @@ fn resolved(request: &Request, pin: Revision) -> Resolved {
     }
 }
 
-fn packed(
+fn open_packed_archive(
     request: &Request,
     location: &str,
     integrity: Option<&Digest>,
@@ -170,15 +170,15 @@ fn packed(
         read_capped(&from_base(location, world), limits.download)?
     };
     let digest = Digest::of(&bytes);
-    check(request, integrity, &digest)?;
+    check_received_digest(request, integrity, &digest)?;
     let name = location.split(['?', '#']).next().unwrap_or(location);
     let alone = name.contains("://") && name.ends_with("/SKILL.md");
-    let tree = if alone { single(bytes)? } else { open_archive(name, &bytes, limits)? };
+    let tree = if alone { package_of_one_file(bytes)? } else { open_archive(name, &bytes, limits)? };
     Ok((Revision::Archive(digest.as_hex().to_owned()), tree))
 }
 
 /// Holds what came to what was promised.
-fn check(request: &Request, promised: Option<&Digest>, received: &Digest) -> Result<()> {
+fn check_received_digest(request: &Request, promised: Option<&Digest>, received: &Digest) -> Result<()> {
     let Some(promised) = promised.filter(|promised| *promised != received) else { return Ok(()) };
     let what = if matches!(request.source, Source::Served { .. }) { "skill" } else { "archive" };
     Err(error!(Integrity, "`{}` is not the {what} that was expected", request.source)
@@ -188,7 +188,7 @@ fn check(request: &Request, promised: Option<&Digest>, received: &Digest) -> Res
 }
 
 /// A skill that is one file, as hosts serve it for discovery.
-fn single(bytes: Vec<u8>) -> Result<Package> {
+fn package_of_one_file(bytes: Vec<u8>) -> Result<Package> {
     let path = RelPath::parse(MANIFEST.as_bytes()).map_err(|e| error!(Failed, "{MANIFEST}: {e}"))?;
     let entry = FileEntry { path, node: Node::File { executable: false }, size: bytes.len() as u64, slot: 0 };
     Ok(Package::in_memory(Listing::new(vec![entry]), vec![bytes]))
@@ -196,7 +196,7 @@ fn single(bytes: Vec<u8>) -> Result<Package> {
 
 fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>> {
     let Some((file, size)) = fsx::open_plain_file(path)? else {
-        return Err(missing(std::io::ErrorKind::NotFound.into(), path, "archive"));
+        return Err(error_of_missing_path(std::io::ErrorKind::NotFound.into(), path, "archive"));
     };
     // A file that grows meanwhile is held to the limit too.
     let mut bytes = Vec::new();
@@ -215,7 +215,7 @@ fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn missing(error: std::io::Error, path: &Path, what: &str) -> Error {
+fn error_of_missing_path(error: std::io::Error, path: &Path, what: &str) -> Error {
     if error.kind() != std::io::ErrorKind::NotFound {
         return error.into();
     }
@@ -244,7 +244,7 @@ pub(crate) fn local_folder(source: &Source, world: &World<'_>) -> Result<PathBuf
         return Err(not_local(source));
     };
     let folder = from_base(path, world);
-    let meta = fs::metadata(&folder).map_err(|e| missing(e, &folder, "folder"))?;
+    let meta = fs::metadata(&folder).map_err(|e| error_of_missing_path(e, &folder, "folder"))?;
     if !meta.is_dir() {
         return Err(error!(Usage, "`{}` is not a folder or an archive", folder.display())
             .hint("archives end in .zip, .skill, .tar, .tar.gz or .tgz"));
@@ -252,7 +252,7 @@ pub(crate) fn local_folder(source: &Source, world: &World<'_>) -> Result<PathBuf
     fs::canonicalize(&folder).context(|| format!("`{}` cannot be reached", folder.display()))
 }
 
-fn shipped(name: &str, world: &World<'_>) -> Result<Package> {
+fn open_builtin_skill(name: &str, world: &World<'_>) -> Result<Package> {
     let all = world.builtin.all;
     let Some(found) = all.iter().find(|one| one.name == name) else {
         let names: Vec<&str> = all.iter().map(|one| one.name).collect();

@@ -22,7 +22,7 @@ use ba_agent_core::path::RelPath;
 pub(crate) fn open_served(url: &str, world: &World<'_>) -> Result<(Digest, Package)> {
     let folder = world.net().parse_url(url)?;
     world.progress.begin(&format!("Fetching {}", printable(url, false)));
-    let files = list(&folder, world)?;
+    let files = list_served_folder(&folder, world)?;
     let (mut entries, mut blobs) = (Vec::new(), Vec::new());
     let mut left = world.settings.limits.unpacked;
     for (path, url) in files {
@@ -36,7 +36,7 @@ pub(crate) fn open_served(url: &str, world: &World<'_>) -> Result<(Digest, Packa
     Ok((package.dir("").digest()?, package))
 }
 
-fn list(folder: &Url, world: &World<'_>) -> Result<Vec<(RelPath, Url)>> {
+fn list_served_folder(folder: &Url, world: &World<'_>) -> Result<Vec<(RelPath, Url)>> {
     let unreadable =
         |cause: String| error!(Invalid, "the index beside `{folder}` cannot be read").cause(cause);
     let index = folder.join("index.json").map_err(|e| unreadable(e.to_string()))?;

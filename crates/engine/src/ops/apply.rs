@@ -52,7 +52,7 @@ impl Report {
         for (step, untouched) in plan.steps.into_iter().zip(untouched) {
             let entry = match (&step.content, step.before) {
                 (Some(Content::Found(wanted)), before) => {
-                    record(wanted, wanted.mode, None, before.as_ref(), now)?
+                    record_installed_skill(wanted, wanted.mode, None, before.as_ref(), now)?
                 }
                 (Some(Content::Recorded(recorded)), _) => recorded.entry.clone(),
                 (Some(Content::Noted(entry)), _) => entry.as_ref().clone(),
@@ -60,7 +60,7 @@ impl Report {
                 (None, None) => continue,
             };
             let untouched = shown_each(&untouched, places);
-            let places = known.shown(places, &entry)?;
+            let places = known.shown_install_places(places, &entry)?;
             let warnings = Vec::new();
             skills.push(Done { name: step.name, action: step.action, places, entry, warnings, untouched });
         }
@@ -91,18 +91,19 @@ pub struct Done {
 struct ShownPlaces(BTreeMap<Vec<String>, Vec<String>>);
 
 impl ShownPlaces {
-    fn shown(&mut self, places: &InstallDirs, entry: &LockEntry) -> Result<Vec<String>> {
+    fn shown_install_places(&mut self, places: &InstallDirs, entry: &LockEntry) -> Result<Vec<String>> {
         if let Some(known) = self.0.get(&entry.targets) {
             return Ok(known.clone());
         }
-        let shown: Vec<String> = places.roots_of(entry)?.iter().map(|root| places.shown(root)).collect();
+        let shown: Vec<String> =
+            places.roots_of(entry)?.iter().map(|root| places.shown_to_user(root)).collect();
         self.0.insert(entry.targets.clone(), shown.clone());
         Ok(shown)
     }
 }
 
 fn shown_each(untouched: &Untouched, places: &InstallDirs) -> Vec<String> {
-    untouched.iter().map(|place| places.shown(place)).collect()
+    untouched.iter().map(|place| places.shown_to_user(place)).collect()
 }
 
 /// Does everything that `plan` says in one transaction, or nothing; `command` is what the
@@ -129,7 +130,7 @@ pub fn apply(
     let _change = interrupt::ChangeGuard::begin();
     let untouched = overlap::check(&plan, &session.places)?;
     let mut registry = transaction.registry().clone();
-    let staged = stage(&plan, &untouched, &mut transaction, session)?;
+    let staged = stage_planned_steps(&plan, &untouched, &mut transaction, session)?;
     let mut report = Report::default();
     let mut known = ShownPlaces::default();
     for ((step, copies), untouched) in plan.steps.into_iter().zip(staged).zip(untouched) {
@@ -144,7 +145,7 @@ pub fn apply(
             (Action::Keep, None) => step.before.clone(),
             (Action::Keep, Some(Content::Noted(entry))) => Some(entry.as_ref().clone()),
             (_, Some(content)) => {
-                Some(place(&step, content, &copies, &untouched, &mut transaction, session)?)
+                Some(place_staged_skill(&step, content, &copies, &untouched, &mut transaction, session)?)
             }
             (_, None) => None,
         };
@@ -152,7 +153,7 @@ pub fn apply(
         if step.action != Action::Remove {
             registry.skills.insert(step.name.clone(), entry.clone());
         }
-        let places = known.shown(&session.places, &entry)?;
+        let places = known.shown_install_places(&session.places, &entry)?;
         let (warnings, untouched) = (copies.warnings, shown_each(&untouched, &session.places));
         report.skills.push(Done { name: step.name, action: step.action, places, entry, warnings, untouched });
     }
@@ -163,7 +164,7 @@ pub fn apply(
 
 /// Notes of what was written which skill of which commit it is, so that it can be had again by
 /// its source, without a connection.
-fn remember(jobs: &[StagingJob<'_>], written: &[(Valid, Vec<Finding>)], session: &Session<'_>) {
+fn remember_in_cache(jobs: &[StagingJob<'_>], written: &[(Valid, Vec<Finding>)], session: &Session<'_>) {
     let mut commits: BTreeMap<*const FetchedPackage, (&Candidate, Vec<CachedSkill>)> = BTreeMap::new();
     for (job, (valid, _)) in jobs.iter().zip(written) {
         let Content::Found(wanted) = job.content else { continue };
@@ -200,7 +201,7 @@ struct StagingJob<'a> {
 }
 
 /// Writes what is new, several skills at a time.
-fn stage(
+fn stage_planned_steps(
     plan: &Plan,
     untouched: &[Untouched],
     transaction: &mut Transaction,
@@ -229,8 +230,8 @@ fn stage(
     let writing = Writing::begin(&jobs, session.observer);
     let written =
         parallel::run_jobs(parallel::count_cores(), &jobs, |job| write(job, session, &batch, &writing))?;
-    batch.keep();
-    remember(&jobs, &written, session);
+    batch.keep_bundle_open();
+    remember_in_cache(&jobs, &written, session);
     let mut staged: Vec<Copies> = plan.steps.iter().map(|_| Copies::default()).collect();
     for (job, (valid, warnings)) in jobs.iter().zip(written) {
         if let Some(copies) = staged.get_mut(job.step) {
@@ -323,8 +324,10 @@ fn write_found(
         kept.push(bytes.into_owned());
         writing.advance();
     })
-    .context(|| format!("`{}` of {} cannot be installed", candidate.name, candidate.described()))?;
-    let valid = staged.validate(candidate.judge(&findings))?;
+    .context(|| {
+        format!("`{}` of {} cannot be installed", candidate.name, candidate.described_for_errors())
+    })?;
+    let valid = staged.validate(candidate.judge_all_findings(&findings))?;
     batch.put(valid.digest(), valid.files(), &kept);
     findings.retain(|finding| finding.severity == Severity::Warning);
     Ok((valid, findings))
@@ -386,7 +389,7 @@ fn write_package(
 
 /// Puts the files into the folders that hold them and links into the others; the record
 /// that follows from it.
-fn place(
+fn place_staged_skill(
     step: &Step,
     content: &Content,
     copies: &Copies,
@@ -421,9 +424,13 @@ fn place(
         }
     }
     match content {
-        Content::Found(wanted) => {
-            record(wanted, mode, copies.valid.values().next(), step.before.as_ref(), session.env.now)
-        }
+        Content::Found(wanted) => record_installed_skill(
+            wanted,
+            mode,
+            copies.valid.values().next(),
+            step.before.as_ref(),
+            session.env.now,
+        ),
         Content::Recorded(recorded) => Ok(recorded.entry.clone()),
         Content::Noted(entry) => Ok(entry.as_ref().clone()),
     }
@@ -437,7 +444,7 @@ fn link_or_say(transaction: &mut Transaction, root: &Path, at: PathBuf, first: &
         .map_err(|e| e.hint("with `--copy` every target gets a copy of its own"))
 }
 
-fn record(
+fn record_installed_skill(
     wanted: &Wanted,
     mode: InstallMode,
     valid: Option<&Valid>,
@@ -500,7 +507,7 @@ fn keep_edited(
     }
     let Some((_, folder, target)) = edited else { return Ok(()) };
     if step.before.as_ref().is_some_and(|entry| entry.mode == InstallMode::Live) {
-        let shown = session.places.shown(&folder);
+        let shown = session.places.shown_to_user(&folder);
         return Err(error!(Conflict, "`{shown}` is a folder, where a live link was installed")
             .hint("what is in it could not be brought back: move it away, then run the command again"));
     }
@@ -509,8 +516,8 @@ fn keep_edited(
 
 fn edited_apart(step: &Step, one: &Path, other: &Path, session: &Session<'_>) -> Error {
     error!(Conflict, "the copies of `{}` were edited in different ways, and only one can be kept", step.name)
-        .cause(session.places.shown(one))
-        .cause(session.places.shown(other))
+        .cause(session.places.shown_to_user(one))
+        .cause(session.places.shown_to_user(other))
         .hint("move one of them away, then run the command again")
 }
 

@@ -109,7 +109,7 @@ fn compare_skill(
     let mut files = Vec::new();
     for root in places.roots_of(entry)?.iter().take(holders) {
         let folder = root.join(name.as_str());
-        files.extend(in_folder(&old, &folder, &places.shown(&folder))?);
+        files.extend(in_folder(&old, &folder, &places.shown_to_user(&folder))?);
     }
     let live = entry.mode == InstallMode::Live;
     Ok(Changes {
@@ -122,7 +122,7 @@ fn compare_skill(
 }
 
 fn in_folder(old: &Old<'_>, folder: &Path, shown: &str) -> Result<Vec<Changed>> {
-    let now = present(old.name, old.entry, folder, shown)?;
+    let now = installed_files_of(old.name, old.entry, folder, shown)?;
     let mut changed = Vec::new();
     for change in diff::changed_files(&old.entry.files, &now) {
         let before = match change.old_mode {
@@ -134,7 +134,7 @@ fn in_folder(old: &Old<'_>, folder: &Path, shown: &str) -> Result<Vec<Changed>> 
             _ => Vec::new(),
         };
         let change = FileDiff { path: format!("{shown}/{}", change.path), ..change };
-        changed.push(tell(change, &before, &after));
+        changed.push(describe_file_change(change, &before, &after));
     }
     Ok(changed)
 }
@@ -156,7 +156,7 @@ fn is_other_content(change: &FileDiff) -> bool {
 }
 
 /// What is in the folder now, as far as it can be an edit.
-fn present(name: &SkillName, entry: &LockEntry, folder: &Path, shown: &str) -> Result<Files> {
+fn installed_files_of(name: &SkillName, entry: &LockEntry, folder: &Path, shown: &str) -> Result<Files> {
     let mut files = match install_state::inspect_folder(folder)? {
         FolderState::Folder(files) => files,
         FolderState::Missing => {
@@ -194,7 +194,7 @@ impl Old<'_> {
         let lacking = || error!(Integrity, "what was installed as `{}` has no `{path}`", self.name);
         let (tree, folder) = self.tree.get().ok_or_else(lacking)?;
         let relative = RelPath::parse(path.as_bytes()).map_err(|_| lacking())?;
-        let found = tree.listing.get(&join(folder, relative.as_str())).ok_or_else(lacking)?;
+        let found = tree.listing.entry_at(&join(folder, relative.as_str())).ok_or_else(lacking)?;
         Ok(match &found.node {
             ba_agent_core::listing::Node::Link { target } => target.clone().into_bytes(),
             _ => tree.read(found)?.into_owned(),
@@ -202,20 +202,23 @@ impl Old<'_> {
     }
 }
 
-fn tell(change: FileDiff, old: &[u8], new: &[u8]) -> Changed {
+fn describe_file_change(change: FileDiff, old: &[u8], new: &[u8]) -> Changed {
     let text = match change.new_mode.as_deref() {
         Some("000000") => format!("{}: not a regular file or link\n", printable(&change.path, false)),
         _ => diff::unified_diff(&change.path, old, new),
     };
-    let (added, removed) = lines(&text);
+    let (added, removed) = count_changed_lines(&text);
     // From the base of the scope, or the top of the disk, whatever it is called on the way.
     let path = change.path.trim_start_matches("~/").trim_start_matches('/');
-    let patch =
-        diff::file_patch(path, side(change.old_mode.as_deref(), old), side(change.new_mode.as_deref(), new));
+    let patch = diff::file_patch(
+        path,
+        version_for_diff(change.old_mode.as_deref(), old),
+        version_for_diff(change.new_mode.as_deref(), new),
+    );
     Changed { diff: header(&change) + &text, change, added, removed, patch }
 }
 
-fn side<'a>(mode: Option<&'a str>, bytes: &'a [u8]) -> Option<FileVersion<'a>> {
+fn version_for_diff<'a>(mode: Option<&'a str>, bytes: &'a [u8]) -> Option<FileVersion<'a>> {
     mode.map(|mode| FileVersion { mode, bytes })
 }
 
@@ -233,7 +236,7 @@ fn header(change: &FileDiff) -> String {
 
 /// Lines that a unified diff adds and removes. The two of its heading are none of them, but
 /// a removed line may well begin with `--`.
-fn lines(diff: &str) -> (usize, usize) {
+fn count_changed_lines(diff: &str) -> (usize, usize) {
     let body = diff.lines().skip_while(|line| !line.starts_with("@@"));
     body.fold((0, 0), |(added, removed), line| match line.as_bytes().first() {
         Some(b'+') => (added + 1, removed),
@@ -251,7 +254,7 @@ mod tests {
     fn lines_are_counted_as_git_counts_them() {
         let check = |old: &str, new: &str, expected| {
             assert_eq!(
-                lines(&diff::unified_diff("f", old.as_bytes(), new.as_bytes())),
+                count_changed_lines(&diff::unified_diff("f", old.as_bytes(), new.as_bytes())),
                 expected,
                 "{old:?} {new:?}"
             );
@@ -269,7 +272,10 @@ mod tests {
         let check = |old: Option<&str>, new: Option<&str>, what, expected: &str| {
             let owned = |mode: Option<&str>| mode.map(str::to_owned);
             let change = FileDiff { path: "p/f".into(), what, old_mode: owned(old), new_mode: owned(new) };
-            assert_eq!(tell(change, b"", b"").diff, format!("diff --git a/p/f b/p/f\n{expected}"));
+            assert_eq!(
+                describe_file_change(change, b"", b"").diff,
+                format!("diff --git a/p/f b/p/f\n{expected}")
+            );
         };
         check(None, Some("100755"), ChangeKind::Added, "new file mode 100755\n");
         check(Some("120000"), None, ChangeKind::Removed, "deleted file mode 120000\n");

@@ -1,5 +1,5 @@
 //! `doctor`: everything that could be wrong in one scope, looked for without changing anything
-//! ([`examine`]), and what of it is safe to mend ([`mend`]).
+//! ([`examine_everything`]), and what of it is safe to mend ([`mend_what_can_be_mended`]).
 //!
 //! Mending never touches a file that somebody may have written: it ends what a killed command
 //! began, takes away what only such a command can have left, and makes links that are missing.
@@ -56,14 +56,14 @@ pub fn doctor(workspace: &Workspace, fix: bool, observer: &dyn Observer) -> Resu
     let session = workspace.open_with(scope, settings, observer)?;
     let user = user_store(workspace, &session);
     let context = DoctorContext { session, settings_errors, user };
-    let mut examination = examine(&context);
+    let mut examination = examine_everything(&context);
     let mut mended = Vec::new();
     if fix && examination.findings.iter().any(|finding| finding.fix.is_some()) {
-        if let Err(error) = mend(&context) {
+        if let Err(error) = mend_what_can_be_mended(&context) {
             let why = std::iter::once(error.message).chain(error.causes).collect::<Vec<_>>().join(": ");
             context.session.warn(&why);
         }
-        let after = examine(&context);
+        let after = examine_everything(&context);
         mended = examination.mended(&after);
         examination = after;
     }
@@ -100,7 +100,7 @@ fn user_store(workspace: &Workspace, session: &Session<'_>) -> Option<Store> {
 }
 
 /// Looks at everything; changes nothing.
-fn examine(context: &DoctorContext<'_>) -> Examination {
+fn examine_everything(context: &DoctorContext<'_>) -> Examination {
     let mut seen = Examination::default();
     for error in &context.settings_errors {
         seen.add(DoctorFinding::of_error("settings", error));
@@ -108,28 +108,28 @@ fn examine(context: &DoctorContext<'_>) -> Examination {
     for ignored in &context.session.settings.ignored {
         seen.add(DoctorFinding::warning("settings", ignored.clone()));
     }
-    let is_at_rest = leftovers::look(context, &mut seen);
+    let is_at_rest = leftovers::examine_leftovers(context, &mut seen);
     match context.session.store.read() {
         Ok(registry) => {
             // In the middle of a change everything looks like drift.
             if is_at_rest {
                 report_lost_writes(context, &registry, &mut seen);
-                skills(context, &registry, &mut seen);
+                examine_installed_skills(context, &registry, &mut seen);
                 find_untracked(context, &registry, &mut seen);
             }
             folders(context, &registry, &mut seen);
-            surroundings::owners(context, &roots(context, &registry), &mut seen);
-            twins(context, &registry, &mut seen);
-            surroundings::tokens(context, &registry, &mut seen);
-            surroundings::programs(context, &registry, &mut seen);
+            surroundings::examine_folder_owners(context, &roots(context, &registry), &mut seen);
+            examine_twin_names(context, &registry, &mut seen);
+            surroundings::examine_tokens(context, &registry, &mut seen);
+            surroundings::examine_needed_programs(context, &registry, &mut seen);
         }
         Err(error) => seen.add(DoctorFinding::of_error("registry", &error)),
     }
     if let Err(error) = context.session.read_marketplaces() {
         seen.add(DoctorFinding::of_error("marketplaces", &error));
     }
-    surroundings::folders(context, &mut seen);
-    surroundings::abandoned(context, &mut seen);
+    surroundings::examine_own_folders(context, &mut seen);
+    surroundings::examine_abandoned_states(context, &mut seen);
     surroundings::versions(&mut seen);
     seen
 }
@@ -154,7 +154,7 @@ fn report_lost_writes(context: &DoctorContext<'_>, registry: &Registry, seen: &m
 }
 
 /// Drift of every installed skill, a finding for each skill and one for each missing link.
-fn skills(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
+fn examine_installed_skills(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
     seen.fact("skills", &registry.skills.len().to_string());
     let verified = match verified(context, registry) {
         Ok(verified) => verified,
@@ -172,21 +172,21 @@ fn skills(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examinati
             );
         }
         if rest.iter().any(|fault| fault.is_whole()) {
-            seen.add(missing(&one.name));
+            seen.add(finding_of_missing_skill(&one.name));
         } else if !rest.is_empty() {
             let told = rest.iter().map(|fault| format!("{}: {}", fault.what.word(), fault.path));
-            seen.add(drifted(&one.name, told.collect()));
+            seen.add(finding_of_drifted_skill(&one.name, told.collect()));
         }
     }
 }
 
-fn missing(name: &SkillName) -> DoctorFinding {
+fn finding_of_missing_skill(name: &SkillName) -> DoctorFinding {
     DoctorFinding::wrong("missing", format!("`{name}` is recorded, but its folder is not there"))
         .hint("`ba-agent skill install` without a source puts back what is missing")
         .hint(format!("`ba-agent skill uninstall {name}` removes it from the registry"))
 }
 
-fn drifted(name: &SkillName, details: Vec<String>) -> DoctorFinding {
+fn finding_of_drifted_skill(name: &SkillName, details: Vec<String>) -> DoctorFinding {
     DoctorFinding::wrong("drift", format!("`{name}` is not what was installed"))
         .details(details)
         .hint(format!("see the edits with `ba-agent skill diff {name}`; they are never touched here"))
@@ -205,13 +205,13 @@ fn roots(context: &DoctorContext<'_>, registry: &Registry) -> Vec<PathBuf> {
     targets.push(InstallTarget::default());
     let of_skills = registry.skills.values().flat_map(|entry| &entry.targets);
     targets.extend(of_skills.filter_map(|text| InstallTarget::parse(text).ok()));
-    targets.retain(|target| context.session.places.check(target).is_ok());
+    targets.retain(|target| context.session.places.check_links_of(target).is_ok());
     context.session.places.roots(&targets)
 }
 
 /// Skills folders that are links to nothing, or out of the project.
 fn folders(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
-    if let Err(error) = context.session.places.check(&InstallTarget::default()) {
+    if let Err(error) = context.session.places.check_links_of(&InstallTarget::default()) {
         seen.add(DoctorFinding::of_error("link", &error));
     }
     if let Err(error) = context.session.store.check_registry_folder() {
@@ -244,7 +244,7 @@ fn find_untracked(context: &DoctorContext<'_>, registry: &Registry, seen: &mut E
             .collect();
         names.sort();
         if !names.is_empty() {
-            let shown = context.session.places.shown(&root);
+            let shown = context.session.places.shown_to_user(&root);
             let what =
                 format!("{} in `{shown}` that are not in the registry", count_noun(names.len(), "folder"));
             seen.add(DoctorFinding::note("orphan", what).details(names).hint("they are not touched"));
@@ -253,7 +253,7 @@ fn find_untracked(context: &DoctorContext<'_>, registry: &Registry, seen: &mut E
 }
 
 /// Skills that the user and the project both have: agents see two of one name.
-fn twins(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
+fn examine_twin_names(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
     let Some(user) = context.user.as_ref().and_then(|store| store.read().ok()) else { return };
     let both: BTreeSet<&SkillName> =
         registry.skills.keys().filter(|name| user.skills.contains_key(*name)).collect();
@@ -273,14 +273,14 @@ fn twins(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examinatio
 /// # Errors
 /// `Conflict` while another command holds the lock, `Failed` where the disk refuses; what
 /// was done until then stays done, each step being whole in itself.
-fn mend(context: &DoctorContext<'_>) -> Result<()> {
+fn mend_what_can_be_mended(context: &DoctorContext<'_>) -> Result<()> {
     if matches!(context.session.store.recover(), Recovery::Running | Recovery::Blocked(_)) {
         // What follows needs the lock, and would say worse what is in the way.
         return Ok(());
     }
     let Ok(registry) = context.session.store.read() else { return Ok(()) };
     let transaction = context.session.store.begin(&|_| ()).context(|| "nothing could be fixed".to_owned())?;
-    leftovers::sweep(context, &roots(context, &registry))?;
+    leftovers::sweep_leftovers(context, &roots(context, &registry))?;
     relink(context, transaction)
 }
 

@@ -42,7 +42,7 @@ pub fn export(
         let root = roots.into_iter().next().unwrap_or_default();
         let file = root.join(name.as_str()).join(path);
         fsx::read_plain_file(&file, settings.limits.file)?
-            .ok_or_else(|| error!(NotFound, "`{}` is not there", session.places.shown(&file)))
+            .ok_or_else(|| error!(NotFound, "`{}` is not there", session.places.shown_to_user(&file)))
     };
     let export = interop::export_lock(&registry, &hosts, &mut read)?;
     for one in &export.left_out {

@@ -351,8 +351,12 @@ impl<'w> SkillSource<'w> {
             [at] => Ok(*at),
             [] => Err(self.unknown(word)),
             several => {
-                let mut error =
-                    error!(Usage, "{} skills of {} are called `{word}`", several.len(), self.spoken());
+                let mut error = error!(
+                    Usage,
+                    "{} skills of {} are called `{word}`",
+                    several.len(),
+                    self.spoken_repository_name()
+                );
                 for at in several {
                     error = error.cause(self.skills[*at].path());
                 }
@@ -363,7 +367,12 @@ impl<'w> SkillSource<'w> {
 
     fn unknown(&self, word: &str) -> Error {
         let names: Vec<&str> = self.skills.iter().map(|skill| skill.name.as_str()).collect();
-        let mut error = error!(NotFound, "{} has no skill named `{}`", self.spoken(), printable(word, false));
+        let mut error = error!(
+            NotFound,
+            "{} has no skill named `{}`",
+            self.spoken_repository_name(),
+            printable(word, false)
+        );
         if let Some(near) = find_nearest(word, names.iter().copied()) {
             error = error.hint(format!("did you mean `{near}`?"));
         }
@@ -382,7 +391,7 @@ impl<'w> SkillSource<'w> {
         error.hint(format!("it has {}: {shown}{more}", count_noun(names.len(), "skill")))
     }
 
-    fn spoken(&self) -> String {
+    fn spoken_repository_name(&self) -> String {
         self.opened.resolved.source.display_name()
     }
 
@@ -419,7 +428,8 @@ impl<'w> SkillSource<'w> {
                 continue;
             }
             let candidate = ground.candidate(ask, &skills[at])?;
-            let checked = if lost.contains(&at) { candidate.judge(&[]) } else { candidate.check(limits) };
+            let checked =
+                if lost.contains(&at) { candidate.judge_all_findings(&[]) } else { candidate.check(limits) };
             match checked {
                 Ok(()) => gathered.candidates.push(candidate),
                 Err(error) if may_skip => {
@@ -544,7 +554,7 @@ fn is_reachable(resolved: &Resolved, world: &World<'_>) -> bool {
     world.settings.hosts.require_reachable || !matches!(resolved.reference, Reference::Sha(_))
 }
 
-/// Fetches what [`again`] reads of a newer state of a source: the folders of these recorded
+/// Fetches what [`candidate_fetched_again`] reads of a newer state of a source: the folders of these recorded
 /// skills and, where one is no longer there, the manifests that tell where it went.
 ///
 /// # Errors
@@ -620,12 +630,12 @@ impl Offered {
         let mut same = all.iter().filter(|(_, written, _)| written.as_deref() == Some(own));
         match (same.next(), same.next()) {
             (Some((found, ..)), None) => Ok(found.clone()),
-            _ => Err(format!("it is no longer in {}{}", entry.source, self.became(entry))),
+            _ => Err(format!("it is no longer in {}{}", entry.source, self.what_became_of_skill(entry))),
         }
     }
 
     /// What is nearly the same as a skill that is gone, for its sentence.
-    fn became(&self, entry: &SkillSummary<'_>) -> String {
+    fn what_became_of_skill(&self, entry: &SkillSummary<'_>) -> String {
         /// Less alike than this are two skills.
         const ALIKE: f64 = 0.8;
         let Some(before) = entry.description.as_deref().filter(|text| !text.is_empty()) else {
@@ -648,7 +658,7 @@ impl Offered {
 ///
 /// # Errors
 /// `NotFound` when it is nowhere, `Invalid` when it breaks the rules now.
-pub fn again(
+pub fn candidate_fetched_again(
     name: &SkillName,
     entry: &LockEntry,
     (fetched, offered): (&Arc<FetchedPackage>, &Offered),
@@ -686,8 +696,10 @@ pub fn again(
 
 fn read_manifest(tree: &Package, found: &FoundSkill, limits: &Limits) -> Result<SkillManifest> {
     let path = found.manifest_path();
-    let entry =
-        tree.listing.get(&path).ok_or_else(|| error!(Integrity, "`{path}` was listed but is not there"))?;
+    let entry = tree
+        .listing
+        .entry_at(&path)
+        .ok_or_else(|| error!(Integrity, "`{path}` was listed but is not there"))?;
     if entry.size > limits.manifest {
         return Ok(skill::too_large(&found.manifest, entry.size, Profile::Install, limits));
     }
@@ -762,7 +774,7 @@ fn reason_of(error: &Error) -> String {
 
 impl Candidate {
     /// SkillSource and folder, for sentences.
-    pub fn described(&self) -> String {
+    pub fn described_for_errors(&self) -> String {
         let source = self.resolved.source.to_string();
         if self.folder.is_empty() { source } else { format!("{source} in {}", self.folder) }
     }
@@ -793,7 +805,7 @@ impl Candidate {
     pub fn read(&self, path: &str) -> Result<Vec<u8>> {
         let whole = join(&self.folder, path);
         let package = self.fetched.package();
-        let entry = package.listing.get(&whole);
+        let entry = package.listing.entry_at(&whole);
         let entry = entry.ok_or_else(|| error!(NotFound, "`{}` has no file `{path}`", self.name))?;
         Ok(package.read(entry)?.into_owned())
     }
@@ -814,12 +826,13 @@ impl Candidate {
     /// `Invalid`, with every finding that stops it.
     fn check(&self, limits: &Limits) -> Result<()> {
         if let Some(refused) = self.fetched.package().listing.refused_below(&self.folder).next() {
-            return Err(error!(Invalid, "{} cannot be installed", self.described())
+            return Err(error!(Invalid, "{} cannot be installed", self.described_for_errors())
                 .cause(format!("the path `{}` {}", refused.shown, refused.reason)));
         }
         let entries = self.entries();
-        check_portable(&entries, limits).context(|| format!("{} cannot be installed", self.described()))?;
-        self.judge(&[])
+        check_portable(&entries, limits)
+            .context(|| format!("{} cannot be installed", self.described_for_errors()))?;
+        self.judge_all_findings(&[])
     }
 
     /// Findings of the rules about one file, as its bytes are written.
@@ -837,7 +850,7 @@ impl Candidate {
     ///
     /// # Errors
     /// `Invalid`, with each finding that does not.
-    pub(crate) fn judge(&self, more: &[Finding]) -> Result<()> {
+    pub(crate) fn judge_all_findings(&self, more: &[Finding]) -> Result<()> {
         let mut more = more.to_vec();
         skill::allow_findings(&mut more, &self.allow)?;
         let all = self.document.findings.iter().chain(&more);
@@ -845,7 +858,7 @@ impl Candidate {
         if errors.is_empty() {
             return Ok(());
         }
-        let mut error = error!(Invalid, "the skill {} is not valid", self.described());
+        let mut error = error!(Invalid, "the skill {} is not valid", self.described_for_errors());
         for finding in &errors {
             error = error.cause(finding.to_string());
         }
@@ -904,7 +917,7 @@ impl Candidate {
 }
 
 /// A settled source in one breath: `anthropics/skills main (3f2a1c9)`.
-pub fn spoken(resolved: &Resolved) -> String {
+pub fn spoken_source_name(resolved: &Resolved) -> String {
     let name = resolved.source.display_name();
     let reference = match (&resolved.reference, &resolved.chosen) {
         (Reference::Range(range), Some(tag)) => format!(" {tag} (in {range})"),

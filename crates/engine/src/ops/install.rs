@@ -114,7 +114,7 @@ fn targets_of(session: &Session<'_>) -> Result<Vec<InstallTarget>> {
     let mut targets = Vec::new();
     for name in names {
         let target = InstallTarget::parse(name)?;
-        session.places.check(&target)?;
+        session.places.check_links_of(&target)?;
         if !targets.contains(&target) {
             targets.push(target);
         }
@@ -180,7 +180,7 @@ fn skill_request(session: &Session<'_>, options: &InstallOptions, request: Reque
 
 fn notice_of(gathered: &Gathered) -> ResolvedNotice {
     ResolvedNotice {
-        source: gather::spoken(&gathered.resolved),
+        source: gather::spoken_source_name(&gathered.resolved),
         found: gathered.found,
         chosen: gathered.candidates.len(),
         left_out: gathered

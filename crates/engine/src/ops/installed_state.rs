@@ -1,6 +1,6 @@
 //! How an installed skill stands on the disk.
 
-use super::plan::edits;
+use super::plan::user_edits_of_skill;
 use crate::install_state::InstallStates;
 use ba_agent_core::registry::LockEntry;
 use ba_agent_core::skill::SkillName;
@@ -10,7 +10,7 @@ pub(super) fn installed_state(name: &SkillName, entry: &LockEntry, seen: &Instal
     let sight = seen.get(name).cloned().unwrap_or_default();
     if sight.is_gone() {
         "missing"
-    } else if edits(entry, &sight).is_empty() {
+    } else if user_edits_of_skill(entry, &sight).is_empty() {
         "ok"
     } else {
         "edited"

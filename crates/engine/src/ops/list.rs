@@ -39,7 +39,7 @@ pub struct ListedSkill<'r> {
 /// Those of reading the registry; with `check` those of reading the disk.
 pub fn list(workspace: &Workspace, check: bool, observer: &dyn Observer) -> Result<ListReport> {
     let session = open_session(workspace, observer)?;
-    let registry = session.store.text()?;
+    let registry = session.store.read_registry_text()?;
     let seen = match check {
         true => {
             let registry = session.store.read()?;

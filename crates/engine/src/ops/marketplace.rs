@@ -57,7 +57,7 @@ fn load_catalog(marketplace: &RegisteredMarketplace, world: &World<'_>) -> Resul
         .hint("run the command once without `--offline`, then the cache has it"));
     }
     let fetched = fetch::restore(marketplace, world)?;
-    cached::keep(&fetched, world);
+    cached::keep_fetched_catalogue(&fetched, world);
     Ok((fetched.catalogue, fetched.copy.documents))
 }
 
@@ -77,7 +77,7 @@ fn check_registered(marketplace: &RegisteredMarketplace, world: &World<'_>) -> R
 
 /// What the search reads of a copy.
 pub(crate) fn parse_documents(text: &str) -> Result<Vec<SearchDocument<'_>>> {
-    serde_json::from_str(text).map_err(cached::damaged)
+    serde_json::from_str(text).map_err(cached::error_of_damaged_copy)
 }
 
 /// A registered marketplace.

@@ -39,7 +39,7 @@ pub struct OutdatedReport {
 /// source that cannot be asked is a status.
 pub fn outdated(workspace: &Workspace, names: &[String], observer: &dyn Observer) -> Result<OutdatedReport> {
     let session = open_session(workspace, observer)?;
-    let registry = session.store.text()?;
+    let registry = session.store.read_registry_text()?;
     let summary = registry.summary()?;
     let mut skills: Vec<_> = summary.skills.iter().collect();
     if !names.is_empty() {
@@ -248,12 +248,12 @@ fn look_at<'w>(skills: &[Followed<'_>], world: &'w World<'w>) -> SourceStatuses<
         .filter(|target| target.request.source.is_git())
         .map(|target| Remote::open(&target.request.source, &world.git));
     let resolve = |skill: &Followed<'_>| match (&skill.target, &remote) {
-        _ if skill.entry.mode == InstallMode::Live => live(skill.entry, world),
+        _ if skill.entry.mode == InstallMode::Live => status_of_live_skill(skill.entry, world),
         _ if skill.entry.pinned => Ok(State::Held.into()),
         (Err(error), _) | (Ok(_), Some(Err(error))) => Err(error.clone()),
         (Ok(target), _) if target.package.is_some() => package(target, skill.entry, world),
         (Ok(target), Some(Ok(remote))) => in_repository(remote, skill, target),
-        (Ok(target), None) => elsewhere(target, skill.entry),
+        (Ok(target), None) => status_of_moved_source(target, skill.entry),
     };
     let found: Vec<Result<FoundStatus>> = skills.iter().map(resolve).collect();
     let mut looked = SourceStatuses::default();
@@ -283,7 +283,7 @@ fn look_at<'w>(skills: &[Followed<'_>], world: &'w World<'w>) -> SourceStatuses<
     looked
 }
 
-fn live(entry: &SkillSummary<'_>, world: &World<'_>) -> Result<FoundStatus> {
+fn status_of_live_skill(entry: &SkillSummary<'_>, world: &World<'_>) -> Result<FoundStatus> {
     let request = Request::parse(&entry.source)?;
     match fetch::local_folder(&request.source, world) {
         Ok(folder) if entry.path.as_deref().is_none_or(|path| folder.join(path).is_dir()) => {
@@ -318,7 +318,7 @@ fn package(target: &UpdateTarget, entry: &SkillSummary<'_>, world: &World<'_>) -
     Ok(FoundStatus { resolved, ..state.into() })
 }
 
-fn elsewhere(target: &UpdateTarget, entry: &SkillSummary<'_>) -> Result<FoundStatus> {
+fn status_of_moved_source(target: &UpdateTarget, entry: &SkillSummary<'_>) -> Result<FoundStatus> {
     if let Some(promised) = &target.integrity {
         let same = entry.pin.archive.as_deref() == Some(promised.to_string().as_str());
         return Ok(if same { State::Current } else { State::Behind }.into());

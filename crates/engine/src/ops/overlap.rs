@@ -38,7 +38,7 @@ pub(crate) fn leave_in_place(
         let had = one.targets.len();
         one.targets.retain(|target| !places.roots(std::slice::from_ref(target)).iter().any(is_own));
         if one.targets.len() < had {
-            let place = source.as_deref().map(|source| places.shown(source)).unwrap_or_default();
+            let place = source.as_deref().map(|source| places.shown_to_user(source)).unwrap_or_default();
             in_place.push(InPlace { name: name.clone(), place });
         }
         let recorded = registry.skills.get(&name).filter(|entry| is_same_skill(entry, &one.candidate));
@@ -120,8 +120,8 @@ fn recorded_source(entry: &LockEntry, places: &InstallDirs) -> Option<PathBuf> {
 }
 
 fn holds_source(name: &SkillName, place: &Path, source: &Path, places: &InstallDirs) -> Error {
-    error!(Conflict, "the source of `{name}` is in `{}`, which would be replaced", places.shown(place))
-        .cause(format!("the source is `{}`", places.shown(source)))
+    error!(Conflict, "the source of `{name}` is in `{}`, which would be replaced", places.shown_to_user(place))
+        .cause(format!("the source is `{}`", places.shown_to_user(source)))
         .hint("nothing was changed; move the source out of the skill folders first, or install it under another name with `--as NAME`")
 }
 
@@ -129,7 +129,7 @@ fn links_to_itself(name: &SkillName, place: &Path, places: &InstallDirs) -> Erro
     error!(
         Conflict,
         "`{name}` cannot be linked into itself: `{}` is inside the folder that the link would point at",
-        places.shown(place)
+        places.shown_to_user(place)
     )
     .hint("without `--link` it is copied, and the copy is separate")
     .hint("or link it into the skills of your user account with `--global`")

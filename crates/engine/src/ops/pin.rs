@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::apply::{self, Report};
 use super::gather::{self, Offered};
 use super::installed::find_one_installed;
-use super::plan::{Action, Content, Plan, Step, Wanted, edited, edits, still_clean};
+use super::plan::{
+    Action, Content, Plan, Step, Wanted, error_of_edited_skill, still_clean, user_edits_of_skill,
+};
 use super::settle::open_session;
 use super::supply::TRIES;
 use crate::fetch::{PackageSource, World};
@@ -94,9 +96,9 @@ fn move_to(
     registry: &Registry,
     force: bool,
 ) -> Result<Step> {
-    let drift = edits(&entry, &session.inspect_one(&name, registry)?);
+    let drift = user_edits_of_skill(&entry, &session.inspect_one(&name, registry)?);
     if !drift.is_empty() && !force {
-        return Err(edited(&name, &drift, "pin"));
+        return Err(error_of_edited_skill(&name, &drift, "pin"));
     }
     let wanted = at_commit(&name, &entry, sha, &session.world())?;
     let content = Some(Content::Found(Box::new(wanted)));
@@ -128,7 +130,8 @@ fn at_commit(name: &SkillName, entry: &LockEntry, sha: &Sha, world: &World<'_>) 
     gather::ensure_again(&mut source, &[(name, entry)], &offered, world)?;
     let (resolved, fetched) = source.into_package(&[], |_| false)?;
     let fetched = Arc::new(fetched);
-    let candidate = gather::again(name, entry, (&fetched, &offered), Arc::new(resolved), world)?;
+    let candidate =
+        gather::candidate_fetched_again(name, entry, (&fetched, &offered), Arc::new(resolved), world)?;
     let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
     Ok(Wanted { candidate, targets, mode: entry.mode, pinned: true })
 }

@@ -146,15 +146,17 @@ fn install_one(
     let name = wanted.candidate.name.clone();
     let action = match before {
         Some(entry) if !is_same_skill(entry, &wanted.candidate) => {
-            return Err(taken(&name, entry, &wanted.candidate));
+            return Err(error_of_taken_name(&name, entry, &wanted.candidate));
         }
-        Some(entry) => again(entry, &mut wanted, sight, force)?,
+        Some(entry) => plan_reinstallation(entry, &mut wanted, sight, force)?,
         None => first_time(&wanted, &sight.further, force)?,
     };
     // With `--force` only: edits of a recorded skill, or what somebody else put there.
     let gives_up_edits = force
         && match before {
-            Some(entry) => edits(entry, sight).iter().any(|one| one.change != DriftKind::Missing),
+            Some(entry) => {
+                user_edits_of_skill(entry, sight).iter().any(|one| one.change != DriftKind::Missing)
+            }
             None => sight.further.iter().any(|place| matches!(place, FolderState::Folder(_))),
         };
     let content = (action != Action::Keep).then(|| Content::Found(Box::new(wanted)));
@@ -162,15 +164,20 @@ fn install_one(
 }
 
 /// What to do with a skill that is installed from the same source.
-fn again(entry: &LockEntry, wanted: &mut Wanted, sight: &InstallState, force: bool) -> Result<Action> {
+fn plan_reinstallation(
+    entry: &LockEntry,
+    wanted: &mut Wanted,
+    sight: &InstallState,
+    force: bool,
+) -> Result<Action> {
     let name = &wanted.candidate.name;
-    let drift = edits(entry, sight);
+    let drift = user_edits_of_skill(entry, sight);
     let is_gone = sight.is_gone();
     if !drift.is_empty() && !is_gone && !force {
-        return Err(edited(name, &drift, "install"));
+        return Err(error_of_edited_skill(name, &drift, "install"));
     }
     if !force && sight.further.iter().any(|place| *place != FolderState::Missing) {
-        return Err(unmanaged(name).hint("`--force` replaces it permanently"));
+        return Err(error_of_unmanaged_folder(name).hint("`--force` replaces it permanently"));
     }
     keep_targets(entry, wanted);
     // Copies stay copies unless something else is said; a live link is only what is asked for.
@@ -202,7 +209,7 @@ fn first_time(wanted: &Wanted, seen: &[FolderState], force: bool) -> Result<Acti
     if force || seen.iter().all(is_ours) {
         return Ok(Action::Replace);
     }
-    Err(unmanaged(&wanted.candidate.name)
+    Err(error_of_unmanaged_folder(&wanted.candidate.name)
         .hint("`--force` replaces it; a folder is kept for `rollback`, a file or link is not"))
 }
 
@@ -225,7 +232,7 @@ fn keep_targets(entry: &LockEntry, wanted: &mut Wanted) {
 }
 
 /// What was changed by hand since the skill was put there, in whichever target.
-pub fn edits(entry: &LockEntry, sight: &InstallState) -> Vec<Drift> {
+pub fn user_edits_of_skill(entry: &LockEntry, sight: &InstallState) -> Vec<Drift> {
     let mut drifts = Vec::new();
     for (n, (shown, place)) in sight.recorded.iter().enumerate() {
         match place {
@@ -262,9 +269,9 @@ fn told_apart(drift: Drift, sight: &InstallState) -> Drift {
 pub(crate) fn still_clean(plan: &Plan, seen: &InstallStates, force: bool) -> Result<()> {
     for step in plan.steps.iter().filter(|step| step.action != Action::Keep && !force) {
         let (Some(entry), Some(sight)) = (&step.before, seen.get(&step.name)) else { continue };
-        let drift = edits(entry, sight);
+        let drift = user_edits_of_skill(entry, sight);
         if drift.iter().any(|one| one.change != DriftKind::Missing) {
-            return Err(edited(&step.name, &drift, "update"));
+            return Err(error_of_edited_skill(&step.name, &drift, "update"));
         }
     }
     Ok(())
@@ -283,11 +290,11 @@ pub fn uninstall(
     let mut steps = Vec::new();
     for name in names {
         let Some(entry) = registry.skills.get(name) else { continue };
-        let drift = edits(entry, &seen.get(name).cloned().unwrap_or_default());
+        let drift = user_edits_of_skill(entry, &seen.get(name).cloned().unwrap_or_default());
         // What is missing altogether is no work that could be lost.
         let lost = drift.iter().any(|one| one.change != DriftKind::Missing);
         if lost && !force {
-            return Err(edited(name, &drift, "uninstall"));
+            return Err(error_of_edited_skill(name, &drift, "uninstall"));
         }
         steps.push(Step {
             name: name.clone(),
@@ -304,7 +311,7 @@ pub fn uninstall(
 const NAMED: usize = 10;
 
 /// The error for a skill with local edits.
-pub fn edited(name: &SkillName, drift: &[Drift], verb: &str) -> ba_agent_core::error::Error {
+pub fn error_of_edited_skill(name: &SkillName, drift: &[Drift], verb: &str) -> ba_agent_core::error::Error {
     let mut error = error!(Conflict, "`{name}` was edited since it was installed");
     for one in drift.iter().take(NAMED) {
         error = error.cause(format!("{}: {}", one.change.word(), one.path));
@@ -321,19 +328,23 @@ pub fn edited(name: &SkillName, drift: &[Drift], verb: &str) -> ba_agent_core::e
 
 fn two_of_one_name(name: &SkillName, a: &Candidate, b: &Candidate) -> ba_agent_core::error::Error {
     error!(Conflict, "two skills have the name `{name}`")
-        .cause(a.described())
-        .cause(b.described())
+        .cause(a.described_for_errors())
+        .cause(b.described_for_errors())
         .hint("install them one at a time, one of them with `--as NAME`")
 }
 
-fn taken(name: &SkillName, entry: &LockEntry, candidate: &Candidate) -> ba_agent_core::error::Error {
+fn error_of_taken_name(
+    name: &SkillName,
+    entry: &LockEntry,
+    candidate: &Candidate,
+) -> ba_agent_core::error::Error {
     let held = match &entry.path {
         Some(path) => format!("{} in {path}", entry.source),
         None => entry.source.clone(),
     };
     error!(Conflict, "the name `{name}` is taken by a skill of another source")
         .cause(format!("installed: {held}"))
-        .cause(format!("asked for: {}", candidate.described()))
+        .cause(format!("asked for: {}", candidate.described_for_errors()))
         .hint(format!("install it beside the other one with `--as {}`", candidate.another_name()))
         .hint(format!("or remove the other one first: `ba-agent skill uninstall {name}`"))
         .hint(format!(
@@ -342,7 +353,7 @@ fn taken(name: &SkillName, entry: &LockEntry, candidate: &Candidate) -> ba_agent
         ))
 }
 
-fn unmanaged(name: &SkillName) -> ba_agent_core::error::Error {
+fn error_of_unmanaged_folder(name: &SkillName) -> ba_agent_core::error::Error {
     error!(Conflict, "there is already something named `{name}` that ba-agent did not install")
         .hint("install under another name with `--as NAME`, or move it away")
 }

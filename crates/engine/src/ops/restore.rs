@@ -12,7 +12,7 @@ use ba_agent_core::source::{Request, Source};
 use ba_agent_core::text::count_noun;
 
 use super::apply::{self, Done, Report};
-use super::plan::{Action, Content, Plan, Step, edited, edits};
+use super::plan::{Action, Content, Plan, Step, error_of_edited_skill, user_edits_of_skill};
 use super::settle::{open_frozen_session, open_session};
 use super::supply::{Supply, try_until_settled};
 use ba_agent_system::parallel;
@@ -44,7 +44,7 @@ pub struct RestoreReport {
 /// `install` without a source: brings the disk to what the registry says, which is the lock file.
 ///
 /// # Errors
-/// Those of [`due`], [`plan`] and [`apply::apply`]; `Conflict` where other commands change the
+/// Those of [`skills_due_for_restore`], [`plan`] and [`apply::apply`]; `Conflict` where other commands change the
 /// registry all the time.
 pub fn restore(
     workspace: &Workspace,
@@ -63,7 +63,7 @@ pub fn restore(
     Ok(RestoreReport {
         skills: report.skills,
         strangers: session.places.find_untracked(&known)?,
-        moves: world.git.moves(),
+        moves: world.git.moved_repositories(),
         registry: session.store.registry_file().to_path_buf(),
     })
 }
@@ -85,7 +85,7 @@ fn attempt(session: &Session<'_>, options: RestoreOptions, supply: &Supply<'_>) 
         false => session.begin()?,
     };
     let due = due_here(session, options, transaction.registry(), supply)?;
-    if supply.lacks(&wanted(&due)) {
+    if supply.lacks_any_recorded(&wanted(&due)) {
         return Ok(None);
     }
     let plan = plan(transaction.registry(), due, supply)?;
@@ -99,7 +99,7 @@ fn due_here<'r>(
     supply: &Supply<'_>,
 ) -> Result<Vec<Due<'r>>> {
     let seen = session.places.inspect_recorded(registry.skills.keys(), registry)?;
-    due(registry, &seen, supply, options.frozen, options.force)
+    skills_due_for_restore(registry, &seen, supply, options.frozen, options.force)
 }
 
 /// A recorded skill that is not on the disk as it was recorded, and what is there.
@@ -112,7 +112,7 @@ pub(crate) type Due<'r> = (&'r SkillName, &'r LockEntry, InstallState);
 /// # Errors
 /// `Conflict` (`Integrity` when frozen) for edited skills, naming all their files;
 /// `NotFound` offline for what the cache does not have, naming every skill.
-pub fn due<'r>(
+pub fn skills_due_for_restore<'r>(
     registry: &'r Registry,
     seen: &InstallStates,
     supply: &Supply<'_>,
@@ -123,13 +123,13 @@ pub fn due<'r>(
     let mut due = Vec::new();
     for (name, entry) in &registry.skills {
         let sight = seen.get(name).cloned().unwrap_or_default();
-        if edits(entry, &sight).is_empty() {
+        if user_edits_of_skill(entry, &sight).is_empty() {
             continue;
         }
         if is_absence(entry, &sight) || force {
             due.push((name, entry, sight));
         } else {
-            wrong.push((name, edits(entry, &sight)));
+            wrong.push((name, user_edits_of_skill(entry, &sight)));
         }
     }
     if !wrong.is_empty() {
@@ -151,7 +151,7 @@ pub fn wanted<'r>(due: &[Due<'r>]) -> Vec<(&'r SkillName, &'r LockEntry)> {
     due.iter().map(|(name, entry, _)| (*name, *entry)).collect()
 }
 
-/// Plans to bring the disk to what the registry says; `due` is what [`due`] found, and the
+/// Plans to bring the disk to what the registry says; `due` is what [`skills_due_for_restore`] found, and the
 /// supply has it.
 ///
 /// # Errors
@@ -165,7 +165,8 @@ pub fn plan(registry: &Registry, due: Vec<Due<'_>>, supply: &Supply<'_>) -> Resu
     let contents = parallel::run_jobs(parallel::count_cores(), &due, read)?;
     for ((name, entry, sight), content) in due.into_iter().zip(contents) {
         let content = Content::Recorded(Box::new(content));
-        let gives_up = edits(entry, &sight).iter().any(|drift| drift.change != DriftKind::Missing);
+        let gives_up =
+            user_edits_of_skill(entry, &sight).iter().any(|drift| drift.change != DriftKind::Missing);
         let action = if sight.is_gone() { Action::Add } else { Action::Replace };
         steps.insert(name, step(name, entry, action, Some(content), gives_up));
     }
@@ -191,7 +192,7 @@ pub(crate) fn is_absence(entry: &LockEntry, sight: &InstallState) -> bool {
         let filler = (0..n).map(|_| (String::new(), FolderState::Missing));
         alone.recorded.extend(filler);
         alone.recorded.push((shown.clone(), disk.clone()));
-        edits(entry, &alone).len() == n
+        user_edits_of_skill(entry, &alone).len() == n
     })
 }
 
@@ -209,7 +210,7 @@ fn needs_host(entry: &LockEntry) -> bool {
 
 fn all_edited(wrong: &[(&SkillName, Vec<crate::install_state::Drift>)], frozen: bool) -> Error {
     let mut error = match wrong {
-        [(name, drift)] => edited(name, drift, "install"),
+        [(name, drift)] => error_of_edited_skill(name, drift, "install"),
         several => {
             let mut error = error!(
                 Conflict,

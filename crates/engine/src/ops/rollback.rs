@@ -35,7 +35,7 @@ pub struct RollbackOptions {
 pub fn rollback(workspace: &Workspace, options: &RollbackOptions, observer: &dyn Observer) -> Result<Report> {
     let session = open_session(workspace, observer)?;
     let world = session.world();
-    let supply = Supply::new(&world, vec![session.cache.clone(), session.store.history().trees()]);
+    let supply = Supply::new(&world, vec![session.cache.clone(), session.store.history().kept_trees_cache()]);
     try_until_settled(&supply, || attempt(&session, options, &supply))
 }
 
@@ -55,7 +55,7 @@ fn attempt(session: &Session<'_>, options: &RollbackOptions, supply: &Supply<'_>
     }
     let transaction = session.begin()?;
     let is_same = *transaction.registry() == registry && state_here(session, options, &registry)? == state;
-    if !is_same || supply.lacks(&wanted) {
+    if !is_same || supply.lacks_any_recorded(&wanted) {
         return Ok(None);
     }
     let seen = session.places.inspect_recorded(state.keys(), &registry)?;

@@ -314,7 +314,7 @@ impl<'m> Library<'m> {
 
 impl Documents {
     /// Whether an index can be theirs.
-    fn fit(&self, index: &SearchIndex<'_>) -> bool {
+    fn documents_fit_index(&self, index: &SearchIndex<'_>) -> bool {
         match self {
             Self::Kept(rows) => index.length == rows.length,
             Self::Text(text) => index.is_of(text),
@@ -399,7 +399,8 @@ impl SearchRun<'_> {
     fn run(&self, limit: usize) -> Result<SearchAnswer, Stale> {
         let mut indexes = Vec::new();
         for (at, volume) in self.volumes.iter().enumerate() {
-            let index = SearchIndex::read(&volume.index).filter(|index| volume.documents.fit(index));
+            let index =
+                SearchIndex::read(&volume.index).filter(|index| volume.documents.documents_fit_index(index));
             indexes.push(index.ok_or(Stale(at))?);
         }
         let (extras, mut installed) = self.installed(&indexes)?;
@@ -409,10 +410,13 @@ impl SearchRun<'_> {
         let shelf = Shelf { indexes, extras: &extras, installed };
         let Ranking { mut hits, unknown } = search::rank_documents(&shelf.indexes, self.query);
         self.keep_admitted(&shelf, &mut hits)?;
-        let groups = grouped(&shelf.indexes, hits);
+        let groups = group_equal_skills(&shelf.indexes, hits);
         let total = groups.len();
-        let found =
-            groups.iter().take(limit).map(|group| self.found(&shelf, group)).collect::<Result<_, _>>()?;
+        let found = groups
+            .iter()
+            .take(limit)
+            .map(|group| self.row_of_found_group(&shelf, group))
+            .collect::<Result<_, _>>()?;
         Ok(SearchAnswer { found, total, unknown })
     }
 
@@ -535,7 +539,7 @@ impl SearchRun<'_> {
         Ok(take(&SearchDocument { marketplace: Cow::Borrowed(volume.name), ..document }))
     }
 
-    fn found(&self, shelf: &Shelf<'_>, group: &Group) -> Result<FoundRow, Stale> {
+    fn row_of_found_group(&self, shelf: &Shelf<'_>, group: &Group) -> Result<FoundRow, Stale> {
         let hit = group.first;
         let mut found = self.document(shelf, hit, |document| FoundRow {
             name: document.name.to_string(),
@@ -620,7 +624,7 @@ fn keys_of(index: Option<&SearchIndex<'_>>) -> HashMap<u64, usize> {
 }
 
 /// Puts what has one description into one group, in the order of the best of each.
-fn grouped(indexes: &[SearchIndex<'_>], hits: Vec<Hit>) -> Vec<Group> {
+fn group_equal_skills(indexes: &[SearchIndex<'_>], hits: Vec<Hit>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut known: HashMap<u64, usize> = HashMap::new();
     for hit in hits {

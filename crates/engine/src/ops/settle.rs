@@ -80,7 +80,7 @@ fn settle_session(session: &Session<'_>, was_interrupted: bool) {
                 session.warn(&format!(
                     "the machine stopped before all of the last change reached the disk, and what is missing \
                      cannot be fetched now ({}); restored to the state before that change: {names}",
-                    describe(why)
+                    describe_unsettled_error(why)
                 ));
                 session.note("run the lost command again");
             }
@@ -88,7 +88,7 @@ fn settle_session(session: &Session<'_>, was_interrupted: bool) {
         Err(error) => {
             session.warn(&format!(
                 "the machine stopped before everything reached the disk, and it cannot be restored: {}",
-                describe(error)
+                describe_unsettled_error(error)
             ));
             session.note("`ba-agent skill verify` says what is damaged; the next command tries again");
         }
@@ -122,7 +122,7 @@ fn list_names<'a>(names: impl ExactSizeIterator<Item = &'a SkillName>) -> String
     told.join(", ")
 }
 
-fn describe(error: Error) -> String {
+fn describe_unsettled_error(error: Error) -> String {
     std::iter::once(error.message).chain(error.causes).collect::<Vec<_>>().join(": ")
 }
 
@@ -155,13 +155,13 @@ pub(super) struct Damaged<'r> {
 fn settle(unsettled: &[Unsettled], session: &Session<'_>, was_interrupted: bool) -> Result<SettleReport> {
     let mut settled = SettleReport::default();
     let world = session.world();
-    let supply = Supply::new(&world, vec![session.cache.clone(), session.store.history().trees()]);
+    let supply = Supply::new(&world, vec![session.cache.clone(), session.store.history().kept_trees_cache()]);
     for _ in 0..TRIES {
-        let lost = supply.lost();
+        let lost = supply.count_of_lost_trees();
         let registry = session.store.read()?;
         let damaged = find_damaged(unsettled, &registry, session, was_interrupted)?;
         if damaged.is_empty() {
-            session.store.settle()?;
+            session.store.forget_unsettled()?;
             return Ok(settled);
         }
         let why = match restore_damaged(&damaged, &registry, &supply, session) {
@@ -171,13 +171,13 @@ fn settle(unsettled: &[Unsettled], session: &Session<'_>, was_interrupted: bool)
             }
             Ok(None) => continue,
             // What the cache was to have it has not: the next attempt fetches it.
-            Err(_) if supply.lost() > lost => continue,
+            Err(_) if supply.count_of_lost_trees() > lost => continue,
             Err(why) => why,
         };
         match turn_back(&damaged, &registry, &supply, session) {
             Ok(Some(names)) => settled.turned_back.get_or_insert((Vec::new(), why)).0.extend(names),
             Ok(None) => {}
-            Err(_) if supply.lost() > lost => {}
+            Err(_) if supply.count_of_lost_trees() > lost => {}
             Err(_) => return Err(why),
         }
     }
@@ -279,7 +279,7 @@ fn restore_damaged(
     let wanted: Vec<_> = damaged.iter().map(|one| (one.name, one.entry)).collect();
     supply.prepare(&wanted)?;
     let transaction = session.begin()?;
-    if transaction.registry() != registry || supply.lacks(&wanted) {
+    if transaction.registry() != registry || supply.lacks_any_recorded(&wanted) {
         return Ok(None);
     }
     let step = |one: &Damaged<'_>| {
@@ -305,7 +305,7 @@ fn turn_back(
     supply: &Supply<'_>,
     session: &Session<'_>,
 ) -> Result<Option<Vec<SkillName>>> {
-    let is_lost = |one: &&Damaged<'_>| supply.lacks(&[(one.name, one.entry)]);
+    let is_lost = |one: &&Damaged<'_>| supply.lacks_any_recorded(&[(one.name, one.entry)]);
     let lost: Vec<&Damaged<'_>> = damaged.iter().filter(is_lost).collect();
     let lost = if lost.is_empty() { damaged.iter().collect() } else { lost };
     let changes: Option<Vec<u64>> = lost.iter().map(|one| one.change).collect();
@@ -315,7 +315,7 @@ fn turn_back(
     let wanted = rollback_plan::wanted(&state, registry);
     supply.prepare(&wanted)?;
     let transaction = session.begin()?;
-    if transaction.registry() != registry || supply.lacks(&wanted) {
+    if transaction.registry() != registry || supply.lacks_any_recorded(&wanted) {
         return Ok(None);
     }
     let seen = session.places.inspect_recorded(state.keys(), registry)?;

@@ -30,11 +30,11 @@ pub(super) fn try_until_settled(
     mut attempt: impl FnMut() -> Result<Option<Report>>,
 ) -> Result<Report> {
     for _ in 0..TRIES {
-        let lost = supply.lost();
+        let lost = supply.count_of_lost_trees();
         match attempt() {
             Ok(Some(report)) => return Ok(report),
             Ok(None) => {}
-            Err(_) if supply.lost() > lost => {}
+            Err(_) if supply.count_of_lost_trees() > lost => {}
             Err(error) => return Err(error),
         }
     }
@@ -68,7 +68,7 @@ impl<'w> Supply<'w> {
     }
 
     /// How many trees the caches were to have and did not: see [`KeptTrees::lost`].
-    pub(crate) fn lost(&self) -> usize {
+    pub(crate) fn count_of_lost_trees(&self) -> usize {
         self.kept.lost()
     }
 
@@ -101,7 +101,7 @@ impl<'w> Supply<'w> {
         let folder = entry.path.clone().unwrap_or_default();
         let files = package.dir(&folder).files()?;
         if digest::digest_of_files(&files) != *digest {
-            return Err(differs(name, entry, &files));
+            return Err(error_of_different_files(name, entry, &files));
         }
         Ok(RecordedFiles::Fetched(package, folder))
     }
@@ -116,8 +116,8 @@ impl<'w> Supply<'w> {
             let recorded = self.recorded(name, entry, &entry.digest)?;
             recorded.open().map(|(package, folder)| (package, folder.to_owned()))
         };
-        let lost = self.lost();
-        open().or_else(|error| if self.lost() > lost { open() } else { Err(error) })
+        let lost = self.count_of_lost_trees();
+        open().or_else(|error| if self.count_of_lost_trees() > lost { open() } else { Err(error) })
     }
 
     fn live_folder(&self, name: &SkillName, entry: &LockEntry) -> Result<PathBuf> {
@@ -128,7 +128,7 @@ impl<'w> Supply<'w> {
     }
 
     /// True where a host has to be asked for one of these skills.
-    pub(crate) fn lacks(&self, wanted: &[(&SkillName, &LockEntry)]) -> bool {
+    pub(crate) fn lacks_any_recorded(&self, wanted: &[(&SkillName, &LockEntry)]) -> bool {
         wanted.iter().any(|(_, entry)| self.is_missing(entry))
     }
 
@@ -151,7 +151,7 @@ impl<'w> Supply<'w> {
     /// # Errors
     /// Those of fetching.
     pub(crate) fn prepare(&self, wanted: &[(&SkillName, &LockEntry)]) -> Result<()> {
-        if self.lost() > 0 {
+        if self.count_of_lost_trees() > 0 {
             // Where one tree is broken others may be: all are found out now, not one each try.
             let kept = |(_, entry): &(&SkillName, &LockEntry)| {
                 Ok(entry.mode == InstallMode::Live || self.kept.check(&entry.digest))
@@ -193,7 +193,7 @@ fn fetch_group(skills: &[(&SkillName, &LockEntry)], world: &World<'_>) -> Result
     };
     let folders: BTreeSet<String> =
         skills.iter().map(|(_, entry)| entry.path.clone().unwrap_or_default()).collect();
-    let package = fetch_pinned(entry, &folders, world).map_err(|e| gone(name, entry, e))?;
+    let package = fetch_pinned(entry, &folders, world).map_err(|e| error_of_gone_source(name, entry, e))?;
     Ok(FetchedSource { package: Arc::new(package), folders })
 }
 
@@ -211,7 +211,7 @@ fn fetch_pinned(entry: &LockEntry, folders: &BTreeSet<String>, world: &World<'_>
 }
 
 /// The error for a pin that the source no longer has, or that cannot be reached.
-fn gone(name: &SkillName, entry: &LockEntry, error: Error) -> Error {
+fn error_of_gone_source(name: &SkillName, entry: &LockEntry, error: Error) -> Error {
     let pin = entry.pin.short_text().unwrap_or_default();
     match error.kind {
         // Which of them is missing, repository or commit, the cause says.
@@ -230,7 +230,7 @@ fn gone(name: &SkillName, entry: &LockEntry, error: Error) -> Error {
 }
 
 /// The error for a source with other bytes at the same pin, naming the files.
-fn differs(name: &SkillName, entry: &LockEntry, files: &Files) -> Error {
+fn error_of_different_files(name: &SkillName, entry: &LockEntry, files: &Files) -> Error {
     if entry.kind == "local" {
         return error!(
             Integrity,

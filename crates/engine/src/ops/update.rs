@@ -199,7 +199,7 @@ fn ask_consent(
         Attendance::Person => {}
     }
     let told = planned.left.len();
-    for name in planned.cautioned() {
+    for name in planned.names_with_cautions() {
         // It may have gone with another of its commit.
         if planned.plan.steps.iter().any(|step| step.name == name) {
             let diff = || diffs_of(session, known, planned, Some(&name));
@@ -254,7 +254,7 @@ fn open_installed(session: &Session<'_>, name: &SkillName, entry: &LockEntry) ->
 /// The bytes of a file, none where it is not there.
 fn bytes_of(package: &Package, folder: &str, path: &str) -> Result<Vec<u8>> {
     let path = if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") };
-    let entry = package.listing.get(&path);
+    let entry = package.listing.entry_at(&path);
     entry.map_or(Ok(Vec::new()), |entry| package.read(entry).map(std::borrow::Cow::into_owned))
 }
 

@@ -123,9 +123,12 @@ pub struct VerifyReport {
 pub fn verify(workspace: &Workspace, names: &[String], observer: &dyn Observer) -> Result<VerifyReport> {
     let session = open_session(workspace, observer)?;
     let skills = verify_settled(&session, names)?;
-    let root =
-        session.places.roots(&[InstallTarget::default()]).first().map(|root| session.places.shown(root));
-    let harmless = harmless(&skills, &root.unwrap_or_default());
+    let root = session
+        .places
+        .roots(&[InstallTarget::default()])
+        .first()
+        .map(|root| session.places.shown_to_user(root));
+    let harmless = describe_harmless_extras(&skills, &root.unwrap_or_default());
     Ok(VerifyReport { scope: session.scope.name(), skills, harmless })
 }
 
@@ -190,7 +193,8 @@ pub(crate) fn verify_skills(
         let faults = record(name, entry).into_iter().collect();
         verified.push(Verified { name: name.clone(), digest: entry.digest.clone(), faults });
     }
-    let found = parallel::run_jobs(parallel::count_cores(), &jobs, |job| Ok(look(job, session)))?;
+    let found =
+        parallel::run_jobs(parallel::count_cores(), &jobs, |job| Ok(verify_one_folder(job, session)))?;
     for (job, faults) in jobs.iter().zip(found) {
         if let Some(one) = verified.get_mut(job.skill) {
             one.faults.extend(faults);
@@ -211,14 +215,14 @@ fn record(name: &SkillName, entry: &LockEntry) -> Option<Fault> {
     })
 }
 
-fn look(job: &FolderCheck<'_>, session: &Session<'_>) -> Vec<Fault> {
-    let here = || session.places.shown(&job.at);
+fn verify_one_folder(job: &FolderCheck<'_>, session: &Session<'_>) -> Vec<Fault> {
+    let here = || session.places.shown_to_user(&job.at);
     let found = match install_state::inspect_folder(&job.at) {
         Ok(found) => found,
         Err(error) => return vec![fault(here(), What::Unreadable, error.message)],
     };
     match job.entry.mode {
-        InstallMode::Live => live(job, &found, session).into_iter().collect(),
+        InstallMode::Live => verify_live_link(job, &found, session).into_iter().collect(),
         InstallMode::Link if !job.is_first => link(job, &found, &here()).into_iter().collect(),
         InstallMode::Copy | InstallMode::Link => folder(job, found, &here()),
     }
@@ -253,14 +257,16 @@ fn folder(job: &FolderCheck<'_>, found: FolderState, here: &str) -> Vec<Fault> {
 fn file(drift: &Drift, recorded: &Files, found: &Files, here: &str) -> Fault {
     let mode = |files: &Files| files.get(&drift.path).and_then(|line| line.get(..6)).map(str::to_owned);
     let detail = match (mode(recorded), mode(found)) {
-        (Some(was), Some(is)) if was != is => Some(format!("{}, was {}", sort(&is), sort(&was))),
+        (Some(was), Some(is)) if was != is => {
+            Some(format!("{}, was {}", kind_of_file_mode(&is), kind_of_file_mode(&was)))
+        }
         _ => None,
     };
     Fault { path: format!("{here}/{}", drift.path), what: drift.change.into(), detail, relink: None }
 }
 
 /// A git mode in words.
-fn sort(mode: &str) -> &'static str {
+fn kind_of_file_mode(mode: &str) -> &'static str {
     match mode {
         "100644" => "a plain file",
         "100755" => "executable",
@@ -290,8 +296,8 @@ fn link(job: &FolderCheck<'_>, found: &FolderState, here: &str) -> Option<Fault>
 
 /// A place that is a live link to the author's folder: it must lead there, to a skill. What
 /// the skill says is the author's business.
-fn live(job: &FolderCheck<'_>, found: &FolderState, session: &Session<'_>) -> Option<Fault> {
-    let author = author(job.entry, session)?;
+fn verify_live_link(job: &FolderCheck<'_>, found: &FolderState, session: &Session<'_>) -> Option<Fault> {
+    let author = author_folder_of_live(job.entry, session)?;
     let (what, detail) = match found {
         FolderState::Link(_) if !author.exists() => (
             What::Link,
@@ -307,12 +313,12 @@ fn live(job: &FolderCheck<'_>, found: &FolderState, session: &Session<'_>) -> Op
     };
     let can = *found == FolderState::Missing && author.is_dir();
     let real = std::fs::canonicalize(&author).unwrap_or(author);
-    let fault = fault(session.places.shown(&job.at), what, detail);
+    let fault = fault(session.places.shown_to_user(&job.at), what, detail);
     Some(Fault { relink: can.then(|| relink(job, real)), ..fault })
 }
 
 /// What makes all these differences harmless, if something does, and what to do.
-fn harmless(verified: &[Verified], skills: &str) -> Vec<String> {
+fn describe_harmless_extras(verified: &[Verified], skills: &str) -> Vec<String> {
     let change = |what| match what {
         What::LineEnds => DriftKind::LineEnds,
         What::Mode => DriftKind::Mode,
@@ -324,7 +330,7 @@ fn harmless(verified: &[Verified], skills: &str) -> Vec<String> {
 }
 
 /// The folder that a live link leads to; none where the record names no folder.
-fn author(entry: &LockEntry, session: &Session<'_>) -> Option<PathBuf> {
+fn author_folder_of_live(entry: &LockEntry, session: &Session<'_>) -> Option<PathBuf> {
     let Source::Local { path } = Request::parse(&entry.source).ok()?.source else { return None };
     let folder = session.env.from(session.scope.base(), &path);
     Some(entry.path.as_ref().map_or_else(|| folder.clone(), |below| folder.join(below)))

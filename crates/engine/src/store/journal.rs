@@ -158,7 +158,7 @@ impl Journal {
         })
     }
 
-    pub(super) fn stagings(&self) -> impl Iterator<Item = PathBuf> {
+    pub(super) fn staging_folders(&self) -> impl Iterator<Item = PathBuf> {
         self.roots.iter().map(|root| root.staging(&self.staging))
     }
 
@@ -222,7 +222,7 @@ impl Journal {
         }
         for root in &self.roots {
             let target = InstallTarget::parse(&root.target)?;
-            store.places.check(&target)?;
+            store.places.check_links_of(&target)?;
             let now = store.places.root(&target);
             if now != root.place {
                 return Err(error!(Conflict, "the skills folder of `{target}` is `{}` now", now.display())
@@ -280,7 +280,7 @@ pub fn check_any(data: &[u8]) {
     let Ok(journal) = Journal::parse(data) else { return };
     let text = serde_json::to_vec_pretty(&journal).unwrap_or_default();
     assert_eq!(Journal::parse(&text).as_ref().ok(), Some(&journal));
-    for (root, staging) in journal.roots.iter().zip(journal.stagings()) {
+    for (root, staging) in journal.roots.iter().zip(journal.staging_folders()) {
         assert_eq!(staging, root.place.join(&journal.staging));
         assert_eq!(Path::new(&journal.staging).components().count(), 1);
     }
@@ -316,7 +316,7 @@ pub(super) fn undo(journal: &Journal, store: &Store) -> Result<()> {
             let _ = fsx::flush_folder(&root.place);
         }
     }
-    tidy(journal)?;
+    tidy_after_commit(journal)?;
     remove_made(journal, store);
     Ok(())
 }
@@ -325,8 +325,8 @@ pub(super) fn undo(journal: &Journal, store: &Store) -> Result<()> {
 ///
 /// # Errors
 /// `Failed` for what cannot be removed.
-pub(super) fn tidy(journal: &Journal) -> Result<()> {
-    for staging in journal.stagings() {
+pub(super) fn tidy_after_commit(journal: &Journal) -> Result<()> {
+    for staging in journal.staging_folders() {
         fsx::remove(&staging)?;
     }
     Ok(())
@@ -389,10 +389,10 @@ fn carry_out(file: &Path, store: &Store, registry: &Path) -> Result<Recovery> {
             make_again(&journal)?;
         }
         if let Some(id) = journal.history {
-            store.history.confirm(id)?;
+            store.history.confirm_prepared(id)?;
             let _ = fsx::flush_folder(store.history.folder());
         }
-        tidy(&journal)?;
+        tidy_after_commit(&journal)?;
         Recovery::Finished
     } else {
         undo(&journal, store)?;

@@ -43,7 +43,7 @@ impl Lock {
     /// `Failed` where the file cannot be made or locked.
     pub(crate) fn try_take(path: &Path) -> Result<Option<Self>> {
         let made = fsx::create_private_folders(path.parent().unwrap_or(Path::new(".")))?;
-        fsx::fault::step()?;
+        fsx::fault::count_fault_step()?;
         let mut options = fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
@@ -150,7 +150,7 @@ fn wait_for<T>(
             return Ok(taken);
         }
         // On the folder the holder is somebody who has another data folder: not known.
-        let holder = if signed == locked { holder(signed) } else { String::new() };
+        let holder = if signed == locked { describe_lock_holder(signed) } else { String::new() };
         if start.elapsed() >= wait {
             return Err(error!(Conflict, "another ba-agent{holder} is changing these skills")
                 .cause(format!("the lock `{}` was not free within {} s", locked.display(), wait.as_secs()))
@@ -164,7 +164,7 @@ fn wait_for<T>(
     }
 }
 
-fn holder(path: &Path) -> String {
+fn describe_lock_holder(path: &Path) -> String {
     let pid = std::fs::read_to_string(path).unwrap_or_default();
     if pid.is_empty() || !pid.bytes().all(|b| b.is_ascii_digit()) {
         String::new()

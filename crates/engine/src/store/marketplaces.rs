@@ -52,7 +52,7 @@ pub struct RegisteredMarketplace {
     /// A person chose that file, so that it is not looked for again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub named: bool,
-    #[serde(default = "yes")]
+    #[serde(default = "enabled_by_default")]
     pub enabled: bool,
     /// Which state the cached copy is of.
     pub pin: RevisionRecord,
@@ -68,7 +68,7 @@ pub struct RegisteredMarketplace {
     pub extra: BTreeMap<String, Value>,
 }
 
-fn yes() -> bool {
+fn enabled_by_default() -> bool {
     true
 }
 
@@ -121,7 +121,7 @@ impl Marketplaces {
 
     /// The names that this scope takes over from the user's, with both sources: whoever wrote
     /// the project may mean another place than the user who knows the name.
-    pub(crate) fn hiding(
+    pub(crate) fn hidden_by_project(
         &self,
     ) -> impl Iterator<Item = (&str, &RegisteredMarketplace, &RegisteredMarketplace)> {
         let both =
@@ -232,7 +232,7 @@ pub fn check_any(data: &[u8]) {
     let again = parse(&text, file).expect("what was written can be read");
     assert_eq!(again, document);
     let all = Marketplaces { own: document.marketplaces.clone(), behind: document.marketplaces };
-    assert_eq!(all.hiding().count(), 0);
+    assert_eq!(all.hidden_by_project().count(), 0);
     assert!(all.all().all(|(name, _)| all.get(name).is_ok()));
 }
 

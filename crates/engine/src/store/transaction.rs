@@ -99,7 +99,7 @@ impl Transaction {
         }
         let (files, bytes) = install_state::read_folder(folder)?;
         let digest = digest::digest_of_files(&files);
-        let trees = self.store.history.trees();
+        let trees = self.store.history.kept_trees_cache();
         trees.put(&digest, &files, &bytes.into_values().collect::<Vec<_>>());
         let what = || error!(Failed, "the edited files of `{name}` cannot be kept for a rollback");
         let Some(kept) = trees.get(&digest) else {
@@ -122,7 +122,7 @@ impl Transaction {
     /// cache. Only what is as it was recorded: edits were kept before. One that cannot be kept
     /// is still at its recorded pin.
     fn keep_replaced(&self, registry: &Registry) {
-        let trees = self.store.history.trees();
+        let trees = self.store.history.kept_trees_cache();
         let is_due = |(name, before): &(&SkillName, &LockEntry)| {
             before.mode != InstallMode::Live
                 && registry.skills.get(*name).is_none_or(|after| after.digest != before.digest)
@@ -141,7 +141,7 @@ impl Transaction {
                 });
             }
         });
-        batch.keep();
+        batch.keep_bundle_open();
     }
 
     fn keep_tree(&self, name: &SkillName, before: &LockEntry, batch: &Batch<'_>) -> Option<()> {
@@ -222,7 +222,7 @@ impl Transaction {
                 self.store.places.scope()
             )
         })?;
-        self.store.places.check(&target)?;
+        self.store.places.check_links_of(&target)?;
         if let Some(file) = fsx::file_in_the_way(root) {
             return Err(not_a_folder(file));
         }
@@ -263,7 +263,8 @@ impl Transaction {
     /// not typed it.
     pub(crate) fn link(&mut self, root: &Path, place: PathBuf, target: &Path) -> Result<()> {
         let to = root.join(target);
-        if !self.typed_links.contains(&fsx::real_path(&to)) && !self.store.may_link_to(&lexical(&to)) {
+        if !self.typed_links.contains(&fsx::real_path(&to)) && !self.store.may_link_to(&lexically_normal(&to))
+        {
             return Err(not_typed(&place, target));
         }
         let staged = self.reserve(root)?;
@@ -331,7 +332,7 @@ impl Transaction {
         if recorded.is_ok() {
             self.store.history.prune();
         }
-        if recorded.is_ok() && journal::tidy(&self.journal).is_ok() {
+        if recorded.is_ok() && journal::tidy_after_commit(&self.journal).is_ok() {
             let _ = fsx::remove_file(&self.store.workspace.journal_file());
         }
         Ok(())
@@ -355,7 +356,7 @@ impl Transaction {
             let noted = match &note {
                 Some(text) => fsx::write_new_beside(&unsettled, text.as_bytes()),
                 None if store.boot.is_some() => Ok(()),
-                None => self.journal.stagings().try_for_each(|folder| fsx::sync_tree(&folder)),
+                None => self.journal.staging_folders().try_for_each(|folder| fsx::sync_tree(&folder)),
             };
             let ended = |_| error!(Failed, "what this change needs to be turned back cannot be kept");
             kept.join().map_err(ended)?;
@@ -396,7 +397,7 @@ impl Transaction {
     /// stands already, so a folder that cannot be flushed must not look as if it did not.
     fn make_durable(&self) -> Result<()> {
         let history = &self.store.history;
-        let recorded = self.journal.history.map_or(Ok(()), |id| history.confirm(id));
+        let recorded = self.journal.history.map_or(Ok(()), |id| history.confirm_prepared(id));
         let registry = fsx::parent(&self.registry_file);
         let folders = [registry, history.folder()];
         thread::scope(|scope| {
@@ -480,7 +481,7 @@ impl Drop for Transaction {
 }
 
 /// A path without `..`, as it is spelled: what the links that we make ourselves need.
-fn lexical(path: &Path) -> PathBuf {
+fn lexically_normal(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut out, part| {
         match part {
             Component::ParentDir => drop(out.pop()),

@@ -7,7 +7,7 @@ use std::thread;
 
 use git2::Oid;
 
-use super::{Form, Object, Pack, PackLimits, Tried, Trouble, damaged, hash};
+use super::{Form, Object, Pack, PackLimits, Tried, Trouble, error_of_damaged_pack, hash};
 use ba_agent_core::error::Result;
 
 /// Threads at most. Each may hold a chain of four of the largest objects.
@@ -18,17 +18,18 @@ const MOST_THREADS: usize = 4;
 /// # Errors
 /// `Integrity` for a patch that does not fit.
 pub(super) fn apply(base: &[u8], patch: &[u8], most: usize) -> Result<Vec<u8>> {
-    patched(base, patch, most).ok_or_else(|| damaged("a delta does not fit its base"))
+    apply_delta_checked(base, patch, most)
+        .ok_or_else(|| error_of_damaged_pack("a delta does not fit its base"))
 }
 
 /// The size that a patch says its outcome has.
-fn outcome(patch: &[u8]) -> Option<u64> {
+fn size_of_outcome(patch: &[u8]) -> Option<u64> {
     let mut bytes = patch.iter().copied();
     number(&mut bytes)?;
     number(&mut bytes)
 }
 
-fn patched(base: &[u8], patch: &[u8], most: usize) -> Option<Vec<u8>> {
+fn apply_delta_checked(base: &[u8], patch: &[u8], most: usize) -> Option<Vec<u8>> {
     let mut ops = patch.iter().copied();
     if number(&mut ops)? != base.len() as u64 {
         return None;
@@ -41,7 +42,7 @@ fn patched(base: &[u8], patch: &[u8], most: usize) -> Option<Vec<u8>> {
         (piece, rest) = match op {
             0 => return None,
             1..=127 => tail.split_at_checked(usize::from(*op))?,
-            _ => copied(base, *op, tail)?,
+            _ => copied_range_of_base(base, *op, tail)?,
         };
         if out.len() + piece.len() > size {
             return None;
@@ -53,7 +54,7 @@ fn patched(base: &[u8], patch: &[u8], most: usize) -> Option<Vec<u8>> {
 
 /// The piece of `base` that a copy names, and what follows the copy: four bits say which
 /// bytes of the offset are there, three which of the size.
-fn copied<'a>(base: &'a [u8], op: u8, mut tail: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+fn copied_range_of_base<'a>(base: &'a [u8], op: u8, mut tail: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
     let mut parts = [0_u8; 7];
     for (bit, part) in parts.iter_mut().enumerate() {
         if op >> bit & 1 == 1 {
@@ -134,7 +135,7 @@ pub(super) fn resolve(pack: &mut Pack, limits: PackLimits) -> Tried<()> {
     let (decoded, cheap, dear) = (AtomicU64::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let mut work = Work { pack, limits, placed, decoded, cheap, dear };
     for round in 0.. {
-        let made = work.all(&jobs)?;
+        let made = work.resolve_all_jobs(&jobs)?;
         let Work { placed, decoded, cheap, dear, .. } = work;
         for (index, object) in made {
             if let Some(slot) = pack.objects.get_mut(index as usize) {
@@ -178,12 +179,12 @@ fn name(pack: &mut Pack, named: &mut Vec<(Oid, u32)>) -> Vec<DeltaJob> {
 
 impl Work<'_> {
     /// Does all jobs; what was made, by the index of its entry.
-    fn all(&self, jobs: &[DeltaJob]) -> Tried<Vec<(u32, Object)>> {
+    fn resolve_all_jobs(&self, jobs: &[DeltaJob]) -> Tried<Vec<(u32, Object)>> {
         let next = AtomicUsize::new(0);
         let run = || {
             let mut made = Vec::new();
             while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Err(trouble) = self.below(job, &mut made) {
+                if let Err(trouble) = self.resolve_deltas_below(job, &mut made) {
                     next.store(jobs.len(), Ordering::Relaxed);
                     return Err(trouble);
                 }
@@ -195,7 +196,7 @@ impl Work<'_> {
             let threads: Vec<_> = (0..more.min(jobs.len() / 16)).map(|_| scope.spawn(run)).collect();
             let mut made = run();
             for thread in threads {
-                let theirs = thread.join().map_err(|_| damaged("it could not be unpacked"))?;
+                let theirs = thread.join().map_err(|_| error_of_damaged_pack("it could not be unpacked"))?;
                 if let (Ok(made), true) = (&mut made, theirs.is_ok()) {
                     made.extend(theirs?);
                 } else if made.is_ok() {
@@ -207,10 +208,10 @@ impl Work<'_> {
     }
 
     /// Makes all that hangs below one object, depth first: what is in memory is one chain.
-    fn below(&self, job: &DeltaJob, made: &mut Vec<(u32, Object)>) -> Tried<()> {
-        let bytes = self.pack.content(job.base)?;
+    fn resolve_deltas_below(&self, job: &DeltaJob, made: &mut Vec<(u32, Object)>) -> Tried<()> {
+        let bytes = self.pack.content_of_object(job.base)?;
         let Some(base) = self.pack.objects.get(job.base as usize).and_then(Option::as_ref) else {
-            return Err(damaged("a delta has no base object").into());
+            return Err(error_of_damaged_pack("a delta has no base object").into());
         };
         let (kind, mut held) = (base.kind, bytes.len());
         let mut chain = vec![Link { made: None, bytes, cost: base.cost, children: job.children.clone() }];
@@ -226,7 +227,7 @@ impl Work<'_> {
             let bytes = self.apply(&top.bytes, child)?;
             let (size, id) = (bytes.len(), hash(kind, &bytes)?);
             let dearness = top.cost.saturating_add(size);
-            let (keep, spilled) = self.keeps(&bytes, dearness)?;
+            let (keep, spilled) = self.keeps_within_memory(&bytes, dearness)?;
             let cost = if keep || spilled.is_some() { 0 } else { dearness };
             held += size;
             if held > self.limits.object.saturating_mul(4) {
@@ -240,11 +241,12 @@ impl Work<'_> {
     }
 
     fn apply(&self, base: &[u8], child: u32) -> Tried<Vec<u8>> {
-        let patch = match self.pack.entry(child)?.patch.as_deref() {
+        let patch = match self.pack.pack_entry_at(child)?.patch.as_deref() {
             Some(patch) => Cow::Borrowed(patch),
-            None => Cow::Owned(self.pack.inflate(child)?),
+            None => Cow::Owned(self.pack.inflate_object_at(child)?),
         };
-        let size = outcome(&patch).ok_or_else(|| damaged("a delta does not fit its base"))?;
+        let size =
+            size_of_outcome(&patch).ok_or_else(|| error_of_damaged_pack("a delta does not fit its base"))?;
         let before = self.decoded.fetch_add(size.min(self.limits.decoded), Ordering::Relaxed);
         if size > self.limits.object as u64 || before.saturating_add(size) > self.limits.decoded {
             return Err(Trouble::Large);
@@ -255,7 +257,7 @@ impl Work<'_> {
     /// Whether an object stays decoded, and where it is if it was spilled. One that costs
     /// much more than its own size must be either: a tree may name it a million times, and
     /// each time it would be made anew.
-    fn keeps(&self, bytes: &[u8], cost: usize) -> Tried<(bool, Option<u64>)> {
+    fn keeps_within_memory(&self, bytes: &[u8], cost: usize) -> Tried<(bool, Option<u64>)> {
         let size = bytes.len();
         if self.cheap.fetch_add(size, Ordering::Relaxed) + size <= self.limits.kept {
             return Ok((true, None));

@@ -5,7 +5,7 @@ use git2::{ObjectType, Oid};
 
 use super::body::SUM;
 use super::header::check_head;
-use super::{Form, PackEntry, Sorter, Tried, Trouble, damaged};
+use super::{Form, PackEntry, Sorter, Tried, Trouble, error_of_damaged_pack};
 
 /// Bytes of `PACK`, the version and the number of objects.
 const HEAD: usize = 12;
@@ -89,15 +89,17 @@ impl Scan {
     ) -> Tried<()> {
         let (before, had) = (self.inflate.total_in(), out.len());
         let status = self.inflate.decompress_vec(rest, &mut out, FlushDecompress::None);
-        let status = status.map_err(|_| damaged("an object cannot be decompressed"))?;
+        let status = status.map_err(|_| error_of_damaged_pack("an object cannot be decompressed"))?;
         let used = usize::try_from(self.inflate.total_in() - before).unwrap_or(usize::MAX);
         self.at = self.at.saturating_add(used);
         match status {
             Status::StreamEnd if out.len() == entry.size => self.close(entry, out, sorter),
-            Status::StreamEnd => Err(damaged("the size of an object differs from its header").into()),
+            Status::StreamEnd => {
+                Err(error_of_damaged_pack("the size of an object differs from its header").into())
+            }
             // There is room for at least one byte more than there should be: it is not just full.
             _ if out.len() > entry.size || (used == 0 && out.len() == had) => {
-                Err(damaged("the size of an object differs from its header").into())
+                Err(error_of_damaged_pack("the size of an object differs from its header").into())
             }
             _ => {
                 self.open = Some((entry, out));
@@ -143,10 +145,11 @@ impl Scan {
                 let tail = rest.get(rest.len() - bytes.len()..).unwrap_or_default();
                 let Some((id, tail)) = tail.split_first_chunk::<20>() else { return Ok(None) };
                 bytes = tail.iter().copied();
-                let id = Oid::from_bytes(id).map_err(|_| damaged("a delta has no base object"))?;
+                let id =
+                    Oid::from_bytes(id).map_err(|_| error_of_damaged_pack("a delta has no base object"))?;
                 (Form::Named(id), 1)
             }
-            _ => return Err(damaged("it has an object of unknown type").into()),
+            _ => return Err(error_of_damaged_pack("it has an object of unknown type").into()),
         };
         self.decoded += size;
         if depth > deepest || self.decoded > self.sizes.decoded {
@@ -165,7 +168,7 @@ impl Scan {
             start.and_then(|start| self.entries.binary_search_by_key(&start, |entry| entry.start).ok());
         match found.and_then(|index| Some((u32::try_from(index).ok()?, self.entries.get(index)?))) {
             Some((index, base)) => Ok((Form::Delta(index), base.depth.saturating_add(1))),
-            None => Err(damaged("a delta has no base object").into()),
+            None => Err(error_of_damaged_pack("a delta has no base object").into()),
         }
     }
 
@@ -176,10 +179,10 @@ impl Scan {
     pub(super) fn end(self, length: usize) -> Tried<Vec<PackEntry>> {
         let is_whole = self.at >= HEAD && self.open.is_none() && self.entries.len() == self.expected as usize;
         if !is_whole || self.at.saturating_add(SUM) > length {
-            return Err(damaged("it is cut off").into());
+            return Err(error_of_damaged_pack("it is cut off").into());
         }
         if self.at + SUM < length {
-            return Err(damaged("there is data after its end").into());
+            return Err(error_of_damaged_pack("there is data after its end").into());
         }
         Ok(self.entries)
     }
@@ -199,7 +202,7 @@ fn head(bytes: &mut impl Iterator<Item = u8>) -> Tried<Option<Head>> {
     while more {
         let Some(byte) = bytes.next() else { return Ok(None) };
         if shift > 53 {
-            return Err(damaged("an object has an impossible size").into());
+            return Err(error_of_damaged_pack("an object has an impossible size").into());
         }
         size |= u64::from(byte & 127) << shift;
         (more, shift) = (byte & 128 != 0, shift + 7);
@@ -219,7 +222,7 @@ fn distance(bytes: &mut impl Iterator<Item = u8>) -> Tried<Option<u64>> {
         }
         distance += 1;
         if distance > 1 << 40 {
-            return Err(damaged("a delta has no base object").into());
+            return Err(error_of_damaged_pack("a delta has no base object").into());
         }
     }
 }

@@ -28,14 +28,14 @@ impl Question {
     /// For the repository at `url`; `user` is the name that its address says.
     pub(super) fn for_repository(config: &GitConfig, url: &Url, user: Option<&str>) -> Self {
         let mut helpers: Vec<String> = Vec::new();
-        for value in config.credential("helper", url, user).flatten() {
+        for value in config.credential_values_for("helper", url, user).flatten() {
             // An empty one forgets those before it.
             if value.is_empty() { helpers.clear() } else { helpers.push(value.to_owned()) }
         }
-        let named = config.credential("username", url, user).flatten().last();
+        let named = config.credential_values_for("username", url, user).flatten().last();
         let user = user.or(named).filter(|name| is_one_line(name)).map(str::to_owned);
         let mut request = format!("protocol={}\nhost={}\n", url.scheme(), host(url));
-        if config.credential("usehttppath", url, user.as_deref()).last().is_some_and(is_true) {
+        if config.credential_values_for("usehttppath", url, user.as_deref()).last().is_some_and(is_true) {
             let path = percent_encoding::percent_decode_str(url.path().trim_start_matches('/'));
             let path = path.decode_utf8_lossy();
             if is_one_line(&path) {
@@ -58,7 +58,7 @@ impl Question {
             if let Some(user) = &user {
                 request.push_str(&format!("username={user}\n"));
             }
-            let Some(output) = run(helper, &request) else { continue };
+            let Some(output) = run_credential_helper(helper, &request) else { continue };
             for (key, value) in output.lines().filter_map(|line| line.split_once('=')) {
                 match key {
                     "username" => user = Some(value.to_owned()),
@@ -88,17 +88,18 @@ fn host(url: &Url) -> String {
 
 /// What a helper says to `get`; `None` for one that cannot be started or fails. `!…` is a line
 /// for the shell, an absolute path a program, anything else `git credential-NAME`.
-fn run(helper: &str, request: &str) -> Option<String> {
+fn run_credential_helper(helper: &str, request: &str) -> Option<String> {
     let line = match helper.strip_prefix('!') {
         Some(line) => line.to_owned(),
         None if is_absolute(helper) => helper.to_owned(),
         None => format!("git credential-{helper}"),
     };
-    let mut child = start(Command::new("sh").args(["-c", &format!("{line} get")])).or_else(|| {
-        // Windows may have no shell; most lines are a program and plain words.
-        let mut words = line.split_whitespace();
-        start(Command::new(words.next()?).args(words).arg("get"))
-    })?;
+    let mut child =
+        start_helper_process(Command::new("sh").args(["-c", &format!("{line} get")])).or_else(|| {
+            // Windows may have no shell; most lines are a program and plain words.
+            let mut words = line.split_whitespace();
+            start_helper_process(Command::new(words.next()?).args(words).arg("get"))
+        })?;
     if let Some(mut input) = child.stdin.take() {
         // A helper need not read what it is asked.
         let _ = input.write_all(request.as_bytes());
@@ -107,7 +108,7 @@ fn run(helper: &str, request: &str) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn start(command: &mut Command) -> Option<Child> {
+fn start_helper_process(command: &mut Command) -> Option<Child> {
     // A terminal that a helper needs it opens itself; its talk would tear ours.
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()
 }

@@ -34,13 +34,13 @@ pub(super) fn find_login(env: &Env, host: &str) -> Result<NetrcMatch> {
     let Some(file) = named.or_else(|| env.home.as_ref().map(|home| home.join(name))) else {
         return Ok(NetrcMatch::Nothing);
     };
-    match text(&file)? {
+    match read_netrc_text(&file)? {
         Some(text) => Ok(parse(&text, host)),
         None => Ok(NetrcMatch::Nothing),
     }
 }
 
-fn text(file: &PathBuf) -> Result<Option<String>> {
+fn read_netrc_text(file: &PathBuf) -> Result<Option<String>> {
     let Ok(meta) = fs::metadata(file) else { return Ok(None) };
     if !meta.is_file() || meta.len() > LARGEST {
         return Ok(None);

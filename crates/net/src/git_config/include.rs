@@ -69,22 +69,24 @@ impl Location {
 /// Whether a path fits a pattern in which `**` stands for any folders, `*` for any part of a
 /// name, `?` for a character.
 fn matches_path(pattern: &str, path: &str) -> bool {
-    fn parts(text: &str) -> Vec<&str> {
+    fn parts_of_pattern(text: &str) -> Vec<&str> {
         text.split('/').filter(|part| !part.is_empty()).collect()
     }
-    fn walk(pattern: &[&str], path: &[&str]) -> bool {
+    fn match_path_pattern(pattern: &[&str], path: &[&str]) -> bool {
         match (pattern.split_first(), path.split_first()) {
             (None, None) => true,
             (Some((&"**", rest)), _) => {
                 // Neighbours of `**` say the same again.
                 let rest = &rest[rest.iter().take_while(|part| **part == "**").count()..];
-                (0..=path.len()).any(|skip| walk(rest, &path[skip..]))
+                (0..=path.len()).any(|skip| match_path_pattern(rest, &path[skip..]))
             }
-            (Some((first, rest)), Some((name, below))) => matches_name(first, name) && walk(rest, below),
+            (Some((first, rest)), Some((name, below))) => {
+                matches_name(first, name) && match_path_pattern(rest, below)
+            }
             _ => false,
         }
     }
-    walk(&parts(pattern), &parts(path))
+    match_path_pattern(&parts_of_pattern(pattern), &parts_of_pattern(path))
 }
 
 /// Goes back to the last `*` only, so that it ends soon whatever the pattern is.

@@ -95,7 +95,8 @@ fn several_values_of_a_url_add_up_as_git_sends_them() {
     let check = |text: &str, expected: &[&str]| {
         let (_dir, config) = world(text, &[]);
         let url = Url::parse("https://h.example/o/r.git").unwrap();
-        let found: Vec<&str> = config.http("extraheader", &url).iter().filter_map(|one| one.value).collect();
+        let found: Vec<&str> =
+            config.http_values_for_url("extraheader", &url).iter().filter_map(|one| one.value).collect();
         assert_eq!(found, expected, "{text}");
     };
     check(
@@ -189,7 +190,7 @@ fn the_helpers_that_are_asked_are_those_that_git_asks() {
 fn settings_in_the_environment_go_over_the_files() {
     let check = |variables: &[(&str, &str)], expected: Option<&str>| {
         let (dir, config) = world("[core]\nsshCommand = file\n", variables);
-        assert_eq!(config.text("core", "sshcommand"), expected, "{variables:?}");
+        assert_eq!(config.last_text_of_key("core", "sshcommand"), expected, "{variables:?}");
         let Some(said) = git(dir.path(), variables, &["config", "--get", "core.sshCommand"], "") else {
             return;
         };
@@ -238,7 +239,7 @@ fn files_are_read_in_git_s_order_with_what_they_include() {
     let value = |variables: &[(&str, &str)]| {
         let mut env = Env::isolated(dir.path(), variables);
         env.cwd = dir.path().join("work/app/src");
-        GitConfig::load(&env).unwrap().text("core", "sshcommand").map(str::to_owned)
+        GitConfig::load(&env).unwrap().last_text_of_key("core", "sshcommand").map(str::to_owned)
     };
     write("work/app/.git/config", "[core]\nsshCommand = hostile\n");
     write("work/app/src/x", "");
@@ -295,12 +296,12 @@ proptest::proptest! {
         text in "([' =\\\\!a-z.%*/:@\\[\\]é-]|\\PC){0,40}",
         path in "[a-z%0-9A-Fé/.]{0,20}",
     ) {
-        let _ = parameters(&text);
+        let _ = parse_config_parameters(&text);
         let env = Env::isolated(Path::new("/nowhere"), &[("GIT_CONFIG_PARAMETERS", &text), ("GIT_CONFIG_COUNT", &path)]);
         let _ = GitConfig::load(&env);
         if let Ok(url) = Url::parse(&format!("https://h.example/{path}")) {
             for scope in [text.clone(), format!("https://h.example/{text}"), format!("https://{text}/")] {
-                let _ = urlmatch::rank(&scope, &url, Some("me"));
+                let _ = urlmatch::rank_of_url_scope(&scope, &url, Some("me"));
                 let _ = urlmatch::fits_in_part(&scope, &url, None);
             }
         }
@@ -310,7 +311,7 @@ proptest::proptest! {
     #[test]
     fn quoted_settings_are_read_back(value in "\\PC{0,30}") {
         let quoted = value.replace('\'', "'\\''").replace('!', "'\\!'");
-        let pairs = parameters(&format!("'a.b'='{quoted}' 'c.d'='e'")).unwrap();
+        let pairs = parse_config_parameters(&format!("'a.b'='{quoted}' 'c.d'='e'")).unwrap();
         proptest::prop_assert_eq!(&pairs[0], &("a.b".to_owned(), Some(value)));
         proptest::prop_assert_eq!(pairs.len(), 2);
     }

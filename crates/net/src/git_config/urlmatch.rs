@@ -15,7 +15,7 @@ pub(crate) struct Rank {
 /// Whether `scope` (`https://*.example.com:8443/team`) is for `url`, and how closely it names
 /// it. Scheme and port must be equal, `*` stands for one label of the host, and the path is
 /// compared by whole names. A user in the scope must be the one that is known.
-pub(crate) fn rank(scope: &str, url: &Url, user: Option<&str>) -> Option<Rank> {
+pub(crate) fn rank_of_url_scope(scope: &str, url: &Url, user: Option<&str>) -> Option<Rank> {
     let scope = scope.contains("://").then(|| Url::parse(scope).ok()).flatten()?;
     if scope.scheme() != url.scheme() || scope.port_or_known_default() != url.port_or_known_default() {
         return None;
@@ -103,7 +103,7 @@ mod tests {
     fn a_scope_is_for_a_url_by_git_s_rules() {
         let url = Url::parse("https://git.example.com:8443/team/app.git").unwrap();
         let check = |scope: &str, fits: bool| {
-            assert_eq!(rank(scope, &url, Some("me")).is_some(), fits, "{scope}");
+            assert_eq!(rank_of_url_scope(scope, &url, Some("me")).is_some(), fits, "{scope}");
         };
         check("https://git.example.com:8443", true);
         check("https://git.example.com:8443/", true);
@@ -127,7 +127,7 @@ mod tests {
             "https://git.example.com:8443",
             "https://git.example.com:8443/team",
         ];
-        let ranks = ranks.map(|scope| rank(scope, &url, None).unwrap());
+        let ranks = ranks.map(|scope| rank_of_url_scope(scope, &url, None).unwrap());
         assert!(ranks[0] < ranks[1] && ranks[1] < ranks[2] && Rank::default() < ranks[0]);
     }
 

@@ -54,10 +54,12 @@ impl HttpResponse {
                 .cause("the remote returned 451")
                 .hint("a copy of it may be found elsewhere: `ba-agent skill search`")),
             429 => Err(self
-                .later(error!(Network, "{host} received too many requests from here"))
+                .error_to_retry_later(error!(Network, "{host} received too many requests from here"))
                 .hint("with a token the limit is higher")),
             400 => Err(self.rejected_error(name)),
-            500..=599 => Err(self.later(error!(Network, "{host} could not answer for `{name}`"))),
+            500..=599 => {
+                Err(self.error_to_retry_later(error!(Network, "{host} could not answer for `{name}`")))
+            }
             _ => Err(rejected_error(host, name, self.status)),
         }
     }
@@ -81,10 +83,12 @@ impl HttpResponse {
     }
 
     /// Says when the host wants to be asked again.
-    fn later(&self, error: Error) -> Error {
+    fn error_to_retry_later(&self, error: Error) -> Error {
         let error = error.cause(format!("the remote returned {}", self.status));
         match self.wait {
-            Some(wait) => error.hint(format!("the host asks to wait: try again in {}", spoken(wait))),
+            Some(wait) => {
+                error.hint(format!("the host asks to wait: try again in {}", spoken_waiting_time(wait)))
+            }
             None => error.hint("try again in a few minutes"),
         }
     }
@@ -185,7 +189,7 @@ pub fn from_reader(error: std::io::Error) -> Error {
     }
 }
 
-fn spoken(wait: Duration) -> String {
+fn spoken_waiting_time(wait: Duration) -> String {
     match wait.as_secs() {
         seconds @ ..=119 => count_noun(usize::try_from(seconds).unwrap_or_default(), "second"),
         seconds => count_noun(usize::try_from(seconds.div_ceil(60)).unwrap_or_default(), "minute"),

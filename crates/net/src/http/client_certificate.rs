@@ -138,7 +138,7 @@ fn named_for(
     setting: &'static str,
 ) -> Result<Vec<NamedForUrl>> {
     let set = net.env.var(variable).map(|text| (variable, text, true));
-    let values = net.credentials.git_config()?.http(name, url);
+    let values = net.credentials.git_config()?.http_values_for_url(name, url);
     let configured = values.last().and_then(|one| Some((setting, one.value?, one.is_for_all)));
     let all = set.into_iter().chain(configured);
     // Git for Windows writes where it is installed as `%(prefix)`.

@@ -31,14 +31,16 @@ const FORMS: &str = "write it as http://host:port, https://host:port, socks5h://
 /// `Usage` for a proxy that is not understood, naming where it stands.
 pub(super) fn find_proxy(net: &Net<'_>, url: &Url) -> Result<Option<Route>> {
     let env = net.env;
-    if is_loopback(url) || either(env, "no_proxy").is_some_and(|(list, _)| is_exempt(list, host_of(url))) {
+    if is_loopback(url)
+        || variable_of_either_case(env, "no_proxy").is_some_and(|(list, _)| is_exempt(list, host_of(url)))
+    {
         return Ok(None);
     }
     let named = match net.credentials.git_config()?.http_text("proxy", url) {
         Some(text) => Some((text, "http.proxy of your git configuration")),
         None => {
             let own = if url.scheme() == "https" { "https_proxy" } else { "http_proxy" };
-            either(env, own).or_else(|| either(env, "all_proxy"))
+            variable_of_either_case(env, own).or_else(|| variable_of_either_case(env, "all_proxy"))
         }
     };
     let Some((text, source)) = named.filter(|(text, _)| !text.trim().is_empty()) else { return Ok(None) };
@@ -49,7 +51,7 @@ pub(super) fn find_proxy(net: &Net<'_>, url: &Url) -> Result<Option<Route>> {
 }
 
 /// A variable in lower or upper case, with the name that it was found under.
-fn either<'e>(env: &'e Env, lower: &str) -> Option<(&'e str, &'static str)> {
+fn variable_of_either_case<'e>(env: &'e Env, lower: &str) -> Option<(&'e str, &'static str)> {
     const NAMES: [(&str, &str); 4] = [
         ("http_proxy", "HTTP_PROXY"),
         ("https_proxy", "HTTPS_PROXY"),

@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 use url::Url;
 
-use super::pem_file::{read_pem, reason};
+use super::pem_file::{plain_reason_of_error, read_pem};
 use super::{Net, client_certificate};
 use crate::git_config::is_true;
 use crate::policy::host_of;
@@ -66,14 +66,15 @@ impl Authorities {
         // What of the system's store cannot be read is not what the user asked for.
         all.extend(system_store().iter().map(|der| Certificate::from_der(der).to_owned()));
         for (source, file) in &self.files {
-            let found = certificates(file).map_err(|why| refused(source, file, "file", &why))?;
+            let found = read_certificates(file).map_err(|why| refused(source, file, "file", &why))?;
             if found.is_empty() {
                 return Err(refused(source, file, "file", "it contains no certificate"));
             }
             all.extend(found);
         }
         for (source, folder) in &self.folders {
-            fs::read_dir(folder).map_err(|e| refused(source, folder, "folder", &reason(&e)))?;
+            fs::read_dir(folder)
+                .map_err(|e| refused(source, folder, "folder", &plain_reason_of_error(&e)))?;
             // A folder may hold keys, lists of revoked ones and readmes beside them.
             let found = rustls_native_certs::load_certs_from_paths(None, Some(folder)).certs;
             all.extend(found.iter().map(|der| Certificate::from_der(der).to_owned()));
@@ -123,7 +124,7 @@ fn refused(source: &str, path: &Path, what: &str, why: &str) -> Error {
 }
 
 /// The certificates in a PEM file; keys and the like are passed over.
-fn certificates(file: &Path) -> Result<Vec<Certificate<'static>>, String> {
+fn read_certificates(file: &Path) -> Result<Vec<Certificate<'static>>, String> {
     let mut found = Vec::new();
     for item in parse_pem(&read_pem(file)?) {
         match item {
@@ -151,7 +152,7 @@ pub(super) fn tls_error(net: &Net<'_>, url: &Url, error: &ureq::Error) -> Option
     }
     let authority = "name its authority: `ca_file` in config.yaml, SSL_CERT_FILE, or git's http.sslCAInfo";
     let error = match tls {
-        rustls::Error::InvalidCertificate(why) => match certificate(host, why) {
+        rustls::Error::InvalidCertificate(why) => match explain_certificate_error(host, why) {
             (sentence, true) => error!(Network, "{sentence}").hint(authority),
             (sentence, false) => error!(Network, "{sentence}").hint("its operator has to renew it"),
         },
@@ -182,7 +183,7 @@ fn port(url: &Url) -> u16 {
 }
 
 /// A sentence, and whether trusting another authority would help.
-fn certificate(host: &str, why: &CertificateError) -> (String, bool) {
+fn explain_certificate_error(host: &str, why: &CertificateError) -> (String, bool) {
     let unknown = || format!("the certificate of {host} is signed by an unknown authority");
     match why {
         // A bad signature is an authority of the same name with another key.
@@ -213,7 +214,8 @@ fn certificate(host: &str, why: &CertificateError) -> (String, bool) {
 /// Whether git would not look at the certificate.
 fn is_verification_off(net: &Net<'_>, url: &Url) -> bool {
     let config = net.credentials.git_config().ok();
-    let set = config.and_then(|config| config.http("sslverify", url).last().map(|one| is_true(one.value)));
+    let set = config
+        .and_then(|config| config.http_values_for_url("sslverify", url).last().map(|one| is_true(one.value)));
     set == Some(false) || net.env.var("GIT_SSL_NO_VERIFY").is_some()
 }
 

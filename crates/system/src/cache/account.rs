@@ -16,13 +16,13 @@ impl Cache {
     }
 
     /// Counts what was written, and makes room where that was too much.
-    pub(super) fn wrote(&self, bytes: u64) {
+    pub(super) fn account_for_written(&self, bytes: u64) {
         if self.limit == u64::MAX {
             return;
         }
         if self.add(bytes).is_none_or(|total| total > self.limit) {
             // Some room is left, so that not each file that comes costs a walk.
-            self.prune(self.largest());
+            self.prune(self.largest_package_size());
         }
     }
 
@@ -35,7 +35,7 @@ impl Cache {
         if open.metadata().ok()?.len() > LONGEST {
             return None;
         }
-        sum(&std::fs::read_to_string(&file).ok()?)
+        sum_of_account(&std::fs::read_to_string(&file).ok()?)
     }
 
     /// Begins the account anew with what a walk found.
@@ -49,7 +49,7 @@ impl Cache {
     }
 }
 
-fn sum(text: &str) -> Option<u64> {
+fn sum_of_account(text: &str) -> Option<u64> {
     text.lines().try_fold(0u64, |sum, line| sum.checked_add(line.parse().ok()?))
 }
 
@@ -62,7 +62,7 @@ mod tests {
     fn the_account_is_never_below_what_is_there() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::new(dir.path(), 20_000);
-        let account = || sum(&std::fs::read_to_string(cache.account_file()).unwrap()).unwrap();
+        let account = || sum_of_account(&std::fs::read_to_string(cache.account_file()).unwrap()).unwrap();
         for n in 0..200 {
             let (digest, files, bytes) = sample(&format!("text {n} ").repeat(1 + n % 40));
             cache.put(&digest, &files, &bytes);

@@ -16,7 +16,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use fs_err as fs;
 use tempfile::NamedTempFile;
 
-use super::{Cache, UNFINISHED, head, touch, verified};
+use super::{Cache, UNFINISHED, encode_package_head, mark_as_used, verified_package};
 use ba_agent_core::digest::{Digest, Files};
 use ba_agent_core::error::Result;
 use ba_agent_core::package::Package;
@@ -71,10 +71,10 @@ impl<'c> Batch<'c> {
         if self.cache.has(digest) || bundle.has(digest) {
             return;
         }
-        let head = head(files, bytes);
+        let head = encode_package_head(files, bytes);
         let parts: Vec<&[u8]> = std::iter::once(&head).chain(bytes).map(|part| &part[..]).collect();
         let length: u64 = parts.iter().map(|part| part.len() as u64).sum();
-        if self.closed.load(Ordering::Relaxed) + bundle.at + length > self.cache.largest() {
+        if self.closed.load(Ordering::Relaxed) + bundle.at + length > self.cache.largest_package_size() {
             // More than there will be room for: it would drive out what was kept before it.
             return;
         }
@@ -96,12 +96,12 @@ impl<'c> Batch<'c> {
     }
 
     /// Makes what was put findable by others; without it the last bundle is lost.
-    pub fn keep(self) {
+    pub fn keep_bundle_open(self) {
         let open = self.open.into_inner().unwrap_or_else(PoisonError::into_inner);
         let last = open.and_then(|bundle| bundle.close(self.cache).ok()).unwrap_or(0);
         let written = self.closed.into_inner() + last;
         if written > 0 {
-            self.cache.wrote(written);
+            self.cache.account_for_written(written);
         }
     }
 }
@@ -203,9 +203,9 @@ impl Bundle {
     /// The tree of this digest, every byte verified.
     pub(super) fn get(&self, digest: &Digest) -> Option<Package> {
         let (offset, length) = *self.index.get(digest)?;
-        let tree = self.read(offset, length).and_then(|bytes| verified(bytes, digest));
+        let tree = self.read(offset, length).and_then(|bytes| verified_package(bytes, digest));
         match &tree {
-            Some(_) => self.used.call_once(|| touch(&self.path)),
+            Some(_) => self.used.call_once(|| mark_as_used(&self.path)),
             None => drop(std::fs::remove_file(&self.path)),
         }
         tree
@@ -257,7 +257,7 @@ mod tests {
             }
         });
         assert!(!Cache::new(folder, 1 << 20).has(&samples[0].0), "nobody sees half of it");
-        batch.keep();
+        batch.keep_bundle_open();
         samples
     }
 
@@ -274,14 +274,14 @@ mod tests {
         assert_eq!((cache.size().trees, files(dir.path()).len()), (20, 1));
         for (digest, _, bytes) in &samples {
             let tree = cache.get(digest).unwrap();
-            let entry = tree.listing.get("SKILL.md").unwrap();
+            let entry = tree.listing.entry_at("SKILL.md").unwrap();
             assert_eq!(tree.read(entry).unwrap().as_ref(), bytes[1]);
         }
         assert!(cache.get(&sample("another").0).is_none());
         // What is there is not kept a second time.
         let batch = cache.begin_batch(20);
         samples.iter().for_each(|(digest, files, bytes)| batch.put(digest, files, bytes));
-        batch.keep();
+        batch.keep_bundle_open();
         assert_eq!(files(dir.path()).len(), 1);
         assert_eq!(cache.prune(0).trees, 20);
         assert!(files(dir.path()).is_empty());
@@ -299,7 +299,7 @@ mod tests {
         for round in samples.chunks(200) {
             let batch = cache.begin_batch(round.len());
             round.iter().for_each(|(digest, files, bytes)| batch.put(digest, files, bytes));
-            batch.keep();
+            batch.keep_bundle_open();
             let held = Cache::new(dir.path(), limit).size();
             assert!(held.bytes <= limit && held.bytes > limit / 2, "{held:?}");
         }
@@ -315,7 +315,7 @@ mod tests {
         let batch = cache.begin_batch(2);
         let (digest, files, bytes) = sample("text");
         batch.put(&digest, &files, &bytes);
-        batch.keep();
+        batch.keep_bundle_open();
         assert!(!dir.path().join("trees").join(FOLDER).exists());
         assert!(cache.get(&digest).is_some());
     }
@@ -331,7 +331,7 @@ mod tests {
             let cache = Cache::new(dir.path(), 1 << 20);
             for (digest, _, bytes) in &samples {
                 if let Some(tree) = cache.get(digest) {
-                    let entry = tree.listing.get("SKILL.md").unwrap();
+                    let entry = tree.listing.entry_at("SKILL.md").unwrap();
                     assert_eq!(tree.read(entry).unwrap().as_ref(), bytes[1]);
                 }
             }

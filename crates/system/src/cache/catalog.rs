@@ -8,7 +8,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Cache, CacheSection, touch};
+use super::{Cache, CacheSection, mark_as_used};
 use ba_agent_core::digest::{encode_hex, sha256_hex};
 
 /// The first word of every file; another one is another format, and not read.
@@ -48,7 +48,7 @@ impl Rows {
 
 impl Cache {
     /// The search documents of the catalogue that is kept under `key`, unread.
-    pub fn rows(&self, key: &str) -> Option<Rows> {
+    pub fn cached_document_rows(&self, key: &str) -> Option<Rows> {
         let path = self.entry_file(CacheSection::Catalogs, key);
         let file = File::open(&path).ok()?;
         let mut head = Vec::new();
@@ -58,12 +58,12 @@ impl Cache {
         let text: u64 = std::str::from_utf8(second).ok()?.trim_end().parse().ok()?;
         let start = text.checked_add((first.len() + second.len()) as u64)?;
         let length = file.metadata().ok()?.len().checked_sub(start)?;
-        touch(&path);
+        mark_as_used(&path);
         Some(Rows { file, start, length })
     }
 
     /// The index that is kept under `key`, as it was written or not.
-    pub fn index(&self, key: &str) -> Option<Vec<u8>> {
+    pub fn cached_search_index(&self, key: &str) -> Option<Vec<u8>> {
         self.read(&self.entry_file(CacheSection::Indexes, key))
     }
 
@@ -73,7 +73,7 @@ impl Cache {
     }
 
     /// The catalogue that is kept under `key`; `None` when it is not there or broken.
-    pub fn catalog(&self, key: &str) -> Option<CachedCatalog> {
+    pub fn cached_catalog_of(&self, key: &str) -> Option<CachedCatalog> {
         let file = self.entry_file(CacheSection::Catalogs, key);
         let catalog = parse(&self.read(&file)?);
         if catalog.is_none() {
@@ -119,20 +119,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::new(dir.path(), 1 << 20);
         let catalog = CachedCatalog { text: "{\"näme\": 1}\n".into(), documents: "[]".into() };
-        assert_eq!(cache.catalog("k"), None);
+        assert_eq!(cache.cached_catalog_of("k"), None);
         cache.put_catalog("k", &catalog);
-        assert_eq!(cache.catalog("k"), Some(catalog.clone()));
-        assert_eq!(cache.catalog("other"), None);
+        assert_eq!(cache.cached_catalog_of("k"), Some(catalog.clone()));
+        assert_eq!(cache.cached_catalog_of("other"), None);
         let file = cache.entry_file(CacheSection::Catalogs, "k");
         let sound = std::fs::read(&file).unwrap();
         for at in 0..sound.len() {
             let mut broken = sound.clone();
             broken[at] ^= 1;
             std::fs::write(&file, &broken).unwrap();
-            let read = cache.catalog("k");
+            let read = cache.cached_catalog_of("k");
             assert!(read.is_none() || read == Some(catalog.clone()), "byte {at}");
             std::fs::write(&file, &sound[..at]).unwrap();
-            assert_eq!(cache.catalog("k"), None, "{at} bytes");
+            assert_eq!(cache.cached_catalog_of("k"), None, "{at} bytes");
         }
     }
 }

@@ -9,7 +9,7 @@ use ba_agent_core::error::Result;
 use ba_agent_system::fsx;
 
 /// Looks for them; false when a change is half done, by a command that runs or was killed.
-pub(super) fn look(context: &DoctorContext<'_>, seen: &mut Examination) -> bool {
+pub(super) fn examine_leftovers(context: &DoctorContext<'_>, seen: &mut Examination) -> bool {
     strange_state(context, seen);
     if context.session.store.is_busy() {
         seen.add(DoctorFinding::note(
@@ -29,7 +29,7 @@ pub(super) fn look(context: &DoctorContext<'_>, seen: &mut Examination) -> bool 
     }
     // What a journal names is no leftover: carrying the journal out takes it away.
     if !has_journal {
-        stagings(context, seen);
+        examine_staging_folders(context, seen);
     }
     !has_journal
 }
@@ -52,14 +52,14 @@ fn strange_state(context: &DoctorContext<'_>, seen: &mut Examination) {
     }
 }
 
-fn stagings(context: &DoctorContext<'_>, seen: &mut Examination) {
+fn examine_staging_folders(context: &DoctorContext<'_>, seen: &mut Examination) {
     let registry = context.session.store.read().unwrap_or_default();
     let (ours, others) = on_their_way(context, &roots(context, &registry));
     for path in ours {
         seen.add(
             DoctorFinding::wrong(
                 "staging",
-                format!("a killed command left `{}`", context.session.places.shown(&path)),
+                format!("a killed command left `{}`", context.session.places.shown_to_user(&path)),
             )
             .fixed_by("remove it"),
         );
@@ -68,7 +68,7 @@ fn stagings(context: &DoctorContext<'_>, seen: &mut Examination) {
         seen.add(
             DoctorFinding::note(
                 "staging",
-                format!("`{}` belongs to a command of another project", context.session.places.shown(&path)),
+                format!("`{}` belongs to a command of another project", context.session.places.shown_to_user(&path)),
             )
             .hint("if none runs, `ba-agent doctor --fix` in that project removes it")
             .hint(
@@ -117,7 +117,7 @@ fn name(path: &Path) -> String {
 ///
 /// # Errors
 /// `Failed` for what cannot be removed.
-pub(super) fn sweep(context: &DoctorContext<'_>, roots: &[PathBuf]) -> Result<()> {
+pub(super) fn sweep_leftovers(context: &DoctorContext<'_>, roots: &[PathBuf]) -> Result<()> {
     for path in on_their_way(context, roots).0 {
         fsx::remove(&path)?;
     }

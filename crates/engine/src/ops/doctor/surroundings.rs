@@ -15,7 +15,7 @@ use ba_agent_system::fsx;
 const LIBGIT2: (u32, u32, u32) = (1, 9, 7);
 
 /// Registry, cache and data folder: where they are, and whether they can be used.
-pub(super) fn folders(context: &DoctorContext<'_>, seen: &mut Examination) {
+pub(super) fn examine_own_folders(context: &DoctorContext<'_>, seen: &mut Examination) {
     let env = &context.session.env;
     seen.fact("scope", context.session.scope.name());
     seen.fact("base", &shown(context.session.scope.base()));
@@ -44,7 +44,7 @@ pub(super) fn folders(context: &DoctorContext<'_>, seen: &mut Examination) {
 
 /// What is kept for projects that are gone. It is not removed here: a project may lie on a
 /// disk that is not there today.
-pub(super) fn abandoned(context: &DoctorContext<'_>, seen: &mut Examination) {
+pub(super) fn examine_abandoned_states(context: &DoctorContext<'_>, seen: &mut Examination) {
     let abandoned = context.session.store.state_dir().abandoned();
     if !abandoned.is_empty() {
         let what =
@@ -61,7 +61,7 @@ pub(super) fn abandoned(context: &DoctorContext<'_>, seen: &mut Examination) {
 
 /// Folders of ours that another user owns, which mostly means that `sudo` ran here once: what
 /// is written there next fails.
-pub(super) fn owners(context: &DoctorContext<'_>, roots: &[PathBuf], seen: &mut Examination) {
+pub(super) fn examine_folder_owners(context: &DoctorContext<'_>, roots: &[PathBuf], seen: &mut Examination) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
@@ -116,7 +116,7 @@ fn too_old(found: (u32, u32, u32)) -> Option<DoctorFinding> {
 
 /// Hosts that skills come from without a token being set. Whether one is needed only the
 /// host can say; a private repository looks missing without.
-pub(super) fn tokens(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
+pub(super) fn examine_tokens(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
     let set = &context.session.settings;
     let hosts = [
         ("github", set.hosts.github_token.is_some(), "GITHUB_TOKEN"),
@@ -137,7 +137,11 @@ pub(super) fn tokens(context: &DoctorContext<'_>, registry: &Registry, seen: &mu
 
 /// The programs of other people that may be started: ssh, and what git's credential helpers
 /// need. They are looked for, not run.
-pub(super) fn programs(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
+pub(super) fn examine_needed_programs(
+    context: &DoctorContext<'_>,
+    registry: &Registry,
+    seen: &mut Examination,
+) {
     let env = &context.session.env;
     let git = find("git", env);
     let shown_or =

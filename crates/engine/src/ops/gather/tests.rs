@@ -58,7 +58,9 @@ fn reads_to_find_again(count: usize) -> usize {
     let (resolved, fetched) = source.into_package(&[], |_| false).unwrap();
     let (resolved, fetched) = (Arc::new(resolved), Arc::new(fetched));
     for (name, entry) in &skills {
-        let candidate = again(name, entry, (&fetched, &offered), Arc::clone(&resolved), &world).unwrap();
+        let candidate =
+            candidate_fetched_again(name, entry, (&fetched, &offered), Arc::clone(&resolved), &world)
+                .unwrap();
         assert_eq!(candidate.folder, format!("new/{name}"));
     }
     reads.load(Ordering::SeqCst)

@@ -1,6 +1,6 @@
 //! `marketplace add`: a marketplace is fetched, its catalogue kept, and its record written.
 
-use super::cached::keep;
+use super::cached::keep_fetched_catalogue;
 use super::check_name;
 use super::fetch::{FetchedMarketplace, check, fetch};
 use crate::fetch::marketplace::Place;
@@ -46,7 +46,7 @@ pub fn add(workspace: &Workspace, options: &AddOptions, observer: &dyn Observer)
     let world = session.world();
     let fetched = fetch(&at, &world)?;
     // The catalogue is in the cache before the record leads to it.
-    keep(&fetched, &world);
+    keep_fetched_catalogue(&fetched, &world);
     let record = fetched.marketplace.clone();
     session.change_marketplaces(|known| {
         known.insert(options.name.clone(), record);

@@ -28,7 +28,7 @@ fn key(known: &RegisteredMarketplace, world: &World<'_>) -> Option<String> {
 
 /// The catalogue as the cache has it.
 pub(super) fn cached(known: &RegisteredMarketplace, world: &World<'_>) -> Option<CachedCatalog> {
-    world.cache.as_ref()?.catalog(&key(known, world)?)
+    world.cache.as_ref()?.cached_catalog_of(&key(known, world)?)
 }
 
 /// The rows that the search reads, where the cache has them and they are not those of a folder
@@ -37,12 +37,12 @@ pub(crate) fn search_rows(known: &RegisteredMarketplace, world: &World<'_>) -> O
     if is_live(known) {
         return None;
     }
-    world.cache.as_ref()?.rows(&key(known, world)?)
+    world.cache.as_ref()?.cached_document_rows(&key(known, world)?)
 }
 
 /// The index of those rows, if the cache has one; nothing says that it is sound, or of them.
 pub fn search_index(known: &RegisteredMarketplace, world: &World<'_>) -> Option<Vec<u8>> {
-    world.cache.as_ref()?.index(&key(known, world)?)
+    world.cache.as_ref()?.cached_search_index(&key(known, world)?)
 }
 
 /// Keeps an index of those rows.
@@ -53,7 +53,7 @@ pub(crate) fn keep_search_index(known: &RegisteredMarketplace, index: &[u8], wor
 }
 
 /// Keeps a fetched catalogue in the cache, for every project that has it in this state.
-pub(crate) fn keep(fetched: &FetchedMarketplace, world: &World<'_>) {
+pub(crate) fn keep_fetched_catalogue(fetched: &FetchedMarketplace, world: &World<'_>) {
     if let (Some(cache), Some(key)) = (&world.cache, key(&fetched.marketplace, world)) {
         cache.put_catalog(&key, &fetched.copy);
         // A folder of this machine is another one with the next keystroke; whoever searches it
@@ -69,11 +69,11 @@ pub(crate) fn keep(fetched: &FetchedMarketplace, world: &World<'_>) {
 /// # Errors
 /// `Failed` for documents that are damaged.
 pub(crate) fn index_of(documents: &str) -> Result<Vec<u8>> {
-    let rows: Vec<&RawValue> = serde_json::from_str(documents).map_err(damaged)?;
+    let rows: Vec<&RawValue> = serde_json::from_str(documents).map_err(error_of_damaged_copy)?;
     let mut builder = IndexBuilder::default();
     for row in rows {
         let row = row.get();
-        let document: SearchDocument<'_> = serde_json::from_str(row).map_err(damaged)?;
+        let document: SearchDocument<'_> = serde_json::from_str(row).map_err(error_of_damaged_copy)?;
         // The row is a part of the text.
         let offset = (row.as_ptr() as usize).saturating_sub(documents.as_ptr() as usize);
         builder.add_document(&document, offset, row.as_bytes());
@@ -82,7 +82,7 @@ pub(crate) fn index_of(documents: &str) -> Result<Vec<u8>> {
 }
 
 /// The error for search documents that cannot be read.
-pub(super) fn damaged(error: serde_json::Error) -> Error {
+pub(super) fn error_of_damaged_copy(error: serde_json::Error) -> Error {
     error!(Failed, "the cached copy of a marketplace is damaged")
         .cause(error)
         .hint("run `ba-agent marketplace update`")

@@ -219,7 +219,7 @@ fn open_plugin<'w>(
     let want = plugin.usable_source()?.to_requirement(place.is_local())?;
     match (want, &place) {
         (EntryRequirement::Inside(path), Place::Tree { request, .. }) => {
-            inside(path.as_str(), request, known, world)
+            open_inside_marketplace(path.as_str(), request, known, world)
         }
         (EntryRequirement::Inside(path), _) => Err(error!(
             Invalid,
@@ -230,14 +230,14 @@ fn open_plugin<'w>(
         .hint("add its repository as a marketplace, not the URL of the file")),
         (EntryRequirement::Elsewhere { request, integrity }, _) => {
             let options = OpenOptions { integrity: integrity.as_ref(), ..OpenOptions::default() };
-            Ok(elsewhere(fetch::open_source(&request, options, world)?))
+            Ok(open_of_other_source(fetch::open_source(&request, options, world)?))
         }
-        (EntryRequirement::Npm(package), _) => Ok(elsewhere(npm::open_npm(&package, world)?)),
+        (EntryRequirement::Npm(package), _) => Ok(open_of_other_source(npm::open_npm(&package, world)?)),
     }
 }
 
 /// A plugin that is a folder of its marketplace, in the state that is recorded.
-fn inside<'w>(
+fn open_inside_marketplace<'w>(
     path: &str,
     request: &Request,
     known: &RegisteredMarketplace,
@@ -259,7 +259,7 @@ fn inside<'w>(
 
 /// A plugin that is a source of its own: at the folder that was named, or, in an archive, in
 /// the one folder that everything is in.
-fn elsewhere(source: PackageSource<'_>) -> OpenedEntry<'_> {
+fn open_of_other_source(source: PackageSource<'_>) -> OpenedEntry<'_> {
     let root = match (&source.resolved.subdirectory, &source.resolved.source) {
         (Some(folder), _) => folder.to_string(),
         (None, Source::Archive { .. }) => only_folder(source.listing()),
@@ -287,7 +287,7 @@ fn resolve(
     let scan = EntryScan { listing: &tree.listing, root, top, is_marketplace: *is_marketplace };
     let resolution = catalog::resolve_skills(plugin, manifest.as_ref(), scan)?;
     if resolution.folders.is_empty() {
-        return Err(resolution.nothing(&plugin.name));
+        return Err(resolution.error_of_no_skills(&plugin.name));
     }
     Ok((resolution, manifest))
 }
@@ -332,12 +332,12 @@ pub(crate) fn describe(
     let plugins =
         catalogue.plugins.iter().filter(|plugin| only.as_ref().is_none_or(|(name, _)| plugin.name == *name));
     let views = plugins
-        .map(|plugin| view(plugin, skills.get(plugin.name.as_str()).cloned().unwrap_or_default()))
+        .map(|plugin| view_of_entry(plugin, skills.get(plugin.name.as_str()).cloned().unwrap_or_default()))
         .collect();
     Ok((catalogue, views))
 }
 
-fn view(plugin: &CatalogEntry, skills: Vec<String>) -> EntryView {
+fn view_of_entry(plugin: &CatalogEntry, skills: Vec<String>) -> EntryView {
     let source = plugin.usable_source().ok();
     EntryView {
         name: plugin.name.clone(),

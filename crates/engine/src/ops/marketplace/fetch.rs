@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::left_out::{LeftOut, Why};
 use super::plugin_manifest::{plugin_manifest, plugin_manifests};
-use super::recorded::{archive_pin, at_pin, place_of, settled};
+use super::recorded::{archive_pin, at_pin, place_of, settled_reference_name};
 use crate::fetch::marketplace::{self, Place};
 use crate::fetch::{self, OpenOptions, PackageSource, World};
 use crate::store::marketplaces::RegisteredMarketplace;
@@ -63,7 +63,7 @@ pub(crate) fn fetch(place: &Place, world: &World<'_>) -> Result<FetchedMarketpla
             Ok(without_tree(place, None, read, text, Vec::new(), world))
         }
         Place::Served(url) => {
-            let (index, text) = marketplace::served(world, url)?;
+            let (index, text) = marketplace::fetch_served_index(world, url)?;
             let served = catalogue::read_well_known(&text, &index)?;
             let skipped = served.skipped.iter().map(|reason| format!("left out {reason}")).collect();
             Ok(without_tree(place, Some(index.to_string()), served.catalogue, text, skipped, world))
@@ -131,32 +131,36 @@ pub(super) fn of_source(
     world: &World<'_>,
 ) -> Result<FetchedMarketplace> {
     let base = source.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
-    let chosen = source.resolved.chosen.as_deref().or_else(|| settled(&request.reference, &source.resolved));
+    let chosen = source
+        .resolved
+        .chosen
+        .as_deref()
+        .or_else(|| settled_reference_name(&request.reference, &source.resolved));
     let pin = RevisionRecord::of(&source.resolved.pin, chosen, None);
     // In one request, though which of them count is known only when the catalogue is read.
     let is_manifest = |entry: &FileEntry| matches!(entry.path.name(), "marketplace.json" | "plugin.json");
     source.ensure_files(is_manifest)?;
     let (manifest, text) = match marketplace::find(&mut source, &base, named)? {
         Some((path, text)) => (Some(path), text),
-        None => (None, plain(&mut source, &base, request, world)?),
+        None => (None, catalogue_of_plain_skills(&mut source, &base, request, world)?),
     };
     let file = manifest.as_deref().unwrap_or("marketplace.json");
     let mut text = text;
     let mut read = Catalog::parse(&text, file, CatalogFormat::of(file, named.is_some()))?;
-    let mut warnings = doubts(&read, Some(&request.source));
+    let mut warnings = doubts_about_catalogue(&read, Some(&request.source));
     let root = manifest.as_deref().map_or(base.as_str(), root_of).to_owned();
     let mut left_out = LeftOut::default();
     let mut folders = folders(&read, &mut source, &root)?;
     // Who names one catalogue of several means that and no more.
     if manifest.is_some() && named.is_none() {
-        let loose = loose(&read, &folders, &mut source, &root, world, &mut left_out)?;
+        let loose = documents_of_loose_skills(&read, &folders, &mut source, &root, world, &mut left_out)?;
         if let Some(longer) = with_entries(&text, loose) {
             read = Catalog::parse(&longer, file, CatalogFormat::of(file, false))?;
             text = longer;
             folders = self::folders(&read, &mut source, &root)?;
         }
     }
-    let documents = documents(&read, folders, &mut source, world, &mut warnings, &mut left_out)?;
+    let documents = documents_of_entries(&read, folders, &mut source, world, &mut warnings, &mut left_out)?;
     left_out.rest(source.listing(), &base, &documents);
     if let Some(cache) = &world.cache {
         source.remember(cache);
@@ -179,7 +183,7 @@ fn without_tree(
 ) -> FetchedMarketplace {
     let pin =
         RevisionRecord::of(&Revision::Archive(Digest::of(text.as_bytes()).as_hex().to_owned()), None, None);
-    warnings.extend(doubts(&read, None));
+    warnings.extend(doubts_about_catalogue(&read, None));
     let documents: Vec<SearchDocument<'_>> =
         read.plugins.iter().filter(|plugin| plugin.usable_source().is_ok()).map(of_entry).collect();
     fetched(record(place, manifest, pin, world.env.now), read, text, &documents, warnings)
@@ -219,7 +223,7 @@ fn fetched(
 }
 
 /// Entries that cannot be used, and a name that belongs to somebody else.
-fn doubts(catalogue: &Catalog, source: Option<&Source>) -> Vec<String> {
+fn doubts_about_catalogue(catalogue: &Catalog, source: Option<&Source>) -> Vec<String> {
     let fault = |plugin: &CatalogEntry| {
         plugin.unusable_because().map(|fault| format!("the entry `{}` cannot be used: {fault}", plugin.name))
     };
@@ -231,7 +235,12 @@ fn doubts(catalogue: &Catalog, source: Option<&Source>) -> Vec<String> {
 }
 
 /// A catalogue for a repository that has none: each skill that it offers is an entry.
-fn plain(opened: &mut PackageSource<'_>, base: &str, request: &Request, world: &World<'_>) -> Result<String> {
+fn catalogue_of_plain_skills(
+    opened: &mut PackageSource<'_>,
+    base: &str,
+    request: &Request,
+    world: &World<'_>,
+) -> Result<String> {
     let source = request.source.display_name();
     let found = discover::find_skills(opened.listing(), base);
     let any_offered = found.iter().any(|found| found.offered);
@@ -279,7 +288,7 @@ fn entries_of(
 }
 
 /// Entries for the skills in `skills/` beside the catalogue that no entry of it has.
-fn loose(
+fn documents_of_loose_skills(
     catalogue: &Catalog,
     folders: &[Option<Result<Vec<String>>>],
     source: &mut PackageSource<'_>,
@@ -345,7 +354,7 @@ fn folders(
 /// What the search reads: each entry, and each skill of an entry whose files are in the source.
 /// Entries that are known to hold no skill are left out; an entry that is its one skill is one
 /// document.
-fn documents(
+fn documents_of_entries(
     catalogue: &Catalog,
     folders: Vec<Option<Result<Vec<String>>>>,
     source: &mut PackageSource<'_>,
@@ -406,7 +415,7 @@ fn texts(words: &[String]) -> Vec<BorrowedText<'static>> {
     words.iter().map(|word| BorrowedText::from(word.as_str())).collect()
 }
 
-fn owned(text: Option<&String>) -> Cow<'static, str> {
+fn owned_or_empty_text(text: Option<&String>) -> Cow<'static, str> {
     Cow::Owned(text.cloned().unwrap_or_default())
 }
 
@@ -419,11 +428,11 @@ fn of_entry(plugin: &CatalogEntry) -> SearchDocument<'static> {
     SearchDocument {
         repository: Cow::Owned(repository),
         name: Cow::Owned(plugin.name.clone()),
-        description: owned(plugin.description.as_ref()),
+        description: owned_or_empty_text(plugin.description.as_ref()),
         tags: texts(&plugin.tags),
         keywords: texts(&plugin.keywords),
-        category: owned(plugin.category.as_ref()),
-        version: owned(plugin.version.as_ref()),
+        category: owned_or_empty_text(plugin.category.as_ref()),
+        version: owned_or_empty_text(plugin.version.as_ref()),
         ..SearchDocument::default()
     }
 }
@@ -454,8 +463,8 @@ fn of_skill(
         description: Cow::Owned(front.description.clone()),
         tags: texts(&front.tags),
         triggers: texts(&front.triggers),
-        category: owned(front.category.as_ref().or(plugin.category.as_ref())),
-        version: owned(front.version.as_ref()),
+        category: owned_or_empty_text(front.category.as_ref().or(plugin.category.as_ref())),
+        version: owned_or_empty_text(front.version.as_ref()),
         plugin: Cow::Owned(plugin.name.clone()),
         body: Cow::Owned(body),
         folder: Cow::Owned(folder.to_owned()),
@@ -488,7 +497,8 @@ fn frontmatter(tree: &Package, folder: &str, world: &World<'_>) -> Option<Frontm
 /// the text below it.
 fn manifest(tree: &Package, folder: &str, world: &World<'_>) -> Option<(Frontmatter, String)> {
     let limits = &world.settings.limits;
-    let entry = [MANIFEST, LOWER_MANIFEST].iter().find_map(|name| tree.listing.get(&join(folder, name)))?;
+    let entry =
+        [MANIFEST, LOWER_MANIFEST].iter().find_map(|name| tree.listing.entry_at(&join(folder, name)))?;
     if entry.size > limits.manifest {
         return None;
     }

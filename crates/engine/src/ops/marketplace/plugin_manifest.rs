@@ -16,7 +16,7 @@ pub(super) fn plugin_manifests(root: &str) -> impl Iterator<Item = String> {
 /// # Errors
 /// `Invalid` for one that cannot be read.
 pub(super) fn plugin_manifest(package: &Package, root: &str) -> Result<Option<PluginManifest>> {
-    let Some(path) = plugin_manifests(root).find(|path| package.listing.get(path).is_some()) else {
+    let Some(path) = plugin_manifests(root).find(|path| package.listing.entry_at(path).is_some()) else {
         return Ok(None);
     };
     let Some(text) = text(package, &path)? else { return Ok(None) };

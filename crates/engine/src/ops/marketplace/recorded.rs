@@ -48,7 +48,7 @@ pub(super) fn at_pin(request: &Request, pin: &RevisionRecord) -> Result<Request>
 
 /// The branch or tag that the address of a page turned out to name: with it recorded, its folder
 /// is known without asking again.
-pub(super) fn settled<'r>(asked: &Reference, resolved: &'r Resolved) -> Option<&'r str> {
+pub(super) fn settled_reference_name<'r>(asked: &Reference, resolved: &'r Resolved) -> Option<&'r str> {
     match (asked, &resolved.reference) {
         (Reference::Tail(_), Reference::Branch(name) | Reference::Tag(name) | Reference::Named(name)) => {
             Some(name)

@@ -31,7 +31,7 @@ pub(super) fn resolve_name(
         Err(error) if error.kind == Kind::NotFound => error,
         Err(error) => return Err(error),
     };
-    let owners = owners(name, documents);
+    let owners = entries_owning_skill(name, documents);
     if let (entry, Some(skill)) = split_name(name)
         && owners.is_empty()
     {
@@ -52,7 +52,7 @@ pub(super) fn resolve_name(
 }
 
 /// Entries that have a skill of this name.
-fn owners<'d>(skill: &str, documents: &'d [SearchDocument<'_>]) -> BTreeSet<&'d str> {
+fn entries_owning_skill<'d>(skill: &str, documents: &'d [SearchDocument<'_>]) -> BTreeSet<&'d str> {
     let has = |document: &&SearchDocument<'_>| document.name == skill && !document.plugin.is_empty();
     documents.iter().filter(has).map(|document| document.plugin.as_ref()).collect()
 }
@@ -132,7 +132,7 @@ pub(crate) fn locate(name: &str, all: &Marketplaces, world: &World<'_>) -> Resul
         match load_catalog(known, world) {
             Ok((catalogue, text)) => {
                 let documents = parse_documents(&text).unwrap_or_default();
-                if has(&catalogue, name) || !owners(name, &documents).is_empty() {
+                if has(&catalogue, name) || !entries_owning_skill(name, &documents).is_empty() {
                     having.push(marketplace.clone());
                 }
             }

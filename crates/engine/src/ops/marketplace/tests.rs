@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::cached::keep;
+use super::cached::keep_fetched_catalogue;
 use super::fetch::fetch;
 use super::resolve::locate;
 use super::update::{record, refresh};
@@ -197,7 +197,7 @@ fn an_update_that_is_not_recorded_loses_nothing() {
     let cache = Some(ba_agent_system::cache::Cache::new(&bench.home.path().join(".cache"), 1 << 20));
     let world = bench.cached_world(cache.clone());
     let fetched = fetch(&Place::parse(&repo.file_url()).unwrap(), &world).unwrap();
-    keep(&fetched, &world);
+    keep_fetched_catalogue(&fetched, &world);
     let old = fetched.marketplace;
     let own = |known: &RegisteredMarketplace| BTreeMap::from([("m".to_owned(), known.clone())]);
     let file = bench.home.path().join("m.json");

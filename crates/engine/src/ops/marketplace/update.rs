@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::cached::keep;
+use super::cached::keep_fetched_catalogue;
 use super::fetch::{self, FetchedMarketplace};
 use super::recorded::{is_live, place_of};
 use super::{cached, load_catalog};
@@ -130,7 +130,7 @@ fn refresh_one(name: &str, known: &RegisteredMarketplace, world: &World<'_>) -> 
             // A record of an earlier version does not say how many entries there are.
             if pin.commit == known.pin.commit && known.entries.is_some() {
                 let record = (pin != known.pin).then(|| RegisteredMarketplace { pin, ..known.clone() });
-                return Ok(unmoved(name, known, record));
+                return Ok(report_of_unmoved(name, known, record));
             }
             let source = PackageSource::of_commit(remote, resolved, Extent::Partial)?;
             fetch::of_source(&place, source, request, manifest.as_deref(), world)?
@@ -142,11 +142,15 @@ fn refresh_one(name: &str, known: &RegisteredMarketplace, world: &World<'_>) -> 
         true => cached(known, world),
         false => load_catalog(known, world).map(|(catalogue, _)| catalogue).ok(),
     };
-    keep(&fetched, world);
+    keep_fetched_catalogue(&fetched, world);
     Ok(compare(name, known, before.as_ref(), fetched))
 }
 
-fn unmoved(name: &str, known: &RegisteredMarketplace, record: Option<RegisteredMarketplace>) -> Updated {
+fn report_of_unmoved(
+    name: &str,
+    known: &RegisteredMarketplace,
+    record: Option<RegisteredMarketplace>,
+) -> Updated {
     Updated {
         name: name.to_owned(),
         changed: false,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::history::{Change, Record, state_before};
 use crate::install_state::{DriftKind, InstallStates};
 use crate::ops::installed::match_installed;
-use crate::ops::plan::{Action, Content, Plan, Step, edited, edits};
+use crate::ops::plan::{Action, Content, Plan, Step, error_of_edited_skill, user_edits_of_skill};
 use crate::ops::supply::Supply;
 use ba_agent_core::error::{Result, error, printable};
 use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
@@ -105,10 +105,10 @@ pub(in crate::ops) fn plan(
     for (name, change) in state {
         let now = registry.skills.get(name).cloned();
         let sight = seen.get(name).cloned().unwrap_or_default();
-        let drift = now.as_ref().map_or_else(Vec::new, |entry| edits(entry, &sight));
+        let drift = now.as_ref().map_or_else(Vec::new, |entry| user_edits_of_skill(entry, &sight));
         let lost = drift.iter().any(|one| one.change != DriftKind::Missing);
         if lost && !force {
-            return Err(edited(name, &drift, "rollback"));
+            return Err(error_of_edited_skill(name, &drift, "rollback"));
         }
         let step = |action, content| Step {
             name: name.clone(),

@@ -20,7 +20,7 @@ use super::UpdateOptions;
 use crate::ops::gather::{self, Candidate, Offered};
 use crate::ops::marketplace;
 use crate::ops::outdated::{Key, OpenedSource, SourceStatuses, State, UpdateStatus, UpdateTarget};
-use crate::ops::plan::{Action, Content, Plan, Step, Wanted, edited, edits};
+use crate::ops::plan::{Action, Content, Plan, Step, Wanted, error_of_edited_skill, user_edits_of_skill};
 use ba_agent_system::parallel;
 
 /// Something about an update that a person should know before it happens.
@@ -46,7 +46,7 @@ pub(crate) struct PlannedUpdate {
 
 impl PlannedUpdate {
     /// The skills that a person has to be asked about, each once.
-    pub(crate) fn cautioned(&self) -> Vec<SkillName> {
+    pub(crate) fn names_with_cautions(&self) -> Vec<SkillName> {
         let mut names: Vec<SkillName> = Vec::new();
         for caution in &self.cautions {
             if !names.contains(&caution.name) {
@@ -112,7 +112,7 @@ pub(super) fn plan_update(
             }
             None => continue,
         };
-        continuity(&status.name, entry, moving, &mut cautioned, &mut update.cautions)?;
+        check_source_continuity(&status.name, entry, moving, &mut cautioned, &mut update.cautions)?;
         let content = match find(&status.name, entry, &target, moving, world) {
             Ok(content) => content,
             Err(error) => {
@@ -123,12 +123,12 @@ pub(super) fn plan_update(
         let mut lost = false;
         if let Content::Found(wanted) = &content {
             // Only what will be replaced is looked at: a hundred skills share one commit.
-            let drift = edits(entry, &see(&status.name)?);
+            let drift = user_edits_of_skill(entry, &see(&status.name)?);
             lost = drift.iter().any(|one| one.change != DriftKind::Missing);
             if lost && !force {
-                return Err(edited(&status.name, &drift, "update"));
+                return Err(error_of_edited_skill(&status.name, &drift, "update"));
             }
-            grown(&status.name, entry, &wanted.candidate, &mut update.cautions)?;
+            note_grown_permissions(&status.name, entry, &wanted.candidate, &mut update.cautions)?;
             let files = &wanted.candidate.digest()?.1;
             update.changes.insert(status.name.clone(), diff::changed_files(&entry.files, files));
         }
@@ -209,13 +209,13 @@ fn fetch_one<'w>(
     let offered = Offered::default();
     let entries = statuss.iter().filter_map(|status| registry.skills.get_key_value(&status.name));
     let (same, changed): (Vec<_>, Vec<_>) = entries.partition(|(_, entry)| {
-        unchanged(entry, &source.resolved, source.folder_id(folder_of(entry))).is_some()
+        unchanged_tree_of(entry, &source.resolved, source.folder_id(folder_of(entry))).is_some()
     });
     gather::ensure_again(&mut source, &changed, &offered, world)?;
     let of_plugins = changed.iter().filter(|(_, entry)| entry.marketplace.is_some());
     let folders = of_plugins.map(|(_, entry)| entry.path.as_deref().unwrap_or(""));
     let manifests: BTreeSet<String> = folders.flat_map(marketplace::manifests_above).collect();
-    let rewritten = rewritten(statuss, registry, &source)?;
+    let rewritten = names_rewritten_by_owner(statuss, registry, &source)?;
     let (resolved, fetched) = source.into_package(&[], |entry| manifests.contains(entry.path.as_str()))?;
     if let Some(cache) = world.cache.as_ref().filter(|_| !dry_run) {
         let known = same.into_iter().map(|(_, entry)| CachedSkill {
@@ -230,7 +230,7 @@ fn fetch_one<'w>(
 
 /// Of the commits that these skills are at, those from which no way leads to the new one.
 /// Only branches are expected to have one.
-fn rewritten(
+fn names_rewritten_by_owner(
     statuss: &[&UpdateStatus],
     registry: &Registry,
     source: &PackageSource<'_>,
@@ -263,7 +263,7 @@ fn folder_of(entry: &LockEntry) -> &str {
 
 /// The git id of a skill's folder as it is `now`, when that is the recorded one: then its
 /// files are too.
-fn unchanged(entry: &LockEntry, resolved: &Resolved, now: Option<String>) -> Option<String> {
+fn unchanged_tree_of(entry: &LockEntry, resolved: &Resolved, now: Option<String>) -> Option<String> {
     let id = now?;
     let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.is_same_as(&resolved.source));
     (same_source && entry.pin.tree.as_ref() == Some(&id)).then_some(id)
@@ -288,14 +288,19 @@ fn find(
         settled => settled,
     };
     let resolved = Resolved { reference, ..moving.resolved.as_ref().clone() };
-    if let Some(id) = unchanged(entry, &resolved, moving.fetched.folder_id(folder)) {
+    if let Some(id) = unchanged_tree_of(entry, &resolved, moving.fetched.folder_id(folder)) {
         let mut pin = RevisionRecord::of(&resolved.pin, resolved.chosen.as_deref(), Some(id));
         pin.reachable = Some(true);
         return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
     }
     let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.is_same_as(&resolved.source));
-    let mut candidate =
-        gather::again(name, entry, (&moving.fetched, &moving.offered), Arc::new(resolved), world)?;
+    let mut candidate = gather::candidate_fetched_again(
+        name,
+        entry,
+        (&moving.fetched, &moving.offered),
+        Arc::new(resolved),
+        world,
+    )?;
     if entry.marketplace.is_some() {
         marketplace::lend_version(&mut candidate, target.version.as_deref());
     }
@@ -308,7 +313,7 @@ fn find(
 }
 
 /// A tag that moved, a branch that was rewritten: each commit is looked at once.
-fn continuity(
+fn check_source_continuity(
     name: &SkillName,
     entry: &LockEntry,
     moving: &MovingSource,
@@ -358,7 +363,7 @@ fn continuity(
 }
 
 /// What the new version may do that the old one might not.
-pub(super) fn grown(
+pub(super) fn note_grown_permissions(
     name: &SkillName,
     entry: &LockEntry,
     candidate: &Candidate,

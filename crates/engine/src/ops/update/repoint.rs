@@ -13,9 +13,9 @@ use ba_agent_core::registry::{InstallMode, LockEntry, ReferenceRecord, Registry}
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Reference, Request, Resolved, Sha, Source};
 
-use super::plan::{PlannedUpdate, grown};
+use super::plan::{PlannedUpdate, note_grown_permissions};
 use crate::ops::gather::{self, Candidate, Offered};
-use crate::ops::plan::{Action, Content, Step, Wanted, edited, edits};
+use crate::ops::plan::{Action, Content, Step, Wanted, error_of_edited_skill, user_edits_of_skill};
 
 /// Plans to take `names` from `new` from now on. `see` looks at what is on the disk of one.
 ///
@@ -41,15 +41,21 @@ pub(super) fn plan_repoint(
     let mut groups: BTreeMap<String, Vec<(&SkillName, LockEntry, NewSourceRequest)>> = BTreeMap::new();
     for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
         let ask = NewSourceRequest::of(name, entry, new)?;
-        groups.entry(format!("{ask:?}")).or_default().push((name, sought(name, entry, new), ask));
+        groups.entry(format!("{ask:?}")).or_default().push((name, entry_to_be_sought(name, entry, new), ask));
     }
     let mut update = PlannedUpdate::default();
     for group in groups.into_values() {
         let (resolved, fetched, offered) = open(&group, new, world)?;
         for (name, sought, _) in &group {
             let Some(entry) = registry.skills.get(*name) else { continue };
-            let candidate = gather::again(name, sought, (&fetched, &offered), Arc::clone(&resolved), world)
-                .map_err(|e| not_there(name, sought, new, e))?;
+            let candidate = gather::candidate_fetched_again(
+                name,
+                sought,
+                (&fetched, &offered),
+                Arc::clone(&resolved),
+                world,
+            )
+            .map_err(|e| not_there(name, sought, new, e))?;
             add(name, entry, candidate, &see(name)?, force, &mut update)?;
         }
     }
@@ -89,7 +95,7 @@ impl NewSourceRequest {
 }
 
 /// The record, as far as it says where in the new source the skill is to be found.
-fn sought(name: &SkillName, entry: &LockEntry, new: &Request) -> LockEntry {
+fn entry_to_be_sought(name: &SkillName, entry: &LockEntry, new: &Request) -> LockEntry {
     let mut sought = LockEntry { marketplace: None, source: new.source.to_string(), ..entry.clone() };
     if let Some(folder) = &new.subdirectory {
         sought.path = Some(folder.as_str().to_owned());
@@ -165,12 +171,12 @@ fn add(
         update.plan.steps.push(Step { name, action: Action::Keep, content, before, gives_up_edits: false });
         return Ok(());
     }
-    let drift = edits(entry, sight);
+    let drift = user_edits_of_skill(entry, sight);
     let lost = drift.iter().any(|one| one.change != DriftKind::Missing);
     if lost && !force {
-        return Err(edited(name, &drift, "update"));
+        return Err(error_of_edited_skill(name, &drift, "update"));
     }
-    grown(name, entry, &candidate, &mut update.cautions)?;
+    note_grown_permissions(name, entry, &candidate, &mut update.cautions)?;
     update.changes.insert(name.clone(), diff::changed_files(&entry.files, &files));
     let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
     let wanted = Wanted { candidate, targets, mode: entry.mode, pinned: entry.pinned };
