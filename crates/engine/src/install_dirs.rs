@@ -203,11 +203,18 @@ impl InstallDirs {
         registry: &Registry,
     ) -> Result<InstallStates> {
         let mut states = InstallStates::new();
+        // In a folder that is not there is nothing, whatever thousands of skills are called.
+        let mut absent: BTreeMap<PathBuf, bool> = BTreeMap::new();
         for (name, targets) in names {
             let recorded = registry.skills.get(name).map_or(Ok(Vec::new()), |entry| self.roots_of(entry))?;
             let further = self.roots(targets).into_iter().filter(|root| !recorded.contains(root));
-            let look = |root: &PathBuf| install_state::inspect_folder(&root.join(name.as_str()));
             let mut line_ends = BTreeSet::new();
+            let mut look = |root: &PathBuf| {
+                if *absent.entry(root.clone()).or_insert_with(|| !fsx::exists(root)) {
+                    return Ok(FolderState::Missing);
+                }
+                install_state::inspect_folder(&root.join(name.as_str()))
+            };
             let mut look_recorded = |root: &PathBuf| {
                 let found = look(root)?;
                 if let (FolderState::Folder(files), Some(entry)) = (&found, registry.skills.get(name)) {
@@ -217,11 +224,9 @@ impl InstallDirs {
                 }
                 Ok((self.shown_to_user(&root.join(name.as_str())), found))
             };
-            let state = InstallState {
-                recorded: recorded.iter().map(&mut look_recorded).collect::<Result<_>>()?,
-                line_ends,
-                further: further.map(|root| look(&root)).collect::<Result<_>>()?,
-            };
+            let seen = recorded.iter().map(&mut look_recorded).collect::<Result<_>>()?;
+            let further = further.map(|root| look(&root)).collect::<Result<_>>()?;
+            let state = InstallState { recorded: seen, line_ends, further };
             states.insert(name.clone(), state);
         }
         Ok(states)

@@ -21,6 +21,7 @@ use ba_agent_core::listing::{self, Node};
 use ba_agent_core::package::PackageDir;
 use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::{Finding, Severity, SkillName};
+use ba_agent_core::source::Resolved;
 use ba_agent_core::text::count_noun;
 use ba_agent_git::CachedSkill;
 use ba_agent_system::cache::Batch;
@@ -129,8 +130,24 @@ pub fn apply(
     }
     let _change = interrupt::ChangeGuard::begin();
     let untouched = overlap::check(&plan, &session.places)?;
+    let (staged, known) = stage_planned_steps(&plan, &untouched, &mut transaction, session)?;
+    // What the cache knows is of no concern to the change, so that does not wait for it.
+    std::thread::scope(|scope| {
+        scope.spawn(|| remember_in_cache(known, session));
+        put_in_place(plan, staged, untouched, transaction, session, command)
+    })
+}
+
+/// Swaps what was staged, and records it.
+fn put_in_place(
+    plan: Plan,
+    staged: Vec<Copies>,
+    untouched: Vec<Untouched>,
+    mut transaction: Transaction,
+    session: &Session<'_>,
+    command: &str,
+) -> Result<Report> {
     let mut registry = transaction.registry().clone();
-    let staged = stage_planned_steps(&plan, &untouched, &mut transaction, session)?;
     let mut report = Report::default();
     let mut known = ShownPlaces::default();
     for ((step, copies), untouched) in plan.steps.into_iter().zip(staged).zip(untouched) {
@@ -162,24 +179,38 @@ pub fn apply(
     Ok(report)
 }
 
-/// Notes of what was written which skill of which commit it is, so that it can be had again by
-/// its source, without a connection.
-fn remember_in_cache(jobs: &[StagingJob<'_>], written: &[(Valid, Vec<Finding>)], session: &Session<'_>) {
-    let mut commits: BTreeMap<*const FetchedPackage, (&Candidate, Vec<CachedSkill>)> = BTreeMap::new();
+/// A commit, and what was written of its skills.
+struct WrittenSkills {
+    fetched: Arc<FetchedPackage>,
+    resolved: Arc<Resolved>,
+    skills: Vec<CachedSkill>,
+}
+
+/// Which skill of which commit each is that was written.
+fn list_written_skills(jobs: &[StagingJob<'_>], written: &[(Valid, Vec<Finding>)]) -> Vec<WrittenSkills> {
+    let mut commits: BTreeMap<*const FetchedPackage, WrittenSkills> = BTreeMap::new();
     for (job, (valid, _)) in jobs.iter().zip(written) {
         let Content::Found(wanted) = job.content else { continue };
         let candidate = &wanted.candidate;
-        let known = CachedSkill {
+        let commit = commits.entry(Arc::as_ptr(&candidate.fetched)).or_insert_with(|| WrittenSkills {
+            fetched: Arc::clone(&candidate.fetched),
+            resolved: Arc::clone(&candidate.resolved),
+            skills: Vec::new(),
+        });
+        commit.skills.push(CachedSkill {
             folder: candidate.folder.clone(),
             name: candidate.given.clone(),
             digest: valid.digest().clone(),
-        };
-        let commit =
-            commits.entry(Arc::as_ptr(&candidate.fetched)).or_insert_with(|| (candidate, Vec::new()));
-        commit.1.push(known);
+        });
     }
-    for (candidate, known) in commits.into_values() {
-        candidate.fetched.remember(&candidate.resolved, &known, &session.cache);
+    commits.into_values().collect()
+}
+
+/// Notes of commits which skills of them are cached, so that these can be had again by their
+/// source, without a connection.
+fn remember_in_cache(commits: Vec<WrittenSkills>, session: &Session<'_>) {
+    for WrittenSkills { fetched, resolved, skills } in commits {
+        fetched.remember(&resolved, &skills, &session.cache);
     }
 }
 
@@ -206,7 +237,7 @@ fn stage_planned_steps(
     untouched: &[Untouched],
     transaction: &mut Transaction,
     session: &Session<'_>,
-) -> Result<Vec<Copies>> {
+) -> Result<(Vec<Copies>, Vec<WrittenSkills>)> {
     transaction.stage_in_all(&changed_roots(plan, untouched, &session.places)?)?;
     let mut jobs = Vec::new();
     for (at, (step, untouched)) in plan.steps.iter().zip(untouched).enumerate() {
@@ -231,7 +262,7 @@ fn stage_planned_steps(
     let written =
         parallel::run_jobs(parallel::count_cores(), &jobs, |job| write(job, session, &batch, &writing))?;
     batch.keep_bundle_open();
-    remember_in_cache(&jobs, &written, session);
+    let known = list_written_skills(&jobs, &written);
     let mut staged: Vec<Copies> = plan.steps.iter().map(|_| Copies::default()).collect();
     for (job, (valid, warnings)) in jobs.iter().zip(written) {
         if let Some(copies) = staged.get_mut(job.step) {
@@ -239,7 +270,7 @@ fn stage_planned_steps(
             copies.warnings = warnings;
         }
     }
-    Ok(staged)
+    Ok((staged, known))
 }
 
 /// How far the writing is, in files of all skills.

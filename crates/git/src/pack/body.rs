@@ -118,11 +118,7 @@ impl Body {
                 Some(bytes) => Ok(Cow::Borrowed(bytes)),
                 None => Err(io::ErrorKind::UnexpectedEof.into()),
             },
-            Some(file) => {
-                let mut bytes = vec![0; range.len()];
-                read_at(file, &mut bytes, range.start as u64)?;
-                Ok(Cow::Owned(bytes))
-            }
+            Some(file) => read_at(file, range.start as u64, range.len()).map(Cow::Owned),
         }
     }
 

@@ -45,9 +45,8 @@ impl Spill {
     /// # Errors
     /// Those of the disk.
     pub(crate) fn read(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
-        let mut bytes = vec![0; length];
         match self.file.get().and_then(Option::as_ref) {
-            Some(file) => read_at(file, &mut bytes, offset).map(|()| bytes),
+            Some(file) => read_at(file, offset, length),
             None => Err(std::io::ErrorKind::NotFound.into()),
         }
     }
@@ -58,13 +57,24 @@ fn write_at(file: &File, bytes: &[u8], offset: u64) -> std::io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
 }
 
-/// Fills `bytes` with what stands at `offset`.
+/// So many bytes from `offset` on.
 ///
 /// # Errors
-/// Those of the disk.
+/// Those of the disk; `UnexpectedEof` where there are fewer.
 #[cfg(unix)]
-pub(super) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+pub(super) fn read_at(file: &File, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+    // Not filled with zeros first: every file of every skill comes this way.
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        let at = offset + bytes.len() as u64;
+        match rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), at) {
+            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 #[cfg(windows)]
@@ -80,21 +90,21 @@ fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> std::io::Result<(
     Ok(())
 }
 
-/// Fills `bytes` with what stands at `offset`.
+/// So many bytes from `offset` on.
 ///
 /// # Errors
-/// Those of the disk.
+/// Those of the disk; `UnexpectedEof` where there are fewer.
 #[cfg(windows)]
-pub(super) fn read_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> std::io::Result<()> {
-    while !bytes.is_empty() {
-        let read = std::os::windows::fs::FileExt::seek_read(file, bytes, offset)?;
+pub(super) fn read_at(file: &File, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+    let (mut bytes, mut done) = (vec![0; length], 0);
+    while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        let read = std::os::windows::fs::FileExt::seek_read(file, rest, offset + done as u64)?;
         if read == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        bytes = bytes.get_mut(read..).unwrap_or_default();
-        offset += read as u64;
+        done += read;
     }
-    Ok(())
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -38,10 +38,12 @@ impl Rows {
     /// So many bytes of the documents' text, if they are there. Nothing says that they are
     /// what was written.
     pub fn read(&self, offset: u64, length: u64) -> Option<Vec<u8>> {
+        // A damaged index may say anything.
+        let end = offset.checked_add(length).filter(|end| *end <= self.length)?;
+        let mut bytes = vec![0; usize::try_from(end - offset).ok()?];
         let mut file = &self.file;
-        let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(self.start.checked_add(offset)?)).ok()?;
-        file.take(length).read_to_end(&mut bytes).ok()?;
+        file.read_exact(&mut bytes).ok()?;
         Some(bytes)
     }
 }
