@@ -284,13 +284,25 @@ impl Ui {
 
     /// A table on a terminal, tab-separated rows without a heading in a pipe.
     pub(crate) fn print_as_table(&self, heading: &[&str], rows: &[Vec<String>]) {
-        let clean = |cell: &String| printable(cell, false);
+        self.print_rows_as_table(heading, rows.iter());
+    }
+
+    /// As [`Ui::print_as_table`], of rows that are made one by one: there may be thousands.
+    pub(crate) fn print_rows_as_table<R: AsRef<[String]>>(&self, heading: &[&str], rows: impl Iterator<Item = R>) {
         if !self.stdout_is_terminal {
-            let lines = rows.iter().map(|row| row.iter().map(clean).collect::<Vec<_>>().join("\t") + "\n");
             // At once: a line at a time is a system call for each.
-            self.print(&lines.collect::<String>());
+            let mut text = String::new();
+            for row in rows {
+                for (at, cell) in row.as_ref().iter().enumerate() {
+                    text.push_str(if at == 0 { "" } else { "\t" });
+                    text.push_str(&printable(cell, false));
+                }
+                text.push('\n');
+            }
+            self.print(&text);
             return;
         }
+        let clean = |cell: &String| printable(cell, false);
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         let bold = |word: &&str| Cell::new(word.to_uppercase()).add_attribute(Attribute::Bold);
@@ -301,7 +313,7 @@ impl Ui {
             table.force_no_tty();
         }
         for row in rows {
-            table.add_row(row.iter().map(clean));
+            table.add_row(row.as_ref().iter().map(clean));
         }
         for line in table.lines() {
             self.line(line.trim_end());

@@ -152,7 +152,8 @@ pub(crate) struct Wanting(Vec<Wanted>);
 
 /// `RegistrySummary::parse` and the rows of `list`; how many.
 pub(crate) fn list(registry: &str) -> usize {
-    RegistrySummary::parse(registry, "registry").map_or(0, |overview| list::list_skills(overview, None).len())
+    RegistrySummary::parse(registry, "registry")
+        .map_or(0, |overview| list::list_skills(overview, None).count())
 }
 
 /// `search::rank` of `query` among documents of these names and descriptions; how many match.

@@ -31,12 +31,13 @@ impl List {
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let check = self.check || (cx.ui.stdout_is_terminal() && !cx.ui.json() && !self.no_check);
         let report = ops::list::list(&cx.workspace, check, cx.ui)?;
-        let skills = report.skills()?;
+        let mut skills = report.skills()?.peekable();
         if cx.ui.json() {
+            let skills: Vec<ListedSkill<'_>> = skills.collect();
             cx.ui.print_json_document(&serde_json::json!({ "scope": report.scope, "skills": skills }));
             return Ok(0);
         }
-        if skills.is_empty() {
+        if skills.peek().is_none() {
             cx.ui.note(&format!("no skills are installed in this {}", report.scope));
             return Ok(0);
         }
@@ -44,8 +45,7 @@ impl List {
         if check {
             heading.push("state");
         }
-        let rows: Vec<Vec<String>> = skills.iter().map(|skill| cells_of(skill, check)).collect();
-        cx.ui.print_as_table(&heading, &rows);
+        cx.ui.print_rows_as_table(&heading, skills.map(|skill| cells_of(&skill, check)));
         Ok(0)
     }
 }

@@ -78,7 +78,12 @@ impl FromStr for Digest {
 impl TryFrom<String> for Digest {
     type Error = Error;
 
-    fn try_from(text: String) -> Result<Self> {
+    fn try_from(mut text: String) -> Result<Self> {
+        // As this program writes it: thousands stand in a registry.
+        if text.strip_prefix("sha256:").is_some_and(is_sha256) {
+            text.drain(.."sha256:".len());
+            return Ok(Self(text));
+        }
         text.parse()
     }
 }

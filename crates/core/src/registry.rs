@@ -113,7 +113,7 @@ pub struct MarketplaceOrigin {
 }
 
 /// A reference as the registry writes it: exactly one key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReferenceRecord {
     Branch(String),

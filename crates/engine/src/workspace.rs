@@ -250,7 +250,7 @@ impl Session<'_> {
         }
         if !self.scope.is_project() {
             let text = self.store.read_registry_text().unwrap_or_default();
-            let recorded = text.summary().unwrap_or_default().skills.into_values();
+            let recorded = text.summary().unwrap_or_default().skills.into_iter().map(|(_, entry)| entry);
             all.extend(recorded.map(|skill| skill.source.to_string()));
         }
         all
@@ -275,7 +275,7 @@ impl Session<'_> {
     fn own_paths(&self) -> Vec<PathBuf> {
         let mut targets = vec![InstallTarget::default()];
         let text = self.store.read_registry_text().unwrap_or_default();
-        let recorded = text.summary().unwrap_or_default().skills.into_values();
+        let recorded = text.summary().unwrap_or_default().skills.into_iter().map(|(_, entry)| entry);
         let recorded = recorded.flat_map(|skill| skill.targets).map(|target| target.to_string());
         // A target that cannot be understood is told of where it is used.
         let named = self.settings.agents.iter().cloned().chain(recorded);
@@ -370,7 +370,7 @@ impl Session<'_> {
             _ => Source::Archive { location: written },
         };
         let text = self.store.read_registry_text().unwrap_or_default();
-        let recorded = text.summary().unwrap_or_default().skills.into_values();
+        let recorded = text.summary().unwrap_or_default().skills.into_iter().map(|(_, entry)| entry);
         let same = recorded.filter_map(|skill| Some(Request::parse(&skill.source).ok()?.source));
         let same = same.into_iter().find(|known| self.places.is_same_source(known, &source));
         request.source = same.unwrap_or(source);

@@ -1,11 +1,11 @@
 //! The registry without the single files, which are most of it: what `list` shows.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     InstallMode, LockEntry, MarketplaceOrigin, ReferenceRecord, RevisionRecord, Versioned, read_document,
@@ -18,8 +18,44 @@ use crate::skill::SkillName;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct RegistrySummary<'t> {
     schema_version: String,
-    #[serde(default, borrow)]
-    pub skills: BTreeMap<SkillName, SkillSummary<'t>>,
+    /// In the order of their names, each once.
+    #[serde(default, borrow, deserialize_with = "read_in_order")]
+    pub skills: Vec<(SkillName, SkillSummary<'t>)>,
+}
+
+/// Reads the skills as they stand, which is in order where nobody wrote by hand: to move thousands
+/// of them about in a tree takes longer than to read them. Of twins the last counts, as in any map.
+fn read_in_order<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(SkillName, SkillSummary<'de>)>, D::Error> {
+    struct InOrder;
+    impl<'de> Visitor<'de> for InOrder {
+        type Value = Vec<(SkillName, SkillSummary<'de>)>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut all = Vec::new();
+            while let Some(one) = map.next_entry()? {
+                all.push(one);
+            }
+            Ok(all)
+        }
+    }
+    let mut all = deserializer.deserialize_map(InOrder)?;
+    if !all.is_sorted_by(|a, b| a.0 < b.0) {
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all.dedup_by(|later, kept| {
+            let is_twin = later.0 == kept.0;
+            if is_twin {
+                std::mem::swap(later, kept);
+            }
+            is_twin
+        });
+    }
+    Ok(all)
 }
 
 /// One of them, see [`super::LockEntry`]. Texts stay where they stand in the registry: of
@@ -139,8 +175,35 @@ mod tests {
             let overview = RegistrySummary::parse(text, "r").unwrap();
             let registry = super::super::Registry::parse(text, "r").unwrap();
             let name: SkillName = "pdf".parse().unwrap();
-            assert_eq!(overview.skills[&name], SkillSummary::of(&registry.skills[&name]), "{text}");
+            assert_eq!(
+                overview.skills,
+                [(name.clone(), SkillSummary::of(&registry.skills[&name]))],
+                "{text}"
+            );
         }
+    }
+
+    /// In whatever order somebody wrote them, and however often.
+    #[test]
+    fn skills_are_in_order_and_each_stands_once() {
+        let (_, entry) = ONE.split_once(r#""pdf": "#).unwrap();
+        let entry = &entry[..=entry.find(r#""from_tomorrow": [1]}"#).unwrap() + 20];
+        let of = |kind: &str| entry.replacen("github", kind, 3);
+        let text = format!(
+            r#"{{"schema_version": "1.0", "skills": {{"b": {}, "c": {}, "a": {}, "b": {}, "b": {}}}}}"#,
+            of("first"),
+            of("c"),
+            of("a"),
+            of("second"),
+            of("last")
+        );
+        let overview = RegistrySummary::parse(&text, "r").unwrap();
+        let registry = super::super::Registry::parse(&text, "r").unwrap();
+        let expected: Vec<_> =
+            registry.skills.iter().map(|(name, entry)| (name.clone(), SkillSummary::of(entry))).collect();
+        assert_eq!(overview.skills, expected);
+        let kinds: Vec<&str> = overview.skills.iter().map(|(_, entry)| &*entry.kind).collect();
+        assert_eq!(kinds, ["a", "last", "c"]);
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl ListReport {
     ///
     /// # Errors
     /// Those of [`RegistryText::summary`].
-    pub fn skills(&self) -> Result<Vec<ListedSkill<'_>>> {
+    pub fn skills(&self) -> Result<impl Iterator<Item = ListedSkill<'_>>> {
         Ok(list_skills(self.registry.summary()?, self.seen.as_ref()))
     }
 }
@@ -64,15 +64,15 @@ impl ListReport {
 /// Every skill of the registry; with what was seen, also how it stands on the disk.
 pub fn list_skills<'r>(
     summary: RegistrySummary<'r>,
-    seen: Option<&(Registry, InstallStates)>,
-) -> Vec<ListedSkill<'r>> {
-    let state = |name: &SkillName| {
+    seen: Option<&'r (Registry, InstallStates)>,
+) -> impl Iterator<Item = ListedSkill<'r>> {
+    let state = move |name: &SkillName| {
         let (registry, seen) = seen?;
         registry.skills.get(name).map(|entry| installed_state(name, entry, seen))
     };
-    let listed = |(name, entry)| {
+    let listed = move |(name, entry)| {
         let state = state(&name);
         ListedSkill { name, entry, state }
     };
-    summary.skills.into_iter().map(listed).collect()
+    summary.skills.into_iter().map(listed)
 }

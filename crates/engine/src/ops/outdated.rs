@@ -1,7 +1,8 @@
 //! `skill outdated`, and what `update` begins with: what the references of installed
 //! skills are now, and whether that touches them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -41,7 +42,7 @@ pub fn outdated(workspace: &Workspace, names: &[String], observer: &dyn Observer
     let session = open_session(workspace, observer)?;
     let registry = session.store.read_registry_text()?;
     let summary = registry.summary()?;
-    let mut skills: Vec<_> = summary.skills.iter().collect();
+    let mut skills: Vec<_> = summary.skills.iter().map(|(name, entry)| (name, entry)).collect();
     if !names.is_empty() {
         let wanted = find_installed(names, &session.store.read()?, session.scope.name())?;
         skills.retain(|(name, _)| wanted.contains(name));
@@ -72,9 +73,9 @@ pub struct UpdateStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Error>,
     #[serde(skip)]
-    pub(super) resolved: Option<Resolved>,
+    pub(super) resolved: Option<Arc<Resolved>>,
     #[serde(skip)]
-    pub(super) target: Option<UpdateTarget>,
+    pub(super) target: Option<Arc<UpdateTarget>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -194,7 +195,39 @@ pub struct SourceStatuses<'w> {
 struct Followed<'a> {
     name: &'a SkillName,
     entry: &'a SkillSummary<'a>,
-    target: Result<UpdateTarget>,
+    target: Result<Arc<UpdateTarget>>,
+}
+
+/// What skills follow, each worked out once: thousands of skills have few sources.
+#[derive(Default)]
+struct FollowedTargets<'a> {
+    requests: BTreeMap<&'a str, Result<Request>>,
+    /// Of skills that follow their own source and reference.
+    own: HashMap<(&'a str, Option<&'a ReferenceRecord>), FollowedTarget>,
+}
+
+/// A target, and the text of its source.
+type FollowedTarget = (Result<Arc<UpdateTarget>>, Arc<str>);
+
+impl<'a> FollowedTargets<'a> {
+    fn find(&mut self, entry: &'a SkillSummary<'a>, all: &Marketplaces, world: &World<'_>) -> FollowedTarget {
+        let source: &str = &entry.source;
+        let key = (source, entry.reference.as_ref());
+        // What a catalogue led to follows its entry.
+        let is_own = entry.marketplace.is_none();
+        if let Some(known) = self.own.get(&key).filter(|_| is_own) {
+            return known.clone();
+        }
+        let request = self.requests.entry(source).or_insert_with(|| Request::parse(source)).clone();
+        let target = UpdateTarget::of(entry, request, all, world).map(Arc::new);
+        let text =
+            target.as_ref().map_or_else(|_| source.to_owned(), |known| known.request.source.to_string());
+        let found: FollowedTarget = (target, text.into());
+        if is_own {
+            self.own.insert(key, found.clone());
+        }
+        found
+    }
 }
 
 /// Asks the sources of `skills`, several at once: one listing for each repository and, where a
@@ -205,21 +238,17 @@ pub fn look<'w>(
     all: &Marketplaces,
     world: &'w World<'w>,
 ) -> SourceStatuses<'w> {
-    let mut groups: BTreeMap<String, Vec<Followed<'_>>> = BTreeMap::new();
-    // Thousands of skills have few sources.
-    let mut requests: BTreeMap<&str, Result<Request>> = BTreeMap::new();
+    let mut groups: BTreeMap<Arc<str>, Vec<Followed<'_>>> = BTreeMap::new();
+    let mut targets = FollowedTargets::default();
     for (name, entry) in skills {
-        let request = requests.entry(&entry.source).or_insert_with(|| Request::parse(&entry.source)).clone();
-        let target = UpdateTarget::of(entry, request, all, world);
-        let source = target
-            .as_ref()
-            .map_or_else(|_| entry.source.to_string(), |target| target.request.source.to_string());
+        let (target, source) = targets.find(entry, all, world);
         groups.entry(source).or_default().push(Followed { name, entry, target });
     }
     let groups: Vec<_> = groups.into_values().collect();
     let looked = parallel::run_jobs(parallel::MAX_HOSTS, &groups, |skills| Ok(look_at(skills, world)));
-    let mut all = SourceStatuses::default();
-    for one in looked.unwrap_or_default() {
+    let mut looked = looked.unwrap_or_default().into_iter();
+    let mut all = looked.next().unwrap_or_default();
+    for one in looked {
         all.statuses.extend(one.statuses);
         all.sources.extend(one.sources);
     }
@@ -230,7 +259,7 @@ pub fn look<'w>(
 /// What was found out of one skill so far.
 struct FoundStatus {
     state: State,
-    resolved: Option<Resolved>,
+    resolved: Option<Arc<Resolved>>,
     reason: Option<String>,
 }
 
@@ -247,12 +276,13 @@ fn look_at<'w>(skills: &[Followed<'_>], world: &'w World<'w>) -> SourceStatuses<
     let mut remote = moving
         .filter(|target| target.request.source.is_git())
         .map(|target| Remote::open(&target.request.source, &world.git));
+    let mut known = KnownReferences::default();
     let resolve = |skill: &Followed<'_>| match (&skill.target, &remote) {
         _ if skill.entry.mode == InstallMode::Live => status_of_live_skill(skill.entry, world),
         _ if skill.entry.pinned => Ok(State::Held.into()),
         (Err(error), _) | (Ok(_), Some(Err(error))) => Err(error.clone()),
         (Ok(target), _) if target.package.is_some() => package(target, skill.entry, world),
-        (Ok(target), Some(Ok(remote))) => in_repository(remote, skill, target),
+        (Ok(target), Some(Ok(remote))) => in_repository(remote, skill, target, &mut known),
         (Ok(target), None) => status_of_moved_source(target, skill.entry),
     };
     let found: Vec<Result<FoundStatus>> = skills.iter().map(resolve).collect();
@@ -298,13 +328,25 @@ fn status_of_live_skill(entry: &SkillSummary<'_>, world: &World<'_>) -> Result<F
     }
 }
 
-fn in_repository(remote: &Remote<'_>, skill: &Followed<'_>, target: &UpdateTarget) -> Result<FoundStatus> {
+/// What references are now, by whose they are; a range may be another tag for each skill.
+type KnownReferences = HashMap<*const UpdateTarget, Result<Arc<Resolved>>>;
+
+fn in_repository(
+    remote: &Remote<'_>,
+    skill: &Followed<'_>,
+    target: &Arc<UpdateTarget>,
+    known: &mut KnownReferences,
+) -> Result<FoundStatus> {
     // A commit that a person named stays; one that a catalogue names moves with the catalogue.
     if matches!(target.request.reference, Reference::Sha(_)) && !target.is_entry {
         return Ok(State::Held.into());
     }
     let own = skill.entry.alias_of.as_deref().unwrap_or(skill.name.as_str());
-    let resolved = remote.resolve(&target.request.reference, None, Some(own))?;
+    let resolve = || remote.resolve(&target.request.reference, None, Some(own)).map(Arc::new);
+    let resolved = match target.request.reference {
+        Reference::Range(_) => resolve()?,
+        _ => known.entry(Arc::as_ptr(target)).or_insert_with(resolve).clone()?,
+    };
     let same = skill.entry.pin.to_revision()? == resolved.pin;
     let state = if same { State::Current } else { State::Behind };
     Ok(FoundStatus { resolved: Some(resolved), ..state.into() })
@@ -315,7 +357,7 @@ fn package(target: &UpdateTarget, entry: &SkillSummary<'_>, world: &World<'_>) -
     let resolved = npm::find_newer(package, &entry.source, world)?;
     let same = resolved.as_ref().is_some_and(|now| Ok(&now.pin) == entry.pin.to_revision().as_ref());
     let state = if same { State::Current } else { State::Behind };
-    Ok(FoundStatus { resolved, ..state.into() })
+    Ok(FoundStatus { resolved: resolved.map(Arc::new), ..state.into() })
 }
 
 fn status_of_moved_source(target: &UpdateTarget, entry: &SkillSummary<'_>) -> Result<FoundStatus> {
@@ -396,7 +438,7 @@ fn open<'w>(
     if !is_cheap {
         return Ok(OpenedSource::Remote(Box::new(remote)));
     }
-    let source = PackageSource::of_commit(remote, resolved.clone(), Extent::Partial)?;
+    let source = PackageSource::of_commit(remote, resolved.as_ref().clone(), Extent::Partial)?;
     if let Some(cache) = &world.cache {
         source.remember(cache);
     }

@@ -100,7 +100,7 @@ impl Caller {
 
     fn installed(&self) -> Vec<(String, &'static str)> {
         let report = list(&self.workspace, true, &self.heard).unwrap();
-        report.skills().unwrap().iter().map(|skill| (skill.name.to_string(), skill.state.unwrap())).collect()
+        report.skills().unwrap().map(|skill| (skill.name.to_string(), skill.state.unwrap())).collect()
     }
 }
 

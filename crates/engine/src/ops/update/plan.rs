@@ -202,7 +202,7 @@ fn fetch_one<'w>(
                 Some(OpenedSource::Remote(remote)) => *remote,
                 _ => Remote::open(&resolved.source, &world.git)?,
             };
-            PackageSource::of_commit(remote, resolved.clone(), Extent::Partial)?
+            PackageSource::of_commit(remote, resolved.as_ref().clone(), Extent::Partial)?
         }
         _ => target.open(world)?,
     };
