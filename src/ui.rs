@@ -288,7 +288,11 @@ impl Ui {
     }
 
     /// As [`Ui::print_as_table`], of rows that are made one by one: there may be thousands.
-    pub(crate) fn print_rows_as_table<R: AsRef<[String]>>(&self, heading: &[&str], rows: impl Iterator<Item = R>) {
+    pub(crate) fn print_rows_as_table<R: AsRef<[String]>>(
+        &self,
+        heading: &[&str],
+        rows: impl Iterator<Item = R>,
+    ) {
         if !self.stdout_is_terminal {
             // At once: a line at a time is a system call for each.
             let mut text = String::new();
