@@ -118,7 +118,7 @@ pub struct Catalog {
     pub description: Option<String>,
     pub version: Option<String>,
     /// Old names of entries, and what they are called now; `None` for one that is gone.
-    pub renames: BTreeMap<String, Option<String>>,
+    pub(crate) renames: BTreeMap<String, Option<String>>,
     pub plugins: Vec<CatalogEntry>,
 }
 
@@ -134,11 +134,11 @@ pub struct CatalogEntry {
     pub keywords: Vec<String>,
     pub homepage: Option<String>,
     /// False: the entry is the whole definition, `plugin.json` may name no parts.
-    pub strict: bool,
+    pub(crate) strict: bool,
     /// `skills`, cleaned: paths below the plugin's root.
-    pub skills: Option<Vec<RelPath>>,
+    pub(crate) skills: Option<Vec<RelPath>>,
     /// What the entry has beside skills, by its own words: `agents`, `mcpServers` …
-    pub parts: Vec<&'static str>,
+    pub(crate) parts: Vec<&'static str>,
     /// Warnings about keys of its source that are read although they are not documented.
     pub notes: Vec<String>,
     /// `None` where it cannot be used; then there is a fault.
@@ -170,7 +170,7 @@ impl CatalogEntry {
     }
 
     /// Makes an entry for a skill that a host serves, which is at the root of its own source.
-    pub fn from_index(name: &str, description: Option<String>, source: EntrySource) -> Self {
+    pub(crate) fn from_index(name: &str, description: Option<String>, source: EntrySource) -> Self {
         let skills = Some(vec![RelPath::ROOT]);
         Self {
             name: name.to_owned(),

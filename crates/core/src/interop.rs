@@ -26,7 +26,8 @@ pub use promise::{FetchedSkill, IntegrityClaim};
 /// Which kind of lock file a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum LockFormat {
+#[expect(clippy::enum_variant_names, reason = "they are the names of the files")]
+pub(crate) enum LockFormat {
     /// `skills-lock.json`, of a project.
     SkillsLock,
     /// `.skill-lock.json`, of a user.
@@ -38,7 +39,7 @@ pub enum LockFormat {
 /// Everything that a lock file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockImport {
-    pub format: LockFormat,
+    pub(crate) format: LockFormat,
     /// In the order of the file.
     pub skills: Vec<ImportedSkill>,
     /// What cannot be imported.

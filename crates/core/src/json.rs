@@ -23,18 +23,18 @@ pub(crate) struct Json<'a> {
 /// A key of an object.
 #[derive(Debug, Clone)]
 pub(crate) struct JsonKey<'a> {
-    pub text: Cow<'a, str>,
+    pub(crate) text: Cow<'a, str>,
     /// Bytes of the whole text before it.
-    pub offset: usize,
+    pub(crate) offset: usize,
 }
 
 /// Why a text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JsonFault {
     /// Both 1-based; the column counts code points.
-    pub line: usize,
-    pub column: usize,
-    pub message: String,
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+    pub(crate) message: String,
 }
 
 impl<'a> Json<'a> {

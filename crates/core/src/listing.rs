@@ -96,7 +96,7 @@ pub struct FileEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// The longest part of its folder that is a sound path, `""` at the top.
-    pub folder: String,
+    pub(crate) folder: String,
     /// The path as found, safe to print.
     pub shown: String,
     pub reason: &'static str,
@@ -202,7 +202,7 @@ impl Listing {
 }
 
 /// Checks the files of one skill (paths relative to it) for what would break on
-/// some file system or lead out of it: twins under [`fold_name`], a file where a folder
+/// some file system or lead out of it: twins under `fold_name`, a file where a folder
 /// must be, Windows' reserved names, links that leave or dangle, submodules,
 /// special files, limits of number, size and depth.
 ///

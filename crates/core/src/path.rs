@@ -27,7 +27,7 @@ pub struct RelPath(String);
 
 impl RelPath {
     /// The folder that the others are seen from. It has no name; no file can be there.
-    pub const ROOT: Self = Self(String::new());
+    pub(crate) const ROOT: Self = Self(String::new());
 
     /// Checks the bytes that a reader found. The error is the reason alone (for
     /// instance "leads out of the folder"); the caller says which entry of what.
@@ -72,7 +72,7 @@ impl RelPath {
     }
 
     /// The path `below`, which is seen from this folder, as it is seen from the root.
-    pub fn join(&self, below: &Self) -> Self {
+    pub(crate) fn join(&self, below: &Self) -> Self {
         below.below(&self.0)
     }
 
@@ -92,7 +92,7 @@ impl RelPath {
     }
 
     /// This path, which is seen from `folder`, as it is seen from the root.
-    pub fn below(&self, folder: &str) -> Self {
+    pub(crate) fn below(&self, folder: &str) -> Self {
         Self(join(folder, &self.0))
     }
 

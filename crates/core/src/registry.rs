@@ -20,7 +20,7 @@ pub use overview::{RegistrySummary, SkillSummary};
 
 /// The version that this program writes, `MAJOR.MINOR`. A reader takes any minor of its
 /// own major; a newer major is refused.
-pub const SCHEMA_VERSION: &str = "1.0";
+pub(crate) const SCHEMA_VERSION: &str = "1.0";
 const MAJOR: u64 = 1;
 
 /// The document.

@@ -219,7 +219,7 @@ pub fn build_index(documents: &[SearchDocument<'_>]) -> Vec<u8> {
 /// Reads bytes as if they stood behind the head of an index with the right checksum, and asks
 /// for everything: nothing panics, whatever they are.
 #[cfg(any(test, fuzzing))]
-pub fn read_anything(rest: &[u8]) {
+pub(crate) fn read_anything(rest: &[u8]) {
     let bytes = index::seal_index(rest);
     let Some(index) = SearchIndex::read(&bytes) else { return };
     for entry in index.all_documents() {

@@ -273,9 +273,9 @@ fn choose_name(written: Option<&str>, folder_name: Option<&str>, source_name: &s
         .or_else(|| near(Some(source_name)))
 }
 
-/// What [`choose_name`] gives, or `skill` where it has nothing to choose from: one
+/// What `choose_name` gives, or `skill` where it has nothing to choose from: one
 /// skill among many must not stop the others.
-pub fn given_name(written: Option<&str>, folder_name: Option<&str>, source_name: &str) -> SkillName {
+pub(crate) fn given_name(written: Option<&str>, folder_name: Option<&str>, source_name: &str) -> SkillName {
     choose_name(written, folder_name, source_name).unwrap_or_else(SkillName::fallback_name)
 }
 

@@ -1,9 +1,9 @@
 //! World: from a request to a package. One match over [`Source`](ba_agent_core::source::Source),
 //! one file below `fetch/` for each way to fetch a package or to reach a host.
 
-pub mod local;
-pub mod marketplace;
-pub mod npm;
+pub(crate) mod local;
+pub(crate) mod marketplace;
+pub(crate) mod npm;
 pub(crate) mod obstacle;
 mod open;
 mod package;
@@ -32,26 +32,26 @@ use ba_agent_system::progress::Progress;
 /// What fetching needs, for one command: what is remembered of hosts ends with it. Several
 /// threads may fetch at once.
 pub struct World<'a> {
-    pub env: &'a Env,
-    pub settings: &'a Settings,
+    pub(crate) env: &'a Env,
+    pub(crate) settings: &'a Settings,
     /// What relative paths of sources start from.
-    pub base: &'a Path,
+    pub(crate) base: &'a Path,
     /// `--offline`: no connection is opened, no subprocess started.
-    pub offline: bool,
-    pub progress: &'a dyn Progress,
+    pub(crate) offline: bool,
+    pub(crate) progress: &'a dyn Progress,
     /// The way to repositories, and in it the one to all other hosts.
-    pub git: GitClient<'a>,
+    pub(crate) git: GitClient<'a>,
     /// What was fetched before; `None` where there is no place for it.
-    pub cache: Option<Cache>,
+    pub(crate) cache: Option<Cache>,
     /// Files and folders that ba-agent itself keeps in this scope: no part of a skill that
     /// happens to lie around them. Asked only when a local folder is read.
-    pub own: Option<Own<'a>>,
+    pub(crate) own: Option<Own<'a>>,
     /// The skills that the program ships.
-    pub builtin: BuiltinSkills,
+    pub(crate) builtin: BuiltinSkills,
 }
 
 /// See [`World::own`].
-pub type Own<'a> = Box<dyn Fn() -> Vec<PathBuf> + Send + Sync + 'a>;
+pub(crate) type Own<'a> = Box<dyn Fn() -> Vec<PathBuf> + Send + Sync + 'a>;
 
 impl<'a> World<'a> {
     pub fn new(
@@ -78,7 +78,7 @@ impl<'a> World<'a> {
     }
 
     /// The way to all hosts.
-    pub fn net(&self) -> &Net<'a> {
+    pub(crate) fn net(&self) -> &Net<'a> {
         &self.git.net
     }
 

@@ -24,7 +24,7 @@ const KEPT: usize = 20;
 
 /// The history of one scope.
 #[derive(Debug, Clone)]
-pub struct History {
+pub(crate) struct History {
     folder: PathBuf,
 }
 
@@ -36,14 +36,14 @@ pub struct Record {
     pub at: Timestamp,
     /// The command as a person would name it, for instance `update`.
     pub command: String,
-    pub changes: BTreeMap<SkillName, Change>,
+    pub(crate) changes: BTreeMap<SkillName, Change>,
 }
 
 /// A skill's record before and after; `None` where it was not installed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Change {
-    pub before: Option<LockEntry>,
-    pub after: Option<LockEntry>,
+pub(crate) struct Change {
+    pub(crate) before: Option<LockEntry>,
+    pub(crate) after: Option<LockEntry>,
     /// The tree that stood there, where it was not the recorded one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited: Option<Digest>,
@@ -78,12 +78,12 @@ struct Tree {
 }
 
 impl History {
-    pub fn new(folder: PathBuf) -> Self {
+    pub(crate) fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
 
     /// The trees that the kept changes took away.
-    pub fn kept_trees_cache(&self) -> Cache {
+    pub(crate) fn kept_trees_cache(&self) -> Cache {
         Cache::open_durable(&self.folder)
     }
 
@@ -92,7 +92,7 @@ impl History {
     /// # Errors
     /// `Invalid` for a record that cannot be read: to go on without it would turn back another
     /// change than the last one.
-    pub fn records(&self) -> Result<Vec<Record>> {
+    pub(crate) fn records(&self) -> Result<Vec<Record>> {
         let mut records: Vec<Record> =
             self.files("json").iter().map(|file| read(file)).collect::<Result<_>>()?;
         records.sort_by_key(|record| std::cmp::Reverse(record.id));
@@ -115,7 +115,7 @@ impl History {
     ///
     /// # Errors
     /// `Failed` where it cannot be written: without its record a change cannot be turned back.
-    pub fn prepare(
+    pub(crate) fn prepare(
         &self,
         id: u64,
         before: &Registry,
@@ -143,7 +143,7 @@ impl History {
         self.folder.join(format!("{id:08}.json"))
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
@@ -152,7 +152,7 @@ impl History {
     ///
     /// # Errors
     /// `Failed` where the disk refuses.
-    pub fn confirm_prepared(&self, id: u64) -> Result<()> {
+    pub(crate) fn confirm_prepared(&self, id: u64) -> Result<()> {
         if fsx::exists(&self.path_of_pending(id)) {
             fsx::rename(&self.path_of_pending(id), &self.path_of_record(id))?;
         }
@@ -161,7 +161,7 @@ impl History {
 
     /// Takes the record of a change back that never was, also where it counted already: a power
     /// cut may have left that and taken the change.
-    pub fn forget(&self, id: u64) {
+    pub(crate) fn forget(&self, id: u64) {
         let _ = std::fs::remove_file(self.path_of_pending(id));
         let _ = std::fs::remove_file(self.path_of_record(id));
     }
@@ -172,7 +172,7 @@ impl History {
     }
 
     /// Takes away records beyond the last twenty, and trees that none of the others names.
-    pub fn prune(&self) {
+    pub(crate) fn prune(&self) {
         let mut ids: Vec<u64> = self.ids().collect();
         ids.sort_unstable_by(|a, b| b.cmp(a));
         let old = ids.get(KEPT..).unwrap_or_default();

@@ -51,13 +51,13 @@ pub type InstallStates = BTreeMap<SkillName, InstallState>;
 /// One difference between a folder and its record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Drift {
-    pub path: String,
-    pub change: DriftKind,
+    pub(crate) path: String,
+    pub(crate) change: DriftKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum DriftKind {
+pub(crate) enum DriftKind {
     Added,
     Missing,
     Changed,
@@ -140,11 +140,11 @@ pub(crate) fn bytes_in(folder: &Path) -> u64 {
     sizes.fold(0, |sum, meta| sum.saturating_add(meta.len()))
 }
 
-/// [`hash_folder`] with the bytes of each file, and the target of each link, by path.
+/// `hash_folder` with the bytes of each file, and the target of each link, by path.
 ///
 /// # Errors
 /// `Failed` for what cannot be read.
-pub fn read_folder(folder: &Path) -> Result<(Files, BTreeMap<String, Vec<u8>>)> {
+pub(crate) fn read_folder(folder: &Path) -> Result<(Files, BTreeMap<String, Vec<u8>>)> {
     let files = hash_folder(folder)?;
     let mut bytes = BTreeMap::new();
     for (path, line) in &files {
@@ -153,13 +153,13 @@ pub fn read_folder(folder: &Path) -> Result<(Files, BTreeMap<String, Vec<u8>>)> 
     Ok((files, bytes))
 }
 
-/// The bytes of one file below `folder`, or what a link says; `line` is what [`hash_folder`]
+/// The bytes of one file below `folder`, or what a link says; `line` is what `hash_folder`
 /// found there.
 ///
 /// # Errors
 /// `Conflict` for a device or pipe, which would be waited on for ever; `Failed` for what
 /// cannot be read.
-pub fn read_entry(folder: &Path, path: &str, line: &str) -> Result<Vec<u8>> {
+pub(crate) fn read_entry(folder: &Path, path: &str, line: &str) -> Result<Vec<u8>> {
     let at = folder.join(path);
     match line.get(..6) {
         Some("120000") => Ok(with_forward_slashes(&fs::read_link(at)?).into_bytes()),
@@ -176,7 +176,7 @@ pub fn read_entry(folder: &Path, path: &str, line: &str) -> Result<Vec<u8>> {
     }
 }
 
-/// [`drift`] of a folder, where it also tells what is changed in its line ends alone. Of the
+/// [`find_drift`] of a folder, where it also tells what is changed in its line ends alone. Of the
 /// files that differ the bytes are looked at once more.
 pub(crate) fn drift_in(folder: &Path, recorded: &Files, found: &Files) -> Vec<Drift> {
     let mut drifts = find_drift(recorded, found);

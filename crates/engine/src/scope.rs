@@ -55,7 +55,7 @@ impl Scope {
     }
 
     /// What relative paths of settings and registry start from.
-    pub fn base(&self) -> &Path {
+    pub(crate) fn base(&self) -> &Path {
         match self {
             Self::Project { root } => root,
             Self::User { home, .. } => home,
@@ -92,7 +92,7 @@ impl Scope {
     }
 
     /// `project` or `user`, as reports name it.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Project { .. } => "project",
             Self::User { .. } => "user",

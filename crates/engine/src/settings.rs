@@ -19,20 +19,20 @@ use ba_agent_system::fsx;
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Skill folder of the default target, from the base of the scope.
-    pub install_dir: Option<String>,
+    pub(crate) install_dir: Option<String>,
     /// Registry file, from the base of the scope.
-    pub registry: Option<String>,
+    pub(crate) registry: Option<String>,
     /// Default targets, by agent name; empty means `claude-code`.
-    pub agents: Vec<String>,
+    pub(crate) agents: Vec<String>,
     /// Upper bound of the cache in bytes.
-    pub cache_limit: u64,
+    pub(crate) cache_limit: u64,
     /// What is set about hosts.
-    pub hosts: HostSettings,
+    pub(crate) hosts: HostSettings,
     pub limits: Limits,
     /// Folders outside a project that links of it may lead to.
-    pub allow_links_to: Vec<PathBuf>,
+    pub(crate) allow_links_to: Vec<PathBuf>,
     /// What a project's file says and does not count, in sentences.
-    pub ignored: Vec<String>,
+    pub(crate) ignored: Vec<String>,
 }
 
 impl Default for Settings {
@@ -178,7 +178,7 @@ impl Settings {
     /// # Errors
     /// `Usage` for a file that is no YAML, has an unknown key or a wrong type, with the
     /// line; for `${VAR}` with no closing brace; for what a project's file may not say.
-    pub fn load(env: &Env, user: Option<&Path>, project: Option<&Path>) -> Result<Self> {
+    pub(crate) fn load(env: &Env, user: Option<&Path>, project: Option<&Path>) -> Result<Self> {
         let mut settings = Self::default();
         if let Some(document) = user.map(read).transpose()?.flatten() {
             for (key, value) in document.skills.into_values()? {

@@ -24,8 +24,8 @@
 mod journal;
 #[cfg(any(test, fuzzing))]
 pub use journal::check_any as check_any_journal;
-pub mod lock;
-pub mod marketplaces;
+pub(crate) mod lock;
+pub(crate) mod marketplaces;
 mod staged;
 mod state_dir;
 mod transaction;

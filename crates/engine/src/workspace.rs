@@ -85,18 +85,18 @@ pub struct Workspace {
 
 /// What one command works with: where skills, registry, cache and settings are. Everything that
 /// is remembered to save work is remembered here, and ends with the command.
-pub struct Session<'w> {
-    pub env: Env,
-    pub scope: Scope,
-    pub settings: Settings,
-    pub store: Store,
-    pub places: Arc<InstallDirs>,
-    pub cache: Cache,
-    pub offline: bool,
-    pub builtin: BuiltinSkills,
+pub(crate) struct Session<'w> {
+    pub(crate) env: Env,
+    pub(crate) scope: Scope,
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) places: Arc<InstallDirs>,
+    pub(crate) cache: Cache,
+    pub(crate) offline: bool,
+    pub(crate) builtin: BuiltinSkills,
     pub(crate) observer: &'w dyn Observer,
     /// Sources on the command line. See [`Session::note_typed`].
-    pub typed: Mutex<Vec<String>>,
+    pub(crate) typed: Mutex<Vec<String>>,
 }
 
 impl Workspace {
@@ -152,7 +152,7 @@ impl Workspace {
     ///
     /// # Errors
     /// Those of [`Settings::load`].
-    pub fn settings(&self) -> Result<Settings> {
+    pub(crate) fn settings(&self) -> Result<Settings> {
         load_settings(&self.env, self.find_scope().ok().as_ref())
     }
 }

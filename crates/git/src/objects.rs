@@ -103,7 +103,7 @@ impl Objects {
     /// objects and refs are read, so it does not matter who owns it.
     ///
     /// # Errors
-    /// `NotFound` when there is none; those of [`control_files::check`].
+    /// `NotFound` when there is none; those of [`control_files::check_control_files`].
     pub(crate) fn open_local(path: &Path) -> Result<Self> {
         let folder = control_files::git_folder(path)?;
         control_files::check_control_files(&folder)?;

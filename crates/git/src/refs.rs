@@ -13,7 +13,7 @@ use ba_agent_core::version;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Refs {
     /// The commit of HEAD; `None` in an empty repository.
-    pub head: Option<Sha>,
+    pub(crate) head: Option<Sha>,
     /// The branch that HEAD names; `None` where HEAD is a commit by itself.
     pub(crate) default_branch: Option<String>,
     /// Commit by name below `refs/heads/`.
@@ -25,8 +25,8 @@ pub struct Refs {
 /// A tag: its own object, and the commit behind it (the same for a lightweight one).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
-    pub object: Sha,
-    pub commit: Sha,
+    pub(crate) object: Sha,
+    pub(crate) commit: Sha,
 }
 
 /// What a reference turned out to be, as far as the refs alone can say.
@@ -48,7 +48,7 @@ const SHORTEST: usize = 4;
 
 impl Refs {
     /// Sorts the lines of a remote.
-    pub fn new(lines: Vec<RefLine>) -> Self {
+    pub(crate) fn new(lines: Vec<RefLine>) -> Self {
         let mut refs = Self::default();
         for line in lines {
             if line.name == "HEAD" {

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use ba_agent_core::error::{Error, Result, error, fail, printable};
 use ba_agent_net::http::{Net, Speed};
 
-/// Where a repository is, for ssh. Made by [`InstallTarget::new`] alone, so always checked.
+/// Where a repository is, for ssh. Made by [`Target::new`] alone, so always checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     user: Option<String>,
     host: String,
     port: Option<u16>,
@@ -25,7 +25,7 @@ impl Target {
     ///
     /// # Errors
     /// `Usage`, naming the part.
-    pub fn new(user: Option<&str>, host: &str, port: Option<u16>, path: &str) -> Result<Self> {
+    pub(crate) fn new(user: Option<&str>, host: &str, port: Option<u16>, path: &str) -> Result<Self> {
         let sound = |name: &str| {
             let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
             !name.is_empty() && !name.starts_with('-') && name.bytes().all(fits)
@@ -43,7 +43,7 @@ impl Target {
         Ok(Self { user: user.map(str::to_owned), host: host.into(), port, path: path.into() })
     }
 
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 

@@ -61,12 +61,12 @@ struct TreeWalk {
 /// A tree, listed.
 #[derive(Debug)]
 pub(crate) struct TreeListing {
-    pub listing: Listing,
+    pub(crate) listing: Listing,
     /// The blob behind each slot of the listing.
-    pub ids: Vec<Oid>,
+    pub(crate) ids: Vec<Oid>,
     /// The tree behind each folder that was walked through: an installation of n skills
     /// asks for n of them, and each may stand among n neighbours.
-    pub folders: BTreeMap<String, Oid>,
+    pub(crate) folders: BTreeMap<String, Oid>,
 }
 
 /// Lists the tree `root`, or of it only what lies below `folder`, the paths being those

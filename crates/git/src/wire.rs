@@ -116,13 +116,13 @@ fn append(out: &mut Vec<u8>, text: &str) {
 
 /// A ref as the remote lists it. The name is what was sent, unchecked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefLine {
-    pub name: String,
-    pub id: Sha,
+pub(crate) struct RefLine {
+    pub(crate) name: String,
+    pub(crate) id: Sha,
     /// The commit behind an annotated tag.
     pub(crate) peeled: Option<Sha>,
     /// The ref that a symbolic one names.
-    pub target: Option<String>,
+    pub(crate) target: Option<String>,
 }
 
 /// What a remote says first.
@@ -340,13 +340,13 @@ pub(crate) fn pack_request(hello: &Advertisement, wish: &FetchRequest<'_>) -> Ve
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct FetchRequest<'a> {
     /// Commits or, where the remote [brings single objects](Advertisement::supports_filter), blobs.
-    pub wants: &'a [Sha],
+    pub(crate) wants: &'a [Sha],
     /// The commits alone, not what came before them.
     pub(crate) shallow: bool,
     /// Objects to leave out, where the remote can do that: `tree:0`, `blob:none`.
-    pub filter: Option<&'static str>,
+    pub(crate) filter: Option<&'static str>,
     /// A commit that need not be sent, and nothing that came before it.
-    pub have: Option<&'a Sha>,
+    pub(crate) have: Option<&'a Sha>,
     /// The history in it will be walked, not only looked up by ids.
     pub(crate) walked: bool,
 }

@@ -329,7 +329,7 @@ fn netrc_key(url: &Url) -> String {
 
 /// Where a login may be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     Netrc,
     Helpers,
 }
@@ -362,7 +362,7 @@ fn ssh_address(url: &Url) -> Option<String> {
 
 /// What the tests of the git configuration need of helpers.
 #[cfg(test)]
-pub mod testing {
+pub(crate) mod testing {
     use super::*;
 
     /// Asks the helpers for the login of a repository; the password.

@@ -215,7 +215,7 @@ impl GitConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HttpValue<'a> {
     /// `None` for a name without `=`.
-    pub value: Option<&'a str>,
+    pub(crate) value: Option<&'a str>,
     /// It names no URL, so it is meant for any host.
     pub(crate) is_for_all: bool,
 }

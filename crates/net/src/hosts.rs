@@ -84,7 +84,7 @@ impl HostSettings {
     }
 
     /// The base URLs that the user names, or that nobody does.
-    pub fn urls_of_user(&self) -> Vec<&str> {
+    pub(crate) fn urls_of_user(&self) -> Vec<&str> {
         self.urls_where(true)
     }
 

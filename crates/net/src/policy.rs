@@ -24,7 +24,7 @@ pub(crate) fn is_private_line(url: &Url) -> bool {
 ///
 /// # Errors
 /// `Usage` for plain http to another machine, and for another scheme.
-pub fn check_scheme(url: &Url, allow_http: bool) -> Result<()> {
+pub(crate) fn check_scheme(url: &Url, allow_http: bool) -> Result<()> {
     match url.scheme() {
         "https" => Ok(()),
         "http" if is_private_line(url) || allow_http => Ok(()),
@@ -38,7 +38,7 @@ pub fn check_scheme(url: &Url, allow_http: bool) -> Result<()> {
 ///
 /// # Errors
 /// Those of [`check_scheme`], `Usage` for `user:password@`.
-pub fn parse_url(text: &str, allow_http: bool) -> Result<Url> {
+pub(crate) fn parse_url(text: &str, allow_http: bool) -> Result<Url> {
     let shown = printable(text, false);
     let url = Url::parse(text).map_err(|e| error!(Usage, "`{shown}` is not a valid URL").cause(e))?;
     if !url.username().is_empty() || url.password().is_some() {

@@ -11,9 +11,9 @@ use crate::http::{Net, Patience};
 
 /// What a client is made from.
 pub(crate) struct Bench {
-    pub home: TestHome,
-    pub hosts: HostSettings,
-    pub limits: Limits,
+    pub(crate) home: TestHome,
+    pub(crate) hosts: HostSettings,
+    pub(crate) limits: Limits,
 }
 
 impl Deref for Bench {

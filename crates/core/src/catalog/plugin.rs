@@ -9,17 +9,17 @@ use crate::skill::{Finding, Severity};
 /// What is read of a `plugin.json`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PluginManifest {
-    pub name: Option<String>,
-    pub description: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
     pub version: Option<String>,
-    pub keywords: Vec<String>,
-    pub tags: Vec<String>,
+    pub(crate) keywords: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// `skills`, cleaned as in [`CatalogEntry`](super::CatalogEntry).
-    pub skills: Option<Vec<RelPath>>,
+    pub(crate) skills: Option<Vec<RelPath>>,
     /// What it declares beside skills.
-    pub parts: Vec<&'static str>,
+    pub(crate) parts: Vec<&'static str>,
     /// Skills that stand under `extensions` of another program: whose, and their paths, cleaned.
-    pub extensions: Vec<(String, Vec<RelPath>)>,
+    pub(crate) extensions: Vec<(String, Vec<RelPath>)>,
 }
 
 impl PluginManifest {

@@ -33,11 +33,11 @@ pub struct EntrySkills {
     /// The folders of its skills in the tree, in byte order, each once.
     pub folders: Vec<String>,
     /// Paths that were listed, but hold no skill.
-    pub missing: Vec<String>,
+    pub(crate) missing: Vec<String>,
     /// What it has beside skills, as a person says it: `3 agents`, `1 MCP server`.
-    pub instead: Vec<String>,
+    pub(crate) instead: Vec<String>,
     /// Why there is no skill, where more is known than that there is none.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 impl EntrySkills {

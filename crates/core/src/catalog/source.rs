@@ -47,8 +47,8 @@ pub struct NpmPackage {
 /// Which state of a git remote; the sha goes before the reference.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GitRevision {
-    pub reference: Option<String>,
-    pub sha: Option<Sha>,
+    pub(crate) reference: Option<String>,
+    pub(crate) sha: Option<Sha>,
 }
 
 /// What must be fetched for an entry.

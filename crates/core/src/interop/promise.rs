@@ -9,11 +9,11 @@ use crate::error::Result;
 /// What a lock file says about content, each in the way of its tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IntegrityClaim {
-    /// [`computed_hash`] of the skill's files, 64 hex digits.
+    /// The hash as `skills` computes it of the skill's files, 64 hex digits.
     Files(String),
     /// Git's id of the skill's folder, 40 or 64 hex digits.
     Tree(String),
-    /// Our own digest of the tree: the file was written by [`export_lock`](super::export).
+    /// Our own digest of the tree: the file was written by `export_lock`.
     Digest(Digest),
     /// The bytes of the archive.
     Archive(Digest),

@@ -69,7 +69,7 @@ pub struct SkillSummary<'t> {
     #[serde(borrow)]
     pub source: Text<'t>,
     #[serde(borrow)]
-    pub kind: Text<'t>,
+    pub(crate) kind: Text<'t>,
     #[serde(borrow)]
     pub path: Option<Text<'t>>,
     pub reference: Option<ReferenceRecord>,
@@ -82,8 +82,8 @@ pub struct SkillSummary<'t> {
     pub mode: InstallMode,
     #[serde(borrow)]
     pub alias_of: Option<Text<'t>>,
-    pub installed_at: Timestamp,
-    pub updated_at: Option<Timestamp>,
+    pub(crate) installed_at: Timestamp,
+    pub(crate) updated_at: Option<Timestamp>,
     /// Not shown by `list`.
     #[serde(default, skip_serializing)]
     pub marketplace: Option<MarketplaceOrigin>,

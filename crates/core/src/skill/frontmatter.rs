@@ -18,43 +18,43 @@ pub struct Frontmatter {
     pub name: Option<String>,
     /// Empty only beside an error finding.
     pub description: String,
-    pub license: Option<String>,
-    pub compatibility: Option<String>,
+    pub(crate) license: Option<String>,
+    pub(crate) compatibility: Option<String>,
     /// A map when the skill is sound; kept as it is, since nobody agrees on its values.
-    pub metadata: Option<Value>,
+    pub(crate) metadata: Option<Value>,
     pub allowed_tools: Vec<String>,
     /// A label of the author's; never an identity (it often lags behind).
     pub version: Option<String>,
-    pub display_name: Option<String>,
+    pub(crate) display_name: Option<String>,
     pub category: Option<String>,
-    pub author: Option<String>,
+    pub(crate) author: Option<String>,
     /// A relative path below the skill, checked as [`RelPath`] is.
-    pub entrypoint: Option<String>,
+    pub(crate) entrypoint: Option<String>,
     /// The function of the entry point; absent means `main`.
-    pub function: Option<String>,
+    pub(crate) function: Option<String>,
     pub(crate) requirements: Vec<String>,
-    pub model: Option<String>,
+    pub(crate) model: Option<String>,
     pub(crate) disable_model_invocation: bool,
     /// A mode command, listed first.
-    pub mode: bool,
+    pub(crate) mode: bool,
     pub tags: Vec<String>,
-    pub examples: Vec<String>,
+    pub(crate) examples: Vec<String>,
     pub triggers: Vec<String>,
-    pub dependencies: Vec<Dependency>,
+    pub(crate) dependencies: Vec<Dependency>,
     /// True when the skill brings hooks, which some agents run.
     pub hooks: bool,
     /// Keys that we do not read, as they were written.
-    pub extra: Mapping,
+    pub(crate) extra: Mapping,
 }
 
 /// Another skill that this one wants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Dependency {
+pub(crate) struct Dependency {
     /// As written under `skill` or `name`.
-    pub skill: String,
+    pub(crate) skill: String,
     /// A semver range; checked.
-    pub version: Option<String>,
-    pub source: Option<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) source: Option<String>,
 }
 
 /// The open specification's keys; an upload accepts no other.

@@ -10,11 +10,11 @@ use super::rules::{self, Findings, Position, short_excerpt};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ManifestParts<'a> {
     /// The frontmatter between the markers, with the line feed of its last line.
-    pub block: &'a str,
+    pub(crate) block: &'a str,
     /// The line that `block` begins on.
     pub(crate) block_line: usize,
     /// Everything behind the closing marker.
-    pub body: &'a str,
+    pub(crate) body: &'a str,
     pub(crate) body_line: usize,
 }
 

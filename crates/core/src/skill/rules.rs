@@ -32,10 +32,10 @@ pub enum Profile {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SkillRule {
     /// Stable kebab-case name, for `--json`, `--allow` and documentation.
-    pub code: &'static str,
-    pub install: Option<Severity>,
-    pub lint: Option<Severity>,
-    pub upload: Option<Severity>,
+    pub(crate) code: &'static str,
+    pub(crate) install: Option<Severity>,
+    pub(crate) lint: Option<Severity>,
+    pub(crate) upload: Option<Severity>,
     /// True when the person who installs may overrule it with `--allow CODE`.
     pub(crate) allowable: bool,
 }
@@ -160,8 +160,8 @@ rules! {
 /// A place in a text file: both 1-based, columns in code points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Position {
-    pub line: usize,
-    pub column: usize,
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 impl Position {

@@ -17,8 +17,8 @@ const MAX_DEPTH: usize = 32;
 /// A value and where it begins.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Yaml {
-    pub at: Position,
-    pub data: Data,
+    pub(crate) at: Position,
+    pub(crate) data: Data,
 }
 
 /// What a value is.
@@ -37,10 +37,10 @@ pub(crate) enum Data {
 /// Something that must not stand in frontmatter.
 #[derive(Debug)]
 pub(crate) struct YamlFault {
-    pub rule: &'static SkillRule,
-    pub at: Position,
-    pub message: String,
-    pub help: &'static str,
+    pub(crate) rule: &'static SkillRule,
+    pub(crate) at: Position,
+    pub(crate) message: String,
+    pub(crate) help: &'static str,
 }
 
 /// Reads one YAML document. `first_line` is the line of the file that `block` begins

@@ -20,7 +20,7 @@ impl Reference {
     /// # Errors
     /// `Usage` for what git would not take as the name of a reference, other namespaces
     /// below `refs/`, and a range that cannot be read.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         let text = text.trim_ascii();
         if text == "HEAD" {
             return Ok(Self::Default);

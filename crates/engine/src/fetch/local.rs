@@ -26,7 +26,7 @@ use ba_agent_core::package::{Contents, Package, is_clutter, missing_bytes};
 /// # Errors
 /// `NotFound` when `root` is not there or is no folder; `Invalid` when it holds more
 /// than [`Limits::entries`] files and folders; `Failed` when something cannot be read.
-pub fn open_folder(root: &Path, own: &[PathBuf], limits: &Limits) -> Result<Package> {
+pub(crate) fn open_folder(root: &Path, own: &[PathBuf], limits: &Limits) -> Result<Package> {
     check_root(root)?;
     let mut walk = FolderWalk::default();
     let own: Vec<&PathBuf> = own.iter().filter(|path| lies_in_skill(root, path)).collect();

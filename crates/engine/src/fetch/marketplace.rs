@@ -199,7 +199,7 @@ fn split_manifest(text: &str) -> Option<(String, String)> {
 /// # Errors
 /// Those of fetching it; `NotFound` for a named one that is missing, `Invalid` for one that is too large, no file
 /// or no text.
-pub fn find(
+pub(crate) fn find(
     source: &mut PackageSource<'_>,
     base: &str,
     named: Option<&str>,
@@ -224,7 +224,7 @@ pub fn find(
 ///
 /// # Errors
 /// `Invalid` for one that is too large, a link, or no UTF-8.
-pub fn text(tree: &Package, path: &str) -> Result<Option<String>> {
+pub(crate) fn text(tree: &Package, path: &str) -> Result<Option<String>> {
     let Some(entry) = tree.listing.entry_at(path) else { return Ok(None) };
     if !matches!(entry.node, Node::File { .. }) {
         return Err(error!(Invalid, "`{}` is not a regular file", entry.path));
@@ -248,7 +248,7 @@ fn too_large(what: &str) -> Error {
 ///
 /// # Errors
 /// Those of [`Net::download`](http::Net::download), `Invalid` for too much and for no UTF-8.
-pub fn download(world: &World<'_>, url: &Url) -> Result<String> {
+pub(crate) fn download(world: &World<'_>, url: &Url) -> Result<String> {
     world.progress.begin(&format!("Fetching {}", url.host_str().unwrap_or("a catalogue")));
     let bytes = world.net().download(url.as_str(), MAX_BYTES)?;
     if http::is_web_page(&bytes) {
@@ -264,7 +264,7 @@ pub fn download(world: &World<'_>, url: &Url) -> Result<String> {
 ///
 /// # Errors
 /// `NotFound` when it serves neither; what else keeps one from being read.
-pub fn fetch_served_index(world: &World<'_>, url: &Url) -> Result<(Url, String)> {
+pub(crate) fn fetch_served_index(world: &World<'_>, url: &Url) -> Result<(Url, String)> {
     if url.path().ends_with("index.json") {
         return Ok((url.clone(), download(world, url)?));
     }

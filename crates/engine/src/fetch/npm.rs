@@ -192,7 +192,7 @@ fn check_npm_integrity(package: &str, promise: &str, bytes: &[u8]) -> Result<()>
 /// A line with the wanted version, and behind it what a registry answers: the version that is
 /// taken is in the range, and a promise that is kept names the hash of the bytes.
 #[cfg(any(test, fuzzing))]
-pub fn check_any(data: &[u8]) {
+pub(crate) fn check_any(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == b'\n');
     let (first, answer) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let wanted = String::from_utf8_lossy(first);

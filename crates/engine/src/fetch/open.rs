@@ -22,14 +22,14 @@ use ba_agent_system::fsx;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OpenOptions<'a> {
     /// The skill that is wanted; it chooses among tags that carry a name.
-    pub skill: Option<&'a str>,
+    pub(crate) skill: Option<&'a str>,
     /// What an archive's bytes must hash to.
-    pub integrity: Option<&'a Digest>,
+    pub(crate) integrity: Option<&'a Digest>,
     /// The commit to take instead of what the reference is now; the reference stays what was
     /// asked for, so that an update follows it.
-    pub commit: Option<&'a Sha>,
+    pub(crate) commit: Option<&'a Sha>,
     /// How much of a repository is fetched at once; the rest comes when it is asked for.
-    pub extent: Extent,
+    pub(crate) extent: Extent,
     /// Follow a repository that has moved: only for a recorded commit, which says what comes,
     /// whoever sends it.
     pub(crate) follow_moves: bool,

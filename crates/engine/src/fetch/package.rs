@@ -76,7 +76,7 @@ impl FetchedPackage {
 
 /// An opened source.
 pub struct PackageSource<'w> {
-    pub resolved: Resolved,
+    pub(crate) resolved: Resolved,
     fetched: FetchedPackage,
     /// The repository that it comes from, if it comes from one; it has the files that are not
     /// here.
@@ -103,32 +103,32 @@ impl<'w> PackageSource<'w> {
     }
 
     /// True when files may be missing.
-    pub fn is_partial(&self) -> bool {
+    pub(crate) fn is_partial(&self) -> bool {
         self.fetched.commit().is_some_and(PartialTree::is_partial)
     }
 
     /// What it consists of. A file that was not fetched yet has 0 bytes.
-    pub fn listing(&self) -> &Listing {
+    pub(crate) fn listing(&self) -> &Listing {
         &self.fetched.package().listing
     }
 
-    /// See [`FetchedPackage::folder_id`].
-    pub fn folder_id(&self, folder: &str) -> Option<String> {
+    /// See [`PartialTree::folder_id`]; `None` for what did not come out of git.
+    pub(crate) fn folder_id(&self, folder: &str) -> Option<String> {
         self.fetched.folder_id(folder)
     }
 
-    /// See [`FetchedPackage::object_id`].
-    pub fn object_id(&self, entry: &FileEntry) -> Option<String> {
+    /// The git id of a file, link or submodule; `None` for what did not come out of git.
+    pub(crate) fn object_id(&self, entry: &FileEntry) -> Option<String> {
         self.fetched.object_id(entry)
     }
 
     /// See [`PartialTree::committed_at`]; `None` for what did not come out of git.
-    pub fn committed_at(&self) -> Option<Timestamp> {
+    pub(crate) fn committed_at(&self) -> Option<Timestamp> {
         self.fetched.commit()?.committed_at()
     }
 
     /// What earlier commands have found out about the skills of its commit.
-    pub fn known(&self) -> &[CachedSkill] {
+    pub(crate) fn known(&self) -> &[CachedSkill] {
         self.fetched.commit().map_or(&[], PartialTree::known)
     }
 
@@ -159,7 +159,7 @@ impl<'w> PackageSource<'w> {
     ///
     /// # Errors
     /// `Integrity` for objects that are broken.
-    pub fn load_cached(&mut self, folders: &[&str]) -> Result<()> {
+    pub(crate) fn load_cached(&mut self, folders: &[&str]) -> Result<()> {
         match (self.remote.as_ref().and_then(Remote::cache), self.fetched.partial()) {
             (Some(cache), Some(tree)) => tree.load_cached(&folders.iter().copied().collect(), cache),
             _ => Ok(()),
@@ -171,7 +171,7 @@ impl<'w> PackageSource<'w> {
     ///
     /// # Errors
     /// Those of fetching.
-    pub fn into_package(
+    pub(crate) fn into_package(
         mut self,
         folders: &[&str],
         wanted: impl Fn(&FileEntry) -> bool,
@@ -183,7 +183,7 @@ impl<'w> PackageSource<'w> {
 
     /// Remembers its commit with the manifests that are here, so that what is wanted of it next
     /// is fetched without its trees.
-    pub fn remember(&self, cache: &Cache) {
+    pub(crate) fn remember(&self, cache: &Cache) {
         self.fetched.remember(&self.resolved, &[], cache);
     }
 
@@ -198,7 +198,7 @@ impl<'w> PackageSource<'w> {
     ///
     /// # Errors
     /// Those of [`Remote::not_behind`].
-    pub fn not_behind(&self, old: Vec<Sha>) -> Result<BTreeSet<Sha>> {
+    pub(crate) fn not_behind(&self, old: Vec<Sha>) -> Result<BTreeSet<Sha>> {
         match (&self.remote, &self.resolved.pin) {
             (Some(remote), Revision::Commit(new)) if !old.is_empty() => remote.not_behind(new, old),
             _ => Ok(BTreeSet::new()),

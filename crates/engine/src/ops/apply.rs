@@ -114,7 +114,7 @@ fn shown_each(untouched: &Untouched, places: &InstallDirs) -> Vec<String> {
 /// `Invalid` for content that breaks the rules as it is written, `Integrity` for content
 /// that is not what was recorded, `Failed` where the disk refuses; those of
 /// [`overlap::check`]. The disk is then as it was before.
-pub fn apply(
+pub(crate) fn apply(
     plan: Plan,
     mut transaction: Transaction,
     session: &Session<'_>,

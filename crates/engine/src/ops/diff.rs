@@ -34,7 +34,7 @@ const LARGEST: u64 = 32 << 20;
 pub struct Changes {
     pub name: SkillName,
     /// The tree that it is compared with.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     /// True for a live link, where nothing was installed that could differ.
     pub live: bool,
     pub files: Vec<Changed>,
@@ -62,7 +62,7 @@ pub struct Changed {
 ///
 /// # Errors
 /// `NotFound` for a name that is not installed, for a folder that is gone, and offline for files
-/// that the cache does not have; those of [`compare_skill`] and of fetching.
+/// that the cache does not have; those of comparing and of fetching.
 pub fn diff(workspace: &Workspace, name: &str, observer: &dyn Observer) -> Result<Changes> {
     let session = open_session(workspace, observer)?;
     let registry = session.store.read()?;

@@ -1,5 +1,5 @@
 //! `doctor`: everything that could be wrong in one scope, looked for without changing anything
-//! ([`examine_everything`]), and what of it is safe to mend ([`mend_what_can_be_mended`]).
+//! (`examine_everything`), and what of it is safe to mend (`mend_what_can_be_mended`).
 //!
 //! Mending never touches a file that somebody may have written: it ends what a killed command
 //! began, takes away what only such a command can have left, and makes links that are missing.

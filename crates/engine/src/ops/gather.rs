@@ -72,9 +72,9 @@ pub enum Choice {
 /// A skill that can be chosen.
 #[derive(Debug, Clone, Serialize)]
 pub struct Offer {
-    pub name: SkillName,
-    pub path: String,
-    pub description: String,
+    pub(crate) name: SkillName,
+    pub(crate) path: String,
+    pub(crate) description: String,
 }
 
 impl Offer {
@@ -90,15 +90,15 @@ impl Offer {
 pub struct Candidate {
     pub name: SkillName,
     /// What it is called among all skills of its source, where all were looked at.
-    pub given: Option<SkillName>,
+    pub(crate) given: Option<SkillName>,
     /// The name it gives itself, where it gets another.
-    pub alias_of: Option<String>,
-    pub fetched: Arc<FetchedPackage>,
+    pub(crate) alias_of: Option<String>,
+    pub(crate) fetched: Arc<FetchedPackage>,
     /// Its folder in the package, `""` at the top.
-    pub folder: String,
-    pub resolved: Arc<Resolved>,
-    pub document: SkillManifest,
-    pub marketplace: Option<MarketplaceOrigin>,
+    pub(crate) folder: String,
+    pub(crate) resolved: Arc<Resolved>,
+    pub(crate) document: SkillManifest,
+    pub(crate) marketplace: Option<MarketplaceOrigin>,
     /// A branch or tag gave the commit, or one was found to lead to it.
     reachable: bool,
     manifest: String,
@@ -110,20 +110,20 @@ pub struct Candidate {
 /// What came of one [`SkillRequest`].
 #[derive(Debug)]
 pub struct Gathered {
-    pub resolved: Arc<Resolved>,
+    pub(crate) resolved: Arc<Resolved>,
     pub candidates: Vec<Candidate>,
-    pub skipped: Vec<Skipped>,
+    pub(crate) skipped: Vec<Skipped>,
     /// Skills that the source offers.
-    pub found: usize,
+    pub(crate) found: usize,
     /// What is odd about the way that led here, one sentence each.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// An invalid skill that `--all` leaves out.
 #[derive(Debug, Clone, Serialize)]
 pub struct Skipped {
-    pub path: String,
-    pub reason: String,
+    pub(crate) path: String,
+    pub(crate) reason: String,
 }
 
 impl Gathered {
@@ -171,7 +171,7 @@ pub struct SourceSkills<'w> {
 ///
 /// # Errors
 /// Those of [`gather`].
-pub fn look<'w>(ask: &SkillRequest, world: &'w World<'w>) -> Result<SourceSkills<'w>> {
+pub(crate) fn look<'w>(ask: &SkillRequest, world: &'w World<'w>) -> Result<SourceSkills<'w>> {
     let skill = match &ask.choice {
         Choice::Named(names) if names.len() == 1 => names.first().map(String::as_str),
         _ => None,
@@ -580,7 +580,7 @@ pub(crate) fn ensure_again(
 }
 
 /// True when a folder is the root of a skill.
-pub fn is_skill(listing: &Listing, folder: &str) -> bool {
+pub(crate) fn is_skill(listing: &Listing, folder: &str) -> bool {
     skill_at(listing, folder).is_some()
 }
 
@@ -802,7 +802,7 @@ impl Candidate {
     ///
     /// # Errors
     /// `NotFound` for a path that it does not have, and those of reading.
-    pub fn read(&self, path: &str) -> Result<Vec<u8>> {
+    pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>> {
         let whole = join(&self.folder, path);
         let package = self.fetched.package();
         let entry = package.listing.entry_at(&whole);
@@ -811,12 +811,12 @@ impl Candidate {
     }
 
     /// Its files by path, relative to it.
-    pub fn entries(&self) -> Vec<ba_agent_core::listing::FileEntry> {
+    pub(crate) fn entries(&self) -> Vec<ba_agent_core::listing::FileEntry> {
         self.package().entries()
     }
 
     /// Its files.
-    pub fn package(&self) -> PackageDir<'_> {
+    pub(crate) fn package(&self) -> PackageDir<'_> {
         self.fetched.package().dir(&self.folder)
     }
 

@@ -28,14 +28,14 @@ use ba_agent_core::skill::Finding;
 use ba_agent_core::source::Request;
 
 pub use add::{AddOptions, AddReport, add};
-pub use cached::search_index;
+pub(crate) use cached::search_index;
 pub(crate) use cached::{index_of, keep_search_index, search_rows};
 pub use change::{remove, set_enabled};
 pub use entry::{EntryView, gather};
 pub(crate) use entry::{gather_all, lend_version, manifests_above, want_of};
 pub use fetch::FetchedMarketplace;
 pub(crate) use recorded::is_live;
-pub use resolve::request;
+pub(crate) use resolve::request;
 pub use update::{Updated, update};
 pub use validate::{CheckedCatalog, validate};
 
@@ -85,7 +85,7 @@ pub(crate) fn parse_documents(text: &str) -> Result<Vec<SearchDocument<'_>>> {
 pub struct ListedMarketplace {
     pub name: String,
     pub source: String,
-    pub manifest: Option<String>,
+    pub(crate) manifest: Option<String>,
     pub enabled: bool,
     pub pin: Option<String>,
     pub fetched_at: jiff::Timestamp,

@@ -167,7 +167,7 @@ impl UpdateTarget {
     /// Opens it as it is now.
     ///
     /// # Errors
-    /// Those of [`fetch::open`] and [`npm::open`].
+    /// Those of [`fetch::open_source`] and [`npm::open_npm`].
     pub(super) fn open<'w>(&self, world: &'w World<'w>) -> Result<PackageSource<'w>> {
         let options = OpenOptions { integrity: self.integrity.as_ref(), ..OpenOptions::default() };
         match &self.package {
@@ -186,8 +186,8 @@ pub(super) enum OpenedSource<'w> {
 
 /// What [`look`] found, and the sources that it opened on the way.
 #[derive(Default)]
-pub struct SourceStatuses<'w> {
-    pub statuses: Vec<UpdateStatus>,
+pub(crate) struct SourceStatuses<'w> {
+    pub(crate) statuses: Vec<UpdateStatus>,
     pub(super) sources: BTreeMap<Key, OpenedSource<'w>>,
 }
 
@@ -233,7 +233,7 @@ impl<'a> FollowedTargets<'a> {
 /// Asks the sources of `skills`, several at once: one listing for each repository and, where a
 /// commit is another one now, its trees. Never fails as a whole; what could not be asked says
 /// so.
-pub fn look<'w>(
+pub(crate) fn look<'w>(
     skills: &[(&SkillName, &SkillSummary<'_>)],
     all: &Marketplaces,
     world: &'w World<'w>,

@@ -69,7 +69,7 @@ pub(crate) type Untouched = BTreeSet<PathBuf>;
 /// # Errors
 /// `Conflict` where a place that is to be replaced or removed holds a source, and for a live
 /// link inside the folder that it leads to.
-pub fn check(plan: &Plan, places: &InstallDirs) -> Result<Vec<Untouched>> {
+pub(crate) fn check(plan: &Plan, places: &InstallDirs) -> Result<Vec<Untouched>> {
     plan.steps.iter().map(|step| check_step(step, places)).collect()
 }
 

@@ -43,7 +43,7 @@ pub struct Wanted {
 
 /// Where the content of a step comes from, and with it the record.
 #[derive(Debug)]
-pub enum Content {
+pub(crate) enum Content {
     /// Out of a source: the rules are applied, the record is made.
     Found(Box<Wanted>),
     /// Recorded before: it must be that to the last byte, the record stays.
@@ -57,7 +57,7 @@ impl Content {
     ///
     /// # Errors
     /// `Usage` for a target in the record that is none.
-    pub fn targets(&self) -> Result<Option<(Vec<InstallTarget>, InstallMode)>> {
+    pub(crate) fn targets(&self) -> Result<Option<(Vec<InstallTarget>, InstallMode)>> {
         match self {
             Self::Found(wanted) => Ok(Some((wanted.targets.clone(), wanted.mode))),
             Self::Recorded(recorded) => {
@@ -87,12 +87,12 @@ impl Content {
 /// One step of a plan.
 #[derive(Debug)]
 pub struct Step {
-    pub name: SkillName,
-    pub action: Action,
+    pub(crate) name: SkillName,
+    pub(crate) action: Action,
     /// What to put there; `None` to remove, or to keep as it is.
-    pub content: Option<Content>,
+    pub(crate) content: Option<Content>,
     /// What the registry says of it now.
-    pub before: Option<LockEntry>,
+    pub(crate) before: Option<LockEntry>,
     /// Edits stand there that go away: a copy of them is kept.
     pub(crate) gives_up_edits: bool,
 }
@@ -281,7 +281,7 @@ pub(crate) fn still_clean(plan: &Plan, seen: &InstallStates, force: bool) -> Res
 ///
 /// # Errors
 /// `Conflict` for a skill that was edited (unless `force`).
-pub fn uninstall(
+pub(crate) fn uninstall(
     names: &[SkillName],
     registry: &Registry,
     seen: &InstallStates,

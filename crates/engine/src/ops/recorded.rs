@@ -14,16 +14,16 @@ use ba_agent_system::cache::Cache;
 
 /// A skill as the registry records it, and the files that belong to it.
 #[derive(Debug)]
-pub struct Recorded {
-    pub entry: LockEntry,
+pub(crate) struct Recorded {
+    pub(crate) entry: LockEntry,
     /// What the bytes must be: the record's digest, or that of edits which a rollback brings back.
-    pub digest: Digest,
-    pub files: RecordedFiles,
+    pub(crate) digest: Digest,
+    pub(crate) files: RecordedFiles,
 }
 
 /// Where the files of a recorded skill are.
 #[derive(Debug)]
-pub enum RecordedFiles {
+pub(crate) enum RecordedFiles {
     /// The author's folder of a live link: nothing is written.
     Live(PathBuf),
     /// In a cache, by their digest.
@@ -69,7 +69,7 @@ impl Recorded {
 
 /// The caches that have the trees of recorded skills, looked through in order.
 #[derive(Debug)]
-pub struct KeptTrees {
+pub(crate) struct KeptTrees {
     caches: Vec<Cache>,
     /// Trees that were to be there and could not be opened: broken, or evicted by another command.
     lost: Mutex<BTreeSet<Digest>>,

@@ -147,7 +147,7 @@ pub fn skills_due_for_restore<'r>(
 }
 
 /// The skills of what is due, as the supply takes them.
-pub fn wanted<'r>(due: &[Due<'r>]) -> Vec<(&'r SkillName, &'r LockEntry)> {
+pub(crate) fn wanted<'r>(due: &[Due<'r>]) -> Vec<(&'r SkillName, &'r LockEntry)> {
     due.iter().map(|(name, entry, _)| (*name, *entry)).collect()
 }
 
@@ -156,7 +156,7 @@ pub fn wanted<'r>(due: &[Due<'r>]) -> Vec<(&'r SkillName, &'r LockEntry)> {
 ///
 /// # Errors
 /// Those of [`Supply::recorded`].
-pub fn plan(registry: &Registry, due: Vec<Due<'_>>, supply: &Supply<'_>) -> Result<Plan> {
+pub(crate) fn plan(registry: &Registry, due: Vec<Due<'_>>, supply: &Supply<'_>) -> Result<Plan> {
     let mut steps: BTreeMap<&SkillName, Step> = BTreeMap::new();
     for (name, entry) in &registry.skills {
         steps.insert(name, step(name, entry, Action::Keep, None, false));

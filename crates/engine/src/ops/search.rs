@@ -47,9 +47,9 @@ pub struct SearchReport {
 /// A marketplace that was searched.
 #[derive(Debug, Serialize)]
 pub struct SearchedMarketplace {
-    pub name: String,
+    pub(crate) name: String,
     /// Absent for a folder of this machine, which is read as it stands.
-    pub fetched_at: Option<Timestamp>,
+    pub(crate) fetched_at: Option<Timestamp>,
 }
 
 /// Searches the cached catalogues of the marketplaces and the installed skills.
@@ -175,17 +175,17 @@ pub struct FoundRow {
     pub name: String,
     /// The entry that it belongs to, for a skill of one.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub plugin: String,
+    pub(crate) plugin: String,
     /// Empty for a skill that is only installed.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub marketplace: String,
+    pub(crate) marketplace: String,
     pub description: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub version: String,
+    pub(crate) version: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub category: String,
+    pub(crate) category: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     pub installed: bool,
     /// Where it comes from; empty for a skill that is only installed.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -200,7 +200,7 @@ pub struct FoundRow {
     pub grants: Vec<String>,
     /// When what is shown of it was fetched; absent where it is read as it stands.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub fetched_at: Option<Timestamp>,
+    pub(crate) fetched_at: Option<Timestamp>,
     /// When the commit was made that it is shown as of; absent where it is of no commit, or of one
     /// of another repository.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -219,8 +219,8 @@ pub struct FoundRow {
 pub struct Copy {
     pub name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub marketplace: String,
-    pub installed: bool,
+    pub(crate) marketplace: String,
+    pub(crate) installed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub install: Option<String>,
 }

@@ -21,7 +21,7 @@ use ba_agent_core::registry::{LockEntry, Registry, SkillSummary};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::Request;
 
-pub use plan::Caution;
+pub(crate) use plan::Caution;
 use plan::PlannedUpdate;
 
 /// What is updated, and how.

@@ -17,7 +17,7 @@ use ba_agent_core::skill::{self, Finding, Profile, Severity};
 pub struct Checked {
     /// Its folder, as the person would type it.
     pub path: String,
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     pub findings: Vec<Finding>,
 }
 

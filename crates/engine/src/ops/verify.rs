@@ -91,9 +91,9 @@ impl Fault {
 /// A link that could be made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Relink {
-    pub root: PathBuf,
-    pub at: PathBuf,
-    pub target: PathBuf,
+    pub(crate) root: PathBuf,
+    pub(crate) at: PathBuf,
+    pub(crate) target: PathBuf,
 }
 
 /// One skill and every way in which it is not what was recorded.
@@ -101,7 +101,7 @@ pub(crate) struct Relink {
 pub struct Verified {
     pub name: SkillName,
     /// What its tree must hash to.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     pub faults: Vec<Fault>,
 }
 

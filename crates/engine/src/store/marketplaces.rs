@@ -48,7 +48,7 @@ pub struct RegisteredMarketplace {
     /// The catalogue in it, from its top: a file of the tree, or the URL of an index. Absent
     /// for a plain repository of skills.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub manifest: Option<String>,
+    pub(crate) manifest: Option<String>,
     /// A person chose that file, so that it is not looked for again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub named: bool,
@@ -56,16 +56,16 @@ pub struct RegisteredMarketplace {
     pub enabled: bool,
     /// Which state the cached copy is of.
     pub pin: RevisionRecord,
-    pub fetched_at: Timestamp,
+    pub(crate) fetched_at: Timestamp,
     /// When the commit of that state was made; absent for what is no repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub committed_at: Option<Timestamp>,
+    pub(crate) committed_at: Option<Timestamp>,
     /// How many entries the catalogue has in that state: what `marketplace list` shows, whatever
     /// the cache holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entries: Option<usize>,
+    pub(crate) entries: Option<usize>,
     #[serde(flatten)]
-    pub extra: BTreeMap<String, Value>,
+    pub(crate) extra: BTreeMap<String, Value>,
 }
 
 fn enabled_by_default() -> bool {
@@ -153,7 +153,7 @@ impl Marketplaces {
 /// # Errors
 /// `Conflict` when the lock is not free within `wait`, those of `change`, and `Failed` for
 /// a disk that cannot be written.
-pub fn change<T>(
+pub(crate) fn change<T>(
     file: &Path,
     lock: &Path,
     wait: Duration,
@@ -225,7 +225,7 @@ fn parse(bytes: &[u8], file: &Path) -> Result<MarketplacesFile> {
 
 /// Whatever the bytes: what is read is written and read alike.
 #[cfg(any(test, fuzzing))]
-pub fn check_any(data: &[u8]) {
+pub(crate) fn check_any(data: &[u8]) {
     let file = Path::new("skills_marketplaces.json");
     let Ok(document) = parse(data, file) else { return };
     let text = serde_json::to_vec_pretty(&document).unwrap_or_default();

@@ -28,7 +28,7 @@ const LARGEST_EDITED: u64 = 64 << 20;
 /// The right to change one scope. Dropped without [`Transaction::commit`] it leaves the
 /// disk as it was.
 #[derive(Debug)]
-pub struct Transaction {
+pub(crate) struct Transaction {
     pub(super) store: Store,
     /// Without links.
     pub(super) registry_file: PathBuf,

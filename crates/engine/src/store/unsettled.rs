@@ -23,7 +23,7 @@ pub(crate) struct Unsettled {
     /// else has changed.
     at: u64,
     /// The number of that change in the history, where it has one.
-    pub change: Option<u64>,
+    pub(crate) change: Option<u64>,
     /// `None` for all that are installed.
     skills: Option<BTreeSet<SkillName>>,
 }

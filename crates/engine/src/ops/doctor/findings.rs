@@ -30,17 +30,17 @@ impl DoctorFinding {
     }
 
     /// Something that is wrong.
-    pub fn wrong(code: &'static str, message: String) -> Self {
+    pub(crate) fn wrong(code: &'static str, message: String) -> Self {
         Self::new(code, Severity::Error, message)
     }
 
     /// Something that will bite sooner or later.
-    pub fn warning(code: &'static str, message: String) -> Self {
+    pub(crate) fn warning(code: &'static str, message: String) -> Self {
         Self::new(code, Severity::Warning, message)
     }
 
     /// Something to know.
-    pub fn note(code: &'static str, message: String) -> Self {
+    pub(crate) fn note(code: &'static str, message: String) -> Self {
         Self::new(code, Severity::Info, message)
     }
 
@@ -50,11 +50,11 @@ impl DoctorFinding {
         Self { details: error.causes.clone(), hints: error.hints.clone(), ..wrong }
     }
 
-    pub fn details(self, details: Vec<String>) -> Self {
+    pub(crate) fn details(self, details: Vec<String>) -> Self {
         Self { details, ..self }
     }
 
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }

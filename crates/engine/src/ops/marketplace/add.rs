@@ -35,7 +35,7 @@ pub struct AddReport {
 ///
 /// # Errors
 /// `Usage` for what cannot be its name or its source; `Conflict` where the name is taken (unless
-/// forced); those of [`fetch`] and of writing the record.
+/// forced); those of fetching and of writing the record.
 pub fn add(workspace: &Workspace, options: &AddOptions, observer: &dyn Observer) -> Result<AddReport> {
     check_name(&options.name)?;
     let session = open_session(workspace, observer)?;

@@ -41,7 +41,7 @@ pub(crate) fn search_rows(known: &RegisteredMarketplace, world: &World<'_>) -> O
 }
 
 /// The index of those rows, if the cache has one; nothing says that it is sound, or of them.
-pub fn search_index(known: &RegisteredMarketplace, world: &World<'_>) -> Option<Vec<u8>> {
+pub(crate) fn search_index(known: &RegisteredMarketplace, world: &World<'_>) -> Option<Vec<u8>> {
     world.cache.as_ref()?.cached_search_index(&key(known, world)?)
 }
 

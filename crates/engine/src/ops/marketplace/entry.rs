@@ -175,7 +175,7 @@ fn in_marketplace(error: Error, marketplace: &str) -> Error {
 /// registered, which has no folders. Beside it the version that the entry gives itself.
 ///
 /// # Errors
-/// As [`open`], without those of fetching the entry.
+/// `NotFound` for an entry or marketplace that is no longer there, and those of reading the catalogue.
 pub(crate) fn want_of(
     origin: &MarketplaceOrigin,
     all: &Marketplaces,

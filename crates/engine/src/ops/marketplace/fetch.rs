@@ -36,7 +36,7 @@ const BODY: usize = 600;
 pub struct FetchedMarketplace {
     pub marketplace: RegisteredMarketplace,
     pub catalogue: Catalog,
-    pub copy: CachedCatalog,
+    pub(crate) copy: CachedCatalog,
     /// Skills of the marketplace's own tree; those of other repositories are not known yet.
     pub skills: usize,
     /// What went on all the same, one sentence each.

@@ -62,9 +62,9 @@ fn entries_owning_skill<'d>(skill: &str, documents: &'d [SearchDocument<'_>]) ->
 /// [`Request::parse`] makes of it.
 ///
 /// # Errors
-/// Those of [`locate`] and of [`Request::parse`]; `Usage` for `--source` beside more than a
+/// Those of `locate` and of [`Request::parse`]; `Usage` for `--source` beside more than a
 /// name.
-pub fn request(
+pub(crate) fn request(
     text: &str,
     marketplace: Option<&str>,
     all: &Marketplaces,

@@ -26,22 +26,22 @@ use ba_agent_system::parallel;
 /// Something about an update that a person should know before it happens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Caution {
-    pub name: SkillName,
-    pub what: &'static str,
-    pub message: String,
+    pub(crate) name: SkillName,
+    pub(crate) what: &'static str,
+    pub(crate) message: String,
 }
 
 /// What an update will do.
 #[derive(Debug, Default)]
 pub(crate) struct PlannedUpdate {
     /// Skills whose source could not be asked or fetched. They hold back no other.
-    pub failed: Vec<(SkillName, Error)>,
-    pub plan: Plan,
-    pub cautions: Vec<Caution>,
+    pub(crate) failed: Vec<(SkillName, Error)>,
+    pub(crate) plan: Plan,
+    pub(crate) cautions: Vec<Caution>,
     /// Skills that stay where they are although their source moved, and why.
-    pub left: Vec<(SkillName, String)>,
+    pub(crate) left: Vec<(SkillName, String)>,
     /// The files that change, by skill.
-    pub changes: BTreeMap<SkillName, Vec<FileDiff>>,
+    pub(crate) changes: BTreeMap<SkillName, Vec<FileDiff>>,
 }
 
 impl PlannedUpdate {
