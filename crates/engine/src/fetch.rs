@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use crate::builtin::BuiltinSkills;
 use crate::settings::Settings;
+use ba_agent_core::error::Result;
 use ba_agent_git::GitClient;
 use ba_agent_net::http::{Net, SourcesOfUser};
 use ba_agent_system::cache::Cache;
@@ -75,6 +76,14 @@ impl<'a> World<'a> {
             own: None,
             builtin: BuiltinSkills::default(),
         }
+    }
+
+    /// Asked between two steps.
+    ///
+    /// # Errors
+    /// `Interrupted` when the command is to end.
+    pub(crate) fn check_cancelled(&self) -> Result<()> {
+        self.progress.check_cancelled()
     }
 
     /// The way to all hosts.

@@ -17,7 +17,7 @@ use ba_agent_core::package::{Contents, Package, missing_bytes};
 use ba_agent_core::skill::{LOWER_MANIFEST, MANIFEST};
 use ba_agent_core::source::{Resolved, Revision};
 use ba_agent_system::cache::Cache;
-use ba_agent_system::parallel;
+use ba_agent_system::{interrupt, parallel};
 
 /// Up to this many blobs are asked for one by one, however few files the commit has.
 const FEW_BLOBS: usize = 64;
@@ -140,7 +140,7 @@ impl PartialTree {
         let known = self.trees.known.iter().filter(is_wanted);
         let wanted: Vec<&CachedSkill> = known.filter(|known| !self.has_folder(&known.folder)).collect();
         let found = Mutex::new(CachedObjects::open_for_collecting(&cache.folder().join("tmp")));
-        parallel::run_jobs(parallel::count_cores(), &wanted, |known| {
+        parallel::run_jobs(parallel::count_cores(), &wanted, interrupt::check, |known| {
             if let Some(blobs) = self.cached_blobs(known, cache) {
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                 blobs.iter().for_each(|(id, bytes)| found.add(*id, bytes));

@@ -253,6 +253,7 @@ impl Net<'_> {
         let mut bytes = Vec::new();
         let mut buffer = vec![0; 64 * 1024];
         loop {
+            self.progress.check_cancelled()?;
             let read = reader.read(&mut buffer).map_err(from_reader)?;
             bytes.extend_from_slice(&buffer[..read]);
             if read == 0 {

@@ -4,9 +4,6 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::interrupt;
-use ba_agent_core::error::Result;
-
 /// Threads for work on this machine: one for each core.
 pub fn count_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -15,23 +12,24 @@ pub fn count_cores() -> usize {
 /// At most so many hosts are asked at the same time; waiting for one costs no core.
 pub const MAX_HOSTS: usize = 8;
 
-/// Runs `work` over `jobs` on at most `threads` threads, results in the order of the jobs.
+/// Runs `work` over `jobs` on at most `threads` threads, this one among them, results in the order
+/// of the jobs. `check` is asked before each: whether the command is to end.
 ///
 /// # Errors
-/// The failure of the first job that failed; jobs not yet begun are then left out, as they are
-/// when the person asks to stop.
-pub fn run_jobs<J: Sync, T: Send>(
+/// The failure of the first job that failed, or of `check`; jobs not yet begun are then left out.
+pub fn run_jobs<J: Sync, T: Send, E: Send>(
     threads: usize,
     jobs: &[J],
-    work: impl Fn(&J) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
+    check: impl Fn() -> Result<(), E> + Sync,
+    work: impl Fn(&J) -> Result<T, E> + Sync,
+) -> Result<Vec<T>, E> {
     let threads = threads.min(jobs.len());
-    let work = |job: &J| interrupt::check().and_then(|()| work(job));
+    let work = |job: &J| check().and_then(|()| work(job));
     if threads < 2 {
         return jobs.iter().map(work).collect();
     }
     let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, Result<T>)>> = Mutex::new(Vec::with_capacity(jobs.len()));
+    let results: Mutex<Vec<(usize, Result<T, E>)>> = Mutex::new(Vec::with_capacity(jobs.len()));
     let take = || {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
@@ -44,9 +42,10 @@ pub fn run_jobs<J: Sync, T: Send>(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 1..threads {
             scope.spawn(take);
         }
+        take();
     });
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_by_key(|(at, _)| *at);
@@ -56,19 +55,41 @@ pub fn run_jobs<J: Sync, T: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ba_agent_core::error::error;
+    use ba_agent_core::error::{Error, error};
+
+    fn go_on() -> Result<(), Error> {
+        Ok(())
+    }
 
     #[test]
     fn results_come_in_the_order_of_the_jobs_and_a_failure_ends_it() {
         let jobs: Vec<u32> = (0..100).collect();
         for threads in [1, 2, 7, 200] {
             assert_eq!(
-                run_jobs(threads, &jobs, |n| Ok(n * 2)).unwrap(),
+                run_jobs(threads, &jobs, go_on, |n| Ok(n * 2)).unwrap(),
                 jobs.iter().map(|n| n * 2).collect::<Vec<_>>()
             );
             let fails = |n: &u32| if *n == 42 { Err(error!(Failed, "at {n}")) } else { Ok(()) };
-            assert_eq!(run_jobs(threads, &jobs, fails).unwrap_err().message, "at 42");
+            assert_eq!(run_jobs(threads, &jobs, go_on, fails).unwrap_err().message, "at 42");
         }
-        assert!(run_jobs(4, &[] as &[u32], |_| Ok(())).unwrap().is_empty());
+        assert!(run_jobs(4, &[] as &[u32], go_on, |_| Ok(())).unwrap().is_empty());
+    }
+
+    #[test]
+    fn who_says_stop_is_asked_before_each_job() {
+        let jobs: Vec<u32> = (0..100).collect();
+        for threads in [1, 4] {
+            let (asked, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let check = || match asked.fetch_add(1, Ordering::SeqCst) {
+                ..10 => Ok(()),
+                _ => Err(error!(Interrupted, "stop")),
+            };
+            let work = |_: &u32| {
+                done.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            };
+            assert_eq!(run_jobs(threads, &jobs, check, work).unwrap_err().message, "stop");
+            assert_eq!(done.into_inner(), 10);
+        }
     }
 }

@@ -151,7 +151,7 @@ fn put_in_place(
     let mut report = Report::default();
     let mut known = ShownPlaces::default();
     for ((step, copies), untouched) in plan.steps.into_iter().zip(staged).zip(untouched) {
-        interrupt::check()?;
+        session.observer.check_cancelled()?;
         if step.gives_up_edits {
             keep_edited(&step, &untouched, &mut transaction, session)?;
         }
@@ -174,7 +174,7 @@ fn put_in_place(
         let (warnings, untouched) = (copies.warnings, shown_each(&untouched, &session.places));
         report.skills.push(Done { name: step.name, action: step.action, places, entry, warnings, untouched });
     }
-    interrupt::check()?;
+    session.observer.check_cancelled()?;
     transaction.commit(&registry, command, session.env.now)?;
     Ok(report)
 }
@@ -259,8 +259,12 @@ fn stage_planned_steps(
     }
     let batch = session.cache.begin_batch(jobs.len());
     let writing = Writing::begin(&jobs, session.observer);
-    let written =
-        parallel::run_jobs(parallel::count_cores(), &jobs, |job| write(job, session, &batch, &writing))?;
+    let written = parallel::run_jobs(
+        parallel::count_cores(),
+        &jobs,
+        || session.observer.check_cancelled(),
+        |job| write(job, session, &batch, &writing),
+    )?;
     batch.keep_bundle_open();
     let known = list_written_skills(&jobs, &written);
     let mut staged: Vec<Copies> = plan.steps.iter().map(|_| Copies::default()).collect();
@@ -414,7 +418,7 @@ fn write_package(
 ) -> Result<Staged> {
     Staged::write(package, job.folder.clone(), &session.settings.limits, |entry, bytes| {
         look(entry, bytes);
-        Ok(())
+        session.observer.check_cancelled()
     })
 }
 

@@ -463,7 +463,7 @@ fn read_all(
     let tree = opened.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
     let limits = &world.settings.limits;
     let read = |found: &FoundSkill| read_manifest(tree, found, limits);
-    let documents = parallel::run_jobs(parallel::count_cores(), &found, read)?;
+    let documents = parallel::run_jobs(parallel::count_cores(), &found, || world.check_cancelled(), read)?;
     let names = name_all(&found, &documents, &opened.resolved, world);
     let skills = found.into_iter().zip(documents).zip(names);
     let skills = skills.map(|((found, mut document), (name, clashes))| {

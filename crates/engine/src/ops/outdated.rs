@@ -48,7 +48,7 @@ pub fn outdated(workspace: &Workspace, names: &[String], observer: &dyn Observer
         skills.retain(|(name, _)| wanted.contains(name));
     }
     let world = session.world();
-    let statuses = look(&skills, &session.marketplaces()?, &world).statuses;
+    let statuses = look(&skills, &session.marketplaces()?, &world)?.statuses;
     let behind = statuses.iter().filter(|one| one.state == State::Behind).count();
     Ok(OutdatedReport { statuses, behind })
 }
@@ -231,13 +231,15 @@ impl<'a> FollowedTargets<'a> {
 }
 
 /// Asks the sources of `skills`, several at once: one listing for each repository and, where a
-/// commit is another one now, its trees. Never fails as a whole; what could not be asked says
-/// so.
+/// commit is another one now, its trees. What could not be asked says so.
+///
+/// # Errors
+/// `Interrupted` when the command is to end.
 pub(crate) fn look<'w>(
     skills: &[(&SkillName, &SkillSummary<'_>)],
     all: &Marketplaces,
     world: &'w World<'w>,
-) -> SourceStatuses<'w> {
+) -> Result<SourceStatuses<'w>> {
     let mut groups: BTreeMap<Arc<str>, Vec<Followed<'_>>> = BTreeMap::new();
     let mut targets = FollowedTargets::default();
     for (name, entry) in skills {
@@ -245,15 +247,19 @@ pub(crate) fn look<'w>(
         groups.entry(source).or_default().push(Followed { name, entry, target });
     }
     let groups: Vec<_> = groups.into_values().collect();
-    let looked = parallel::run_jobs(parallel::MAX_HOSTS, &groups, |skills| Ok(look_at(skills, world)));
-    let mut looked = looked.unwrap_or_default().into_iter();
+    let check = || world.check_cancelled();
+    let looked =
+        parallel::run_jobs(parallel::MAX_HOSTS, &groups, check, |skills| Ok(look_at(skills, world)))?;
+    // One that was stopped meanwhile is not one that failed.
+    check()?;
+    let mut looked = looked.into_iter();
     let mut all = looked.next().unwrap_or_default();
     for one in looked {
         all.statuses.extend(one.statuses);
         all.sources.extend(one.sources);
     }
     all.statuses.sort_by(|a, b| a.name.cmp(&b.name));
-    all
+    Ok(all)
 }
 
 /// What was found out of one skill so far.

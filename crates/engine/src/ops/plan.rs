@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::install_state::{
     Drift, DriftKind, FolderState, InstallState, InstallStates, find_drift, harmless_hints,
 };
+use crate::workspace::Observer;
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::digest;
 use ba_agent_core::error::{Result, error};
@@ -109,8 +110,9 @@ impl Plan {
     ///
     /// # Errors
     /// `Failed` for files that the cache has lost.
-    pub(crate) fn check_recorded(&self) -> Result<()> {
-        parallel::run_jobs(parallel::count_cores(), &self.steps, |step| match &step.content {
+    pub(crate) fn check_recorded(&self, observer: &dyn Observer) -> Result<()> {
+        let check = || observer.check_cancelled();
+        parallel::run_jobs(parallel::count_cores(), &self.steps, check, |step| match &step.content {
             Some(Content::Recorded(recorded)) if recorded.is_kept() => recorded.open().map(drop),
             _ => Ok(()),
         })

@@ -76,7 +76,7 @@ fn attempt(session: &Session<'_>, options: RestoreOptions, supply: &Supply<'_>) 
     supply.prepare(&wanted(&due))?;
     if options.dry_run || due.is_empty() {
         let plan = plan(&known, due, supply)?;
-        plan.check_recorded()?;
+        plan.check_recorded(session.observer)?;
         return Report::of_plan(plan, &session.places, session.env.now).map(Some);
     }
     // Only what is to be changed needs the lock, and under it another look.
@@ -162,7 +162,8 @@ pub(crate) fn plan(registry: &Registry, due: Vec<Due<'_>>, supply: &Supply<'_>) 
         steps.insert(name, step(name, entry, Action::Keep, None, false));
     }
     let read = |(name, entry, _): &Due<'_>| supply.recorded(name, entry, &entry.digest);
-    let contents = parallel::run_jobs(parallel::count_cores(), &due, read)?;
+    let contents =
+        parallel::run_jobs(parallel::count_cores(), &due, || supply.world.check_cancelled(), read)?;
     for ((name, entry, sight), content) in due.into_iter().zip(contents) {
         let content = Content::Recorded(Box::new(content));
         let gives_up =

@@ -50,7 +50,7 @@ fn attempt(session: &Session<'_>, options: &RollbackOptions, supply: &Supply<'_>
     let seen = session.places.inspect_recorded(state.keys(), &registry)?;
     let planned = plan(&state, &registry, &seen, supply, options.force)?;
     if options.dry_run {
-        planned.check_recorded()?;
+        planned.check_recorded(session.observer)?;
         return Report::of_plan(planned, &session.places, session.env.now).map(Some);
     }
     let transaction = session.begin()?;

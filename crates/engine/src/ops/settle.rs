@@ -198,14 +198,17 @@ pub(super) fn find_damaged<'r>(
         .iter()
         .flat_map(|one| one.installed(registry).into_iter().map(move |name| (name, one)))
         .collect();
-    let looked = parallel::run_jobs(parallel::count_cores(), &wanted, |(name, one)| {
-        match registry.skills.get(*name) {
+    let looked = parallel::run_jobs(
+        parallel::count_cores(),
+        &wanted,
+        || session.observer.check_cancelled(),
+        |(name, one)| match registry.skills.get(*name) {
             Some(entry) if entry.mode != InstallMode::Live => {
                 inspect_skill(name, entry, one, session, was_interrupted)
             }
             _ => Ok(None),
-        }
-    })?;
+        },
+    )?;
     let found = wanted.into_iter().zip(looked).filter_map(|((name, one), is_edited)| {
         let (name, entry) = registry.skills.get_key_value(name)?;
         Some(Damaged { name, entry, change: one.change, is_edited: is_edited? })

@@ -156,7 +156,7 @@ impl<'w> Supply<'w> {
             let kept = |(_, entry): &(&SkillName, &LockEntry)| {
                 Ok(entry.mode == InstallMode::Live || self.kept.check(&entry.digest))
             };
-            parallel::run_jobs(parallel::count_cores(), wanted, kept)?;
+            parallel::run_jobs(parallel::count_cores(), wanted, || self.world.check_cancelled(), kept)?;
         }
         let mut groups: BTreeMap<Key, Vec<_>> = BTreeMap::new();
         for (name, entry) in wanted {
@@ -166,8 +166,12 @@ impl<'w> Supply<'w> {
         }
         let groups: Vec<Group<'_>> = groups.into_iter().collect();
         let world = self.world;
-        let fetched =
-            parallel::run_jobs(parallel::MAX_HOSTS, &groups, |(_, skills)| fetch_group(skills, world))?;
+        let fetched = parallel::run_jobs(
+            parallel::MAX_HOSTS,
+            &groups,
+            || world.check_cancelled(),
+            |(_, skills)| fetch_group(skills, world),
+        )?;
         let keys = groups.into_iter().map(|(key, _)| key);
         let mut known = self.known();
         for (key, fetched) in keys.zip(fetched) {

@@ -1,8 +1,10 @@
 //! The engine as a caller without a command line has it: every command called as a function, one
 //! after another and from two threads, over one workspace of one process.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::ask::Unattended;
 use super::diff::diff;
@@ -26,7 +28,7 @@ use super::verify::verify;
 use super::{cache, plan::Action};
 use crate::fetch::testing::Bench;
 use crate::workspace::{Notice, Observer, Workspace, WorkspaceOptions};
-use ba_agent_core::error::{Kind, Result};
+use ba_agent_core::error::{Kind, Result, error};
 use ba_agent_core::skill::Profile;
 use ba_agent_system::progress::Progress;
 use ba_agent_test_support::Repo;
@@ -242,6 +244,102 @@ fn what_changed_between_two_commands_is_seen() {
         caller.install(&caller.repo.file_url(), &["pdf"]).unwrap();
         assert!(caller.project.join("elsewhere/pdf/SKILL.md").is_file());
     }
+}
+
+/// Says stop from the `n`th time on that it is asked.
+struct Stopping(AtomicUsize);
+
+impl Progress for Stopping {
+    fn begin(&self, _: &str) {}
+    fn advance(&self, _: u64, _: Option<u64>) {}
+    fn check_cancelled(&self) -> Result<()> {
+        let ends =
+            self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err();
+        if ends { Err(error!(Interrupted, "the caller said stop")) } else { Ok(()) }
+    }
+}
+
+impl Observer for Stopping {
+    fn notice(&self, notice: Notice<'_>) {
+        assert!(!format!("{notice:?}").contains("killed"), "{notice:?}");
+    }
+}
+
+fn picture(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut out = BTreeMap::new();
+    for entry in walkdir::WalkDir::new(root).into_iter().map(|entry| entry.unwrap()) {
+        let bytes =
+            if entry.file_type().is_file() { std::fs::read(entry.path()).unwrap() } else { Vec::new() };
+        out.insert(entry.path().to_owned(), bytes);
+    }
+    out
+}
+
+impl Caller {
+    /// Stops a command at every place where it asks, until it is through: the project is as it was
+    /// each time, and nobody finds anything to repair. How often it was stopped.
+    fn stopped<T: std::fmt::Debug>(&self, command: impl Fn(&Stopping) -> Result<T>) -> usize {
+        let before = picture(&self.project);
+        for asked in 0.. {
+            match command(&Stopping(AtomicUsize::new(asked))) {
+                Ok(_) => return asked,
+                Err(error) => assert_eq!(error.kind, Kind::Interrupted, "{error:?}"),
+            }
+            assert_eq!(picture(&self.project), before, "stopped at {asked}");
+            assert_eq!(doctor(&self.workspace, false, &self.heard).unwrap().examination.wrong(), 0);
+        }
+        0
+    }
+}
+
+/// A process that lives long ends one of its commands: the old state stays, whatever was done.
+#[test]
+fn a_caller_that_says_stop_gets_the_old_state() {
+    let mut caller = Caller::new();
+    let url = caller.repo.file_url();
+    let installing = InstallOptions {
+        sources: vec![url.clone()],
+        skills: names(&["pdf", "docx"]),
+        ..InstallOptions::default()
+    };
+    let ask = &mut Unattended::default;
+    let stops = |caller: &Caller, least: usize, stopped: usize| {
+        assert!(stopped >= least, "asked {stopped} times alone");
+        let report = verify(&caller.workspace, &[], &caller.heard).unwrap();
+        assert!(report.skills.iter().all(|one| one.faults.is_empty()), "{report:?}");
+    };
+    let workspace = caller.workspace.clone();
+    let options = AddOptions { name: "acme".into(), source: url, ..AddOptions::default() };
+    stops(&caller, 0, caller.stopped(|observer| marketplace::add(&workspace, &options, observer)));
+    stops(&caller, 4, caller.stopped(|observer| install(&workspace, &installing, &mut ask(), observer)));
+    let restored = |observer: &Stopping| restore(&workspace, RestoreOptions::default(), observer);
+    std::fs::remove_dir_all(caller.project.join(".claude/skills/pdf")).unwrap();
+    let stopped = {
+        // What is missing is missed by the doctor, too.
+        let before = picture(&caller.project);
+        let mut asked = 0;
+        while let Err(error) = restored(&Stopping(AtomicUsize::new(asked))) {
+            assert_eq!(
+                (error.kind, picture(&caller.project) == before),
+                (Kind::Interrupted, true),
+                "{error:?}"
+            );
+            asked += 1;
+        }
+        asked
+    };
+    stops(&caller, 2, stopped);
+    stops(&caller, 2, caller.stopped(|observer| verify(&workspace, &[], observer)));
+    caller.publish("second");
+    stops(&caller, 1, caller.stopped(|observer| outdated(&workspace, &[], observer)));
+    stops(&caller, 1, caller.stopped(|observer| marketplace::update(&workspace, &[], observer)));
+    let updating = UpdateOptions::default();
+    stops(&caller, 4, caller.stopped(|observer| update(&workspace, &updating, &mut ask(), observer)));
+    assert!(std::fs::read_to_string(caller.manifest_of("pdf")).unwrap().contains("second"));
+    stops(&caller, 2, caller.stopped(|observer| rollback(&workspace, &RollbackOptions::default(), observer)));
+    let removing = UninstallOptions { names: names(&["pdf"]), force: false };
+    stops(&caller, 1, caller.stopped(|observer| uninstall(&workspace, &removing, observer)));
+    assert_eq!(caller.installed(), [("docx".to_owned(), "ok")]);
 }
 
 #[test]

@@ -106,7 +106,7 @@ pub fn update(
     let entries = names.iter().filter_map(|name| known.skills.get_key_value(name));
     let summaries: Vec<_> = entries.map(|(name, entry)| (name, SkillSummary::of(entry))).collect();
     let skills: Vec<_> = summaries.iter().map(|(name, summary)| (*name, summary)).collect();
-    let looked = outdated::look(&skills, &session.marketplaces()?, &world);
+    let looked = outdated::look(&skills, &session.marketplaces()?, &world)?;
     let is_held = |one: &&outdated::UpdateStatus| one.state == State::Held && !options.names.is_empty();
     let held: Vec<SkillName> = looked.statuses.iter().filter(is_held).map(|one| one.name.clone()).collect();
     for name in &held {

@@ -193,8 +193,12 @@ pub(crate) fn verify_skills(
         let faults = record(name, entry).into_iter().collect();
         verified.push(Verified { name: name.clone(), digest: entry.digest.clone(), faults });
     }
-    let found =
-        parallel::run_jobs(parallel::count_cores(), &jobs, |job| Ok(verify_one_folder(job, session)))?;
+    let found = parallel::run_jobs(
+        parallel::count_cores(),
+        &jobs,
+        || session.observer.check_cancelled(),
+        |job| Ok(verify_one_folder(job, session)),
+    )?;
     for (job, faults) in jobs.iter().zip(found) {
         if let Some(one) = verified.get_mut(job.skill) {
             one.faults.extend(faults);

@@ -20,7 +20,7 @@ use ba_agent_core::listing::{Limits, check_portable};
 use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_system::cache::Batch;
-use ba_agent_system::fsx;
+use ba_agent_system::{fsx, parallel};
 
 /// An edited folder is kept in memory on its way into the history.
 const LARGEST_EDITED: u64 = 64 << 20;
@@ -131,16 +131,12 @@ impl Transaction {
         };
         let due: Vec<(&SkillName, &LockEntry)> = self.registry.skills.iter().filter(is_due).collect();
         let batch = trees.begin_batch(due.len());
-        let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        thread::scope(|scope| {
-            for part in due.chunks(due.len().div_ceil(threads).max(1)) {
-                scope.spawn(|| {
-                    part.iter().for_each(|(name, before)| {
-                        let _ = self.keep_tree(name, before, &batch);
-                    })
-                });
-            }
+        // Nobody stops it here: what is not kept cannot be turned back.
+        let go_on = || Ok::<(), Error>(());
+        let kept = parallel::run_jobs(parallel::count_cores(), &due, go_on, |(name, before)| {
+            Ok(self.keep_tree(name, before, &batch))
         });
+        drop(kept);
         batch.keep_bundle_open();
     }
 

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread;
 
 use git2::Oid;
 
 use super::{Form, Object, Pack, PackLimits, Tried, Trouble, error_of_damaged_pack, hash};
 use ba_agent_core::error::Result;
+use ba_agent_system::{interrupt, parallel};
 
 /// Threads at most. Each may hold a chain of four of the largest objects.
 const MOST_THREADS: usize = 4;
@@ -180,31 +180,15 @@ fn name(pack: &mut Pack, named: &mut Vec<(Oid, u32)>) -> Vec<DeltaJob> {
 impl Work<'_> {
     /// Does all jobs; what was made, by the index of its entry.
     fn resolve_all_jobs(&self, jobs: &[DeltaJob]) -> Tried<Vec<(u32, Object)>> {
-        let next = AtomicUsize::new(0);
-        let run = || {
+        // A few are not worth a thread.
+        let parts: Vec<&[DeltaJob]> = jobs.chunks(16).collect();
+        let run = |part: &&[DeltaJob]| {
             let mut made = Vec::new();
-            while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Err(trouble) = self.resolve_deltas_below(job, &mut made) {
-                    next.store(jobs.len(), Ordering::Relaxed);
-                    return Err(trouble);
-                }
-            }
-            Ok(made)
+            part.iter().try_for_each(|job| self.resolve_deltas_below(job, &mut made)).map(|()| made)
         };
-        let more = thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS)) - 1;
-        thread::scope(|scope| {
-            let threads: Vec<_> = (0..more.min(jobs.len() / 16)).map(|_| scope.spawn(run)).collect();
-            let mut made = run();
-            for thread in threads {
-                let theirs = thread.join().map_err(|_| error_of_damaged_pack("it could not be unpacked"))?;
-                if let (Ok(made), true) = (&mut made, theirs.is_ok()) {
-                    made.extend(theirs?);
-                } else if made.is_ok() {
-                    made = theirs;
-                }
-            }
-            made
-        })
+        let threads = parallel::count_cores().min(MOST_THREADS);
+        let check = || interrupt::check().map_err(Trouble::from);
+        Ok(parallel::run_jobs(threads, &parts, check, run)?.into_iter().flatten().collect())
     }
 
     /// Makes all that hangs below one object, depth first: what is in memory is one chain.

@@ -68,9 +68,12 @@ pub(crate) fn gather_all(
         groups.entry(request.request.source.to_string()).or_default().push((at, request));
     }
     let groups: Vec<_> = groups.into_values().collect();
-    let looked = parallel::run_jobs(parallel::MAX_HOSTS, &groups, |group| {
-        Ok(group.iter().map(|(at, ask)| (*at, look(ask, all, world))).collect::<Vec<_>>())
-    })?;
+    let looked = parallel::run_jobs(
+        parallel::MAX_HOSTS,
+        &groups,
+        || world.check_cancelled(),
+        |group| Ok(group.iter().map(|(at, ask)| (*at, look(ask, all, world))).collect::<Vec<_>>()),
+    )?;
     let mut looked: Vec<_> = looked.into_iter().flatten().collect();
     looked.sort_by_key(|(at, _)| *at);
     let mut chosen = Vec::new();
@@ -80,10 +83,15 @@ pub(crate) fn gather_all(
         looked.source.choose(&mut |offers| choose_skills(ask, &source, offers))?;
         chosen.push(Mutex::new(Some(looked)));
     }
-    parallel::run_jobs(parallel::MAX_HOSTS, &chosen, |looked| {
-        let looked = looked.lock().unwrap_or_else(PoisonError::into_inner).take();
-        looked.ok_or_else(|| error!(Failed, "a source was gathered twice"))?.gather(world)
-    })
+    parallel::run_jobs(
+        parallel::MAX_HOSTS,
+        &chosen,
+        || world.check_cancelled(),
+        |looked| {
+            let looked = looked.lock().unwrap_or_else(PoisonError::into_inner).take();
+            looked.ok_or_else(|| error!(Failed, "a source was gathered twice"))?.gather(world)
+        },
+    )
 }
 
 fn choose_skills(ask: &mut dyn Ask, source: &str, offers: &[Offer]) -> Result<Vec<usize>> {

@@ -59,7 +59,7 @@ pub fn update(
     let session = open_session(workspace, observer)?;
     let all = session.marketplaces()?;
     let names = names_to_update(names, &all, session.scope.name())?;
-    let (mut updated, mut failed) = refresh(&names, &all, &session.world());
+    let (mut updated, mut failed) = refresh(&names, &all, &session.world())?;
     // The new catalogues are in the cache before the records lead to them; the old ones
     // stay for projects that are still at the old state.
     failed.extend(session.change_marketplaces(|own| Ok(record(&mut updated, own)))?);
@@ -81,13 +81,17 @@ fn names_to_update(names: &[String], all: &Marketplaces, scope: &str) -> Result<
 
 /// Looks what the marketplaces of these names are now, and keeps their new catalogues in the
 /// cache; nothing is recorded yet. One that fails does not hold back the others.
+///
+/// # Errors
+/// `Interrupted` when the command is to end.
 pub(super) fn refresh(
     names: &[String],
     all: &Marketplaces,
     world: &World<'_>,
-) -> (Vec<Updated>, Vec<(String, Error)>) {
+) -> Result<(Vec<Updated>, Vec<(String, Error)>)> {
     let look = |name: &String| Ok(all.get(name).and_then(|known| refresh_one(name, known, world)));
-    let looked = parallel::run_jobs(parallel::MAX_HOSTS, names, look).unwrap_or_default();
+    let looked = parallel::run_jobs(parallel::MAX_HOSTS, names, || world.check_cancelled(), look)?;
+    world.check_cancelled()?;
     let (mut updated, mut failed) = (Vec::new(), Vec::new());
     for (name, outcome) in names.iter().zip(looked) {
         match outcome {
@@ -95,7 +99,7 @@ pub(super) fn refresh(
             Err(error) => failed.push((name.clone(), error)),
         }
     }
-    (updated, failed)
+    Ok((updated, failed))
 }
 
 /// Writes what [`refresh`] found into the records of the scope. One that another command

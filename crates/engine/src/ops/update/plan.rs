@@ -99,7 +99,7 @@ pub(super) fn plan_update(
         }
     }
     statuses.retain(|one| matches!(one.state, State::Behind | State::Moved | State::Unknown));
-    let sources = fetch_all(&statuses, sources, registry, world, dry_run);
+    let sources = fetch_all(&statuses, sources, registry, world, dry_run)?;
     let mut cautioned = BTreeSet::new();
     for status in statuses {
         let Some(entry) = registry.skills.get(&status.name) else { continue };
@@ -168,7 +168,7 @@ fn fetch_all<'w>(
     registry: &Registry,
     world: &'w World<'w>,
     dry_run: bool,
-) -> BTreeMap<Key, Result<MovingSource>> {
+) -> Result<BTreeMap<Key, Result<MovingSource>>> {
     let mut groups: BTreeMap<Key, Vec<&UpdateStatus>> = BTreeMap::new();
     for status in statuses {
         if let Some(key) = status.key() {
@@ -178,11 +178,13 @@ fn fetch_all<'w>(
     let (keys, skills): (Vec<Key>, Vec<Vec<&UpdateStatus>>) = groups.into_iter().unzip();
     let opened: Vec<_> = keys.iter().map(|key| Mutex::new(sources.remove(key))).collect();
     let groups: Vec<Group<'_, '_>> = opened.into_iter().zip(skills).collect();
-    let moving = parallel::run_jobs(parallel::MAX_HOSTS, &groups, |(source, skills)| {
+    let check = || world.check_cancelled();
+    let moving = parallel::run_jobs(parallel::MAX_HOSTS, &groups, check, |(source, skills)| {
         let opened = source.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(fetch_one(opened, skills, registry, world, dry_run))
-    });
-    keys.into_iter().zip(moving.unwrap_or_default()).collect()
+    })?;
+    check()?;
+    Ok(keys.into_iter().zip(moving).collect())
 }
 
 /// The source of these skills, and of its files those alone that [`find`] will read.
