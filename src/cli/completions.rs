@@ -6,9 +6,8 @@ use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 
 use super::CommandContext;
 use ba_agent_core::error::Result;
-use ba_agent_engine::scope::Scope;
-use ba_agent_engine::store::LOCK_WAIT;
-use ba_agent_engine::workspace::{load_settings, open_store};
+use ba_agent_core::skill::SkillName;
+use ba_agent_engine::ops::list::list_names;
 use ba_agent_system::env::Env;
 
 /// The variable by which a shell's script asks this program for candidates.
@@ -71,19 +70,10 @@ pub(crate) fn completion_script(shell: Shell) -> Result<String> {
 /// goes wrong: a TAB never prints an error.
 pub(crate) fn installed_names() -> Vec<CompletionCandidate> {
     let Ok(env) = Env::read(None) else { return Vec::new() };
-    let scopes = [Scope::find(&env, false, None), Scope::find(&env, true, None)];
-    let registries = scopes.into_iter().flatten().filter_map(|scope| {
-        let settings = load_settings(&env, Some(&scope)).ok()?;
-        open_store(&env, &scope, &settings, LOCK_WAIT).ok()?.0.read_registry_text().ok()
-    });
-    let mut candidates = Vec::new();
-    for registry in registries {
-        for (name, entry) in registry.summary().unwrap_or_default().skills {
-            let help = entry.description.as_deref().map(first_sentence_of);
-            candidates.push(CompletionCandidate::new(name.to_string()).help(help));
-        }
-    }
-    candidates
+    let candidate = |(name, description): (SkillName, Option<String>)| {
+        CompletionCandidate::new(name.to_string()).help(description.as_deref().map(first_sentence_of))
+    };
+    list_names(&env).into_iter().map(candidate).collect()
 }
 
 fn first_sentence_of(description: &str) -> clap::builder::StyledStr {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::CommandContext;
-use ba_agent_core::error::{Result, printable};
+use ba_agent_core::error::{Kind, Result, printable};
 use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::doctor::{DoctorFinding, DoctorReport};
@@ -34,7 +34,7 @@ impl Doctor {
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let report = ops::doctor::doctor(&cx.workspace, self.fix, cx.ui)?;
         print_examination(cx, &report);
-        Ok(if report.examination.wrong() > 0 { 6 } else { 0 })
+        Ok(report.failure().map_or(0, Kind::exit_status))
     }
 }
 

@@ -8,7 +8,7 @@ use clap_complete::engine::ArgValueCandidates;
 use super::CommandContext;
 use super::completions::agent_names;
 use crate::ui::LISTED_ALONE;
-use ba_agent_core::error::{Result, error};
+use ba_agent_core::error::Result;
 use ba_agent_core::registry::InstallMode;
 use ba_agent_core::text::{count_noun, list_some};
 use ba_agent_engine::ops;
@@ -150,16 +150,11 @@ impl Install {
     }
 
     /// `install` without a source: the registry is the lock file.
-    fn restore(&self, cx: &CommandContext<'_>) -> Result<u8> {
-        self.check_bare()?;
-        let options = RestoreOptions {
-            frozen: self.frozen,
-            force: self.force,
-            require_reachable: self.require_reachable,
-            dry_run: self.dry_run,
-        };
+    fn restore(self, cx: &CommandContext<'_>) -> Result<u8> {
+        let frozen = self.frozen;
+        let options = RestoreOptions::of_install(&self.options(), frozen)?;
         let report = ops::restore::restore(&cx.workspace, options, cx.ui)?;
-        print_installed_skills(cx, &report.skills, self.dry_run);
+        print_installed_skills(cx, &report.skills, options.dry_run);
         for (source, to) in &report.moves {
             cx.ui.note(&format!(
                 "{source} has moved to {to}; `ba-agent skill update NAME --source {to}` records that"
@@ -174,32 +169,11 @@ impl Install {
         }
         if cx.ui.json() {
             cx.ui.print_json_document(&serde_json::json!({
-                "skills": report.skills, "strangers": report.strangers, "frozen": self.frozen,
-                "dry_run": self.dry_run,
+                "skills": report.skills, "strangers": report.strangers, "frozen": frozen,
+                "dry_run": options.dry_run,
             }));
         }
         Ok(0)
-    }
-
-    /// Flags that say which skill, or how, need a source.
-    fn check_bare(&self) -> Result<()> {
-        let given = [
-            ("--skill", !self.skills.is_empty()),
-            ("--all", self.all),
-            ("--ref", self.reference.is_some()),
-            ("--sha", self.sha.is_some()),
-            ("--subdirectory", self.subdirectory.is_some()),
-            ("--as", self.alias.is_some()),
-            ("--integrity", self.integrity.is_some()),
-            ("--agent", !self.agents.is_empty()),
-            ("--copy", self.copy),
-            ("--link", self.link),
-        ];
-        match given.iter().find(|(_, given)| *given) {
-            Some((flag, _)) => Err(error!(Usage, "`{flag}` needs a source")
-                .hint("without a source `install` restores what the registry records")),
-            None => Ok(()),
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::completions::installed_names;
-use ba_agent_core::error::Result;
+use ba_agent_core::error::{Kind, Result};
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::outdated::{OutdatedReport, State, UpdateStatus};
 
@@ -32,12 +32,7 @@ impl Outdated {
         let report = ops::outdated::outdated(&cx.workspace, &self.names, cx.ui)?;
         let OutdatedReport { statuses, behind } = &report;
         self.print(cx, statuses, *behind);
-        let failed = statuses.iter().find_map(|one| one.error.as_ref());
-        Ok(match failed {
-            _ if *behind > 0 => 6,
-            Some(error) => error.kind.exit_status(),
-            None => 0,
-        })
+        Ok(report.failure().map_or(0, Kind::exit_status))
     }
 
     fn print(&self, cx: &CommandContext<'_>, statuses: &[UpdateStatus], behind: usize) {

@@ -5,7 +5,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::completions::installed_names;
-use ba_agent_core::error::Result;
+use ba_agent_core::error::{Kind, Result};
 use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::apply::Done;
@@ -67,7 +67,7 @@ impl UpdateArgs {
             cx.ui.status("Checked", &format!("{skills}: nothing to update"));
         }
         report.failures().iter().for_each(|failure| cx.ui.warn(failure));
-        Ok(report.failed.first().map_or(0, |(_, error)| error.kind.exit_status()))
+        Ok(report.failure().map_or(0, Kind::exit_status))
     }
 }
 

@@ -5,7 +5,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::completions::installed_names;
-use ba_agent_core::error::Result;
+use ba_agent_core::error::{Kind, Result};
 use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::verify::Verified;
@@ -32,7 +32,7 @@ pub(crate) struct Verify {
 impl Verify {
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let report = ops::verify::verify(&cx.workspace, &self.names, cx.ui)?;
-        let drifted = report.skills.iter().filter(|one| !one.faults.is_empty()).count();
+        let drifted = report.drifted();
         if cx.ui.json() {
             cx.ui.print_json_document(&serde_json::json!({
                 "scope": report.scope, "skills": report.skills,
@@ -42,7 +42,7 @@ impl Verify {
             print_verified_skills(cx, &report.skills, drifted);
             report.harmless.iter().for_each(|why| cx.ui.note(why));
         }
-        Ok(if drifted > 0 { 6 } else { 0 })
+        Ok(report.failure().map_or(0, Kind::exit_status))
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) use transaction::{Transaction, not_a_folder};
 pub(crate) use unsettled::Unsettled;
 
 /// How long a command waits for another one that holds the lock.
-pub const LOCK_WAIT: Duration = Duration::from_secs(300);
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(300);
 
 /// The largest registry that is read: that of 60,000 skills.
 const LARGEST_REGISTRY: u64 = 256 << 20;

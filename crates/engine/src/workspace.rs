@@ -404,7 +404,7 @@ fn lock_wait(env: &Env) -> Result<Duration> {
 ///
 /// # Errors
 /// `Failed` where there is no place for data.
-pub fn open_store(
+pub(crate) fn open_store(
     env: &Env,
     scope: &Scope,
     settings: &Settings,
@@ -421,7 +421,7 @@ pub fn open_store(
 ///
 /// # Errors
 /// Those of [`Settings::load`].
-pub fn load_settings(env: &Env, scope: Option<&Scope>) -> Result<Settings> {
+pub(crate) fn load_settings(env: &Env, scope: Option<&Scope>) -> Result<Settings> {
     let (user, project) = settings_files(env, scope);
     Settings::load(env, user.as_deref(), project.as_deref())
 }

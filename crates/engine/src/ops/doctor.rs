@@ -16,7 +16,7 @@ use crate::settings::Settings;
 use crate::store::{Recovery, Store, Transaction, not_a_folder};
 use crate::workspace::{Observer, Session, Workspace, load_settings, settings_files};
 use ba_agent_core::agents::InstallTarget;
-use ba_agent_core::error::{Context as _, Error, Result, printable};
+use ba_agent_core::error::{Context as _, Error, Kind, Result, printable};
 use ba_agent_core::registry::Registry;
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::text::count_noun;
@@ -35,6 +35,13 @@ pub struct DoctorReport {
     pub scope: &'static str,
     pub examination: Examination,
     pub mended: Vec<DoctorFinding>,
+}
+
+impl DoctorReport {
+    /// What the outcome is when something is wrong still.
+    pub fn failure(&self) -> Option<Kind> {
+        (self.examination.wrong() > 0).then_some(Kind::Integrity)
+    }
 }
 
 /// A session whose settings may be broken, and what else is looked at.

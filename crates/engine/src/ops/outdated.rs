@@ -33,6 +33,15 @@ pub struct OutdatedReport {
     pub behind: usize,
 }
 
+impl OutdatedReport {
+    /// What the outcome is when it is not that all is current: something is behind, or else a
+    /// source could not be asked.
+    pub fn failure(&self) -> Option<Kind> {
+        let failed = self.statuses.iter().find_map(|one| one.error.as_ref());
+        if self.behind > 0 { Some(Kind::Integrity) } else { failed.map(|error| error.kind) }
+    }
+}
+
 /// Says of the named skills, or of all, how they stand to their sources; changes nothing.
 ///
 /// # Errors

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use crate::install_state::{DriftKind, FolderState, InstallState, InstallStates, harmless_hints};
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::error::{Error, Kind, Result, error};
-use ba_agent_core::registry::{LockEntry, Registry};
+use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Request, Source};
 use ba_agent_core::text::count_noun;
 
 use super::apply::{self, Done, Report};
+use super::install::InstallOptions;
 use super::plan::{Action, Content, Plan, Step, error_of_edited_skill, user_edits_of_skill};
 use super::settle::{open_frozen_session, open_session};
 use super::supply::{Supply, try_until_settled};
@@ -28,6 +29,33 @@ pub struct RestoreOptions {
     pub require_reachable: bool,
     /// Change nothing.
     pub dry_run: bool,
+}
+
+impl RestoreOptions {
+    /// Those of an installation that names no source.
+    ///
+    /// # Errors
+    /// `Usage` for an option that says which skill of a source, or how it is put in place.
+    pub fn of_install(options: &InstallOptions, frozen: bool) -> Result<Self> {
+        let given = [
+            ("--skill", !options.skills.is_empty()),
+            ("--all", options.all),
+            ("--ref", options.reference.is_some()),
+            ("--sha", options.sha.is_some()),
+            ("--subdirectory", options.subdirectory.is_some()),
+            ("--as", options.alias.is_some()),
+            ("--integrity", options.integrity.is_some()),
+            ("--agent", !options.agents.is_empty()),
+            ("--copy", options.mode == InstallMode::Copy),
+            ("--link", options.mode == InstallMode::Live),
+        ];
+        if let Some((flag, _)) = given.iter().find(|(_, given)| *given) {
+            return Err(error!(Usage, "`{flag}` needs a source")
+                .hint("without a source `install` restores what the registry records"));
+        }
+        let &InstallOptions { force, require_reachable, dry_run, .. } = options;
+        Ok(Self { frozen, force, require_reachable, dry_run })
+    }
 }
 
 /// What was restored.

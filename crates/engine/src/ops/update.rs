@@ -15,7 +15,7 @@ use super::settle::open_session;
 use crate::fetch::local;
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::diff::{FileDiff, unified_diff};
-use ba_agent_core::error::{Error, Result, error};
+use ba_agent_core::error::{Error, Kind, Result, error};
 use ba_agent_core::package::Package;
 use ba_agent_core::registry::{LockEntry, Registry, SkillSummary};
 use ba_agent_core::skill::SkillName;
@@ -62,6 +62,11 @@ pub struct UpdateReport {
 }
 
 impl UpdateReport {
+    /// What the outcome is when a source could not be had: the first failure's kind.
+    pub fn failure(&self) -> Option<Kind> {
+        self.failed.first().map(|(_, error)| error.kind)
+    }
+
     /// A sentence for each failure, with all skills that have it.
     pub fn failures(&self) -> Vec<String> {
         describe_failures(&self.failed)

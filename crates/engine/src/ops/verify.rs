@@ -9,7 +9,7 @@ use crate::install_state::{self, Drift, DriftKind, FolderState};
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::digest::{self, Digest, Files};
-use ba_agent_core::error::{Result, printable};
+use ba_agent_core::error::{Kind, Result, printable};
 use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Request, Source};
@@ -113,6 +113,18 @@ pub struct VerifyReport {
     pub skills: Vec<Verified>,
     /// What makes the differences harmless, if something does, and what to do.
     pub harmless: Vec<String>,
+}
+
+impl VerifyReport {
+    /// How many skills are not as they were recorded.
+    pub fn drifted(&self) -> usize {
+        self.skills.iter().filter(|one| !one.faults.is_empty()).count()
+    }
+
+    /// What the outcome is when something differs.
+    pub fn failure(&self) -> Option<Kind> {
+        (self.drifted() > 0).then_some(Kind::Integrity)
+    }
 }
 
 /// Checks the files of the named skills, or of all, against the registry, to the last byte.
