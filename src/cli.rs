@@ -187,6 +187,9 @@ impl Cli {
     }
 
     /// Runs the command; the exit status is 0 unless the command says otherwise.
+    ///
+    /// # Errors
+    /// Those of the command: their kind is the exit status.
     pub(crate) fn run(self, env: Env, ui: &Ui) -> Result<u8> {
         let Globals { global, offline, project, .. } = self.globals;
         let options = WorkspaceOptions { global, project, offline, builtin: BUILTIN };

@@ -42,6 +42,10 @@ pub(crate) struct Prune {
 }
 
 impl CacheCommand {
+    /// Says where the cache is and how large, or makes it smaller.
+    ///
+    /// # Errors
+    /// Those of [`ops::cache`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         match self {
             Self::Dir => print_dir(cx, &ops::cache::find_cache_dir(&cx.workspace)?),

@@ -36,6 +36,10 @@ pub(crate) enum Shell {
 }
 
 impl Completions {
+    /// Prints the script that asks this program for completions.
+    ///
+    /// # Errors
+    /// `Failed` where the script cannot be made.
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let script = completion_script(self.shell)?;
         if cx.ui.json() {

@@ -32,6 +32,10 @@ pub(crate) struct Diff {
 }
 
 impl Diff {
+    /// Prints what was edited in an installed skill.
+    ///
+    /// # Errors
+    /// Those of [`ops::diff::diff`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let changes = ops::diff::diff(&cx.workspace, &self.name, cx.ui)?;
         self.print(cx, &changes);

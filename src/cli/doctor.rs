@@ -31,6 +31,10 @@ pub(crate) struct Doctor {
 }
 
 impl Doctor {
+    /// Examines the installation; 6 where something is wrong.
+    ///
+    /// # Errors
+    /// Those of [`ops::doctor::doctor`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let report = ops::doctor::doctor(&cx.workspace, self.fix, cx.ui)?;
         print_examination(cx, &report);

@@ -33,6 +33,10 @@ enum ExportFormat {
 }
 
 impl Export {
+    /// Prints or writes the registry as another tool reads it.
+    ///
+    /// # Errors
+    /// Those of [`ops::export::export`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let ExportFormat::SkillsLock = self.format;
         let output = self.output.filter(|file| file.as_os_str() != "-");

@@ -16,6 +16,10 @@ use ba_agent_engine::ops;
 pub(crate) struct HistoryArgs {}
 
 impl HistoryArgs {
+    /// Prints the changes that can be undone.
+    ///
+    /// # Errors
+    /// Those of [`ops::history::list_changes`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let records = ops::history::list_changes(&cx.workspace, cx.ui)?;
         if cx.ui.json() {

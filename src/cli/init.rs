@@ -27,6 +27,10 @@ pub(crate) struct Init {
 }
 
 impl Init {
+    /// Makes the folder of a new skill.
+    ///
+    /// # Errors
+    /// Those of [`ops::init::init`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let options = InitOptions { name: self.name, dir: self.dir, description: self.description };
         let InitReport { name, folder } = ops::init::init(&cx.workspace, &options, cx.ui)?;

@@ -99,6 +99,10 @@ pub(crate) struct Install {
 }
 
 impl Install {
+    /// Installs from sources, or brings the disk to what the registry says.
+    ///
+    /// # Errors
+    /// Those of [`ops::install::install`] and [`ops::restore::restore`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         if self.sources.is_empty() && self.from.is_none() {
             return self.restore(cx);

@@ -28,6 +28,10 @@ pub(crate) struct List {
 }
 
 impl List {
+    /// Prints the installed skills.
+    ///
+    /// # Errors
+    /// Those of [`ops::list::list`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let check = self.check || (cx.ui.stdout_is_terminal() && !cx.ui.json() && !self.no_check);
         let report = ops::list::list(&cx.workspace, check, cx.ui)?;

@@ -18,6 +18,10 @@ pub(crate) struct Man {
 }
 
 impl Man {
+    /// Writes the man pages into a folder.
+    ///
+    /// # Errors
+    /// `Failed` where a page cannot be written.
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let dir = cx.env().absolute(&self.dir);
         fs::create_dir_all(&dir)?;

@@ -123,6 +123,10 @@ pub(crate) struct MarketplaceValidateArgs {
 }
 
 impl Marketplace {
+    /// Runs the command of the group.
+    ///
+    /// # Errors
+    /// Those of the function of [`ops::marketplace`] that it calls.
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         match self {
             Self::Add(command) => command.run(cx),

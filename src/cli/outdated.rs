@@ -28,6 +28,10 @@ pub(crate) struct Outdated {
 }
 
 impl Outdated {
+    /// Prints what is behind; 6 where something is.
+    ///
+    /// # Errors
+    /// Those of [`ops::outdated::outdated`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let report = ops::outdated::outdated(&cx.workspace, &self.names, cx.ui)?;
         let OutdatedReport { statuses, behind } = &report;

@@ -35,6 +35,10 @@ pub(crate) struct Unpin {
 }
 
 impl Pin {
+    /// Holds a skill at a commit.
+    ///
+    /// # Errors
+    /// Those of [`ops::pin::pin`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let options = PinOptions { name: self.name, sha: self.sha, force: self.force };
         print(cx, &ops::pin::pin(&cx.workspace, &options, cx.ui)?);
@@ -43,6 +47,10 @@ impl Pin {
 }
 
 impl Unpin {
+    /// Lets a skill move again.
+    ///
+    /// # Errors
+    /// Those of [`ops::pin::unpin`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         print(cx, &ops::pin::unpin(&cx.workspace, &self.name, cx.ui)?);
         Ok(0)

@@ -36,6 +36,10 @@ pub(crate) struct Rollback {
 }
 
 impl Rollback {
+    /// Undoes changes.
+    ///
+    /// # Errors
+    /// Those of [`ops::rollback::rollback`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let dry_run = self.dry_run;
         let options = RollbackOptions { name: self.name, to: self.to, force: self.force, dry_run };

@@ -40,6 +40,10 @@ pub(crate) struct SearchArgs {
 }
 
 impl SearchArgs {
+    /// Prints what the registered marketplaces have for some words.
+    ///
+    /// # Errors
+    /// Those of [`ops::search::search`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let text = self.query.join(" ");
         let options = SearchOptions { text, filter: self.filter(), limit: self.limit };

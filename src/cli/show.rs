@@ -27,6 +27,10 @@ pub(crate) struct ShowArgs {
 }
 
 impl ShowArgs {
+    /// Prints what is known of skills, installed or not.
+    ///
+    /// # Errors
+    /// Those of [`ops::show::show`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let options = ShowOptions { what: self.what, skill: self.skill, reference: self.reference };
         Ok(print_skill_views(cx, &ops::show::show(&cx.workspace, &options, cx.ui)?))

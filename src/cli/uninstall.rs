@@ -25,6 +25,10 @@ pub(crate) struct Uninstall {
 }
 
 impl Uninstall {
+    /// Removes skills.
+    ///
+    /// # Errors
+    /// Those of [`ops::uninstall::uninstall`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let options = UninstallOptions { names: self.names, force: self.force };
         let report = ops::uninstall::uninstall(&cx.workspace, &options, cx.ui)?;

@@ -44,6 +44,10 @@ pub(crate) struct UpdateArgs {
 }
 
 impl UpdateArgs {
+    /// Takes skills to the newest state that they follow.
+    ///
+    /// # Errors
+    /// Those of [`ops::update::update`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let dry_run = self.dry_run;
         let options = UpdateOptions {

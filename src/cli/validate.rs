@@ -41,6 +41,10 @@ enum Rules {
 }
 
 impl ValidateArgs {
+    /// Checks skills against the rules; 8 where one breaks them.
+    ///
+    /// # Errors
+    /// Those of [`ops::validate::validate`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let profile = match self.profile {
             Rules::Spec => Profile::Lint,

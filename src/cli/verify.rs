@@ -30,6 +30,10 @@ pub(crate) struct Verify {
 }
 
 impl Verify {
+    /// Compares the disk with the registry; 6 where they differ.
+    ///
+    /// # Errors
+    /// Those of [`ops::verify::verify`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let report = ops::verify::verify(&cx.workspace, &self.names, cx.ui)?;
         let drifted = report.drifted();

@@ -48,6 +48,8 @@ struct File {
     /// Public items, and how many of them have a description.
     public: usize,
     described: usize,
+    /// Public functions that can fail and do not say when.
+    unsaid: Vec<String>,
 }
 
 struct Function {
@@ -113,12 +115,36 @@ impl File {
         self.functions.push(Function { name: signature.ident.to_string(), lines });
     }
 
+    /// Notes a public function that returns a `Result` and has no paragraph `# Errors`.
+    fn fallible(&mut self, visibility: &syn::Visibility, attributes: &[syn::Attribute], of: &syn::Signature) {
+        if matches!(visibility, syn::Visibility::Inherited) || !is_result(&of.output) {
+            return;
+        }
+        let says_when = |attribute: &syn::Attribute| {
+            let syn::Meta::NameValue(doc) = &attribute.meta else { return false };
+            let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(line), .. }) = &doc.value else {
+                return false;
+            };
+            line.value().trim() == "# Errors"
+        };
+        if !attributes.iter().any(says_when) {
+            self.unsaid.push(format!("{}: {}", self.module.join("/"), of.ident));
+        }
+    }
+
     fn item(&mut self, visibility: &syn::Visibility, attributes: &[syn::Attribute]) {
         if !matches!(visibility, syn::Visibility::Inherited) {
             self.public += 1;
             self.described += usize::from(attributes.iter().any(|a| a.path().is_ident("doc")));
         }
     }
+}
+
+/// True for `Result<…>` under any path, and for the name that a pack's readers have for theirs.
+fn is_result(output: &syn::ReturnType) -> bool {
+    let syn::ReturnType::Type(_, returned) = output else { return false };
+    let syn::Type::Path(path) = returned.as_ref() else { return false };
+    path.path.segments.last().is_some_and(|last| last.ident == "Result" || last.ident == "Tried")
 }
 
 /// True for what is compiled for tests alone.
@@ -176,6 +202,7 @@ impl<'ast> Visit<'ast> for File {
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
         self.function(&item.sig, item.block.brace_token.span.close());
         self.item(&item.vis, &item.attrs);
+        self.fallible(&item.vis, &item.attrs, &item.sig);
         visit::visit_item_fn(self, item);
     }
 
@@ -185,6 +212,7 @@ impl<'ast> Visit<'ast> for File {
         }
         self.function(&item.sig, item.block.brace_token.span.close());
         self.item(&item.vis, &item.attrs);
+        self.fallible(&item.vis, &item.attrs, &item.sig);
         visit::visit_impl_item_fn(self, item);
     }
 
@@ -303,6 +331,12 @@ fn no_new_circle_of_files() {
     let all = circles(&graph);
     println!("files on a circle, with parents: {}", all.iter().map(BTreeSet::len).sum::<usize>());
     println!("largest: {}", all.iter().map(BTreeSet::len).max().unwrap_or(0));
+}
+
+#[test]
+fn what_can_fail_says_when() {
+    let unsaid: Vec<String> = files().into_iter().flat_map(|file| file.unsaid).collect();
+    assert!(unsaid.is_empty(), "these have no paragraph `# Errors`: {unsaid:#?}");
 }
 
 #[test]

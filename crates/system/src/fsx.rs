@@ -60,6 +60,10 @@ pub mod fault {
             PROCESS.get().filter(|(kind, _)| kind == "boot").map(|(_, number)| number.to_string())
         }
 
+        /// Counts a step that touches the disk, and fails at the one that a test armed.
+        ///
+        /// # Errors
+        /// The armed failure, in test builds alone.
         pub fn count_fault_step() -> io::Result<()> {
             if let Some(left) = THREAD.get() {
                 THREAD.set(Some(left.saturating_sub(1)));
@@ -93,6 +97,10 @@ pub mod fault {
         None
     }
 
+    /// Counts a step that touches the disk, and fails at the one that a test armed.
+    ///
+    /// # Errors
+    /// The armed failure, in test builds alone.
     #[cfg(not(debug_assertions))]
     pub fn count_fault_step() -> std::io::Result<()> {
         Ok(())
@@ -120,6 +128,9 @@ pub fn parent(path: &Path) -> &Path {
 
 /// Makes `folder` and what is missing above it; returns the folders it made, outermost
 /// first, so that an undo can take exactly those away again.
+///
+/// # Errors
+/// What the system says.
 pub fn create_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let missing: Vec<PathBuf> = folder
         .ancestors()
@@ -132,12 +143,18 @@ pub fn create_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Makes one folder that is not there, in one that is.
+///
+/// # Errors
+/// What the system says, also where it is there already.
 pub fn create_folder(folder: &Path) -> io::Result<()> {
     fault::count_fault_step()?;
     fs::create_dir(folder)
 }
 
 /// As [`create_folders`]; the new ones are for their owner alone.
+///
+/// # Errors
+/// What the system says.
 pub fn create_private_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     if folder.is_dir() {
         return Ok(Vec::new());
@@ -166,12 +183,18 @@ pub fn remove_empty(folders: &[PathBuf]) {
 }
 
 /// Renames without ever replacing a file that is in the way of a folder.
+///
+/// # Errors
+/// What the system says; a folder that is not empty is not replaced.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fault::count_fault_step()?;
     fs::rename(from, to)
 }
 
 /// Removes a file or a link (not what it points at); nothing there is fine, a folder stays.
+///
+/// # Errors
+/// What the system says.
 pub fn remove_file(path: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Ok(meta) if !meta.is_dir() => {
@@ -183,6 +206,9 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
 }
 
 /// Removes a file, a link (not what it points at) or a whole folder; nothing there is fine.
+///
+/// # Errors
+/// What the system says.
 pub fn remove(path: &Path) -> io::Result<()> {
     let Ok(meta) = std::fs::symlink_metadata(path) else { return Ok(()) };
     fault::count_fault_step()?;
@@ -332,6 +358,9 @@ pub fn read_plain_file(path: &Path, largest: u64) -> Result<Option<Vec<u8>>> {
 }
 
 /// Writes a new file that must not exist, readable as the user's umask says, executable or not.
+///
+/// # Errors
+/// What the system says, also where the file is there already.
 pub fn write_new(path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
     fault::count_fault_step()?;
     let mut options = fs::OpenOptions::new();
@@ -364,6 +393,9 @@ pub fn is_new_beside(path: &Path) -> bool {
 /// Replaces a file as a whole: a new one beside it, flushed, renamed over it, the folder
 /// flushed. A crash leaves the old bytes or the new ones. The caller holds a lock: two
 /// writers of one file would share the new one.
+///
+/// # Errors
+/// `Failed`, with the path, where a step fails; the old file is then as it was.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     write_new_beside(path, bytes)?;
     put_new_in_place(path)?;
@@ -477,6 +509,9 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// As [`sync_folder`] where nothing more can fail: what is in the folder stands already.
+///
+/// # Errors
+/// The disk's own failure (`EIO`); systems that cannot flush folders are forgiven.
 pub fn flush_folder(folder: &Path) -> io::Result<()> {
     let Some(handle) = open_folder(folder) else { return Ok(()) };
     match handle.sync_all() {
@@ -489,6 +524,9 @@ pub fn flush_folder(folder: &Path) -> io::Result<()> {
 /// Makes everything below `folder` durable: one flush of its file system on Linux
 /// (measured: 20 files one by one 40 ms, one `syncfs` far less), else file by file. Only where
 /// the system has no [`boot_id`].
+///
+/// # Errors
+/// What the system says.
 pub fn sync_tree(folder: &Path) -> io::Result<()> {
     fault::count_fault_step()?;
     #[cfg(target_os = "linux")]
@@ -508,6 +546,9 @@ pub fn sync_tree(folder: &Path) -> io::Result<()> {
 }
 
 /// Makes a symbolic link at `at` that says `target`.
+///
+/// # Errors
+/// What the system says.
 pub fn symlink(target: &Path, at: &Path, to_folder: bool) -> io::Result<()> {
     fault::count_fault_step()?;
     #[cfg(unix)]

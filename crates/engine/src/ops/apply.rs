@@ -553,7 +553,7 @@ fn edited_apart(step: &Step, one: &Path, other: &Path, session: &Session<'_>) ->
     error!(Conflict, "the copies of `{}` were edited in different ways, and only one can be kept", step.name)
         .cause(session.places.shown_to_user(one))
         .cause(session.places.shown_to_user(other))
-        .hint("move one of them away, then run the command again")
+        .hint("move one of the two elsewhere, then run the command again")
 }
 
 /// Takes a skill away, and puts back what stood in its places before it was installed.

@@ -790,6 +790,9 @@ impl Candidate {
     }
 
     /// The digest of its tree, and `MODE SHA256` of each file. Reads everything once.
+    ///
+    /// # Errors
+    /// `Failed` where a file cannot be read, `Integrity` where its bytes are not those of its id.
     pub fn digest(&self) -> Result<&(Digest, Files)> {
         if self.digest.get().is_none() {
             let files = self.package().files()?;

@@ -76,6 +76,9 @@ fn check_registered(marketplace: &RegisteredMarketplace, world: &World<'_>) -> R
 }
 
 /// What the search reads of a copy.
+///
+/// # Errors
+/// `Failed` for documents that do not parse; the hint says how to fetch them anew.
 pub(crate) fn parse_documents(text: &str) -> Result<Vec<SearchDocument<'_>>> {
     serde_json::from_str(text).map_err(cached::error_of_damaged_copy)
 }

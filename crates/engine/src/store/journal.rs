@@ -88,6 +88,9 @@ pub(super) struct Paths {
 
 impl Paths {
     /// Old content away, new content in: two renames on one file system.
+    ///
+    /// # Errors
+    /// `Failed` where one of them cannot be renamed; [`Paths::undo`] then brings the old one back.
     pub(super) fn make(&self) -> Result<()> {
         if let Some(old) = &self.old {
             fsx::rename(&self.place, old)?;

@@ -68,6 +68,10 @@ impl Transaction {
         }
     }
 
+    /// Reads the registry under the lock, so that what is planned from now on stays true.
+    ///
+    /// # Errors
+    /// `Failed` where it cannot be read, `Invalid` where it is not a registry.
     pub(super) fn read(mut self) -> Result<Self> {
         (self.registry, self.before) = self.store.read_bytes()?;
         Ok(self)

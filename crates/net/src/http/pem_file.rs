@@ -10,6 +10,9 @@ use ba_agent_core::error::printable;
 const LARGEST: u64 = 16 << 20;
 
 /// The bytes of a file that a user names, or why they cannot be had.
+///
+/// # Errors
+/// The reason in plain words: not there, not to be read, not a regular file, too large.
 pub(super) fn read_pem(file: &Path) -> Result<Vec<u8>, String> {
     let meta = fs::metadata(file).map_err(|e| plain_reason_of_error(&e))?;
     if !meta.is_file() || meta.len() > LARGEST {

@@ -89,6 +89,9 @@ pub(super) fn error_of_damaged_copy(error: serde_json::Error) -> Error {
 }
 
 /// The catalogue of a copy.
+///
+/// # Errors
+/// `Usage` where the recorded source does not parse, `Invalid` where the text is not a catalogue.
 pub(super) fn read(text: &str, known: &RegisteredMarketplace) -> Result<Catalog> {
     let file = known.manifest.as_deref().unwrap_or("marketplace.json");
     match place_of(known)? {

@@ -10,6 +10,9 @@ use ba_agent_core::registry::RevisionRecord;
 use ba_agent_core::source::{Reference, Request, Resolved, Sha, Source};
 
 /// Where a registered marketplace is.
+///
+/// # Errors
+/// `Usage` where the recorded source or its manifest does not parse.
 pub(super) fn place_of(known: &RegisteredMarketplace) -> Result<Place> {
     let mut place = Place::parse(&known.source).context(|| {
         format!("the source of the marketplace `{}` cannot be read", printable(&known.source, false))
@@ -35,6 +38,9 @@ pub(super) fn archive_pin(known: &RegisteredMarketplace) -> Option<Digest> {
 }
 
 /// The same request, held to the recorded commit where there is one.
+///
+/// # Errors
+/// `Usage` where the recorded commit is not 40 hexadecimal digits.
 pub(super) fn at_pin(request: &Request, pin: &RevisionRecord) -> Result<Request> {
     let mut request = request.clone();
     if let Some(commit) = &pin.commit {

@@ -365,6 +365,9 @@ fn check_source_continuity(
 }
 
 /// What the new version may do that the old one might not.
+///
+/// # Errors
+/// `Failed` or `Integrity` where the new files cannot be read.
 pub(super) fn note_grown_permissions(
     name: &SkillName,
     entry: &LockEntry,
