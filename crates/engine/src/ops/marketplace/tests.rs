@@ -10,7 +10,7 @@ use serde_json::json;
 use super::cached::keep_fetched_catalogue;
 use super::fetch::fetch;
 use super::resolve::locate;
-use super::update::{record, refresh};
+use super::update::{MarketplaceUpdateReport, record, refresh};
 use super::*;
 use crate::fetch::marketplace::Place;
 use crate::fetch::testing::Bench;
@@ -212,7 +212,7 @@ fn an_update_that_is_not_recorded_loses_nothing() {
     let all = Marketplaces::read(&file, None).unwrap();
     // Another run: one asks each repository for its refs once.
     let world = bench.cached_world(cache.clone());
-    let (mut updated, failed) = refresh(&["m".to_owned()], &all, &world).unwrap();
+    let MarketplaceUpdateReport { mut updated, failed } = refresh(&["m".to_owned()], &all, &world).unwrap();
     assert!(failed.is_empty() && updated[0].changed);
     let offline = bench.offline_world(cache);
     let name = |known: &RegisteredMarketplace| load_catalog(known, &offline).unwrap().0.name;
@@ -221,7 +221,7 @@ fn an_update_that_is_not_recorded_loses_nothing() {
     let before = changed.clone();
     let failed = record(&mut updated, &mut changed);
     assert_eq!((failed[0].1.kind, changed, updated.len()), (Kind::Conflict, before, 0));
-    let (mut updated, _) = refresh(&["m".to_owned()], &all, &world).unwrap();
+    let mut updated = refresh(&["m".to_owned()], &all, &world).unwrap().updated;
     let mut recorded = own(&old);
     assert!(record(&mut updated, &mut recorded).is_empty());
     assert_eq!(name(&recorded["m"]), Some("second".to_owned()));

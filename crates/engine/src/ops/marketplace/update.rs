@@ -59,7 +59,7 @@ pub fn update(
     let session = open_session(workspace, observer)?;
     let all = session.marketplaces()?;
     let names = names_to_update(names, &all, session.scope.name())?;
-    let (mut updated, mut failed) = refresh(&names, &all, &session.world())?;
+    let MarketplaceUpdateReport { mut updated, mut failed } = refresh(&names, &all, &session.world())?;
     // The new catalogues are in the cache before the records lead to them; the old ones
     // stay for projects that are still at the old state.
     failed.extend(session.change_marketplaces(|own| Ok(record(&mut updated, own)))?);
@@ -88,18 +88,18 @@ pub(super) fn refresh(
     names: &[String],
     all: &Marketplaces,
     world: &World<'_>,
-) -> Result<(Vec<Updated>, Vec<(String, Error)>)> {
+) -> Result<MarketplaceUpdateReport> {
     let look = |name: &String| Ok(all.get(name).and_then(|known| refresh_one(name, known, world)));
     let looked = parallel::run_jobs(parallel::MAX_HOSTS, names, || world.check_cancelled(), look)?;
     world.check_cancelled()?;
-    let (mut updated, mut failed) = (Vec::new(), Vec::new());
+    let mut report = MarketplaceUpdateReport { updated: Vec::new(), failed: Vec::new() };
     for (name, outcome) in names.iter().zip(looked) {
         match outcome {
-            Ok(one) => updated.push(one),
-            Err(error) => failed.push((name.clone(), error)),
+            Ok(one) => report.updated.push(one),
+            Err(error) => report.failed.push((name.clone(), error)),
         }
     }
-    Ok((updated, failed))
+    Ok(report)
 }
 
 /// Writes what [`refresh`] found into the records of the scope. One that another command
