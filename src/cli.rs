@@ -14,6 +14,7 @@ mod list;
 mod man;
 mod marketplace;
 mod outdated;
+mod path;
 mod pin;
 mod rollback;
 mod search;
@@ -158,6 +159,8 @@ enum SkillCommand {
     /// Show everything about a skill, installed or not, without installing it.
     #[command(visible_alias = "info")]
     Show(show::ShowArgs),
+    /// Print the folders of installed skills, one a line.
+    Path(path::PathArgs),
     /// Check skills against the rules, all findings at once.
     #[command(visible_alias = "lint")]
     Validate(validate::ValidateArgs),
@@ -213,6 +216,7 @@ impl Cli {
                 SkillCommand::List(command) => command.run(&cx),
                 SkillCommand::Search(command) => command.run(&cx),
                 SkillCommand::Show(command) => command.run(&cx),
+                SkillCommand::Path(command) => command.run(&cx),
                 SkillCommand::Validate(command) => command.run(&cx),
                 SkillCommand::Verify(command) => command.run(&cx),
                 SkillCommand::Diff(command) => command.run(&cx),

@@ -6,6 +6,7 @@
 
 mod builtin;
 mod cli;
+mod pager;
 mod ui;
 
 use std::process::ExitCode;

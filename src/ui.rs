@@ -11,6 +11,7 @@ use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use crate::pager::show_in_pager;
 use ba_agent_core::error::{Error, Kind, Result, is_unprintable, printable};
 use ba_agent_core::skill::{Finding, Severity};
 use ba_agent_core::text::count_noun;
@@ -207,6 +208,57 @@ impl Ui {
         self.write(text.as_bytes());
     }
 
+    /// Text on stdout; on a terminal that has fewer lines, through the user's pager.
+    pub(crate) fn print_paged(&self, env: &Env, text: &str) {
+        let fits = || {
+            let (rows, columns) = dialoguer::console::Term::stdout().size();
+            let taken =
+                |line: &str| dialoguer::console::measure_text_width(line) / usize::from(columns).max(1) + 1;
+            text.lines().map(taken).sum::<usize>() < usize::from(rows)
+        };
+        self.finish_progress();
+        if !self.stdout_is_terminal || fits() || !show_in_pager(env, text) {
+            self.print(text);
+        }
+    }
+
+    /// The columns that a line of stdout may take; `None` where that is no terminal.
+    fn columns(&self) -> Option<usize> {
+        let columns = || usize::from(dialoguer::console::Term::stdout().size().1);
+        self.stdout_is_terminal.then(columns).filter(|columns| *columns > 0)
+    }
+
+    /// A text whose lines are broken between words where they do not fit, with `indent` columns
+    /// less than the terminal has. As it is where stdout is no terminal.
+    pub(crate) fn wrap_lines(&self, text: &str, indent: usize) -> String {
+        match self.columns() {
+            Some(columns) => textwrap::fill(text, columns.saturating_sub(indent).max(20)),
+            None => text.to_owned(),
+        }
+    }
+
+    /// The lines of a Markdown text, broken as [`Ui::wrap_lines`] does. A list's item goes on
+    /// below its own text; code and tables stay as they are, since a break changes what they mean.
+    pub(crate) fn wrap_text(&self, text: &str) -> String {
+        let Some(columns) = self.columns() else { return text.to_owned() };
+        let mut in_fence = false;
+        let lines = text.lines().map(|line| {
+            let bare = line.trim_start();
+            let is_fence = bare.starts_with("```") || bare.starts_with("~~~");
+            in_fence ^= is_fence;
+            let is_code = in_fence || is_fence || line.starts_with("    ") || line.starts_with('\t');
+            if is_code || bare.starts_with('|') {
+                return Cow::Borrowed(line);
+            }
+            let below = " ".repeat((line.len() - bare.len() + marker_width(bare)).min(columns / 2));
+            Cow::Owned(textwrap::fill(
+                line,
+                textwrap::Options::new(columns.max(20)).subsequent_indent(&below),
+            ))
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// Raw bytes on stdout, for what need not be text.
     pub(crate) fn write(&self, bytes: &[u8]) {
         self.finish_progress();
@@ -255,17 +307,23 @@ impl Ui {
 
     /// One finding of the rules, as compilers print them; `folder` is the skill's.
     pub(crate) fn print_finding_of(&self, folder: &str, finding: &Finding) {
+        self.print(&self.describe_finding(folder, finding));
+    }
+
+    /// The lines of [`Ui::print_finding_of`].
+    pub(crate) fn describe_finding(&self, folder: &str, finding: &Finding) -> String {
         let word = self.severity(finding.severity);
         let file = if folder == "." { finding.file.clone() } else { format!("{folder}/{}", finding.file) };
         let Finding { line, column, code, message, help, .. } = finding;
-        self.line(&format!(
-            "{}:{line}:{column}: {word}[{code}]: {}",
+        let mut text = format!(
+            "{}:{line}:{column}: {word}[{code}]: {}\n",
             printable(&file, false),
             printable(message, false)
-        ));
+        );
         if !help.is_empty() {
-            self.line(&format!("    help: {}", printable(help, false)));
+            text.push_str(&format!("    help: {}\n", printable(help, false)));
         }
+        text
     }
 
     /// A unified diff, its lines coloured as git colours them. What it quotes is escaped already.
@@ -376,6 +434,17 @@ impl Ui {
             bar.finish_and_clear();
         }
     }
+}
+
+/// The columns before the text of a list's item or a quotation; 0 for other lines.
+fn marker_width(line: &str) -> usize {
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = &line[digits..];
+    let is_item = match digits {
+        0 => ["- ", "* ", "+ ", "> "].iter().any(|marker| rest.starts_with(marker)),
+        _ => rest.starts_with(". ") || rest.starts_with(") "),
+    };
+    if is_item { digits + 2 } else { 0 }
 }
 
 /// Asks a question. Ctrl-C ends the question and not the process, which would leave the

@@ -1,5 +1,7 @@
 //! `ba-agent skill show NAME|SOURCE`.
 
+use std::fmt::Write as _;
+
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
@@ -12,8 +14,16 @@ use ba_agent_engine::ops::show::{Files, ShowOptions, SkillView};
 
 /// Show everything about a skill, installed or not, without installing it.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  ba-agent skill show pdf\n  ba-agent skill show anthropics/skills\n  \
-    ba-agent skill show anthropics/skills@pdf --json")]
+#[command(
+    long_about = "Show everything about a skill, installed or not, without installing it.\n\n\
+        What the registry or its source says of it, its files, and its instructions. On a terminal \
+        lines are broken between words, and what does not fit goes through the pager of \
+        BA_AGENT_PAGER or PAGER, else through `less`; set it to `cat` to have none. Of a source with \
+        several skills each is a row; choose one with `--skill`.",
+    after_help = "Examples:\n  ba-agent skill show pdf\n  ba-agent skill show anthropics/skills\n  \
+    ba-agent skill show anthropics/skills@pdf --json\n  ba-agent skill show pdf --body\n  \
+    ba-agent skill show anthropics/skills@pdf --file scripts/fill.py"
+)]
 pub(crate) struct ShowArgs {
     /// The name of an installed skill, or a source as for `install`.
     #[arg(value_name = "NAME|SOURCE", add = ArgValueCandidates::new(installed_names))]
@@ -24,6 +34,12 @@ pub(crate) struct ShowArgs {
     /// Branch, tag, sha or version range of the source.
     #[arg(long = "ref", value_name = "REF")]
     reference: Option<String>,
+    /// Print only the instructions: `SKILL.md` without its frontmatter, as it is.
+    #[arg(long, conflicts_with = "file")]
+    body: bool,
+    /// Print only this file of the skill, byte for byte where stdout is not a terminal.
+    #[arg(long, value_name = "PATH", conflicts_with = "json")]
+    file: Option<String>,
 }
 
 impl ShowArgs {
@@ -32,16 +48,42 @@ impl ShowArgs {
     /// # Errors
     /// Those of [`ops::show::show`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
-        let options = ShowOptions { what: self.what, skill: self.skill, reference: self.reference };
-        Ok(print_skill_views(cx, &ops::show::show(&cx.workspace, &options, cx.ui)?))
+        let options = ShowOptions {
+            what: self.what,
+            skill: self.skill,
+            reference: self.reference,
+            with_bodies: self.body,
+        };
+        if let Some(path) = &self.file {
+            let bytes = ops::show::show_file(&cx.workspace, &options, path, cx.ui)?;
+            print_exactly(cx, &bytes);
+            return Ok(0);
+        }
+        let views = ops::show::show(&cx.workspace, &options, cx.ui)?;
+        if self.body && !cx.ui.json() {
+            let bodies: Vec<&str> = views.iter().filter_map(|view| view.body.as_deref()).collect();
+            print_exactly(cx, bodies.join("\n").as_bytes());
+        } else {
+            print_skill_views(cx, &views);
+        }
+        Ok(0)
     }
 }
 
-fn print_skill_views(cx: &CommandContext<'_>, views: &[SkillView]) -> u8 {
+/// What somebody else wrote: as it is in a pipe or a file, where it can harm no terminal.
+fn print_exactly(cx: &CommandContext<'_>, bytes: &[u8]) {
+    if cx.ui.is_for_eyes() {
+        cx.ui.print_paged(cx.env(), &printable(&String::from_utf8_lossy(bytes), true));
+    } else {
+        cx.ui.write(bytes);
+    }
+}
+
+fn print_skill_views(cx: &CommandContext<'_>, views: &[SkillView]) {
     if cx.ui.json() {
         cx.ui.print_json_document(&serde_json::json!({ "skills": views }));
     } else if let [view] = views {
-        tell_one(cx, view);
+        cx.ui.print_paged(cx.env(), &describe(cx, view));
     } else {
         let cells = |view: &SkillView| {
             let text: String = view.entry.description.as_deref().unwrap_or("").chars().take(60).collect();
@@ -49,16 +91,47 @@ fn print_skill_views(cx: &CommandContext<'_>, views: &[SkillView]) -> u8 {
         };
         cx.ui.print_as_table(&["name", "files", "description"], &views.iter().map(cells).collect::<Vec<_>>());
     }
-    0
 }
 
-fn tell_one(cx: &CommandContext<'_>, view: &SkillView) {
-    let line = |key: &str, value: &str| {
-        cx.ui.line(&format!("{} {}", cx.ui.bold(&format!("{key:<13}")), printable(value, false)));
+/// All that is known of one skill: facts, files, findings, instructions.
+fn describe(cx: &CommandContext<'_>, view: &SkillView) -> String {
+    const KEY: usize = 14;
+    let mut text = String::new();
+    let mut fact = |key: &str, value: &str| {
+        let wrapped =
+            cx.ui.wrap_lines(&printable(value, false), KEY).replace('\n', &format!("\n{:KEY$}", ""));
+        let _ = writeln!(text, "{} {wrapped}", cx.ui.bold(&format!("{key:<13}")));
     };
+    for (key, value) in facts_of(view) {
+        fact(key, &value);
+    }
+    let Files { count: files, bytes } = view.size();
+    let total = bytes.map_or(String::new(), |bytes| format!(", {}", format_bytes(bytes)));
+    fact("files", &format!("{}{total}", count_noun(files, "file")));
+    for (path, mode) in &view.entry.files {
+        let mark = match mode.get(..6) {
+            Some("100755") => " (executable)",
+            Some("120000") => " (link)",
+            _ => "",
+        };
+        let _ = writeln!(text, "  {}{mark}", printable(path, false));
+    }
+    for finding in &view.findings {
+        text.push_str(&cx.ui.describe_finding(".", finding));
+    }
+    if let Some(body) = view.body.as_deref().filter(|body| !body.trim().is_empty()) {
+        let body = printable(body, true);
+        let _ =
+            writeln!(text, "\n{}", if cx.ui.is_for_eyes() { cx.ui.wrap_text(body.trim_end()) } else { body });
+    }
+    text
+}
+
+/// What is known of a skill, by its words.
+fn facts_of(view: &SkillView) -> Vec<(&'static str, String)> {
     let entry = &view.entry;
-    line("name", view.name.as_str());
     let optional = [
+        ("name", Some(view.name.to_string())),
         (
             "installed as",
             entry.alias_of.as_deref().map(|own| format!("{} (its own name is {own})", view.name)),
@@ -84,27 +157,5 @@ fn tell_one(cx: &CommandContext<'_>, view: &SkillView) {
         ("targets", view.installed.then(|| entry.targets.join(", "))),
         ("grants", Some(entry.grants.join(", ")).filter(|text| !text.is_empty())),
     ];
-    for (key, value) in optional {
-        if let Some(value) = value {
-            line(key, &value);
-        }
-    }
-    tell_files(cx, view, &line);
-    for finding in &view.findings {
-        cx.ui.print_finding_of(".", finding);
-    }
-}
-
-fn tell_files(cx: &CommandContext<'_>, view: &SkillView, line: &dyn Fn(&str, &str)) {
-    let Files { count: files, bytes } = view.size();
-    let total = bytes.map_or(String::new(), |bytes| format!(", {}", format_bytes(bytes)));
-    line("files", &format!("{}{total}", count_noun(files, "file")));
-    for (path, mode) in &view.entry.files {
-        let mark = match mode.get(..6) {
-            Some("100755") => " (executable)",
-            Some("120000") => " (link)",
-            _ => "",
-        };
-        cx.ui.line(&format!("  {}{mark}", printable(path, false)));
-    }
+    optional.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }

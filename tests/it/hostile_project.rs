@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 66] = [
+const COMMANDS: [&str; 68] = [
     "skill list",
     "skill list --check --json",
     "skill list --offline",
@@ -69,6 +69,8 @@ const COMMANDS: [&str; 66] = [
     "skill search --json",
     "skill show pdf --json",
     "skill show pdf",
+    "skill show pdf --file SKILL.md",
+    "skill path pdf",
     "skill show acme/skills --json",
     "skill show kit@evil",
     "skill verify",

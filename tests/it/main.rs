@@ -25,6 +25,7 @@ mod readme;
 mod reliability;
 mod sequences;
 mod shells;
+mod show;
 mod terminal;
 mod tour;
 mod two_users;

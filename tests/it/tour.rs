@@ -14,7 +14,7 @@ use crate::readme::{PATH, WRITING};
 use ba_agent_test_support::server::Server;
 
 /// Longer output is cut in the README.
-const MOST_LINES: usize = 14;
+const MOST_LINES: usize = 16;
 const SHOWN_LINES: usize = 10;
 
 /// `anthropics/skills` in two editions, which is a marketplace as well.

@@ -813,6 +813,14 @@ impl Candidate {
         Ok(package.read(entry)?.into_owned())
     }
 
+    /// The bytes of its manifest.
+    ///
+    /// # Errors
+    /// Those of [`Candidate::read`].
+    pub(crate) fn read_manifest(&self) -> Result<Vec<u8>> {
+        self.read(&self.manifest)
+    }
+
     /// Its files by path, relative to it.
     pub(crate) fn entries(&self) -> Vec<ba_agent_core::listing::FileEntry> {
         self.package().entries()

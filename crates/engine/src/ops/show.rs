@@ -1,4 +1,4 @@
-//! `skill show`: everything about one skill, installed or not.
+//! `skill show`: everything about one skill, installed or not, up to the text of its files.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -9,10 +9,13 @@ use crate::install_state::InstallStates;
 use crate::store::marketplaces::Marketplaces;
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::error::{Error, Kind, Result, error, printable};
+use ba_agent_core::listing::Limits;
+use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::{LockEntry, Registry};
-use ba_agent_core::skill::{Finding, SkillName};
+use ba_agent_core::skill::{self, Finding, MANIFEST, Profile, SkillName};
 use ba_agent_core::source::Request;
 use ba_agent_core::text::find_nearest;
+use ba_agent_system::fsx;
 
 use super::gather::{Candidate, Choice, SkillRequest};
 use super::installed::match_installed;
@@ -28,6 +31,8 @@ pub struct ShowOptions {
     pub skill: Option<String>,
     /// Branch, tag, sha or version range of the source.
     pub reference: Option<String>,
+    /// The instructions of each skill are wanted also where several are shown.
+    pub with_bodies: bool,
 }
 
 /// Everything about an installed skill, or about the skills of a source, which are not installed.
@@ -37,11 +42,83 @@ pub struct ShowOptions {
 /// of fetching a source.
 pub fn show(workspace: &Workspace, options: &ShowOptions, observer: &dyn Observer) -> Result<Vec<SkillView>> {
     let session = open_session(workspace, observer)?;
+    match find_shown(&session, options)? {
+        Shown::Installed { registry, name } => {
+            let seen = session.places.inspect_recorded(std::iter::once(&name), &registry)?;
+            let mut view = view_installed(&name, &registry.skills[&name], &seen);
+            // A skill that is gone from the disk is shown as the registry has it.
+            if let Ok(bytes) = read_installed(&session, &name, &registry.skills[&name], MANIFEST) {
+                view.body = Some(body_of(&bytes, &session.settings.limits));
+            }
+            Ok(vec![view])
+        }
+        Shown::Offered(candidates) => {
+            let (now, limits) = (session.env.now, &session.settings.limits);
+            let with_bodies = options.with_bodies || candidates.len() == 1;
+            let views = candidates.iter().map(|candidate| {
+                let mut view = view_candidate(candidate, now)?;
+                if with_bodies {
+                    view.body = Some(body_of(&candidate.read_manifest()?, limits));
+                }
+                Ok(view)
+            });
+            views.collect()
+        }
+    }
+}
+
+/// The bytes of one file of a skill, installed or not, as they are.
+///
+/// # Errors
+/// `Usage` for a path that leads out of the skill, and where several skills are meant; `NotFound`
+/// where the skill has no such file, with the nearest; those of [`show`].
+pub fn show_file(
+    workspace: &Workspace,
+    options: &ShowOptions,
+    path: &str,
+    observer: &dyn Observer,
+) -> Result<Vec<u8>> {
+    let path = RelPath::parse(path.trim_start_matches("./").as_bytes()).map_err(|why| {
+        error!(Usage, "`{}` is not a path in a skill: it {why}", printable(path, false))
+            .hint("write it as `ba-agent skill show` lists it")
+    })?;
+    let session = open_session(workspace, observer)?;
+    match find_shown(&session, options)? {
+        Shown::Installed { registry, name } => {
+            read_installed(&session, &name, &registry.skills[&name], path.as_str())
+        }
+        Shown::Offered(candidates) => match &candidates[..] {
+            [candidate] => {
+                let paths = candidate.entries();
+                if !paths.iter().any(|entry| entry.path == path) {
+                    let paths = paths.iter().map(|entry| entry.path.as_str());
+                    return Err(no_such_file(candidate.name.as_str(), path.as_str(), paths));
+                }
+                candidate.read(path.as_str())
+            }
+            several => {
+                Err(error!(Usage, "a file is shown of one skill, and the source has {}", several.len())
+                    .hint("add `--skill NAME`"))
+            }
+        },
+    }
+}
+
+/// What is meant by the words of a person.
+enum Shown {
+    Installed {
+        registry: Registry,
+        name: SkillName,
+    },
+    /// At least one.
+    Offered(Vec<Candidate>),
+}
+
+fn find_shown(session: &Session<'_>, options: &ShowOptions) -> Result<Shown> {
     let registry = session.store.read()?;
     let installed = match_installed(&options.what, &registry).cloned();
     if let Some(name) = installed.filter(|_| options.skill.is_none() && options.reference.is_none()) {
-        let seen = session.places.inspect_recorded(std::iter::once(&name), &registry)?;
-        return Ok(vec![view_installed(&name, &registry.skills[&name], &seen)]);
+        return Ok(Shown::Installed { registry, name });
     }
     session.note_typed(&options.what);
     let all = session.marketplaces()?;
@@ -50,7 +127,39 @@ pub fn show(workspace: &Workspace, options: &ShowOptions, observer: &dyn Observe
         let is_ambiguous = error.kind != Kind::NotFound && all.enabled().next().is_some();
         if is_ambiguous { error } else { unknown_word(&options.what, error, &registry) }
     })?;
-    show_source(&session, options, request, &all, &world)
+    gather_shown(session, options, request, &all, &world).map(Shown::Offered)
+}
+
+/// The bytes of a file of an installed skill, from the first of its folders that has it.
+fn read_installed(session: &Session<'_>, name: &SkillName, entry: &LockEntry, path: &str) -> Result<Vec<u8>> {
+    let roots = session.places.roots_of(entry)?;
+    let mut folders = roots.iter().map(|root| root.join(name.as_str())).filter(|folder| folder.is_dir());
+    let Some(folder) = folders.next() else {
+        return Err(error!(NotFound, "the folder of `{name}` is missing")
+            .hint("`ba-agent skill install` restores what the registry records"));
+    };
+    let file = folder.join(path);
+    session.places.check_inside("file of a skill", &file)?;
+    match fsx::read_plain_file(&file, session.settings.limits.file)? {
+        Some(bytes) => Ok(bytes),
+        None => Err(no_such_file(name.as_str(), path, entry.files.keys().map(String::as_str))),
+    }
+}
+
+fn no_such_file<'a>(name: &str, path: &str, paths: impl Iterator<Item = &'a str>) -> Error {
+    let error = error!(NotFound, "`{name}` has no file `{}`", printable(path, false));
+    match find_nearest(path, paths) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("`ba-agent skill show {name}` lists its files")),
+    }
+}
+
+/// The instructions of a manifest: what stands behind its frontmatter.
+fn body_of(manifest: &[u8], limits: &Limits) -> String {
+    let text = String::from_utf8_lossy(manifest);
+    let read = skill::read_manifest(MANIFEST, None, manifest, Profile::Install, limits);
+    let behind = text.split_inclusive('\n').skip(read.body_starts_line.saturating_sub(1));
+    behind.collect::<String>().trim_start_matches(['\r', '\n']).to_owned()
 }
 
 /// A word that is no source was probably meant as a name.
@@ -65,13 +174,13 @@ fn unknown_word(what: &str, error: Error, registry: &Registry) -> Error {
     error.hint("for a skill that is not installed give its source, for example owner/repo@NAME")
 }
 
-fn show_source(
+fn gather_shown(
     session: &Session<'_>,
     options: &ShowOptions,
     request: Request,
     all: &Marketplaces,
     world: &World<'_>,
-) -> Result<Vec<SkillView>> {
+) -> Result<Vec<Candidate>> {
     let request = session.anchor(request.with_flags(options.reference.as_deref(), None, None)?);
     let mut names: Vec<String> = options.skill.iter().cloned().collect();
     names.extend(request.skill.clone());
@@ -86,13 +195,10 @@ fn show_source(
     for skipped in &gathered.skipped {
         session.warn(&format!("{} is not valid: {}", skipped.path, skipped.reason));
     }
-    let now = session.env.now;
-    let views: Vec<SkillView> =
-        gathered.candidates.iter().map(|candidate| view_candidate(candidate, now)).collect::<Result<_>>()?;
-    if views.is_empty() {
+    if gathered.candidates.is_empty() {
         return Err(Error::new(Kind::NotFound, "there is nothing to show"));
     }
-    Ok(views)
+    Ok(gathered.candidates)
 }
 
 /// What `show` shows.
@@ -108,6 +214,9 @@ pub struct SkillView {
     /// Bytes of all files, where they are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
+    /// The instructions: the manifest without its frontmatter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
     pub findings: Vec<Finding>,
 }
 
@@ -131,6 +240,7 @@ fn view_installed(name: &SkillName, entry: &LockEntry, seen: &InstallStates) -> 
         state: Some(installed_state(name, entry, seen)),
         entry: entry.clone(),
         bytes: None,
+        body: None,
         findings: Vec::new(),
     }
 }
@@ -147,6 +257,7 @@ fn view_candidate(candidate: &Candidate, now: Timestamp) -> Result<SkillView> {
         state: None,
         entry: candidate.record(digest, files, now),
         bytes: Some(candidate.entries().iter().map(|entry| entry.size).sum()),
+        body: None,
         findings: candidate.document.findings.clone(),
     })
 }

@@ -16,11 +16,12 @@ use super::install::{InstallOptions, InstallReport, install};
 use super::list::list;
 use super::marketplace::{self, AddOptions};
 use super::outdated::{State, outdated};
+use super::path::find_paths;
 use super::pin::{PinOptions, pin, unpin};
 use super::restore::{RestoreOptions, restore};
 use super::rollback::{RollbackOptions, rollback};
 use super::search::{SearchOptions, search};
-use super::show::{ShowOptions, show};
+use super::show::{ShowOptions, show, show_file};
 use super::uninstall::{UninstallOptions, uninstall};
 use super::update::{UpdateOptions, UpdateReport, update};
 use super::validate::{ValidateOptions, validate};
@@ -153,6 +154,11 @@ fn commands_about_skills_are_functions() {
         show(workspace, &options, heard).unwrap()
     };
     assert!(views("pdf")[0].installed && !views(&url)[1].installed);
+    let of_pdf = ShowOptions { what: "pdf".into(), ..ShowOptions::default() };
+    let read = show_file(workspace, &of_pdf, "SKILL.md", heard).unwrap();
+    assert_eq!(read, std::fs::read(caller.manifest_of("pdf")).unwrap());
+    let paths = find_paths(workspace, &names(&["pdf"]), heard).unwrap();
+    assert_eq!(paths[0].path.join("SKILL.md"), caller.manifest_of("pdf"));
     assert!(verify(workspace, &[], heard).unwrap().skills.iter().all(|one| one.faults.is_empty()));
 
     std::fs::write(caller.manifest_of("pdf"), manifest("pdf", "edited")).unwrap();
