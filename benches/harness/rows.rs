@@ -256,7 +256,7 @@ impl Rows<'_> {
         // The registry stays and names the trees; the cache has them.
         let again = self.world.ours("warm", &["skill", "install", "--frozen", "--offline"]);
         let empty = || {
-            let _ = std::fs::remove_dir_all(project.join(".claude"));
+            self.world.discard(&project.join(".claude"));
         };
         empty();
         if again.run(&self.world.home(), None).is_err() {
@@ -286,7 +286,7 @@ impl Rows<'_> {
         let install = self.world.ours("warm", &["skill", "install", &url, "--all", "--yes"]);
         self.world.must(&install);
         let empty = || {
-            let _ = std::fs::remove_dir_all(&project);
+            self.world.discard(&project);
             std::fs::create_dir_all(project.join(".git")).unwrap();
         };
         let sides = [
@@ -338,7 +338,7 @@ impl Rows<'_> {
         repos::change(&world.path("git").join(&repo.name), &repo.made, 20);
         world.forget();
         let renew = || {
-            let _ = std::fs::remove_dir_all(world.path("ours"));
+            world.discard(&world.path("ours"));
             let (from, to) = (world.path("before"), world.path("ours"));
             let words = ["-a", &from.display().to_string(), &to.display().to_string()];
             world.must(&Step::new("cp", &words, &world.home()));
@@ -447,7 +447,7 @@ fn mib(taken: &Taken) -> String {
 pub(crate) fn clone_and_copy<'a>(world: &'a World, url: &str, folders: &[String]) -> Side<'a> {
     let (floor, wanted) = (world.path("floor"), folders.len());
     let empty = move || {
-        let _ = std::fs::remove_dir_all(&floor);
+        world.discard(&floor);
         std::fs::create_dir_all(floor.join("skills")).unwrap();
     };
     let skills = world.path("floor/skills");
@@ -467,7 +467,7 @@ fn copy(world: &World, clone: &Path, folders: &[String]) -> Step {
 }
 
 fn git_clone(world: &World, url: &str, to: &Path) {
-    let _ = std::fs::remove_dir_all(to);
+    world.discard(to);
     let words = ["clone", "--quiet", "--depth", "1", url, &to.display().to_string()];
     world.must(&Step::new("git", &words, &world.home()));
 }
