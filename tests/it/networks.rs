@@ -144,6 +144,56 @@ fn a_header_and_a_netrc_go_to_their_own_host_only() {
     env.run(&["skill", "install", &format!("{own}/here/x.zip"), "--force"]).ends(2).says("is not a header");
 }
 
+/// A helper that is set for every host and answers without looking is asked for the hosts that
+/// the user has named. A project's registry could name any.
+#[cfg(unix)]
+#[test]
+fn a_helper_that_answers_blindly_is_not_asked_for_hosts_of_a_project() {
+    let env = TestEnv::new();
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    repository(&env);
+    server.require_basic(&basic("me:secret"));
+    let (url, asked) = (server.url(), env.path("asked"));
+    let blind =
+        format!("\"!f() {{ echo x >> '{}'; echo username=me; echo password=secret; }}; f\"", asked.display());
+    let of_all = format!("[credential]\nhelper = {blind}\n");
+    git_config(&env, &of_all);
+    let source = format!("git+{url}/acme/skills.git");
+    env.run(&["skill", "install", &source]).ends(0);
+    let forget = || {
+        env.run(&["cache", "clear", "--yes"]).ends(0);
+        let _ = std::fs::remove_dir_all(env.path("project/.claude"));
+        let _ = std::fs::remove_file(&asked);
+    };
+    // Who has typed it here goes on.
+    forget();
+    env.run(&["skill", "install"]).ends(0);
+    env.run(&["skill", "update"]).ends(0);
+    // Who has cloned the project is not led on by its registry.
+    std::fs::remove_dir_all(env.path("home/.local/share")).unwrap();
+    for args in [&["skill", "install"][..], &["skill", "install", "--frozen"], &["skill", "outdated"]] {
+        forget();
+        let run = env.run(args).ends(4);
+        assert!(!asked.exists(), "{args:?}: {}", run.stderr);
+        assert!(run.stderr.contains(&format!("write `credential.{url}.helper`")), "{args:?}: {}", run.stderr);
+    }
+    let store = env.write("home/.git-credentials", format!("{}\n", url.replace("://", "://me:secret@")));
+    let named = format!("[credential]\nhelper = store --file {}\n", store.display());
+    let scoped = format!("{of_all}[credential \"{url}\"]\nhelper = {blind}\n");
+    for config in [named, scoped, format!("{of_all}[url \"{url}/\"]\ninsteadOf = https://host.example/\n")] {
+        git_config(&env, &config);
+        forget();
+        env.run(&["skill", "install"]).ends(0);
+    }
+    env.write("project/.ba-agent/config.yaml", format!("skills:\n  github_url: {url}\n"));
+    git_config(&env, &of_all);
+    forget();
+    env.run(&["skill", "install", "acme/skills", "--force"])
+        .ends(4)
+        .says("only the settings of this project name");
+    assert!(!asked.exists());
+}
+
 #[test]
 fn instead_of_comes_out_of_the_environment_too() {
     let mut env = TestEnv::new();

@@ -25,7 +25,8 @@ use crate::builtin::BuiltinSkills;
 use crate::settings::Settings;
 use ba_agent_core::error::Result;
 use ba_agent_git::GitClient;
-use ba_agent_net::http::{Net, SourcesOfUser};
+use ba_agent_net::credentials::SourcesOfUser;
+use ba_agent_net::http::Net;
 use ba_agent_system::cache::Cache;
 use ba_agent_system::env::Env;
 use ba_agent_system::progress::Progress;
@@ -103,7 +104,7 @@ impl<'a> World<'a> {
 
     /// The same world, where the user has named these sources.
     pub(crate) fn with_sources_of_user(mut self, sources: SourcesOfUser<'a>) -> Self {
-        self.git.net.sources_of_user = Some(sources);
+        self.git.net.credentials.sources_of_user = Some(sources);
         self
     }
 }

@@ -222,7 +222,7 @@ impl Session<'_> {
     pub(crate) fn keep_typed_hosts(&self) {
         let typed = self.typed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let urls = typed.iter().filter_map(|text| Url::parse(text.strip_prefix("git+").unwrap_or(text)).ok());
-        for url in urls.filter(|url| url.scheme() == "https") {
+        for url in urls.filter(|url| matches!(url.scheme(), "https" | "http")) {
             let name = utf8_percent_encode(&origin(&url), NON_ALPHANUMERIC).to_string();
             let folder = self.store.state_dir().hosts_folder();
             // Without it the next command says what it wants.

@@ -63,15 +63,20 @@ pub fn origin(url: &Url) -> String {
 
 /// Who the user is to the hosts that one command asks: the tokens of the settings, `.netrc`,
 /// git's configuration with its credential helpers.
-#[derive(Debug)]
 pub struct Credentials<'a> {
     env: &'a Env,
     hosts: &'a HostSettings,
     /// No helper is started.
     offline: bool,
+    /// The sources that the user named, as they are written; asked only when it matters. `None`
+    /// where no project has a say. See [`Credentials::is_host_of_user`].
+    pub sources_of_user: Option<SourcesOfUser<'a>>,
     git_config: OnceLock<GitConfig>,
     keyring: Keyring,
 }
+
+/// See [`Credentials::sources_of_user`].
+pub type SourcesOfUser<'a> = Box<dyn Fn() -> Vec<String> + Send + Sync + 'a>;
 
 /// What `.netrc` and the user's credential helpers answered, refusals too, so that each is
 /// asked once in a command: a helper may open a window.
@@ -108,7 +113,8 @@ impl Keyring {
 impl<'a> Credentials<'a> {
     /// Nothing is read or asked before a host wants to know.
     pub(crate) fn new(env: &'a Env, hosts: &'a HostSettings, offline: bool) -> Self {
-        Self { env, hosts, offline, git_config: OnceLock::new(), keyring: Keyring::default() }
+        let (git_config, keyring) = (OnceLock::new(), Keyring::default());
+        Self { env, hosts, offline, sources_of_user: None, git_config, keyring }
     }
 
     /// The user's git configuration, read once in a command.
@@ -145,8 +151,7 @@ impl<'a> Credentials<'a> {
     /// it was sent before.
     pub(crate) fn earlier_answer(&self, url: &Url, user: Option<&str>) -> Option<Login> {
         let config = self.git_config().ok();
-        let question =
-            config.map(|config| Question::for_repository(config, &repository(url), user).cache_key());
+        let question = config.map(|config| self.question_for(config, url, user).cache_key());
         let keys = question.into_iter().chain([netrc_key(url)]);
         keys.filter_map(|key| self.keyring.remembered_answer(&key).flatten()).next()
     }
@@ -197,13 +202,39 @@ impl<'a> Credentials<'a> {
                 })
             }),
             Way::Helpers => {
-                let question = Question::for_repository(self.git_config()?, &repository(url), user);
+                let question = self.question_for(self.git_config()?, url, user);
                 self.keyring.ask_once_per_question(question.cache_key(), || {
                     let answer = question.ask_helpers();
                     Ok(answer.map(|answer| Login::new(url, answer.user, Secret::new(answer.password))))
                 })
             }
         }
+    }
+
+    fn question_for(&self, config: &GitConfig, url: &Url, user: Option<&str>) -> Question {
+        Question::for_repository(config, &repository(url), user, || {
+            self.is_host_of_user(url).unwrap_or(false)
+        })
+    }
+
+    /// True for a host that the user has named, and not only a project: in the settings or the
+    /// git configuration, on the command line, as a marketplace.
+    ///
+    /// # Errors
+    /// `Usage` when the git configuration cannot be read.
+    pub(crate) fn is_host_of_user(&self, url: &Url) -> Result<bool> {
+        if self.is_of_project(url) {
+            return Ok(false);
+        }
+        let Some(sources) = &self.sources_of_user else { return Ok(true) };
+        let is_here = |text: &str| {
+            let text = text.strip_prefix("git+").unwrap_or(text);
+            Url::parse(text).is_ok_and(|one| one.has_host() && origin(&one) == origin(url))
+        };
+        let config = self.git_config()?;
+        Ok(self.hosts.urls_of_user().into_iter().any(is_here)
+            || config.instead_of_bases().any(is_here)
+            || sources().iter().any(|one| is_here(one)))
     }
 
     /// True for a host that only a project's settings name: nothing of the user's is for it.
@@ -269,6 +300,17 @@ impl<'a> Credentials<'a> {
     fn add_unused_hints(&self, url: &Url, error: Error) -> Error {
         let scope = origin(url);
         let mut error = error;
+        if self.is_of_project(url) {
+            let host = host(url);
+            return error.hint(format!(
+                "only the settings of this project name {host}, so nothing of yours is sent there; to trust it, name it in your own settings"
+            ));
+        }
+        if self.git_config().is_ok_and(|config| self.question_for(config, url, None).is_withheld) {
+            error = error.hint(format!(
+                "`credential.helper` applies to every host, and you have not named this one, so it was not asked; write `credential.{scope}.helper`"
+            ));
+        }
         let headers =
             self.git_config().map(|config| config.http_values_for_url("extraheader", &repository(url)));
         if headers
@@ -367,6 +409,6 @@ pub(crate) mod testing {
 
     /// Asks the helpers for the login of a repository; the password.
     pub(crate) fn helpers_asked(config: &GitConfig, url: &Url) -> Option<String> {
-        Question::for_repository(config, url, None).ask_helpers().map(|answer| answer.password)
+        Question::for_repository(config, url, None, || true).ask_helpers().map(|answer| answer.password)
     }
 }

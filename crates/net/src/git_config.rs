@@ -192,6 +192,16 @@ impl GitConfig {
         self.http_values_for_url(name, url).last().and_then(|one| one.value)
     }
 
+    /// The helpers for a repository at `url`, in order, and whether each is set for every host.
+    pub(crate) fn credential_helpers_for<'a>(
+        &'a self,
+        url: &'a Url,
+        user: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a str, bool)> {
+        let all = self.credential_settings_for("helper", url, user);
+        all.filter_map(|one| Some((one.value.as_deref()?, one.subsection.is_none())))
+    }
+
     /// The values of `credential.NAME` and `credential.<url>.NAME` for a repository at `url`,
     /// whose user may be known. Here git takes every one that fits, in order.
     pub(crate) fn credential_values_for<'a>(
@@ -200,6 +210,15 @@ impl GitConfig {
         url: &'a Url,
         user: Option<&'a str>,
     ) -> impl Iterator<Item = Option<&'a str>> {
+        self.credential_settings_for(name, url, user).map(|one| one.value.as_deref())
+    }
+
+    fn credential_settings_for<'a>(
+        &'a self,
+        name: &'static str,
+        url: &'a Url,
+        user: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Setting> {
         let fits = move |one: &&Setting| match &one.subsection {
             None => true,
             Some(scope) => {
@@ -207,7 +226,7 @@ impl GitConfig {
                     || urlmatch::fits_in_part(scope, url, user)
             }
         };
-        self.values_of_key("credential", name).filter(fits).map(|one| one.value.as_deref())
+        self.values_of_key("credential", name).filter(fits)
     }
 }
 

@@ -24,7 +24,7 @@ use ureq::unversioned::transport::{
 use ureq::{Agent, AsSendBody, Body, Proxy};
 use url::Url;
 
-use crate::credentials::{Credentials, Login, Way, has_authorization, origin};
+use crate::credentials::{Credentials, Login, Way, has_authorization};
 use crate::hosts::HostSettings;
 use crate::policy::{check_scheme, host_of, parse_url};
 pub use answer::{HttpResponse, Speed, from_reader};
@@ -52,15 +52,9 @@ pub struct Net<'a> {
     pub offline: bool,
     pub progress: &'a dyn Progress,
     pub credentials: Credentials<'a>,
-    /// The sources that the user named, as they are written; asked only when it matters. See
-    /// [`Net::is_host_of_user`].
-    pub sources_of_user: Option<SourcesOfUser<'a>>,
     agents: Mutex<Vec<(Option<Trust>, Agent)>>,
     patience: Patience,
 }
-
-/// See [`Net::sources_of_user`].
-pub type SourcesOfUser<'a> = Box<dyn Fn() -> Vec<String> + Send + Sync + 'a>;
 
 /// How long a host may take.
 #[derive(Debug, Clone)]
@@ -97,7 +91,7 @@ impl<'a> Net<'a> {
     ) -> Self {
         let credentials = Credentials::new(env, hosts, offline);
         let (agents, patience) = Default::default();
-        Self { env, hosts, limits, offline, progress, credentials, sources_of_user: None, agents, patience }
+        Self { env, hosts, limits, offline, progress, credentials, agents, patience }
     }
 
     /// The same client with other limits than the usual ones.
@@ -135,25 +129,6 @@ impl<'a> Net<'a> {
         };
         agents.push((trust, agent.clone()));
         Ok(agent)
-    }
-
-    /// True for a host that the user has named, and not only a project: in the settings or the
-    /// git configuration, on the command line, as a marketplace.
-    ///
-    /// # Errors
-    /// `Usage` when the git configuration cannot be read.
-    pub(crate) fn is_host_of_user(&self, url: &Url) -> Result<bool> {
-        if self.credentials.is_of_project(url) {
-            return Ok(false);
-        }
-        let is_here = |text: &str| {
-            let text = text.strip_prefix("git+").unwrap_or(text);
-            Url::parse(text).is_ok_and(|one| one.has_host() && origin(&one) == origin(url))
-        };
-        let config = self.credentials.git_config()?;
-        Ok(self.hosts.urls_of_user().into_iter().any(is_here)
-            || config.instead_of_bases().any(is_here)
-            || self.sources_of_user.as_ref().is_some_and(|sources| sources().iter().any(|one| is_here(one))))
     }
 }
 

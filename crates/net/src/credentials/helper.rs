@@ -12,6 +12,8 @@ use crate::git_config::{GitConfig, is_true};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Question {
     helpers: Vec<String>,
+    /// One that would answer for any host was left out.
+    pub(super) is_withheld: bool,
     /// `key=value` lines.
     request: String,
     user: Option<String>,
@@ -25,12 +27,25 @@ pub(super) struct HelperLogin {
 }
 
 impl Question {
-    /// For the repository at `url`; `user` is the name that its address says.
-    pub(super) fn for_repository(config: &GitConfig, url: &Url, user: Option<&str>) -> Self {
-        let mut helpers: Vec<String> = Vec::new();
-        for value in config.credential_values_for("helper", url, user).flatten() {
-            // An empty one forgets those before it.
-            if value.is_empty() { helpers.clear() } else { helpers.push(value.to_owned()) }
+    /// For the repository at `url`; `user` is the name that its address says. `is_of_user` tells
+    /// whether the host is one that the user has named, and not only a project: a helper that
+    /// is set for every host and may answer without looking is asked for no other.
+    pub(super) fn for_repository(
+        config: &GitConfig,
+        url: &Url,
+        user: Option<&str>,
+        is_of_user: impl Fn() -> bool,
+    ) -> Self {
+        let (mut helpers, mut is_withheld): (Vec<String>, bool) = (Vec::new(), false);
+        for (value, is_for_all) in config.credential_helpers_for(url, user) {
+            if value.is_empty() {
+                // An empty one forgets those before it.
+                helpers.clear();
+            } else if is_for_all && is_blind(value) && !is_of_user() {
+                is_withheld = true;
+            } else {
+                helpers.push(value.to_owned());
+            }
         }
         let named = config.credential_values_for("username", url, user).flatten().last();
         let user = user.or(named).filter(|name| is_one_line(name)).map(str::to_owned);
@@ -42,7 +57,7 @@ impl Question {
                 request.push_str(&format!("path={path}\n"));
             }
         }
-        Self { helpers, request, user }
+        Self { helpers, is_withheld, request, user }
     }
 
     /// What the same answer is for: one question is asked once.
@@ -73,6 +88,14 @@ impl Question {
         }
         None
     }
+}
+
+/// Whether a helper may be one that says the same whatever host is asked for, as the lines in
+/// the configuration of a CI do. Those that git knows by name keep a login for each host.
+fn is_blind(helper: &str) -> bool {
+    let program = helper.split_whitespace().next().unwrap_or_default();
+    let file = program.rsplit(['/', '\\']).next().unwrap_or_default();
+    helper.starts_with('!') || (is_absolute(helper) && !file.starts_with("git-credential-"))
 }
 
 fn is_one_line(text: &str) -> bool {

@@ -53,7 +53,7 @@ impl ClientCertificate {
         if set.is_empty() {
             return Ok(CertificateChoice::Nothing);
         }
-        let may_have_all = net.is_host_of_user(url)?;
+        let may_have_all = net.credentials.is_host_of_user(url)?;
         let is_of_project = net.credentials.is_of_project(url);
         let fit = set.iter().find(|one| !is_of_project && (may_have_all || !one.is_for_all));
         let Some(certificate) = fit else {
