@@ -55,27 +55,41 @@ pub struct Drift {
     pub(crate) change: DriftKind,
 }
 
+/// How what stands on the disk differs from what was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum DriftKind {
+pub enum DriftKind {
+    /// A file that is in no record.
     Added,
+    /// It is recorded, and not there.
     Missing,
+    /// Other bytes, or something of another sort: a link where a file was.
     Changed,
     /// Only the line ends are others, as git changes them with `core.autocrlf`.
     #[serde(rename = "line_ends")]
     LineEnds,
     /// The bytes are the same, the executable bit is not.
     Mode,
+    /// A link that leads elsewhere, or nowhere. Said of whole places, never of a file in one.
+    Link,
+    /// The registry contradicts itself: its digest is not that of its files.
+    Record,
+    /// It cannot be read, so nothing is known of it.
+    Unreadable,
 }
 
 impl DriftKind {
-    pub(crate) fn word(self) -> &'static str {
+    /// As a person reads it.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Added => "added",
             Self::Missing => "missing",
             Self::Changed => "changed",
             Self::LineEnds => "line ends changed",
             Self::Mode => "mode changed",
+            Self::Link => "wrong link",
+            Self::Record => "wrong record",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -215,9 +229,10 @@ fn is_same_but_line_ends(path: &Path, line: &str) -> bool {
 
 /// Why files may differ in nothing that anybody edited, and what to do; nothing where some
 /// differ in more.
-pub(crate) fn harmless_hints(drifts: &[Drift], skills: &str) -> Vec<String> {
-    let is = |kind| drifts.iter().any(|one| one.change == kind);
-    if drifts.iter().any(|one| !matches!(one.change, DriftKind::LineEnds | DriftKind::Mode)) {
+pub(crate) fn harmless_hints(kinds: impl IntoIterator<Item = DriftKind>, skills: &str) -> Vec<String> {
+    let kinds: Vec<DriftKind> = kinds.into_iter().collect();
+    let is = |kind| kinds.contains(&kind);
+    if kinds.iter().any(|kind| !matches!(kind, DriftKind::LineEnds | DriftKind::Mode)) {
         return Vec::new();
     }
     let mut why = Vec::new();
@@ -415,7 +430,10 @@ mod tests {
             let (recorded, found) = (map(&[("f", &line(was))]), map(&[("f", &line(is))]));
             let drifts = drift_in(dir.path(), &recorded, &found);
             assert_eq!(drifts[0].change, expected, "{was:?} {is:?}");
-            assert_eq!(harmless_hints(&drifts, "s").is_empty(), expected == DriftKind::Changed);
+            assert_eq!(
+                harmless_hints(drifts.iter().map(|one| one.change), "s").is_empty(),
+                expected == DriftKind::Changed
+            );
         }
     }
 

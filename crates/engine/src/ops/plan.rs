@@ -321,8 +321,9 @@ pub fn error_of_edited_skill(name: &SkillName, drift: &[Drift], verb: &str) -> b
     if drift.len() > NAMED {
         error = error.cause(format!("and {} more", drift.len() - NAMED));
     }
-    let error =
-        harmless_hints(drift, ".claude/skills").into_iter().fold(error, ba_agent_core::error::Error::hint);
+    let error = harmless_hints(drift.iter().map(|one| one.change), ".claude/skills")
+        .into_iter()
+        .fold(error, ba_agent_core::error::Error::hint);
     error.hint(format!("see what was changed with `ba-agent skill diff {name}`")).hint(format!(
         "to discard the edits, run the {verb} again with `--force`; `rollback` brings them back"
     ))

@@ -251,8 +251,8 @@ fn all_edited(wrong: &[(&SkillName, Vec<crate::install_state::Drift>)], frozen: 
                     drift.iter().take(5).map(|one| format!("{} {}", one.change.word(), one.path)).collect();
                 error = error.cause(format!("{name}: {}", paths.join(", ")));
             }
-            let drifts: Vec<_> = wrong.iter().flat_map(|(_, drift)| drift.clone()).collect();
-            let error = harmless_hints(&drifts, ".claude/skills").into_iter().fold(error, Error::hint);
+            let kinds = wrong.iter().flat_map(|(_, drift)| drift.iter().map(|one| one.change));
+            let error = harmless_hints(kinds, ".claude/skills").into_iter().fold(error, Error::hint);
             error
                 .hint("see what was changed with `ba-agent skill verify` and `ba-agent skill diff NAME`")
                 .hint("to discard the edits: `ba-agent skill install --force`")

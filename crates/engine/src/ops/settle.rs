@@ -253,6 +253,7 @@ fn is_ours(folder: &Path, drift: &Drift, one: &Unsettled) -> bool {
             above.into_iter().find_map(|above| std::fs::symlink_metadata(above).ok()?.modified().ok())
         }
         DriftKind::Changed | DriftKind::LineEnds | DriftKind::Mode => change_time(&at),
+        DriftKind::Link | DriftKind::Record | DriftKind::Unreadable => None,
     };
     changed.is_some_and(|changed| one.is_of_us(changed))
 }

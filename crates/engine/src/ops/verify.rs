@@ -19,60 +19,12 @@ use ba_agent_system::fsx;
 use super::installed::find_installed;
 use ba_agent_system::parallel;
 
-/// How one place differs from the record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum What {
-    Added,
-    Missing,
-    /// Other bytes, or something of another sort: a link where a file was.
-    Changed,
-    /// Only the line ends are others.
-    #[serde(rename = "line_ends")]
-    LineEnds,
-    /// The bytes are the same, the executable bit is not.
-    Mode,
-    /// A link that leads elsewhere, or nowhere.
-    Link,
-    /// The registry contradicts itself: its digest is not that of its files.
-    Record,
-    /// It cannot be read, so nothing is known of it.
-    Unreadable,
-}
-
-impl What {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Missing => "missing",
-            Self::Changed => "changed",
-            Self::LineEnds => "line ends changed",
-            Self::Mode => "mode changed",
-            Self::Link => "wrong link",
-            Self::Record => "wrong record",
-            Self::Unreadable => "unreadable",
-        }
-    }
-}
-
-impl From<DriftKind> for What {
-    fn from(kind: DriftKind) -> Self {
-        match kind {
-            DriftKind::Added => Self::Added,
-            DriftKind::Missing => Self::Missing,
-            DriftKind::Changed => Self::Changed,
-            DriftKind::LineEnds => Self::LineEnds,
-            DriftKind::Mode => Self::Mode,
-        }
-    }
-}
-
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// As a person names it, from the base of the scope.
     pub path: String,
-    pub what: What,
+    pub what: DriftKind,
     /// What stands there instead; always said of whole folders and links.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -84,7 +36,7 @@ pub struct Fault {
 impl Fault {
     /// True when the whole folder is not there, so that there are no edits to look at.
     pub fn is_whole(&self) -> bool {
-        self.what == What::Missing && self.detail.is_some()
+        self.what == DriftKind::Missing && self.detail.is_some()
     }
 }
 
@@ -225,7 +177,7 @@ fn record(name: &SkillName, entry: &LockEntry) -> Option<Fault> {
     let sum = digest::digest_of_files(&entry.files);
     (sum != entry.digest).then(|| Fault {
         path: format!("registry: {name}"),
-        what: What::Record,
+        what: DriftKind::Record,
         detail: Some(format!("its files make {sum}, its digest says {}", entry.digest)),
         relink: None,
     })
@@ -235,7 +187,7 @@ fn verify_one_folder(job: &FolderCheck<'_>, session: &Session<'_>) -> Vec<Fault>
     let here = || session.places.shown_to_user(&job.at);
     let found = match install_state::inspect_folder(&job.at) {
         Ok(found) => found,
-        Err(error) => return vec![fault(here(), What::Unreadable, error.message)],
+        Err(error) => return vec![fault(here(), DriftKind::Unreadable, error.message)],
     };
     match job.entry.mode {
         InstallMode::Live => verify_live_link(job, &found, session).into_iter().collect(),
@@ -244,7 +196,7 @@ fn verify_one_folder(job: &FolderCheck<'_>, session: &Session<'_>) -> Vec<Fault>
     }
 }
 
-fn fault(path: String, what: What, detail: String) -> Fault {
+fn fault(path: String, what: DriftKind, detail: String) -> Fault {
     Fault { path, what, detail: Some(detail), relink: None }
 }
 
@@ -258,14 +210,14 @@ fn folder(job: &FolderCheck<'_>, found: FolderState, here: &str) -> Vec<Fault> {
             drifts.iter().map(|drift| file(drift, recorded, &files, here)).collect()
         }
         FolderState::Missing => {
-            vec![fault(here.to_owned(), What::Missing, format!("the whole skill, {whole}"))]
+            vec![fault(here.to_owned(), DriftKind::Missing, format!("the whole skill, {whole}"))]
         }
         FolderState::Link(to) => {
             let detail = format!("a link to `{}` where the folder was", shown(&to));
-            vec![fault(here.to_owned(), What::Changed, detail)]
+            vec![fault(here.to_owned(), DriftKind::Changed, detail)]
         }
         FolderState::File => {
-            vec![fault(here.to_owned(), What::Changed, "a file where the folder was".to_owned())]
+            vec![fault(here.to_owned(), DriftKind::Changed, "a file where the folder was".to_owned())]
         }
     }
 }
@@ -278,7 +230,7 @@ fn file(drift: &Drift, recorded: &Files, found: &Files, here: &str) -> Fault {
         }
         _ => None,
     };
-    Fault { path: format!("{here}/{}", drift.path), what: drift.change.into(), detail, relink: None }
+    Fault { path: format!("{here}/{}", drift.path), what: drift.change, detail, relink: None }
 }
 
 /// A git mode in words.
@@ -298,13 +250,13 @@ fn link(job: &FolderCheck<'_>, found: &FolderState, here: &str) -> Option<Fault>
         // A link as it was made needs no second look: is the first place gone, that is said there.
         FolderState::Link(to) if *to == way || is_same(&job.at, &job.first) => return None,
         FolderState::Link(to) => {
-            (What::Link, format!("points at `{}` instead of `{}`", shown(to), shown(&way)))
+            (DriftKind::Link, format!("points at `{}` instead of `{}`", shown(to), shown(&way)))
         }
-        FolderState::Missing => (What::Missing, format!("the link to `{}`", shown(&way))),
+        FolderState::Missing => (DriftKind::Missing, format!("the link to `{}`", shown(&way))),
         FolderState::Folder(_) => {
-            (What::Changed, format!("a folder where the link to `{}` was", shown(&way)))
+            (DriftKind::Changed, format!("a folder where the link to `{}` was", shown(&way)))
         }
-        FolderState::File => (What::Changed, format!("a file where the link to `{}` was", shown(&way))),
+        FolderState::File => (DriftKind::Changed, format!("a file where the link to `{}` was", shown(&way))),
     };
     let can = *found == FolderState::Missing && is_folder(&job.first);
     Some(Fault { relink: can.then(|| relink(job, way)), ..fault(here.to_owned(), what, detail) })
@@ -316,16 +268,18 @@ fn verify_live_link(job: &FolderCheck<'_>, found: &FolderState, session: &Sessio
     let author = author_folder_of_live(job.entry, session)?;
     let (what, detail) = match found {
         FolderState::Link(_) if !author.exists() => (
-            What::Link,
+            DriftKind::Link,
             format!("points at its author's folder `{}`, which no longer exists", shown(&author)),
         ),
         FolderState::Link(to) if !is_same(&job.at, &author) => {
-            (What::Link, format!("points at `{}` instead of `{}`", shown(to), shown(&author)))
+            (DriftKind::Link, format!("points at `{}` instead of `{}`", shown(to), shown(&author)))
         }
         FolderState::Link(_) if job.at.join("SKILL.md").is_file() => return None,
-        FolderState::Link(to) => (What::Link, format!("points at `{}`, which has no SKILL.md", shown(to))),
-        FolderState::Missing => (What::Missing, format!("the live link to `{}`", shown(&author))),
-        _ => (What::Changed, format!("no longer the live link to `{}`", shown(&author))),
+        FolderState::Link(to) => {
+            (DriftKind::Link, format!("points at `{}`, which has no SKILL.md", shown(to)))
+        }
+        FolderState::Missing => (DriftKind::Missing, format!("the live link to `{}`", shown(&author))),
+        _ => (DriftKind::Changed, format!("no longer the live link to `{}`", shown(&author))),
     };
     let can = *found == FolderState::Missing && author.is_dir();
     let real = std::fs::canonicalize(&author).unwrap_or(author);
@@ -335,14 +289,8 @@ fn verify_live_link(job: &FolderCheck<'_>, found: &FolderState, session: &Sessio
 
 /// What makes all these differences harmless, if something does, and what to do.
 fn describe_harmless_extras(verified: &[Verified], skills: &str) -> Vec<String> {
-    let change = |what| match what {
-        What::LineEnds => DriftKind::LineEnds,
-        What::Mode => DriftKind::Mode,
-        _ => DriftKind::Changed,
-    };
     let faults = verified.iter().flat_map(|one| &one.faults);
-    let drifts = faults.map(|fault| Drift { path: String::new(), change: change(fault.what) });
-    install_state::harmless_hints(&drifts.collect::<Vec<_>>(), skills)
+    install_state::harmless_hints(faults.map(|fault| fault.what), skills)
 }
 
 /// The folder that a live link leads to; none where the record names no folder.
