@@ -86,6 +86,9 @@ fn every_login_that_git_finds_is_found() {
     }
     for (config, netrc, words) in [
         ("", "", "set up a git credential helper"),
+        ("[core]\naskPass = echo secret\n", "", "`core.askPass` is not run here"),
+        ("[includeIf \"onbranch:main\"]\npath = gone\n", "", "requires credentials"),
+        ("[includeIf \"hasconfig:remote.*.url:http://**\"]\npath = gone\n", "", "requires credentials"),
         ("", "default login me password secret\n", "write `machine 127.0.0.1`"),
         ("", "machine localhost login me password secret\n", "requires credentials"),
         (&*format!("[http]\nextraHeader = Authorization: Basic {header}\n"), "", "it was not sent; write"),

@@ -296,6 +296,16 @@ impl<'a> Credentials<'a> {
         private_hint(self.add_unused_hints(url, error), variable, url)
     }
 
+    /// What names the program by which git would ask for a password.
+    fn password_program(&self) -> Option<&'static str> {
+        let is_set = |name: &str| self.env.var(name).is_some_and(|program| !program.is_empty());
+        if is_set("GIT_ASKPASS") {
+            return Some("GIT_ASKPASS");
+        }
+        let configured = self.git_config().ok()?.last_text_of_key("core", "askpass");
+        configured.map(|_| "`core.askPass`")
+    }
+
     /// Says which of the user's own credentials were left unused, because they are for any host.
     fn add_unused_hints(&self, url: &Url, error: Error) -> Error {
         let scope = origin(url);
@@ -304,6 +314,11 @@ impl<'a> Credentials<'a> {
             let host = host(url);
             return error.hint(format!(
                 "only the settings of this project name {host}, so nothing of yours is sent there; to trust it, name it in your own settings"
+            ));
+        }
+        if let Some(program) = self.password_program() {
+            error = error.hint(format!(
+                "{program} is not run here, since nobody is asked for a password: use a credential helper, a token or .netrc"
             ));
         }
         if self.git_config().is_ok_and(|config| self.question_for(config, url, None).is_withheld) {
