@@ -211,6 +211,15 @@ fn add(repo: &Repository, index: &mut Index, path: &str, bytes: &[u8], executabl
     index.add(&entry).unwrap();
 }
 
+/// Makes a repository of a folder, all its files in one commit; the URL of that on this machine.
+pub(crate) fn commit_folder(folder: &Path) -> String {
+    let repo = Repository::init_opts(folder, RepositoryInitOptions::new().initial_head("main")).unwrap();
+    let mut index = repo.index().unwrap();
+    index.add_all(["*"], git2::IndexAddOption::DEFAULT, None).unwrap();
+    commit(&repo, &mut index, 0);
+    format!("file://{}", folder.display())
+}
+
 fn commit(repo: &Repository, index: &mut Index, number: i64) -> Oid {
     let tree = index.write_tree_to(repo).unwrap();
     let tree = repo.find_tree(tree).unwrap();

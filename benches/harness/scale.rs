@@ -2,7 +2,7 @@
 
 use crate::measure::{Side, in_turns};
 use crate::options::Options;
-use crate::rows::{clone_and_copy, installed, searched};
+use crate::rows::{Kept, clone_and_copy, installed, searched};
 use crate::table::{Table, circumstances};
 use crate::world::{Road, World, count};
 
@@ -62,7 +62,7 @@ pub(crate) fn run(world: &World, options: &Options) {
             let side = [Side::plain("ours", vec![world.ours("read", &["skill", verb])])];
             cells.push(ms(&in_turns(&side, rounds.max(5), &world.home())[0]));
         }
-        cells.push(match searched(world, n, "entry-7") {
+        cells.push(match searched(world, n, Kept::Repository, "entry-7") {
             Ok(side) => ms(&in_turns(&[side], rounds.max(5), &world.home())[0]),
             Err(_) => "not yet".to_owned(),
         });

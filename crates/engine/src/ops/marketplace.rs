@@ -157,10 +157,12 @@ fn check_name(name: &str) -> Result<()> {
 /// # Errors
 /// `Network` offline without a copy, else those of fetching it again.
 pub(crate) fn search_text(marketplace: &RegisteredMarketplace, world: &World<'_>) -> Result<String> {
-    match cached::cached(marketplace, world).filter(|_| !is_live(marketplace)) {
-        Some(kept) => Ok(kept.documents),
-        None => Ok(load_catalog(marketplace, world)?.1),
+    if !is_live(marketplace)
+        && let Some(kept) = cached::cached(marketplace, world)
+    {
+        return Ok(kept.documents);
     }
+    Ok(load_catalog(marketplace, world)?.1)
 }
 
 /// The catalogue as the cache has it, if it does and it can be read.

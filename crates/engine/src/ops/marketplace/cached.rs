@@ -58,7 +58,9 @@ pub(crate) fn keep_fetched_catalogue(fetched: &FetchedMarketplace, world: &World
         cache.put_catalog(&key, &fetched.copy);
         // A folder of this machine is another one with the next keystroke; whoever searches it
         // makes the index.
-        if let (false, Ok(index)) = (is_live(&fetched.marketplace), index_of(&fetched.copy.documents)) {
+        if !is_live(&fetched.marketplace)
+            && let Ok(index) = index_of(&fetched.copy.documents)
+        {
             cache.put_index(&key, &index);
         }
     }
