@@ -10,7 +10,7 @@ use std::process::Stdio;
 use crate::env::{TestEnv, copy_tree};
 
 /// A way to run each command so that it prints data on stdout.
-const PRINTING: [&str; 42] = [
+const PRINTING: [&str; 46] = [
     "skill install builtin:skill-finder --dry-run --json",
     "skill install --frozen --json",
     "skill uninstall docx --json",
@@ -30,6 +30,10 @@ const PRINTING: [&str; 42] = [
     "skill show pdf",
     "skill show pdf --json",
     "skill show ../src --json",
+    "skill show pdf --body",
+    "skill show pdf --file SKILL.md",
+    "skill path pdf",
+    "skill path pdf --json",
     "skill validate ../src/skills/pdf --json",
     "skill verify --json",
     "skill diff docx",

@@ -806,8 +806,10 @@ fn attack_in(world: &World, prepare: impl FnOnce(), args: &[&str]) -> Result<u64
     if let Some(gone) = gone.filter(|_| !args.contains(&"remove")) {
         return fail(format!("`{}` is gone from the cache", gone.display()));
     }
-    // A patch for `git apply` is bytes, not text.
-    let text = if args.get(1) == Some(&"diff") { &ended.stderr[..] } else { printed.as_bytes() };
+    // A patch for `git apply` is bytes, not text,
+    // and so is a file of a skill in a pipe.
+    let is_exact = args.get(1) == Some(&"diff") || args.contains(&"--file");
+    let text = if is_exact { &ended.stderr[..] } else { printed.as_bytes() };
     if let Some(c) = control_character(text) {
         return fail(format!("it printed {c:?}"));
     }
