@@ -169,6 +169,10 @@ const VARIABLES: &[(&str, &str)] = &[
     ("BA_AGENT_GITLAB_URL", "goes before `gitlab_url`"),
     ("BA_AGENT_BITBUCKET_URL", "goes before `bitbucket_url`"),
     ("BA_AGENT_NPM_URL", "goes before `npm_url`"),
+    (
+        "BA_AGENT_PAGER",
+        "goes before `PAGER`: what `skill show` goes through where it does not fit on the screen; `less` without either, `cat` for none",
+    ),
     ("BA_AGENT_LOCK_TIMEOUT", "seconds that a command waits for another one; 300"),
     ("BA_AGENT_COMPLETE", "set by the completion scripts of the shells"),
 ];
