@@ -159,8 +159,13 @@ fn a_folder_that_an_installation_replaced_comes_back() {
         check(&env, agent, &[&["skill", "install", "../src/pdf"], &agents[..]].concat());
         assert_eq!(env.registry()["skills"], serde_json::json!({}));
         env.run(&["skill", "verify"]).ends(0);
-        env.run(&["skill", "rollback"]).ends(0);
+        let own = env.path(&format!("project/{root}/skills/pdf/own/notes.md"));
+        env.run(&["skill", "rollback"]).ends(7).says("did not install");
+        env.run(&["skill", "rollback", "--force"]).ends(0);
+        assert!(!own.exists());
         env.run(&["skill", "verify"]).ends(0);
+        env.run(&["skill", "rollback"]).ends(0);
+        assert!(own.exists());
     }
     let env = TestEnv::new();
     env.skill("src/pdf");
@@ -168,6 +173,30 @@ fn a_folder_that_an_installation_replaced_comes_back() {
     write(&env.path("project/.augment/skills/pdf/pdf.md"), "of another");
     let args = ["skill", "install", "../src/pdf", "--agent", "claude-code", "--agent", "augment", "--force"];
     check(&env, "two of them", &args);
+}
+
+/// What somebody has put where an uninstalled skill was.
+#[test]
+fn a_rollback_takes_nobodys_folder() {
+    let env = installed(&["--agent", "claude-code", "--agent", "augment", "--copy"]);
+    env.run(&["skill", "uninstall", "pdf"]).ends(0);
+    let own = env.path("project/.augment/skills/pdf/own.md");
+    write(&own, "my work");
+    for args in
+        [&["skill", "rollback"][..], &["skill", "rollback", "pdf"], &["skill", "rollback", "--dry-run"]]
+    {
+        env.run(args).ends(7).says("did not install");
+        assert_eq!(std::fs::read_to_string(&own).unwrap(), "my work");
+    }
+    env.run(&["skill", "rollback", "--force"]).ends(0);
+    env.run(&["skill", "verify"]).ends(0);
+    env.run(&["skill", "rollback"]).ends(0);
+    assert_eq!(std::fs::read_to_string(&own).unwrap(), "my work");
+    // A link or a file goes for good, so it only goes with `--force`.
+    std::fs::remove_dir_all(own.parent().unwrap()).unwrap();
+    symlink("elsewhere", own.parent().unwrap()).unwrap();
+    env.run(&["skill", "rollback"]).ends(7).says("did not install");
+    assert!(own.parent().unwrap().is_symlink());
 }
 
 #[test]

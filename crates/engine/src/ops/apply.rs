@@ -15,7 +15,7 @@ use crate::install_state;
 use crate::store::{Staged, Transaction, Valid};
 use crate::workspace::Session;
 use ba_agent_core::agents::InstallTarget;
-use ba_agent_core::digest::Files;
+use ba_agent_core::digest::{self, Files};
 use ba_agent_core::error::{Context as _, Error, Result, error};
 use ba_agent_core::listing::{self, Node};
 use ba_agent_core::package::PackageDir;
@@ -520,6 +520,11 @@ fn keep_edited(
         (None, Some(content)) => content.targets()?.map_or_else(Vec::new, |(targets, _)| targets),
         (None, None) => Vec::new(),
     };
+    let new_digest = match &step.content {
+        Some(Content::Found(wanted)) => Some(wanted.candidate.digest()?.0.clone()),
+        Some(Content::Recorded(recorded)) => Some(recorded.digest.clone()),
+        Some(Content::Noted(_)) | None => None,
+    };
     let mut edited: Option<(Files, PathBuf, &InstallTarget)> = None;
     for target in &targets {
         let roots = session.places.roots(std::slice::from_ref(target));
@@ -530,7 +535,11 @@ fn keep_edited(
             let files = install_state::hash_folder(&folder)?;
             let is_as_recorded =
                 |entry: &LockEntry| install_state::find_drift(&entry.files, &files).is_empty();
-            if step.before.as_ref().is_some_and(is_as_recorded) {
+            let is_known = match &step.before {
+                Some(entry) => is_as_recorded(entry),
+                None => new_digest.as_ref() == Some(&digest::digest_of_files(&files)),
+            };
+            if is_known {
                 continue;
             }
             match &edited {

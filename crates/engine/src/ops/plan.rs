@@ -356,7 +356,8 @@ fn error_of_taken_name(
         ))
 }
 
-fn error_of_unmanaged_folder(name: &SkillName) -> ba_agent_core::error::Error {
+/// The error for somebody's own in the place of a skill.
+pub(crate) fn error_of_unmanaged_folder(name: &SkillName) -> ba_agent_core::error::Error {
     error!(Conflict, "there is already something named `{name}` that ba-agent did not install")
         .hint("install under another name with `--as NAME`, or move it away")
 }

@@ -8,7 +8,9 @@ use super::apply::{self, Report};
 use super::settle::open_session;
 use super::supply::{Supply, try_until_settled};
 use crate::history::Change;
+use crate::install_state::InstallStates;
 use crate::workspace::{Observer, Session, Workspace};
+use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::Result;
 use ba_agent_core::registry::Registry;
 use ba_agent_core::skill::SkillName;
@@ -47,7 +49,7 @@ fn attempt(session: &Session<'_>, options: &RollbackOptions, supply: &Supply<'_>
     let state = state_here(session, options, &registry)?;
     let wanted = wanted(&state, &registry);
     supply.prepare(&wanted)?;
-    let seen = session.places.inspect_recorded(state.keys(), &registry)?;
+    let seen = inspect_places(session, &state, &registry)?;
     let planned = plan(&state, &registry, &seen, supply, options.force)?;
     if options.dry_run {
         planned.check_recorded(session.observer)?;
@@ -58,9 +60,24 @@ fn attempt(session: &Session<'_>, options: &RollbackOptions, supply: &Supply<'_>
     if !is_same || supply.lacks_any_recorded(&wanted) {
         return Ok(None);
     }
-    let seen = session.places.inspect_recorded(state.keys(), &registry)?;
+    let seen = inspect_places(session, &state, &registry)?;
     let planned = plan(&state, &registry, &seen, supply, options.force)?;
     apply::apply(planned, transaction, session, "rollback").map(Some)
+}
+
+/// What stands at the places of these skills, and at those that they were in before.
+fn inspect_places(
+    session: &Session<'_>,
+    state: &BTreeMap<SkillName, Change>,
+    registry: &Registry,
+) -> Result<InstallStates> {
+    let targets = |change: &Change| -> Result<Vec<InstallTarget>> {
+        let texts = change.before.iter().flat_map(|entry| &entry.targets);
+        texts.map(|text| InstallTarget::parse(text)).collect()
+    };
+    let places: Vec<(&SkillName, Vec<InstallTarget>)> =
+        state.iter().map(|(name, change)| Ok((name, targets(change)?))).collect::<Result<_>>()?;
+    session.places.inspect(places.iter().map(|(name, targets)| (*name, &targets[..])), registry)
 }
 
 fn state_here(

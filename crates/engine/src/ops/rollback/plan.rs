@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::history::{Change, Record, state_before};
-use crate::install_state::{DriftKind, InstallStates};
+use crate::install_state::{DriftKind, FolderState, InstallStates};
 use crate::ops::installed::match_installed;
-use crate::ops::plan::{Action, Content, Plan, Step, error_of_edited_skill, user_edits_of_skill};
+use crate::ops::plan::{
+    Action, Content, Plan, Step, error_of_edited_skill, error_of_unmanaged_folder, user_edits_of_skill,
+};
 use crate::ops::supply::Supply;
+use ba_agent_core::digest::{Digest, digest_of_files};
 use ba_agent_core::error::{Result, error, printable};
 use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
@@ -78,6 +81,15 @@ pub(in crate::ops) fn wanted<'s>(
     back.filter(|(name, entry)| registry.skills.get(*name) != Some(*entry)).collect()
 }
 
+/// True for a place where a skill of this digest may be put: nothing is there, or it is.
+fn is_free_for(place: &FolderState, digest: &Digest) -> bool {
+    match place {
+        FolderState::Missing => true,
+        FolderState::Folder(files) => digest_of_files(files) == *digest,
+        FolderState::Link(_) | FolderState::File => false,
+    }
+}
+
 /// What stood in the place of a skill before it was installed, and was given up for it.
 ///
 /// # Errors
@@ -110,12 +122,20 @@ pub(in crate::ops) fn plan(
         if lost && !force {
             return Err(error_of_edited_skill(name, &drift, "rollback"));
         }
+        let in_the_way = change.before.as_ref().is_some_and(|entry| {
+            let digest = change.edited.as_ref().unwrap_or(&entry.digest);
+            sight.further.iter().any(|place| !is_free_for(place, digest))
+        });
+        if in_the_way && !force {
+            return Err(error_of_unmanaged_folder(name)
+                .hint("`--force` replaces it; a folder is kept, a file or link is not"));
+        }
         let step = |action, content| Step {
             name: name.clone(),
             action,
             content,
             before: now.clone(),
-            gives_up_edits: lost,
+            gives_up_edits: lost || in_the_way,
         };
         match &change.before {
             None if now.is_none() => {}
