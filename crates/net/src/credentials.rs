@@ -318,7 +318,7 @@ impl<'a> Credentials<'a> {
         }
         if let Some(program) = self.password_program() {
             error = error.hint(format!(
-                "{program} is not run here, since nobody is asked for a password: use a credential helper, a token or .netrc"
+                "{program} is not run here, since ba-agent asks for no password: use a credential helper, a token or .netrc"
             ));
         }
         if self.git_config().is_ok_and(|config| self.question_for(config, url, None).is_withheld) {
