@@ -199,6 +199,18 @@ fn a_rollback_takes_nobodys_folder() {
     assert!(own.parent().unwrap().is_symlink());
 }
 
+/// Beside a skill that is installed a stranger's folder is not kept: the hint does not say so.
+#[test]
+fn what_is_replaced_for_good_is_called_that() {
+    let env = installed(&["--agent", "claude-code", "--agent", "augment", "--copy"]);
+    env.run(&["skill", "uninstall", "pdf"]).ends(0);
+    env.run(&["skill", "install", "../src", "--agent", "claude-code"]).ends(0);
+    let own = env.path("project/.augment/skills/pdf/own.md");
+    write(&own, "my work");
+    env.run(&["skill", "rollback", "--to", "2"]).ends(7).says("replaces it for good");
+    assert_eq!(std::fs::read_to_string(&own).unwrap(), "my work");
+}
+
 #[test]
 fn a_folder_in_the_place_of_a_live_link_stays() {
     for args in COMMANDS {

@@ -127,8 +127,11 @@ pub(in crate::ops) fn plan(
             sight.further.iter().any(|place| !is_free_for(place, digest))
         });
         if in_the_way && !force {
-            return Err(error_of_unmanaged_folder(name)
-                .hint("`--force` replaces it; a folder is kept, a file or link is not"));
+            // Kept is what stood in the place of the skill; beside a recorded one it is replaced for good.
+            return Err(error_of_unmanaged_folder(name).hint(match now {
+                None => "`--force` replaces it; a folder is kept, a file or link is not",
+                Some(_) => "move it elsewhere; `--force` replaces it for good",
+            }));
         }
         let step = |action, content| Step {
             name: name.clone(),
