@@ -45,8 +45,16 @@ pub(crate) fn digest(files: &[(String, Vec<u8>)]) -> String {
     digest.finish_digest().to_string()
 }
 
+/// The folder of a skill.
+///
+/// # Panics
+/// On a text that is no path.
+pub(crate) fn folder(text: &str) -> RelPath {
+    RelPath::of_folder(text).expect("a sound path")
+}
+
 /// `discover::name_all` of folders and written names; the number of findings.
-pub(crate) fn name_all(skills: &[(String, String)]) -> usize {
+pub(crate) fn name_all(skills: &[(RelPath, String)]) -> usize {
     let skills: Vec<_> =
         skills.iter().map(|(folder, name)| UnnamedSkill { folder, written: Some(name) }).collect();
     discover::name_all(&skills, "owner-repo").iter().map(|(_, findings)| findings.len()).sum()

@@ -140,6 +140,37 @@ fn other_bytes_at_the_same_pin_are_refused() {
     assert_eq!(env.read("project/config/skills_registry.json"), before, "never rewritten");
 }
 
+/// Such a path is never looked for, in a package or on the disk.
+#[test]
+fn a_recorded_folder_that_no_source_can_have_is_refused() {
+    let env = installed();
+    let sound = env.read("project/config/skills_registry.json");
+    forget_skills(&env);
+    for (folder, why) in [
+        ("../../src/skills/pdf", "leads out of the folder"),
+        ("/etc", "is absolute"),
+        ("skills/pdf/", "has an empty part"),
+        ("skills/.git", "spells `.git`"),
+    ] {
+        forget_cache(&env);
+        let before = sound.replace("\"path\": \"skills/pdf\"", &format!("\"path\": \"{folder}\""));
+        assert_ne!(before, sound);
+        env.write("project/config/skills_registry.json", &before);
+        let run = env.run(&["skill", "install", "--frozen"]).ends(6);
+        assert!(run.stderr.contains(&format!("the path `{folder}` {why}")), "{}", run.stderr);
+        assert!(run.stderr.contains("`pdf` is recorded in a folder"), "{}", run.stderr);
+        assert!(!env.path("project/.claude/skills").exists(), "all or nothing");
+        assert_eq!(env.read("project/config/skills_registry.json"), before, "never rewritten");
+        std::fs::create_dir_all(env.path("cache")).unwrap();
+    }
+    // In a newer state of its source it is found by its name, as if its folder had been renamed.
+    env.write("src/skills/pdf/SKILL.md", skill_md("pdf", "The second edition of it, quite another."));
+    let repo = git2::Repository::open(env.path("repo.git")).unwrap();
+    commit(&repo, "refs/heads/main", &env.path("src"), "second");
+    env.run(&["skill", "update", "pdf"]).ends(0).says("Updated pdf");
+    assert_eq!(env.registry()["skills"]["pdf"]["path"], "skills/pdf");
+}
+
 #[test]
 fn a_commit_that_is_gone_is_said_to_be() {
     let env = installed();

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::listing::{FileEntry, Listing, Node};
-use crate::path::join;
+use crate::path::{RelPath, with_ancestors};
 use crate::skill::{Finding, LOWER_MANIFEST, MANIFEST, SkillName, given_name, report_name_clash};
 
 /// Folders above a manifest. The open specification's client guide says 4 to 6; the
@@ -31,8 +31,8 @@ const ASIDE: &[&str] = &[
 /// A skill of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundSkill {
-    /// Its folder, seen from the top of the listing; `""` is the top.
-    pub folder: String,
+    /// Its folder, seen from the top of the listing.
+    pub folder: RelPath,
     /// The file name of its manifest: `SKILL.md` or `skill.md`.
     pub manifest: String,
     /// False below `templates/`, `tests/`, `fixtures/`, `node_modules/` and their like:
@@ -43,26 +43,26 @@ pub struct FoundSkill {
 impl FoundSkill {
     /// The path of its manifest, seen from the top of the listing.
     pub fn manifest_path(&self) -> String {
-        join(&self.folder, &self.manifest)
+        self.folder.file(&self.manifest)
     }
 }
 
 /// Finds the skills at and below the folder `base`, in byte order of their folders, whatever
 /// the layout of the source. A manifest in `base` itself makes that the only skill; a manifest
 /// below a skill belongs to that skill. Links are not followed.
-pub fn find_skills(listing: &Listing, base: &str) -> Vec<FoundSkill> {
-    let mut manifests: BTreeMap<&str, &str> = BTreeMap::new();
+pub fn find_skills(listing: &Listing, base: &RelPath) -> Vec<FoundSkill> {
+    let mut manifests: BTreeMap<&str, &FileEntry> = BTreeMap::new();
     for (folder, entry) in manifest_candidates(listing, base) {
         let name = entry.path.name();
         if matches!(entry.node, Node::File { .. }) && (name == MANIFEST || name == LOWER_MANIFEST) {
             // `SKILL.md` sorts before `skill.md` and stays.
-            manifests.entry(folder).or_insert(name);
+            manifests.entry(folder).or_insert(entry);
         }
     }
-    let outermost = |folder: &&str| !folders_above(folder).any(|above| manifests.contains_key(above));
-    let found = manifests.keys().copied().filter(outermost).map(|folder| FoundSkill {
-        folder: join(base, folder),
-        manifest: manifests[folder].to_owned(),
+    let outermost = |folder: &str| !folders_above(folder).any(|above| manifests.contains_key(above));
+    let found = manifests.iter().filter(|(folder, _)| outermost(folder)).map(|(folder, entry)| FoundSkill {
+        folder: entry.path.parent(),
+        manifest: entry.path.name().to_owned(),
         offered: !folder.split('/').any(|name| ASIDE.contains(&name.to_ascii_lowercase().as_str())),
     });
     found.collect()
@@ -71,34 +71,29 @@ pub fn find_skills(listing: &Listing, base: &str) -> Vec<FoundSkill> {
 /// Paths that a person may have meant as a manifest, though no agent finds them:
 /// `Skill.md`, `SKILL.MD` and so on, and a `SKILL.md` that is a link. Only where
 /// [`find_skills`] would have looked, and not inside a skill.
-pub fn near_misses(listing: &Listing, base: &str) -> Vec<String> {
+pub fn near_misses(listing: &Listing, base: &RelPath) -> Vec<String> {
     let found = find_skills(listing, base);
     let inside = |folder: &str| {
-        let whole = join(base, folder);
-        found.iter().any(|skill| {
-            skill.folder.is_empty()
-                || skill.folder == whole
-                || folders_above(&whole).any(|above| above == skill.folder)
-        })
+        with_ancestors(folder).any(|above| found.iter().any(|skill| skill.folder.as_str() == above))
     };
-    let near = manifest_candidates(listing, base).filter(|(folder, entry)| {
+    let near = manifest_candidates(listing, base).filter(|(_, entry)| {
         let name = entry.path.name();
         let link = matches!(entry.node, Node::Link { .. });
-        (link || (name != MANIFEST && name != LOWER_MANIFEST)) && !inside(folder)
+        (link || (name != MANIFEST && name != LOWER_MANIFEST)) && !inside(entry.path.folder())
     });
     near.map(|(_, entry)| entry.path.as_str().to_owned()).collect()
 }
 
 /// Adds the skills in `folders`, which a catalogue lists. They are offered wherever they are:
 /// deeper than others, inside another skill, among samples.
-pub fn include_listed(listing: &Listing, folders: &[String], found: &mut Vec<FoundSkill>) {
+pub fn include_listed(listing: &Listing, folders: &[RelPath], found: &mut Vec<FoundSkill>) {
     for folder in folders {
         if let Some(known) = found.iter_mut().find(|known| known.folder == *folder) {
             known.offered = true;
             continue;
         }
         let is_file = |name: &&&str| {
-            listing.entry_at(&join(folder, name)).is_some_and(|entry| matches!(entry.node, Node::File { .. }))
+            listing.entry_at(&folder.file(name)).is_some_and(|entry| matches!(entry.node, Node::File { .. }))
         };
         if let Some(manifest) = [MANIFEST, LOWER_MANIFEST].iter().find(is_file) {
             found.push(FoundSkill {
@@ -113,9 +108,9 @@ pub fn include_listed(listing: &Listing, folders: &[String], found: &mut Vec<Fou
 /// Everything called `SKILL.md` in any case, with its folder seen from `base`.
 fn manifest_candidates<'a>(
     listing: &'a Listing,
-    base: &str,
+    base: &RelPath,
 ) -> impl Iterator<Item = (&'a str, &'a FileEntry)> {
-    let skip = if base.is_empty() { 0 } else { base.len() + 1 };
+    let skip = if base.is_root() { 0 } else { base.as_str().len() + 1 };
     listing.entries_below(base).iter().filter_map(move |entry| {
         let rest = entry.path.as_str().get(skip..)?;
         let (folder, name) = rest.rsplit_once('/').unwrap_or(("", rest));
@@ -133,8 +128,8 @@ fn folders_above(folder: &str) -> impl Iterator<Item = &str> {
 /// A skill of a source that wants a name.
 #[derive(Debug, Clone, Copy)]
 pub struct UnnamedSkill<'a> {
-    /// Its folder, seen from the top of the source; `""` is the top. No two are equal.
-    pub folder: &'a str,
+    /// Its folder, seen from the top of the source. No two are equal.
+    pub folder: &'a RelPath,
     /// `name` of its frontmatter, as written.
     pub written: Option<&'a str>,
 }
@@ -142,10 +137,10 @@ pub struct UnnamedSkill<'a> {
 /// Finds the skill that `word`, a name or a whole folder, means, by the names of folders alone:
 /// its position and its name. `None` where the manifests of several skills would have to be
 /// read to tell. The caller must check that one manifest with [`keeps_name`].
-pub fn find_unambiguous(folders: &[&str], word: &str, source_name: &str) -> Option<(usize, SkillName)> {
+pub fn find_unambiguous(folders: &[&RelPath], word: &str, source_name: &str) -> Option<(usize, SkillName)> {
     let names: Vec<SkillName> =
-        folders.iter().map(|folder| given_name(None, last_name(folder), source_name)).collect();
-    let at = match folders.iter().position(|folder| !folder.is_empty() && *folder == word) {
+        folders.iter().map(|folder| given_name(None, folder.last_name(), source_name)).collect();
+    let at = match folders.iter().position(|folder| !folder.is_root() && **folder == *word) {
         Some(at) => at,
         None => names.iter().position(|name| name.as_str() == word)?,
     };
@@ -153,15 +148,15 @@ pub fn find_unambiguous(folders: &[&str], word: &str, source_name: &str) -> Opti
     // Another folder of this name would be a rival, and one whose whole path makes it could
     // be pushed there by a clash.
     let rivals = names.iter().zip(folders).enumerate().filter(|(other, _)| *other != at);
-    let mut rivals = rivals.map(|(_, (rival, folder))| (rival, SkillName::nearest_to(folder)));
+    let mut rivals = rivals.map(|(_, (rival, folder))| (rival, SkillName::nearest_to(folder.as_str())));
     let is_free = rivals.all(|(rival, slug)| rival != name && slug.as_ref() != Some(name));
     (is_free && (name.as_str() == word || word.contains('/'))).then(|| (at, name.clone()))
 }
 
 /// True when a skill whose frontmatter says `written` has the name `name`, which was found by its
 /// folder alone.
-pub fn keeps_name(written: Option<&str>, folder: &str, source_name: &str, name: &SkillName) -> bool {
-    given_name(written, last_name(folder), source_name) == *name
+pub fn keeps_name(written: Option<&str>, folder: &RelPath, source_name: &str, name: &SkillName) -> bool {
+    given_name(written, folder.last_name(), source_name) == *name
 }
 
 /// Names for several skills of one source, in the order of `skills`: by frontmatter, on
@@ -173,7 +168,7 @@ pub fn keeps_name(written: Option<&str>, folder: &str, source_name: &str, name: 
 /// must not depend on what else is chosen.
 pub fn name_all(skills: &[UnnamedSkill<'_>], source_name: &str) -> Vec<(SkillName, Vec<Finding>)> {
     let by_folder =
-        skills.iter().map(|skill| given_name(None, last_name(skill.folder), source_name)).collect();
+        skills.iter().map(|skill| given_name(None, skill.folder.last_name(), source_name)).collect();
     let mut naming = Naming { skills, source_name, stage: vec![0; skills.len()], by_folder };
     let mut names = naming.current_names();
     while naming.advance_clashing(&names) {
@@ -185,7 +180,7 @@ pub fn name_all(skills: &[UnnamedSkill<'_>], source_name: &str) -> Vec<(SkillNam
         let findings = if first == name {
             Vec::new()
         } else {
-            report_name_clash(&join(skill.folder, MANIFEST), &first, &name)
+            report_name_clash(&skill.folder.file(MANIFEST), &first, &name)
         };
         (name, findings)
     });
@@ -213,10 +208,10 @@ impl Naming<'_> {
     fn name_of_skill(&self, at: usize) -> SkillName {
         let skill = &self.skills[at];
         match self.stage[at] {
-            0 => given_name(skill.written, last_name(skill.folder), self.source_name),
+            0 => given_name(skill.written, skill.folder.last_name(), self.source_name),
             1 => self.by_folder[at].clone(),
             QUALIFIED => self.qualified_name(at),
-            _ => SkillName::nearest_to(skill.folder).unwrap_or_else(|| self.by_folder[at].clone()),
+            _ => SkillName::nearest_to(skill.folder.as_str()).unwrap_or_else(|| self.by_folder[at].clone()),
         }
     }
 
@@ -259,12 +254,8 @@ impl Naming<'_> {
 }
 
 /// The names of the folders above a folder, from the nearest outwards.
-fn ancestor_names(folder: &str) -> Vec<&str> {
-    folder.rsplit('/').skip(1).collect()
-}
-
-fn last_name(folder: &str) -> Option<&str> {
-    folder.rsplit('/').next().filter(|name| !name.is_empty())
+fn ancestor_names(folder: &RelPath) -> Vec<&str> {
+    folder.as_str().rsplit('/').skip(1).collect()
 }
 
 /// Gives every name that is still there twice a number, in byte order of the folders.
@@ -294,9 +285,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn folder(text: &str) -> RelPath {
+        RelPath::of_folder(text).unwrap()
+    }
+
     /// Folders of the skills; `-` before those that are not offered.
     fn check(paths: &[&str], base: &str, expected: &[&str]) {
-        let found = find_skills(&Listing::of_paths(paths), base);
+        let found = find_skills(&Listing::of_paths(paths), &folder(base));
         let folders: Vec<_> =
             found.iter().map(|f| format!("{}{}", if f.offered { "" } else { "-" }, f.folder)).collect();
         assert_eq!(folders, expected, "{paths:?} below `{base}`");
@@ -398,11 +393,14 @@ mod tests {
             "a/x/Skill.md",
         ];
         check(&paths, "", &["a"]);
-        assert_eq!(find_skills(&Listing::of_paths(&paths), "")[0].manifest, "skill.md");
-        assert_eq!(near_misses(&Listing::of_paths(&paths), ""), ["b/Skill.md", "c/SKILL.MD", "d/SKILL.md"]);
-        assert_eq!(near_misses(&Listing::of_paths(&paths), "b"), ["b/Skill.md"]);
+        assert_eq!(find_skills(&Listing::of_paths(&paths), &RelPath::ROOT)[0].manifest, "skill.md");
         assert_eq!(
-            find_skills(&Listing::of_paths(&["f/SKILL.md", "f/skill.md"]), "")[0].manifest,
+            near_misses(&Listing::of_paths(&paths), &RelPath::ROOT),
+            ["b/Skill.md", "c/SKILL.MD", "d/SKILL.md"]
+        );
+        assert_eq!(near_misses(&Listing::of_paths(&paths), &folder("b")), ["b/Skill.md"]);
+        assert_eq!(
+            find_skills(&Listing::of_paths(&["f/SKILL.md", "f/skill.md"]), &RelPath::ROOT)[0].manifest,
             "SKILL.md"
         );
     }
@@ -413,9 +411,11 @@ mod tests {
     }
 
     fn names(skills: &[(&str, &str)]) -> Vec<String> {
-        let skills: Vec<_> = skills
+        let folders: Vec<RelPath> = skills.iter().map(|(text, _)| folder(text)).collect();
+        let skills: Vec<_> = folders
             .iter()
-            .map(|(folder, name)| UnnamedSkill { folder, written: (!name.is_empty()).then_some(*name) })
+            .zip(skills)
+            .map(|(folder, (_, name))| UnnamedSkill { folder, written: (!name.is_empty()).then_some(*name) })
             .collect();
         name_all(&skills, "owner-repo").into_iter().map(|(name, _)| name.to_string()).collect()
     }
@@ -454,6 +454,8 @@ mod tests {
     #[test]
     fn a_skill_is_evident_when_no_other_folder_has_a_say() {
         let folders = ["skills/pdf", "skills/docx", "a/shared", "b/shared", "pdf/tools", "x/pdf-tools", ""];
+        let folders = folders.map(folder);
+        let folders: Vec<&RelPath> = folders.iter().collect();
         let check = |word: &str, expected: Option<(usize, &str)>| {
             let found = find_unambiguous(&folders, word, "repo");
             assert_eq!(found.as_ref().map(|(at, name)| (*at, name.as_str())), expected, "{word}");
@@ -476,9 +478,11 @@ mod tests {
             ),
             word in "[ab-]{1,2}(/[ab]{1,2})?",
         ) {
-            let folders: Vec<&str> = skills.keys().map(String::as_str).collect();
-            let unnamed: Vec<_> = skills
+            let folders: Vec<RelPath> = skills.keys().map(|text| folder(text)).collect();
+            let folders: Vec<&RelPath> = folders.iter().collect();
+            let unnamed: Vec<_> = folders
                 .iter()
+                .zip(skills.values())
                 .map(|(folder, written)| UnnamedSkill { folder, written: written.as_deref() })
                 .collect();
             if let Some((at, name)) = find_unambiguous(&folders, &word, "repo")
@@ -493,9 +497,10 @@ mod tests {
 
     #[test]
     fn a_changed_name_is_told() {
+        let (x, y) = (folder("a/x"), folder("b/y"));
         let skills = [
-            UnnamedSkill { folder: "a/x", written: Some("n") },
-            UnnamedSkill { folder: "b/y", written: Some("n") },
+            UnnamedSkill { folder: &x, written: Some("n") },
+            UnnamedSkill { folder: &y, written: Some("n") },
         ];
         let named = name_all(&skills, "repo");
         assert_eq!(named[0].1[0].code, "name-clash");
@@ -507,9 +512,10 @@ mod tests {
     proptest! {
         #[test]
         fn names_are_unique_whatever_the_order(
-            skills in prop::collection::btree_map("[ab技.](/[ab技A]){0,3}", prop::option::of("[ab_A 技]{0,2}"), 0..12)
+            skills in prop::collection::btree_map("(\\.?[ab技]|-)(/[ab技A]){0,3}", prop::option::of("[ab_A 技]{0,2}"), 0..12)
         ) {
-            let forward: Vec<_> = skills.iter().map(|(f, w)| UnnamedSkill { folder: f, written: w.as_deref() }).collect();
+            let skills: Vec<_> = skills.iter().map(|(text, written)| (folder(text), written.as_deref())).collect();
+            let forward: Vec<_> = skills.iter().map(|(folder, written)| UnnamedSkill { folder, written: *written }).collect();
             let backward: Vec<_> = forward.iter().rev().copied().collect();
             let names: Vec<_> = name_all(&forward, "r").into_iter().map(|(name, _)| name).collect();
             let unique: BTreeSet<_> = names.iter().collect();
@@ -522,9 +528,9 @@ mod tests {
         #[test]
         fn no_skill_lies_inside_another(paths in prop::collection::vec("([ab]/){0,4}(SKILL\\.md|x)", 0..12)) {
             let paths: BTreeSet<_> = paths.iter().map(String::as_str).collect();
-            let found = find_skills(&Listing::of_paths(&paths.into_iter().collect::<Vec<_>>()), "");
+            let found = find_skills(&Listing::of_paths(&paths.into_iter().collect::<Vec<_>>()), &RelPath::ROOT);
             for skill in &found {
-                prop_assert!(!found.iter().any(|other| folders_above(&skill.folder).any(|above| above == other.folder)));
+                prop_assert!(!found.iter().any(|other| folders_above(skill.folder.as_str()).any(|above| other.folder == *above)));
             }
         }
     }

@@ -204,14 +204,15 @@ fn assert_skills(plugin: &CatalogEntry, manifest: Option<&PluginManifest>) {
             })
             .into(),
     );
-    for root in ["", "skills"] {
-        let scan = EntryScan { listing: &listing, root, top: "", is_marketplace: plugin.strict };
+    for root in [RelPath::ROOT, RelPath::ROOT.child("skills")] {
+        let top = RelPath::ROOT;
+        let scan = EntryScan { listing: &listing, root: &root, top: &top, is_marketplace: plugin.strict };
         let Ok(found) = market::resolve_skills(plugin, manifest, scan) else { continue };
         for folder in &found.folders {
-            assert_inside(folder);
+            assert_inside(folder.as_str());
             assert!(listing.has_folder(folder), "{folder}");
         }
-        let mut skills = discover::find_skills(&listing, root);
+        let mut skills = discover::find_skills(&listing, &root);
         discover::include_listed(&listing, &found.folders, &mut skills);
     }
 }

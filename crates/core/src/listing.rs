@@ -95,8 +95,8 @@ pub struct FileEntry {
 /// An entry whose path is not a [`RelPath`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// The longest part of its folder that is a sound path, `""` at the top.
-    pub(crate) folder: String,
+    /// The longest part of its folder that is a sound path.
+    pub(crate) folder: RelPath,
     /// The path as found, safe to print.
     pub shown: String,
     pub reason: &'static str,
@@ -133,16 +133,7 @@ impl Listing {
     /// it would belong to and no other.
     pub fn refuse_entry(&mut self, raw: &[u8], reason: &'static str) {
         let shown = printable(&String::from_utf8_lossy(raw), false);
-        let mut folder = String::new();
-        let names: Vec<&[u8]> = raw.split(|b| *b == b'/').collect();
-        for name in &names[..names.len().saturating_sub(1)] {
-            let Some(sound) = RelPath::parse(name).ok() else { break };
-            if !folder.is_empty() {
-                folder.push('/');
-            }
-            folder.push_str(sound.as_str());
-        }
-        self.refused.push(Refused { folder, shown, reason });
+        self.refused.push(Refused { folder: RelPath::sound_folder_of(raw), shown, reason });
     }
 
     /// All entries, in byte order of their paths.
@@ -167,9 +158,9 @@ impl Listing {
         }
     }
 
-    /// The entries below `folder` (`""` is everything), with paths as they stand.
-    pub fn entries_below(&self, folder: &str) -> &[FileEntry] {
-        if folder.is_empty() {
+    /// The entries below `folder`, with paths as they stand.
+    pub fn entries_below(&self, folder: &RelPath) -> &[FileEntry] {
+        if folder.is_root() {
             return &self.entries;
         }
         // `/` sorts after `-` and `.`, so the folder's own entries are contiguous
@@ -181,12 +172,8 @@ impl Listing {
     }
 
     /// Entries at or below `folder` that must not be written anywhere.
-    pub fn refused_below(&self, folder: &str) -> impl Iterator<Item = &Refused> {
-        self.refused.iter().filter(move |r| {
-            folder.is_empty()
-                || r.folder == folder
-                || r.folder.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
-        })
+    pub fn refused_below(&self, folder: &RelPath) -> impl Iterator<Item = &Refused> {
+        self.refused.iter().filter(move |refused| refused.folder.starts_with(folder))
     }
 
     /// The entry at exactly this path.
@@ -196,7 +183,7 @@ impl Listing {
     }
 
     /// True when something stands below `folder`.
-    pub fn has_folder(&self, folder: &str) -> bool {
+    pub fn has_folder(&self, folder: &RelPath) -> bool {
         !self.entries_below(folder).is_empty()
     }
 }
@@ -344,8 +331,12 @@ impl<'a> Links<'a> {
 mod tests {
     use super::*;
 
+    fn folder(text: &str) -> RelPath {
+        RelPath::of_folder(text).unwrap()
+    }
+
     fn entry(path: &str, node: Node) -> FileEntry {
-        FileEntry { path: RelPath::parse(path.as_bytes()).unwrap(), node, size: 1, slot: 0 }
+        FileEntry { path: folder(path), node, size: 1, slot: 0 }
     }
 
     fn file(path: &str) -> FileEntry {
@@ -437,17 +428,17 @@ mod tests {
     fn a_folder_is_found_between_names_that_sort_around_it() {
         let listing =
             Listing::new(["a/x", "a-b/x", "a.c", "a/y", "a0"].iter().map(|p| file(p)).collect::<Vec<_>>());
-        let below: Vec<_> = listing.entries_below("a").iter().map(|e| e.path.as_str()).collect();
+        let below: Vec<_> = listing.entries_below(&folder("a")).iter().map(|e| e.path.as_str()).collect();
         assert_eq!(below, ["a/x", "a/y"]);
         assert!(listing.entry_at("a.c").is_some());
-        assert!(!listing.has_folder("a0"));
+        assert!(!listing.has_folder(&folder("a0")));
     }
 
     #[test]
     fn a_refused_entry_spoils_only_its_own_folder() {
         let mut listing = Listing::new(vec![file("a/SKILL.md"), file("b/SKILL.md")]);
         listing.refuse_entry(b"a/x/../../../evil", "leads out of the folder");
-        assert_eq!(listing.refused_below("a").count(), 1);
-        assert_eq!(listing.refused_below("b").count(), 0);
+        assert_eq!(listing.refused_below(&folder("a")).count(), 1);
+        assert_eq!(listing.refused_below(&folder("b")).count(), 0);
     }
 }

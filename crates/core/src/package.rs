@@ -75,8 +75,8 @@ impl Package {
         self.contents.read(entry)
     }
 
-    /// The part of the package below a folder; `""` is all of it.
-    pub fn dir<'p>(&'p self, folder: &'p str) -> PackageDir<'p> {
+    /// The part of the package below a folder.
+    pub fn dir<'p>(&'p self, folder: &'p RelPath) -> PackageDir<'p> {
         PackageDir { package: self, folder }
     }
 }
@@ -86,7 +86,7 @@ impl Package {
 #[derive(Debug, Clone, Copy)]
 pub struct PackageDir<'p> {
     package: &'p Package,
-    folder: &'p str,
+    folder: &'p RelPath,
 }
 
 impl<'p> PackageDir<'p> {
@@ -106,11 +106,11 @@ impl<'p> PackageDir<'p> {
     /// # Errors
     /// Those of [`Package::read`].
     pub fn read(&self, entry: &FileEntry) -> Result<Cow<'p, [u8]>> {
-        if self.folder.is_empty() {
+        if self.folder.is_root() {
             return self.package.read(entry);
         }
         // A folder on the disk finds the bytes by the whole path.
-        self.package.read(&FileEntry { path: entry.path.below(self.folder), ..entry.clone() })
+        self.package.read(&FileEntry { path: self.folder.join(&entry.path), ..entry.clone() })
     }
 
     /// Path to `MODE SHA256` of each file, as the registry records it. Reads everything.
@@ -201,13 +201,14 @@ mod tests {
         ];
         let alone = Listing::new(vec![entry("SKILL.md", 0, 3), entry("b/c", 1, 0)]);
         let alone = Package::in_memory(alone, vec![b"one".to_vec(), Vec::new()]);
+        let a = RelPath::of_folder("a").unwrap();
         for package in &packages {
             for (path, text) in texts {
                 let entry = package.listing.entry_at(path).unwrap();
                 assert_eq!(package.read(entry).unwrap().as_ref(), text, "{path}");
             }
-            assert_eq!(package.dir("a").digest().unwrap(), alone.dir("").digest().unwrap());
-            assert_eq!(package.dir("a").entries(), alone.dir("").entries());
+            assert_eq!(package.dir(&a).digest().unwrap(), alone.dir(&RelPath::ROOT).digest().unwrap());
+            assert_eq!(package.dir(&a).entries(), alone.dir(&RelPath::ROOT).entries());
             let lost = entry("x", 3, 1);
             assert_eq!(package.read(&lost).unwrap_err().message, "the bytes of `x` are missing");
         }
@@ -216,6 +217,6 @@ mod tests {
             b"abc".to_vec(),
             std::iter::once(0..9).collect(),
         );
-        assert!(outside.dir("").files().is_err());
+        assert!(outside.dir(&RelPath::ROOT).files().is_err());
     }
 }

@@ -27,7 +27,7 @@ pub struct RelPath(String);
 
 impl RelPath {
     /// The folder that the others are seen from. It has no name; no file can be there.
-    pub(crate) const ROOT: Self = Self(String::new());
+    pub const ROOT: Self = Self(String::new());
 
     /// Checks the bytes that a reader found. The error is the reason alone (for
     /// instance "leads out of the folder"); the caller says which entry of what.
@@ -61,6 +61,32 @@ impl RelPath {
         Ok(Self(text.to_owned()))
     }
 
+    /// The folder that a text means, as registries and caches have it: an empty one is the root.
+    ///
+    /// # Errors
+    /// The reason why it is not such a path, as [`RelPath::parse`].
+    pub fn of_folder(text: &str) -> Result<Self, &'static str> {
+        if text.is_empty() { Ok(Self::ROOT) } else { Self::parse(text.as_bytes()) }
+    }
+
+    /// The folder that `raw`, which is not a sound path, stands in, as far as it is one.
+    pub(crate) fn sound_folder_of(raw: &[u8]) -> Self {
+        let mut folder = String::new();
+        let mut names = raw.split(|byte| *byte == b'/').peekable();
+        while let Some(name) = names.next() {
+            let Ok(sound) = Self::parse(name) else { break };
+            // The last name is that of the file.
+            if names.peek().is_none() || folder.len() + 1 + sound.0.len() > MAX_PATH {
+                break;
+            }
+            if !folder.is_empty() {
+                folder.push('/');
+            }
+            folder.push_str(&sound.0);
+        }
+        Self(folder)
+    }
+
     /// The text of the path, empty for the root.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -72,8 +98,31 @@ impl RelPath {
     }
 
     /// The path `below`, which is seen from this folder, as it is seen from the root.
-    pub(crate) fn join(&self, below: &Self) -> Self {
-        below.below(&self.0)
+    pub fn join(&self, below: &Self) -> Self {
+        Self(join(&self.0, &below.0))
+    }
+
+    /// The folder of this name in it. Only for names that the program itself has: others are
+    /// to be parsed.
+    pub fn child(&self, name: &'static str) -> Self {
+        debug_assert!(Self::parse(name.as_bytes()).is_ok(), "{name}");
+        Self(join(&self.0, name))
+    }
+
+    /// Of what stands directly in this folder, that which `path` is or lies in; `None` outside it.
+    pub fn child_towards(&self, path: &Self) -> Option<Self> {
+        let start = match self.0.len() {
+            0 => 0,
+            length => path.starts_with(self).then_some(length + 1)?,
+        };
+        let rest = path.0.get(start..).filter(|rest| !rest.is_empty())?;
+        let end = rest.find('/').map_or(path.0.len(), |length| start + length);
+        Some(Self(path.0[..end].to_owned()))
+    }
+
+    /// The text of the path of a file in this folder, whatever it is called.
+    pub fn file(&self, name: &str) -> String {
+        join(&self.0, name)
     }
 
     /// The text of the folder that it stands in, which is empty for the root.
@@ -81,9 +130,24 @@ impl RelPath {
         self.0.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 
-    /// The last name.
+    /// This folder and those above it, up to the root.
+    pub fn with_parents(&self) -> impl Iterator<Item = Self> {
+        with_ancestors(&self.0).map(|folder| Self(folder.to_owned()))
+    }
+
+    /// The folder that it stands in; the root for the root.
+    pub fn parent(&self) -> Self {
+        Self(self.folder().to_owned())
+    }
+
+    /// The last name, empty for the root.
     pub fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+
+    /// The last name; `None` for the root, which has none.
+    pub fn last_name(&self) -> Option<&str> {
+        Some(self.name()).filter(|name| !name.is_empty())
     }
 
     /// How many folders stand above the last name.
@@ -91,17 +155,18 @@ impl RelPath {
         self.0.matches('/').count()
     }
 
-    /// This path, which is seen from `folder`, as it is seen from the root.
-    pub(crate) fn below(&self, folder: &str) -> Self {
-        Self(join(folder, &self.0))
+    /// True for `folder` itself and everything below it.
+    pub fn starts_with(&self, folder: &Self) -> bool {
+        let rest = self.0.strip_prefix(&folder.0);
+        rest.is_some_and(|rest| folder.is_root() || rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// This path as it is seen from `folder`; `None` outside it.
-    pub fn strip(&self, folder: &str) -> Option<Self> {
-        if folder.is_empty() {
+    /// This path as it is seen from `folder`; `None` outside it and for the folder itself.
+    pub fn strip(&self, folder: &Self) -> Option<Self> {
+        if folder.is_root() {
             return Some(self.clone());
         }
-        let rest = self.0.strip_prefix(folder)?.strip_prefix('/')?;
+        let rest = self.0.strip_prefix(&folder.0)?.strip_prefix('/')?;
         Some(Self(rest.to_owned()))
     }
 }
@@ -115,7 +180,7 @@ pub fn join(folder: &str, below: &str) -> String {
 }
 
 /// The texts of a folder and of those above it, up to the root.
-pub fn with_ancestors(folder: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn with_ancestors(folder: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(folder), |folder| {
         (!folder.is_empty()).then(|| folder.rsplit_once('/').map_or("", |(above, _)| above))
     })
@@ -159,6 +224,12 @@ impl fmt::Display for RelPath {
 impl PartialEq<str> for RelPath {
     fn eq(&self, other: &str) -> bool {
         self.0 == other
+    }
+}
+
+impl PartialEq<&str> for RelPath {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
     }
 }
 
@@ -276,13 +347,75 @@ mod tests {
         assert_eq!(skills.join(&path("pdf")), pdf);
         for folder in [&skills, &pdf] {
             assert_eq!((&folder.join(&RelPath::ROOT), &RelPath::ROOT.join(folder)), (folder, folder));
-            assert_eq!(folder.strip("").as_ref(), Some(folder));
+            assert_eq!(folder.strip(&RelPath::ROOT).as_ref(), Some(folder));
         }
         assert_eq!((pdf.folder(), skills.folder(), RelPath::ROOT.folder()), ("skills", "", ""));
         assert!(RelPath::ROOT.is_root() && !skills.is_root());
-        assert_eq!(pdf.strip("skills"), Some(path("pdf")));
-        assert_eq!((pdf.strip("skill"), skills.strip("skills")), (None, None));
+        assert_eq!(pdf.strip(&skills), Some(path("pdf")));
+        assert_eq!((pdf.strip(&path("skill")), skills.strip(&skills)), (None, None));
         assert_eq!(with_ancestors("a/b").collect::<Vec<_>>(), ["a/b", "a", ""]);
         assert_eq!(with_ancestors("").collect::<Vec<_>>(), [""]);
+    }
+
+    #[test]
+    fn folders_are_paths_and_so_is_the_top() {
+        let folder = |text: &str| RelPath::of_folder(text).unwrap();
+        assert_eq!(RelPath::of_folder(""), Ok(RelPath::ROOT));
+        assert_eq!(folder("skills/pdf"), "skills/pdf");
+        for (text, reason) in [
+            ("../x", "leads out of the folder"),
+            ("/x", "is absolute"),
+            ("x/", "has an empty part"),
+            (".", "has a `.` part"),
+        ] {
+            assert_eq!(RelPath::of_folder(text), Err(reason), "{text}");
+        }
+        let (root, skills, pdf) = (RelPath::ROOT, folder("skills"), folder("skills/pdf"));
+        assert_eq!((root.child("skills"), skills.child("pdf")), (skills.clone(), pdf.clone()));
+        assert_eq!((root.file("SKILL.md"), pdf.file("a/b")), ("SKILL.md".into(), "skills/pdf/a/b".into()));
+        assert_eq!(
+            (pdf.parent(), skills.parent(), root.parent()),
+            (skills.clone(), RelPath::ROOT, RelPath::ROOT)
+        );
+        assert_eq!(pdf.with_parents().collect::<Vec<_>>(), ["skills/pdf", "skills", ""]);
+        assert_eq!((pdf.last_name(), root.last_name()), (Some("pdf"), None));
+        for (path, above, expected) in [
+            (&pdf, &root, true),
+            (&pdf, &skills, true),
+            (&pdf, &pdf, true),
+            (&root, &root, true),
+            (&skills, &pdf, false),
+            (&root, &skills, false),
+            (&folder("skills-b/x"), &skills, false),
+        ] {
+            assert_eq!(path.starts_with(above), expected, "{path} {above}");
+        }
+        let towards =
+            |folder: &RelPath, path: &RelPath| folder.child_towards(path).map(|path| path.to_string());
+        assert_eq!(towards(&root, &pdf).as_deref(), Some("skills"));
+        assert_eq!(towards(&skills, &folder("skills/pdf/x/y")).as_deref(), Some("skills/pdf"));
+        assert_eq!(towards(&skills, &pdf).as_deref(), Some("skills/pdf"));
+        for (folder, path) in
+            [(&pdf, &pdf), (&pdf, &skills), (&root, &root), (&skills, &folder("skills-b/x"))]
+        {
+            assert_eq!(towards(folder, path), None, "{folder} {path}");
+        }
+    }
+
+    #[test]
+    fn of_an_unsound_path_the_sound_folders_remain() {
+        for (raw, expected) in [
+            (&b"a/x/../../../evil"[..], "a/x"),
+            (b"a/b\\c", "a"),
+            (b"a/b/.git/config", "a/b"),
+            (b"../a/b", ""),
+            (b"/a/b", ""),
+            (b"\xff", ""),
+            (b"", ""),
+        ] {
+            assert_eq!(RelPath::sound_folder_of(raw), expected, "{}", String::from_utf8_lossy(raw));
+        }
+        let long = RelPath::sound_folder_of("a/".repeat(100_000).as_bytes());
+        assert!(RelPath::parse(long.as_str().as_bytes()).is_ok());
     }
 }

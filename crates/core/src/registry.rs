@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result, error};
+use crate::path::RelPath;
 use crate::skill::SkillName;
 use crate::source::{Reference, Revision, Sha};
 pub use overview::{RegistrySummary, SkillSummary};
@@ -165,6 +166,14 @@ impl std::fmt::Display for ReferenceRecord {
 }
 
 impl LockEntry {
+    /// The folder of the skill inside the source.
+    ///
+    /// # Errors
+    /// The reason why what is recorded is no such folder: then no source has it.
+    pub fn folder(&self) -> Result<RelPath, &'static str> {
+        RelPath::of_folder(self.path.as_deref().unwrap_or_default())
+    }
+
     /// The files that carry the executable bit.
     pub fn executable_files(&self) -> impl Iterator<Item = &str> {
         self.files.iter().filter(|(_, mode)| mode.starts_with("100755")).map(|(path, _)| path.as_str())

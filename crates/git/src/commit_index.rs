@@ -24,6 +24,7 @@ use super::objects::{CachedObjects, Objects};
 use super::refs::{Refs, Tag};
 use super::walk;
 use ba_agent_core::digest::Digest;
+use ba_agent_core::path::RelPath;
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Sha, Source};
 use ba_agent_system::cache::{Cache, CacheSection};
@@ -31,6 +32,8 @@ use ba_agent_system::cache::{Cache, CacheSection};
 const COMMIT: &str = "ba-agent commit 1";
 /// In the place of a name: no skill is called so.
 const UNNAMED: &str = "-";
+/// In the place of the folder of a skill at the top.
+const TOP: &str = ".";
 const REFS: &str = "ba-agent refs 1";
 /// Bytes of the trees of a commit that are kept; openclaw/skills (2,417 skills) has 1.2 MB.
 const LARGEST: usize = 16 << 20;
@@ -40,7 +43,7 @@ const MOST_TREES: usize = 200_000;
 /// A skill of a commit that was installed once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachedSkill {
-    pub folder: String,
+    pub folder: RelPath,
     /// What it is called among all skills of its source; `None` where not all were looked at.
     pub name: Option<SkillName>,
     pub digest: Digest,
@@ -101,8 +104,11 @@ fn known_of(line: &str) -> Option<CachedSkill> {
     let mut words = line.splitn(3, ' ');
     let (digest, name) = (words.next()?.parse().ok()?, words.next()?);
     let name = if name == UNNAMED { None } else { Some(name.parse().ok()?) };
-    let folder = words.next()?;
-    Some(CachedSkill { digest, name, folder: if folder == "." { String::new() } else { folder.to_owned() } })
+    let folder = match words.next()? {
+        TOP => RelPath::ROOT,
+        folder => RelPath::parse(folder.as_bytes()).ok()?,
+    };
+    Some(CachedSkill { digest, name, folder })
 }
 
 fn is_whole(objects: &Objects, sha: &Sha) -> bool {
@@ -173,7 +179,7 @@ pub(super) fn store_commit(
     }
     let mut text = format!("{COMMIT}\n");
     for CachedSkill { folder, name, digest } in all {
-        let folder = if folder.is_empty() { "." } else { folder };
+        let folder = if folder.is_root() { TOP } else { folder.as_str() };
         let name = name.as_ref().map_or(UNNAMED, SkillName::as_str);
         text.push_str(&format!("{digest} {name} {folder}\n"));
     }
@@ -266,7 +272,11 @@ mod tests {
     }
 
     fn known(folder: &str, name: &str) -> CachedSkill {
-        CachedSkill { folder: folder.into(), name: name.parse().ok(), digest: Digest::of(folder.as_bytes()) }
+        CachedSkill {
+            folder: RelPath::of_folder(folder).unwrap(),
+            name: name.parse().ok(),
+            digest: Digest::of(folder.as_bytes()),
+        }
     }
 
     #[test]

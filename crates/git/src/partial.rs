@@ -14,6 +14,7 @@ use super::walk;
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::listing::{FileEntry, Listing, Node};
 use ba_agent_core::package::{Contents, Package, missing_bytes};
+use ba_agent_core::path::RelPath;
 use ba_agent_core::skill::{LOWER_MANIFEST, MANIFEST};
 use ba_agent_core::source::{Resolved, Revision};
 use ba_agent_system::cache::Cache;
@@ -135,8 +136,9 @@ impl PartialTree {
     ///
     /// # Errors
     /// `Integrity` for objects that are broken.
-    pub fn load_cached(&mut self, folders: &HashSet<&str>, cache: &Cache) -> Result<()> {
-        let is_wanted = |known: &&CachedSkill| folders.contains(known.folder.as_str());
+    pub fn load_cached(&mut self, folders: &[&RelPath], cache: &Cache) -> Result<()> {
+        let folders: HashSet<&RelPath> = folders.iter().copied().collect();
+        let is_wanted = |known: &&CachedSkill| folders.contains(&known.folder);
         let known = self.trees.known.iter().filter(is_wanted);
         let wanted: Vec<&CachedSkill> = known.filter(|known| !self.has_folder(&known.folder)).collect();
         let found = Mutex::new(CachedObjects::open_for_collecting(&cache.folder().join("tmp")));
@@ -152,7 +154,7 @@ impl PartialTree {
     }
 
     /// True when everything below a folder is here.
-    fn has_folder(&self, folder: &str) -> bool {
+    fn has_folder(&self, folder: &RelPath) -> bool {
         let is_here = |entry: &FileEntry| {
             self.blobs.id(entry).is_some_and(|id| self.blobs.has(id).is_ok_and(|is_here| is_here))
         };
@@ -232,12 +234,12 @@ impl PartialTree {
         broken.map_or(Ok(()), Err)
     }
 
-    /// The git tree id of a folder (`""` is the top), 40 hex digits; `None` where there is no
+    /// The git tree id of a folder, 40 hex digits; `None` where there is no
     /// such folder. Equal ids mean equal content, so an update can see which skills changed.
-    pub fn folder_id(&self, folder: &str) -> Option<String> {
+    pub fn folder_id(&self, folder: &RelPath) -> Option<String> {
         let CommitTrees { objects, root, folders, .. } = &self.trees;
-        let known = folders.get(folder).copied();
-        let id = known.or_else(|| walk::folder_id(objects, *root, folder).ok().flatten());
+        let known = folders.get(folder.as_str()).copied();
+        let id = known.or_else(|| walk::folder_id(objects, *root, folder.as_str()).ok().flatten());
         id.map(|id| id.to_string())
     }
 }

@@ -7,6 +7,10 @@ use ba_agent_core::listing::Node;
 use ba_agent_test_support::Repo;
 use ba_agent_test_support::server::{Play, Server};
 
+fn folder(text: &str) -> RelPath {
+    RelPath::of_folder(text).unwrap()
+}
+
 fn git(url: impl Into<String>) -> Source {
     Source::Git { url: url.into() }
 }
@@ -303,10 +307,10 @@ fn one_folder_is_listed_with_paths_from_the_top_and_git_ids() {
     let paths: Vec<_> = tree.package().listing.entries().iter().map(|e| (e.path.as_str(), e.size)).collect();
     assert_eq!(paths, [("a/SKILL.md", 3), ("a/x/y.txt", 1)]);
     let root = repo.repository.find_commit(ids.main).unwrap().tree().unwrap();
-    assert_eq!(tree.folder_id(""), Some(root.id().to_string()));
-    assert_eq!(tree.folder_id("a"), Some(root.get_name("a").unwrap().id().to_string()));
-    assert_eq!(tree.folder_id("b.txt"), None);
-    assert_eq!(tree.folder_id("none"), None);
+    assert_eq!(tree.folder_id(&RelPath::ROOT), Some(root.id().to_string()));
+    assert_eq!(tree.folder_id(&folder), Some(root.get_name("a").unwrap().id().to_string()));
+    assert_eq!(tree.folder_id(&RelPath::parse(b"b.txt").unwrap()), None);
+    assert_eq!(tree.folder_id(&RelPath::parse(b"none").unwrap()), None);
 }
 
 #[test]
@@ -398,7 +402,7 @@ fn hostile_names_are_refused_one_by_one() {
                 .unwrap();
             let paths: Vec<_> = tree.package().listing.entries().iter().map(|e| e.path.as_str()).collect();
             assert_eq!(paths, ["s/ok"], "{number} {mode}");
-            let refused: Vec<_> = tree.package().listing.refused_below("s").collect();
+            let refused: Vec<_> = tree.package().listing.refused_below(&folder("s")).collect();
             assert_eq!(refused.len(), 1, "{number} {mode}");
             assert!(refused[0].shown.len() < 10_000);
             assert!(!refused[0].shown.contains(['\u{1b}', '\n', '\u{202e}']));
@@ -459,7 +463,7 @@ fn odd_trees_are_listed_as_they_are_or_refused() {
         tree.package().listing.entry_at("link").unwrap().node,
         Node::Link { target: "/etc/passwd".into() }
     );
-    assert_eq!(tree.package().listing.refused_below("").count(), 1);
+    assert_eq!(tree.package().listing.refused_below(&RelPath::ROOT).count(), 1);
     let hole = tree.package().read(tree.package().listing.entry_at("hole").unwrap()).unwrap_err();
     assert_eq!(hole.kind, Kind::Integrity);
 
@@ -496,7 +500,7 @@ fn check_refused(repo: &mut Repo, bench: &Bench, tree: Oid, kind: Option<Kind>) 
         None => {
             let tree = fetched.unwrap();
             assert!(tree.package().listing.entries().is_empty());
-            assert_eq!(tree.package().listing.refused_below("").count(), 1);
+            assert_eq!(tree.package().listing.refused_below(&RelPath::ROOT).count(), 1);
         }
     }
 }
@@ -545,7 +549,7 @@ fn of_a_partial_tree_what_is_asked_for_is_fetched_and_no_more() {
     let all = "README.md skills/first/CLAUDE.md skills/first/SKILL.md skills/second/SKILL.md \
                skills/second/long skills/second/passwd skills/second/run.sh";
     assert_eq!(paths(&tree), all);
-    assert!(tree.folder_id("skills/first").is_some());
+    assert!(tree.folder_id(&folder("skills/first")).is_some());
     let get = |tree: &PartialTree, path: &str| {
         let entry = tree.package().listing.entry_at(path).expect(path);
         tree.package().read(entry).map(|bytes| String::from_utf8(bytes.into_owned()).unwrap())
@@ -571,7 +575,11 @@ fn of_a_partial_tree_what_is_asked_for_is_fetched_and_no_more() {
     assert_eq!(greetings, 1, "a host is greeted once");
     let entry = tree.package().listing.entry_at("skills/second/passwd").unwrap();
     assert_eq!(entry.node, Node::Link { target: "../../../etc/passwd".into() });
-    assert_eq!(tree.package().listing.refused_below("skills/second").count(), 1, "a link longer than a path");
+    assert_eq!(
+        tree.package().listing.refused_below(&folder("skills/second")).count(),
+        1,
+        "a link longer than a path"
+    );
     assert!(tree.package().listing.entry_at("skills/second/long").is_none());
     assert_eq!(bench.leftovers(), 0);
 }

@@ -7,7 +7,7 @@ use super::{CatalogEntry, PluginManifest};
 use crate::discover;
 use crate::error::{Error, Result, error, printable};
 use crate::listing::{Listing, Node};
-use crate::path::{RelPath, join};
+use crate::path::RelPath;
 use crate::skill::{LOWER_MANIFEST, MANIFEST};
 
 /// Links that are followed, one after the other, before they are taken for a circle.
@@ -19,10 +19,10 @@ const SHOWN: usize = 8;
 #[derive(Debug, Clone, Copy)]
 pub struct EntryScan<'a> {
     pub listing: &'a Listing,
-    /// The plugin's root in the tree, `""` at the top.
-    pub root: &'a str,
+    /// The plugin's root in the tree.
+    pub root: &'a RelPath,
     /// The root of its marketplace, or of the source that it is alone.
-    pub top: &'a str,
+    pub top: &'a RelPath,
     /// The plugin is the marketplace itself, so that what it lists is all it has.
     pub is_marketplace: bool,
 }
@@ -31,9 +31,9 @@ pub struct EntryScan<'a> {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EntrySkills {
     /// The folders of its skills in the tree, in byte order, each once.
-    pub folders: Vec<String>,
+    pub folders: Vec<RelPath>,
     /// Paths that were listed, but hold no skill.
-    pub(crate) missing: Vec<String>,
+    pub(crate) missing: Vec<RelPath>,
     /// What it has beside skills, as a person says it: `3 agents`, `1 MCP server`.
     pub(crate) instead: Vec<String>,
     /// Why there is no skill, where more is known than that there is none.
@@ -82,20 +82,17 @@ pub fn resolve_skills(
     let listed: Vec<&RelPath> = plugin.skills.iter().flatten().chain(own.into_iter().flatten()).collect();
     let mut found = SkillFinder { scan, folders: BTreeSet::new(), missing: BTreeSet::new() };
     for path in &listed {
-        found.take_listed(path.as_str());
+        found.take_listed(path);
     }
     let whole = |path: &&RelPath| path.is_root() || path.as_str() == "skills";
     let specific =
         plugin.skills.as_ref().is_some_and(|skills| !skills.is_empty()) && !listed.iter().any(whole);
     if !(scan.is_marketplace && specific && !found.folders.is_empty()) {
-        found.take_skills_below(&found.path_in_tree("skills"));
+        found.take_skills_below(&scan.root.child("skills"));
     }
     let extensions = manifest.filter(|_| plugin.strict).map_or(&[][..], |manifest| &manifest.extensions);
-    extensions.iter().flat_map(|(_, paths)| paths).for_each(|path| found.take_extension(path.as_str()));
-    if found.folders.is_empty()
-        && listed.is_empty()
-        && !scan.listing.has_folder(&found.path_in_tree("skills"))
-    {
+    extensions.iter().flat_map(|(_, paths)| paths).for_each(|path| found.take_extension(path));
+    if found.folders.is_empty() && listed.is_empty() && !scan.listing.has_folder(&scan.root.child("skills")) {
         found.take_skill_at(scan.root);
     }
     Ok(found.into_resolution(plugin, manifest))
@@ -103,28 +100,23 @@ pub fn resolve_skills(
 
 struct SkillFinder<'a> {
     scan: EntryScan<'a>,
-    folders: BTreeSet<String>,
-    missing: BTreeSet<String>,
+    folders: BTreeSet<RelPath>,
+    missing: BTreeSet<RelPath>,
 }
 
 impl SkillFinder<'_> {
-    /// A path of the plugin as a path of the tree.
-    fn path_in_tree(&self, path: &str) -> String {
-        join(self.scan.root, path)
-    }
-
     /// A listed path: a skill, or a folder of skills.
-    fn take_listed(&mut self, path: &str) {
-        let path = self.path_in_tree(path);
+    fn take_listed(&mut self, path: &RelPath) {
+        let path = self.scan.root.join(path);
         if !self.take_skill_at(&path) && !self.take_skills_below(&path) {
             self.missing.insert(path);
         }
     }
 
     /// A path that is listed for another program: in the plugin, or where its build takes it from.
-    fn take_extension(&mut self, path: &str) {
-        let outside = join(self.scan.top, path);
-        let inside = self.path_in_tree(path);
+    fn take_extension(&mut self, path: &RelPath) {
+        let outside = self.scan.top.join(path);
+        let inside = self.scan.root.join(path);
         let _ = self.take_skill_at(&inside)
             || self.take_skills_below(&inside)
             || self.take_skill_at(&outside)
@@ -132,7 +124,7 @@ impl SkillFinder<'_> {
     }
 
     /// Takes the folder itself, if it is a skill.
-    fn take_skill_at(&mut self, folder: &str) -> bool {
+    fn take_skill_at(&mut self, folder: &RelPath) -> bool {
         let Some(real) = follow_links(self.scan.listing, folder) else { return false };
         let found = is_skill(self.scan.listing, &real);
         if found {
@@ -142,25 +134,19 @@ impl SkillFinder<'_> {
     }
 
     /// Takes the skills that lie directly below a folder.
-    fn take_skills_below(&mut self, folder: &str) -> bool {
+    fn take_skills_below(&mut self, folder: &RelPath) -> bool {
         let Some(real) = follow_links(self.scan.listing, folder) else { return false };
         let mut any = false;
-        for name in self.names_in_folder(&real) {
-            any |= self.take_skill_at(&join(&real, &name));
+        for path in self.paths_in_folder(&real) {
+            any |= self.take_skill_at(&path);
         }
         any
     }
 
-    /// The names of what lies directly in a folder.
-    fn names_in_folder(&self, folder: &str) -> BTreeSet<String> {
-        let skip = if folder.is_empty() { 0 } else { folder.len() + 1 };
-        let inner = self
-            .scan
-            .listing
-            .entries_below(folder)
-            .iter()
-            .filter_map(|entry| entry.path.as_str().get(skip..));
-        inner.filter_map(|path| path.split('/').next()).map(str::to_owned).collect()
+    /// What lies directly in a folder.
+    fn paths_in_folder(&self, folder: &RelPath) -> BTreeSet<RelPath> {
+        let entries = self.scan.listing.entries_below(folder).iter();
+        entries.filter_map(|entry| folder.child_towards(&entry.path)).collect()
     }
 
     fn into_resolution(self, plugin: &CatalogEntry, manifest: Option<&PluginManifest>) -> EntrySkills {
@@ -185,11 +171,11 @@ impl SkillFinder<'_> {
         let declared = |part: &str| {
             plugin.parts.contains(&part) || manifest.is_some_and(|manifest| manifest.parts.contains(&part))
         };
-        let files = |folder: &str| {
-            let folder = self.path_in_tree(folder);
+        let files = |name: &'static str| {
+            let folder = self.scan.root.child(name);
             listing.entries_below(&folder).iter().filter(|e| e.path.name().ends_with(".md")).count()
         };
-        let there = |file: &str| usize::from(listing.entry_at(&self.path_in_tree(file)).is_some());
+        let there = |file: &str| usize::from(listing.entry_at(&self.scan.root.file(file)).is_some());
         let counts = [
             ("agents", files("agents")),
             ("commands", files("commands")),
@@ -203,7 +189,7 @@ impl SkillFinder<'_> {
     }
 
     fn why_without_skills(&self, manifest: Option<&PluginManifest>) -> Option<String> {
-        if !self.scan.root.is_empty() && !self.scan.listing.has_folder(self.scan.root) {
+        if !self.scan.root.is_root() && !self.scan.listing.has_folder(self.scan.root) {
             return Some(format!("there is no folder `{}`", self.scan.root));
         }
         if let Some((program, paths)) = manifest.and_then(|manifest| manifest.extensions.first()) {
@@ -228,26 +214,26 @@ impl SkillFinder<'_> {
 
     /// What lies in the plugin's folder, for one of which nothing else can be said.
     fn describe_contents(&self) -> Option<String> {
-        let names = self.names_in_folder(self.scan.root);
-        let some: Vec<String> = names.iter().take(SHOWN).map(|name| printable(name, false)).collect();
-        let more = if names.len() > SHOWN { " and more" } else { "" };
+        let paths = self.paths_in_folder(self.scan.root);
+        let some: Vec<String> = paths.iter().take(SHOWN).map(|path| printable(path.name(), false)).collect();
+        let more = if paths.len() > SHOWN { " and more" } else { "" };
         (!some.is_empty()).then(|| format!("its folder contains {}{more}", some.join(", ")))
     }
 }
 
-fn is_skill(listing: &Listing, folder: &str) -> bool {
+fn is_skill(listing: &Listing, folder: &RelPath) -> bool {
     let manifest = |name: &str| {
-        listing.entry_at(&join(folder, name)).is_some_and(|entry| matches!(entry.node, Node::File { .. }))
+        listing.entry_at(&folder.file(name)).is_some_and(|entry| matches!(entry.node, Node::File { .. }))
     };
     manifest(MANIFEST) || manifest(LOWER_MANIFEST)
 }
 
 /// The real folder behind a path, every link of the tree on the way followed; `None` where
-/// one leaves the tree or they lead in a circle.
-fn follow_links(listing: &Listing, path: &str) -> Option<String> {
-    let mut path = path.to_owned();
+/// one leaves the tree, they lead in a circle or to what is not a sound path.
+fn follow_links(listing: &Listing, path: &RelPath) -> Option<RelPath> {
+    let mut path = path.clone();
     for _ in 0..=MAX_LINKS {
-        let Some((link, rest, target)) = first_link(listing, &path) else { return Some(path) };
+        let Some((link, rest, target)) = first_link(listing, path.as_str()) else { return Some(path) };
         let mut names: Vec<&str> = link.split('/').collect();
         names.pop();
         if target.starts_with('/') {
@@ -262,7 +248,7 @@ fn follow_links(listing: &Listing, path: &str) -> Option<String> {
                 name => names.push(name),
             }
         }
-        path = names.join("/");
+        path = RelPath::of_folder(&names.join("/")).ok()?;
     }
     None
 }

@@ -351,6 +351,10 @@ fn manifest(value: &Value) -> PluginManifest {
     PluginManifest::read(&value.to_string(), "plugin.json").0.unwrap()
 }
 
+fn folder(text: &str) -> RelPath {
+    RelPath::of_folder(text).unwrap()
+}
+
 #[track_caller]
 fn folders(entry: Value, own: Option<Value>, scan: (&[&str], &str, bool), expected: &[&str]) {
     let (paths, root, is_marketplace) = scan;
@@ -359,7 +363,7 @@ fn folders(entry: Value, own: Option<Value>, scan: (&[&str], &str, bool), expect
     let found = resolve_skills(
         &plugin(entry),
         own.as_ref(),
-        EntryScan { listing: &listing, root, top: "", is_marketplace },
+        EntryScan { listing: &listing, root: &folder(root), top: &RelPath::ROOT, is_marketplace },
     )
     .unwrap();
     assert_eq!(found.folders, expected);
@@ -468,7 +472,7 @@ fn an_entry_without_skills_says_what_it_has() {
         let found = resolve_skills(
             &plugin(entry),
             own.as_ref(),
-            EntryScan { listing: &listing, root, top: "", is_marketplace: false },
+            EntryScan { listing: &listing, root: &folder(root), top: &RelPath::ROOT, is_marketplace: false },
         );
         found.unwrap().error_of_no_skills("p")
     };
@@ -509,7 +513,8 @@ fn what_is_listed_for_another_program_is_taken_from_where_it_lies() {
         let own = manifest(
             &json!({ "name": "p", "extensions": { "com.example.build": { "skills": skills }, "x": 1 } }),
         );
-        let scan = EntryScan { listing: &listing, root: "m/p", top: "m", is_marketplace: false };
+        let (root, top) = (folder("m/p"), folder("m"));
+        let scan = EntryScan { listing: &listing, root: &root, top: &top, is_marketplace: false };
         resolve_skills(&plugin(entry), Some(&own), scan).unwrap().folders
     };
     assert_eq!(look(json!({}), json!(["./skills/a/", "own/c"])), ["m/p/own/c", "m/skills/a"]);
@@ -521,7 +526,8 @@ fn what_is_listed_for_another_program_is_taken_from_where_it_lies() {
 #[test]
 fn an_entry_that_is_not_strict_suffers_no_second_definition() {
     let listing = Listing::of_paths(&["p/skills/a/SKILL.md"]);
-    let scan = EntryScan { listing: &listing, root: "p", top: "", is_marketplace: false };
+    let (root, top) = (folder("p"), RelPath::ROOT);
+    let scan = EntryScan { listing: &listing, root: &root, top: &top, is_marketplace: false };
     let own = manifest(&json!({ "name": "p", "skills": "./skills" }));
     assert_eq!(
         resolve_skills(&plugin(json!({ "strict": false })), Some(&own), scan).unwrap_err().kind,

@@ -278,7 +278,7 @@ mod tests {
         }
         assert_eq!(listing.entry_at("s/odd").unwrap().node, Node::Special("link whose target is not UTF-8"));
         assert_eq!(listing.entry_at("s/socket").unwrap().node, Node::Special("socket"));
-        assert_eq!(listing.entries_below("s/folder"), []);
+        assert_eq!(listing.entries_below(&RelPath::of_folder("s/folder").unwrap()), []);
     }
 
     #[cfg(target_os = "linux")]
@@ -292,8 +292,9 @@ mod tests {
         }
         let listing = open_folder(root.path(), &[], &Limits::default()).unwrap().listing;
         assert_eq!(listing.entries().len(), 2);
-        assert_eq!(listing.refused_below("good").count(), 0);
-        let reasons: Vec<_> = listing.refused_below("bad").map(|refused| refused.reason).collect();
+        let (good, bad) = (RelPath::of_folder("good").unwrap(), RelPath::of_folder("bad").unwrap());
+        assert_eq!(listing.refused_below(&good).count(), 0);
+        let reasons: Vec<_> = listing.refused_below(&bad).map(|refused| refused.reason).collect();
         assert_eq!(
             reasons,
             [

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::listing::{FileEntry, Listing};
 use ba_agent_core::package::Package;
-use ba_agent_core::path::ancestor_folders;
+use ba_agent_core::path::{RelPath, ancestor_folders};
 use ba_agent_core::source::{Resolved, Revision, Sha};
 use ba_agent_git::{CachedSkill, Extent, PartialTree, Remote};
 use ba_agent_system::cache::Cache;
@@ -57,7 +57,7 @@ impl FetchedPackage {
     }
 
     /// See [`PartialTree::folder_id`]; `None` for what did not come out of git.
-    pub(crate) fn folder_id(&self, folder: &str) -> Option<String> {
+    pub(crate) fn folder_id(&self, folder: &RelPath) -> Option<String> {
         self.commit()?.folder_id(folder)
     }
 
@@ -113,7 +113,7 @@ impl<'w> PackageSource<'w> {
     }
 
     /// See [`PartialTree::folder_id`]; `None` for what did not come out of git.
-    pub(crate) fn folder_id(&self, folder: &str) -> Option<String> {
+    pub(crate) fn folder_id(&self, folder: &RelPath) -> Option<String> {
         self.fetched.folder_id(folder)
     }
 
@@ -143,15 +143,15 @@ impl<'w> PackageSource<'w> {
         Ok(self.fetched.package())
     }
 
-    /// As [`PackageSource::ensure_files`], everything below these folders (`""` is the top);
-    /// what the cache has of them is not fetched.
+    /// As [`PackageSource::ensure_files`], everything below these folders; what the
+    /// cache has of them is not fetched.
     ///
     /// # Errors
     /// Those of fetching.
-    pub(crate) fn ensure_folders(&mut self, folders: &[&str]) -> Result<&Package> {
+    pub(crate) fn ensure_folders(&mut self, folders: &[&RelPath]) -> Result<&Package> {
         self.load_cached(folders)?;
-        let folders: HashSet<&str> = folders.iter().copied().collect();
-        let all = folders.contains("");
+        let all = folders.iter().any(|folder| folder.is_root());
+        let folders: HashSet<&str> = folders.iter().map(|folder| folder.as_str()).collect();
         self.ensure_files(|entry| all || ancestor_folders(&entry.path).any(|folder| folders.contains(folder)))
     }
 
@@ -159,9 +159,9 @@ impl<'w> PackageSource<'w> {
     ///
     /// # Errors
     /// `Integrity` for objects that are broken.
-    pub(crate) fn load_cached(&mut self, folders: &[&str]) -> Result<()> {
+    pub(crate) fn load_cached(&mut self, folders: &[&RelPath]) -> Result<()> {
         match (self.remote.as_ref().and_then(Remote::cache), self.fetched.partial()) {
-            (Some(cache), Some(tree)) => tree.load_cached(&folders.iter().copied().collect(), cache),
+            (Some(cache), Some(tree)) => tree.load_cached(folders, cache),
             _ => Ok(()),
         }
     }
@@ -173,7 +173,7 @@ impl<'w> PackageSource<'w> {
     /// Those of fetching.
     pub(crate) fn into_package(
         mut self,
-        folders: &[&str],
+        folders: &[&RelPath],
         wanted: impl Fn(&FileEntry) -> bool,
     ) -> Result<(Resolved, FetchedPackage)> {
         self.ensure_folders(folders)?;

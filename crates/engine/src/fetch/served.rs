@@ -33,7 +33,7 @@ pub(crate) fn open_served(url: &str, world: &World<'_>) -> Result<(Digest, Packa
         blobs.push(bytes);
     }
     let package = Package::in_memory(Listing::new(entries), blobs);
-    Ok((package.dir("").digest()?, package))
+    Ok((package.dir(&RelPath::ROOT).digest()?, package))
 }
 
 fn list_served_folder(folder: &Url, world: &World<'_>) -> Result<Vec<(RelPath, Url)>> {

@@ -381,7 +381,7 @@ fn write_recorded(
     let staged = recorded
         .open()
         .and_then(|(package, folder)| {
-            write_package(package.dir(folder), job, session, |_, bytes| {
+            write_package(package.dir(&folder), job, session, |_, bytes| {
                 if !is_cached {
                     kept.push(bytes.into_owned());
                 }
@@ -663,7 +663,7 @@ mod tests {
         let step = |(name, files): (&str, &&[(&str, &str)])| {
             let entry = entry(files);
             let digest = entry.digest.clone();
-            let files = super::super::recorded::RecordedFiles::Fetched(package(files), String::new());
+            let files = super::super::recorded::RecordedFiles::Fetched(package(files), RelPath::ROOT);
             let content = Some(Content::Recorded(Box::new(Recorded { entry, digest, files })));
             let name = name.parse().unwrap();
             Step { name, action: Action::Add, content, before: None, gives_up_edits: false }

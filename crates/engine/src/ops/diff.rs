@@ -19,12 +19,12 @@ use ba_agent_core::diff::{self, FileDiff, FileVersion};
 use ba_agent_core::digest::{Digest, Files};
 use ba_agent_core::error::{Result, error, printable};
 use ba_agent_core::package::Package;
-use ba_agent_core::path::{RelPath, join};
+use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::{InstallMode, LockEntry};
 use ba_agent_core::skill::SkillName;
 
-/// The tree that was installed, and the folder of the skill in it (`""` at its top).
-type Installed = (Arc<Package>, String);
+/// The tree that was installed, and the folder of the skill in it.
+type Installed = (Arc<Package>, RelPath);
 
 /// The largest file that is compared: both of its sides and the patch are held at once.
 const LARGEST: u64 = 32 << 20;
@@ -194,7 +194,7 @@ impl Old<'_> {
         let lacking = || error!(Integrity, "what was installed as `{}` has no `{path}`", self.name);
         let (tree, folder) = self.tree.get().ok_or_else(lacking)?;
         let relative = RelPath::parse(path.as_bytes()).map_err(|_| lacking())?;
-        let found = tree.listing.entry_at(&join(folder, relative.as_str())).ok_or_else(lacking)?;
+        let found = tree.listing.entry_at(folder.join(&relative).as_str()).ok_or_else(lacking)?;
         Ok(match &found.node {
             ba_agent_core::listing::Node::Link { target } => target.clone().into_bytes(),
             _ => tree.read(found)?.into_owned(),

@@ -14,7 +14,7 @@ use ba_agent_core::discover::{self, FoundSkill, UnnamedSkill};
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
 use ba_agent_core::listing::{Limits, Listing, check_portable};
 use ba_agent_core::package::{Package, PackageDir};
-use ba_agent_core::path::{ancestor_folders, join};
+use ba_agent_core::path::{RelPath, ancestor_folders};
 use ba_agent_core::registry::{
     InstallMode, LockEntry, MarketplaceOrigin, ReferenceRecord, RevisionRecord, SkillSummary,
 };
@@ -94,8 +94,8 @@ pub struct Candidate {
     /// The name it gives itself, where it gets another.
     pub(crate) alias_of: Option<String>,
     pub(crate) fetched: Arc<FetchedPackage>,
-    /// Its folder in the package, `""` at the top.
-    pub(crate) folder: String,
+    /// Its folder in the package.
+    pub(crate) folder: RelPath,
     pub(crate) resolved: Arc<Resolved>,
     pub(crate) document: SkillManifest,
     pub(crate) marketplace: Option<MarketplaceOrigin>,
@@ -195,7 +195,7 @@ pub(crate) fn look<'w>(ask: &SkillRequest, world: &'w World<'w>) -> Result<Sourc
 pub fn look_in<'w>(
     ask: &SkillRequest,
     opened: PackageSource<'w>,
-    only: Option<&[String]>,
+    only: Option<&[RelPath]>,
     world: &World<'_>,
 ) -> Result<SourceSkills<'w>> {
     let source = SkillSource::look(ask, opened, only, world)?;
@@ -246,7 +246,7 @@ struct SourceSkill {
 
 impl SourceSkill {
     fn path(&self) -> String {
-        if self.found.folder.is_empty() { self.found.manifest.clone() } else { self.found.folder.clone() }
+        if self.found.folder.is_root() { self.found.manifest.clone() } else { self.found.folder.to_string() }
     }
 
     /// True when a person who says `word` means this one: its name here, the name it gives
@@ -281,16 +281,16 @@ impl<'w> SkillSource<'w> {
     fn look(
         ask: &SkillRequest,
         mut opened: PackageSource<'w>,
-        only: Option<&[String]>,
+        only: Option<&[RelPath]>,
         world: &World<'_>,
     ) -> Result<Self> {
-        let base = opened.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
+        let base = opened.resolved.subdirectory.clone().unwrap_or(RelPath::ROOT);
         let mut found = discover::find_skills(opened.listing(), &base);
         discover::include_listed(opened.listing(), only.unwrap_or_default(), &mut found);
         if found.is_empty() {
-            let obstacles = obstacle::find_obstacles(&mut opened, &base, world)?;
+            let obstacles = obstacle::find_obstacles(&mut opened, base.as_str(), world)?;
             let error = nothing_found(ask, &opened.resolved, opened.listing(), &base, obstacles.is_empty());
-            return Err(obstacle::explain_obstacles(error, &obstacles, &opened.resolved, &base));
+            return Err(obstacle::explain_obstacles(error, &obstacles, &opened.resolved, base.as_str()));
         }
         found.sort_by(|a, b| a.folder.cmp(&b.folder));
         let meant = |skill: &SourceSkill| only.is_none_or(|only| only.contains(&skill.found.folder));
@@ -343,7 +343,7 @@ impl<'w> SkillSource<'w> {
             let all: Vec<usize> = (0..self.skills.len()).filter(is).collect();
             // A name or folder that exactly one has is that one, whatever others call themselves.
             let by_name = all.iter().find(|at| self.skills[**at].name.as_str() == word);
-            let by_folder = || all.iter().find(|at| self.skills[**at].found.folder == word);
+            let by_folder = || all.iter().find(|at| self.skills[**at].found.folder == *word);
             by_name.or_else(by_folder).map_or(all.clone(), |at| vec![*at])
         };
         let candidates = Some(called(true)).filter(|all| !all.is_empty()).unwrap_or_else(|| called(false));
@@ -408,7 +408,7 @@ impl<'w> SkillSource<'w> {
             }
         }
         let wanted = chosen.iter().filter(|at| !lost.contains(at));
-        let folders: Vec<&str> = wanted.map(|at| skills[*at].found.folder.as_str()).collect();
+        let folders: Vec<&RelPath> = wanted.map(|at| &skills[*at].found.folder).collect();
         let notes = opened.as_of.map(|then| {
             let name = opened.resolved.source.display_name();
             format!("this run is offline: {name} is taken as it was on {}", then.strftime("%F %R UTC"))
@@ -457,7 +457,7 @@ fn read_all(
     world: &World<'_>,
 ) -> Result<Vec<SourceSkill>> {
     if is_whole {
-        opened.load_cached(&found.iter().map(|found| found.folder.as_str()).collect::<Vec<_>>())?;
+        opened.load_cached(&found.iter().map(|found| &found.folder).collect::<Vec<_>>())?;
     }
     let manifests: BTreeSet<String> = found.iter().map(FoundSkill::manifest_path).collect();
     let tree = opened.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
@@ -483,13 +483,13 @@ fn read_evident(
     world: &World<'_>,
 ) -> Result<Option<Vec<SourceSkill>>> {
     let Choice::Named(words) = &ask.choice else { return Ok(None) };
-    let folders: Vec<&str> = found.iter().map(|found| found.folder.as_str()).collect();
+    let folders: Vec<&RelPath> = found.iter().map(|found| &found.folder).collect();
     let source = source_name(&opened.resolved, world);
     let mut meant = Vec::new();
     for word in words {
         let known = opened.known().iter().find_map(|known| {
             let name = known.name.as_ref().filter(|name| name.as_str() == word)?;
-            let at = folders.iter().position(|folder| *folder == known.folder)?;
+            let at = folders.iter().position(|folder| **folder == known.folder)?;
             Some((at, name.clone()))
         });
         let evident = known.or_else(|| discover::find_unambiguous(&folders, word, &source));
@@ -501,7 +501,7 @@ fn read_evident(
             meant.push((at, name));
         }
     }
-    let folders: Vec<&str> = meant.iter().map(|(at, _)| found[*at].folder.as_str()).collect();
+    let folders: Vec<&RelPath> = meant.iter().map(|(at, _)| &found[*at].folder).collect();
     let mut skills = Vec::new();
     let tree = opened.ensure_folders(&folders)?;
     for (at, name) in meant {
@@ -534,7 +534,7 @@ impl Ground {
         Ok(Candidate {
             given: self.resolved.subdirectory.is_none().then(|| skill.name.clone()),
             alias_of: Some(own.unwrap_or_else(|| skill.name.to_string())).filter(|own| *own != name.as_str()),
-            live: self.live.as_ref().map(|folder| folder.join(&skill.found.folder)),
+            live: self.live.as_ref().map(|folder| folder.join(skill.found.folder.as_str())),
             name,
             fetched: self.fetched.clone(),
             folder: skill.found.folder.clone(),
@@ -565,28 +565,28 @@ pub(crate) fn ensure_again(
     offered: &Offered,
     world: &World<'_>,
 ) -> Result<()> {
-    let folder = |entry: &LockEntry| entry.path.clone().unwrap_or_default();
-    let folders: Vec<String> = entries.iter().map(|(_, entry)| folder(entry)).collect();
-    opened.ensure_folders(&folders.iter().map(String::as_str).collect::<Vec<_>>())?;
-    let here = |entry: &LockEntry| is_skill(opened.listing(), &folder(entry));
+    // A folder that no source can have is not there either.
+    let folders: Vec<RelPath> = entries.iter().filter_map(|(_, entry)| entry.folder().ok()).collect();
+    opened.ensure_folders(&folders.iter().collect::<Vec<_>>())?;
+    let here = |entry: &LockEntry| entry.folder().is_ok_and(|folder| is_skill(opened.listing(), &folder));
     let gone: Vec<_> = entries.iter().filter(|(_, entry)| !here(entry)).collect();
     let mut went = Vec::new();
     for (name, entry) in gone {
         // One that is nowhere is told when it is looked for.
         went.extend(offered.find(name, &SkillSummary::of(entry), opened, &world.settings.limits)?.ok());
     }
-    let went: Vec<&str> = went.iter().map(|found| found.folder.as_str()).collect();
+    let went: Vec<&RelPath> = went.iter().map(|found| &found.folder).collect();
     opened.ensure_folders(&went).map(|_| ())
 }
 
 /// True when a folder is the root of a skill.
-pub(crate) fn is_skill(listing: &Listing, folder: &str) -> bool {
+pub(crate) fn is_skill(listing: &Listing, folder: &RelPath) -> bool {
     skill_at(listing, folder).is_some()
 }
 
 /// The skill whose root is this folder.
-fn skill_at(listing: &Listing, folder: &str) -> Option<FoundSkill> {
-    discover::find_skills(listing, folder).into_iter().find(|found| found.folder == folder)
+fn skill_at(listing: &Listing, folder: &RelPath) -> Option<FoundSkill> {
+    discover::find_skills(listing, folder).into_iter().find(|found| found.folder == *folder)
 }
 
 /// The skills that a source offers now with the name and description that each gives itself:
@@ -608,8 +608,9 @@ impl Offered {
         limits: &Limits,
     ) -> Result<Result<FoundSkill, String>> {
         if self.0.get().is_none() {
-            let offered =
-                discover::find_skills(opened.listing(), "").into_iter().filter(|found| found.offered);
+            let offered = discover::find_skills(opened.listing(), &RelPath::ROOT)
+                .into_iter()
+                .filter(|found| found.offered);
             let offered: Vec<FoundSkill> = offered.collect();
             let manifests: BTreeSet<String> = offered.iter().map(FoundSkill::manifest_path).collect();
             let tree = opened.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
@@ -646,7 +647,7 @@ impl Offered {
         let scored = all.map(|(found, _, now)| (likeness(now), found)).filter(|(score, _)| *score >= ALIKE);
         match scored.max_by(|a, b| a.0.total_cmp(&b.0)) {
             Some((_, found)) => {
-                format!("; `{}` has nearly the same description", printable(&found.folder, false))
+                format!("; `{}` has nearly the same description", printable(found.folder.as_str(), false))
             }
             None => String::new(),
         }
@@ -666,9 +667,8 @@ pub fn candidate_fetched_again(
     world: &World<'_>,
 ) -> Result<Candidate> {
     let limits = &world.settings.limits;
-    let folder = entry.path.as_deref().unwrap_or("");
     let package = fetched.package();
-    let found = match skill_at(&package.listing, folder) {
+    let found = match entry.folder().ok().and_then(|folder| skill_at(&package.listing, &folder)) {
         Some(found) => found,
         None => offered.known(name, &SkillSummary::of(entry)).map_err(|gone| error!(NotFound, "{gone}"))?,
     };
@@ -703,8 +703,13 @@ fn read_manifest(tree: &Package, found: &FoundSkill, limits: &Limits) -> Result<
     if entry.size > limits.manifest {
         return Ok(skill::too_large(&found.manifest, entry.size, Profile::Install, limits));
     }
-    let folder = found.folder.rsplit('/').next().filter(|name| !name.is_empty());
-    Ok(skill::read_manifest(&found.manifest, folder, &tree.read(entry)?, Profile::Install, limits))
+    Ok(skill::read_manifest(
+        &found.manifest,
+        found.folder.last_name(),
+        &tree.read(entry)?,
+        Profile::Install,
+        limits,
+    ))
 }
 
 fn name_all(
@@ -736,18 +741,18 @@ fn nothing_found(
     ask: &SkillRequest,
     resolved: &Resolved,
     listing: &Listing,
-    base: &str,
+    base: &RelPath,
     guess: bool,
 ) -> Error {
     let name = resolved.source.display_name();
-    if !base.is_empty() && !listing.has_folder(base) {
+    if !base.is_root() && !listing.has_folder(base) {
         let folders: BTreeSet<&str> =
             listing.entries().iter().flat_map(|e| ancestor_folders(&e.path)).collect();
         let error = error!(NotFound, "{name} has no folder `{base}`");
         if !guess {
             return error;
         }
-        return match find_nearest(base, folders.into_iter()) {
+        return match find_nearest(base.as_str(), folders.into_iter()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint(format!("`ba-agent skill show {}` lists its skills", ask.request.source)),
         };
@@ -757,7 +762,7 @@ fn nothing_found(
         Source::Archive { .. } => Kind::Invalid,
         _ => Kind::NotFound,
     };
-    let place = if base.is_empty() { name } else { format!("{name}, folder `{base}`,") };
+    let place = if base.is_root() { name } else { format!("{name}, folder `{base}`,") };
     let error = Error::new(kind, format!("{place} has no skill: there is no SKILL.md in it"));
     match discover::near_misses(listing, base).first() {
         _ if !guess => error,
@@ -776,7 +781,7 @@ impl Candidate {
     /// SkillSource and folder, for sentences.
     pub fn described_for_errors(&self) -> String {
         let source = self.resolved.source.to_string();
-        if self.folder.is_empty() { source } else { format!("{source} in {}", self.folder) }
+        if self.folder.is_root() { source } else { format!("{source} in {}", self.folder) }
     }
 
     /// A name that could stand beside the one that is taken.
@@ -806,9 +811,8 @@ impl Candidate {
     /// # Errors
     /// `NotFound` for a path that it does not have, and those of reading.
     pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>> {
-        let whole = join(&self.folder, path);
         let package = self.fetched.package();
-        let entry = package.listing.entry_at(&whole);
+        let entry = package.listing.entry_at(&self.folder.file(path));
         let entry = entry.ok_or_else(|| error!(NotFound, "`{}` has no file `{path}`", self.name))?;
         Ok(package.read(entry)?.into_owned())
     }
@@ -905,7 +909,7 @@ impl Candidate {
         LockEntry {
             source: self.resolved.source.to_string(),
             kind: self.resolved.source.kind().to_owned(),
-            path: Some(self.folder.clone()).filter(|folder| !folder.is_empty()),
+            path: (!self.folder.is_root()).then(|| self.folder.to_string()),
             reference: ReferenceRecord::of(&self.resolved.reference),
             pin: self.pin_record(),
             pinned: false,

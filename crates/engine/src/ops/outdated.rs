@@ -12,6 +12,7 @@ use crate::store::marketplaces::Marketplaces;
 use ba_agent_core::catalog::{EntryRequirement, NpmPackage};
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Error, Kind, Result};
+use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::{InstallMode, ReferenceRecord, RevisionRecord, SkillSummary};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Reference, Request, Resolved, Revision, Source};
@@ -409,16 +410,17 @@ fn compare<'w>(
     if is_git && !Request::parse(&skill.entry.source)?.source.is_same_as(&source.resolved.source) {
         return Ok((State::Behind, None));
     }
-    let folder = skill.entry.path.as_deref().unwrap_or("");
-    if !gather::is_skill(source.listing(), folder) {
+    // A folder that no source can have is not there either.
+    let folder = RelPath::of_folder(skill.entry.path.as_deref().unwrap_or("")).ok();
+    let Some(folder) = folder.filter(|folder| gather::is_skill(source.listing(), folder)) else {
         return match offered.find(skill.name, skill.entry, source, &world.settings.limits)? {
             Ok(_) => Ok((State::Behind, None)),
             Err(gone) => Ok((State::Gone, Some(gone))),
         };
-    }
-    let same = match (source.folder_id(folder), &skill.entry.pin.tree) {
+    };
+    let same = match (source.folder_id(&folder), &skill.entry.pin.tree) {
         (Some(now), Some(then)) => now == *then,
-        _ => source.ensure_folders(&[folder])?.dir(folder).digest()? == skill.entry.digest,
+        _ => source.ensure_folders(&[&folder])?.dir(&folder).digest()? == skill.entry.digest,
     };
     Ok((
         if !same {

@@ -33,7 +33,7 @@ pub(crate) fn leave_in_place(
     for mut one in wanted {
         let candidate = &one.candidate;
         let name = candidate.name.clone();
-        let source = places.local_path(&candidate.resolved.source, &candidate.folder);
+        let source = places.local_path(&candidate.resolved.source, candidate.folder.as_str());
         let is_own = |root: &PathBuf| is_its_own_source(&root.join(name.as_str()), source.as_deref());
         let had = one.targets.len();
         one.targets.retain(|target| !places.roots(std::slice::from_ref(target)).iter().any(is_own));
@@ -80,7 +80,7 @@ fn check_step(step: &Step, places: &InstallDirs) -> Result<Untouched> {
         Some(Content::Noted(_)) => return Ok(untouched),
         Some(Content::Found(wanted)) => {
             let candidate = &wanted.candidate;
-            let source = places.local_path(&candidate.resolved.source, &candidate.folder);
+            let source = places.local_path(&candidate.resolved.source, candidate.folder.as_str());
             (source, wanted.mode, places.roots(&wanted.targets))
         }
         Some(Content::Recorded(recorded)) => {

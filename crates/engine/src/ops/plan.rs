@@ -219,7 +219,7 @@ fn first_time(wanted: &Wanted, seen: &[FolderState], force: bool) -> Result<Acti
 pub(super) fn is_same_skill(entry: &LockEntry, candidate: &Candidate) -> bool {
     let source: Option<Source> = Request::parse(&entry.source).ok().map(|request| request.source);
     source.is_some_and(|source| source.is_same_as(&candidate.resolved.source))
-        && entry.path.as_deref().unwrap_or("") == candidate.folder
+        && candidate.folder == *entry.path.as_deref().unwrap_or("")
 }
 
 /// Targets that the skill already has stay; new ones come behind them.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::package::Package;
+use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::LockEntry;
 use ba_agent_system::cache::Cache;
 
@@ -28,8 +29,8 @@ pub(crate) enum RecordedFiles {
     Live(PathBuf),
     /// In a cache, by their digest.
     Kept(Arc<KeptTrees>),
-    /// In the package that was fetched, below this folder (`""` is the top).
-    Fetched(Arc<Package>, String),
+    /// In the package that was fetched, below this folder.
+    Fetched(Arc<Package>, RelPath),
 }
 
 impl Recorded {
@@ -38,7 +39,7 @@ impl Recorded {
     /// # Errors
     /// `Failed` where the cache has lost them meanwhile ([`KeptTrees::lost`] then says so), and
     /// for a live link, which has none.
-    pub(crate) fn open(&self) -> Result<(Arc<Package>, &str)> {
+    pub(crate) fn open(&self) -> Result<(Arc<Package>, RelPath)> {
         match &self.files {
             RecordedFiles::Kept(kept) => {
                 let package = kept.open(&self.digest).ok_or_else(|| {
@@ -46,9 +47,9 @@ impl Recorded {
                         .cause(format!("missing: {}", self.digest))
                         .hint("run the command again")
                 })?;
-                Ok((Arc::new(package), ""))
+                Ok((Arc::new(package), RelPath::ROOT))
             }
-            RecordedFiles::Fetched(package, folder) => Ok((Arc::clone(package), folder)),
+            RecordedFiles::Fetched(package, folder) => Ok((Arc::clone(package), folder.clone())),
             RecordedFiles::Live(_) => Err(error!(Failed, "a live link has no files of its own")),
         }
     }

@@ -9,8 +9,9 @@ use super::apply::{Report, other_bytes};
 use super::recorded::{KeptTrees, Recorded, RecordedFiles};
 use crate::fetch::{self, OpenOptions, World};
 use ba_agent_core::digest::{self, Digest, Files};
-use ba_agent_core::error::{Context as _, Error, Kind, Result, error};
+use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
 use ba_agent_core::package::Package;
+use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::{InstallMode, LockEntry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Reference, Request, Revision};
@@ -56,7 +57,7 @@ type Key = (String, String);
 /// A source, and the folders of it whose files are here.
 struct FetchedSource {
     package: Arc<Package>,
-    folders: BTreeSet<String>,
+    folders: BTreeSet<RelPath>,
 }
 
 /// Skills of one source at one pin.
@@ -94,11 +95,11 @@ impl<'w> Supply<'w> {
         if *digest != entry.digest {
             return Err(error!(NotFound, "the edited files of `{name}` are no longer kept"));
         }
+        let folder = recorded_folder(name, entry)?;
         let Some(package) = self.fetched(entry) else {
             return Err(error!(Failed, "the files of `{name}` have vanished from the cache")
                 .hint("run the command again"));
         };
-        let folder = entry.path.clone().unwrap_or_default();
         let files = package.dir(&folder).files()?;
         if digest::digest_of_files(&files) != *digest {
             return Err(error_of_different_files(name, entry, &files));
@@ -110,11 +111,11 @@ impl<'w> Supply<'w> {
     ///
     /// # Errors
     /// Those of [`Supply::prepare`] and [`Supply::recorded`].
-    pub(crate) fn fetch(&self, name: &SkillName, entry: &LockEntry) -> Result<(Arc<Package>, String)> {
+    pub(crate) fn fetch(&self, name: &SkillName, entry: &LockEntry) -> Result<(Arc<Package>, RelPath)> {
         let open = || {
             self.prepare(&[(name, entry)])?;
             let recorded = self.recorded(name, entry, &entry.digest)?;
-            recorded.open().map(|(package, folder)| (package, folder.to_owned()))
+            recorded.open()
         };
         let lost = self.count_of_lost_trees();
         open().or_else(|error| if self.count_of_lost_trees() > lost { open() } else { Err(error) })
@@ -139,8 +140,8 @@ impl<'w> Supply<'w> {
     /// The package that was fetched for a skill.
     fn fetched(&self, entry: &LockEntry) -> Option<Arc<Package>> {
         let known = self.known();
-        let folder = entry.path.as_deref().unwrap_or("");
-        let fetched = known.get(&key_of(entry))?.iter().find(|fetched| fetched.folders.contains(folder));
+        let folder = entry.folder().ok()?;
+        let fetched = known.get(&key_of(entry))?.iter().find(|fetched| fetched.folders.contains(&folder));
         fetched.map(|fetched| Arc::clone(&fetched.package))
     }
 
@@ -195,13 +196,26 @@ fn fetch_group(skills: &[(&SkillName, &LockEntry)], world: &World<'_>) -> Result
     let Some((name, entry)) = skills.first() else {
         return Err(error!(Failed, "a source without skills was asked for"));
     };
-    let folders: BTreeSet<String> =
-        skills.iter().map(|(_, entry)| entry.path.clone().unwrap_or_default()).collect();
+    let folders = skills.iter().map(|(name, entry)| recorded_folder(name, entry));
+    let folders = folders.collect::<Result<BTreeSet<RelPath>>>()?;
     let package = fetch_pinned(entry, &folders, world).map_err(|e| error_of_gone_source(name, entry, e))?;
     Ok(FetchedSource { package: Arc::new(package), folders })
 }
 
-fn fetch_pinned(entry: &LockEntry, folders: &BTreeSet<String>, world: &World<'_>) -> Result<Package> {
+/// The folder of a skill in its source, as it is recorded.
+///
+/// # Errors
+/// `Integrity` for one that no source can have.
+fn recorded_folder(name: &SkillName, entry: &LockEntry) -> Result<RelPath> {
+    entry.folder().map_err(|why| {
+        let folder = printable(entry.path.as_deref().unwrap_or_default(), false);
+        error!(Integrity, "`{name}` is recorded in a folder that no source can have")
+            .cause(format!("the path `{folder}` {why}"))
+            .hint(format!("uninstall it with `ba-agent skill uninstall {name}`, then install it again"))
+    })
+}
+
+fn fetch_pinned(entry: &LockEntry, folders: &BTreeSet<RelPath>, world: &World<'_>) -> Result<Package> {
     let mut request = Request::parse(&entry.source)?;
     if let Revision::Commit(sha) = entry.pin.to_revision()? {
         request.reference = Reference::Sha(sha);
@@ -210,7 +224,7 @@ fn fetch_pinned(entry: &LockEntry, folders: &BTreeSet<String>, world: &World<'_>
     // The commit and the digest decide, whoever sends the bytes.
     let options = OpenOptions { integrity: integrity.as_ref(), follow_moves: true, ..OpenOptions::default() };
     let source = fetch::open_source(&request, options, world)?;
-    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    let folders: Vec<&RelPath> = folders.iter().collect();
     Ok(source.into_package(&folders, |_| false)?.1.into_package())
 }
 

@@ -17,6 +17,7 @@ use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::diff::{FileDiff, unified_diff};
 use ba_agent_core::error::{Error, Kind, Result, error};
 use ba_agent_core::package::Package;
+use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::{LockEntry, Registry, SkillSummary};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::Request;
@@ -241,7 +242,7 @@ fn diffs_of(
             continue;
         };
         for change in planned.changes.get(&step.name).into_iter().flatten() {
-            let old = bytes_of(&old, "", &change.path)?;
+            let old = bytes_of(&old, &RelPath::ROOT, &change.path)?;
             let new = bytes_of(wanted.candidate.fetched.package(), &wanted.candidate.folder, &change.path)?;
             diffs.push(unified_diff(&format!("{}/{}", step.name, change.path), &old, &new));
         }
@@ -253,13 +254,12 @@ fn diffs_of(
 fn open_installed(session: &Session<'_>, name: &SkillName, entry: &LockEntry) -> Option<Package> {
     let root = session.places.roots_of(entry).ok()?.into_iter().next()?;
     let package = local::open_folder(&root.join(name.as_str()), &[], &session.settings.limits).ok()?;
-    (package.dir("").digest().ok()? == entry.digest).then_some(package)
+    (package.dir(&RelPath::ROOT).digest().ok()? == entry.digest).then_some(package)
 }
 
 /// The bytes of a file, none where it is not there.
-fn bytes_of(package: &Package, folder: &str, path: &str) -> Result<Vec<u8>> {
-    let path = if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") };
-    let entry = package.listing.entry_at(&path);
+fn bytes_of(package: &Package, folder: &RelPath, path: &str) -> Result<Vec<u8>> {
+    let entry = package.listing.entry_at(&folder.file(path));
     entry.map_or(Ok(Vec::new()), |entry| package.read(entry).map(std::borrow::Cow::into_owned))
 }
 

@@ -10,6 +10,7 @@ use ba_agent_core::discover;
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::listing::{FileEntry, Limits, Node, check_portable};
 use ba_agent_core::package::Package;
+use ba_agent_core::path::RelPath;
 use ba_agent_core::skill::{self, Finding, Profile, Severity};
 
 /// One skill with everything that is to be said about it.
@@ -79,16 +80,18 @@ fn path_shown(path: &Path) -> String {
 fn validate_folder(folder: &Path, shown: &str, profile: Profile, limits: &Limits) -> Result<Vec<Checked>> {
     let real = fs_err::canonicalize(folder)?;
     let tree = local::open_folder(&real, &[], limits)?;
-    let found = discover::find_skills(&tree.listing, "");
+    let found = discover::find_skills(&tree.listing, &RelPath::ROOT);
     let own_name = real.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut checked = Vec::new();
     for one in found.iter().filter(|one| one.offered || found.iter().all(|other| !other.offered)) {
-        let name = one.folder.rsplit('/').next().filter(|name| !name.is_empty());
-        let path = if one.folder.is_empty() { shown.to_owned() } else { format!("{shown}/{}", one.folder) };
+        let name = one.folder.last_name();
+        let path = if one.folder.is_root() { shown.to_owned() } else { format!("{shown}/{}", one.folder) };
         let name = name.or(own_name.as_deref());
         checked.push(check(&tree, &one.folder, &one.manifest, name, path, profile, limits)?);
     }
-    if let (true, Some(near)) = (checked.is_empty(), discover::near_misses(&tree.listing, "").first()) {
+    if let (true, Some(near)) =
+        (checked.is_empty(), discover::near_misses(&tree.listing, &RelPath::ROOT).first())
+    {
         return Err(error!(Invalid, "`{shown}` has no SKILL.md")
             .hint(format!("there is `{near}`, but the file must be called exactly `SKILL.md`")));
     }
@@ -101,7 +104,7 @@ fn validate_folder(folder: &Path, shown: &str, profile: Profile, limits: &Limits
 
 fn check(
     tree: &Package,
-    folder: &str,
+    folder: &RelPath,
     manifest: &str,
     name: Option<&str>,
     path: String,

@@ -81,8 +81,8 @@ impl Place {
         let texts = tree(&[("SKILL.md", note), ("bin/run.sh", "x"), ("deep/er/f", "y")]);
         for name in ["a", "b"] {
             let at = tx.reserve(&root)?;
-            let valid =
-                Staged::write(texts.dir(""), at, &Limits::default(), |_, _| Ok(()))?.validate(Ok(()))?;
+            let valid = Staged::write(texts.dir(&RelPath::ROOT), at, &Limits::default(), |_, _| Ok(()))?
+                .validate(Ok(()))?;
             tx.put(root.join(name), &valid)?;
         }
         tx.link(&root, root.join("c"), Path::new("a"))?;
@@ -167,11 +167,15 @@ fn a_dead_command_is_repaired_whatever_it_had_done() {
         let mut tx = place.store.begin(&|_| ()).unwrap();
         let root = place.root();
         let at = tx.reserve(&root).unwrap();
-        let valid =
-            Staged::write(tree(&[("SKILL.md", "two")]).dir(""), at, &Limits::default(), |_, _| Ok(()))
-                .unwrap()
-                .validate(Ok(()))
-                .unwrap();
+        let valid = Staged::write(
+            tree(&[("SKILL.md", "two")]).dir(&RelPath::ROOT),
+            at,
+            &Limits::default(),
+            |_, _| Ok(()),
+        )
+        .unwrap()
+        .validate(Ok(()))
+        .unwrap();
         tx.put(root.join("a"), &valid).unwrap();
         tx.remove(root.join("old")).unwrap();
         tx.journal.phase = Phase::Swapping;

@@ -61,7 +61,7 @@ fn reads_to_find_again(count: usize) -> usize {
         let candidate =
             candidate_fetched_again(name, entry, (&fetched, &offered), Arc::clone(&resolved), &world)
                 .unwrap();
-        assert_eq!(candidate.folder, format!("new/{name}"));
+        assert_eq!(candidate.folder.as_str(), format!("new/{name}"));
     }
     reads.load(Ordering::SeqCst)
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use super::plugin_manifest::{plugin_manifest, plugin_manifests};
-use super::recorded::{archive_pin, at_pin, place_of};
+use super::recorded::{archive_pin, at_pin, place_of, root_of_catalogue};
 use super::resolve::resolve_name;
 use super::{load_catalog, parse_documents};
 use crate::fetch::marketplace::Place;
@@ -15,11 +15,11 @@ use crate::ops::ask::Ask;
 use crate::ops::gather::{self, Candidate, Choice, Gathered, Offer, SkillRequest};
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 use ba_agent_core::catalog::{
-    self, Catalog, CatalogEntry, EntryRequirement, EntryScan, EntrySkills, PluginManifest, root_of,
+    self, Catalog, CatalogEntry, EntryRequirement, EntryScan, EntrySkills, PluginManifest,
 };
 use ba_agent_core::error::{Error, Result, error, fail, printable};
 use ba_agent_core::listing::Listing;
-use ba_agent_core::path::{join, with_ancestors};
+use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::MarketplaceOrigin;
 use ba_agent_core::source::{Request, Source};
 use ba_agent_system::parallel;
@@ -28,9 +28,9 @@ use ba_agent_system::parallel;
 struct OpenedEntry<'w> {
     source: PackageSource<'w>,
     /// The plugin's root in the source.
-    root: String,
+    root: RelPath,
     /// The marketplace's root in it, or that of a source of its own.
-    top: String,
+    top: RelPath,
     is_marketplace: bool,
 }
 
@@ -204,16 +204,16 @@ pub(crate) fn want_of(
 }
 
 /// What [`lend_version`] may read for a skill in this folder.
-pub(crate) fn manifests_above(folder: &str) -> Vec<String> {
-    with_ancestors(folder).flat_map(plugin_manifests).collect()
+pub(crate) fn manifests_above(folder: &RelPath) -> Vec<String> {
+    folder.with_parents().flat_map(|root| plugin_manifests(&root).collect::<Vec<_>>()).collect()
 }
 
 /// Gives a skill that has no version of its own that of its plugin: of the nearest
 /// `plugin.json` above it, else the one that the entry has.
 pub(crate) fn lend_version(candidate: &mut Candidate, of_entry: Option<&str>) {
     let Some(front) = &mut candidate.document.frontmatter else { return };
-    let own = with_ancestors(&candidate.folder)
-        .find_map(|root| plugin_manifest(candidate.fetched.package(), root).ok().flatten());
+    let package = candidate.fetched.package();
+    let own = candidate.folder.with_parents().find_map(|root| plugin_manifest(package, &root).ok().flatten());
     let own = own.and_then(|manifest| manifest.version);
     front.version = front.version.take().or(own).or_else(|| of_entry.map(str::to_owned));
 }
@@ -227,7 +227,7 @@ fn open_plugin<'w>(
     let want = plugin.usable_source()?.to_requirement(place.is_local())?;
     match (want, &place) {
         (EntryRequirement::Inside(path), Place::Tree { request, .. }) => {
-            open_inside_marketplace(path.as_str(), request, known, world)
+            open_inside_marketplace(&path, request, known, world)
         }
         (EntryRequirement::Inside(path), _) => Err(error!(
             Invalid,
@@ -246,7 +246,7 @@ fn open_plugin<'w>(
 
 /// A plugin that is a folder of its marketplace, in the state that is recorded.
 fn open_inside_marketplace<'w>(
-    path: &str,
+    path: &RelPath,
     request: &Request,
     known: &RegisteredMarketplace,
     world: &'w World<'w>,
@@ -260,28 +260,29 @@ fn open_inside_marketplace<'w>(
     source.resolved.reference = request.reference.clone();
     source.resolved.chosen.clone_from(&known.pin.chosen);
     // Of the address of a page only the opened source knows which part is the folder.
-    let base = source.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
-    let top = known.manifest.as_deref().map_or(base.as_str(), root_of).to_owned();
-    Ok(OpenedEntry { source, root: join(&top, path), top, is_marketplace: path.is_empty() })
+    let top = match &known.manifest {
+        Some(manifest) => root_of_catalogue(manifest)?,
+        None => source.resolved.subdirectory.clone().unwrap_or(RelPath::ROOT),
+    };
+    Ok(OpenedEntry { source, root: top.join(path), top, is_marketplace: path.is_root() })
 }
 
 /// A plugin that is a source of its own: at the folder that was named, or, in an archive, in
 /// the one folder that everything is in.
 fn open_of_other_source(source: PackageSource<'_>) -> OpenedEntry<'_> {
     let root = match (&source.resolved.subdirectory, &source.resolved.source) {
-        (Some(folder), _) => folder.to_string(),
+        (Some(folder), _) => folder.clone(),
         (None, Source::Archive { .. }) => only_folder(source.listing()),
-        (None, _) => String::new(),
+        (None, _) => RelPath::ROOT,
     };
     OpenedEntry { source, top: root.clone(), root, is_marketplace: false }
 }
 
-fn only_folder(listing: &Listing) -> String {
+fn only_folder(listing: &Listing) -> RelPath {
     let entries = listing.entries();
-    let first =
-        entries.first().and_then(|entry| entry.path.as_str().split_once('/')).map_or("", |(first, _)| first);
-    let all = !first.is_empty() && listing.entries_below(first).len() == entries.len();
-    if all { first.to_owned() } else { String::new() }
+    let first = entries.first().and_then(|entry| RelPath::ROOT.child_towards(&entry.path));
+    let has_all = |first: &RelPath| listing.entries_below(first).len() == entries.len();
+    first.filter(has_all).unwrap_or(RelPath::ROOT)
 }
 
 fn resolve(

@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 
 use super::left_out::{LeftOut, Why};
 use super::plugin_manifest::{plugin_manifest, plugin_manifests};
-use super::recorded::{archive_pin, at_pin, place_of, settled_reference_name};
+use super::recorded::{archive_pin, at_pin, place_of, root_of_catalogue, settled_reference_name};
 use crate::fetch::marketplace::{self, Place};
 use crate::fetch::{self, OpenOptions, PackageSource, World};
 use crate::store::marketplaces::RegisteredMarketplace;
 use ba_agent_core::catalog::{
-    self as catalogue, Catalog, CatalogEntry, CatalogFormat, EntryRequirement, EntryScan, root_of,
+    self as catalogue, Catalog, CatalogEntry, CatalogFormat, EntryRequirement, EntryScan,
 };
 use ba_agent_core::digest::Digest;
 use ba_agent_core::discover;
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::listing::{FileEntry, Listing, Node};
 use ba_agent_core::package::Package;
-use ba_agent_core::path::join;
+use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::RevisionRecord;
 use ba_agent_core::search::{BorrowedText, SearchDocument};
 use ba_agent_core::skill::{self, Finding, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile, SkillName};
@@ -130,7 +130,7 @@ pub(super) fn of_source(
     named: Option<&str>,
     world: &World<'_>,
 ) -> Result<FetchedMarketplace> {
-    let base = source.resolved.subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
+    let base = source.resolved.subdirectory.clone().unwrap_or(RelPath::ROOT);
     let chosen = source
         .resolved
         .chosen
@@ -140,7 +140,7 @@ pub(super) fn of_source(
     // In one request, though which of them count is known only when the catalogue is read.
     let is_manifest = |entry: &FileEntry| matches!(entry.path.name(), "marketplace.json" | "plugin.json");
     source.ensure_files(is_manifest)?;
-    let (manifest, text) = match marketplace::find(&mut source, &base, named)? {
+    let (manifest, text) = match marketplace::find(&mut source, base.as_str(), named)? {
         Some((path, text)) => (Some(path), text),
         None => (None, catalogue_of_plain_skills(&mut source, &base, request, world)?),
     };
@@ -148,7 +148,7 @@ pub(super) fn of_source(
     let mut text = text;
     let mut read = Catalog::parse(&text, file, CatalogFormat::of(file, named.is_some()))?;
     let mut warnings = doubts_about_catalogue(&read, Some(&request.source));
-    let root = manifest.as_deref().map_or(base.as_str(), root_of).to_owned();
+    let root = manifest.as_deref().map_or_else(|| Ok(base.clone()), root_of_catalogue)?;
     let mut left_out = LeftOut::default();
     let mut folders = folders(&read, &mut source, &root)?;
     // Who names one catalogue of several means that and no more.
@@ -237,7 +237,7 @@ fn doubts_about_catalogue(catalogue: &Catalog, source: Option<&Source>) -> Vec<S
 /// A catalogue for a repository that has none: each skill that it offers is an entry.
 fn catalogue_of_plain_skills(
     opened: &mut PackageSource<'_>,
-    base: &str,
+    base: &RelPath,
     request: &Request,
     world: &World<'_>,
 ) -> Result<String> {
@@ -259,7 +259,7 @@ fn catalogue_of_plain_skills(
 /// An entry for each of these skills; `base` is the folder that their sources are seen from.
 fn entries_of(
     opened: &mut PackageSource<'_>,
-    base: &str,
+    base: &RelPath,
     found: &[discover::FoundSkill],
     default: &str,
     world: &World<'_>,
@@ -278,7 +278,8 @@ fn entries_of(
         .collect();
     let names = discover::name_all(&unnamed, default);
     let entry = |((found, front), (name, _)): ((&discover::FoundSkill, &Frontmatter), &(SkillName, _))| {
-        let below = found.folder.strip_prefix(base).unwrap_or(&found.folder).trim_start_matches('/');
+        // Its own folder is the only one that is not below it.
+        let below = found.folder.strip(base).unwrap_or(RelPath::ROOT);
         json!({
             "name": name.as_str(), "source": format!("./{below}"), "skills": ["."],
             "description": front.description, "version": front.version, "category": front.category, "tags": front.tags,
@@ -290,21 +291,21 @@ fn entries_of(
 /// Entries for the skills in `skills/` beside the catalogue that no entry of it has.
 fn documents_of_loose_skills(
     catalogue: &Catalog,
-    folders: &[Option<Result<Vec<String>>>],
+    folders: &[Option<Result<Vec<RelPath>>>],
     source: &mut PackageSource<'_>,
-    root: &str,
+    root: &RelPath,
     world: &World<'_>,
     left_out: &mut LeftOut,
 ) -> Result<Vec<Value>> {
-    let had: BTreeSet<&String> = folders.iter().flatten().flatten().flatten().collect();
-    let mut found = discover::find_skills(source.listing(), &join(root, "skills"));
+    let had: BTreeSet<&RelPath> = folders.iter().flatten().flatten().flatten().collect();
+    let mut found = discover::find_skills(source.listing(), &root.child("skills"));
     found.retain(|found| found.offered && !had.contains(&found.folder));
     if found.is_empty() {
         return Ok(Vec::new());
     }
     // Both in one request.
     let wanted =
-        had.iter().copied().chain(found.iter().map(|found| &found.folder)).map(String::as_str).collect();
+        had.iter().copied().chain(found.iter().map(|found| &found.folder)).map(RelPath::as_str).collect();
     ensure_manifests(source, &wanted)?;
     let names: BTreeSet<&str> = catalogue.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
     let mut entries = entries_of(source, root, &found, "skill", world)?;
@@ -334,13 +335,13 @@ fn with_entries(text: &str, more: Vec<Value>) -> Option<String> {
 fn folders(
     catalogue: &Catalog,
     source: &mut PackageSource<'_>,
-    root: &str,
-) -> Result<Vec<Option<Result<Vec<String>>>>> {
+    root: &RelPath,
+) -> Result<Vec<Option<Result<Vec<RelPath>>>>> {
     let inside = |plugin: &CatalogEntry| match plugin.usable_source().ok()?.to_requirement(true) {
-        Ok(EntryRequirement::Inside(path)) => Some((path.is_root(), join(root, path.as_str()))),
+        Ok(EntryRequirement::Inside(path)) => Some((path.is_root(), root.join(&path))),
         _ => None,
     };
-    let roots: Vec<Option<(bool, String)>> = catalogue.plugins.iter().map(inside).collect();
+    let roots: Vec<Option<(bool, RelPath)>> = catalogue.plugins.iter().map(inside).collect();
     let manifests: BTreeSet<String> =
         roots.iter().flatten().flat_map(|(_, root)| plugin_manifests(root)).collect();
     let tree = source.ensure_files(|entry| manifests.contains(entry.path.as_str()))?;
@@ -356,13 +357,13 @@ fn folders(
 /// document.
 fn documents_of_entries(
     catalogue: &Catalog,
-    folders: Vec<Option<Result<Vec<String>>>>,
+    folders: Vec<Option<Result<Vec<RelPath>>>>,
     source: &mut PackageSource<'_>,
     world: &World<'_>,
     warnings: &mut Vec<String>,
     left_out: &mut LeftOut,
 ) -> Result<Vec<SearchDocument<'static>>> {
-    let wanted = folders.iter().flatten().flatten().flatten().map(String::as_str).collect();
+    let wanted = folders.iter().flatten().flatten().flatten().map(RelPath::as_str).collect();
     let tree = ensure_manifests(source, &wanted)?;
     let mut documents = Vec::new();
     for (plugin, folders) in catalogue.plugins.iter().zip(folders) {
@@ -381,7 +382,7 @@ fn documents_of_entries(
         for folder in &folders {
             match of_skill(plugin, tree, folder, world) {
                 Some(skill) => skills.push(skill),
-                None => left_out.note(Why::Unreadable, folder),
+                None => left_out.note(Why::Unreadable, folder.as_str()),
             }
         }
         match skills.as_mut_slice() {
@@ -441,10 +442,10 @@ fn of_entry(plugin: &CatalogEntry) -> SearchDocument<'static> {
 fn folders_of(
     plugin: &CatalogEntry,
     tree: &Package,
-    root: &str,
-    top: &str,
+    root: &RelPath,
+    top: &RelPath,
     is_marketplace: bool,
-) -> Result<Vec<String>> {
+) -> Result<Vec<RelPath>> {
     let manifest = plugin_manifest(tree, root)?;
     let scan = EntryScan { listing: &tree.listing, root, top, is_marketplace };
     Ok(catalogue::resolve_skills(plugin, manifest.as_ref(), scan)?.folders)
@@ -453,11 +454,11 @@ fn folders_of(
 fn of_skill(
     plugin: &CatalogEntry,
     tree: &Package,
-    folder: &str,
+    folder: &RelPath,
     world: &World<'_>,
 ) -> Option<SearchDocument<'static>> {
     let (front, body) = manifest(tree, folder, world)?;
-    let last = folder.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(&plugin.name);
+    let last = folder.last_name().unwrap_or(&plugin.name);
     Some(SearchDocument {
         name: Cow::Owned(front.name.clone().unwrap_or_else(|| last.to_owned())),
         description: Cow::Owned(front.description.clone()),
@@ -467,7 +468,7 @@ fn of_skill(
         version: owned_or_empty_text(front.version.as_ref()),
         plugin: Cow::Owned(plugin.name.clone()),
         body: Cow::Owned(body),
-        folder: Cow::Owned(folder.to_owned()),
+        folder: Cow::Owned(folder.to_string()),
         grants: texts(&front.allowed_tools),
         scripts: has_scripts(&tree.listing, folder),
         ..SearchDocument::default()
@@ -481,7 +482,7 @@ const SCRIPTS: [&str; 16] = [
 ];
 
 /// Whether a folder holds what can be run.
-fn has_scripts(listing: &Listing, folder: &str) -> bool {
+fn has_scripts(listing: &Listing, folder: &RelPath) -> bool {
     listing.entries_below(folder).iter().any(|entry| {
         let end = entry.path.name().rsplit_once('.').map_or("", |(_, end)| end);
         matches!(entry.node, Node::File { executable: true }) || SCRIPTS.contains(&end)
@@ -489,22 +490,22 @@ fn has_scripts(listing: &Listing, folder: &str) -> bool {
 }
 
 /// The frontmatter of the skill in a folder, if it can be read.
-fn frontmatter(tree: &Package, folder: &str, world: &World<'_>) -> Option<Frontmatter> {
+fn frontmatter(tree: &Package, folder: &RelPath, world: &World<'_>) -> Option<Frontmatter> {
     manifest(tree, folder, world).map(|(front, _)| front)
 }
 
 /// The frontmatter of the skill in a folder, if it can be read, and what the search takes of
 /// the text below it.
-fn manifest(tree: &Package, folder: &str, world: &World<'_>) -> Option<(Frontmatter, String)> {
+fn manifest(tree: &Package, folder: &RelPath, world: &World<'_>) -> Option<(Frontmatter, String)> {
     let limits = &world.settings.limits;
     let entry =
-        [MANIFEST, LOWER_MANIFEST].iter().find_map(|name| tree.listing.entry_at(&join(folder, name)))?;
+        [MANIFEST, LOWER_MANIFEST].iter().find_map(|name| tree.listing.entry_at(&folder.file(name)))?;
     if entry.size > limits.manifest {
         return None;
     }
     let bytes = tree.read(entry).ok()?;
-    let last = folder.rsplit('/').next().filter(|name| !name.is_empty());
-    let document = skill::read_manifest(entry.path.name(), last, &bytes, Profile::Install, limits);
+    let document =
+        skill::read_manifest(entry.path.name(), folder.last_name(), &bytes, Profile::Install, limits);
     let text = String::from_utf8_lossy(&bytes);
     let body =
         text.split_inclusive('\n').skip(document.body_starts_line.saturating_sub(1)).flat_map(str::chars);

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use ba_agent_core::discover;
 use ba_agent_core::listing::Listing;
+use ba_agent_core::path::RelPath;
 use ba_agent_core::search::SearchDocument;
 use ba_agent_core::skill::{LOWER_MANIFEST, MANIFEST};
 
@@ -51,7 +52,7 @@ impl LeftOut {
     }
 
     /// Notes the skills of a tree that no document is of.
-    pub(super) fn rest(&mut self, listing: &Listing, base: &str, documents: &[SearchDocument<'_>]) {
+    pub(super) fn rest(&mut self, listing: &Listing, base: &RelPath, documents: &[SearchDocument<'_>]) {
         let found = discover::find_skills(listing, base);
         let offered: BTreeSet<&str> =
             found.iter().filter(|found| found.offered).map(|found| found.folder.as_str()).collect();

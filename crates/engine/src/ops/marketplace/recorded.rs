@@ -3,8 +3,9 @@
 
 use crate::fetch::marketplace::Place;
 use crate::store::marketplaces::RegisteredMarketplace;
+use ba_agent_core::catalog::root_of;
 use ba_agent_core::digest::Digest;
-use ba_agent_core::error::{Context as _, Result, printable};
+use ba_agent_core::error::{Context as _, Result, error, printable};
 use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::RevisionRecord;
 use ba_agent_core::source::{Reference, Request, Resolved, Sha, Source};
@@ -24,6 +25,17 @@ pub(super) fn place_of(known: &RegisteredMarketplace) -> Result<Place> {
         *manifest = Some(recorded.strip_prefix(base).unwrap_or(recorded).trim_start_matches('/').to_owned());
     }
     Ok(place)
+}
+
+/// The folder that the paths of the catalogue in this file start from.
+///
+/// # Errors
+/// `NotFound` for a path that no source can have.
+pub(super) fn root_of_catalogue(manifest: &str) -> Result<RelPath> {
+    RelPath::of_folder(root_of(manifest)).map_err(|why| {
+        error!(NotFound, "there is no catalogue `{}`", printable(manifest, false))
+            .cause(format!("the path of its folder {why}"))
+    })
 }
 
 /// True for a folder of this machine, which is read as it stands.

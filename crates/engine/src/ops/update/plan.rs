@@ -211,19 +211,23 @@ fn fetch_one<'w>(
     let offered = Offered::default();
     let entries = statuss.iter().filter_map(|status| registry.skills.get_key_value(&status.name));
     let (same, changed): (Vec<_>, Vec<_>) = entries.partition(|(_, entry)| {
-        unchanged_tree_of(entry, &source.resolved, source.folder_id(folder_of(entry))).is_some()
+        unchanged_tree_of(
+            entry,
+            &source.resolved,
+            entry.folder().ok().and_then(|folder| source.folder_id(&folder)),
+        )
+        .is_some()
     });
     gather::ensure_again(&mut source, &changed, &offered, world)?;
     let of_plugins = changed.iter().filter(|(_, entry)| entry.marketplace.is_some());
-    let folders = of_plugins.map(|(_, entry)| entry.path.as_deref().unwrap_or(""));
-    let manifests: BTreeSet<String> = folders.flat_map(marketplace::manifests_above).collect();
+    let folders = of_plugins.filter_map(|(_, entry)| entry.folder().ok());
+    let manifests: BTreeSet<String> =
+        folders.flat_map(|folder| marketplace::manifests_above(&folder)).collect();
     let rewritten = names_rewritten_by_owner(statuss, registry, &source)?;
     let (resolved, fetched) = source.into_package(&[], |entry| manifests.contains(entry.path.as_str()))?;
     if let Some(cache) = world.cache.as_ref().filter(|_| !dry_run) {
-        let known = same.into_iter().map(|(_, entry)| CachedSkill {
-            folder: entry.path.clone().unwrap_or_default(),
-            name: None,
-            digest: entry.digest.clone(),
+        let known = same.into_iter().filter_map(|(_, entry)| {
+            Some(CachedSkill { folder: entry.folder().ok()?, name: None, digest: entry.digest.clone() })
         });
         fetched.remember(&resolved, &known.collect::<Vec<_>>(), cache);
     }
@@ -259,10 +263,6 @@ fn names_rewritten_by_owner(
     source.not_behind(oldest_first)
 }
 
-fn folder_of(entry: &LockEntry) -> &str {
-    entry.path.as_deref().unwrap_or("")
-}
-
 /// The git id of a skill's folder as it is `now`, when that is the recorded one: then its
 /// files are too.
 fn unchanged_tree_of(entry: &LockEntry, resolved: &Resolved, now: Option<String>) -> Option<String> {
@@ -282,7 +282,7 @@ fn find(
     moving: &MovingSource,
     world: &World<'_>,
 ) -> Result<Content> {
-    let folder = entry.path.as_deref().unwrap_or("");
+    let folder = entry.folder().ok();
     // Each skill has a reference of its own, though the commit may be shared.
     let reference = match target.request.reference.clone() {
         // Settled when it was resolved: what a catalogue calls a ref may be branch or tag.
@@ -290,7 +290,8 @@ fn find(
         settled => settled,
     };
     let resolved = Resolved { reference, ..moving.resolved.as_ref().clone() };
-    if let Some(id) = unchanged_tree_of(entry, &resolved, moving.fetched.folder_id(folder)) {
+    let now = folder.as_ref().and_then(|folder| moving.fetched.folder_id(folder));
+    if let Some(id) = unchanged_tree_of(entry, &resolved, now) {
         let mut pin = RevisionRecord::of(&resolved.pin, resolved.chosen.as_deref(), Some(id));
         pin.reachable = Some(true);
         return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
@@ -306,7 +307,7 @@ fn find(
     if entry.marketplace.is_some() {
         marketplace::lend_version(&mut candidate, target.version.as_deref());
     }
-    if same_source && candidate.digest()?.0 == entry.digest && candidate.folder == folder {
+    if same_source && candidate.digest()?.0 == entry.digest && Some(&candidate.folder) == folder.as_ref() {
         let pin = candidate.pin_record();
         return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
     }
