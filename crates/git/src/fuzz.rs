@@ -307,9 +307,10 @@ pub fn loose(data: &[u8]) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     write_loose(folder.path(), id, &file);
     let cap = 1_000;
-    let size = loose::loose_size(folder.path(), id);
+    let objects = loose::LooseObjects::of(folder.path());
+    let size = objects.loose_size(id);
     assert!(size.is_some(), "the file is there");
-    if let Ok(Some((kind, bytes))) = loose::read_loose(folder.path(), id, cap) {
+    if let Ok(Some((kind, bytes))) = objects.read_loose(id, cap) {
         assert!(bytes.len() as u64 <= cap);
         assert_eq!(size, Some(Some(bytes.len() as u64)));
         assert_eq!(Oid::hash_object(kind, &bytes).ok(), Some(id));

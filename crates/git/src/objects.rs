@@ -7,17 +7,18 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use git2::{ErrorCode, Indexer, ObjectType, Odb, Oid, Repository};
 use tempfile::TempDir;
 
+use crate::control_files;
+use crate::loose::LooseObjects;
 use crate::pack::header::{check_head, too_large};
 use crate::pack::spill::Spill;
 use crate::pack::{Pack, PackLimits, Received};
-use crate::{control_files, loose};
 use ba_agent_core::error::{Error, Result, error, fail, printable};
 use ba_agent_net::http::{Net, from_reader};
 
@@ -53,8 +54,22 @@ enum Storage {
     CachedObjects(CachedObjects),
     /// A folder with one pack in it; removed when this is dropped.
     Fetched(TempDir),
-    /// The git folder of a repository of this machine.
-    Local(PathBuf),
+    /// A repository of this machine.
+    Local(LocalRepository),
+}
+
+#[derive(Debug)]
+struct LocalRepository {
+    /// Its git folder.
+    folder: PathBuf,
+    /// Looked at when the first object is wanted.
+    loose: OnceLock<LooseObjects>,
+}
+
+impl LocalRepository {
+    fn loose_objects(&self, repository: &Repository) -> &LooseObjects {
+        self.loose.get_or_init(|| LooseObjects::of(repository.commondir()))
+    }
 }
 
 impl Objects {
@@ -108,7 +123,10 @@ impl Objects {
         let folder = control_files::git_folder(path)?;
         control_files::check_control_files(&folder)?;
         git2::opts::strict_hash_verification(false);
-        let objects = Self { handles: Mutex::default(), storage: Storage::Local(folder) };
+        let objects = Self {
+            handles: Mutex::default(),
+            storage: Storage::Local(LocalRepository { folder, loose: OnceLock::new() }),
+        };
         objects.with(|_| Ok(())).map_err(|e| not_readable(path, &objects.storage, e))?;
         Ok(objects)
     }
@@ -128,7 +146,7 @@ impl Objects {
             Storage::Held(_) | Storage::CachedObjects(_) => {
                 Err(git2::Error::from_str("one commit has no history"))
             }
-            Storage::Local(folder) => Repository::open_bare(folder).map(Handle),
+            Storage::Local(local) => Repository::open_bare(&local.folder).map(Handle),
             Storage::Fetched(folder) => {
                 // No repository: so no configuration, no hooks, no refs.
                 let odb = Odb::new()?;
@@ -177,8 +195,9 @@ impl Objects {
             Storage::Fetched(_) | Storage::Local(_) => {}
         }
         self.with(|repository| {
-            let is_local = matches!(self.storage, Storage::Local(_));
-            if is_local && let Some(found) = loose::read_loose(repository.commondir(), id, cap)? {
+            if let Storage::Local(local) = &self.storage
+                && let Some(found) = local.loose_objects(repository).read_loose(id, cap)?
+            {
                 return Ok(Some(found));
             }
             let odb = repository.odb().map_err(error_of_git_library)?;
@@ -191,7 +210,7 @@ impl Objects {
             if length as u64 > cap {
                 fail!(Integrity, "the object {id} has {length} bytes; the limit is {cap}");
             }
-            if is_local && !Oid::hash_object(kind, object.data()).is_ok_and(|found| found == id) {
+            if self.is_local() && !Oid::hash_object(kind, object.data()).is_ok_and(|found| found == id) {
                 fail!(Integrity, "the object {id} is damaged");
             }
             Ok(Some((kind, object.data().to_vec())))
@@ -209,8 +228,8 @@ impl Objects {
             Storage::Fetched(_) | Storage::Local(_) => {}
         }
         self.with(|repository| {
-            if matches!(self.storage, Storage::Local(_))
-                && let Some(found) = loose::loose_size(repository.commondir(), id)
+            if let Storage::Local(local) = &self.storage
+                && let Some(found) = local.loose_objects(repository).loose_size(id)
             {
                 return Ok(found);
             }
@@ -334,7 +353,7 @@ impl CachedObjects {
 fn not_readable(path: &Path, storage: &Storage, error: Error) -> Error {
     let shown = path.display();
     let format = match storage {
-        Storage::Local(folder) => newer_format(folder),
+        Storage::Local(local) => newer_format(&local.folder),
         _ => None,
     };
     match format {
