@@ -66,6 +66,21 @@ fn further_agents_get_a_skill_that_is_in_place() {
 }
 
 #[test]
+fn a_live_link_to_a_skill_in_place_stays_one_after_an_edit() {
+    let env = TestEnv::new();
+    env.skill("project/.claude/skills/pdf").file("sub/only.md", "the only copy");
+    env.run(&["skill", "install", "./.claude/skills/pdf", "--link", "-a", "augment"]).ends(0);
+    let link = std::fs::read_link(env.path("project/.augment/skills/pdf")).unwrap();
+    env.write("project/.claude/skills/pdf/sub/only.md", "the author writes on");
+    let before = env.picture("project/.claude");
+    env.run(&["skill", "install", "./.claude/skills/pdf"]).ends(0).says("`pdf` is already in place");
+    assert_eq!(env.picture("project/.claude"), before);
+    assert_eq!(std::fs::read_link(env.path("project/.augment/skills/pdf")).unwrap(), link);
+    assert_eq!(env.registry()["skills"]["pdf"]["mode"], "live");
+    env.run(&["skill", "verify"]).ends(0);
+}
+
+#[test]
 fn a_skill_installed_into_itself_does_not_grow() {
     let env = TestEnv::new();
     env.skill("project").file("notes.md", "one").file("config/own.yaml", "of the skill");

@@ -306,7 +306,11 @@ impl<'w> SkillSource<'w> {
             Some(skills) => skills,
             None => read_all(found, !is_few(ask) || world.offline, &mut opened, world)?,
         };
-        let live = ask.live.then(|| fetch::local_folder(&opened.resolved.source, world)).transpose()?;
+        // Without `--link` too: a skill that is recorded as a live link may stay one.
+        let live = match fetch::local_folder(&opened.resolved.source, world) {
+            Err(error) if ask.live => return Err(error),
+            folder => folder.ok(),
+        };
         let reachable = is_reachable(&opened.resolved, world);
         let skills = skills.into_iter().filter(meant).collect();
         Ok(Self { skills, opened, live, reachable, offered })
