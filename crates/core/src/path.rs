@@ -172,7 +172,7 @@ impl RelPath {
 }
 
 /// Joins the texts of two relative paths, either of which may be that of the root.
-pub fn join(folder: &str, below: &str) -> String {
+fn join(folder: &str, below: &str) -> String {
     match (folder, below) {
         ("", path) | (path, "") => path.to_owned(),
         (folder, below) => format!("{folder}/{below}"),

@@ -11,7 +11,7 @@ use ba_agent_core::catalog::{MANIFESTS, MAX_BYTES, WELL_KNOWN};
 use ba_agent_core::error::{Error, Kind, Result, error, printable};
 use ba_agent_core::listing::Node;
 use ba_agent_core::package::Package;
-use ba_agent_core::path::join;
+use ba_agent_core::path::RelPath;
 use ba_agent_core::source::{Request, Source};
 
 /// Where a marketplace is, understood.
@@ -201,10 +201,10 @@ fn split_manifest(text: &str) -> Option<(String, String)> {
 /// or no text.
 pub(crate) fn find(
     source: &mut PackageSource<'_>,
-    base: &str,
+    base: &RelPath,
     named: Option<&str>,
 ) -> Result<Option<(String, String)>> {
-    let at = |path: &str| join(base, path);
+    let at = |path: &str| base.file(path);
     let path = match named {
         Some(named) => Some(at(named)),
         None => {

@@ -23,13 +23,13 @@ pub(crate) enum Obstacle {
     Link { path: RelPath, target: String },
 }
 
-/// What keeps a skill from being found at or below `wanted` (`""` is the whole source).
+/// What keeps a skill from being found at or below the folder `wanted`.
 ///
 /// # Errors
 /// Those of fetching the files that say where submodules and links lead.
 pub(crate) fn find_obstacles(
     source: &mut PackageSource<'_>,
-    wanted: &str,
+    wanted: &RelPath,
     world: &World<'_>,
 ) -> Result<Vec<Obstacle>> {
     let entries = source.listing().entries().iter().filter(|entry| is_in_the_way(entry, wanted));
@@ -63,10 +63,9 @@ pub(crate) fn find_obstacles(
 
 /// True for a submodule or link on the way to `wanted`, a submodule below it, and a manifest
 /// below it that is a link.
-fn is_in_the_way(entry: &FileEntry, wanted: &str) -> bool {
-    let path = entry.path.as_str();
-    let is_on_the_way = || rest_of_path_below(wanted, path).is_some();
-    let is_below = || wanted.is_empty() || rest_of_path_below(path, wanted).is_some();
+fn is_in_the_way(entry: &FileEntry, wanted: &RelPath) -> bool {
+    let is_on_the_way = || wanted.starts_with(&entry.path);
+    let is_below = || entry.path.starts_with(wanted);
     match entry.node {
         Node::Submodule => is_on_the_way() || is_below(),
         Node::Link { .. } => is_on_the_way() || (entry.path.name() == MANIFEST && is_below()),
@@ -74,18 +73,12 @@ fn is_in_the_way(entry: &FileEntry, wanted: &str) -> bool {
     }
 }
 
-/// What `path` has behind the folder `above`: `""` for the folder itself.
-fn rest_of_path_below<'p>(path: &'p str, above: &str) -> Option<&'p str> {
-    let rest = path.strip_prefix(above)?;
-    if rest.is_empty() { Some("") } else { rest.strip_prefix('/') }
-}
-
 /// The same error, with what stands in the way and how to have it all the same.
 pub(crate) fn explain_obstacles(
     error: Error,
     obstacles: &[Obstacle],
     resolved: &Resolved,
-    wanted: &str,
+    wanted: &RelPath,
 ) -> Error {
     obstacles.iter().fold(error, |error, obstacle| match obstacle {
         Obstacle::Submodule { path, url, commit } => {
@@ -96,24 +89,20 @@ pub(crate) fn explain_obstacles(
                 "`{path}` is a git submodule, which is never fetched with its repository{shown}"
             ));
             let Some(source) = url.as_ref().and_then(|url| Request::parse(url).ok()) else { return error };
-            let below = rest_of_path_below(wanted, path.as_str()).filter(|below| !below.is_empty());
+            let below = wanted.strip(path);
             let below = below.map_or_else(String::new, |below| format!(" --subdirectory {below}"));
             let commit = commit.as_ref().filter(|_| source.source.is_git());
             let sha = commit.map_or_else(String::new, |commit| format!(" --sha {commit}"));
             error.hint(format!("install from it: `ba-agent skill install {source}{below}{sha}`"))
         }
-        Obstacle::Link { path, target }
-            if path.name() == MANIFEST && rest_of_path_below(wanted, path.as_str()).is_none() =>
-        {
-            error
-                .cause(format!("`{path}` is a link to `{}`", printable(target, false)))
-                .hint("a manifest must be a file, which agents read without following links")
-        }
+        Obstacle::Link { path, target } if path.name() == MANIFEST && !wanted.starts_with(path) => error
+            .cause(format!("`{path}` is a link to `{}`", printable(target, false)))
+            .hint("a manifest must be a file, which agents read without following links"),
         Obstacle::Link { path, target } => {
             let error = error.cause(format!("`{path}` is a link to `{}`", printable(target, false)));
             let Some(leads) = resolve_link(path.as_str(), target) else { return error };
-            let below = match rest_of_path_below(wanted, path.as_str()).filter(|below| !below.is_empty()) {
-                Some(below) => RelPath::parse(format!("{leads}/{below}").as_bytes()).unwrap_or(leads),
+            let below = match wanted.strip(path) {
+                Some(below) => leads.join(&below),
                 None => leads,
             };
             let source = Request {

@@ -120,13 +120,13 @@ fn no_folder(error: Error, mut resolved: Resolved, world: &World<'_>) -> Error {
     let whole = Remote::open(&resolved.source, &world.git)
         .and_then(|remote| PackageSource::of_commit(remote, resolved, Extent::Partial));
     let Ok(mut whole) = whole else { return error };
-    match obstacle::find_obstacles(&mut whole, folder.as_str(), world) {
+    match obstacle::find_obstacles(&mut whole, &folder, world) {
         // What is only alike is no help where it is known what it is.
         Ok(found) if !found.is_empty() => obstacle::explain_obstacles(
             Error { hints: Vec::new(), ..error },
             &found,
             &whole.resolved,
-            folder.as_str(),
+            &folder,
         ),
         _ => error,
     }

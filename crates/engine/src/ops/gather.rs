@@ -288,9 +288,9 @@ impl<'w> SkillSource<'w> {
         let mut found = discover::find_skills(opened.listing(), &base);
         discover::include_listed(opened.listing(), only.unwrap_or_default(), &mut found);
         if found.is_empty() {
-            let obstacles = obstacle::find_obstacles(&mut opened, base.as_str(), world)?;
+            let obstacles = obstacle::find_obstacles(&mut opened, &base, world)?;
             let error = nothing_found(ask, &opened.resolved, opened.listing(), &base, obstacles.is_empty());
-            return Err(obstacle::explain_obstacles(error, &obstacles, &opened.resolved, base.as_str()));
+            return Err(obstacle::explain_obstacles(error, &obstacles, &opened.resolved, &base));
         }
         found.sort_by(|a, b| a.folder.cmp(&b.folder));
         let meant = |skill: &SourceSkill| only.is_none_or(|only| only.contains(&skill.found.folder));

@@ -140,7 +140,7 @@ pub(super) fn of_source(
     // In one request, though which of them count is known only when the catalogue is read.
     let is_manifest = |entry: &FileEntry| matches!(entry.path.name(), "marketplace.json" | "plugin.json");
     source.ensure_files(is_manifest)?;
-    let (manifest, text) = match marketplace::find(&mut source, base.as_str(), named)? {
+    let (manifest, text) = match marketplace::find(&mut source, &base, named)? {
         Some((path, text)) => (Some(path), text),
         None => (None, catalogue_of_plain_skills(&mut source, &base, request, world)?),
     };
