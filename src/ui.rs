@@ -15,7 +15,7 @@ use crate::pager::show_in_pager;
 use ba_agent_core::error::{Error, Kind, Result, is_unprintable, printable};
 use ba_agent_core::skill::{Finding, Severity};
 use ba_agent_core::text::count_noun;
-use ba_agent_engine::ops::ask::{Ask, Attendance, CautionedUpdate, Unattended};
+use ba_agent_engine::ops::ask::{Ask, Attendance, CautionedUpdate, Unattended, UpdateOffer};
 use ba_agent_engine::ops::gather::Offer;
 use ba_agent_engine::workspace::{Notice, Observer, ResolvedNotice};
 use ba_agent_system::env::Env;
@@ -416,16 +416,17 @@ impl Ui {
         }
     }
 
-    /// Lets the person choose some of `items`; the answer counts into them.
+    /// Lets the person choose some of `items`, of which some are chosen at the beginning; the
+    /// answer counts into them.
     ///
     /// # Errors
     /// `Interrupted` when the person leaves.
-    fn choose(&self, question: &str, items: &[String]) -> Result<Vec<usize>> {
+    fn choose(&self, question: &str, items: &[(String, bool)]) -> Result<Vec<usize>> {
         self.finish_progress();
-        let items: Vec<String> = items.iter().map(|item| printable(item, false)).collect();
+        let items = items.iter().map(|(item, chosen)| (printable(item, false), *chosen));
         let question = format!("{} (space chooses, enter ends)", printable(question, false));
         ask_on_terminal(|| {
-            dialoguer::MultiSelect::new().with_prompt(question).items(&items).max_length(20).interact()
+            dialoguer::MultiSelect::new().with_prompt(question).items_checked(items).max_length(20).interact()
         })
     }
 
@@ -544,7 +545,7 @@ impl Ask for TerminalAsk<'_> {
         if !self.0.interactive {
             return Unattended { agrees: self.0.manner.yes }.choose_skills(source, offers);
         }
-        let lines: Vec<String> = offers.iter().map(Offer::line).collect();
+        let lines: Vec<(String, bool)> = offers.iter().map(|offer| (offer.line(), false)).collect();
         self.0.choose(&format!("{source} has {}. Which ones?", count_noun(offers.len(), "skill")), &lines)
     }
 
@@ -554,6 +555,16 @@ impl Ask for TerminalAsk<'_> {
         } else {
             Unattended { agrees: self.0.manner.yes }.attendance()
         }
+    }
+
+    fn choose_updates(&mut self, offers: &[UpdateOffer<'_>]) -> Result<Vec<usize>> {
+        if !self.0.interactive {
+            return Unattended { agrees: self.0.manner.yes }.choose_updates(offers);
+        }
+        let line = |offer: &UpdateOffer<'_>| format!("{} {} -> {}", offer.name, offer.from, offer.to);
+        let lines: Vec<(String, bool)> = offers.iter().map(|offer| (line(offer), true)).collect();
+        let question = format!("{} can be updated. Which ones?", count_noun(offers.len(), "skill"));
+        self.0.choose(&question, &lines)
     }
 
     fn approve_update(&mut self, update: &CautionedUpdate<'_>) -> Result<bool> {

@@ -19,6 +19,13 @@ pub trait Ask {
     /// Who answers.
     fn attendance(&self) -> Attendance;
 
+    /// Which of several updates are carried out: positions in `offers`. Whoever is not there to
+    /// choose wants them all, as without this question.
+    ///
+    /// # Errors
+    /// `Interrupted` when the person leaves.
+    fn choose_updates(&mut self, offers: &[UpdateOffer<'_>]) -> Result<Vec<usize>>;
+
     /// Whether a skill is updated although something speaks against it. Asked of a person alone.
     ///
     /// # Errors
@@ -30,6 +37,21 @@ pub trait Ask {
     /// # Errors
     /// `Interrupted` when the person leaves.
     fn confirm(&mut self, question: &str) -> Result<bool>;
+}
+
+/// One of several updates that a person can choose from.
+#[derive(Debug, Clone)]
+pub struct UpdateOffer<'a> {
+    pub name: &'a SkillName,
+    /// What is installed, as a person knows it: a tag, a shortened commit; empty where it has no
+    /// such name.
+    pub from: String,
+    /// What it would be then.
+    pub to: String,
+    /// What speaks against it, one sentence each.
+    pub cautions: Vec<String>,
+    /// How its files would change, a line each, as with `--stat`.
+    pub stat: Vec<String>,
 }
 
 /// An update that a person should agree to. What speaks against it was told before.
@@ -62,6 +84,10 @@ impl Ask for Unattended {
 
     fn attendance(&self) -> Attendance {
         if self.agrees { Attendance::Agrees } else { Attendance::Nobody }
+    }
+
+    fn choose_updates(&mut self, offers: &[UpdateOffer<'_>]) -> Result<Vec<usize>> {
+        Ok((0..offers.len()).collect())
     }
 
     fn approve_update(&mut self, _: &CautionedUpdate<'_>) -> Result<bool> {
