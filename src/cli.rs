@@ -7,6 +7,7 @@ pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
 mod diff;
 mod doctor;
 mod export;
+mod help;
 mod history;
 mod init;
 mod install;
@@ -18,20 +19,25 @@ mod path;
 mod pin;
 mod rollback;
 mod search;
+mod shortcut;
 mod show;
 mod uninstall;
 mod update;
+mod usage;
 mod validate;
 mod verify;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::error::{ContextKind, ContextValue};
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::builtin::BUILTIN;
+use usage::describe_usage_error;
+
 use crate::ui::{ColorChoice, Manner, Ui};
-use ba_agent_core::error::Result;
+use ba_agent_core::error::{Error, Result};
 use ba_agent_engine::workspace::{Workspace, WorkspaceOptions};
 use ba_agent_system::env::Env;
 
@@ -45,8 +51,8 @@ use ba_agent_system::env::Env;
         Skills come from GitHub, any git remote, ZIP and tar archives and local folders. What is \
         installed is recorded in config/skills_registry.json, which is the lock file too.",
     after_long_help = "Examples:\n  \
-        ba-agent skill install anthropics/skills --skill pdf\n  \
-        ba-agent skill list\n  \
+        ba-agent install anthropics/skills --skill pdf\n  \
+        ba-agent list\n  \
         ba-agent completions bash > ~/.local/share/bash-completion/completions/ba-agent\n\n\
         Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 authentication, 5 network,\n\
         6 integrity or drift, 7 conflict, 8 invalid skill or manifest, 130 interrupted.",
@@ -176,7 +182,27 @@ enum SkillCommand {
 impl Cli {
     /// The command line's definition, for completions, man pages and tests.
     pub(crate) fn definition() -> clap::Command {
-        Self::command()
+        help::lay_out_help(Self::command())
+    }
+
+    /// What was typed. The pages of help are laid out only for who asks for them.
+    ///
+    /// # Errors
+    /// What is to be printed instead: a page of help, the version, or what is wrong.
+    pub(crate) fn parse_args(args: Vec<OsString>) -> std::result::Result<Self, Box<UsageError>> {
+        let mut definition = Self::command();
+        let args = shortcut::with_skill_word(&definition, args);
+        let parsed = definition.try_get_matches_from_mut(&args);
+        match parsed.and_then(|matches| Self::from_arg_matches(&matches)) {
+            Ok(cli) => Ok(cli),
+            Err(error) if is_mistake(&error, &args) => {
+                Err(Box::new(UsageError::Wrong(describe_usage_error(&error, &args))))
+            }
+            Err(error) => {
+                let laid_out = Self::definition().try_get_matches_from(&args);
+                Err(Box::new(UsageError::Page(laid_out.err().unwrap_or(error))))
+            }
+        }
     }
 
     /// `--project DIR`.
@@ -226,6 +252,22 @@ impl Cli {
     }
 }
 
+/// True where something is wrong; false where a page of help or the version is the answer.
+fn is_mistake(error: &clap::Error, args: &[OsString]) -> bool {
+    // Who typed nothing gets the page, a program one document.
+    let is_page = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    error.use_stderr() && (!is_page || args.iter().any(|arg| arg == "--json"))
+}
+
+/// Why a command line is not run.
+#[derive(Debug)]
+pub(crate) enum UsageError {
+    /// Help or the version was asked for.
+    Page(clap::Error),
+    /// It was not understood.
+    Wrong(Error),
+}
+
 /// What every command of the face is given: the workspace, and the way to talk.
 pub(crate) struct CommandContext<'a> {
     pub(crate) workspace: Workspace,
@@ -236,24 +278,4 @@ impl CommandContext<'_> {
     pub(crate) fn env(&self) -> &Env {
         self.workspace.env()
     }
-}
-
-/// `ba-agent install` was meant as `ba-agent skill install`: the nearest word of all is no help.
-pub(crate) fn with_suggestion(mut error: clap::Error) -> clap::Error {
-    let word = match error.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(word)) => word.clone(),
-        _ => return error,
-    };
-    let definition = Cli::definition();
-    let groups = definition.get_subcommands().filter(|group| group.get_name() != word);
-    let meant = groups.filter_map(|group| {
-        let verb = group.find_subcommand(&word)?;
-        Some(format!("{} {}", group.get_name(), verb.get_name()))
-    });
-    let meant: Vec<String> = meant.collect();
-    let at_top = definition.get_subcommands().all(|group| group.find_subcommand(&word).is_none());
-    if !at_top && !meant.is_empty() {
-        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(meant));
-    }
-    error
 }

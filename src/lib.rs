@@ -11,20 +11,23 @@ mod ui;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use ba_agent_core::error::Kind;
 use ba_agent_system::env::Env;
 use ba_agent_system::{fsx, interrupt};
-use cli::Cli;
+use cli::{Cli, UsageError};
 use ui::Ui;
 
 /// Runs the command line of this process; the exit status is the documented one.
 pub fn main() -> ExitCode {
     clap_complete::CompleteEnv::with_factory(command).var(cli::COMPLETION_VARIABLE).complete();
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::parse_args(std::env::args_os().collect()) {
         Ok(cli) => cli,
-        Err(error) => return ui::print_usage_error(&cli::with_suggestion(error)),
+        Err(error) => {
+            return match *error {
+                UsageError::Page(page) => ui::print_help_page(&page),
+                UsageError::Wrong(error) => ui::print_usage_error(&error),
+            };
+        }
     };
     let env = match Env::read(cli.project()) {
         Ok(env) => env,

@@ -27,7 +27,7 @@ pub(crate) const LISTED_ALONE: usize = 30;
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// On a terminal, unless `NO_COLOR` or `CLICOLOR=0` is set; everywhere with `CLICOLOR_FORCE=1`.
     Auto,
     Always,
     Never,
@@ -68,9 +68,7 @@ impl Ui {
         let color = |terminal: bool| match manner.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => {
-                terminal && env.var("NO_COLOR").is_none() && env.var("TERM").is_none_or(|term| term != "dumb")
-            }
+            ColorChoice::Auto => is_colour_wanted(terminal, env),
         };
         Self {
             manner,
@@ -580,6 +578,19 @@ impl Ask for TerminalAsk<'_> {
     }
 }
 
+/// What the surroundings say of colour: `NO_COLOR` goes before `CLICOLOR_FORCE` (and `FORCE_COLOR`,
+/// which means the same), that before `CLICOLOR=0` and a terminal that knows no colours.
+fn is_colour_wanted(terminal: bool, env: &Env) -> bool {
+    let is_on = |name: &str| env.var(name).is_some_and(|value| value != "0");
+    if env.var("NO_COLOR").is_some() {
+        return false;
+    }
+    if is_on("CLICOLOR_FORCE") || is_on("FORCE_COLOR") {
+        return true;
+    }
+    terminal && env.var("CLICOLOR") != Some("0") && env.var("TERM") != Some("dumb")
+}
+
 fn spinner_bar_style() -> ProgressStyle {
     ProgressStyle::with_template("{spinner:>12} {msg} {bytes}")
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
@@ -605,32 +616,30 @@ pub(crate) fn last_words(manner: Manner) {
     Ui::without_terminal(manner).error(&ba_agent_system::interrupt::error());
 }
 
-/// What the command line's parser says: help and version to stdout, a wrong usage to stderr
-/// with status 2, and as JSON where that was asked for (the flag is looked for by hand, since
-/// the line could not be understood).
-pub(crate) fn print_usage_error(error: &clap::Error) -> ExitCode {
-    let json = error.use_stderr() && std::env::args_os().any(|arg| arg == "--json");
-    let ui = Ui::without_terminal(Manner {
-        json,
-        quiet: false,
-        verbose: false,
-        yes: false,
-        color: ColorChoice::Never,
-    });
-    if json {
-        let text = error.render().to_string();
-        let mut lines = text.trim().lines().filter(|line| !line.trim().is_empty());
-        let message = lines.next().unwrap_or("wrong usage").trim_start_matches("error: ").to_owned();
-        let mut ours = Error::new(Kind::Usage, message);
-        ours.hints.extend(lines.map(|line| line.trim().to_owned()));
-        ui.error(&ours);
-    } else {
-        let printed = error.print();
-        if !error.use_stderr() {
-            ui.note_broken(printed);
-        }
+/// Prints a page of help, or the version: to stdout, but to stderr where nothing was typed.
+pub(crate) fn print_help_page(page: &clap::Error) -> ExitCode {
+    let ui = before_parsing(false);
+    let printed = page.print();
+    if page.use_stderr() {
+        return ui.end(Kind::Usage.exit_status());
     }
-    ui.end(if error.use_stderr() { Kind::Usage.exit_status() } else { 0 })
+    ui.note_broken(printed);
+    ui.end(0)
+}
+
+/// Prints what is wrong with a command line, as JSON where that was asked for.
+pub(crate) fn print_usage_error(error: &Error) -> ExitCode {
+    let ui = before_parsing(std::env::args_os().any(|arg| arg == "--json"));
+    ui.error(error);
+    ui.end(error.kind.exit_status())
+}
+
+/// For a line that could not be understood: its flags are looked for by hand.
+fn before_parsing(json: bool) -> Ui {
+    let is_plain = std::env::args_os().any(|arg| arg == "--color=never");
+    let color = if is_plain { ColorChoice::Never } else { ColorChoice::Auto };
+    let manner = Manner { json, quiet: false, verbose: false, yes: false, color };
+    Env::read(None).map_or_else(|_| Ui::without_terminal(manner), |env| Ui::new(manner, &env))
 }
 
 /// The same JSON with `\u` for what acts on a terminal or cannot be seen. Such characters can

@@ -62,12 +62,31 @@ pub(crate) fn render_man_pages() -> Vec<(String, Vec<u8>)> {
 }
 
 fn collect_man_pages(command: &clap::Command, name: &str, pages: &mut Vec<(String, Vec<u8>)>) {
-    let mut page = Vec::new();
     let command = command.clone().name(name.to_owned());
-    // Writing into memory cannot fail.
-    let _ = clap_mangen::Man::new(command.clone()).date("").render(&mut page);
-    pages.push((format!("{name}.1"), page));
+    pages.push((format!("{name}.1"), render_page(&command).into_bytes()));
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
         collect_man_pages(sub, &format!("{name}-{}", sub.get_name()), pages);
     }
+}
+
+/// One page. Flags that every command has are explained in it, but do not stand in its synopsis.
+fn render_page(command: &clap::Command) -> String {
+    let render = |command: clap::Command| {
+        let mut page = Vec::new();
+        // Writing into memory cannot fail.
+        let _ = clap_mangen::Man::new(command).date("").render(&mut page);
+        String::from_utf8_lossy(&page).into_owned()
+    };
+    let is_common =
+        |arg: &clap::Arg| arg.is_global_set() || matches!(arg.get_id().as_str(), "help" | "version");
+    let own = command.clone().mut_args(|arg| if is_common(&arg) { arg.hide(true) } else { arg });
+    let (page, own) = (render(command.clone()), render(own));
+    let (from, to) = (".SH SYNOPSIS\n", ".SH DESCRIPTION\n");
+    let part = |page: &str| Some((page.find(from)?, page.find(to)?));
+    let Some(((start, end), (own_start, own_end))) = part(&page).zip(part(&own)) else { return page };
+    let synopsis = format!("{} [\\fIGLOBAL OPTIONS\\fR]\n", own[own_start..own_end].trim_end());
+    let page = format!("{}{synopsis}{}", &page[..start], &page[end..]);
+    page.replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n")
+        .replace(".SH EXTRA\nExample:\n", ".SH EXAMPLES\n")
+        .replace("\nExit status: ", "\n.SH \"EXIT STATUS\"\n")
 }

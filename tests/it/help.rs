@@ -56,3 +56,97 @@ fn the_version_is_the_crates() {
     let run = TestEnv::new().run(&["--version"]).ends(0);
     assert_eq!(run.stdout, format!("ba-agent {}\n", env!("CARGO_PKG_VERSION")));
 }
+
+/// `ba-agent install` is `ba-agent skill install`, to the last byte of what is printed and written.
+#[test]
+fn the_word_skill_may_be_left_out() {
+    let run_all = |word: &[&str]| {
+        let env = TestEnv::new();
+        env.skill("src/pdf");
+        let mut runs = Vec::new();
+        for rest in [
+            &["install", "../src/pdf"][..],
+            &["list", "--json"],
+            &["--json", "show", "pdf"],
+            &["verify"],
+            &["ls"],
+            &["uninstall", "pfd"],
+            &["remove", "pdf"],
+            &["update", "--help"],
+        ] {
+            let at = usize::from(rest[0].starts_with('-'));
+            let args = [&rest[..at], word, &rest[at..]].concat();
+            runs.push(env.run(&args));
+        }
+        (runs, env.picture("project"))
+    };
+    assert_eq!(run_all(&[]), run_all(&["skill"]));
+}
+
+#[test]
+fn every_command_of_skill_stands_in_a_group_of_its_help() {
+    let page = TestEnv::new().run(&["skill", "--help"]).ends(0).stdout;
+    assert!(!page.contains("\nOther:\n"), "add the new command to GROUPS in src/cli/help.rs:\n{page}");
+    let skill = ba_agent::command().find_subcommand("skill").unwrap().clone();
+    for command in skill.get_subcommands().map(clap::Command::get_name) {
+        assert_eq!(page.matches(&format!("\n  {command} ")).count(), 1, "{command} in:\n{page}");
+    }
+}
+
+#[test]
+fn the_short_help_explains_what_the_command_has_of_its_own() {
+    let env = TestEnv::new();
+    for words in commands().iter().skip(1) {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let short = env.run(&[&words[..], &["-h"]].concat()).ends(0).stdout;
+        assert!(!short.contains("--offline  ") && short.contains("Global options ("), "{words:?}\n{short}");
+        let long = env.run(&[&words[..], &["--help"]].concat()).ends(0).stdout;
+        assert!(long.contains("      --offline\n"), "{words:?}\n{long}");
+    }
+}
+
+#[test]
+fn a_mistyped_command_is_answered_with_what_was_meant() {
+    let env = TestEnv::new();
+    for (typed, message, hint) in [
+        (&["instal"][..], "`instal` is not a command of `ba-agent`", "did you mean `ba-agent install`?"),
+        (&["serach", "x"], "`serach` is not a command", "did you mean `ba-agent search`?"),
+        (&["marketplac", "add"], "`marketplac` is not", "did you mean `ba-agent marketplace`?"),
+        (&["enable"], "`enable` is not", "did you mean `ba-agent marketplace enable`?"),
+        (&["skill", "clear"], "of `ba-agent skill`", "did you mean `ba-agent cache clear`?"),
+        (&["skill", "i"], "of `ba-agent skill`", "`ba-agent skill install`"),
+        (&["--project", "x", "skill", "unin"], "of `ba-agent skill`", "`ba-agent skill uninstall`"),
+        (&["skill", "zzz"], "of `ba-agent skill`", "`ba-agent skill --help` lists the commands"),
+        (&["skill", "list", "--chek"], "--chek", "a similar argument exists: '--check'"),
+        (&["skill", "pin"], "<NAME>", "usage: ba-agent skill pin "),
+        (&["--color", "x", "list"], "invalid value 'x'", "possible values: auto, always, never"),
+    ] {
+        let run = env.run(typed).ends(2).says(message).says(hint);
+        assert!(run.stderr.starts_with("error: ") && run.stderr.contains("\n\nhint: "), "{}", run.stderr);
+        assert!(!run.stderr.contains("tip:") && run.stdout.is_empty(), "{run:?}");
+        let json = env.run(&[typed, &["--json"]].concat()).ends(2).json();
+        let hints = json["error"]["hints"].as_array().unwrap();
+        assert!(hints.iter().any(|one| one.as_str().unwrap().contains(hint)), "{json}");
+    }
+}
+
+/// `NO_COLOR` before `CLICOLOR_FORCE`, both before what the terminal is.
+#[test]
+fn variables_decide_about_colour() {
+    for (variables, is_coloured) in [
+        (&[][..], false),
+        (&[("CLICOLOR_FORCE", "1")], true),
+        (&[("FORCE_COLOR", "1")], true),
+        (&[("CLICOLOR_FORCE", "0")], false),
+        (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+        (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "")], true),
+        (&[("CLICOLOR_FORCE", "1"), ("CLICOLOR", "0"), ("TERM", "dumb")], true),
+    ] {
+        let mut env = TestEnv::new();
+        variables.iter().for_each(|(name, value)| env.set(name, *value));
+        for args in [&["skill", "show", "nothing"][..], &["skill", "zzz"]] {
+            assert_eq!(env.run(args).stderr.contains("\u{1b}["), is_coloured, "{variables:?} {args:?}");
+        }
+        assert!(!env.run(&["skill", "show", "nothing", "--color=never"]).stderr.contains('\u{1b}'));
+    }
+}

@@ -169,10 +169,9 @@ fn a_folder_with_the_name_of_an_archive_is_a_folder() {
 #[test]
 fn a_verb_without_its_group_is_suggested_with_it() {
     let env = TestEnv::new();
-    env.run(&["install", "acme/skills"]).ends(2).says("'skill install'");
-    env.run(&["search"]).ends(2).says("'skill search'");
-    env.run(&["add"]).ends(2).says("'skill install', 'marketplace add'");
-    env.run(&["skil"]).ends(2).says("'skill'");
+    env.run(&["enable", "acme"]).ends(2).says("`ba-agent marketplace enable`");
+    env.run(&["skill", "prune"]).ends(2).says("`ba-agent cache prune`");
+    env.run(&["skil"]).ends(2).says("`ba-agent skill`");
 }
 
 #[test]
