@@ -17,7 +17,10 @@ use ba_agent_engine::ops::validate::{Checked, ValidateOptions};
     long_about = "Check skills against the rules, all findings at once.\n\n\
         PATH is a skill's folder, its SKILL.md, or a folder with skills in it. Each finding \
         is a line `file:line:column: severity[code]: what is wrong` on stdout, followed \
-        by how to fix it. The status is 8 when there is an error.",
+        by how to fix it. The status is 8 when there is an error.\n\n\
+        Links of the instructions to files that are not in the skill (dead-link) or lead out of it \
+        (link-outside), scripts and references that they name (missing-file), and text of `init` \
+        that was not replaced (template-text) are warnings.",
     after_help = "Examples:\n  ba-agent skill validate .\n  ba-agent skill validate skills/* --strict\n  \
         ba-agent skill validate my-skill --profile upload --json"
 )]

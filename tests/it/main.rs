@@ -49,3 +49,4 @@ mod requests;
 mod search;
 mod served;
 mod shape;
+mod sharing;

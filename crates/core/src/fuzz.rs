@@ -62,6 +62,8 @@ pub fn manifest(data: &[u8]) {
         let document =
             skill::read_manifest(skill::MANIFEST, Some("folder"), data, profile, &Limits::default());
         assert_findings(&document.findings, data);
+        let body = skill::check_body(skill::MANIFEST, data, document.body_starts_line, &[], profile);
+        assert_findings(&body, data);
         let written = document.frontmatter.as_ref().and_then(|front| front.name.as_deref());
         let name = skill::given_name(written, None, "source");
         assert_eq!(name.as_str().parse::<SkillName>().as_ref(), Ok(&name));

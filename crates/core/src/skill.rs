@@ -7,6 +7,7 @@
 //!
 //! Nothing here touches a disk. Bytes come in, findings and values go out.
 
+mod body;
 mod contents;
 mod frontmatter;
 mod hidden;
@@ -17,6 +18,7 @@ mod rules;
 mod tools;
 mod yaml;
 
+pub use body::check_body;
 pub use contents::{check_files, check_secrets};
 pub use frontmatter::Frontmatter;
 pub use hidden::check_text;
@@ -293,22 +295,34 @@ pub(crate) fn report_name_clash(file: &str, wanted: &SkillName, given: &SkillNam
     findings.into_vec()
 }
 
+/// The description of a new skill for which none was given.
+const TEMPLATE_DESCRIPTION: &str =
+    "Says what this skill does in one sentence. Use when the user asks for it.";
+
+/// Lines of a new skill that are to be replaced: [`check_body`] finds them.
+const TEMPLATE_LINES: [&str; 4] = [
+    "Write here what an agent must know to do this well and would not guess.",
+    "1. First step.",
+    "2. Second step.",
+    "- What can be checked at the end.",
+];
+
 /// The `SKILL.md` that `init` writes. It passes [`Profile::Lint`] and
 /// [`Profile::Upload`] without a warning when the name is portable
-/// ([`SkillName::portability_fault`]) and the description is at most 1,024 characters.
+/// ([`SkillName::portability_fault`]) and the description is at most 1,024 characters, but for
+/// one: that its text is to be replaced ([`check_body`]).
 pub fn manifest_template(name: &SkillName, description: &str) -> String {
     let visible: String = description.chars().filter(|c| c.is_whitespace() || !is_unprintable(*c)).collect();
     let mut description = visible.split_whitespace().collect::<Vec<_>>().join(" ");
     if description.is_empty() {
-        description = "Says what this skill does in one sentence. Use when the user asks for it.".to_owned();
+        description = TEMPLATE_DESCRIPTION.to_owned();
     }
     let quoted = serde_json::Value::String(description).to_string();
     let title = name.as_str().split(['-', '_']).filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ");
+    let [intro, first, second, done] = TEMPLATE_LINES;
     format!(
-        "---\nname: {name}\ndescription: {quoted}\n---\n\n# {title}\n\n\
-         Write here what an agent must know to do this well and would not guess.\n\n\
-         ## Steps\n\n1. First step.\n2. Second step.\n\n\
-         ## Done when\n\n- What can be checked at the end.\n"
+        "---\nname: {name}\ndescription: {quoted}\n---\n\n# {title}\n\n{intro}\n\n\
+         ## Steps\n\n{first}\n{second}\n\n## Done when\n\n{done}\n"
     )
 }
 

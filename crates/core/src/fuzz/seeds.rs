@@ -31,6 +31,7 @@ pub(super) fn manifest() -> Vec<Vec<u8>> {
     let mut all = texts(&[
         "---\nname: folder\ndescription: Does one thing. Use it when asked.\n---\n\nDo it.\n",
         "\u{feff}---\r\nname: Other Name\r\ndescription: \"Said \\u0041\"\r\n---\r\nBody\r\n",
+        "---\nname: a\n---\n[é](../x.md) ![b](no%20.md#c) [d]\n`{baseDir}/scripts/no.py`\n\n[d]: <e.md>\n",
         "# Title\n\nNo frontmatter at all, a paragraph instead.\n",
         "---\nname: x\ndescription: >-\n  folded\n  text\n",
         "---\n<<<<<<< HEAD\nname: a\n=======\nname: b\n>>>>>>> x\n---\n",

@@ -138,6 +138,10 @@ rules! {
 
     BODY_EMPTY           "body-empty"                   W W W false
     BODY_LONG            "body-long"                    _ W W false
+    TEMPLATE_TEXT        "template-text"                _ W W false
+    DEAD_LINK            "dead-link"                    _ W W false
+    LINK_OUTSIDE         "link-outside"                 _ W W false
+    MISSING_FILE         "missing-file"                 _ W W false
 
     TAG_CHARACTERS       "tag-characters"               E E E true
     BIDI_IN_MANIFEST     "bidi-control"                 E E E true

@@ -120,6 +120,8 @@ fn check(
         let bytes = tree.dir(folder).read(entry)?;
         if entry.path.as_str() == manifest {
             let document = skill::read_manifest(manifest, name, &bytes, profile, limits);
+            let body = skill::check_body(manifest, &bytes, document.body_starts_line, &entries, profile);
+            findings.splice(0..0, body);
             own_name = document.frontmatter.and_then(|front| front.name);
             findings.splice(0..0, document.findings);
         } else {
