@@ -17,6 +17,7 @@ mod marketplace;
 mod outdated;
 mod path;
 mod pin;
+mod restore;
 mod rollback;
 mod search;
 mod shortcut;
@@ -149,6 +150,8 @@ enum SkillCommand {
     Pin(pin::Pin),
     /// Let a held skill move again.
     Unpin(pin::Unpin),
+    /// Put skills back as they were installed, and discard local edits.
+    Restore(restore::RestoreArgs),
     /// Go back to the state before the last change, or an earlier one.
     #[command(visible_alias = "undo")]
     Rollback(rollback::Rollback),
@@ -236,6 +239,7 @@ impl Cli {
                 SkillCommand::Outdated(command) => command.run(&cx),
                 SkillCommand::Pin(command) => command.run(&cx),
                 SkillCommand::Unpin(command) => command.run(&cx),
+                SkillCommand::Restore(command) => command.run(&cx),
                 SkillCommand::Rollback(command) => command.run(&cx),
                 SkillCommand::History(command) => command.run(&cx),
                 SkillCommand::Export(command) => command.run(&cx),

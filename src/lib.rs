@@ -7,6 +7,7 @@
 mod builtin;
 mod cli;
 mod pager;
+mod table;
 mod ui;
 
 use std::process::ExitCode;

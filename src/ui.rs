@@ -7,15 +7,15 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 
 use anstyle::{AnsiColor, Style};
-use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::pager::show_in_pager;
+use crate::table::{Column, TableStyle, draw_table};
 use ba_agent_core::error::{Error, Kind, Result, is_unprintable, printable};
 use ba_agent_core::skill::{Finding, Severity};
 use ba_agent_core::text::count_noun;
-use ba_agent_engine::ops::ask::{Ask, Attendance, CautionedUpdate, Unattended, UpdateOffer};
+use ba_agent_engine::ops::ask::{Ask, Attendance, CautionedUpdate, ShowDiff, Unattended, UpdateOffer};
 use ba_agent_engine::ops::gather::Offer;
 use ba_agent_engine::workspace::{Notice, Observer, ResolvedNotice};
 use ba_agent_system::env::Env;
@@ -339,14 +339,14 @@ impl Ui {
     }
 
     /// A table on a terminal, tab-separated rows without a heading in a pipe.
-    pub(crate) fn print_as_table(&self, heading: &[&str], rows: &[Vec<String>]) {
-        self.print_rows_as_table(heading, rows.iter());
+    pub(crate) fn print_as_table<C: Into<Column> + Copy>(&self, columns: &[C], rows: &[Vec<String>]) {
+        self.print_rows_as_table(columns, rows.iter());
     }
 
     /// As [`Ui::print_as_table`], of rows that are made one by one: there may be thousands.
-    pub(crate) fn print_rows_as_table<R: AsRef<[String]>>(
+    pub(crate) fn print_rows_as_table<C: Into<Column> + Copy, R: AsRef<[String]>>(
         &self,
-        heading: &[&str],
+        columns: &[C],
         rows: impl Iterator<Item = R>,
     ) {
         if !self.stdout_is_terminal {
@@ -362,22 +362,11 @@ impl Ui {
             self.print(&text);
             return;
         }
-        let clean = |cell: &String| printable(cell, false);
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        let bold = |word: &&str| Cell::new(word.to_uppercase()).add_attribute(Attribute::Bold);
-        table.set_header(heading.iter().map(bold));
-        if self.color_out {
-            table.enforce_styling();
-        } else {
-            table.force_no_tty();
-        }
-        for row in rows {
-            table.add_row(row.as_ref().iter().map(clean));
-        }
-        for line in table.lines() {
-            self.line(line.trim_end());
-        }
+        let columns: Vec<Column> = columns.iter().map(|column| (*column).into()).collect();
+        let clean = |row: R| row.as_ref().iter().map(|cell| printable(cell, false)).collect();
+        let rows: Vec<Vec<String>> = rows.map(clean).collect();
+        let style = TableStyle { width: self.columns().unwrap_or(usize::MAX), is_coloured: self.color_out };
+        draw_table(&columns, &rows, style).iter().for_each(|line| self.line(line));
     }
 
     /// Asks yes or no; without a person the answer is `--yes`.
@@ -397,18 +386,19 @@ impl Ui {
     /// means, and `d` shows what it is about.
     ///
     /// # Errors
-    /// `Interrupted` when the person leaves; those of `show`.
-    fn consent(&self, question: &str, show: &dyn Fn() -> Result<()>) -> Result<bool> {
+    /// `Interrupted` when the person leaves; those of `diff`.
+    fn consent(&self, question: &str, diff: Option<ShowDiff<'_>>) -> Result<bool> {
         self.finish_progress();
-        let question = format!("{} (y: yes, n: no, d: show the diff) [n]", printable(question, false));
+        let keys = if diff.is_some() { "y: yes, n: no, d: show the diff" } else { "y: yes, n: no" };
+        let question = format!("{} ({keys}) [n]", printable(question, false));
         loop {
             let answer = ask_on_terminal(|| {
                 dialoguer::Input::<String>::new().with_prompt(&question).allow_empty(true).interact_text()
             })?;
-            match answer.trim().to_ascii_lowercase().as_str() {
-                "y" | "yes" => return Ok(true),
-                "" | "n" | "no" => return Ok(false),
-                "d" | "diff" => show()?,
+            match (answer.trim().to_ascii_lowercase().as_str(), diff) {
+                ("y" | "yes", _) => return Ok(true),
+                ("" | "n" | "no", _) => return Ok(false),
+                ("d" | "diff", Some(diff)) => diff()?.iter().for_each(|diff| self.print_coloured_diff(diff)),
                 _ => {}
             }
         }
@@ -566,11 +556,14 @@ impl Ask for TerminalAsk<'_> {
     }
 
     fn approve_update(&mut self, update: &CautionedUpdate<'_>) -> Result<bool> {
-        let show = || {
-            (update.diff)()?.iter().for_each(|diff| self.0.print_coloured_diff(diff));
-            Ok(())
-        };
-        self.0.consent(&format!("Update `{}` anyway?", update.name), &show)
+        self.0.consent(&format!("Update `{}` anyway?", update.name), Some(update.diff))
+    }
+
+    fn consent(&mut self, question: &str, diff: Option<ShowDiff<'_>>) -> Result<bool> {
+        if !self.0.interactive {
+            return Ok(self.0.manner.yes);
+        }
+        self.0.consent(question, diff)
     }
 
     fn confirm(&mut self, question: &str) -> Result<bool> {

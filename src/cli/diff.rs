@@ -58,6 +58,7 @@ impl Diff {
             print_diff_stat(cx, changes);
         } else if cx.ui.is_for_eyes() {
             changes.files.iter().for_each(|file| cx.ui.print_coloured_diff(&file.diff));
+            cx.ui.note(&format!("`ba-agent skill restore {}` discards these edits", changes.name));
         } else {
             changes.files.iter().for_each(|file| cx.ui.write(&file.patch));
         }

@@ -102,7 +102,7 @@ impl Install {
     /// Installs from sources, or brings the disk to what the registry says.
     ///
     /// # Errors
-    /// Those of [`ops::install::install`] and [`ops::restore::restore`].
+    /// Those of [`ops::install::install`] and [`ops::restore::restore_all`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         if self.sources.is_empty() && self.from.is_none() {
             return self.restore(cx);
@@ -157,7 +157,7 @@ impl Install {
     fn restore(self, cx: &CommandContext<'_>) -> Result<u8> {
         let frozen = self.frozen;
         let options = RestoreOptions::of_install(&self.options(), frozen)?;
-        let report = ops::restore::restore(&cx.workspace, options, cx.ui)?;
+        let report = ops::restore::restore_all(&cx.workspace, options, cx.ui)?;
         print_installed_skills(cx, &report.skills, options.dry_run);
         for (source, to) in &report.moves {
             cx.ui.note(&format!(

@@ -3,16 +3,19 @@
 use clap::Args;
 
 use super::CommandContext;
+use crate::table::Column;
 use ba_agent_core::error::Result;
-use ba_agent_core::registry::InstallMode;
+use ba_agent_core::registry::{FollowedRevision, InstallMode};
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::list::ListedSkill;
 
 /// List installed skills.
 #[derive(Debug, Args)]
 #[command(
-    long_about = "List installed skills: name, version, source, pin, targets, state.\n\n\
-        On a terminal a table, in a pipe tab-separated rows, with --json one document. \
+    long_about = "List installed skills: name, version, source, what is followed (a range, tag or branch; \
+        `pinned` for what stays), pin, targets, state. The pin is a commit, the tag that a range chose, `copy` \
+        of a local folder, or a live `link` to it.\n\n\
+        On a terminal a table, whose columns are those that fit, in a pipe tab-separated rows, with --json one document. \
         The state says which skills were edited or are missing: it is shown on a terminal, elsewhere with \
         --check, since every file is read for it. Without it the registry alone is read.",
     after_help = "Examples:\n  ba-agent skill list\n  ba-agent skill list --json | jq '.skills[].name'\n  \
@@ -45,30 +48,39 @@ impl List {
             cx.ui.note(&format!("no skills are installed in this {}", report.scope));
             return Ok(0);
         }
-        let mut heading = vec!["name", "version", "source", "pin", "targets"];
+        let mut columns = vec![
+            Column::from("name"),
+            Column::optional("version", 4),
+            Column::optional("source", 2),
+            Column::optional("ref", 1),
+            Column::from("pin"),
+            Column::optional("targets", 3),
+        ];
         if check {
-            heading.push("state");
+            columns.push(Column::from("state"));
         }
-        cx.ui.print_rows_as_table(&heading, skills.map(|skill| cells_of(&skill, check)));
+        cx.ui.print_rows_as_table(&columns, skills.map(|skill| cells_of(&skill, check)));
         Ok(0)
     }
 }
 
-/// The cells of the table: name, version, source, pin, targets, perhaps the state.
+/// The cells of the table: name, version, source, what is followed, pin, targets, perhaps the
+/// state.
 fn cells_of(skill: &ListedSkill<'_>, with_state: bool) -> Vec<String> {
     let entry = &skill.entry;
-    let pin = match (entry.pin.short_text(), entry.pinned) {
-        (Some(pin), true) => format!("{pin} (held)"),
-        (Some(pin), false) => pin,
-        // A folder that was copied is no live link.
-        (None, _) if entry.mode == InstallMode::Live => "live".to_owned(),
-        (None, _) => "-".to_owned(),
+    let revision = FollowedRevision::from(entry);
+    let pin = match (revision.tag(), entry.mode) {
+        // Beside the range the tag that it chose; beside a tag its commit.
+        (Some(tag), _) if revision.followed().as_deref() != Some(tag) => Some(tag.to_owned()),
+        (_, InstallMode::Live) => Some("link".to_owned()),
+        _ => entry.pin.short_text(),
     };
     let mut cells = vec![
         skill.name.to_string(),
         entry.version.as_deref().unwrap_or("-").to_owned(),
         entry.source.to_string(),
-        pin,
+        revision.followed().unwrap_or_else(|| "-".to_owned()),
+        pin.unwrap_or_else(|| "copy".to_owned()),
         entry.targets.iter().map(|target| &**target).collect::<Vec<_>>().join(","),
     ];
     if with_state {

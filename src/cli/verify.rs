@@ -68,6 +68,9 @@ fn print_verified_skills(cx: &CommandContext<'_>, verified: &[Verified], drifted
     cx.ui.status("Verified", &format!("{}: {verdict}", count_noun(verified.len(), "skill")));
     let is_edited = |one: &&Verified| one.faults.iter().any(|fault| !fault.is_whole());
     if let Some(one) = verified.iter().find(is_edited) {
-        cx.ui.note(&format!("`ba-agent skill diff {}` shows the edits line by line", one.name));
+        cx.ui.note(&format!(
+            "`ba-agent skill diff {0}` shows the edits line by line, `ba-agent skill restore {0}` discards them",
+            one.name
+        ));
     }
 }

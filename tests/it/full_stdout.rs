@@ -10,7 +10,7 @@ use std::process::Stdio;
 use crate::env::{TestEnv, copy_tree};
 
 /// A way to run each command so that it prints data on stdout.
-const PRINTING: [&str; 46] = [
+const PRINTING: [&str; 47] = [
     "skill install builtin:skill-finder --dry-run --json",
     "skill install --frozen --json",
     "skill uninstall docx --json",
@@ -19,6 +19,7 @@ const PRINTING: [&str; 46] = [
     "skill outdated --all",
     "skill pin pdf --json",
     "skill unpin pdf --json",
+    "skill restore pdf --json",
     "skill rollback --json",
     "skill history",
     "skill history --json",

@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 68] = [
+const COMMANDS: [&str; 70] = [
     "skill list",
     "skill list --check --json",
     "skill list --offline",
@@ -79,6 +79,8 @@ const COMMANDS: [&str; 68] = [
     "skill diff pdf",
     "skill pin pdf",
     "skill unpin pdf",
+    "skill restore pdf --yes",
+    "skill restore pdf --yes --offline --json",
     "skill rollback",
     "skill rollback --yes --offline",
     "skill history --json",

@@ -46,6 +46,7 @@ mod one_cache;
 mod output;
 mod overlap;
 mod requests;
+mod restore;
 mod search;
 mod served;
 mod shape;

@@ -25,13 +25,18 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    pub(crate) fn run(mut command: Command) -> Self {
+    pub(crate) fn run(command: Command) -> Self {
+        Self::run_at(command, 100)
+    }
+
+    /// At a terminal of so many columns.
+    pub(crate) fn run_at(mut command: Command, columns: u16) -> Self {
         let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&control).unwrap();
         unlockpt(&control).unwrap();
         let name = ptsname(&control, Vec::new()).unwrap();
         let user: OwnedFd = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-        let size = rustix::termios::Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = rustix::termios::Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         rustix::termios::tcsetwinsize(&user, size).unwrap();
         command.stdin(user.try_clone().unwrap()).stdout(user.try_clone().unwrap()).stderr(user);
         if command.get_envs().all(|(name, _)| name != "TERM") {

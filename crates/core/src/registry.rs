@@ -5,6 +5,7 @@
 //! version does not know are kept.
 
 mod overview;
+mod revision_text;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use crate::path::RelPath;
 use crate::skill::SkillName;
 use crate::source::{Reference, Revision, Sha};
 pub use overview::{RegistrySummary, SkillSummary};
+pub use revision_text::{FollowedRevision, describe_move};
 
 /// The version that this program writes, `MAJOR.MINOR`. A reader takes any minor of its
 /// own major; a newer major is refused.

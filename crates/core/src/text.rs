@@ -1,4 +1,6 @@
-//! Text for people: the word they may have meant, numbers with their noun, sizes.
+//! Text for people: the word they may have meant, numbers with their noun, sizes, times.
+
+use jiff::Timestamp;
 
 /// The known word nearest to `word`, if it is near enough to be a typing error: an edit
 /// distance of a third of its length, as cargo and git take it, or a shared beginning.
@@ -36,6 +38,23 @@ pub fn format_bytes(bytes: u64) -> String {
     unreachable!("the last unit always returns")
 }
 
+/// How long ago something was, as a person says it: `2 min ago`, `3 h ago`, `5 days ago`; after
+/// a month its date. A clock that ran ahead then says the date too.
+pub fn format_age(then: Timestamp, now: Timestamp) -> String {
+    const MINUTE: i64 = 60;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+    match now.as_second() - then.as_second() {
+        0..MINUTE => "just now".to_owned(),
+        seconds @ MINUTE..HOUR => format!("{} min ago", seconds / MINUTE),
+        seconds @ HOUR..DAY => format!("{} h ago", seconds / HOUR),
+        seconds if (DAY..30 * DAY).contains(&seconds) => {
+            format!("{} ago", count_noun(usize::try_from(seconds / DAY).unwrap_or_default(), "day"))
+        }
+        _ => then.strftime("%F").to_string(),
+    }
+}
+
 /// A list for a sentence, cut where it gets long.
 pub fn list_some(names: &[&str], most: usize) -> String {
     let shown = names.iter().take(most).copied().collect::<Vec<_>>().join(", ");
@@ -53,6 +72,24 @@ mod tests {
         assert_eq!(find_nearest("skill-creater", known.into_iter()), Some("skill-creator"));
         assert_eq!(find_nearest("mcp", known.into_iter()), Some("mcp-builder"));
         assert_eq!(find_nearest("kubernetes", known.into_iter()), None);
+    }
+
+    #[test]
+    fn ages_are_said_as_people_say_them() {
+        let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
+        for (then, expected) in [
+            ("2026-11-27T12:00:00Z", "just now"),
+            ("2026-11-27T11:59:00.9Z", "1 min ago"),
+            ("2026-11-27T11:59:00Z", "1 min ago"),
+            ("2026-11-27T11:00:01Z", "59 min ago"),
+            ("2026-11-27T10:00:00Z", "2 h ago"),
+            ("2026-11-26T12:00:00Z", "1 day ago"),
+            ("2026-10-29T12:00:00Z", "29 days ago"),
+            ("2026-10-01T00:00:00Z", "2026-10-01"),
+            ("2026-11-28T12:00:00Z", "2026-11-28"),
+        ] {
+            assert_eq!(format_age(then.parse().unwrap(), now), expected, "{then}");
+        }
     }
 
     #[test]

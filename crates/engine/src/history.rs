@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Context as _, Result, error};
-use ba_agent_core::registry::{LockEntry, Registry};
+use ba_agent_core::registry::{FollowedRevision, LockEntry, Registry, describe_move};
 use ba_agent_core::skill::SkillName;
+use ba_agent_core::text::list_some;
 use ba_agent_system::cache::Cache;
 use ba_agent_system::fsx;
 
@@ -235,19 +236,47 @@ fn changes_between(
     names.into_iter().filter_map(change).collect()
 }
 
+/// At most this many skills of a change are named in a line.
+const NAMED: usize = 8;
+
 impl Record {
-    /// Names and what happened to them, in one line.
-    pub fn summary(&self) -> String {
-        let word = |(name, change): (&SkillName, &Change)| match (&change.before, &change.after) {
-            (None, _) => format!("+{name}"),
-            (_, None) => format!("-{name}"),
-            _ => format!("~{name}"),
-        };
-        let mut words: Vec<String> = self.changes.iter().take(8).map(word).collect();
-        if self.changes.len() > words.len() {
-            words.push(format!("and {} more", self.changes.len() - words.len()));
+    /// What happened to each skill, with its revisions: `+pdf c37b196`, `~pdf v1.0.0 -> v1.1.0`.
+    /// Of many the first, and how many more there are.
+    pub fn describe_changes(&self) -> Vec<String> {
+        let mut all: Vec<String> =
+            self.changes.iter().take(NAMED).map(|(name, change)| change.describe(name)).collect();
+        if self.changes.len() > NAMED {
+            all.push(format!("and {} more", self.changes.len() - NAMED));
         }
-        words.join(" ")
+        all
+    }
+
+    /// Its number and what it was: `change 4: install of pdf`.
+    pub fn title(&self) -> String {
+        let names: Vec<&str> = self.changes.keys().map(SkillName::as_str).collect();
+        format!("change {}: {} of {}", self.id, self.command, list_some(&names, NAMED))
+    }
+}
+
+impl Change {
+    fn describe(&self, name: &SkillName) -> String {
+        let label = |entry: &LockEntry| {
+            FollowedRevision::from(entry).label().map_or_else(String::new, |label| format!(" {label}"))
+        };
+        match (&self.before, &self.after) {
+            (None, after) => format!("+{name}{}", after.as_ref().map_or_else(String::new, label)),
+            (Some(before), None) => format!("-{name}{}", label(before)),
+            (Some(before), Some(after)) => {
+                let what = match describe_move(before.into(), after.into()) {
+                    Some(moved) => format!(" {moved}"),
+                    None if after.pinned && !before.pinned => format!("{} held", label(after)),
+                    None if before.pinned && !after.pinned => format!("{} released", label(after)),
+                    None if self.edited.is_some() => " edits discarded".to_owned(),
+                    None => label(after),
+                };
+                format!("~{name}{what}")
+            }
+        }
     }
 }
 

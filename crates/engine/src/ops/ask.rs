@@ -37,6 +37,13 @@ pub trait Ask {
     /// # Errors
     /// `Interrupted` when the person leaves.
     fn confirm(&mut self, question: &str) -> Result<bool>;
+
+    /// Yes or no to something that takes away what somebody may want: no is what an empty answer
+    /// means. `diff` shows what it is about, where there is something to show.
+    ///
+    /// # Errors
+    /// `Interrupted` when the person leaves; those of `diff`.
+    fn consent(&mut self, question: &str, diff: Option<ShowDiff<'_>>) -> Result<bool>;
 }
 
 /// One of several updates that a person can choose from.
@@ -54,11 +61,14 @@ pub struct UpdateOffer<'a> {
     pub stat: Vec<String>,
 }
 
+/// Gives what a question is about, each file as a unified diff.
+pub type ShowDiff<'a> = &'a dyn Fn() -> Result<Vec<String>>;
+
 /// An update that a person should agree to. What speaks against it was told before.
 pub struct CautionedUpdate<'a> {
     pub name: &'a SkillName,
     /// How the files of this skill would change, each as a unified diff.
-    pub diff: &'a dyn Fn() -> Result<Vec<String>>,
+    pub diff: ShowDiff<'a>,
 }
 
 /// Who answers the questions of a command.
@@ -95,6 +105,10 @@ impl Ask for Unattended {
     }
 
     fn confirm(&mut self, _: &str) -> Result<bool> {
+        Ok(self.agrees)
+    }
+
+    fn consent(&mut self, _: &str, _: Option<ShowDiff<'_>>) -> Result<bool> {
         Ok(self.agrees)
     }
 }

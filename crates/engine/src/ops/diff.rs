@@ -94,7 +94,7 @@ fn fetch_installed(session: &Session<'_>, name: &SkillName, entry: &LockEntry) -
 /// # Errors
 /// `NotFound` for a folder that is gone, `Conflict` for what is no folder any more and for a
 /// file above 32 MiB; those of `supply`; `Failed` for what cannot be read.
-fn compare_skill(
+pub(super) fn compare_skill(
     name: &SkillName,
     entry: &LockEntry,
     places: &InstallDirs,

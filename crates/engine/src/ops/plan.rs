@@ -325,7 +325,8 @@ pub fn error_of_edited_skill(name: &SkillName, drift: &[Drift], verb: &str) -> b
         .into_iter()
         .fold(error, ba_agent_core::error::Error::hint);
     error.hint(format!("see what was changed with `ba-agent skill diff {name}`")).hint(format!(
-        "to discard the edits, run the {verb} again with `--force`; `rollback` brings them back"
+        "to discard the edits: `ba-agent skill restore {name}`, or the {verb} again with `--force`; \
+         `rollback` brings them back"
     ))
 }
 

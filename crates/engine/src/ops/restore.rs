@@ -1,6 +1,7 @@
-//! `skill install` without a source: the disk is brought to what the registry says.
+//! The disk is brought to what the registry says: of all skills by `skill install` without a source,
+//! which stops at edits, and of named ones by `skill restore`, which gives them up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::install_state::{DriftKind, FolderState, InstallState, InstallStates, harmless_hints};
@@ -12,10 +13,14 @@ use ba_agent_core::source::{Request, Source};
 use ba_agent_core::text::count_noun;
 
 use super::apply::{self, Done, Report};
+use super::ask::{Ask, Attendance};
+use super::diff;
 use super::install::InstallOptions;
+use super::installed::find_installed;
 use super::plan::{Action, Content, Plan, Step, error_of_edited_skill, user_edits_of_skill};
 use super::settle::{open_frozen_session, open_session};
 use super::supply::{Supply, try_until_settled};
+use super::verify::{Fault, Verified, verify_skills};
 use ba_agent_system::parallel;
 
 /// How the disk is brought to what the registry says.
@@ -74,7 +79,7 @@ pub struct RestoreReport {
 /// # Errors
 /// Those of [`skills_due_for_restore`], [`plan`] and [`apply::apply`]; `Conflict` where other commands change the
 /// registry all the time.
-pub fn restore(
+pub fn restore_all(
     workspace: &Workspace,
     options: RestoreOptions,
     observer: &dyn Observer,
@@ -94,6 +99,159 @@ pub fn restore(
         moves: world.git.moved_repositories(),
         registry: session.store.registry_file().to_path_buf(),
     })
+}
+
+/// What `skill restore` put back.
+#[derive(Debug)]
+pub struct RestoredSkills {
+    pub skills: Vec<Done>,
+    /// In what each was not as it was installed.
+    pub faults: BTreeMap<SkillName, Vec<Fault>>,
+}
+
+/// `skill restore`: puts the named skills back as they were installed, to the last byte, mode and
+/// link. Edits are given up, once somebody agrees; a copy of them is kept for `rollback`.
+///
+/// # Errors
+/// `NotFound` for a name that is not installed, and offline for what the cache does not have;
+/// `Conflict` for edits where nobody is there to agree, `Usage` where the person does not; those
+/// of [`verify_skills`] and [`apply::apply`].
+pub fn restore(
+    workspace: &Workspace,
+    names: &[String],
+    dry_run: bool,
+    ask: &mut dyn Ask,
+    observer: &dyn Observer,
+) -> Result<RestoredSkills> {
+    let session = open_session(workspace, observer)?;
+    let world = session.world();
+    let kept = session.store.history().kept_trees_cache();
+    let supply = Supply::new(&world, vec![session.cache.clone(), kept]);
+    let names = find_installed(names, &session.store.read()?, session.scope.name())?;
+    let mut consent = Consent { agreed: Vec::new(), declined: BTreeSet::new(), ask };
+    let report =
+        try_until_settled(&supply, || attempt_named(&session, &names, dry_run, &supply, &mut consent))?;
+    let faults = consent.agreed.into_iter().map(|one| (one.name, one.faults)).collect();
+    Ok(RestoredSkills { skills: report.skills, faults })
+}
+
+/// What a person agreed to lose.
+struct Consent<'a> {
+    agreed: Vec<Verified>,
+    declined: BTreeSet<SkillName>,
+    ask: &'a mut dyn Ask,
+}
+
+/// Plans and does it; `None` where something changed since the person was asked.
+fn attempt_named(
+    session: &Session<'_>,
+    names: &[SkillName],
+    dry_run: bool,
+    supply: &Supply<'_>,
+    consent: &mut Consent<'_>,
+) -> Result<Option<Report>> {
+    let registry = part_of(&session.store.read()?, names);
+    let verified = verify_skills(names, &registry, session)?;
+    let seen = session.places.inspect_recorded(names.iter(), &registry)?;
+    let due = due_by_faults(&registry, &verified, &seen);
+    check_cached(&due, supply)?;
+    supply.prepare(&wanted(&due))?;
+    if dry_run {
+        consent.agreed = verified;
+        let plan = plan(&registry, due, supply)?;
+        plan.check_recorded(session.observer)?;
+        return Report::of_plan(plan, &session.places, session.env.now).map(Some);
+    }
+    if consent.agreed != verified {
+        agree_to_lose(session, &registry, &verified, supply, consent)?;
+        consent.agreed = verified;
+    }
+    let due: Vec<Due<'_>> = due.into_iter().filter(|(name, ..)| !consent.declined.contains(*name)).collect();
+    if due.is_empty() {
+        let plan = plan(&registry, due, supply)?;
+        return Report::of_plan(plan, &session.places, session.env.now).map(Some);
+    }
+    let transaction = session.begin()?;
+    let now = part_of(transaction.registry(), names);
+    if now != registry
+        || verify_skills(names, &now, session)? != consent.agreed
+        || supply.lacks_any_recorded(&wanted(&due))
+    {
+        return Ok(None);
+    }
+    let plan = plan(&registry, due, supply)?;
+    apply::apply(plan, transaction, session, "restore").map(Some)
+}
+
+/// Of a registry these skills alone.
+fn part_of(registry: &Registry, names: &[SkillName]) -> Registry {
+    let mut part = registry.clone();
+    part.skills.retain(|name, _| names.contains(name));
+    part
+}
+
+fn due_by_faults<'r>(registry: &'r Registry, verified: &[Verified], seen: &InstallStates) -> Vec<Due<'r>> {
+    let is_wrong = |one: &&Verified| one.faults.iter().any(|fault| fault.what != DriftKind::Record);
+    let due = verified.iter().filter(is_wrong).filter_map(|one| {
+        let (name, entry) = registry.skills.get_key_value(&one.name)?;
+        Some((name, entry, seen.get(name).cloned().unwrap_or_default()))
+    });
+    due.collect()
+}
+
+/// Asks about every skill of which something goes that somebody may have written.
+///
+/// # Errors
+/// `Conflict` where nobody can be asked, `Usage` where the person agrees to nothing.
+fn agree_to_lose(
+    session: &Session<'_>,
+    registry: &Registry,
+    verified: &[Verified],
+    supply: &Supply<'_>,
+    consent: &mut Consent<'_>,
+) -> Result<()> {
+    consent.declined.clear();
+    let is_lost =
+        |fault: &&Fault| !matches!(fault.what, DriftKind::Missing | DriftKind::Link | DriftKind::Record);
+    let losing = verified.iter().filter(|one| one.faults.iter().any(|fault| is_lost(&fault)));
+    for one in losing {
+        let lost: Vec<String> =
+            one.faults.iter().filter(is_lost).map(|f| format!("{}: {}", f.what.word(), f.path)).collect();
+        match consent.ask.attendance() {
+            Attendance::Agrees => continue,
+            Attendance::Nobody => {
+                let error = error!(Conflict, "discarding the edits of `{}` needs confirmation", one.name);
+                return Err(lost
+                    .into_iter()
+                    .take(20)
+                    .fold(error, Error::cause)
+                    .hint(format!("see them with `ba-agent skill diff {}`", one.name))
+                    .hint(format!(
+                        "to discard them: `ba-agent skill restore {} --yes`; `rollback` brings them back",
+                        one.name
+                    )));
+            }
+            Attendance::Person => {}
+        }
+        lost.iter().for_each(|line| session.warn(&format!("{} {line}", one.name)));
+        let show = || -> Result<Vec<String>> {
+            let entry = registry.skills.get(&one.name);
+            let supplied = |name: &SkillName, entry: &LockEntry| supply.fetch(name, entry);
+            let changes =
+                entry.map(|entry| diff::compare_skill(&one.name, entry, &session.places, &supplied));
+            Ok(changes.transpose()?.into_iter().flat_map(|all| all.files).map(|file| file.diff).collect())
+        };
+        let question = format!("Discard the edits of `{}`? `rollback` brings them back.", one.name);
+        if !consent.ask.consent(&question, Some(&show))? {
+            consent.declined.insert(one.name.clone());
+        }
+    }
+    if !consent.declined.is_empty()
+        && verified.iter().all(|one| one.faults.is_empty() || consent.declined.contains(&one.name))
+    {
+        return Err(error!(Usage, "not confirmed; nothing was changed"));
+    }
+    Ok(())
 }
 
 /// Plans and does it; `None` where a host has to be asked for more than before the lock was
@@ -163,15 +321,19 @@ pub fn skills_due_for_restore<'r>(
     if !wrong.is_empty() {
         return Err(all_edited(&wrong, frozen));
     }
+    check_cached(&due, supply)?;
+    Ok(due)
+}
+
+/// # Errors
+/// `NotFound` offline for what the cache does not have, naming every skill.
+fn check_cached(due: &[Due<'_>], supply: &Supply<'_>) -> Result<()> {
     let missing: Vec<&SkillName> = due
         .iter()
         .filter(|(_, entry, _)| supply.world.offline && needs_host(entry) && !supply.kept.has(&entry.digest))
         .map(|(name, ..)| *name)
         .collect();
-    if !missing.is_empty() {
-        return Err(not_cached(&missing));
-    }
-    Ok(due)
+    if missing.is_empty() { Ok(()) } else { Err(not_cached(&missing)) }
 }
 
 /// The skills of what is due, as the supply takes them.
@@ -255,7 +417,7 @@ fn all_edited(wrong: &[(&SkillName, Vec<crate::install_state::Drift>)], frozen: 
             let error = harmless_hints(kinds, ".claude/skills").into_iter().fold(error, Error::hint);
             error
                 .hint("see what was changed with `ba-agent skill verify` and `ba-agent skill diff NAME`")
-                .hint("to discard the edits: `ba-agent skill install --force`")
+                .hint("to discard the edits: `ba-agent skill restore NAME`, or all with `ba-agent skill install --force`")
         }
     };
     if frozen {

@@ -18,7 +18,7 @@ use super::marketplace::{self, AddOptions};
 use super::outdated::{State, outdated};
 use super::path::find_paths;
 use super::pin::{PinOptions, pin, unpin};
-use super::restore::{RestoreOptions, restore};
+use super::restore::{RestoreOptions, restore, restore_all};
 use super::rollback::{RollbackOptions, rollback};
 use super::search::{SearchOptions, search};
 use super::show::{ShowOptions, show, show_file};
@@ -166,9 +166,14 @@ fn commands_about_skills_are_functions() {
     assert_eq!(diff(workspace, "pdf", heard).unwrap().files.len(), 1);
     let remove = |force| uninstall(workspace, &UninstallOptions { names: names(&["pdf"]), force }, heard);
     assert_eq!(remove(false).unwrap_err().kind, Kind::Conflict);
-    assert_eq!(restore(workspace, RestoreOptions::default(), heard).unwrap_err().kind, Kind::Conflict);
+    assert_eq!(restore_all(workspace, RestoreOptions::default(), heard).unwrap_err().kind, Kind::Conflict);
+    let put_back = |agrees| restore(workspace, &names(&["pdf"]), false, &mut Unattended { agrees }, heard);
+    assert_eq!(put_back(false).unwrap_err().kind, Kind::Conflict);
+    assert_eq!(put_back(true).unwrap().faults.values().map(Vec::len).sum::<usize>(), 1);
+    assert_eq!(caller.installed(), ok);
+    std::fs::write(caller.manifest_of("pdf"), manifest("pdf", "edited again")).unwrap();
     let options = RestoreOptions { force: true, ..RestoreOptions::default() };
-    assert_eq!(restore(workspace, options, heard).unwrap().skills.len(), 2);
+    assert_eq!(restore_all(workspace, options, heard).unwrap().skills.len(), 2);
     assert_eq!(caller.installed(), ok);
 
     let options = PinOptions { name: "pdf".into(), ..PinOptions::default() };
@@ -184,7 +189,7 @@ fn commands_about_skills_are_functions() {
     assert_eq!((updated.skills.len(), updated.changes.len(), updated.looked_at), (1, 1, 2));
     let text = || std::fs::read_to_string(caller.manifest_of("pdf")).unwrap();
     assert!(text().contains("second"));
-    rollback(workspace, &RollbackOptions::default(), heard).unwrap();
+    rollback(workspace, &RollbackOptions::default(), &mut Unattended::default(), heard).unwrap();
     assert!(text().contains("first"));
     assert_eq!(list_changes(workspace, heard).unwrap()[0].command, "rollback");
 }
@@ -318,7 +323,7 @@ fn a_caller_that_says_stop_gets_the_old_state() {
     let options = AddOptions { name: "acme".into(), source: url, ..AddOptions::default() };
     stops(&caller, 0, caller.stopped(|observer| marketplace::add(&workspace, &options, observer)));
     stops(&caller, 4, caller.stopped(|observer| install(&workspace, &installing, &mut ask(), observer)));
-    let restored = |observer: &Stopping| restore(&workspace, RestoreOptions::default(), observer);
+    let restored = |observer: &Stopping| restore_all(&workspace, RestoreOptions::default(), observer);
     std::fs::remove_dir_all(caller.project.join(".claude/skills/pdf")).unwrap();
     let stopped = {
         // What is missing is missed by the doctor, too.
@@ -342,7 +347,11 @@ fn a_caller_that_says_stop_gets_the_old_state() {
     let updating = UpdateOptions::default();
     stops(&caller, 4, caller.stopped(|observer| update(&workspace, &updating, &mut ask(), observer)));
     assert!(std::fs::read_to_string(caller.manifest_of("pdf")).unwrap().contains("second"));
-    stops(&caller, 2, caller.stopped(|observer| rollback(&workspace, &RollbackOptions::default(), observer)));
+    stops(
+        &caller,
+        2,
+        caller.stopped(|observer| rollback(&workspace, &RollbackOptions::default(), &mut ask(), observer)),
+    );
     let removing = UninstallOptions { names: names(&["pdf"]), force: false };
     stops(&caller, 1, caller.stopped(|observer| uninstall(&workspace, &removing, observer)));
     assert_eq!(caller.installed(), [("docx".to_owned(), "ok")]);

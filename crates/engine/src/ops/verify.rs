@@ -49,7 +49,7 @@ pub(crate) struct Relink {
 }
 
 /// One skill and every way in which it is not what was recorded.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verified {
     pub name: SkillName,
     /// What its tree must hash to.

@@ -26,12 +26,7 @@ pub(in crate::ops) fn state(
     name: Option<&SkillName>,
     to: Option<u64>,
 ) -> Result<BTreeMap<SkillName, Change>> {
-    let concerns = |record: &&Record| name.is_none_or(|name| record.changes.contains_key(name));
-    let id = match to {
-        Some(id) => records.iter().find(|record| record.id == id).map(|record| record.id),
-        None => records.iter().find(concerns).map(|record| record.id),
-    };
-    let Some(id) = id else {
+    let Some(id) = first_undone(records, name, to) else {
         let what = match (name, to) {
             (_, Some(id)) => format!("there is no change {id} to go back before"),
             (Some(name), None) => format!("no change of `{name}` is known"),
@@ -44,6 +39,30 @@ pub(in crate::ops) fn state(
         state.retain(|known, _| known == name);
     }
     Ok(state)
+}
+
+/// The number of the oldest change that is undone.
+fn first_undone(records: &[Record], name: Option<&SkillName>, to: Option<u64>) -> Option<u64> {
+    let is_meant = |record: &&Record| match to {
+        Some(id) => record.id == id,
+        None => concerns(record, name),
+    };
+    records.iter().find(is_meant).map(|record| record.id)
+}
+
+fn concerns(record: &Record, name: Option<&SkillName>) -> bool {
+    name.is_none_or(|name| record.changes.contains_key(name))
+}
+
+/// Of the records, newest first, those that a rollback undoes.
+pub(in crate::ops) fn records_undone(
+    mut records: Vec<Record>,
+    name: Option<&SkillName>,
+    to: Option<u64>,
+) -> Vec<Record> {
+    let first = first_undone(&records, name, to).unwrap_or(u64::MAX);
+    records.retain(|record| record.id >= first && concerns(record, name));
+    records
 }
 
 /// The skill that `text` names: installed now or in one of the changes, by its own name or as
