@@ -15,6 +15,7 @@ mod list;
 mod man;
 mod marketplace;
 mod outdated;
+mod pack;
 mod path;
 mod pin;
 mod restore;
@@ -180,6 +181,8 @@ enum SkillCommand {
     /// Make a new skill that passes `validate`.
     #[command(visible_alias = "new")]
     Init(init::Init),
+    /// Pack a skill into an archive that is the same on every machine.
+    Pack(pack::PackArgs),
 }
 
 impl Cli {
@@ -251,6 +254,7 @@ impl Cli {
                 SkillCommand::Verify(command) => command.run(&cx),
                 SkillCommand::Diff(command) => command.run(&cx),
                 SkillCommand::Init(command) => command.run(&cx),
+                SkillCommand::Pack(command) => command.run(&cx),
             },
         }
     }

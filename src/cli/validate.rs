@@ -38,9 +38,19 @@ pub(crate) struct ValidateArgs {
 
 /// `--profile`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Rules {
+pub(crate) enum Rules {
     Spec,
     Upload,
+}
+
+impl Rules {
+    /// The rules by which a skill is looked at.
+    pub(crate) fn profile(self) -> Profile {
+        match self {
+            Self::Spec => Profile::Lint,
+            Self::Upload => Profile::Upload,
+        }
+    }
 }
 
 impl ValidateArgs {
@@ -49,11 +59,7 @@ impl ValidateArgs {
     /// # Errors
     /// Those of [`ops::validate::validate`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
-        let profile = match self.profile {
-            Rules::Spec => Profile::Lint,
-            Rules::Upload => Profile::Upload,
-        };
-        let options = ValidateOptions { paths: self.paths.clone(), profile };
+        let options = ValidateOptions { paths: self.paths.clone(), profile: self.profile.profile() };
         let checked = ops::validate::validate(&cx.workspace, &options)?;
         let limit = if self.strict { Severity::Warning } else { Severity::Error };
         let invalid = checked.iter().filter(|one| one.worst() >= Some(limit)).count();

@@ -10,7 +10,7 @@ use std::process::Stdio;
 use crate::env::{TestEnv, copy_tree};
 
 /// A way to run each command so that it prints data on stdout.
-const PRINTING: [&str; 47] = [
+const PRINTING: [&str; 49] = [
     "skill install builtin:skill-finder --dry-run --json",
     "skill install --frozen --json",
     "skill uninstall docx --json",
@@ -40,6 +40,8 @@ const PRINTING: [&str; 47] = [
     "skill diff docx",
     "skill diff docx --json",
     "skill init fresh --json",
+    "skill pack ../src/skills/pdf",
+    "skill pack ../src/skills/pdf --json",
     "marketplace add more ../src --json",
     "marketplace list",
     "marketplace list --json",

@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 70] = [
+const COMMANDS: [&str; 73] = [
     "skill list",
     "skill list --check --json",
     "skill list --offline",
@@ -88,6 +88,9 @@ const COMMANDS: [&str; 70] = [
     "skill validate .",
     "skill validate .claude/skills/pdf --json",
     "skill init fresh",
+    "skill pack .claude/skills/pdf --force",
+    "skill pack local/other --output packed.tar.gz --force",
+    "skill pack .",
     "marketplace list",
     "marketplace list --json",
     "marketplace update",

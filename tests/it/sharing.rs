@@ -1,4 +1,6 @@
-//! What an author needs before others get a skill: findings about what it leads to.
+//! What an author needs before others get a skill: findings about what it leads to, and an
+//! archive of it.
+#![cfg(unix)]
 
 use crate::env::TestEnv;
 
@@ -66,4 +68,195 @@ fn hostile_links_are_shown_safely_and_end() {
         skill_of(&env, &one.repeat(600_000 / one.len()), &["scripts/run.py"]);
         env.run(&["skill", "validate", "../src/tables"]).ends(0);
     }
+}
+
+/// A skill with everything that an archive can hold.
+fn skill_to_pack(env: &TestEnv) {
+    env.skill("src/tables")
+        .file("references/forms \u{e9}.md", "text\n")
+        .executable("scripts/run.py", "print(1)\n")
+        .link("CLAUDE.md", "SKILL.md");
+}
+
+fn set_mode(env: &TestEnv, below: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(env.path(below), std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn digest_of_installed(env: &TestEnv) -> String {
+    env.registry()["skills"]["tables"]["digest"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_packed_skill_installs_as_its_folder_does() {
+    let env = TestEnv::new();
+    skill_to_pack(&env);
+    env.run(&["skill", "install", "../src/tables"]).ends(0);
+    let digest = digest_of_installed(&env);
+    env.run(&["skill", "uninstall", "tables"]).ends(0);
+    for (format, file) in [("zip", "tables.skill"), ("zip", "tables.zip"), ("tar.gz", "tables.tgz")] {
+        let run = env.run(&["skill", "pack", "../src/tables", "-o", file, "--format", format, "--json"]);
+        let packed = run.ends(0).json();
+        assert_eq!(packed["archive"]["digest"], digest, "{file}");
+        assert_eq!(packed["archive"]["files"], 4);
+        let integrity = packed["archive"]["integrity"].as_str().unwrap();
+        let source = format!("./{file}");
+        env.run(&["skill", "install", &source, "--integrity", integrity]).ends(0);
+        assert_eq!(digest_of_installed(&env), digest, "{file}");
+        env.run(&["skill", "verify"]).ends(0);
+        env.run(&["skill", "uninstall", "tables"]).ends(0);
+        let other = format!("sha256:{}", "0".repeat(64));
+        env.run(&["skill", "install", &source, "--integrity", &other]).ends(6);
+    }
+}
+
+#[test]
+fn the_bytes_do_not_depend_on_where_when_or_by_whom_it_is_packed() {
+    let (one, mut two) = (TestEnv::new(), TestEnv::new());
+    let mut packed = Vec::new();
+    two.set("SOURCE_DATE_EPOCH", "");
+    for env in [&one, &two] {
+        skill_to_pack(env);
+        // Times, a umask, owners and attributes of this copy are nobody's business.
+        let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        if std::ptr::eq(env, &two) {
+            let file = std::fs::File::options().append(true).open(env.path("src/tables/SKILL.md")).unwrap();
+            file.set_modified(old).unwrap();
+            set_mode(env, "src/tables/SKILL.md", 0o600);
+            set_mode(env, "src/tables/scripts/run.py", 0o700);
+        }
+        for format in ["zip", "tar.gz"] {
+            let run =
+                env.run(&["skill", "pack", "../src/tables", "--format", format, "--json"]).ends(0).json();
+            packed.push((format, run["archive"]["integrity"].clone()));
+        }
+    }
+    // The first has the time of SOURCE_DATE_EPOCH, the second 1980.
+    assert_ne!(packed[0], packed[2]);
+    let mut three = TestEnv::new();
+    three.set("SOURCE_DATE_EPOCH", "");
+    skill_to_pack(&three);
+    for (at, format) in [(2, "zip"), (3, "tar.gz")] {
+        let run = three.run(&["skill", "pack", "../src/tables", "--format", format, "--json"]).ends(0).json();
+        assert_eq!((format, run["archive"]["integrity"].clone()), packed[at]);
+    }
+}
+
+#[test]
+fn what_is_not_part_of_the_skill_is_left_out_and_named() {
+    let env = TestEnv::new();
+    skill_to_pack(&env);
+    env.run(&["skill", "pack", "../src/tables", "-o", "plain.zip"]).ends(0);
+    for file in [
+        "SKILL.md~",
+        ".SKILL.md.swp",
+        "#SKILL.md#",
+        ".#SKILL.md",
+        "references/x.orig",
+        "scripts/__pycache__/run.pyc",
+        "node_modules/a/index.js",
+        ".DS_Store",
+        "Thumbs.db",
+        ".git/HEAD",
+        "build/out.txt",
+        "secret.log",
+    ] {
+        env.write(&format!("src/tables/{file}"), "text\n");
+    }
+    let without_patterns =
+        env.run(&["skill", "pack", "../src/tables", "-o", "more.zip", "--json"]).ends(0).json();
+    let left_out = |json: &serde_json::Value| json["left_out"].as_array().unwrap().len();
+    assert_eq!(left_out(&without_patterns), 8);
+    std::fs::remove_dir_all(env.path("src/tables/.git")).unwrap();
+    // The user's own patterns do not count: the archive is the same on every machine.
+    env.write("home/.config/git/ignore", "*.py\n");
+    env.write("src/.gitignore", "*.log\n");
+    env.write("src/.git/HEAD", "ref: refs/heads/main\n");
+    env.write("src/tables/.gitignore", "/build/\n.gitignore\n");
+    let run = env.run(&["skill", "pack", "../src/tables", "-o", "ignored.zip"]).ends(0).says("left out: ");
+    assert!(run.stderr.contains("and 6 more"), "{}", run.stderr);
+    let same = |file: &str| std::fs::read(env.project().join(file)).unwrap();
+    assert_eq!(same("ignored.zip"), same("plain.zip"));
+    assert_ne!(same("more.zip"), same("plain.zip"));
+}
+
+#[test]
+fn what_git_tracks_is_packed_whatever_it_is_called() {
+    let env = TestEnv::new();
+    skill_to_pack(&env);
+    env.write("src/tables/kept.orig", "text\n");
+    env.write("src/tables/left.orig", "text\n");
+    env.write("src/.gitignore", "*.py\n*.orig\n");
+    let repository = git2::Repository::init(env.path("src")).unwrap();
+    let mut index = repository.index().unwrap();
+    for file in ["tables/SKILL.md", "tables/scripts/run.py", "tables/kept.orig"] {
+        index.add_path(std::path::Path::new(file)).unwrap();
+    }
+    index.write().unwrap();
+    let json = env.run(&["skill", "pack", "../src/tables", "--json"]).ends(0).json();
+    assert_eq!(json["left_out"], serde_json::json!(["left.orig"]));
+    assert_eq!(json["archive"]["files"], 5);
+}
+
+#[test]
+fn an_invalid_skill_is_not_packed() {
+    let env = TestEnv::new();
+    let nothing_written = |file: &str| assert!(!env.project().join(file).exists(), "{file}");
+    env.write(
+        "src/Bad Name/SKILL.md",
+        "---\nname: Bad Name\ndescription: Reads tables. Use for tables.\n---\nText\n",
+    );
+    let run = env.run(&["skill", "pack", "../src/Bad Name"]).ends(8);
+    assert!(run.stdout.contains("error[name-invalid]"), "{run:?}");
+    // A link that leads out is no matter of taste.
+    skill_to_pack(&env);
+    std::os::unix::fs::symlink("../../home", env.path("src/tables/out")).unwrap();
+    let run = env.run(&["skill", "pack", "../src/tables"]).ends(8);
+    assert!(run.stdout.contains("error[not-installable]"), "{run:?}");
+    nothing_written("tables.skill");
+    std::fs::remove_file(env.path("src/tables/out")).unwrap();
+    skill_of(&env, "See [x](no.md).\n", &[]);
+    let json = env.run(&["skill", "pack", "../src/tables", "--strict", "--json"]).ends(8).json();
+    assert_eq!(
+        (&json["archive"], &json["checked"]["findings"][0]["code"]),
+        (&serde_json::Value::Null, &"dead-link".into())
+    );
+    nothing_written("tables.skill");
+    env.run(&["skill", "pack", "../src/tables"]).ends(0);
+    env.run(&["skill", "pack", "../src/tables", "--profile", "upload", "--force"]).ends(0);
+    for (path, status) in [("../src", 2), ("../none", 3), ("../home", 3), ("../src/tables/CLAUDE.md", 2)] {
+        env.run(&["skill", "pack", path]).ends(status);
+    }
+}
+
+#[test]
+fn an_archive_never_replaces_another_file_unasked() {
+    let env = TestEnv::new();
+    skill_to_pack(&env);
+    let pack = |more: &[&str]| env.run(&[&["skill", "pack", "../src/tables"], more].concat());
+    pack(&[]).ends(0).says("Packed tables in tables.skill (4 files");
+    pack(&[]).ends(0).says("Unchanged tables in tables.skill");
+    env.write("project/mine.zip", "mine\n");
+    pack(&["-o", "mine.zip"]).ends(7).says("--force");
+    assert_eq!(std::fs::read_to_string(env.project().join("mine.zip")).unwrap(), "mine\n");
+    pack(&["-o", "mine.zip", "--force"]).ends(0);
+    assert_ne!(std::fs::read_to_string(env.project().join("mine.zip")).unwrap_or_default(), "mine\n");
+    std::fs::create_dir(env.project().join("dist")).unwrap();
+    pack(&["-o", "dist", "--format", "tar.gz"]).ends(0).says("dist/tables.tar.gz");
+    for (output, format, status) in [
+        ("none/x.zip", "zip", 2),
+        ("x.rar", "zip", 2),
+        ("x", "zip", 2),
+        ("x.zip", "tar.gz", 2),
+        ("../src/tables/x.zip", "zip", 2),
+        ("../src/tables/references", "zip", 2),
+    ] {
+        pack(&["-o", output, "--format", format]).ends(status);
+    }
+    // From inside the skill it lies beside it, not in it.
+    let run = env.run_in("src/tables", &["skill", "pack"]).ends(0).says("../tables.skill");
+    assert!(env.path("src/tables.skill").is_file(), "{run:?}");
+    env.run_in("src/tables/references", &["skill", "pack", "..", "--format", "tar.gz"])
+        .ends(0)
+        .says("../../tables.tar.gz");
 }

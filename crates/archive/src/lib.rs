@@ -14,6 +14,7 @@
 mod extractor;
 mod sniff;
 mod tar;
+mod writer;
 mod zip;
 
 #[cfg(any(test, fuzzing))]
@@ -31,6 +32,8 @@ use ba_agent_core::listing::Limits;
 use ba_agent_core::package::Package;
 
 use sniff::ArchiveFormat;
+
+pub use writer::{FIRST_TIME, PackFormat, write_archive};
 
 /// Reads the archive `bytes` (zip, tar or tar.gz) that is known as `name`, a file name,
 /// path or URL. [`Package::skipped`] counts what the Finder had added.

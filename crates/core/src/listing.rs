@@ -158,6 +158,14 @@ impl Listing {
         }
     }
 
+    /// Takes the entries out for which `is_out` holds, and gives back their paths.
+    pub fn leave_out(&mut self, is_out: impl Fn(&FileEntry) -> bool) -> Vec<RelPath> {
+        let (out, kept) = std::mem::take(&mut self.entries).into_iter().partition(is_out);
+        self.entries = kept;
+        let out: Vec<FileEntry> = out;
+        out.into_iter().map(|entry| entry.path).collect()
+    }
+
     /// The entries below `folder`, with paths as they stand.
     pub fn entries_below(&self, folder: &RelPath) -> &[FileEntry] {
         if folder.is_root() {

@@ -20,6 +20,7 @@ pub mod list;
 pub mod marketplace;
 pub mod outdated;
 pub(crate) mod overlap;
+pub mod pack;
 pub mod path;
 pub mod pin;
 pub mod plan;

@@ -13,6 +13,7 @@ mod control_files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
+mod ignored;
 mod loose;
 mod moved;
 mod objects;
@@ -54,6 +55,7 @@ use wire::{Advertisement, FetchRequest, PackStream, RefLine};
 pub use address::url_of;
 pub use client::GitClient;
 pub use commit_index::{CachedSkill, canonical_url};
+pub use ignored::{GitView, look_up_files};
 pub use partial::PartialTree;
 pub use refs::Refs;
 

@@ -16,6 +16,7 @@ use super::install::{InstallOptions, InstallReport, install};
 use super::list::list;
 use super::marketplace::{self, AddOptions};
 use super::outdated::{State, outdated};
+use super::pack::{PackOptions, pack};
 use super::path::find_paths;
 use super::pin::{PinOptions, pin, unpin};
 use super::restore::{RestoreOptions, restore, restore_all};
@@ -29,8 +30,9 @@ use super::verify::verify;
 use super::{cache, plan::Action};
 use crate::fetch::testing::Bench;
 use crate::workspace::{Notice, Observer, Workspace, WorkspaceOptions};
+use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Kind, Result, error};
-use ba_agent_core::skill::Profile;
+use ba_agent_core::skill::{Profile, Severity};
 use ba_agent_system::progress::Progress;
 use ba_agent_test_support::Repo;
 
@@ -225,6 +227,36 @@ fn commands_about_files_and_the_cache_are_functions() {
     assert_eq!(refused.kind, Kind::Usage);
     assert_eq!(cache::clear_cache(workspace, &mut Unattended { agrees: true }).unwrap().left.trees, 0);
     assert_eq!(cache::prune_cache(workspace, Some(0)).unwrap().removed.trees, 0);
+}
+
+#[test]
+fn a_skill_is_packed_by_a_function() {
+    let caller = Caller::new();
+    let (workspace, heard) = (&caller.workspace, &caller.heard);
+    let options =
+        InitOptions { name: "own-skill".into(), dir: caller.project.join("src"), ..InitOptions::default() };
+    init(workspace, &options, heard).unwrap();
+    let folder = caller.project.join("src/own-skill");
+    let options = |force| PackOptions {
+        path: folder.clone(),
+        output: Some(caller.project.clone()),
+        format: None,
+        profile: Profile::Lint,
+        limit: Severity::Error,
+        force,
+    };
+    let packed = pack(workspace, &options(false)).unwrap().archive.unwrap();
+    assert_eq!((packed.files, packed.unchanged), (1, false));
+    assert!(pack(workspace, &options(false)).unwrap().archive.unwrap().unchanged);
+    let archive = caller.project.join("own-skill.skill");
+    assert_eq!(Digest::of(&std::fs::read(&archive).unwrap()), packed.integrity);
+    let options = InstallOptions {
+        sources: vec![archive.to_string_lossy().into_owned()],
+        integrity: Some(packed.integrity.to_string()),
+        ..InstallOptions::default()
+    };
+    install(workspace, &options, &mut Unattended::default(), heard).unwrap();
+    assert_eq!(caller.installed(), [("own-skill".to_owned(), "ok")]);
 }
 
 /// One workspace serves a process that lives long: what others change between two commands is

@@ -52,7 +52,10 @@ pub fn validate(workspace: &Workspace, options: &ValidateOptions) -> Result<Vec<
 }
 
 /// The folder that a path means: a `SKILL.md` stands for the folder around it.
-fn folder_of(path: &Path) -> Result<PathBuf> {
+///
+/// # Errors
+/// `Usage` for another file, `NotFound` for what is not there.
+pub(crate) fn folder_of(path: &Path) -> Result<PathBuf> {
     if path.is_dir() {
         return Ok(path.to_path_buf());
     }
@@ -64,7 +67,8 @@ fn folder_of(path: &Path) -> Result<PathBuf> {
     }
 }
 
-fn path_shown(path: &Path) -> String {
+/// That folder as the person typed it.
+pub(crate) fn path_shown(path: &Path) -> String {
     let folder = match path.file_name() {
         Some(name) if name.eq_ignore_ascii_case("skill.md") => path.parent().unwrap_or(path),
         _ => path,
@@ -87,7 +91,7 @@ fn validate_folder(folder: &Path, shown: &str, profile: Profile, limits: &Limits
         let name = one.folder.last_name();
         let path = if one.folder.is_root() { shown.to_owned() } else { format!("{shown}/{}", one.folder) };
         let name = name.or(own_name.as_deref());
-        checked.push(check(&tree, &one.folder, &one.manifest, name, path, profile, limits)?);
+        checked.push(check_skill(&tree, &one.folder, &one.manifest, name, path, profile, limits)?);
     }
     if let (true, Some(near)) =
         (checked.is_empty(), discover::near_misses(&tree.listing, &RelPath::ROOT).first())
@@ -102,7 +106,11 @@ fn validate_folder(folder: &Path, shown: &str, profile: Profile, limits: &Limits
     Ok(checked)
 }
 
-fn check(
+/// Checks one skill of `tree`; `name` is the name of its folder, `path` what a person calls it.
+///
+/// # Errors
+/// Those of [`Package::read`].
+pub(crate) fn check_skill(
     tree: &Package,
     folder: &RelPath,
     manifest: &str,
