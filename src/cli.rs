@@ -108,7 +108,7 @@ enum Command {
         after_help = "Examples:\n  ba-agent skill install anthropics/skills --skill pdf\n  \
             ba-agent skill list\n  ba-agent skill update --dry-run\n  ba-agent skill rollback"
     )]
-    Skill(SkillCommand),
+    Skill(Box<SkillCommand>),
     /// Show the cache of skills, or make it smaller.
     #[command(
         subcommand,
@@ -235,7 +235,7 @@ impl Cli {
             Command::Cache(command) => command.run(&cx),
             Command::Doctor(command) => command.run(&cx),
             Command::Marketplace(command) => command.run(&cx),
-            Command::Skill(skill) => match skill {
+            Command::Skill(skill) => match *skill {
                 SkillCommand::Install(command) => command.run(&cx),
                 SkillCommand::Uninstall(command) => command.run(&cx),
                 SkillCommand::Update(command) => command.run(&cx),

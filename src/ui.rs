@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::pager::show_in_pager;
 use crate::table::{Column, TableStyle, draw_table};
+use ba_agent_core::catalog::KnownCatalog;
 use ba_agent_core::error::{Error, Kind, Result, is_unprintable, printable};
 use ba_agent_core::skill::{Finding, Severity};
 use ba_agent_core::text::count_noun;
@@ -162,6 +163,30 @@ impl Ui {
         if self.color_out { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
+    /// Names with a sentence each on stderr: beside the name where there is room, else below it,
+    /// broken between words.
+    pub(crate) fn print_items_to_stderr(&self, items: &[(&str, &str)]) {
+        if self.manner.quiet || self.manner.json {
+            return;
+        }
+        let columns =
+            dialoguer::console::Term::stderr().size_checked().map_or(80, |(_, columns)| columns.into());
+        let widest = items.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 4;
+        let is_narrow = columns < widest + 30;
+        let indent = if is_narrow { 4 } else { widest };
+        let below = " ".repeat(indent);
+        for (name, sentence) in items {
+            let options = between_words(columns.max(20)).initial_indent(&below).subsequent_indent(&below);
+            let sentence = textwrap::fill(&printable(sentence, false), options);
+            let head = self.paint_err(Style::new().bold(), name);
+            let text = match is_narrow {
+                true => format!("  {head}\n{sentence}\n"),
+                false => format!("  {head}{}\n", sentence.get(name.len() + 2..).unwrap_or_default()),
+            };
+            self.print_to_stderr(&text);
+        }
+    }
+
     /// A failure: the message, its causes, its hints; with `--json` one document on stdout.
     pub(crate) fn error(&self, error: &Error) {
         self.finish_progress();
@@ -230,7 +255,7 @@ impl Ui {
     /// less than the terminal has. As it is where stdout is no terminal.
     pub(crate) fn wrap_lines(&self, text: &str, indent: usize) -> String {
         match self.columns() {
-            Some(columns) => textwrap::fill(text, columns.saturating_sub(indent).max(20)),
+            Some(columns) => textwrap::fill(text, between_words(columns.saturating_sub(indent).max(20))),
             None => text.to_owned(),
         }
     }
@@ -249,10 +274,7 @@ impl Ui {
                 return Cow::Borrowed(line);
             }
             let below = " ".repeat((line.len() - bare.len() + marker_width(bare)).min(columns / 2));
-            Cow::Owned(textwrap::fill(
-                line,
-                textwrap::Options::new(columns.max(20)).subsequent_indent(&below),
-            ))
+            Cow::Owned(textwrap::fill(line, between_words(columns.max(20)).subsequent_indent(&below)))
         });
         lines.collect::<Vec<_>>().join("\n")
     }
@@ -425,6 +447,11 @@ impl Ui {
     }
 }
 
+/// Lines of at most `columns`, not broken at hyphens: a flag, a path and a name stay whole.
+fn between_words(columns: usize) -> textwrap::Options<'static> {
+    textwrap::Options::new(columns).word_splitter(textwrap::WordSplitter::NoHyphenation)
+}
+
 /// The columns before the text of a list's item or a quotation; 0 for other lines.
 fn marker_width(line: &str) -> usize {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
@@ -535,6 +562,13 @@ impl Ask for TerminalAsk<'_> {
         }
         let lines: Vec<(String, bool)> = offers.iter().map(|offer| (offer.line(), false)).collect();
         self.0.choose(&format!("{source} has {}. Which ones?", count_noun(offers.len(), "skill")), &lines)
+    }
+
+    fn choose_catalogs(&mut self, known: &[KnownCatalog]) -> Result<Vec<usize>> {
+        self.0.note("no marketplace is registered; these public catalogues are known");
+        let line = |one: &KnownCatalog| (format!("{} - {}", one.name, one.about), false);
+        let lines: Vec<(String, bool)> = known.iter().map(line).collect();
+        self.0.choose("Which ones are to be fetched and searched?", &lines)
     }
 
     fn attendance(&self) -> Attendance {

@@ -56,7 +56,7 @@ fn print_examination(
     }
     if cx.ui.verbose() {
         for (key, value) in &seen.facts {
-            cx.ui.line(&format!("{} {}", cx.ui.bold(&format!("{key:<9}")), printable(value, false)));
+            cx.ui.line(&format!("{} {}", cx.ui.bold(&format!("{key:<10}")), printable(value, false)));
         }
     }
     for finding in mended {
@@ -67,9 +67,13 @@ fn print_examination(
         0 => "no problems found".to_owned(),
         n => format!("{} wrong", count_noun(n, "thing")),
     };
+    let catalogues = seen.facts.get("catalogues").filter(|_| !cx.ui.verbose());
     let notes = seen.findings.len() - wrong;
     let notes = if notes > 0 { format!(", {} to know", count_noun(notes, "thing")) } else { String::new() };
     cx.ui.status("Examined", &format!("this {}: {verdict}{notes}", scope));
+    if let Some(age) = catalogues {
+        cx.ui.detail(&format!("catalogues {age}"));
+    }
     if !mended.is_empty() || !seen.findings.iter().any(|finding| finding.fix.is_some()) {
         return;
     }

@@ -2,21 +2,22 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::CommandContext;
-use ba_agent_core::error::{Error, Kind, Result, printable};
+use ba_agent_core::error::{Error, Kind, Result, error, printable};
 use ba_agent_core::skill::{Severity, worst_severity};
 use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::marketplace::{
-    AddOptions, AddReport, CheckedCatalog, EntryView, FetchedMarketplace, ListedMarketplace, Updated,
+    AddOptions, AddReport, CheckedCatalog, EntryView, FetchedMarketplace, ListedKnown, ListedMarketplace,
+    Updated,
 };
 
 /// Register, list, update and check marketplaces: catalogues of skills.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Marketplace {
-    /// Register a marketplace under a name of your choice.
+    /// Register a marketplace, for your user account.
     Add(Add),
     /// List the registered marketplaces.
     #[command(
@@ -45,29 +46,48 @@ pub(crate) enum Marketplace {
 /// Register a marketplace.
 #[derive(Debug, Args)]
 #[command(
-    long_about = "Register a marketplace under a name of your choice.\n\n\
+    override_usage = "ba-agent marketplace add [OPTIONS] [NAME] <SOURCE>\n       \
+        ba-agent marketplace add [OPTIONS] --known [NAME]...",
+    long_about = "Register a marketplace, for your user account.\n\n\
         SOURCE is anything that `skill install` accepts, the URL or path of a marketplace.json, or a host \
         that serves an index of skills (https://host). A repository without a marketplace.json is a \
-        marketplace of its skills.",
+        marketplace of its skills. Without NAME it is called what its catalogue calls itself. \
+        `--known` lists a few public catalogues, and adds those that are named behind it.",
     after_help = "Examples:\n  \
+        ba-agent marketplace add --known\n  \
+        ba-agent marketplace add --known anthropic superpowers\n  \
+        ba-agent marketplace add anthropics/skills\n  \
         ba-agent marketplace add anthropic https://github.com/anthropics/skills\n  \
-        ba-agent marketplace add copilot github/awesome-copilot#marketplace\n  \
+        ba-agent marketplace add team ./catalogue --scope project\n  \
         ba-agent marketplace add acme ./catalogue/.agents/plugins/marketplace.json\n  \
         ba-agent marketplace add acme https://acme.example"
 )]
 pub(crate) struct Add {
-    /// The name to register it under: letters, digits, `-`, `_`.
-    #[arg(value_name = "NAME")]
-    name: String,
-    /// Where it is.
-    #[arg(value_name = "SOURCE")]
-    source: String,
+    /// Where it is; before it, the name to register it under: letters, digits, `-`, `_`. With
+    /// `--known`, names of known catalogues.
+    #[arg(value_name = "SOURCE", required_unless_present = "known")]
+    words: Vec<String>,
+    /// List the known public catalogues, or add those that are named; nothing else is fetched.
+    #[arg(long, conflicts_with = "manifest")]
+    known: bool,
+    /// Whose it is: yours in every project, or of everybody who has this project.
+    #[arg(long, value_enum, value_name = "SCOPE")]
+    scope: Option<MarketplaceScope>,
     /// The catalogue to use, if the source has several.
     #[arg(long, value_name = "PATH")]
     manifest: Option<String>,
     /// Replace a marketplace of this name.
     #[arg(long, short)]
     force: bool,
+}
+
+/// Whose a marketplace is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MarketplaceScope {
+    /// Yours, in every project; the default.
+    User,
+    /// The project's: recorded in a file that is committed.
+    Project,
 }
 
 /// Names of marketplaces.
@@ -143,40 +163,117 @@ impl Marketplace {
 
 impl Add {
     fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
-        let options =
-            AddOptions { name: self.name, source: self.source, manifest: self.manifest, force: self.force };
+        let options = AddOptions {
+            force: self.force,
+            for_project: self.scope == Some(MarketplaceScope::Project),
+            for_user: self.scope == Some(MarketplaceScope::User),
+            ..AddOptions::default()
+        };
+        if self.known {
+            return match &self.words[..] {
+                [] => list_known(cx),
+                names => add_known(cx, names, &options),
+            };
+        }
+        let (name, source) = match &self.words[..] {
+            [source] => (None, source.clone()),
+            [name, source] => (Some(name.clone()), source.clone()),
+            _ => {
+                return Err(error!(Usage, "one marketplace is added at a time: expected `[NAME] SOURCE`")
+                    .hint("several known catalogues are added with `--known NAME...`"));
+            }
+        };
+        let options = AddOptions { name, source, manifest: self.manifest, ..options };
         let report = ops::marketplace::add(&cx.workspace, &options, cx.ui)?;
-        tell_added(cx, &options.name, &report);
+        tell_added(cx, &report);
+        if cx.ui.json() {
+            cx.ui.print_json_document(&added_as_json(&report));
+        }
         Ok(0)
     }
 }
 
-fn tell_added(cx: &CommandContext<'_>, name: &str, AddReport { fetched, findings }: &AddReport) {
+fn list_known(cx: &CommandContext<'_>) -> Result<u8> {
+    let rows = ops::marketplace::list_known(&cx.workspace, cx.ui)?;
+    if cx.ui.json() {
+        cx.ui.print_json_document(&serde_json::json!({ "known": rows }));
+        return Ok(0);
+    }
+    let cells = |row: &ListedKnown| {
+        let name = row.registered_as.as_ref().map_or("-", |name| name.as_str());
+        [row.catalog.name, row.catalog.source, name, row.catalog.about].map(str::to_owned).to_vec()
+    };
+    let heading = ["name", "source", "registered as", "what it has"];
+    cx.ui.print_as_table(&heading, &rows.iter().map(cells).collect::<Vec<_>>());
+    cx.ui.note("add some with: ba-agent marketplace add --known NAME...");
+    Ok(0)
+}
+
+fn add_known(cx: &CommandContext<'_>, names: &[String], options: &AddOptions) -> Result<u8> {
+    let report = ops::marketplace::add_known(&cx.workspace, names, options, cx.ui)?;
+    report.added.iter().for_each(|added| tell_added(cx, added));
+    for (name, error) in report.failed.iter().skip(1) {
+        cx.ui.warn(&format!("`{name}` was not added: {error}"));
+    }
+    if let Some((name, error)) = report.failed.into_iter().next() {
+        // With a failure the one document on stdout is the error.
+        return Err(error.wrap(format!("`{name}` was not added")));
+    }
+    if cx.ui.json() {
+        let added: Vec<_> = report.added.iter().map(added_as_json).collect();
+        cx.ui.print_json_document(&serde_json::json!({ "added": added }));
+    }
+    Ok(0)
+}
+
+fn tell_added(cx: &CommandContext<'_>, report: &AddReport) {
+    let AddReport { name, scope, fetched, .. } = report;
     for warning in &fetched.warnings {
         cx.ui.warn(warning);
     }
-    let entries = fetched.catalogue.plugins.len();
-    let entries = if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") };
     let pin = fetched.marketplace.pin.short_text().map_or(String::new(), |pin| format!(" ({pin})"));
-    cx.ui.status("Added", &format!("{name} from {}{pin}", fetched.marketplace.source));
-    cx.ui.detail(&format!("{entries}, {} in it", count_noun(fetched.skills, "skill")));
+    let whose = if *scope == "project" { ", for everybody who has this project" } else { "" };
+    cx.ui.status("Added", &format!("{name} from {}{pin}{whose}", fetched.marketplace.source));
+    cx.ui.detail(&describe_contents(fetched));
     tell_left_out(cx, fetched);
-    let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
-    if errors + warnings > 0 {
+    let (errors, findings) = count_findings(report);
+    if findings > 0 {
         cx.ui.warn(&format!(
             "its catalogue has {} ({}): `ba-agent marketplace validate {name}` lists them",
-            count_noun(errors + warnings, "finding"),
+            count_noun(findings, "finding"),
             count_noun(errors, "error"),
         ));
     }
-    if cx.ui.json() {
-        cx.ui.print_json_document(&serde_json::json!({
-            "name": name, "marketplace": fetched.marketplace, "entries": fetched.catalogue.plugins.len(),
-            "skills": fetched.skills, "warnings": fetched.warnings, "left_out": fetched.left_out,
-            "findings": errors + warnings,
-        }));
+}
+
+/// How much a marketplace has, here and elsewhere.
+fn describe_contents(fetched: &FetchedMarketplace) -> String {
+    let counted = |n: usize| if n == 1 { "1 entry".to_owned() } else { format!("{n} entries") };
+    let entries = counted(fetched.catalogue.plugins.len());
+    let skills = count_noun(fetched.skills, "skill");
+    match fetched.elsewhere {
+        0 => format!("{entries}, {skills} in it"),
+        n => {
+            let (lie, are) = if n == 1 { ("lies", "its skills are") } else { ("lie", "their skills are") };
+            format!("{entries}, {skills} in it; {} {lie} elsewhere, {are} not counted", counted(n))
+        }
     }
+}
+
+/// Errors, and all that is more than a remark.
+fn count_findings(report: &AddReport) -> (usize, usize) {
+    let of = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
+    let errors = of(Severity::Error);
+    (errors, errors + of(Severity::Warning))
+}
+
+fn added_as_json(report: &AddReport) -> serde_json::Value {
+    let AddReport { name, scope, fetched, .. } = report;
+    serde_json::json!({
+        "name": name, "scope": scope, "marketplace": fetched.marketplace,
+        "entries": fetched.catalogue.plugins.len(), "skills": fetched.skills, "elsewhere": fetched.elsewhere,
+        "warnings": fetched.warnings, "left_out": fetched.left_out, "findings": count_findings(report).1,
+    })
 }
 
 /// What of a marketplace can be neither found nor installed: a line for each reason.
@@ -204,7 +301,7 @@ fn list(cx: &CommandContext<'_>) -> Result<u8> {
         return Ok(0);
     }
     if rows.is_empty() {
-        cx.ui.note("no marketplace is registered: `ba-agent marketplace add NAME SOURCE`");
+        cx.ui.note("no marketplace is registered: `ba-agent marketplace add --known` lists a few");
         return Ok(0);
     }
     let cells = |row: &ListedMarketplace| {

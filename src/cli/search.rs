@@ -3,8 +3,10 @@
 use clap::Args;
 
 use super::CommandContext;
+use ba_agent_core::catalog::KnownCatalog;
 use ba_agent_core::error::{Result, printable};
 use ba_agent_core::search::{SearchFilter, SearchQuery};
+use ba_agent_core::text::shorten_text;
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::search::{FoundRow, SearchAnswer, SearchOptions, SearchReport};
 
@@ -47,7 +49,8 @@ impl SearchArgs {
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let text = self.query.join(" ");
         let options = SearchOptions { text, filter: self.filter(), limit: self.limit };
-        let report = ops::search::search(&cx.workspace, &options, cx.ui)?;
+        let mut ask = cx.ui.terminal_questions();
+        let report = ops::search::search(&cx.workspace, &options, &mut ask, cx.ui)?;
         for (name, error) in &report.unread {
             cx.ui.warn(&format!("the marketplace `{name}` was not searched: {error}"));
         }
@@ -57,9 +60,14 @@ impl SearchArgs {
         }
         let SearchAnswer { found, total, .. } = &report.answer;
         print_search_table(cx, found, &SearchQuery::parse(&options.text));
-        if found.is_empty() {
+        if report.declined {
+            cx.ui.note("none was added; later: ba-agent marketplace add --known NAME...");
+        } else if !report.known.is_empty() {
+            tell_known(cx, report.known);
+        } else if found.is_empty() {
             tell_nothing(cx, &options.text, &report);
-        } else if *total > found.len() {
+        }
+        if *total > found.len() {
             cx.ui.note(&format!("{} more; `--limit {total}` shows all", total - found.len()));
         }
         if let Some(first) = found.iter().find(|found| !found.installed && found.install.is_some()) {
@@ -84,7 +92,7 @@ fn print_search_rows(cx: &CommandContext<'_>, report: &SearchReport) {
     cx.ui.print_json_document(&serde_json::json!({
         "results": report.answer.found, "total": report.answer.total, "marketplaces": report.marketplaces,
         "unread": unread.collect::<Vec<_>>(), "unknown_words": report.answer.unknown,
-        "suggestions": report.suggestions, "hints": report.hints,
+        "suggestions": report.suggestions, "hints": report.hints, "known": report.known,
     }));
 }
 
@@ -111,19 +119,34 @@ fn print_search_table(cx: &CommandContext<'_>, found: &[FoundRow], query: &Searc
     }
     for one in found {
         let mark = if one.installed { "  (installed)" } else { "" };
-        let name = with_matches_marked(cx, &one.name, query);
-        cx.ui.line(&format!("{name}  {}{mark}", printable(&reference(one), false)));
-        let short: String = one.description.chars().take(160).collect();
-        let more = if short.len() < one.description.len() { "…" } else { "" };
-        cx.ui.line(&format!("    {}{more}", with_matches_marked(cx, &short, query)));
+        cx.ui.line(&format!("{}{mark}", heading_of_row(cx, one, query)));
+        let description = shorten_text(&one.description, SHOWN_OF_DESCRIPTION);
+        for line in cx.ui.wrap_lines(&description, INDENT.len()).lines() {
+            cx.ui.line(&format!("{INDENT}{}", with_matches_marked(cx, line, query)));
+        }
         let date = Some(date(one)).filter(|date| !date.is_empty()).map(|date| format!("as of {date}"));
         let parts =
             [origin_of_row(one), date.unwrap_or_default(), what_row_brings(one), other_copies_of_row(one)];
-        let parts: Vec<String> =
-            parts.iter().filter(|part| !part.is_empty()).map(|part| printable(part, false)).collect();
-        if !parts.is_empty() {
-            cx.ui.line(&format!("    {}", parts.join("; ")));
+        let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        for line in cx.ui.wrap_lines(&printable(&parts.join("; "), false), INDENT.len()).lines() {
+            cx.ui.line(&format!("{INDENT}{line}"));
         }
+    }
+}
+
+/// Before what is said of a row.
+const INDENT: &str = "    ";
+/// So much of a description tells whether a skill is the one that is looked for.
+const SHOWN_OF_DESCRIPTION: usize = 160;
+
+/// What `install` takes; before it the name, where that is not how it begins.
+fn heading_of_row(cx: &CommandContext<'_>, found: &FoundRow, query: &SearchQuery) -> String {
+    let name = with_matches_marked(cx, &found.name, query);
+    let reference = reference(found);
+    match reference.strip_prefix(&found.name) {
+        Some("") => name,
+        Some(rest) if rest.starts_with('@') => format!("{name}{}", printable(rest, false)),
+        _ => format!("{name}  {}", printable(&reference, false)),
     }
 }
 
@@ -189,18 +212,22 @@ fn with_matches_marked(cx: &CommandContext<'_>, text: &str, query: &SearchQuery)
     out
 }
 
-/// The beginning of what was asked: an agent may pass a whole file.
-fn shortened(text: &str) -> String {
-    const SHOWN: usize = 60;
-    let mut short: String = text.chars().take(SHOWN).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
+/// What can be searched by who has registered nothing yet, and how.
+fn tell_known(cx: &CommandContext<'_>, known: &[KnownCatalog]) {
+    cx.ui.note("no marketplace is registered: only installed skills were searched");
+    cx.ui.note("known public catalogues, fetched only when you add them:");
+    let items: Vec<(&str, &str)> = known.iter().map(|one| (one.name, one.about)).collect();
+    cx.ui.print_items_to_stderr(&items);
+    let first = known.first().map_or("NAME", |one| one.name);
+    cx.ui.note(&format!("add one or more: ba-agent marketplace add --known {first}"));
+    cx.ui.note("add another one: ba-agent marketplace add owner/repo");
 }
 
 fn tell_nothing(cx: &CommandContext<'_>, text: &str, report: &SearchReport) {
-    cx.ui.note(&format!("nothing was found for `{}`", shortened(text)));
+    match text.trim() {
+        "" => cx.ui.note("nothing was found"),
+        text => cx.ui.note(&format!("nothing was found for `{}`", shorten_text(text, 60))),
+    }
     if !report.answer.unknown.is_empty() {
         cx.ui.note(&format!(
             "no skill has {}",
@@ -209,7 +236,7 @@ fn tell_nothing(cx: &CommandContext<'_>, text: &str, report: &SearchReport) {
                 .unknown
                 .iter()
                 .take(8)
-                .map(|word| format!("`{}`", shortened(word)))
+                .map(|word| format!("`{}`", shorten_text(word, 60)))
                 .collect::<Vec<_>>()
                 .join(", ")
         ));

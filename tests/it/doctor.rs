@@ -45,7 +45,7 @@ fn what_is_healthy_has_no_findings() {
     let run = env.run(&["doctor"]).ends(0).says("Examined this project: no problems found");
     assert_eq!(run.stdout, "");
     let facts = env.run(&["doctor", "--verbose"]).ends(0).stdout;
-    assert!(facts.contains("libgit2   1.") && facts.contains("cache     [ROOT]/cache"), "{facts}");
+    assert!(facts.contains("libgit2    1.") && facts.contains("cache      [ROOT]/cache"), "{facts}");
     env.run(&["doctor", "--fix"]).ends(0);
     env.run(&["doctor", "--global"]).ends(0).says("this user");
     assert_eq!(env.picture(""), before, "the disk changed");

@@ -254,6 +254,12 @@ impl Run {
         self
     }
 
+    #[track_caller]
+    pub(crate) fn prints(self, words: &str) -> Self {
+        assert!(self.stdout.contains(words), "no {words:?} in stdout:\n{}", self.stdout);
+        self
+    }
+
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|e| panic!("{e} in:\n{}\n{}", self.stdout, self.stderr))

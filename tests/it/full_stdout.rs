@@ -42,7 +42,7 @@ const PRINTING: [&str; 49] = [
     "skill init fresh --json",
     "skill pack ../src/skills/pdf",
     "skill pack ../src/skills/pdf --json",
-    "marketplace add more ../src --json",
+    "marketplace add more ../src --scope project --json",
     "marketplace list",
     "marketplace list --json",
     "marketplace remove acme --json",
@@ -74,7 +74,7 @@ fn world() -> TestEnv {
     let plugins = serde_json::json!([{ "name": "kit", "source": "./kit" }]);
     let document = serde_json::json!({ "name": "acme", "owner": { "name": "A" }, "plugins": plugins });
     env.write("shop/.claude-plugin/marketplace.json", document.to_string());
-    env.run(&["marketplace", "add", "acme", "../shop"]).ends(0);
+    env.run(&["marketplace", "add", "acme", "../shop", "--scope", "project"]).ends(0);
     for folder in ["project", "home"] {
         copy_tree(&env.path(folder), &env.path("saved").join(folder));
     }

@@ -95,8 +95,8 @@ const COMMANDS: [&str; 73] = [
     "marketplace list --json",
     "marketplace update",
     "marketplace show evil --json",
-    "marketplace add more ./local",
-    "marketplace add more acme/skills",
+    "marketplace add more ./local --scope project",
+    "marketplace add more acme/skills --scope project",
     "marketplace remove evil",
     "marketplace validate .",
     "marketplace disable evil",
@@ -180,7 +180,7 @@ impl World {
             "skill install ./local/other",
             "skill uninstall other",
             "skill install ./local/pdf --agent claude-code --agent codex",
-            "marketplace add evil ./local",
+            "marketplace add evil ./local --scope project",
         ] {
             let args: Vec<&str> = args.split(' ').collect();
             let output = self.command(&args).output().unwrap();

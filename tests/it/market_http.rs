@@ -78,6 +78,7 @@ fn a_part_in_the_cache_never_stands_for_the_whole() {
                 for folder in ["project/.claude", "project/config", "second/.claude", "second/config"] {
                     let _ = std::fs::remove_dir_all(shop.env.path(folder));
                 }
+                let _ = std::fs::remove_file(shop.env.path("settings/skills_marketplaces.json"));
                 shop.empty_cache();
                 first.iter().for_each(|args| drop(shop.run(args).ends(0)));
                 if !is_warm {
@@ -162,14 +163,10 @@ fn each_command_asks_as_often_as_it_must() {
     std::fs::rename(shop.env.path("away"), &cache).unwrap();
     // The commit is known: capabilities, files.
     count(&["skill", "install", "sql@acme"], 2);
-    let file = shop.env.read("project/config/skills_marketplaces.json");
+    let file = shop.env.read("settings/skills_marketplaces.json");
     // Nothing moved: capabilities, refs.
     count(&["marketplace", "update"], 2);
-    assert_eq!(
-        shop.env.read("project/config/skills_marketplaces.json"),
-        file,
-        "nothing moved, nothing is written"
-    );
+    assert_eq!(shop.env.read("settings/skills_marketplaces.json"), file, "nothing moved, nothing is written");
     count(&["skill", "outdated"], 2);
     count(&["skill", "update"], 2);
     shop.env.write("m/data/skills/sql/SKILL.md", skill_md("sql", "Second edition of it, with more in it."));
@@ -193,7 +190,7 @@ fn each_marketplace_is_updated_for_itself() {
     shop.env.write("m/data/skills/sql/SKILL.md", skill_md("sql", "Second edition of it, with more in it."));
     let second = commit(&shop.repo, "refs/heads/main", &shop.env.path("m"), "second").to_string();
     shop.run(&["marketplace", "update"]).ends(3).says("the marketplace `two` was not updated");
-    let text = shop.env.read("project/config/skills_marketplaces.json");
+    let text = shop.env.read("settings/skills_marketplaces.json");
     assert_eq!(text.matches(&second).count(), 2, "{text}");
     shop.run(&["skill", "search", "edition"]).ends(0);
     shop.run(&["marketplace", "update", "one"]).ends(0).says("Unchanged one");

@@ -8,7 +8,9 @@ use sha2::{Digest as _, Sha256};
 use crate::env::{TestEnv, commit, skill_md};
 use ba_agent_test_support::server::{Play, Server};
 
-const FILE: &str = "project/config/skills_marketplaces.json";
+/// A marketplace is registered for the user unless it is asked for the project.
+const FILE: &str = "settings/skills_marketplaces.json";
+const OF_PROJECT: &str = "project/config/skills_marketplaces.json";
 
 /// Writes a catalogue of these entries below the root.
 pub(crate) fn catalogue(env: &TestEnv, folder: &str, plugins: &Value) {
@@ -344,16 +346,150 @@ fn a_name_of_somebody_else_is_warned_of_but_not_at_home() {
 }
 
 #[test]
-fn a_project_sees_the_users_marketplaces_but_does_not_change_them() {
+fn a_marketplace_is_the_users_unless_the_project_is_asked_for() {
     let env = shop();
-    let m = env.path("m").display().to_string();
-    env.run(&["marketplace", "add", "acme", &m, "--global"]).ends(0);
-    assert!(!env.path(FILE).exists());
+    std::fs::create_dir_all(env.path("second/.git")).unwrap();
+    let scope = |below: &str| {
+        let rows = env.run_in(below, &["marketplace", "list", "--json"]).ends(0).json();
+        let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
+        let rows = rows["marketplaces"].as_array().unwrap().iter();
+        rows.map(|row| format!("{} {}", text(row, "name"), text(row, "scope"))).collect::<Vec<_>>()
+    };
+    // A relative path means the same in every project, and at home.
+    env.run(&["marketplace", "add", "acme", "../m"]).ends(0);
+    assert!(!env.path(OF_PROJECT).exists());
+    for below in ["project", "second", "home"] {
+        assert_eq!(scope(below), ["acme user"], "{below}");
+        let found = env.run_in(below, &["skill", "search", "sql", "--json"]).ends(0).json();
+        assert_eq!(found["results"][0]["install"], "sql@acme", "{below}");
+    }
     assert_eq!(names(&shown(&env, "sql@acme")), ["sql"]);
-    let list = env.run(&["marketplace", "list", "--json"]).ends(0).json();
-    assert_eq!(list["marketplaces"][0]["scope"], "user");
-    refused(&env, &["marketplace", "remove", "acme"], 3, "--global");
-    refused(&env, &["marketplace", "update", "acme"], 3, "--global");
+    // What a project sees of the user's it can also change by name.
+    env.run(&["marketplace", "disable", "acme"]).ends(0);
+    env.run_in("second", &["marketplace", "enable", "acme"]).ends(0);
+    env.run(&["marketplace", "update"]).ends(0).says("Unchanged acme");
+    env.run(&["marketplace", "add", "team", "../m", "--scope", "project"]).ends(0).says("everybody who has");
+    env.run(&["marketplace", "add", "named", "../m", "--project", "."]).ends(0);
+    assert_eq!(scope("project"), ["acme user", "named project", "team project"]);
+    assert_eq!(scope("second"), ["acme user"]);
+    // The project's own is meant where both have the name.
+    env.run(&["marketplace", "add", "acme", "../m", "--scope", "project"]).ends(0);
+    env.run(&["marketplace", "remove", "acme", "team", "named"]).ends(0);
+    assert_eq!(scope("project"), ["acme user"]);
+    env.run_in("home", &["marketplace", "remove", "acme"]).ends(0);
+    assert_eq!(scope("second"), [] as [&str; 0]);
+    refused(&env, &["marketplace", "add", "x", "../m", "--scope", "project", "--global"], 2, "not for both");
+    refused(&env, &["marketplace", "remove", "x"], 3, "no marketplace named `x`");
+}
+
+/// Without a name a marketplace is called what it calls itself.
+#[test]
+fn a_marketplace_has_the_name_of_its_catalogue() {
+    let env = TestEnv::new();
+    let write = |folder: &str, name: &str| {
+        env.skill(&format!("{folder}/skills/{folder}-tool"));
+        let plugins = json!([{ "name": "kit", "source": "./" }]);
+        let document = json!({ "name": name, "owner": { "name": "Acme" }, "plugins": plugins });
+        env.write(&format!("{folder}/.claude-plugin/marketplace.json"), document.to_string());
+    };
+    let added_as = |args: &[&str]| {
+        let run = env.run(&[&["marketplace", "add"], args, &["--json"]].concat()).ends(0).json();
+        run["name"].as_str().unwrap().to_owned()
+    };
+    for (folder, name, expected) in
+        [("a", "acme-tools", "acme-tools"), ("b", "Acme: Tools (v2)!", "Acme-Tools-v2")]
+    {
+        write(folder, name);
+        assert_eq!(added_as(&[&format!("../{folder}")]), expected);
+    }
+    env.run(&["skill", "search", "tool"]).ends(0).prints("a-tool@acme-tools").prints("b-tool@Acme-Tools-v2");
+    // Once more is no other one, and keeps the name that it was given.
+    assert_eq!(added_as(&["mine", "../a", "--force"]), "mine");
+    env.run(&["marketplace", "remove", "acme-tools"]).ends(0);
+    assert_eq!(added_as(&["../a"]), "mine");
+    write("c", "mine");
+    refused(&env, &["marketplace", "add", "../c"], 7, "`ba-agent marketplace add NAME ../c`");
+    write("d", "claude-plugins-official");
+    refused(&env, &["marketplace", "add", "../d"], 7, "a name that Anthropic keeps");
+    write("e", "数据");
+    refused(&env, &["marketplace", "add", "../e"], 2, "gives itself no name");
+    env.skill("plain/skills/pdf");
+    refused(&env, &["marketplace", "add", "../plain"], 2, "`ba-agent marketplace add plain ../plain`");
+    refused(&env, &["marketplace", "add", "a", "b", "c"], 2, "`--known NAME...`");
+    refused(&env, &["marketplace", "add"], 2, "");
+}
+
+/// What is known by name is offered, and fetched only where it is named.
+#[test]
+fn known_catalogues_are_offered_and_never_fetched_unasked() {
+    let mut env = shop();
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    env.git_repo("srv/anthropics/skills.git", &env.path("m"));
+    env.set("BA_AGENT_GITHUB_URL", server.url());
+    let known = env.run(&["marketplace", "add", "--known", "--json"]).ends(0).json();
+    let first = &known["known"][0];
+    assert_eq!((&first["name"], &first["registered_as"]), (&json!("anthropic"), &Value::Null), "{known}");
+    env.run(&["marketplace", "add", "--known"]).ends(0).prints("anthropics/skills");
+    for args in [&["skill", "search", "sql"][..], &["skill", "search", "sql", "--yes"], &["skill", "search"]]
+    {
+        let run = env.run(args).ends(0).says("ba-agent marketplace add --known anthropic");
+        assert!(run.stderr.contains("superpowers"), "{}", run.stderr);
+    }
+    let found = env.run(&["skill", "search", "sql", "--json"]).ends(0).json();
+    let offered = found["known"].as_array().map(Vec::len);
+    assert_eq!(offered, known["known"].as_array().map(Vec::len));
+    refused(
+        &env,
+        &["marketplace", "add", "--known", "anthropic", "antropic"],
+        3,
+        "did you mean `anthropic`?",
+    );
+    refused(&env, &["marketplace", "add", "anthropic"], 2, "`ba-agent marketplace add --known anthropic`");
+    assert_eq!(server.seen().len(), 0, "nothing was asked for");
+    // One that cannot be fetched does not hold back the other.
+    let both = env.run(&["marketplace", "add", "--known", "superpowers", "anthropic"]).ends(3);
+    both.says("`superpowers` was not added");
+    let added = env.run(&["marketplace", "add", "--known", "anthropic", "--json"]).ends(0).json();
+    let added = &added["added"][0];
+    assert_eq!((&added["name"], &added["scope"]), (&json!("anthropic"), &json!("user")));
+    let known = env.run(&["marketplace", "add", "--known", "--json"]).ends(0).json();
+    assert_eq!(known["known"][0]["registered_as"], "anthropic");
+    let run = env.run(&["skill", "search", "sql"]).ends(0).prints("sql@anthropic");
+    assert!(!run.stderr.contains("--known"), "{}", run.stderr);
+    assert_eq!(env.run(&["skill", "search", "sql", "--json"]).ends(0).json()["known"], json!([]));
+}
+
+/// A person is asked which of the known catalogues the first search should have.
+#[cfg(unix)]
+#[test]
+fn the_first_search_at_a_terminal_adds_what_is_chosen() {
+    use crate::pty::Terminal;
+    let mut env = shop();
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    env.git_repo("srv/anthropics/skills.git", &env.path("m"));
+    env.set("BA_AGENT_GITHUB_URL", server.url());
+    let searched = |keys: &str| {
+        let mut terminal = Terminal::run(env.command(&["skill", "search", "sql"]));
+        terminal.wait_for("superpowers");
+        terminal.press(keys);
+        terminal.end()
+    };
+    let (status, seen) = searched("\r");
+    assert!(status.success() && seen.contains("none was added"), "{seen}");
+    assert_eq!(server.seen().len(), 0, "nothing was asked for");
+    let (status, seen) = searched(" \r");
+    assert!(status.success() && seen.contains("added `anthropic`"), "{seen}");
+    assert!(env.read(FILE).contains("github:anthropics/skills"));
+    // Found in the same breath, and not asked again.
+    let (_, seen) = Terminal::run(env.command(&["skill", "search", "sql"])).end();
+    assert!(seen.contains("@anthropic") && !seen.contains("superpowers"), "{seen}");
+    let run = env.run(&["marketplace", "remove", "anthropic"]).ends(0);
+    assert!(run.stderr.contains("Removed"), "{}", run.stderr);
+    // Who is only looking for what is installed is not asked, nor who is offline.
+    for flag in ["--installed", "--offline"] {
+        let (status, seen) = Terminal::run(env.command(&["skill", "search", "sql", flag])).end();
+        assert!(status.success() && !seen.contains("[ ]"), "{seen}");
+    }
 }
 
 #[test]

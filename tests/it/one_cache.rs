@@ -37,7 +37,7 @@ fn a_host_that_one_project_names_answers_for_no_other() {
     // The project's host is asked first, so that whatever is kept is kept of it.
     for below in ["second", "project"] {
         env.run_in(below, &["skill", "install", "acme/m@pdf"]).ends(0);
-        env.run_in(below, &["marketplace", "add", "acme", "acme/m"]).ends(0);
+        env.run_in(below, &["marketplace", "add", "acme", "acme/m", "--scope", "project"]).ends(0);
         env.run_in(below, &["skill", "install", "docx@acme"]).ends(0);
     }
     for skill in ["pdf", "docx"] {
@@ -47,6 +47,10 @@ fn a_host_that_one_project_names_answers_for_no_other() {
     let [good, evil] = in_both(&env, &["skill", "search", "office", "--json"]).map(|run| run.ends(0).stdout);
     assert!(good.contains("the user meant") && !good.contains("the project meant"), "{good}");
     assert!(evil.contains("the project meant") && !evil.contains("the user meant"), "{evil}");
+    // What is added for the user is on the user's hosts, wherever that is typed.
+    env.run_in("second", &["marketplace", "add", "mine", "acme/m"]).ends(0);
+    let run = env.run_in("second", &["skill", "show", "docx@mine"]).ends(0);
+    assert!(run.stdout.contains("the user meant"), "{}", run.stdout);
     // Without a connection there is nothing but the cache to answer.
     for (below, words) in [("project", "the user meant"), ("second", "the project meant")] {
         std::fs::remove_dir_all(env.path(below).join(".claude/skills")).unwrap();
@@ -67,7 +71,7 @@ fn two_projects_with_a_folder_of_the_same_name_have_two_marketplaces() {
     std::fs::create_dir_all(env.path("second/.git")).unwrap();
     for (below, skill) in [("project", "pdf"), ("second", "sql")] {
         env.skill(&format!("{below}/mk/skills/{skill}"));
-        env.run_in(below, &["marketplace", "add", "mk", "./mk"]).ends(0);
+        env.run_in(below, &["marketplace", "add", "mk", "./mk", "--scope", "project"]).ends(0);
     }
     for (below, mine, other) in [("project", "pdf", "sql"), ("second", "sql", "pdf")] {
         let found = env.run_in(below, &["skill", "search", "", "--json"]).stdout;

@@ -140,16 +140,23 @@ fn nothing_found_is_no_failure_and_not_read_is_no_nothing() {
 }
 
 #[test]
-fn offline_the_age_of_the_copies_is_said() {
+fn the_age_of_the_copies_is_said() {
     let mut env = library();
     env.git_repo("far.git", &env.path("plain"));
     env.run(&["marketplace", "add", "far", &format!("file://{}", env.path("far.git").display())]).ends(0);
     env.run(&["marketplace", "disable", "plain"]).ends(0);
     std::fs::remove_dir_all(env.path("far.git")).unwrap();
     env.set("SOURCE_DATE_EPOCH", "1767582245");
-    let run = env.run(&["skill", "search", "sql", "--offline"]).ends(0).says("the copy of far is 3 days old");
+    env.run(&["skill", "search", "sql"]).ends(0).says("note: catalogues as of 3 days ago\n");
+    let run = env.run(&["skill", "search", "sql", "--offline"]).ends(0);
+    let run = run.says("offline; catalogues as of 3 days ago");
     assert!(!run.stderr.contains("acme"), "a folder is read as it stands: {}", run.stderr);
     assert!(run.stdout.starts_with("sql-analyzer\tsql-analyzer@far\t"), "{}", run.stdout);
+    env.run(&["doctor"]).ends(0).says("catalogues as of 3 days ago");
+    env.set("SOURCE_DATE_EPOCH", "1772247845");
+    let old = "catalogues as of 57 days ago: `ba-agent marketplace update`";
+    env.run(&["skill", "search", "sql"]).ends(0).says(old);
+    env.run(&["doctor"]).ends(0).prints("the copies of catalogues are as of 57 days ago");
 }
 
 /// A home with the marketplace `far`, of which the cache has a copy in a recorded state.

@@ -208,7 +208,7 @@ mod links_of_a_project {
         env.write("project/state/r.json", "{\"schema_version\": \"1.0\", \"skills\": {}}\n");
         env.write("project/state/m.json", "{\"schema_version\": \"1.0\", \"marketplaces\": {}}\n");
         env.run(&["skill", "install", "../src/pdf"]).ends(0);
-        env.run(&["marketplace", "add", "m", "../src"]).ends(0);
+        env.run(&["marketplace", "add", "m", "../src", "--scope", "project"]).ends(0);
         for at in ["config/skills_registry.json", "config/skills_marketplaces.json", ".claude/skills"] {
             assert!(env.path(&format!("project/{at}")).is_symlink(), "{at}");
         }
@@ -227,14 +227,14 @@ mod links_of_a_project {
             refused(&env, &["skill", "list"]);
             std::fs::remove_file(env.path("project/config/skills_registry.json")).unwrap();
             link(&env, target, "project/config/skills_marketplaces.json");
-            refused(&env, &["marketplace", "add", "m", "../src"]);
+            refused(&env, &["marketplace", "add", "m", "../src", "--scope", "project"]);
             refused(&env, &["marketplace", "list"]);
             std::fs::remove_file(env.path("project/config/skills_marketplaces.json")).unwrap();
         }
         std::fs::remove_dir(env.path("project/config")).unwrap();
         link(&env, "../outside", "project/config");
         refused(&env, &["skill", "install", "../src/pdf"]);
-        refused(&env, &["marketplace", "add", "m", "../src"]);
+        refused(&env, &["marketplace", "add", "m", "../src", "--scope", "project"]);
     }
 
     #[test]
@@ -354,7 +354,7 @@ fn a_marketplace_that_hides_the_users_is_told() {
         env.skill(&format!("{name}/skills/pdf"));
     }
     env.run(&["marketplace", "add", "acme", &env.path("mine").display().to_string(), "--global"]).ends(0);
-    env.run(&["marketplace", "add", "acme", "../theirs"]).ends(0);
+    env.run(&["marketplace", "add", "acme", "../theirs", "--scope", "project"]).ends(0);
     env.run(&["skill", "search", "pdf"]).ends(0).says("`acme` is");
     let run = env.run(&["skill", "install", "pdf@acme"]).ends(0).says("`acme` is");
     assert!(run.stderr.contains("/theirs") && run.stderr.contains("/mine"), "{}", run.stderr);
@@ -566,7 +566,9 @@ fn a_file_in_the_place_of_the_registrys_folder_points_at_the_setting() {
     env.write("project/config", "a file");
     env.run(&["skill", "list"]).ends(0);
     env.run(&["skill", "install", "../src/pdf"]).ends(7).says("skills.registry");
-    env.run(&["marketplace", "add", "m", "../src"]).ends(7).says("the list of marketplaces cannot be stored");
+    env.run(&["marketplace", "add", "m", "../src", "--scope", "project"])
+        .ends(7)
+        .says("the list of marketplaces cannot be stored");
     let told = env.run(&["doctor", "--json"]).ends(6).json();
     assert_eq!(told["findings"][0]["code"], "folder", "{told}");
     assert_eq!(env.read("project/config"), "a file");

@@ -6,6 +6,7 @@
 //! pass: a path that leaves the marketplace, and a pin that is not understood, since to
 //! ignore it would unpin. [`check_catalog`] says everything at once, with line and column.
 
+mod known;
 mod plugin;
 mod read;
 mod reader;
@@ -21,9 +22,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, Result, error, printable};
 use crate::path::RelPath;
 use crate::skill::{Finding, Severity};
-use crate::source::Source;
+use crate::source::{Request, Source};
 use crate::text::find_nearest;
 
+pub use known::{KNOWN_CATALOGS, KnownCatalog, find_known};
 pub use plugin::PluginManifest;
 pub use skills::{EntryScan, EntrySkills, resolve_skills};
 pub use source::{EntryRequirement, EntrySource, NpmPackage};
@@ -207,6 +209,14 @@ impl Catalog {
     /// The name that it gives itself, where that is one that Anthropic keeps to itself.
     pub fn reserved_name(&self) -> Option<&str> {
         self.name.as_deref().filter(|name| read::is_reserved(name))
+    }
+
+    /// Its own name as one that a marketplace can be registered under: letters, digits, `-` and
+    /// `_`. `None` where nothing of it is left then, or it has none.
+    pub fn registrable_name(&self) -> Option<String> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let words = self.name.as_deref()?.split(|c| !is_plain(c)).filter(|word| !word.is_empty());
+        Some(words.collect::<Vec<_>>().join("-")).filter(|name| Request::bare_name(name) == Some(name))
     }
 
     /// The entry of this name, through `renames`.

@@ -55,6 +55,18 @@ pub fn format_age(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// The beginning of a text in one line of at most `most` characters: line breaks and runs of
+/// blanks are one blank, and what is cut off is `…`, between words where there are some.
+pub fn shorten_text(text: &str, most: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some((end, _)) = line.char_indices().nth(most) else { return line };
+    let cut = line.char_indices().nth(most.saturating_sub(1)).map_or(end, |(at, _)| at);
+    let head = line.get(..cut).unwrap_or_default();
+    // A text without blanks, as Chinese is, is cut where it is full.
+    let word = head.rfind(' ').filter(|at| *at * 2 > head.len()).unwrap_or(head.len());
+    format!("{}…", head.get(..word).unwrap_or(head).trim_end_matches([' ', ',', '.', ';', ':']))
+}
+
 /// A list for a sentence, cut where it gets long.
 pub fn list_some(names: &[&str], most: usize) -> String {
     let shown = names.iter().take(most).copied().collect::<Vec<_>>().join(", ");
@@ -90,6 +102,23 @@ mod tests {
         ] {
             assert_eq!(format_age(then.parse().unwrap(), now), expected, "{then}");
         }
+    }
+
+    #[test]
+    fn a_text_is_cut_between_words_and_says_so() {
+        let check = |text: &str, most: usize, expected: &str| {
+            assert_eq!(shorten_text(text, most), expected, "{text:?}");
+            assert!(expected.chars().count() <= most, "{expected}");
+        };
+        check("one two three", 20, "one two three");
+        check("one two three", 13, "one two three");
+        check("one two three", 12, "one two…");
+        check("one, two three four", 16, "one, two three…");
+        check(" a\n\nb\t c ", 20, "a b c");
+        check("a\\nb", 20, "a\\nb");
+        check("从扫描的发票中提取表格", 5, "从扫描的…");
+        check("unbreakableunbreakable", 6, "unbre…");
+        check("", 3, "");
     }
 
     #[test]

@@ -148,6 +148,31 @@ impl Workspace {
         Scope::find(&self.env, self.options.global, self.options.project.as_deref())
     }
 
+    /// The same surroundings for the skills and marketplaces of the user's account, where nothing
+    /// that a project says counts.
+    pub(crate) fn for_user(&self) -> Self {
+        let options = WorkspaceOptions { global: true, project: None, ..self.options.clone() };
+        Self { env: self.env.clone(), options }
+    }
+
+    /// Itself, or the user's in the home directory, which is no project: for commands that work
+    /// with catalogues, which somebody who has just come types there.
+    pub(crate) fn or_user_at_home(&self) -> Self {
+        let is_home = !self.options.global && self.options.project.is_none() && self.find_scope().is_err();
+        let user = self.for_user();
+        if is_home && user.find_scope().is_ok() { user } else { self.clone() }
+    }
+
+    /// True for the user's account, asked for as such.
+    pub(crate) fn is_of_user(&self) -> bool {
+        self.options.global
+    }
+
+    /// True where the project was named, and not only found.
+    pub(crate) fn names_project(&self) -> bool {
+        self.options.project.is_some()
+    }
+
     /// The settings for commands that may run outside any project.
     ///
     /// # Errors
@@ -295,7 +320,15 @@ impl Session<'_> {
         let mut all = self.read_marketplaces()?;
         // What the user registered is on the user's hosts, whatever hosts the project names.
         let user = load_settings(&self.env, None)?;
-        all.map_users(|source| at_hosts_of(source, &user, &self.settings));
+        let home = Scope::find(&self.env, true, None).ok();
+        all.map_users(|source| match at_hosts_of(source, &user, &self.settings) {
+            Some(there) => Some(there),
+            None => {
+                let Ok(Place::Tree { mut request, manifest }) = Place::parse(source) else { return None };
+                request.source = with_whole_path(&request.source, home.as_ref()?.base(), &self.env)?;
+                Some(Place::Tree { request, manifest }.text())
+            }
+        });
         Ok(all)
     }
 
@@ -376,6 +409,18 @@ impl Session<'_> {
         request.source = same.unwrap_or(source);
         request
     }
+
+    /// As [`Session::anchor`]; in the user's scope by the whole path, since what is recorded there
+    /// is read in every project.
+    pub(crate) fn anchor_marketplace(&self, request: Request) -> Request {
+        let mut request = self.anchor(request);
+        if !self.scope.is_project()
+            && let Some(source) = with_whole_path(&request.source, self.scope.base(), &self.env)
+        {
+            request.source = source;
+        }
+        request
+    }
 }
 
 /// Where a marketplace of the user is for a project whose settings name another host: the
@@ -388,6 +433,23 @@ fn at_hosts_of(source: &str, user: &Settings, project: &Settings) -> Option<Stri
     }
     request.source = Source::Git { url };
     Some(Place::Tree { request, manifest }.text())
+}
+
+/// A local source by its whole path, where it has a relative one that starts from `base`; `None`
+/// where it reads the same from everywhere.
+fn with_whole_path(source: &Source, base: &Path, env: &Env) -> Option<Source> {
+    let whole = |path: &str| {
+        let is_relative = !path.contains("://") && !path.starts_with('~') && Path::new(path).is_relative();
+        let slash = if path.ends_with('/') { "/" } else { "" };
+        let path = env.from(base, path);
+        let path = std::fs::canonicalize(&path).unwrap_or(path);
+        is_relative.then(|| format!("{}{slash}", path.display()))
+    };
+    match source {
+        Source::Local { path } => whole(path).map(|path| Source::Local { path }),
+        Source::Archive { location } => whole(location).map(|location| Source::Archive { location }),
+        _ => None,
+    }
 }
 
 fn lock_wait(env: &Env) -> Result<Duration> {

@@ -2,6 +2,7 @@
 //! answers by itself, or lets [`Unattended`] do it.
 
 use super::gather::Offer;
+use ba_agent_core::catalog::KnownCatalog;
 use ba_agent_core::error::{Error, Result, error};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::text::{count_noun, list_some};
@@ -15,6 +16,13 @@ pub trait Ask {
     /// `Usage` where nobody can choose, `Interrupted` when the person
     /// leaves.
     fn choose_skills(&mut self, source: &str, offers: &[Offer]) -> Result<Vec<usize>>;
+
+    /// Which known catalogues are added before a search that has none: positions in `known`.
+    /// Asked of a person alone.
+    ///
+    /// # Errors
+    /// `Interrupted` when the person leaves.
+    fn choose_catalogs(&mut self, known: &[KnownCatalog]) -> Result<Vec<usize>>;
 
     /// Who answers.
     fn attendance(&self) -> Attendance;
@@ -90,6 +98,11 @@ pub struct Unattended {
 impl Ask for Unattended {
     fn choose_skills(&mut self, source: &str, offers: &[Offer]) -> Result<Vec<usize>> {
         Err(must_name_skills(source, offers))
+    }
+
+    /// None: `--yes` agrees to what was asked for, and no catalogue was.
+    fn choose_catalogs(&mut self, _: &[KnownCatalog]) -> Result<Vec<usize>> {
+        Ok(Vec::new())
     }
 
     fn attendance(&self) -> Attendance {

@@ -132,8 +132,9 @@ fn examine_everything(context: &DoctorContext<'_>) -> Examination {
         }
         Err(error) => seen.add(DoctorFinding::of_error("registry", &error)),
     }
-    if let Err(error) = context.session.read_marketplaces() {
-        seen.add(DoctorFinding::of_error("marketplaces", &error));
+    match context.session.read_marketplaces() {
+        Ok(all) => surroundings::examine_catalogue_copies(context, &all, &mut seen),
+        Err(error) => seen.add(DoctorFinding::of_error("marketplaces", &error)),
     }
     surroundings::examine_own_folders(context, &mut seen);
     surroundings::examine_abandoned_states(context, &mut seen);

@@ -4,8 +4,10 @@
 mod add;
 mod cached;
 mod change;
+mod copy_age;
 mod entry;
 mod fetch;
+mod known;
 mod left_out;
 mod plugin_manifest;
 mod recorded;
@@ -27,13 +29,15 @@ use ba_agent_core::search::SearchDocument;
 use ba_agent_core::skill::Finding;
 use ba_agent_core::source::Request;
 
-pub use add::{AddOptions, AddReport, add};
+pub use add::{AddKnownReport, AddOptions, AddReport, add, add_known};
 pub(crate) use cached::search_index;
 pub(crate) use cached::{index_of, keep_search_index, search_rows};
 pub use change::{remove, set_enabled};
+pub(crate) use copy_age::CopyAge;
 pub use entry::{EntryView, gather};
 pub(crate) use entry::{gather_all, lend_version, manifests_above, want_of};
 pub use fetch::FetchedMarketplace;
+pub use known::{ListedKnown, list_known};
 pub(crate) use recorded::is_live;
 pub(crate) use resolve::request;
 pub use update::{Updated, update};
@@ -104,7 +108,7 @@ pub struct ListedMarketplace {
 /// # Errors
 /// Those of reading the records.
 pub fn list(workspace: &Workspace, observer: &dyn Observer) -> Result<Vec<ListedMarketplace>> {
-    let session = open_session(workspace, observer)?;
+    let session = open_session(&workspace.or_user_at_home(), observer)?;
     let all = session.marketplaces()?;
     let world = session.world();
     let entries = |known: &RegisteredMarketplace| match is_live(known) {
@@ -136,7 +140,7 @@ pub fn show(
     entry: Option<&str>,
     observer: &dyn Observer,
 ) -> Result<(Catalog, Vec<EntryView>)> {
-    let session = open_session(workspace, observer)?;
+    let session = open_session(&workspace.or_user_at_home(), observer)?;
     let world = session.world();
     let described = entry::describe(name, entry, &session.marketplaces()?, &world)?;
     session.note_moved_marketplaces(&world);

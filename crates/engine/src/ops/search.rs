@@ -6,13 +6,16 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::ask::{Ask, Attendance};
 use super::marketplace::{
-    index_of, is_live, keep_search_index, parse_documents, search_index, search_rows, search_text,
+    AddOptions, CopyAge, add_known, index_of, is_live, keep_search_index, parse_documents, search_index,
+    search_rows, search_text,
 };
 use super::settle::open_session;
 use crate::fetch::{self, World, marketplace::Place};
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 use crate::workspace::{Observer, Session, Workspace};
+use ba_agent_core::catalog::{KNOWN_CATALOGS, KnownCatalog};
 use ba_agent_core::error::{Error, Result, error};
 use ba_agent_core::registry::{LockEntry, Registry};
 use ba_agent_core::search::{
@@ -42,6 +45,10 @@ pub struct SearchReport {
     /// Words that may have been meant, and what else can be done, where nothing was found.
     pub suggestions: Vec<String>,
     pub hints: Vec<String>,
+    /// Known catalogues that can be added, where no marketplace is registered.
+    pub known: &'static [KnownCatalog],
+    /// A person was offered them, and wanted none.
+    pub declined: bool,
 }
 
 /// A marketplace that was searched.
@@ -52,19 +59,27 @@ pub struct SearchedMarketplace {
     pub(crate) fetched_at: Option<Timestamp>,
 }
 
-/// Searches the cached catalogues of the marketplaces and the installed skills.
+/// Searches the cached catalogues of the marketplaces and the installed skills. A person who has
+/// registered no marketplace is asked which of the known ones are to be fetched first.
 ///
 /// # Errors
 /// `NotFound` for a marketplace that is not registered; what kept one from being read, where
-/// nothing was found in the others.
+/// nothing was found in the others; those of [`add_known`].
 pub fn search(
     workspace: &Workspace,
     options: &SearchOptions,
+    ask: &mut dyn Ask,
     observer: &dyn Observer,
 ) -> Result<SearchReport> {
+    let workspace = &workspace.or_user_at_home();
     let session = open_session(workspace, observer)?;
     let registry = session.store.read()?;
-    let all = session.marketplaces()?;
+    let mut all = session.marketplaces()?;
+    let may_ask = ask.attendance() == Attendance::Person && !session.offline;
+    let asked = may_ask && needs_catalogs(&all, &options.filter);
+    if asked && add_chosen_catalogs(workspace, &session, ask)? {
+        all = session.marketplaces()?;
+    }
     session.note_hidden_marketplaces(&all, |_| true);
     let world = session.world();
     let SearchOptions { text, filter, limit } = options;
@@ -80,18 +95,23 @@ pub fn search(
         suggestions = library.suggest(text);
         hints = hints_of(filter, all.all().next().is_none());
     }
+    let known = if needs_catalogs(&all, filter) { &KNOWN_CATALOGS[..] } else { &[] };
     let searched = |volume: &Volume<'_>| SearchedMarketplace {
         name: volume.name.to_owned(),
         fetched_at: volume.fetched_at,
     };
     let marketplaces = library.volumes.iter().map(searched).collect();
-    Ok(SearchReport { answer, marketplaces, unread: library.unread, suggestions, hints })
+    let (unread, declined) = (library.unread, asked && !known.is_empty());
+    Ok(SearchReport { answer, marketplaces, unread, suggestions, hints, known, declined })
 }
 
 /// What can be done by who found nothing.
 fn hints_of(filter: &SearchFilter, none_registered: bool) -> Vec<String> {
     if none_registered {
-        return vec!["no marketplace is registered: `ba-agent marketplace add NAME SOURCE`".to_owned()];
+        return vec![
+            "no marketplace is registered, so only installed skills were searched".to_owned(),
+            "add known catalogues with `ba-agent marketplace add --known NAME...`, others with `ba-agent marketplace add SOURCE`".to_owned(),
+        ];
     }
     let mut hints = Vec::new();
     let is_filtered = filter.marketplace.is_some()
@@ -102,29 +122,48 @@ fn hints_of(filter: &SearchFilter, none_registered: bool) -> Vec<String> {
         hints.push("try again without the filters".to_owned());
     }
     hints.push("try other words, or English ones: most skills are described in English".to_owned());
-    hints.push("look in more places: `ba-agent marketplace add NAME SOURCE`".to_owned());
+    hints.push("look in more places: `ba-agent marketplace add --known` lists some".to_owned());
     hints
 }
 
-/// How old the oldest copy is: offline always, else where that is long.
-fn note_age(session: &Session<'_>, library: &Library<'_>) {
-    const OLD: i64 = 30;
-    let ages = library.volumes.iter().filter_map(|volume| Some((volume.fetched_at?, volume.name)));
-    let Some((oldest, name)) = ages.min() else { return };
-    let age = session.env.now.duration_since(oldest).as_secs().max(0);
-    let (days, hours) = (age / 86_400, age / 3_600);
-    let old = match (days, hours) {
-        (0, 0) => "less than an hour".to_owned(),
-        (0, hours) => count_noun(usize::try_from(hours).unwrap_or(0), "hour"),
-        (days, _) => count_noun(usize::try_from(days).unwrap_or(0), "day"),
-    };
-    let others = library.volumes.iter().filter(|volume| volume.fetched_at.is_some()).count() - 1;
-    let newer = if others == 0 { String::new() } else { format!(", {} newer", count_noun(others, "other")) };
-    if session.offline {
-        session.note(&format!("offline: the copy of {name} is {old} old{newer}"));
-    } else if days >= OLD {
-        session.note(&format!("the copy of {name} is {old} old; `ba-agent marketplace update` renews it"));
+/// True where there is nothing to search but what is installed, and more than that is wanted.
+fn needs_catalogs(all: &Marketplaces, filter: &SearchFilter) -> bool {
+    all.all().next().is_none() && !filter.installed && filter.marketplace.is_none()
+}
+
+/// Asks a person which known catalogues are fetched, and adds them for the user; true where any
+/// was added.
+///
+/// # Errors
+/// `Interrupted` when the person leaves; where none of them could be added, why.
+fn add_chosen_catalogs(workspace: &Workspace, session: &Session<'_>, ask: &mut dyn Ask) -> Result<bool> {
+    let chosen = ask.choose_catalogs(&KNOWN_CATALOGS)?;
+    let names: Vec<String> =
+        chosen.into_iter().filter_map(|at| Some(KNOWN_CATALOGS.get(at)?.name.to_owned())).collect();
+    let report = add_known(&workspace.for_user(), &names, &AddOptions::default(), session.observer)?;
+    for (name, error) in &report.failed {
+        session.warn(&format!("`{name}` was not added: {error}"));
     }
+    for added in &report.added {
+        let skills = count_noun(added.fetched.skills, "skill");
+        session.note(&format!("added `{}` from {}: {skills}", added.name, added.fetched.marketplace.source));
+    }
+    match report.failed.into_iter().next() {
+        Some((_, error)) if report.added.is_empty() => Err(error),
+        _ => Ok(!report.added.is_empty()),
+    }
+}
+
+/// How old the copies are that are searched, where that is not just now. Those of folders are none.
+fn note_age(session: &Session<'_>, library: &Library<'_>) {
+    let copies = library.volumes.iter().filter_map(|volume| Some((volume.name, volume.fetched_at?)));
+    let Some(age) = CopyAge::of_oldest(copies, session.env.now) else { return };
+    if age.seconds < 3_600 && !session.offline {
+        return;
+    }
+    let offline = if session.offline { "offline; " } else { "" };
+    let renew = if age.is_old() { ": `ba-agent marketplace update`" } else { "" };
+    session.note(&format!("{offline}catalogues as of {}{renew}", age.words));
 }
 
 /// What is searched: of each marketplace its documents and their index.

@@ -117,16 +117,21 @@ fn names(names: &[&str]) -> Vec<String> {
 fn commands_about_marketplaces_are_functions() {
     let caller = Caller::new();
     let (workspace, heard) = (&caller.workspace, &caller.heard);
-    let options = AddOptions { name: "acme".into(), source: caller.repo.file_url(), ..AddOptions::default() };
+    let options =
+        AddOptions { name: Some("acme".into()), source: caller.repo.file_url(), ..AddOptions::default() };
     let added = marketplace::add(workspace, &options, heard).unwrap();
     assert_eq!((added.fetched.skills, added.fetched.catalogue.plugins.len()), (2, 2));
+    assert_eq!((added.name.as_str(), added.scope), ("acme", "project"), "the workspace names its project");
+    let unknown = marketplace::add_known(workspace, &names(&["antropic"]), &AddOptions::default(), heard);
+    assert_eq!(unknown.unwrap_err().kind, Kind::NotFound);
+    assert!(marketplace::list_known(workspace, heard).unwrap().iter().all(|one| one.registered_as.is_none()));
     let rows = marketplace::list(workspace, heard).unwrap();
     assert_eq!((rows.len(), rows[0].name.as_str(), rows[0].entries), (1, "acme", Some(2)));
     assert_eq!(marketplace::show(workspace, "acme", Some("pdf"), heard).unwrap().1.len(), 1);
     assert_eq!(marketplace::validate(workspace, &["acme".into()], heard).unwrap().len(), 1);
     let found = || {
         let options = SearchOptions { text: "pdf".into(), limit: 5, ..SearchOptions::default() };
-        search(workspace, &options, heard).unwrap().answer.found
+        search(workspace, &options, &mut Unattended::default(), heard).unwrap().answer.found
     };
     assert_eq!(found()[0].install.as_deref(), Some("pdf@acme"));
     marketplace::set_enabled(workspace, &names(&["acme"]), false, heard).unwrap();
@@ -352,7 +357,7 @@ fn a_caller_that_says_stop_gets_the_old_state() {
         assert!(report.skills.iter().all(|one| one.faults.is_empty()), "{report:?}");
     };
     let workspace = caller.workspace.clone();
-    let options = AddOptions { name: "acme".into(), source: url, ..AddOptions::default() };
+    let options = AddOptions { name: Some("acme".into()), source: url, ..AddOptions::default() };
     stops(&caller, 0, caller.stopped(|observer| marketplace::add(&workspace, &options, observer)));
     stops(&caller, 4, caller.stopped(|observer| install(&workspace, &installing, &mut ask(), observer)));
     let restored = |observer: &Stopping| restore_all(&workspace, RestoreOptions::default(), observer);

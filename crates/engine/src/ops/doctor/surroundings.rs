@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{DoctorContext, DoctorFinding, Examination, shown};
+use crate::ops::marketplace::{CopyAge, is_live};
+use crate::store::marketplaces::Marketplaces;
 use ba_agent_core::error::Result;
 use ba_agent_core::registry::Registry;
 use ba_agent_core::source::{Request, Source};
@@ -39,6 +41,25 @@ pub(super) fn examine_own_folders(context: &DoctorContext<'_>, seen: &mut Examin
             }
             Err(error) => seen.add(DoctorFinding::of_error(code, &error)),
         }
+    }
+}
+
+/// How old the copies of catalogues are; one that is old is worth a word.
+pub(super) fn examine_catalogue_copies(
+    context: &DoctorContext<'_>,
+    all: &Marketplaces,
+    seen: &mut Examination,
+) {
+    let copies = all.enabled().filter(|(_, known)| !is_live(known));
+    let copies = copies.map(|(name, known)| (name.as_str(), known.fetched_at));
+    let Some(age) = CopyAge::of_oldest(copies, context.session.env.now) else { return };
+    seen.fact("catalogues", &format!("as of {}", age.words));
+    if age.is_old() {
+        let message = format!("the copies of catalogues are as of {}", age.words);
+        seen.add(
+            DoctorFinding::note("catalogues", message)
+                .hint("`ba-agent marketplace update` fetches them again"),
+        );
     }
 }
 

@@ -7,60 +7,131 @@ use crate::fetch::marketplace::Place;
 use crate::ops::settle::open_session;
 use crate::store::marketplaces::Marketplaces;
 use crate::workspace::{Observer, Session, Workspace};
-use ba_agent_core::error::{Result, error, fail};
+use ba_agent_core::catalog::{self, KnownCatalog};
+use ba_agent_core::error::{Error, Result, error, fail, printable};
 use ba_agent_core::skill::Finding;
+use ba_agent_core::source::{Request, Source};
 
 /// The marketplace that is registered.
 #[derive(Debug, Default)]
 pub struct AddOptions {
-    /// What it is called here.
-    pub name: String,
+    /// What it is called here; what its catalogue calls itself where this is not said.
+    pub name: Option<String>,
     /// Where it is, as a person writes it.
     pub source: String,
     /// The catalogue to use, if the source has several.
     pub manifest: Option<String>,
     /// Replace a marketplace of this name.
     pub force: bool,
+    /// For everybody who works in the project, and not for the user in all projects. Also meant
+    /// where the workspace names its project.
+    pub for_project: bool,
+    /// For the user, also where the workspace names its project.
+    pub for_user: bool,
 }
 
 /// The marketplace as it was registered.
 #[derive(Debug)]
 pub struct AddReport {
+    /// What it is called here.
+    pub name: String,
+    /// `project` or `user`.
+    pub scope: &'static str,
     pub fetched: FetchedMarketplace,
     /// Everything that is wrong with its catalogue.
     pub findings: Vec<Finding>,
 }
 
-/// Fetches a marketplace and registers it.
+/// What became of known catalogues.
+#[derive(Debug, Default)]
+pub struct AddKnownReport {
+    pub added: Vec<AddReport>,
+    /// Those that could not be added, and why.
+    pub failed: Vec<(String, Error)>,
+}
+
+/// Fetches a marketplace and registers it, for the user unless it is asked for the project.
 ///
 /// # Errors
-/// `Usage` for what cannot be its name or its source; `Conflict` where the name is taken (unless
-/// forced); those of fetching and of writing the record.
+/// `Usage` for what cannot be its name or its source, and for a catalogue that gives itself none;
+/// `Conflict` where the name is taken (unless forced) or is kept for somebody else; those of
+/// fetching and of writing the record.
 pub fn add(workspace: &Workspace, options: &AddOptions, observer: &dyn Observer) -> Result<AddReport> {
-    check_name(&options.name)?;
-    let session = open_session(workspace, observer)?;
+    options.name.as_deref().map(check_name).transpose()?;
+    let workspace = whose(workspace, options)?;
+    let session = open_session(&workspace, observer)?;
     let all = session.marketplaces()?;
     let at = place_to_add(&session, options)?;
-    check_free(options, &all, &at)?;
+    if let Some(name) = &options.name {
+        check_free(name, options, &all, &at)?;
+    }
     session.note_typed(&options.source);
     let world = session.world();
     let fetched = fetch(&at, &world)?;
+    let name = match &options.name {
+        Some(name) => name.clone(),
+        None => name_of_fetched(&fetched, options, &all, &at)?,
+    };
     // The catalogue is in the cache before the record leads to it.
     keep_fetched_catalogue(&fetched, &world);
     let record = fetched.marketplace.clone();
     session.change_marketplaces(|known| {
-        known.insert(options.name.clone(), record);
+        known.insert(name.clone(), record);
         Ok(())
     })?;
     session.keep_typed_hosts();
     let findings = check(&fetched.marketplace, &fetched.copy.text);
-    Ok(AddReport { fetched, findings })
+    Ok(AddReport { name, scope: session.scope.name(), fetched, findings })
+}
+
+/// Fetches and registers catalogues that are known by name. One that fails does not hold back
+/// the others.
+///
+/// # Errors
+/// `NotFound` for a name that is not known, before anything is fetched; `Interrupted` when the
+/// command is to end.
+pub fn add_known(
+    workspace: &Workspace,
+    names: &[String],
+    options: &AddOptions,
+    observer: &dyn Observer,
+) -> Result<AddKnownReport> {
+    let known: Vec<&KnownCatalog> =
+        names.iter().map(|name| catalog::find_known(name)).collect::<Result<_>>()?;
+    let mut report = AddKnownReport::default();
+    for one in known {
+        observer.check_cancelled()?;
+        let options = AddOptions {
+            name: Some(one.name.to_owned()),
+            source: one.source.to_owned(),
+            manifest: None,
+            force: options.force,
+            ..*options
+        };
+        match add(workspace, &options, observer) {
+            Ok(added) => report.added.push(added),
+            Err(error) => report.failed.push((one.name.to_owned(), error)),
+        }
+    }
+    Ok(report)
+}
+
+/// The workspace whose records get the marketplace.
+fn whose(workspace: &Workspace, options: &AddOptions) -> Result<Workspace> {
+    if options.for_project && (options.for_user || workspace.is_of_user()) {
+        return Err(error!(
+            Usage,
+            "a marketplace is registered for the project or for the user, not for both"
+        ));
+    }
+    let for_project = options.for_project || (workspace.names_project() && !options.for_user);
+    Ok(if for_project { workspace.clone() } else { workspace.for_user() })
 }
 
 fn place_to_add(session: &Session<'_>, options: &AddOptions) -> Result<Place> {
-    let mut at = Place::parse(&options.source)?;
+    let mut at = Place::parse(&options.source).map_err(|error| with_known_name(error, options))?;
     if let Place::Tree { request, manifest } = &mut at {
-        **request = session.anchor((**request).clone());
+        **request = session.anchor_marketplace((**request).clone());
         if request.skill.is_some() {
             fail!(
                 Usage,
@@ -82,12 +153,67 @@ fn place_to_add(session: &Session<'_>, options: &AddOptions) -> Result<Place> {
     Ok(at)
 }
 
+/// The error for a source that cannot be read, with what was probably meant: a known catalogue.
+fn with_known_name(error: Error, options: &AddOptions) -> Error {
+    let is_known = options.name.is_none() && catalog::find_known(options.source.trim()).is_ok();
+    if !is_known {
+        return error;
+    }
+    let name = options.source.trim();
+    error!(Usage, "`{name}` does not say where the marketplace is")
+        .hint(format!("for the known catalogue of that name: `ba-agent marketplace add --known {name}`"))
+}
+
 /// Says whether the name is free, or may be replaced.
-fn check_free(options: &AddOptions, all: &Marketplaces, at: &Place) -> Result<()> {
-    let Ok(known) = all.get(&options.name) else { return Ok(()) };
-    if options.force || !all.is_own(&options.name) || known.source == at.text() {
+fn check_free(name: &str, options: &AddOptions, all: &Marketplaces, at: &Place) -> Result<()> {
+    let Ok(known) = all.get(name) else { return Ok(()) };
+    if options.force || !all.is_own(name) || known.source == at.text() {
         return Ok(());
     }
-    Err(error!(Conflict, "the marketplace `{}` already exists: {}", options.name, known.source)
-        .hint("choose another name, or replace it with `--force`"))
+    Err(error!(Conflict, "the marketplace `{name}` already exists: {}", known.source)
+        .hint(format!("choose another name: `ba-agent marketplace add NAME {}`", options.source))
+        .hint("or replace it with `--force`"))
+}
+
+/// The name that a marketplace gets of which only the source was said: the one that it has
+/// already, else its catalogue's.
+fn name_of_fetched(
+    fetched: &FetchedMarketplace,
+    options: &AddOptions,
+    all: &Marketplaces,
+    at: &Place,
+) -> Result<String> {
+    let is_it = |name: &str, source: &str| all.is_own(name) && source == at.text();
+    if let Some((name, _)) = all.all().find(|(name, known)| is_it(name, &known.source)) {
+        return Ok(name.clone());
+    }
+    let source = printable(&options.source, false);
+    let other = format!("give it one: `ba-agent marketplace add {} {source}`", name_from_place(at));
+    let has_catalogue = fetched.marketplace.manifest.is_some() || !matches!(at, Place::Tree { .. });
+    let Some(name) = fetched.catalogue.registrable_name().filter(|_| has_catalogue) else {
+        return Err(error!(Usage, "{source} gives itself no name that a marketplace can have").hint(other));
+    };
+    let is_official = matches!(at, Place::Tree { request, .. } if catalog::is_official(&request.source));
+    if let Some(reserved) = fetched.catalogue.reserved_name().filter(|_| !is_official) {
+        return Err(error!(
+            Conflict,
+            "{source} calls itself `{}`, a name that Anthropic keeps for its own marketplaces",
+            printable(reserved, false)
+        )
+        .hint(other));
+    }
+    check_free(&name, options, all, at)?;
+    Ok(name)
+}
+
+/// A name for a marketplace that has none, by where it is.
+fn name_from_place(at: &Place) -> String {
+    let text = match at {
+        Place::Tree { request, .. } => match &request.source {
+            Source::Github { owner, repo } => format!("{owner}-{repo}"),
+            _ => request.default_skill_name().unwrap_or_default().to_owned(),
+        },
+        Place::File(url) | Place::Served(url) => url.host_str().unwrap_or_default().replace('.', "-"),
+    };
+    Some(text).filter(|text| Request::bare_name(text).is_some()).unwrap_or_else(|| "NAME".to_owned())
 }

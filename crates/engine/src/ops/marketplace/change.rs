@@ -1,28 +1,22 @@
 //! `marketplace remove`, `enable` and `disable`: the records of marketplaces; skills that came
-//! from them stay.
+//! from them stay. A name is that of the scope itself, else the user's that is seen behind it.
 
 use std::collections::BTreeMap;
 
 use crate::ops::settle::open_session;
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 use crate::workspace::{Observer, Workspace};
-use ba_agent_core::error::{Result, error, printable};
+use ba_agent_core::error::Result;
 
-/// Forgets marketplaces of this scope.
+/// Forgets marketplaces.
 ///
 /// # Errors
-/// `NotFound` for a name that is not registered here; those of writing the records.
+/// `NotFound` for a name that is not registered; those of writing the records.
 pub fn remove(workspace: &Workspace, names: &[String], observer: &dyn Observer) -> Result<()> {
-    let session = open_session(workspace, observer)?;
-    let all = session.marketplaces()?;
-    session.change_marketplaces(|known| {
-        check_own(names, &all, known)?;
-        names.iter().for_each(|name| drop(known.remove(name)));
-        Ok(())
-    })
+    change_named(workspace, names, observer, &|known, name| drop(known.remove(name)))
 }
 
-/// Says of marketplaces of this scope whether they are searched and installed from by name.
+/// Says of marketplaces whether they are searched and installed from by name.
 ///
 /// # Errors
 /// Those of [`remove`].
@@ -32,27 +26,58 @@ pub fn set_enabled(
     enabled: bool,
     observer: &dyn Observer,
 ) -> Result<()> {
-    let session = open_session(workspace, observer)?;
-    let all = session.marketplaces()?;
-    session.change_marketplaces(|known| {
-        check_own(names, &all, known)?;
-        for name in names {
-            if let Some(one) = known.get_mut(name) {
-                one.enabled = enabled;
-            }
+    change_named(workspace, names, observer, &|known, name| {
+        if let Some(one) = known.get_mut(name) {
+            one.enabled = enabled;
         }
-        Ok(())
     })
 }
 
-/// Only marketplaces of the scope itself can be changed from it.
-fn check_own(
+/// The named marketplaces, parted by whose records they are in.
+#[derive(Debug, Default)]
+pub(super) struct NamesByScope {
+    /// Of the scope itself.
+    pub(super) own: Vec<String>,
+    /// Of the user, seen from a project.
+    pub(super) of_user: Vec<String>,
+}
+
+impl NamesByScope {
+    /// Parts these names.
+    ///
+    /// # Errors
+    /// `NotFound` for a name that is not registered.
+    pub(super) fn of(names: &[String], all: &Marketplaces) -> Result<Self> {
+        let mut parted = Self::default();
+        for name in names {
+            all.get(name)?;
+            if all.is_own(name) { &mut parted.own } else { &mut parted.of_user }.push(name.clone());
+        }
+        Ok(parted)
+    }
+}
+
+/// Changes each of the named records, all of one scope in one write. Every name is looked up
+/// before anything is changed.
+fn change_named(
+    workspace: &Workspace,
     names: &[String],
-    all: &Marketplaces,
-    known: &BTreeMap<String, RegisteredMarketplace>,
+    observer: &dyn Observer,
+    change: &dyn Fn(&mut BTreeMap<String, RegisteredMarketplace>, &String),
 ) -> Result<()> {
-    let Some(name) = names.iter().find(|name| !known.contains_key(*name)) else { return Ok(()) };
-    all.get(name)?;
-    Err(error!(NotFound, "`{}` is registered for your user account, not here", printable(name, false))
-        .hint("add `--global`"))
+    let session = open_session(&workspace.or_user_at_home(), observer)?;
+    let NamesByScope { own, of_user } = NamesByScope::of(names, &session.marketplaces()?)?;
+    let change_all = |known: &mut BTreeMap<_, _>, names: &[String]| {
+        names.iter().for_each(|name| change(known, name));
+        Ok(())
+    };
+    if !own.is_empty() {
+        session.change_marketplaces(|known| change_all(known, &own))?;
+    }
+    if !of_user.is_empty() {
+        // With the user's own settings: nothing that the project says counts there.
+        let user = open_session(&workspace.for_user(), observer)?;
+        user.change_marketplaces(|known| change_all(known, &of_user))?;
+    }
+    Ok(())
 }

@@ -39,6 +39,8 @@ pub struct FetchedMarketplace {
     pub(crate) copy: CachedCatalog,
     /// Skills of the marketplace's own tree; those of other repositories are not known yet.
     pub skills: usize,
+    /// Entries that are sources of their own: repositories, archives, packages.
+    pub elsewhere: usize,
     /// What went on all the same, one sentence each.
     pub warnings: Vec<String>,
     /// What of it can be neither found nor installed.
@@ -216,10 +218,18 @@ fn fetched(
     warnings: Vec<String>,
 ) -> FetchedMarketplace {
     let skills = documents.iter().filter(|document| !document.plugin.is_empty()).count();
+    let elsewhere = catalogue.plugins.iter().filter(|plugin| is_elsewhere(plugin)).count();
     let marketplace = RegisteredMarketplace { entries: Some(catalogue.plugins.len()), ..marketplace };
     let documents = serde_json::to_string(documents).unwrap_or_default();
     let copy = CachedCatalog { text, documents };
-    FetchedMarketplace { marketplace, catalogue, copy, skills, warnings, left_out: LeftOut::default() }
+    let left_out = LeftOut::default();
+    FetchedMarketplace { marketplace, catalogue, copy, skills, elsewhere, warnings, left_out }
+}
+
+/// True for an entry whose files are not in the marketplace's own tree.
+fn is_elsewhere(plugin: &CatalogEntry) -> bool {
+    let source = plugin.usable_source().and_then(|source| source.to_requirement(true));
+    matches!(source, Ok(wanted) if !matches!(wanted, EntryRequirement::Inside(_)))
 }
 
 /// Entries that cannot be used, and a name that belongs to somebody else.

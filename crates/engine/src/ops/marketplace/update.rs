@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::cached::keep_fetched_catalogue;
+use super::change::NamesByScope;
 use super::fetch::{self, FetchedMarketplace};
 use super::recorded::{is_live, place_of};
 use super::{cached, load_catalog};
@@ -13,9 +14,9 @@ use crate::fetch::marketplace::Place;
 use crate::fetch::{PackageSource, World};
 use crate::ops::settle::open_session;
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
-use crate::workspace::{Observer, Workspace};
+use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::catalog::Catalog;
-use ba_agent_core::error::{Error, Result, error, printable};
+use ba_agent_core::error::{Error, Result, error};
 use ba_agent_core::registry::RevisionRecord;
 use ba_agent_git::Extent;
 use ba_agent_git::Remote;
@@ -46,37 +47,45 @@ pub struct MarketplaceUpdateReport {
     pub failed: Vec<(String, Error)>,
 }
 
-/// Fetches the catalogues of the named marketplaces anew, or of all of this scope, where they
-/// moved. One that fails does not hold back the others.
+/// Fetches the catalogues of the named marketplaces anew, or of all that this scope sees, where
+/// they moved. One that fails does not hold back the others.
 ///
 /// # Errors
-/// `NotFound` for a name that is not registered here; those of writing the records.
+/// `NotFound` for a name that is not registered; those of writing the records.
 pub fn update(
     workspace: &Workspace,
     names: &[String],
     observer: &dyn Observer,
 ) -> Result<MarketplaceUpdateReport> {
-    let session = open_session(workspace, observer)?;
+    let session = open_session(&workspace.or_user_at_home(), observer)?;
     let all = session.marketplaces()?;
-    let names = names_to_update(names, &all, session.scope.name())?;
-    let MarketplaceUpdateReport { mut updated, mut failed } = refresh(&names, &all, &session.world())?;
-    // The new catalogues are in the cache before the records lead to them; the old ones
-    // stay for projects that are still at the old state.
-    failed.extend(session.change_marketplaces(|own| Ok(record(&mut updated, own)))?);
-    Ok(MarketplaceUpdateReport { updated, failed })
+    let every: Vec<String> = all.all().map(|(name, _)| name.clone()).collect();
+    let NamesByScope { own, of_user } =
+        NamesByScope::of(if names.is_empty() { &every } else { names }, &all)?;
+    let mut report = update_own(&session, &own, &all)?;
+    if !of_user.is_empty() {
+        // On the user's hosts and with the user's settings, whatever the project says.
+        let user = open_session(&workspace.for_user(), observer)?;
+        let of_user = update_own(&user, &of_user, &user.marketplaces()?)?;
+        report.updated.extend(of_user.updated);
+        report.failed.extend(of_user.failed);
+    }
+    Ok(report)
 }
 
-/// The named ones, or all of this scope.
-fn names_to_update(names: &[String], all: &Marketplaces, scope: &str) -> Result<Vec<String>> {
-    for name in names {
-        all.get(name)?;
-        if !all.is_own(name) {
-            return Err(error!(NotFound, "`{}` is not registered in this {scope}", printable(name, false))
-                .hint("it is one of your user account: add `--global`"));
-        }
+/// Updates marketplaces of the scope of this very session.
+fn update_own(
+    session: &Session<'_>,
+    names: &[String],
+    all: &Marketplaces,
+) -> Result<MarketplaceUpdateReport> {
+    let MarketplaceUpdateReport { mut updated, mut failed } = refresh(names, all, &session.world())?;
+    // The new catalogues are in the cache before the records lead to them; the old ones
+    // stay for projects that are still at the old state.
+    if !names.is_empty() {
+        failed.extend(session.change_marketplaces(|own| Ok(record(&mut updated, own)))?);
     }
-    let own = all.all().map(|(name, _)| name).filter(|name| all.is_own(name));
-    Ok(if names.is_empty() { own.cloned().collect() } else { names.to_vec() })
+    Ok(MarketplaceUpdateReport { updated, failed })
 }
 
 /// Looks what the marketplaces of these names are now, and keeps their new catalogues in the

@@ -54,7 +54,7 @@ fn validate_one(workspace: &Workspace, path: &Path, observer: &dyn Observer) -> 
 fn check_word(workspace: &Workspace, word: &Path, observer: &dyn Observer) -> Result<Option<Vec<Finding>>> {
     let name = word.to_str().filter(|name| check_name(name).is_ok());
     let Some(name) = name.filter(|_| !workspace.env().absolute(word).exists()) else { return Ok(None) };
-    let session = open_session(workspace, observer)?;
+    let session = open_session(&workspace.or_user_at_home(), observer)?;
     let all = session.marketplaces()?;
     let Ok(known) = all.get(name) else { return Ok(None) };
     check_registered(known, &session.world()).map(Some)
