@@ -159,7 +159,6 @@ enum SkillCommand {
     Diff(diff::Diff),
     #[command(visible_alias = "new")]
     Init(init::Init),
-    /// Pack a skill into an archive that is the same on every machine.
     Pack(pack::PackArgs),
 }
 
