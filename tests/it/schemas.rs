@@ -196,7 +196,7 @@ fn files_name_their_schema_and_keep_what_they_have() {
     env.skill("shop/skills/pdf");
     env.skill("src/docx");
     env.run(&["skill", "install", "../shop/skills/pdf"]).ends(0);
-    env.run(&["marketplace", "add", "shop", "../shop"]).ends(0);
+    env.run(&["marketplace", "add", "shop", "../shop", "--scope", "project"]).ends(0);
     let registry = "project/config/skills_registry.json";
     let marketplaces = "project/config/skills_marketplaces.json";
     for (file, schema) in
