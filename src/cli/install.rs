@@ -166,7 +166,10 @@ impl Install {
         }
         if !report.strangers.is_empty() {
             let names: Vec<&str> = report.strangers.iter().map(String::as_str).collect();
-            cx.ui.note(&format!("not in the registry, not touched: {}", list_some(&names, LISTED)));
+            cx.ui.note(&format!(
+                "not in the registry, not touched: {}; `ba-agent skill adopt` takes them over",
+                list_some(&names, LISTED)
+            ));
         }
         if report.skills.is_empty() {
             cx.ui.note(&format!("`{}` records no skills", report.registry.display()));
@@ -196,7 +199,9 @@ fn print_installed_skills(cx: &CommandContext<'_>, skills: &[Done], dry_run: boo
             (Action::Add, false) => "Installed",
             (Action::Replace, false) => "Replaced",
             (Action::Keep, _) => "Unchanged",
-            (Action::Remove, _) => "Removed",
+            (Action::Remove | Action::Forget, _) => "Removed",
+            (Action::Adopt, true) => "Would adopt",
+            (Action::Adopt, false) => "Adopted",
         };
         cx.ui.status(verb, &format!("{} in {}", done.name, done.places.join(", ")));
         tell_contents(cx, done);
@@ -205,9 +210,12 @@ fn print_installed_skills(cx: &CommandContext<'_>, skills: &[Done], dry_run: boo
 
 /// One line for each sort of action, for those who install hundreds.
 fn tell_sum(cx: &CommandContext<'_>, skills: &[Done], dry_run: bool) {
-    for (action, verb) in
-        [(Action::Add, "Installed"), (Action::Replace, "Replaced"), (Action::Keep, "Unchanged")]
-    {
+    for (action, verb) in [
+        (Action::Add, "Installed"),
+        (Action::Replace, "Replaced"),
+        (Action::Adopt, "Adopted"),
+        (Action::Keep, "Unchanged"),
+    ] {
         let these: Vec<&Done> = skills.iter().filter(|done| done.action == action).collect();
         let Some(first) = these.first() else { continue };
         let folders: Vec<&str> = first.places.iter().map(String::as_str).collect();

@@ -6,8 +6,9 @@ use super::CommandContext;
 use crate::table::Column;
 use ba_agent_core::error::Result;
 use ba_agent_core::registry::{FollowedRevision, InstallMode};
+use ba_agent_core::text::{count_noun, list_some};
 use ba_agent_engine::ops;
-use ba_agent_engine::ops::list::ListedSkill;
+use ba_agent_engine::ops::list::{ListedSkill, ListedSkills, UnmanagedSkill};
 
 /// List installed skills.
 #[derive(Debug, Args)]
@@ -15,7 +16,8 @@ use ba_agent_engine::ops::list::ListedSkill;
     long_about = "List installed skills: name, version, source, what is followed (a range, tag or branch; \
         `pinned` for what stays), pin, targets, state. The pin is a commit, the tag that a range chose, `copy` \
         of a local folder, or a live `link` to it.\n\n\
-        On a terminal a table, whose columns are those that fit, in a pipe tab-separated rows, with --json one document. \
+        Skills that lie in the folders of known agents without being recorded are named below (`unmanaged` in the JSON); \
+        `adopt` takes them over. On a terminal a table, whose columns are those that fit, in a pipe tab-separated rows, with --json one document. \
         The state says which skills were edited or are missing: it is shown on a terminal, elsewhere with \
         --check, since every file is read for it. Without it the registry alone is read.",
     after_help = "Examples:\n  ba-agent skill list\n  ba-agent skill list --json | jq '.skills[].name'\n  \
@@ -38,14 +40,18 @@ impl List {
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let check = self.check || (cx.ui.stdout_is_terminal() && !cx.ui.json() && !self.no_check);
         let report = ops::list::list(&cx.workspace, check, cx.ui)?;
-        let mut skills = report.skills()?.peekable();
+        let ListedSkills { skills, unmanaged } = report.read()?;
         if cx.ui.json() {
             let skills: Vec<ListedSkill<'_>> = skills.collect();
-            cx.ui.print_json_document(&serde_json::json!({ "scope": report.scope, "skills": skills }));
+            cx.ui.print_json_document(
+                &serde_json::json!({ "scope": report.scope, "skills": skills, "unmanaged": unmanaged }),
+            );
             return Ok(0);
         }
+        let mut skills = skills.peekable();
         if skills.peek().is_none() {
             cx.ui.note(&format!("no skills are installed in this {}", report.scope));
+            note_unmanaged(cx, &unmanaged);
             return Ok(0);
         }
         let mut columns = vec![
@@ -60,8 +66,28 @@ impl List {
             columns.push(Column::from("state"));
         }
         cx.ui.print_rows_as_table(&columns, skills.map(|skill| cells_of(&skill, check)));
+        note_unmanaged(cx, &unmanaged);
         Ok(0)
     }
+}
+
+/// At most this many of them are named.
+const NAMED: usize = 5;
+
+/// One line for the skills that are in no registry.
+fn note_unmanaged(cx: &CommandContext<'_>, unmanaged: &[UnmanagedSkill]) {
+    if unmanaged.is_empty() {
+        return;
+    }
+    let mut names: Vec<&str> = unmanaged.iter().map(|skill| skill.name.as_str()).collect();
+    names.dedup();
+    let are = if names.len() == 1 { "is" } else { "are" };
+    let folders = count_noun(unmanaged.len(), "folder");
+    cx.ui.note(&format!(
+        "{} {are} not managed (in {folders}): {}; `ba-agent skill adopt` takes over what is there",
+        count_noun(names.len(), "skill"),
+        list_some(&names, NAMED),
+    ));
 }
 
 /// The cells of the table: name, version, source, what is followed, pin, targets, perhaps the

@@ -68,6 +68,10 @@ impl Rollback {
                 (Action::Keep, _) => ("Unchanged", "in"),
                 (Action::Add | Action::Replace, false) => ("Restored", "in"),
                 (Action::Add | Action::Replace, true) => ("Would restore", "in"),
+                (Action::Adopt, false) => ("Recorded", "again, in"),
+                (Action::Adopt, true) => ("Would record", "again, in"),
+                (Action::Forget, false) => ("Forgot", "which stays in"),
+                (Action::Forget, true) => ("Would forget", "which stays in"),
             };
             let label = FollowedRevision::from(&done.entry).label();
             let label = label.filter(|_| done.action != Action::Remove);

@@ -78,7 +78,7 @@ fn edits_are_named_and_never_touched() {
 
 #[cfg(unix)]
 #[test]
-fn a_missing_link_is_made_again_a_wrong_one_is_left() {
+fn a_missing_or_wrong_link_is_made_again() {
     use std::os::unix::fs::symlink;
     let env = installed();
     env.skill("author/live");
@@ -97,8 +97,10 @@ fn a_missing_link_is_made_again_a_wrong_one_is_left() {
 
     std::fs::remove_file(&link).unwrap();
     symlink("../../somewhere", &link).unwrap();
-    assert_eq!(fix(&env, 6), (vec![], vec!["drift".into()]));
-    assert_eq!(std::fs::read_link(&link).unwrap().to_str(), Some("../../somewhere"));
+    let run = env.run(&["doctor"]).ends(6);
+    assert!(run.stdout.contains("is a link that points at `../../somewhere` instead of"), "{}", run.stdout);
+    assert_eq!(fix(&env, 0), (vec!["link".into()], vec![]));
+    assert_eq!(links(&env.picture("project")), links(&sound));
     // Without the folder that it would lead to there is nothing to link.
     std::fs::remove_file(&link).unwrap();
     std::fs::remove_dir_all(env.path("project/.claude/skills/pdf")).unwrap();

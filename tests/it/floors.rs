@@ -33,6 +33,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("scope", 2),
     ("settings", 2),
     ("store", 2),
+    ("unmanaged", 2),
     ("workspace", 2),
     ("ops", 3),
     ("fuzz", 4),

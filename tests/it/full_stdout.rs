@@ -10,9 +10,10 @@ use std::process::Stdio;
 use crate::env::{TestEnv, copy_tree};
 
 /// A way to run each command so that it prints data on stdout.
-pub(crate) const PRINTING: &[&str] = &[
+const PRINTING: [&str; 50] = [
     "skill install builtin:skill-finder --dry-run --json",
     "skill install --frozen --json",
+    "skill adopt lying --json",
     "skill uninstall docx --json",
     "skill update --json",
     "skill outdated --json",
@@ -63,13 +64,14 @@ pub(crate) const PRINTING: &[&str] = &[
 ];
 
 /// Two skills of a repository and a marketplace.
-pub(crate) fn world() -> TestEnv {
+fn world() -> TestEnv {
     let env = TestEnv::new();
     env.skill("src/skills/pdf");
     env.skill("src/skills/docx");
     env.git_repo("repo.git", &env.path("src"));
     let url = format!("file://{}", env.path("repo.git").display());
     env.run(&["skill", "install", &url, "--all"]).ends(0);
+    env.skill("project/.claude/skills/lying");
     env.skill("shop/kit/skills/sql");
     let plugins = serde_json::json!([{ "name": "kit", "source": "./kit" }]);
     let document = serde_json::json!({ "name": "acme", "owner": { "name": "A" }, "plugins": plugins });
@@ -82,7 +84,7 @@ pub(crate) fn world() -> TestEnv {
 }
 
 /// Goes back to the beginning; for `diff` one skill is edited.
-pub(crate) fn reset(env: &TestEnv, line: &str) {
+fn reset(env: &TestEnv, line: &str) {
     for folder in ["project", "home"] {
         std::fs::remove_dir_all(env.path(folder)).unwrap();
         copy_tree(&env.path("saved").join(folder), &env.path(folder));
@@ -92,7 +94,7 @@ pub(crate) fn reset(env: &TestEnv, line: &str) {
     }
 }
 
-pub(crate) fn words(line: &str) -> Vec<&str> {
+fn words(line: &str) -> Vec<&str> {
     line.split(' ').collect()
 }
 

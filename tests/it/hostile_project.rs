@@ -33,8 +33,12 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 73] = [
+const COMMANDS: [&str; 77] = [
     "skill list",
+    "skill adopt --all --yes",
+    "skill adopt --all --dry-run --offline",
+    "skill adopt new --force",
+    "skill adopt pdf --source ./local/pdf --json",
     "skill list --check --json",
     "skill list --offline",
     "skill install",
@@ -112,7 +116,7 @@ const COMMANDS: [&str; 73] = [
 /// One way to be hostile; it writes into the project.
 type Ingredient = (&'static str, fn(&World, &mut Dice));
 
-const INGREDIENTS: [Ingredient; 16] = [
+const INGREDIENTS: [Ingredient; 17] = [
     ("an old journal", old_journal),
     ("an old lock behind a link", old_lock),
     ("a registry", registry),
@@ -128,6 +132,7 @@ const INGREDIENTS: [Ingredient; 16] = [
     ("names with control characters", control_characters),
     ("a repository's own configuration", git_configuration),
     ("another tool's lock file", foreign_lock),
+    ("skills that are in no registry", unmanaged),
     ("leftovers of a killed command", leftovers),
 ];
 
@@ -707,6 +712,46 @@ fn foreign_lock(world: &World, dice: &mut Dice) {
     let document =
         json!({ "version": 1, "skills": { "pdf": entry, "\u{1b}[31m": entry, "../../outside": entry } });
     world.put("skills-lock.json", document.to_string());
+    let apm = format!(
+        "lockfile_version: \"2\"\ndependencies:\n  - repo_url: {listener}/acme/skills\n    deployed_files: [.claude/skills/new]\n  - source: local\n    local_path: {foreign:?}\n    deployed_files: [.claude/skills/pdf]\n"
+    );
+    if dice.one_in(2) {
+        world.put("apm.lock.yaml", apm);
+    }
+}
+
+/// What somebody or another tool may have put into skills folders, with everything that should not
+/// be followed, read or recorded.
+fn unmanaged(world: &World, dice: &mut Dice) {
+    for name in ["new", "other", "linked", "\u{1b}[31m"] {
+        let folder = *dice.pick(&[".claude/skills", ".agents/skills", ".windsurf/skills"]);
+        let at = format!("{folder}/{name}");
+        let victim = dice.pick(&world.foreign_places()).clone();
+        let says = match dice.roll(3) {
+            0 => format!("metadata:\n  local-path: {victim:?}\n"),
+            1 => format!("metadata:\n  github-repo: {}/acme/skills\n", world.listener.other_name()),
+            _ => String::new(),
+        };
+        match dice.roll(6) {
+            0 => symlink(victim, world.clear(&at)).unwrap(),
+            1 => {
+                world.put(&format!("{at}/notes.md"), "notes");
+                symlink(victim, world.clear(&format!("{at}/SKILL.md"))).unwrap();
+            }
+            2 => {
+                world.put(&format!("{at}/SKILL.md"), skill_md("new", "Does new. Use it for new."));
+                symlink(victim, world.clear(&format!("{at}/secret"))).unwrap();
+            }
+            3 => {
+                world.put(&format!("{at}/SKILL.md"), skill_md("new", "Does new. Use it for new."));
+                make_fifo(&world.clear(&format!("{at}/pipe")));
+            }
+            _ => {
+                let text = skill_md("new", "Does new. Use it for new.");
+                world.put(&format!("{at}/SKILL.md"), text.replacen("name: ", &format!("{says}name: "), 1));
+            }
+        }
+    }
 }
 
 fn leftovers(world: &World, dice: &mut Dice) {

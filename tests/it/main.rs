@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "helpers of tests are tests too")]
 
 mod acceptance;
+mod adopt;
 mod cache;
 mod dice;
 mod diff;
@@ -17,13 +18,13 @@ mod hostile_project;
 mod http;
 mod install;
 mod interop;
+mod live_links;
 mod lock;
 #[cfg(target_os = "linux")]
 mod power;
 mod pty;
 mod readme;
 mod reliability;
-mod schemas;
 mod sequences;
 mod shells;
 mod show;

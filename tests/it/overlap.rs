@@ -18,12 +18,12 @@ fn a_skill_at_its_own_place_is_left_as_it_is() {
         let before = env.picture("project/.claude");
         let mut args = vec!["skill", "install", "./.claude/skills/pdf"];
         args.extend(how);
-        env.run(&args).ends(0).says("`pdf` is already in place: `.claude/skills/pdf` is its source");
+        let run = env.run(&args).ends(7).says("`.claude/skills/pdf` is its own source");
+        assert!(run.stderr.contains("ba-agent skill adopt .claude/skills/pdf"), "{}", run.stderr);
         assert_eq!(env.picture("project/.claude"), before, "{how:?}");
         assert_eq!(env.run(&["skill", "list", "--json"]).ends(0).json()["skills"], serde_json::json!([]));
-        args.push("--json");
-        let report = env.run(&args).ends(0).json();
-        assert_eq!(report["in_place"][0]["name"], "pdf");
+        env.run(&["skill", "install", "./.claude/skills", "--all"]).ends(0).says("`pdf` is already in place");
+        assert_eq!(env.picture("project/.claude"), before, "{how:?}");
     }
 }
 
@@ -46,8 +46,8 @@ fn authors_whose_skill_folder_is_a_link_to_their_sources_lose_nothing() {
     let before = env.picture("home/.claude");
     let at = env.path("home/.claude/skills/x");
     env.run(&["skill", "install", "--global", "--link", at.to_str().unwrap()])
-        .ends(0)
-        .says("is already in place");
+        .ends(7)
+        .says("is its own source");
     assert_eq!(env.picture("home/.claude"), before);
 }
 

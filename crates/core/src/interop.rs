@@ -10,6 +10,7 @@
 mod apm;
 mod collate;
 mod export;
+mod gh;
 mod promise;
 mod skills;
 
@@ -21,6 +22,7 @@ use crate::registry::conflict_marker;
 use crate::source::{Request, Sha, Source};
 
 pub use export::{Hosts, export_lock};
+pub use gh::{differs_by_gh_metadata_alone, read_gh_metadata};
 pub use promise::{FetchedSkill, IntegrityClaim};
 
 /// Which kind of lock file a text is.
@@ -132,7 +134,7 @@ fn build_request(source: &str, reference: Option<&str>, path: &str) -> Result<Re
             None => folder,
         });
     }
-    if matches!(request.source, Source::Marketplace { .. } | Source::Builtin { .. }) {
+    if matches!(request.source, Source::Marketplace { .. } | Source::Builtin { .. } | Source::Own { .. }) {
         return Err(error!(Usage, "`{}` cannot be named as a source by a lock file", request.source));
     }
     Ok(request)

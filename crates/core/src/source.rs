@@ -45,6 +45,9 @@ pub enum Source {
     Marketplace { entry: String, marketplace: String },
     /// A skill that ships inside the binary.
     Builtin { name: String },
+    /// None: somebody made the skill where it lies, and `adopt` recorded it as it was found.
+    /// `own:NAME`.
+    Own { name: String },
 }
 
 /// Which state of the source was asked for.
@@ -155,12 +158,28 @@ impl Source {
             Self::Local { .. } => "local",
             Self::Marketplace { .. } => "marketplace",
             Self::Builtin { .. } => "builtin",
+            Self::Own { .. } => "own",
         }
     }
 
     /// True where a git remote answers, so that branches, tags and commits exist.
     pub fn is_git(&self) -> bool {
         matches!(self, Self::Github { .. } | Self::Gitlab { .. } | Self::Bitbucket { .. } | Self::Git { .. })
+    }
+
+    /// True for what nobody but this machine has: an absolute path or one below the home directory,
+    /// a `file://` URL, a host that is this machine itself. Others who get the record of such a
+    /// source cannot reach it.
+    pub fn is_of_this_machine(&self) -> bool {
+        match self {
+            Self::Local { path: text } | Self::Archive { location: text } if !text.contains("://") => {
+                address::is_path_of_one_machine(text)
+            }
+            Self::Archive { location: url } | Self::Git { url } | Self::Served { url } => {
+                address::is_url_of_one_machine(url)
+            }
+            _ => false,
+        }
     }
 
     /// True when two sources are the same place. The three hosts fold case in names; a git URL is
@@ -192,7 +211,7 @@ impl Source {
             Self::Git { url } | Self::Served { url } => address::git_name(url),
             Self::Archive { location } => address::file_name(location).to_owned(),
             Self::Local { path } => path.clone(),
-            Self::Marketplace { .. } | Self::Builtin { .. } => self.to_string(),
+            Self::Marketplace { .. } | Self::Builtin { .. } | Self::Own { .. } => self.to_string(),
         }
     }
 
@@ -207,7 +226,9 @@ impl Source {
             Self::Archive { location } => names::archive_stem(address::file_name(location)),
             Self::Served { url } => names::last_part(url),
             Self::Local { path } => names::last_part(path.trim_end_matches(['/', '\\'])),
-            Self::Marketplace { entry: name, .. } | Self::Builtin { name } => names::last_word(name),
+            Self::Marketplace { entry: name, .. } | Self::Builtin { name } | Self::Own { name } => {
+                names::last_word(name)
+            }
         };
         (!matches!(name, "" | "." | ".." | "~")).then_some(name)
     }
@@ -225,6 +246,7 @@ impl fmt::Display for Source {
             }
             Self::Marketplace { entry, marketplace } => f.write_str(&names::entry_text(entry, marketplace)),
             Self::Builtin { name } => write!(f, "builtin:{name}"),
+            Self::Own { name } => write!(f, "own:{name}"),
         }
     }
 }

@@ -51,6 +51,9 @@ pub(crate) struct Change {
     /// The target in which it stood, where nothing was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_in: Option<String>,
+    /// The tree that was recorded as it lay there: without its record it lies there still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Digest>,
 }
 
 /// A tree that was given up with `--force`, and the target in which it stood.
@@ -116,22 +119,13 @@ impl History {
     ///
     /// # Errors
     /// `Failed` where it cannot be written: without its record a change cannot be turned back.
-    pub(crate) fn prepare(
-        &self,
-        id: u64,
-        before: &Registry,
-        after: &Registry,
-        edited: &BTreeMap<SkillName, GivenUpTree>,
-        command: &str,
-        at: Timestamp,
-    ) -> Result<()> {
-        let record =
-            Record { id, at, command: command.to_owned(), changes: changes_between(before, after, edited) };
+    pub(crate) fn prepare(&self, record: &Record) -> Result<()> {
         let write = || -> Result<()> {
             fsx::create_private_folders(&self.folder)?;
             // One that was prepared for a change that never was.
-            fsx::remove_file(&self.path_of_pending(id))?;
-            Ok(fsx::write_first(&self.path_of_pending(id), &serde_json::to_vec(&record).unwrap_or_default())?)
+            fsx::remove_file(&self.path_of_pending(record.id))?;
+            let text = serde_json::to_vec(record).unwrap_or_default();
+            Ok(fsx::write_first(&self.path_of_pending(record.id), &text)?)
         };
         write().context(|| format!("the record of this change cannot be kept in `{}`", self.folder.display()))
     }
@@ -230,7 +224,8 @@ fn changes_between(
         (old != new || given_up.is_some()).then(|| {
             let edited = given_up.map(|tree| tree.digest.clone());
             let edited_in = given_up.filter(|_| old.is_none()).map(|tree| tree.target.clone());
-            (name.clone(), Change { before: old.cloned(), after: new.cloned(), edited, edited_in })
+            let (before, after, adopted) = (old.cloned(), new.cloned(), None);
+            (name.clone(), Change { before, after, edited, edited_in, adopted })
         })
     };
     names.into_iter().filter_map(change).collect()
@@ -240,6 +235,27 @@ fn changes_between(
 const NAMED: usize = 8;
 
 impl Record {
+    /// What leads from one registry to another.
+    pub(crate) fn of(
+        id: u64,
+        command: &str,
+        at: Timestamp,
+        before: &Registry,
+        after: &Registry,
+        edited: &BTreeMap<SkillName, GivenUpTree>,
+    ) -> Self {
+        Self { id, at, command: command.to_owned(), changes: changes_between(before, after, edited) }
+    }
+
+    /// Notes which of the skills lay there before they were recorded.
+    pub(crate) fn note_adopted(&mut self, adopted: &BTreeSet<SkillName>) {
+        for (name, change) in &mut self.changes {
+            if adopted.contains(name) && change.before.is_none() {
+                change.adopted = change.after.as_ref().map(|entry| entry.digest.clone());
+            }
+        }
+    }
+
     /// What happened to each skill, with its revisions: `+pdf c37b196`, `~pdf v1.0.0 -> v1.1.0`.
     /// Of many the first, and how many more there are.
     pub fn describe_changes(&self) -> Vec<String> {
@@ -317,7 +333,7 @@ mod tests {
         let given_up: Vec<(u64, Digest)> = [2, 5, 6, 24].into_iter().map(|n| (n, tree(n))).collect();
         for id in 1..=25 {
             let edited = given_up.iter().find(|(n, _)| *n == id).map(|(_, digest)| digest.clone());
-            let change = Change { before: None, after: None, edited, edited_in: None };
+            let change = Change { before: None, after: None, edited, edited_in: None, adopted: None };
             let changes = BTreeMap::from([(name.clone(), change)]);
             let record = Record { id, at: Timestamp::UNIX_EPOCH, command: "update".into(), changes };
             let file = dir.path().join(format!("h/{id:08}.json"));

@@ -9,9 +9,9 @@ use crate::scope::Scope;
 use crate::settings::{leads_out, leads_out_error, stays_inside};
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::{Result, error, printable};
-use ba_agent_core::registry::{LockEntry, Registry};
+use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
-use ba_agent_core::source::Source;
+use ba_agent_core::source::{Request, Source};
 use ba_agent_system::env::Env;
 use ba_agent_system::fsx;
 
@@ -28,6 +28,15 @@ pub struct InstallDirs {
     /// Folders outside of a project that its links may lead to.
     allowed: Vec<PathBuf>,
     known: Mutex<RealPaths>,
+}
+
+/// The link that a recorded skill has in one of its folders.
+#[derive(Debug)]
+pub(crate) struct RecordedLink {
+    /// What it says.
+    pub(crate) text: PathBuf,
+    /// Where it leads.
+    pub(crate) to: PathBuf,
 }
 
 /// The answers so far. A command on thousands of skills asks for the real path of a folder
@@ -74,7 +83,13 @@ impl InstallDirs {
         if self.is_user { "user" } else { "project" }
     }
 
-    fn root_as_written(&self, target: &InstallTarget) -> PathBuf {
+    /// True when a target has a folder, or something in its place.
+    pub(crate) fn is_there(&self, target: &InstallTarget) -> bool {
+        fsx::exists(&self.root_as_written(target))
+    }
+
+    /// The folder of a target as it is written, through whatever links.
+    pub(crate) fn root_as_written(&self, target: &InstallTarget) -> PathBuf {
         match (target, &self.install_dir) {
             (target, Some(dir)) if *target == InstallTarget::default() => dir.clone(),
             (InstallTarget::Agent(agent), _) => {
@@ -163,6 +178,65 @@ impl InstallDirs {
             || path.parent().is_some_and(|root| self.target_of(root).is_some())
     }
 
+    /// What a link in `root` says that leads to `folder`: relative where that lies in the project,
+    /// so that every clone has it, wherever it is.
+    pub(crate) fn link_text(&self, root: &Path, folder: &Path) -> PathBuf {
+        let real = fsx::real_path(folder);
+        let is_shared = !self.is_user && real.starts_with(&self.real_base);
+        fsx::relative(root, &real).filter(|_| is_shared).unwrap_or_else(|| folder.components().collect())
+    }
+
+    /// The link that a recorded skill has in the folder at `at` of its `roots`; `None` where it
+    /// has its files there, and where what a live link leads to is not there.
+    pub(crate) fn recorded_link(
+        &self,
+        name: &SkillName,
+        entry: &LockEntry,
+        roots: &[PathBuf],
+        at: usize,
+    ) -> Option<RecordedLink> {
+        let root = roots.get(at)?;
+        match entry.mode {
+            InstallMode::Link if at > 0 => {
+                let to = roots.first()?.join(name.as_str());
+                Some(RecordedLink { text: fsx::relative(root, &to).unwrap_or_else(|| to.clone()), to })
+            }
+            InstallMode::Live => {
+                let source = Request::parse(&entry.source).ok()?.source;
+                let to = self.local_path(&source, entry.path.as_deref().unwrap_or_default())?;
+                Some(RecordedLink { text: self.link_text(root, &to), to })
+            }
+            InstallMode::Link | InstallMode::Copy => None,
+        }
+    }
+
+    /// True for a link that is not what it was recorded as and can be made anew: it leads
+    /// elsewhere or nowhere, or says where this clone lies.
+    fn is_wrong_link(
+        &self,
+        name: &SkillName,
+        entry: &LockEntry,
+        roots: &[PathBuf],
+        at: usize,
+        found: &FolderState,
+    ) -> bool {
+        let FolderState::Link(text) = found else { return false };
+        let Some(link) = self.recorded_link(name, entry, roots, at).filter(|link| link.text != *text) else {
+            return false;
+        };
+        let place = roots.get(at).map(|root| root.join(name.as_str())).unwrap_or_default();
+        let leads_there = std::fs::canonicalize(&place).ok().zip(std::fs::canonicalize(&link.to).ok());
+        let is_right = leads_there.is_some_and(|(one, other)| one == other)
+            && (text.is_relative() || link.text.is_absolute());
+        !is_right && link.to.is_dir() && (entry.mode != InstallMode::Live || self.may_link_to(&link.to))
+    }
+
+    /// True for what lies in the project, or where the user allows; for a user's own scope that is
+    /// everything.
+    pub(crate) fn is_inside(&self, path: &Path) -> bool {
+        self.is_user || leads_out(path, &self.real_base, &self.allowed).is_none()
+    }
+
     /// Says whether a target may be used here. A registry comes with its project, from whoever
     /// wrote it: its folders stay inside the project, also through links. The user's own may
     /// be anywhere.
@@ -224,9 +298,21 @@ impl InstallDirs {
                 }
                 Ok((self.shown_to_user(&root.join(name.as_str())), found))
             };
-            let seen = recorded.iter().map(&mut look_recorded).collect::<Result<_>>()?;
+            let seen: Vec<_> = recorded.iter().map(&mut look_recorded).collect::<Result<_>>()?;
             let further = further.map(|root| look(&root)).collect::<Result<_>>()?;
-            let state = InstallState { recorded: seen, line_ends, further };
+            let has_wrong_link = registry.skills.get(name).is_some_and(|entry| {
+                let is_wrong = |(at, (_, found)): (usize, &(String, FolderState))| {
+                    self.is_wrong_link(name, entry, &recorded, at, found)
+                };
+                seen.iter().enumerate().any(is_wrong)
+            });
+            let state = InstallState {
+                recorded: seen,
+                line_ends,
+                further,
+                has_wrong_link,
+                ..InstallState::default()
+            };
             states.insert(name.clone(), state);
         }
         Ok(states)

@@ -36,6 +36,11 @@ pub struct InstallState {
     pub further: Vec<FolderState>,
     /// Files of the recorded folders that are as recorded but for their line ends.
     pub line_ends: BTreeSet<String>,
+    /// A link of it leads elsewhere than the record says, or nowhere in another clone, and can be
+    /// made anew.
+    pub has_wrong_link: bool,
+    /// What is wanted lies there already, in all of its places, and nothing has to be written.
+    pub lies_as_wanted: bool,
 }
 
 impl InstallState {

@@ -39,4 +39,5 @@ pub mod ops;
 pub mod scope;
 pub mod settings;
 pub mod store;
+mod unmanaged;
 pub mod workspace;

@@ -3,6 +3,7 @@
 //! questions ([`ask::Ask`]) and whoever is told what happens meanwhile; it gives back a report.
 //! None of them knows of a command line or prints.
 
+pub mod adopt;
 pub mod apply;
 pub mod ask;
 pub mod cache;

@@ -311,6 +311,19 @@ impl Session<'_> {
         own
     }
 
+    /// The registry of the user's account, as far as it can be read.
+    pub(crate) fn registry_of_user(&self) -> Option<Registry> {
+        let scope = Scope::find(&self.env, true, None).ok()?;
+        let settings = load_settings(&self.env, Some(&scope)).ok()?;
+        open_store(&self.env, &scope, &settings, LOCK_WAIT).ok()?.0.read().ok()
+    }
+
+    /// The targets that the settings name.
+    pub(crate) fn named_targets(&self) -> Vec<InstallTarget> {
+        // One that cannot be understood is told of where it is used.
+        self.settings.agents.iter().filter_map(|text| InstallTarget::parse(text).ok()).collect()
+    }
+
     /// The marketplaces that a command sees here: the scope's own, then the user's. A project's
     /// own stands before the user's of the same name.
     ///

@@ -1,7 +1,7 @@
 //! Addresses: everything with a scheme (`https://`, `ssh://`, `file://`, `git+…`) and
 //! git's short form `user@host:path`, taken apart and put together.
 
-use url::Url;
+use url::{Host, Url};
 
 use super::names::{
     decode_percent, encode_folder, is_archive, is_drive, is_skill_name, last_part, parse_folder,
@@ -11,6 +11,32 @@ use super::reference::looks_like_reference;
 use super::{Reference, Request, Source};
 use crate::error::{Error, Result, error, fail, printable};
 use crate::path::RelPath;
+
+/// True for a path that begins at the top of a disk or in a home directory.
+pub(super) fn is_path_of_one_machine(path: &str) -> bool {
+    path.starts_with(['/', '~', '\\']) || is_drive(path)
+}
+
+/// True for `file://…` and for hosts that every machine calls itself.
+pub(super) fn is_url_of_one_machine(url: &str) -> bool {
+    let url = url.strip_prefix("git+").unwrap_or(url);
+    let host = match Url::parse(url) {
+        Ok(url) if url.scheme() == "file" => return true,
+        Ok(url) => url.host_str().unwrap_or_default().to_owned(),
+        // `git@host:path`
+        Err(_) => {
+            let behind_user = url.rsplit_once('@').map_or(url, |(_, rest)| rest);
+            behind_user.split(':').next().unwrap_or_default().to_owned()
+        }
+    };
+    // Of a scheme that it does not know, `url` leaves the host as it is written.
+    match Host::parse(&host) {
+        Ok(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Ok(Host::Ipv4(ip)) => ip.is_loopback(),
+        Ok(Host::Ipv6(ip)) => ip.is_loopback(),
+        Err(_) => false,
+    }
+}
 
 /// A text in its parts, before anything is decoded: `address//folder#reference@skill`.
 #[derive(Debug, Default, Clone, Copy)]

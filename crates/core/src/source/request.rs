@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! source    = git [ "#" reference ] [ "@" skill ]      the two in either order
-//!           | ( archive | served ) [ "//" folder ] | local | "builtin:" name
+//!           | ( archive | served ) [ "//" folder ] | local | "builtin:" name | "own:" name
 //!           | ( entry [ ":" skill ] | '"' any name '"' ) "@" marketplace
 //! git       = [ "github:" ] owner "/" repo [ "/" folder ]
 //!           | "bitbucket:" workspace "/" repo [ "/" folder ]
@@ -154,7 +154,7 @@ impl Request {
     }
 
     fn in_folder(mut self, text: &str) -> Result<Self> {
-        if matches!(self.source, Source::Marketplace { .. } | Source::Builtin { .. }) {
+        if matches!(self.source, Source::Marketplace { .. } | Source::Builtin { .. } | Source::Own { .. }) {
             fail!(Usage, "`--subdirectory` has no meaning for `{}`, which names a skill", self.source);
         }
         if let Reference::Tail(tail) = &self.reference {
@@ -319,6 +319,7 @@ fn parse_prefixed(text: &str, word: &str, rest: &str) -> Result<Request> {
         "bitbucket" => parse_owned(rest, "bitbucket:workspace/repo", bitbucket_source),
         "gitlab" => parse_gitlab(rest),
         "builtin" => parse_builtin(rest),
+        "own" if is_plain_name(rest) => Ok(own_request(rest)),
         "file" | "https" | "http" | "ssh" => Err(error!(Usage, "`{lower}:` needs two slashes")
             .hint(format!("write `{lower}://…`, for a file `file:///…`"))),
         _ if word.contains('.') => address::parse_scp(text),
@@ -523,6 +524,12 @@ fn parse_builtin(name: &str) -> Result<Request> {
     }
     let source = Source::Builtin { name: name.to_owned() };
     Ok(Request { source, reference: Reference::Default, subdirectory: None, skill: None })
+}
+
+/// The record of a skill that has no source.
+fn own_request(name: &str) -> Request {
+    let source = Source::Own { name: name.to_owned() };
+    Request { source, reference: Reference::Default, subdirectory: None, skill: None }
 }
 
 /// A word alone: an archive by its ending, else something that could be anything.

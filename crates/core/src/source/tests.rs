@@ -745,9 +745,37 @@ fn any_source() -> impl Strategy<Value = String> {
         "https://[a-z]{1,8}\\.org/[a-z@%]{0,4}[a-z]\\.(zip|skill|tar\\.gz)(\\?v=[0-9])?",
         "https://[a-z]{1,8}\\.org(/[a-z]{1,3})?/\\.well-known/(agent-)?skills/[a-z][a-z0-9._-]{0,5}/?",
         "builtin:[a-z]{1,8}",
+        "own:[a-z0-9_-]{1,8}",
         "[a-z]{1,8}@[a-z]{1,8}",
         "([A-Za-z.é ]{1,8}|\"[a-zé :/@#.\"-]{1,9}\"|(github|http|x\\.y|a b):[a-z ]{1,4})@[a-z0-9]{1,4}",
     ]
+}
+
+#[test]
+fn sources_that_one_machine_alone_has() {
+    for (text, expected) in [
+        ("/srv/skills/pdf", true),
+        ("~/skills/pdf", true),
+        ("./skills/pdf", false),
+        ("../skills/pdf", false),
+        ("/srv/pdf.zip", true),
+        ("./pdf.zip", false),
+        ("file:///srv/r.git", true),
+        ("https://localhost/x.zip", true),
+        ("http://127.0.0.1:8080/r.git", true),
+        ("http://127.3.2.1/r.git", true),
+        ("http://[::1]:9/r.git", true),
+        ("https://git.localhost/o/r.git", true),
+        ("git@localhost:o/r.git", true),
+        ("ssh://git@localhost/o/r", true),
+        ("https://localhost.example.org/x.zip", false),
+        ("https://example.org/localhost/r.git", false),
+        ("git@example.org:o/r.git", false),
+        ("github:o/r", false),
+        ("builtin:skill-finder", false),
+    ] {
+        assert_eq!(Request::parse(text).unwrap().source.is_of_this_machine(), expected, "{text}");
+    }
 }
 
 /// Pieces of the grammar in any order, and anything at all behind a beginning of it.

@@ -72,6 +72,7 @@ pub(crate) fn open_source<'w>(
         Source::Builtin { name } => {
             (Revision::Builtin(world.builtin.version.to_owned()), open_builtin_skill(name, world)?)
         }
+        Source::Own { name } => return Err(error_of_no_source(name)),
         Source::Marketplace { entry, marketplace } => {
             return Err(error!(
                 NotFound,
@@ -250,6 +251,13 @@ pub(crate) fn local_folder(source: &Source, world: &World<'_>) -> Result<PathBuf
             .hint("archives end in .zip, .skill, .tar, .tar.gz or .tgz"));
     }
     fs::canonicalize(&folder).context(|| format!("`{}` cannot be reached", folder.display()))
+}
+
+/// The error for a skill that lies nowhere but where it was found.
+fn error_of_no_source(name: &str) -> Error {
+    error!(NotFound, "`{name}` has no source: it was adopted where it lay, and its files are only there")
+        .hint("commit its folder with the project, or copy it from who has it")
+        .hint(format!("once it is in a repository: `ba-agent skill update {name} --source SOURCE`"))
 }
 
 fn open_builtin_skill(name: &str, world: &World<'_>) -> Result<Package> {

@@ -160,6 +160,19 @@ fn put_in_place(
                 remove(&step, &copies, &untouched, &mut transaction, &session.places, &mut registry)?
             }
             (Action::Keep, None) => step.before.clone(),
+            (Action::Adopt, Some(Content::Found(wanted))) => {
+                transaction.note_adopted(&step.name);
+                let before = step.before.as_ref();
+                Some(record_installed_skill(wanted, wanted.mode, None, before, session.env.now)?)
+            }
+            (Action::Adopt, Some(Content::Noted(entry))) => {
+                transaction.note_adopted(&step.name);
+                Some(entry.as_ref().clone())
+            }
+            (Action::Forget, _) => {
+                registry.skills.remove(&step.name);
+                step.before.clone()
+            }
             (Action::Keep, Some(Content::Noted(entry))) => Some(entry.as_ref().clone()),
             (_, Some(content)) => {
                 Some(place_staged_skill(&step, content, &copies, &untouched, &mut transaction, session)?)
@@ -167,7 +180,7 @@ fn put_in_place(
             (_, None) => None,
         };
         let Some(entry) = entry else { continue };
-        if step.action != Action::Remove {
+        if !matches!(step.action, Action::Remove | Action::Forget) {
             registry.skills.insert(step.name.clone(), entry.clone());
         }
         let places = known.shown_install_places(&session.places, &entry)?;
@@ -241,11 +254,12 @@ fn stage_planned_steps(
     transaction.stage_in_all(&changed_roots(plan, untouched, &session.places)?)?;
     let mut jobs = Vec::new();
     for (at, (step, untouched)) in plan.steps.iter().zip(untouched).enumerate() {
-        let Some(content) = step.content.as_ref().filter(|_| step.action != Action::Keep) else { continue };
+        let Some(content) = step.content.as_ref().filter(|_| step.action.touches_files()) else { continue };
         let Some((targets, mode)) = content.targets()? else { continue };
         let roots = session.places.roots(&targets);
         let holders = match mode {
             InstallMode::Live => 0,
+            _ if content.is_in_place() => 0,
             InstallMode::Copy => roots.len(),
             InstallMode::Link => 1,
         };
@@ -309,7 +323,7 @@ impl<'a> Writing<'a> {
 /// The skills folders in which something is put or taken away.
 fn changed_roots(plan: &Plan, untouched: &[Untouched], places: &InstallDirs) -> Result<Vec<PathBuf>> {
     let mut changed = BTreeSet::new();
-    for (step, untouched) in plan.steps.iter().zip(untouched).filter(|(step, _)| step.action != Action::Keep)
+    for (step, untouched) in plan.steps.iter().zip(untouched).filter(|(step, _)| step.action.touches_files())
     {
         let (roots, removed) = match (&step.content, &step.before) {
             (Some(content), _) => {
@@ -440,11 +454,14 @@ fn place_staged_skill(
     for root in &roots {
         let at = root.join(step.name.as_str());
         match (mode, copies.valid.get(&at)) {
-            _ if untouched.contains(&at) => {}
-            (InstallMode::Live, _) if matches!(content, Content::Found(_)) => {
-                transaction.link_as_typed(root, at, content.live_folder()?)?;
+            _ if untouched.contains(&at) || (content.is_in_place() && at == first) => {}
+            (InstallMode::Live, _) => {
+                let target = session.places.link_text(root, content.live_folder()?);
+                match content {
+                    Content::Found(_) => transaction.link_as_typed(root, at, &target)?,
+                    _ => transaction.link(root, at, &target)?,
+                }
             }
-            (InstallMode::Live, _) => transaction.link(root, at, content.live_folder()?)?,
             (_, Some(valid)) => transaction.put(at, valid)?,
             (_, None) => link_or_say(transaction, root, at, &first)?,
         }

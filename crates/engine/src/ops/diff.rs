@@ -66,7 +66,7 @@ pub struct Changed {
 pub fn diff(workspace: &Workspace, name: &str, observer: &dyn Observer) -> Result<Changes> {
     let session = open_session(workspace, observer)?;
     let registry = session.store.read()?;
-    let name = find_one_installed(name, &registry, session.scope.name())?;
+    let name = find_one_installed(name, &registry, &session.places)?;
     let supply = |name: &SkillName, entry: &LockEntry| fetch_installed(&session, name, entry);
     compare_skill(&name, &registry.skills[&name], &session.places, &supply)
 }
@@ -200,6 +200,11 @@ impl Old<'_> {
             _ => tree.read(found)?.into_owned(),
         })
     }
+}
+
+/// One file that differs as git shows it, safe to print.
+pub(super) fn describe_change(change: FileDiff, old: &[u8], new: &[u8]) -> String {
+    describe_file_change(change, old, new).diff
 }
 
 fn describe_file_change(change: FileDiff, old: &[u8], new: &[u8]) -> Changed {

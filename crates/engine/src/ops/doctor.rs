@@ -2,7 +2,8 @@
 //! (`examine_everything`), and what of it is safe to mend (`mend_what_can_be_mended`).
 //!
 //! Mending never touches a file that somebody may have written: it ends what a killed command
-//! began, takes away what only such a command can have left, and makes links that are missing.
+//! began, takes away what only such a command can have left, and makes links that are missing or
+//! lead elsewhere.
 
 mod findings;
 mod leftovers;
@@ -11,13 +12,15 @@ mod surroundings;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::install_state::DriftKind;
 use crate::scope::Scope;
 use crate::settings::Settings;
 use crate::store::{Recovery, Store, Transaction, not_a_folder};
+use crate::unmanaged;
 use crate::workspace::{Observer, Session, Workspace, load_settings, settings_files};
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::{Context as _, Error, Kind, Result, printable};
-use ba_agent_core::registry::Registry;
+use ba_agent_core::registry::{InstallMode, Registry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::text::count_noun;
 use ba_agent_system::env::Env;
@@ -122,6 +125,7 @@ fn examine_everything(context: &DoctorContext<'_>) -> Examination {
             if is_at_rest {
                 report_lost_writes(context, &registry, &mut seen);
                 examine_installed_skills(context, &registry, &mut seen);
+                examine_absolute_links(context, &registry, &mut seen);
                 find_untracked(context, &registry, &mut seen);
             }
             folders(context, &registry, &mut seen);
@@ -129,6 +133,7 @@ fn examine_everything(context: &DoctorContext<'_>) -> Examination {
             examine_twin_names(context, &registry, &mut seen);
             surroundings::examine_tokens(context, &registry, &mut seen);
             surroundings::examine_needed_programs(context, &registry, &mut seen);
+            surroundings::examine_sources_of_one_machine(context, &registry, &mut seen);
         }
         Err(error) => seen.add(DoctorFinding::of_error("registry", &error)),
     }
@@ -174,8 +179,9 @@ fn examine_installed_skills(context: &DoctorContext<'_>, registry: &Registry, se
             one.faults.iter().partition(|fault| fault.relink.as_ref().is_some_and(may_link));
         for fault in links {
             let detail = fault.detail.as_deref().unwrap_or_default();
+            let is = if fault.what == DriftKind::Missing { "is missing:" } else { "is a link that" };
             seen.add(
-                DoctorFinding::wrong("link", format!("`{}` is missing: {detail}", fault.path))
+                DoctorFinding::wrong("link", format!("`{}` {is} {detail}", fault.path))
                     .fixed_by("create the link again"),
             );
         }
@@ -186,6 +192,32 @@ fn examine_installed_skills(context: &DoctorContext<'_>, registry: &Registry, se
             seen.add(finding_of_drifted_skill(&one.name, told.collect()));
         }
     }
+}
+
+/// Links that say where this clone lies: they lead nowhere in every other one.
+fn examine_absolute_links(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
+    for link in absolute_links(context, registry) {
+        let path = context.session.places.shown_to_user(&link.at);
+        let what = format!("`{path}` is an absolute link: it leads nowhere in a clone at another path");
+        seen.add(DoctorFinding::warning("link", what).fixed_by("make it relative"));
+    }
+}
+
+/// Live links of a project into itself that are absolute.
+fn absolute_links(context: &DoctorContext<'_>, registry: &Registry) -> Vec<Relink> {
+    let places = &context.session.places;
+    let mut links = Vec::new();
+    for (name, entry) in registry.skills.iter().filter(|(_, entry)| entry.mode == InstallMode::Live) {
+        let roots = places.roots_of(entry).unwrap_or_default();
+        for (n, root) in roots.iter().enumerate() {
+            let at = root.join(name.as_str());
+            let is_absolute = std::fs::read_link(&at).is_ok_and(|text| text.is_absolute());
+            let link = places.recorded_link(name, entry, &roots, n).filter(|_| is_absolute && at.exists());
+            let target = link.map(|link| link.text).filter(|text| text.is_relative());
+            links.extend(target.map(|target| Relink { root: root.clone(), at, target }));
+        }
+    }
+    links
 }
 
 fn finding_of_missing_skill(name: &SkillName) -> DoctorFinding {
@@ -233,29 +265,30 @@ fn folders(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examinat
     }
 }
 
-/// What stands in the skill folders that the registry does not know. Somebody put it there:
-/// it is mentioned and nothing else.
+/// Skills in the folders of known agents that the registry does not know. Somebody put them there:
+/// they are mentioned and nothing else.
 fn find_untracked(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
-    for root in roots(context, registry) {
-        let Ok(entries) = std::fs::read_dir(&root) else { continue };
+    let places = &context.session.places;
+    let mut named = context.session.named_targets();
+    let of_skills = registry.skills.values().flat_map(|entry| &entry.targets);
+    named.extend(of_skills.filter_map(|text| InstallTarget::parse(text).ok()));
+    for scanned in unmanaged::scan_roots(places, &named) {
         let here = |name: &SkillName| {
             let entry = registry.skills.get(name);
-            entry.is_some_and(|entry| {
-                context.session.places.roots_of(entry).is_ok_and(|roots| roots.contains(&root))
-            })
+            entry.is_some_and(|entry| places.roots_of(entry).is_ok_and(|roots| roots.contains(&scanned.root)))
         };
-        let mut names: Vec<String> = entries
-            .flatten()
-            .filter(|entry| !entry.file_type().is_ok_and(|kind| kind.is_file()))
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| !name.starts_with('.') && !name.parse().is_ok_and(|name| here(&name)))
-            .collect();
+        let names = scanned.names.iter().filter(|name| !name.parse().is_ok_and(|name| here(&name)));
+        let mut names: Vec<String> = names.map(|name| printable(name, false)).collect();
         names.sort();
         if !names.is_empty() {
-            let shown = context.session.places.shown_to_user(&root);
+            let shown = places.shown_to_user(&scanned.root);
             let what =
                 format!("{} in `{shown}` that are not in the registry", count_noun(names.len(), "folder"));
-            seen.add(DoctorFinding::note("orphan", what).details(names).hint("they are not touched"));
+            seen.add(
+                DoctorFinding::note("orphan", what)
+                    .details(names)
+                    .hint("they are not touched; `ba-agent skill adopt` takes over those that are skills"),
+            );
         }
     }
 }
@@ -292,12 +325,17 @@ fn mend_what_can_be_mended(context: &DoctorContext<'_>) -> Result<()> {
     relink(context, transaction)
 }
 
-/// Makes the missing links in one transaction; the registry stays as it is.
+/// Makes the missing and the wrong links in one transaction; the registry stays as it is.
 fn relink(context: &DoctorContext<'_>, mut transaction: Transaction) -> Result<()> {
     let registry = transaction.registry().clone();
     let verified = verified(context, &registry)?;
     let faults = verified.into_iter().flat_map(|one| one.faults);
-    let links: Vec<Relink> = faults.filter_map(|fault| fault.relink).collect();
+    let mut links: Vec<Relink> = faults.filter_map(|fault| fault.relink).collect();
+    for absolute in absolute_links(context, &registry) {
+        if !links.iter().any(|link| link.at == absolute.at) {
+            links.push(absolute);
+        }
+    }
     let may_link = |link: &Relink| context.session.store.may_link_to(&link.root.join(&link.target));
     for Relink { root, at, target } in links.into_iter().filter(may_link) {
         transaction.link(&root, at, &target)?;

@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::fetch::{self, FetchedPackage, OpenOptions, PackageSource, World, obstacle};
+use crate::unmanaged::UnmanagedSkill;
 use ba_agent_core::digest::{self, Digest, Files};
 use ba_agent_core::discover::{self, FoundSkill, UnnamedSkill};
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
-use ba_agent_core::listing::{Limits, Listing, check_portable};
+use ba_agent_core::listing::{Limits, Listing, Node, check_portable};
 use ba_agent_core::package::{Package, PackageDir};
 use ba_agent_core::path::{RelPath, ancestor_folders};
 use ba_agent_core::registry::{
@@ -78,6 +79,15 @@ pub struct Offer {
 }
 
 impl Offer {
+    /// A skill that lies in a skills folder; `None` where its folder has no name for a skill.
+    pub(crate) fn of_folder(found: &UnmanagedSkill) -> Option<Self> {
+        Some(Self {
+            name: found.name.parse().ok()?,
+            path: found.path.clone(),
+            description: found.path.clone(),
+        })
+    }
+
     /// One line of a list to choose from.
     pub fn line(&self) -> String {
         let description: String = self.description.chars().take(70).collect();
@@ -124,6 +134,18 @@ pub struct Gathered {
 pub struct Skipped {
     pub(crate) path: String,
     pub(crate) reason: String,
+}
+
+impl Skipped {
+    /// Where it is.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Why it is left out.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
 }
 
 impl Gathered {
@@ -698,6 +720,58 @@ pub fn candidate_fetched_again(
     Ok(candidate)
 }
 
+/// A skill that lies in a folder of this machine, under the name of the folder, held to the rules
+/// with all of its files.
+///
+/// # Errors
+/// `Invalid` for one that breaks them, or has no manifest; `Failed` for what cannot be read.
+pub(crate) fn candidate_of_folder(
+    name: &SkillName,
+    folder: &Path,
+    source: Source,
+    allow: &[String],
+    world: &World<'_>,
+) -> Result<Candidate> {
+    let limits = &world.settings.limits;
+    let package = fetch::local::open_folder(folder, &[], limits)?;
+    let Some(found) = skill_at(&package.listing, &RelPath::ROOT) else {
+        return Err(error!(Invalid, "there is no `{}` in it", skill::MANIFEST));
+    };
+    let mut document = read_manifest(&package, &found, limits)?;
+    document.findings.extend(skill::check_files(package.listing.entries(), Profile::Install));
+    skill::allow_findings(&mut document.findings, allow)?;
+    let written = document.frontmatter.as_ref().and_then(|front| front.name.clone());
+    let resolved = Resolved {
+        source,
+        reference: Reference::Default,
+        chosen: None,
+        pin: Revision::Live,
+        subdirectory: None,
+    };
+    let candidate = Candidate {
+        name: name.clone(),
+        given: None,
+        alias_of: written.filter(|written| written != name.as_str()),
+        fetched: Arc::new(FetchedPackage::Whole(package)),
+        folder: RelPath::ROOT,
+        manifest: found.manifest,
+        resolved: Arc::new(resolved),
+        document,
+        marketplace: None,
+        reachable: false,
+        allow: allow.to_vec(),
+        live: Some(folder.to_path_buf()),
+        digest: OnceLock::new(),
+    };
+    candidate.check(limits)?;
+    let mut findings = Vec::new();
+    for path in candidate.digest()?.1.keys() {
+        findings.extend(candidate.examine(path, &candidate.read_or_link(path)?));
+    }
+    candidate.judge_all_findings(&findings)?;
+    Ok(candidate)
+}
+
 fn read_manifest(tree: &Package, found: &FoundSkill, limits: &Limits) -> Result<SkillManifest> {
     let path = found.manifest_path();
     let entry = tree
@@ -821,6 +895,18 @@ impl Candidate {
         Ok(package.read(entry)?.into_owned())
     }
 
+    /// The bytes of one of its files, or what a link says.
+    ///
+    /// # Errors
+    /// Those of [`Candidate::read`].
+    pub(crate) fn read_or_link(&self, path: &str) -> Result<Vec<u8>> {
+        let package = self.fetched.package();
+        match package.listing.entry_at(&self.folder.file(path)).map(|entry| &entry.node) {
+            Some(Node::Link { target }) => Ok(target.clone().into_bytes()),
+            _ => self.read(path),
+        }
+    }
+
     /// The bytes of its manifest.
     ///
     /// # Errors
@@ -933,6 +1019,13 @@ impl Candidate {
             extra: BTreeMap::new(),
         }
     }
+}
+
+/// The same of a recorded skill: `github:anthropics/skills main (3f2a1c9)`.
+pub fn spoken_record_name(entry: &LockEntry) -> String {
+    let chosen = entry.pin.chosen.as_ref().map(|chosen| format!(" {chosen}")).unwrap_or_default();
+    let pin = entry.pin.short_text().map(|pin| format!(" ({pin})")).unwrap_or_default();
+    format!("{}{chosen}{pin}", entry.source)
 }
 
 /// A settled source in one breath: `anthropics/skills main (3f2a1c9)`.

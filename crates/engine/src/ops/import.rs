@@ -16,7 +16,10 @@ const LARGEST: u64 = 64 << 20;
 /// The text of the file that was named. It may be a pipe of the shell, as `<(command)` and
 /// `/dev/stdin` give it; one that lies in a folder like a file is refused, since nothing may
 /// ever write to it.
-fn read_lock_file(path: &Path) -> Result<String> {
+///
+/// # Errors
+/// `NotFound` where it is not there, `Invalid` for one that is too large; those of reading.
+pub(super) fn read_lock_file(path: &Path) -> Result<String> {
     let is_of_the_shell = ["/dev/stdin", "/dev/fd", "/proc"].into_iter().any(|place| path.starts_with(place));
     let file = if is_of_the_shell {
         Some(std::fs::File::open(path)?)
@@ -33,13 +36,20 @@ fn read_lock_file(path: &Path) -> Result<String> {
     Ok(text)
 }
 
+/// What a lock file names, as its source has it.
+pub(super) struct ImportedSource {
+    pub(super) gathered: Gathered,
+    /// What its content was when the file was written.
+    pub(super) integrity: Option<IntegrityClaim>,
+}
+
 /// Reads the file and gathers the skills that it names, each at the recorded commit where
 /// there is one, else as its source is now.
 ///
 /// # Errors
 /// `NotFound` and `Invalid` for the file; those of gathering; `Integrity` for content that is
 /// not what the file promised of that very commit or digest.
-pub(super) fn gather_imported(session: &Session<'_>, file: &Path) -> Result<Vec<Gathered>> {
+pub(super) fn gather_imported(session: &Session<'_>, file: &Path) -> Result<Vec<ImportedSource>> {
     let path = session.env.absolute(file);
     let text = read_lock_file(&path)?;
     let import = interop::read_lock_file(&path.display().to_string(), &text)?;
@@ -59,7 +69,7 @@ pub(super) fn gather_imported(session: &Session<'_>, file: &Path) -> Result<Vec<
         for candidate in &gathered.candidates {
             check_promise(session, skill, candidate)?;
         }
-        all.push(gathered);
+        all.push(ImportedSource { gathered, integrity: skill.integrity.clone() });
     }
     if all.is_empty() {
         return Err(error!(NotFound, "`{}` has no skill that can be imported", file.display()));
@@ -67,7 +77,7 @@ pub(super) fn gather_imported(session: &Session<'_>, file: &Path) -> Result<Vec<
     Ok(all)
 }
 
-fn request_of(session: &Session<'_>, skill: &ImportedSkill, folder: &Path) -> SkillRequest {
+pub(super) fn request_of(session: &Session<'_>, skill: &ImportedSkill, folder: &Path) -> SkillRequest {
     let mut request = skill.request.clone();
     // Paths of a lock file start from where it stands, not from where we are.
     if let Source::Local { path: text } | Source::Archive { location: text } = &mut request.source

@@ -1,20 +1,24 @@
 //! `skill install SOURCE`: sources are fetched, their skills chosen and held to the rules,
 //! planned against registry and disk, and put in place.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::apply::{self, Done, Report};
 use super::ask::Ask;
 use super::gather::{self, Choice, Gathered, SkillRequest, Skipped};
+use super::import::{self, ImportedSource};
 use super::overlap::{self, InPlace};
 use super::plan::{self, Plan, Wanted};
 use super::settle::open_session;
-use super::{import, marketplace};
+use super::{adopt, marketplace};
 use crate::fetch::not_local;
 use crate::workspace::{Notice, Observer, ResolvedNotice, Session, Workspace};
 use ba_agent_core::agents::InstallTarget;
-use ba_agent_core::error::{Result, fail};
+use ba_agent_core::error::{Error, Result, error, fail};
+use ba_agent_core::interop::IntegrityClaim;
 use ba_agent_core::registry::{InstallMode, Registry};
+use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Request, Source};
 
 /// What is installed, and how.
@@ -84,21 +88,27 @@ pub fn install(
     let targets = targets_of(&session)?;
     let gathered = match &options.from {
         Some(file) => import::gather_imported(&session, file)?,
-        None => gather_sources(&session, options, ask)?,
+        None => gather_sources(&session, options, ask)?.into_iter().map(ImportedSource::from).collect(),
     };
-    for one in &gathered {
-        observer.notice(Notice::Resolved(notice_of(one)));
-        warn_of_machine(&session, one);
+    for ImportedSource { gathered, .. } in &gathered {
+        observer.notice(Notice::Resolved(notice_of(gathered)));
+        warn_of_machine(&session, gathered);
     }
-    let skipped = gathered.iter().flat_map(|one| one.skipped.clone()).collect();
-    let warnings = gathered.iter().flat_map(Gathered::warnings).collect();
-    let wanted = gathered.into_iter().flat_map(|one| one.candidates).map(|candidate| Wanted {
-        mode: options.mode,
-        pinned: options.sha.is_some(),
-        targets: targets.clone(),
-        candidate,
-    });
-    let (report, in_place) = carry_out(&session, options, wanted.collect())?;
+    let skipped = gathered.iter().flat_map(|one| one.gathered.skipped.clone()).collect();
+    let warnings = gathered.iter().flat_map(|one| one.gathered.warnings()).collect();
+    let (mut wanted, mut promised) = (Vec::new(), BTreeMap::new());
+    for ImportedSource { gathered, integrity } in gathered {
+        for candidate in gathered.candidates {
+            promised.extend(integrity.clone().map(|claim| (candidate.name.clone(), claim)));
+            wanted.push(Wanted {
+                mode: options.mode,
+                pinned: options.sha.is_some(),
+                targets: targets.clone(),
+                candidate,
+            });
+        }
+    }
+    let (report, in_place) = carry_out(&session, options, wanted, &promised)?;
     if !options.dry_run {
         session.keep_typed_hosts();
     }
@@ -192,41 +202,121 @@ fn notice_of(gathered: &Gathered) -> ResolvedNotice {
     }
 }
 
-/// A project's registry is for everybody who has the project; an absolute path is not.
+/// A project's registry is for everybody who has the project; what this machine alone has is not.
 fn warn_of_machine(session: &Session<'_>, gathered: &Gathered) {
-    let (Source::Local { path } | Source::Archive { location: path }) = &gathered.resolved.source else {
-        return;
-    };
-    if session.scope.is_project() && (Path::new(path).is_absolute() || path.starts_with('~')) {
+    let source = &gathered.resolved.source;
+    if session.scope.is_project() && source.is_of_this_machine() {
+        let what = match source {
+            Source::Local { .. } => "a path on this machine",
+            Source::Archive { location } if !location.contains("://") => "a path on this machine",
+            _ => "which only this machine has",
+        };
         session.warn(&format!(
-            "the registry will name `{path}`, a path on this machine: others with the project cannot restore from it; use a relative path or a repository"
+            "the registry will name `{source}`, {what}: others with the project cannot restore from it; use a path inside the project or a repository that they reach"
         ));
     }
 }
+
+/// What the content of skills was when another tool wrote its lock file.
+type Promised = BTreeMap<SkillName, IntegrityClaim>;
 
 fn carry_out(
     session: &Session<'_>,
     options: &InstallOptions,
     wanted: Vec<Wanted>,
+    promised: &Promised,
 ) -> Result<(Report, Vec<InPlace>)> {
     if options.dry_run {
-        let (plan, in_place) = plan_install(session, wanted, &session.store.read()?, options.force)?;
+        let (plan, in_place) = plan_install(session, wanted, &session.store.read()?, options, promised)?;
         return Ok((Report::of_plan(plan, &session.places, session.env.now)?, in_place));
     }
     // Fetching may take long, so the lock is taken only now; the plan is made under it.
     let transaction = session.begin()?;
-    let (plan, in_place) = plan_install(session, wanted, transaction.registry(), options.force)?;
+    let (plan, in_place) = plan_install(session, wanted, transaction.registry(), options, promised)?;
     Ok((apply::apply(plan, transaction, session, "install")?, in_place))
 }
 
 fn plan_install(
     session: &Session<'_>,
-    wanted: Vec<Wanted>,
+    mut wanted: Vec<Wanted>,
     registry: &Registry,
-    force: bool,
+    options: &InstallOptions,
+    promised: &Promised,
 ) -> Result<(Plan, Vec<InPlace>)> {
+    let lying = find_lying(session, &mut wanted, registry, options, promised)?;
     let (wanted, in_place) = overlap::leave_in_place(wanted, registry, &session.places);
-    let seen =
+    // Of "all" those that are in place are done.
+    if let (true, false, Some(first)) = (wanted.is_empty(), options.all, in_place.first()) {
+        return Err(error_of_own_source(first));
+    }
+    let mut seen =
         session.places.inspect(wanted.iter().map(|w| (&w.candidate.name, &w.targets[..])), registry)?;
-    Ok((plan::install(wanted, registry, &seen, force)?, in_place))
+    for name in &lying {
+        seen.entry(name.clone()).or_default().lies_as_wanted = true;
+    }
+    Ok((plan::install(wanted, registry, &seen, options.force)?, in_place))
+}
+
+/// Which of the wanted skills lie there already, in the very places and with the very bytes: they
+/// are recorded as they lie. What another tool's lock file names is wanted where that tool has put
+/// it, however its folders and links lie.
+fn find_lying(
+    session: &Session<'_>,
+    wanted: &mut [Wanted],
+    registry: &Registry,
+    options: &InstallOptions,
+    promised: &Promised,
+) -> Result<Vec<SkillName>> {
+    let mut lying = Vec::new();
+    if wanted.iter().all(|one| registry.skills.contains_key(&one.candidate.name)) {
+        return Ok(lying);
+    }
+    let mut found = adopt::look_for_unmanaged(session)?;
+    found.retain(|found| wanted.iter().any(|one| one.candidate.name.as_str() == found.name));
+    let layouts = adopt::find_layouts(&found, &session.places);
+    for one in wanted.iter_mut().filter(|one| !registry.skills.contains_key(&one.candidate.name)) {
+        let name = one.candidate.name.clone();
+        let Some(Ok(layout)) = layouts.get(name.as_str()) else { continue };
+        if layout.mode == InstallMode::Live {
+            continue;
+        }
+        if options.from.is_some() {
+            let asked = std::mem::take(&mut one.targets).into_iter().filter(|_| !options.agents.is_empty());
+            one.targets.clone_from(&layout.targets);
+            one.targets.extend(asked.filter(|target| !layout.targets.contains(target)));
+            one.mode = layout.mode;
+        }
+        let mut roots = (session.places.roots(&one.targets), session.places.roots(&layout.targets));
+        roots.0.sort();
+        roots.1.sort();
+        if roots.0 != roots.1 || (roots.0.len() > 1 && one.mode != layout.mode) {
+            continue;
+        }
+        let is_promised = || adopt::is_as_promised(layout, promised.get(&name));
+        if adopt::is_the_same(&one.candidate, layout)? {
+            lying.push(name);
+        } else if options.from.is_some() && !options.force && is_promised() {
+            session.warn(&format!(
+                "{name}: its files are those of the lock file, and its source has changed since: it counts as edited; `ba-agent skill diff {name}` shows how"
+            ));
+            lying.push(name);
+        } else {
+            continue;
+        }
+        one.targets.clone_from(&layout.targets);
+    }
+    Ok(lying)
+}
+
+/// The error for a folder that is asked to be installed where it lies.
+fn error_of_own_source(one: &InPlace) -> Error {
+    error!(Conflict, "`{}` would be installed where it lies: `{}` is its own source", one.name, one.place)
+        .hint(format!("to have it managed as it is: `ba-agent skill adopt {}`", one.place))
+        .hint("for another agent add `--agent AGENT`")
+}
+
+impl From<Gathered> for ImportedSource {
+    fn from(gathered: Gathered) -> Self {
+        Self { gathered, integrity: None }
+    }
 }

@@ -1,6 +1,8 @@
 //! Names to installed skills.
 
-use ba_agent_core::error::{Result, error};
+use crate::install_dirs::InstallDirs;
+use crate::unmanaged;
+use ba_agent_core::error::{Error, Result, error, printable};
 use ba_agent_core::registry::Registry;
 use ba_agent_core::skill::SkillName;
 
@@ -31,22 +33,30 @@ pub(crate) fn match_installed<'r>(name: &str, registry: &'r Registry) -> Option<
     }
 }
 
-/// The installed skills of these names; `scope` is how the scope is called in a message.
+/// The installed skills of these names.
 ///
 /// # Errors
 /// `NotFound` for the first that is not installed, with the nearest name.
-pub(crate) fn find_installed(names: &[String], registry: &Registry, scope: &str) -> Result<Vec<SkillName>> {
-    names.iter().map(|name| find_one_installed(name, registry, scope)).collect()
+pub(crate) fn find_installed(
+    names: &[String],
+    registry: &Registry,
+    places: &InstallDirs,
+) -> Result<Vec<SkillName>> {
+    names.iter().map(|name| find_one_installed(name, registry, places)).collect()
 }
 
 /// As [`find_installed`], for one name.
 ///
 /// # Errors
 /// `NotFound` where it is not installed, with the nearest name.
-pub(crate) fn find_one_installed(name: &str, registry: &Registry, scope: &str) -> Result<SkillName> {
+pub(crate) fn find_one_installed(name: &str, registry: &Registry, places: &InstallDirs) -> Result<SkillName> {
     if let Some(known) = match_installed(name, registry) {
         return Ok(known.clone());
     }
+    if let Some(path) = unmanaged::find_by_hand(name, places) {
+        return Err(error_of_unmanaged(name, &path));
+    }
+    let scope = places.scope();
     let mut error = error!(NotFound, "no skill named `{name}` is installed in this {scope}");
     if let Some(near) = ba_agent_core::text::find_nearest(name, registry.skills.keys().map(SkillName::as_str))
     {
@@ -55,4 +65,11 @@ pub(crate) fn find_one_installed(name: &str, registry: &Registry, scope: &str) -
     Err(error.hint(
         "`ba-agent skill list` shows what is installed; `--global` is for the skills of your user account",
     ))
+}
+
+/// The error for a skill that lies there and is in no registry.
+pub(crate) fn error_of_unmanaged(name: &str, path: &str) -> Error {
+    let (name, path) = (printable(name, false), printable(path, false));
+    error!(NotFound, "`{name}` is not managed: `{path}` is there, but ba-agent did not install it")
+        .hint(format!("to take it over as it is: `ba-agent skill adopt {name}`"))
 }

@@ -1,12 +1,18 @@
 //! `skill list`: the installed skills, by the registry and, where asked for, by the disk.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::installed_state::installed_state;
 use super::settle::open_session;
+use crate::install_dirs::InstallDirs;
 use crate::install_state::InstallStates;
 use crate::store::RegistryText;
+use crate::unmanaged;
+pub use crate::unmanaged::UnmanagedSkill;
 use crate::workspace::{Notice, Observer, Workspace, WorkspaceOptions};
+use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::Result;
 use ba_agent_core::registry::{Registry, RegistrySummary, SkillSummary};
 use ba_agent_core::skill::SkillName;
@@ -21,6 +27,17 @@ pub struct ListReport {
     registry: RegistryText,
     /// What stands on the disk, where somebody looked.
     seen: Option<(Registry, InstallStates)>,
+    places: Arc<InstallDirs>,
+    /// Targets that are looked into besides those that are recorded or known.
+    named: Vec<InstallTarget>,
+}
+
+/// Everything that is listed.
+pub struct ListedSkills<'r, I: Iterator<Item = ListedSkill<'r>>> {
+    /// The installed skills, in the order of their names.
+    pub skills: I,
+    /// Skills beside them that nobody recorded, which `adopt` would.
+    pub unmanaged: Vec<UnmanagedSkill>,
 }
 
 /// One installed skill.
@@ -50,7 +67,8 @@ pub fn list(workspace: &Workspace, check: bool, observer: &dyn Observer) -> Resu
         }
         false => None,
     };
-    Ok(ListReport { scope: session.scope.name(), registry, seen })
+    let named = session.named_targets();
+    Ok(ListReport { scope: session.scope.name(), registry, seen, places: Arc::clone(&session.places), named })
 }
 
 /// The names of the skills that are installed in the project of these surroundings and for the
@@ -83,12 +101,17 @@ impl Observer for Unobserved {
 }
 
 impl ListReport {
-    /// The skills in the order of their names.
+    /// The skills in the order of their names, and what lies beside them.
     ///
     /// # Errors
     /// Those of [`RegistryText::summary`].
-    pub fn skills(&self) -> Result<impl Iterator<Item = ListedSkill<'_>>> {
-        Ok(list_skills(self.registry.summary()?, self.seen.as_ref()))
+    pub fn read(&self) -> Result<ListedSkills<'_, impl Iterator<Item = ListedSkill<'_>>>> {
+        let summary = self.registry.summary()?;
+        let mut named = self.named.clone();
+        named.extend(unmanaged::recorded_targets(&summary));
+        let scanned = unmanaged::scan_roots(&self.places, &named);
+        let unmanaged = unmanaged::find_unmanaged(&scanned, &summary, &self.places);
+        Ok(ListedSkills { skills: list_skills(summary, self.seen.as_ref()), unmanaged })
     }
 }
 

@@ -54,7 +54,7 @@ pub fn outdated(workspace: &Workspace, names: &[String], observer: &dyn Observer
     let summary = registry.summary()?;
     let mut skills: Vec<_> = summary.skills.iter().map(|(name, entry)| (name, entry)).collect();
     if !names.is_empty() {
-        let wanted = find_installed(names, &session.store.read()?, session.scope.name())?;
+        let wanted = find_installed(names, &session.store.read()?, &session.places)?;
         skills.retain(|(name, _)| wanted.contains(name));
     }
     let world = session.world();
@@ -380,6 +380,10 @@ fn status_of_moved_source(target: &UpdateTarget, entry: &SkillSummary<'_>) -> Re
     if let Some(promised) = &target.integrity {
         let same = entry.pin.archive.as_deref() == Some(promised.to_string().as_str());
         return Ok(if same { State::Current } else { State::Behind }.into());
+    }
+    // Without a source nothing can be newer.
+    if matches!(&target.request.source, Source::Own { .. }) {
+        return Ok(State::Current.into());
     }
     if matches!(&target.request.source, Source::Archive { location } if location.contains("://")) {
         return Ok(State::Unknown.into());

@@ -13,7 +13,7 @@ use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Request, Source};
 
-use super::plan::{Content, Plan, Step, Wanted, is_same_skill};
+use super::plan::{Action, Content, Plan, Step, Wanted, is_same_skill};
 
 /// A skill that lies already where it was to be installed.
 #[derive(Debug, Clone, Serialize)]
@@ -75,6 +75,9 @@ pub(crate) fn check(plan: &Plan, places: &InstallDirs) -> Result<Vec<Untouched>>
 
 fn check_step(step: &Step, places: &InstallDirs) -> Result<Untouched> {
     let mut untouched = Untouched::new();
+    if step.action == Action::Forget {
+        return Ok(untouched);
+    }
     let before = step.before.as_ref().map(|entry| recorded_source(entry, places)).unwrap_or_default();
     let (now, mode, mut roots) = match &step.content {
         Some(Content::Noted(_)) => return Ok(untouched),

@@ -32,7 +32,7 @@ pub fn find_paths(
 ) -> Result<Vec<SkillPath>> {
     let session = open_session(workspace, observer)?;
     let registry = session.store.read()?;
-    let names = find_installed(names, &registry, session.places.scope())?;
+    let names = find_installed(names, &registry, &session.places)?;
     let mut paths = Vec::with_capacity(names.len());
     for name in names {
         let roots = session.places.roots_of(&registry.skills[&name])?;

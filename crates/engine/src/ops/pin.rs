@@ -57,7 +57,7 @@ pub fn pin(workspace: &Workspace, options: &PinOptions, observer: &dyn Observer)
 }
 
 fn plan_pin(session: &Session<'_>, options: &PinOptions, registry: &Registry) -> Result<Step> {
-    let name = find_one_installed(&options.name, registry, session.scope.name())?;
+    let name = find_one_installed(&options.name, registry, &session.places)?;
     let entry = registry.skills[&name].clone();
     let sha: Option<Sha> = options.sha.as_deref().map(str::parse).transpose()?;
     match sha {
@@ -79,7 +79,7 @@ fn plan_pin(session: &Session<'_>, options: &PinOptions, registry: &Registry) ->
 pub fn unpin(workspace: &Workspace, name: &str, observer: &dyn Observer) -> Result<Report> {
     let session = open_session(workspace, observer)?;
     let transaction = session.begin()?;
-    let name = find_one_installed(name, transaction.registry(), session.scope.name())?;
+    let name = find_one_installed(name, transaction.registry(), &session.places)?;
     let entry = transaction.registry().skills[&name].clone();
     // A commit does not move: what was asked for by sha follows the default branch now.
     let reference = entry.reference.clone().filter(|asked| !matches!(asked, ReferenceRecord::Sha(_)));

@@ -30,6 +30,17 @@ pub enum Action {
     /// Everything is as it should be.
     Keep,
     Remove,
+    /// It lies there already, and is recorded as it lies: not a byte of it is touched.
+    Adopt,
+    /// Its record goes, what lies there stays.
+    Forget,
+}
+
+impl Action {
+    /// True where something is written to a skills folder, or taken out of one.
+    pub(crate) fn touches_files(self) -> bool {
+        matches!(self, Self::Add | Self::Replace | Self::Remove)
+    }
 }
 
 /// One skill that a command wants in place.
@@ -69,6 +80,11 @@ impl Content {
             }
             Self::Noted(_) => Ok(None),
         }
+    }
+
+    /// True where the files stand already, and only links to them are to be made.
+    pub(crate) fn is_in_place(&self) -> bool {
+        matches!(self, Self::Recorded(recorded) if recorded.is_in_place())
     }
 
     /// What a live link points at.
@@ -151,10 +167,12 @@ fn install_one(
             return Err(error_of_taken_name(&name, entry, &wanted.candidate));
         }
         Some(entry) => plan_reinstallation(entry, &mut wanted, sight, force)?,
+        None if sight.lies_as_wanted => Action::Adopt,
         None => first_time(&wanted, &sight.further, force)?,
     };
     // With `--force` only: edits of a recorded skill, or what somebody else put there.
     let gives_up_edits = force
+        && action.touches_files()
         && match before {
             Some(entry) => {
                 user_edits_of_skill(entry, sight).iter().any(|one| one.change != DriftKind::Missing)
@@ -188,6 +206,7 @@ fn plan_reinstallation(
     }
     let settled = drift.is_empty()
         && !is_gone
+        && !sight.has_wrong_link
         && entry.digest == wanted.candidate.digest()?.0
         && entry.pin == wanted.candidate.pin_record()
         && entry.pinned == wanted.pinned
@@ -211,7 +230,9 @@ fn first_time(wanted: &Wanted, seen: &[FolderState], force: bool) -> Result<Acti
     if force || seen.iter().all(is_ours) {
         return Ok(Action::Replace);
     }
-    Err(error_of_unmanaged_folder(&wanted.candidate.name)
+    let name = &wanted.candidate.name;
+    Err(error_of_unmanaged_folder(name)
+        .hint(format!("to take over what is there, edited or not: `ba-agent skill adopt {name}`"))
         .hint("`--force` replaces it; a folder is kept for `rollback`, a file or link is not"))
 }
 

@@ -31,9 +31,21 @@ pub(crate) enum RecordedFiles {
     Kept(Arc<KeptTrees>),
     /// In the package that was fetched, below this folder.
     Fetched(Arc<Package>, RelPath),
+    /// At their first place, as they were recorded: only links to it are made.
+    InPlace,
 }
 
 impl Recorded {
+    /// A skill whose files stand at their first place; its links alone are made.
+    pub(crate) fn in_place(entry: &LockEntry) -> Self {
+        Self { entry: entry.clone(), digest: entry.digest.clone(), files: RecordedFiles::InPlace }
+    }
+
+    /// True where nothing is to be written but links.
+    pub(crate) fn is_in_place(&self) -> bool {
+        matches!(self.files, RecordedFiles::InPlace)
+    }
+
     /// The package with the files of the skill, and their folder in it.
     ///
     /// # Errors
@@ -50,7 +62,9 @@ impl Recorded {
                 Ok((Arc::new(package), RelPath::ROOT))
             }
             RecordedFiles::Fetched(package, folder) => Ok((Arc::clone(package), folder.clone())),
-            RecordedFiles::Live(_) => Err(error!(Failed, "a live link has no files of its own")),
+            RecordedFiles::Live(_) | RecordedFiles::InPlace => {
+                Err(error!(Failed, "a link has no files of its own"))
+            }
         }
     }
 
@@ -58,7 +72,7 @@ impl Recorded {
     pub(crate) fn live_folder(&self) -> Option<&Path> {
         match &self.files {
             RecordedFiles::Live(folder) => Some(folder),
-            RecordedFiles::Kept(_) | RecordedFiles::Fetched(..) => None,
+            RecordedFiles::Kept(_) | RecordedFiles::Fetched(..) | RecordedFiles::InPlace => None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::install_state::{DriftKind, FolderState, InstallState, InstallStates, harmless_hints};
 use crate::workspace::{Observer, Session, Workspace};
-use ba_agent_core::error::{Error, Kind, Result, error};
+use ba_agent_core::error::{Error, Kind, Result, error, printable};
 use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Request, Source};
@@ -18,6 +18,7 @@ use super::diff;
 use super::install::InstallOptions;
 use super::installed::find_installed;
 use super::plan::{Action, Content, Plan, Step, error_of_edited_skill, user_edits_of_skill};
+use super::recorded::Recorded;
 use super::settle::{open_frozen_session, open_session};
 use super::supply::{Supply, try_until_settled};
 use super::verify::{Fault, Verified, verify_skills};
@@ -127,7 +128,7 @@ pub fn restore(
     let world = session.world();
     let kept = session.store.history().kept_trees_cache();
     let supply = Supply::new(&world, vec![session.cache.clone(), kept]);
-    let names = find_installed(names, &session.store.read()?, session.scope.name())?;
+    let names = find_installed(names, &session.store.read()?, &session.places)?;
     let mut consent = Consent { agreed: Vec::new(), declined: BTreeSet::new(), ask };
     let report =
         try_until_settled(&supply, || attempt_named(&session, &names, dry_run, &supply, &mut consent))?;
@@ -285,7 +286,37 @@ fn due_here<'r>(
     supply: &Supply<'_>,
 ) -> Result<Vec<Due<'r>>> {
     let seen = session.places.inspect_recorded(registry.skills.keys(), registry)?;
-    skills_due_for_restore(registry, &seen, supply, options.frozen, options.force)
+    let due = skills_due_for_restore(registry, &seen, supply, options.frozen, options.force)?;
+    let elsewhere: Vec<_> = wanted(&due)
+        .into_iter()
+        .filter(|(_, entry)| !supply.kept.has(&entry.digest) && is_on_another_machine(entry, session))
+        .collect();
+    if elsewhere.is_empty() { Ok(due) } else { Err(error_of_other_machine(&elsewhere)) }
+}
+
+/// True for a source by a path of one machine that is not this one.
+fn is_on_another_machine(entry: &LockEntry, session: &Session<'_>) -> bool {
+    Request::parse(&entry.source).is_ok_and(|Request { source, .. }| {
+        let is_path = match &source {
+            Source::Local { .. } => true,
+            Source::Archive { location: url } | Source::Git { url } => {
+                !url.contains("://") || url.starts_with("file://")
+            }
+            _ => false,
+        };
+        is_path && source.is_of_this_machine() && session.places.local_path(&source, "").is_none()
+    })
+}
+
+fn error_of_other_machine(elsewhere: &[(&SkillName, &LockEntry)]) -> Error {
+    let count = count_noun(elsewhere.len(), "skill");
+    let error =
+        error!(NotFound, "{count} cannot be restored: they were installed from places on another machine");
+    let named = elsewhere.iter().map(|(name, entry)| format!("{name}: {}", printable(&entry.source, false)));
+    named
+        .fold(error, Error::cause)
+        .hint("ask whoever installed them to put them into the project or a repository, and to record that: `ba-agent skill update NAME --source SOURCE`")
+        .hint("or do that yourself, where you have them; `ba-agent skill uninstall NAME` removes the record")
 }
 
 /// A recorded skill that is not on the disk as it was recorded, and what is there.
@@ -309,7 +340,7 @@ pub fn skills_due_for_restore<'r>(
     let mut due = Vec::new();
     for (name, entry) in &registry.skills {
         let sight = seen.get(name).cloned().unwrap_or_default();
-        if user_edits_of_skill(entry, &sight).is_empty() {
+        if user_edits_of_skill(entry, &sight).is_empty() && !sight.has_wrong_link {
             continue;
         }
         if is_absence(entry, &sight) || force {
@@ -330,15 +361,33 @@ pub fn skills_due_for_restore<'r>(
 fn check_cached(due: &[Due<'_>], supply: &Supply<'_>) -> Result<()> {
     let missing: Vec<&SkillName> = due
         .iter()
-        .filter(|(_, entry, _)| supply.world.offline && needs_host(entry) && !supply.kept.has(&entry.digest))
+        .filter(|(_, entry, sight)| {
+            supply.world.offline
+                && needs_host(entry)
+                && !lacks_only_links(entry, sight)
+                && !supply.kept.has(&entry.digest)
+        })
         .map(|(name, ..)| *name)
         .collect();
     if missing.is_empty() { Ok(()) } else { Err(not_cached(&missing)) }
 }
 
-/// The skills of what is due, as the supply takes them.
+/// The skills whose files have to be written, as the supply takes them.
 pub(crate) fn wanted<'r>(due: &[Due<'r>]) -> Vec<(&'r SkillName, &'r LockEntry)> {
-    due.iter().map(|(name, entry, _)| (*name, *entry)).collect()
+    let lacking = due.iter().filter(|(_, entry, sight)| !lacks_only_links(entry, sight));
+    lacking.map(|(name, entry, _)| (*name, *entry)).collect()
+}
+
+/// True when the files stand where they were put, untouched, and only links to them are wrong.
+fn lacks_only_links(entry: &LockEntry, sight: &InstallState) -> bool {
+    let first = InstallState {
+        recorded: sight.recorded.iter().take(1).cloned().collect(),
+        line_ends: sight.line_ends.clone(),
+        ..InstallState::default()
+    };
+    entry.mode == InstallMode::Link
+        && !first.recorded.is_empty()
+        && user_edits_of_skill(entry, &first).is_empty()
 }
 
 /// Plans to bring the disk to what the registry says; `due` is what [`skills_due_for_restore`] found, and the
@@ -351,7 +400,10 @@ pub(crate) fn plan(registry: &Registry, due: Vec<Due<'_>>, supply: &Supply<'_>) 
     for (name, entry) in &registry.skills {
         steps.insert(name, step(name, entry, Action::Keep, None, false));
     }
-    let read = |(name, entry, _): &Due<'_>| supply.recorded(name, entry, &entry.digest);
+    let read = |(name, entry, sight): &Due<'_>| match lacks_only_links(entry, sight) {
+        true => Ok(Recorded::in_place(entry)),
+        false => supply.recorded(name, entry, &entry.digest),
+    };
     let contents =
         parallel::run_jobs(parallel::count_cores(), &due, || supply.world.check_cancelled(), read)?;
     for ((name, entry, sight), content) in due.into_iter().zip(contents) {
@@ -391,7 +443,7 @@ pub(crate) fn is_absence(entry: &LockEntry, sight: &InstallState) -> bool {
 fn needs_host(entry: &LockEntry) -> bool {
     let source = Request::parse(&entry.source).map(|request| request.source);
     match source {
-        Ok(Source::Local { .. } | Source::Builtin { .. }) => false,
+        Ok(Source::Local { .. } | Source::Builtin { .. } | Source::Own { .. }) => false,
         Ok(Source::Archive { location: url } | Source::Git { url }) => {
             url.contains("://") && !url.starts_with("file://") || (!url.contains("://") && url.contains('@'))
         }

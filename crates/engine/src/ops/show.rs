@@ -7,6 +7,7 @@ use super::settle::open_session;
 use crate::fetch::World;
 use crate::install_state::InstallStates;
 use crate::store::marketplaces::Marketplaces;
+use crate::unmanaged;
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::error::{Error, Kind, Result, error, printable};
 use ba_agent_core::listing::Limits;
@@ -18,7 +19,7 @@ use ba_agent_core::text::find_nearest;
 use ba_agent_system::fsx;
 
 use super::gather::{Candidate, Choice, SkillRequest};
-use super::installed::match_installed;
+use super::installed::{error_of_unmanaged, match_installed};
 use super::installed_state::installed_state;
 use super::marketplace;
 
@@ -124,6 +125,9 @@ fn find_shown(session: &Session<'_>, options: &ShowOptions) -> Result<Shown> {
     let all = session.marketplaces()?;
     let world = session.world();
     let request = marketplace::request(&options.what, None, &all, &world).map_err(|error| {
+        if let Some(path) = unmanaged::find_by_hand(&options.what, &session.places) {
+            return error_of_unmanaged(&options.what, &path);
+        }
         let is_ambiguous = error.kind != Kind::NotFound && all.enabled().next().is_some();
         if is_ambiguous { error } else { unknown_word(&options.what, error, &registry) }
     })?;

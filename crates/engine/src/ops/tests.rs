@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::adopt::{AdoptOptions, adopt};
 use super::ask::Unattended;
 use super::diff::diff;
 use super::doctor::doctor;
@@ -105,7 +106,7 @@ impl Caller {
 
     fn installed(&self) -> Vec<(String, &'static str)> {
         let report = list(&self.workspace, true, &self.heard).unwrap();
-        report.skills().unwrap().map(|skill| (skill.name.to_string(), skill.state.unwrap())).collect()
+        report.read().unwrap().skills.map(|skill| (skill.name.to_string(), skill.state.unwrap())).collect()
     }
 }
 
@@ -223,11 +224,19 @@ fn commands_about_files_and_the_cache_are_functions() {
     let options = InstallOptions { from: Some(lock), ..InstallOptions::default() };
     install(workspace, &options, &mut Unattended::default(), heard).unwrap();
     assert_eq!(caller.installed(), [("pdf".to_owned(), "ok")]);
+    let lying = caller.project.join(".claude/skills/own-skill");
+    std::fs::create_dir_all(&lying).unwrap();
+    std::fs::copy(caller.project.join("src/own-skill/SKILL.md"), lying.join("SKILL.md")).unwrap();
+    let options = AdoptOptions { all: true, ..AdoptOptions::default() };
+    let adopted = adopt(workspace, &options, &mut Unattended::default(), heard).unwrap();
+    assert_eq!((adopted.skills.len(), adopted.skills[0].entry.kind.as_str()), (1, "own"));
+    let options = UninstallOptions { names: names(&["own-skill"]), force: false };
+    uninstall(workspace, &options, heard).unwrap();
     let report = doctor(workspace, true, heard).unwrap();
     assert_eq!((report.scope, report.examination.wrong()), ("project", 0));
 
     assert!(cache::find_cache_dir(workspace).unwrap().starts_with(caller.bench.home.path()));
-    assert_eq!(cache::measure_cache(workspace).unwrap().held.trees, 1);
+    assert_eq!(cache::measure_cache(workspace).unwrap().held.trees, 2);
     let refused = cache::clear_cache(workspace, &mut Unattended::default()).unwrap_err();
     assert_eq!(refused.kind, Kind::Usage);
     assert_eq!(cache::clear_cache(workspace, &mut Unattended { agrees: true }).unwrap().left.trees, 0);

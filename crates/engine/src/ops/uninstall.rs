@@ -28,10 +28,17 @@ pub fn uninstall(
 ) -> Result<Report> {
     let session = open_session(workspace, observer)?;
     // Before the lock is taken: who mistyped a name does not wait for another command.
-    let names = find_installed(&options.names, &session.store.read()?, session.scope.name())?;
+    let names = find_installed(&options.names, &session.store.read()?, &session.places)?;
     let transaction = session.begin()?;
     let registry = transaction.registry();
     let seen = session.places.inspect_recorded(names.iter(), registry)?;
     let plan = plan::uninstall(&names, registry, &seen, options.force)?;
+    for name in
+        names.iter().filter(|name| registry.skills.get(*name).is_some_and(|entry| entry.kind == "own"))
+    {
+        session.warn(&format!(
+            "`{name}` has no source to install it from again: `ba-agent skill rollback {name}` brings it back, as long as this is among the last 20 changes"
+        ));
+    }
     apply::apply(plan, transaction, &session, "uninstall")
 }

@@ -91,7 +91,7 @@ pub fn update(
     let known = session.store.read()?;
     let names = match options.names.is_empty() {
         true => known.skills.keys().cloned().collect(),
-        false => find_installed(&options.names, &known, session.scope.name())?,
+        false => find_installed(&options.names, &known, &session.places)?,
     };
     // A registry that leads out of its project is refused, whether something moves or not.
     for entry in names.iter().filter_map(|name| known.skills.get(name)) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::settle::open_session;
+use crate::install_dirs::RecordedLink;
 use crate::install_state::{self, Drift, DriftKind, FolderState};
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::agents::InstallTarget;
@@ -116,7 +117,7 @@ fn verify_settled(session: &Session<'_>, names: &[String]) -> Result<Vec<Verifie
 fn verify_named(session: &Session<'_>, names: &[String], registry: &Registry) -> Result<Vec<Verified>> {
     let names = match names {
         [] => registry.skills.keys().cloned().collect(),
-        names => find_installed(names, registry, session.scope.name())?,
+        names => find_installed(names, registry, &session.places)?,
     };
     verify_skills(&names, registry, session)
 }
@@ -130,6 +131,8 @@ struct FolderCheck<'a> {
     /// The folder that holds the files, for the links to it.
     first: PathBuf,
     is_first: bool,
+    /// The link that belongs here, where one does.
+    link: Option<RecordedLink>,
 }
 
 /// Reads every byte of `names` in every target, several folders at a time. What cannot be
@@ -146,13 +149,14 @@ pub(crate) fn verify_skills(
     for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
         let roots = session.places.roots_of(entry)?;
         let first = roots.first().map(|root| root.join(name.as_str())).unwrap_or_default();
-        jobs.extend(roots.into_iter().enumerate().map(|(n, root)| FolderCheck {
+        jobs.extend(roots.iter().enumerate().map(|(n, root)| FolderCheck {
             skill: verified.len(),
             entry,
             at: root.join(name.as_str()),
-            root,
+            root: root.clone(),
             first: first.clone(),
             is_first: n == 0,
+            link: session.places.recorded_link(name, entry, &roots, n),
         }));
         let faults = record(name, entry).into_iter().collect();
         verified.push(Verified { name: name.clone(), digest: entry.digest.clone(), faults });
@@ -258,7 +262,7 @@ fn link(job: &FolderCheck<'_>, found: &FolderState, here: &str) -> Option<Fault>
         }
         FolderState::File => (DriftKind::Changed, format!("a file where the link to `{}` was", shown(&way))),
     };
-    let can = *found == FolderState::Missing && is_folder(&job.first);
+    let can = matches!(found, FolderState::Missing | FolderState::Link(_)) && is_folder(&job.first);
     Some(Fault { relink: can.then(|| relink(job, way)), ..fault(here.to_owned(), what, detail) })
 }
 
@@ -281,10 +285,10 @@ fn verify_live_link(job: &FolderCheck<'_>, found: &FolderState, session: &Sessio
         FolderState::Missing => (DriftKind::Missing, format!("the live link to `{}`", shown(&author))),
         _ => (DriftKind::Changed, format!("no longer the live link to `{}`", shown(&author))),
     };
-    let can = *found == FolderState::Missing && author.is_dir();
-    let real = std::fs::canonicalize(&author).unwrap_or(author);
+    let can = matches!(found, FolderState::Missing | FolderState::Link(_)) && author.is_dir();
+    let text = job.link.as_ref().filter(|_| can).map(|link| link.text.clone());
     let fault = fault(session.places.shown_to_user(&job.at), what, detail);
-    Some(Fault { relink: can.then(|| relink(job, real)), ..fault })
+    Some(Fault { relink: text.map(|text| relink(job, text)), ..fault })
 }
 
 /// What makes all these differences harmless, if something does, and what to do.

@@ -11,7 +11,7 @@ use super::journal::{self, Journal, Phase, Root, Swap};
 use super::lock::Lock;
 use super::unsettled::{self, Unsettled};
 use super::{Store, Valid};
-use crate::history::GivenUpTree;
+use crate::history::{GivenUpTree, Record};
 use crate::install_state;
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::digest::{self, sha256_hex};
@@ -39,6 +39,8 @@ pub(crate) struct Transaction {
     reserved: u32,
     /// Trees with edits that this change gives up, kept in the history.
     edited: BTreeMap<SkillName, GivenUpTree>,
+    /// Skills that are recorded as they were found.
+    adopted: BTreeSet<SkillName>,
     /// Folders that the user has named to be linked to.
     typed_links: BTreeSet<PathBuf>,
     /// The journal is on the disk, as far as this process knows.
@@ -63,6 +65,7 @@ impl Transaction {
             journal,
             reserved: 0,
             edited: BTreeMap::new(),
+            adopted: BTreeSet::new(),
             typed_links: BTreeSet::new(),
             has_journal: false,
         }
@@ -79,6 +82,12 @@ impl Transaction {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Notes that a skill lay there before it was recorded: turning the change back takes away the
+    /// record and nothing else.
+    pub(crate) fn note_adopted(&mut self, name: &SkillName) {
+        self.adopted.insert(name.clone());
     }
 
     /// Keeps a copy of an edited skill's folder in the history before it is replaced.
@@ -250,8 +259,9 @@ impl Transaction {
     /// # Errors
     /// `Failed` where links cannot be made.
     pub(crate) fn link_as_typed(&mut self, root: &Path, place: PathBuf, target: &Path) -> Result<()> {
-        if !self.store.places.may_link_to(target) {
-            self.typed_links.insert(fsx::real_path(target));
+        let to = lexically_normal(&root.join(target));
+        if !self.store.places.may_link_to(&to) {
+            self.typed_links.insert(fsx::real_path(&to));
         }
         self.link(root, place, target)
     }
@@ -343,12 +353,16 @@ impl Transaction {
     /// disk may not have. Where the system could not say later that it was started anew, the
     /// bytes of the skills too.
     fn prepare(&mut self, registry: &Registry, command: &str, at: Timestamp) -> Result<()> {
-        let (store, edited) = (&self.store, &self.edited);
+        let (store, edited, adopted) = (&self.store, &self.edited, &self.adopted);
         let (journal, unsettled) = (store.workspace.journal_file(), store.workspace.unsettled_file());
         let note = self.unsettled_text(registry);
         thread::scope(|scope| {
             let record = scope.spawn(|| match self.journal.history {
-                Some(id) => store.history.prepare(id, &self.registry, registry, edited, command, at),
+                Some(id) => {
+                    let mut record = Record::of(id, command, at, &self.registry, registry, edited);
+                    record.note_adopted(adopted);
+                    store.history.prepare(&record)
+                }
                 None => Ok(()),
             });
             let kept = scope.spawn(|| self.keep_replaced(registry));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{DoctorContext, DoctorFinding, Examination, shown};
 use crate::ops::marketplace::{CopyAge, is_live};
 use crate::store::marketplaces::Marketplaces;
-use ba_agent_core::error::Result;
+use ba_agent_core::error::{Result, printable};
 use ba_agent_core::registry::Registry;
 use ba_agent_core::source::{Request, Source};
 use ba_agent_core::text::count_noun;
@@ -181,6 +181,27 @@ pub(super) fn examine_needed_programs(
     if over_ssh > 0 && found.is_none() {
         let message = format!("{} over ssh, and there is no program `{ssh}`", count_noun(over_ssh, "skill"));
         seen.add(DoctorFinding::wrong("ssh", message).hint("install an ssh client, or name one in GIT_SSH"));
+    }
+}
+
+/// Skills of a project whose source others with the project do not have.
+pub(super) fn examine_sources_of_one_machine(
+    context: &DoctorContext<'_>,
+    registry: &Registry,
+    seen: &mut Examination,
+) {
+    let of_one_machine = registry.skills.iter().filter(|(_, entry)| {
+        Request::parse(&entry.source).is_ok_and(|request| request.source.is_of_this_machine())
+    });
+    let named: Vec<String> =
+        of_one_machine.map(|(name, entry)| printable(&format!("{name}: {}", entry.source), false)).collect();
+    if context.session.scope.is_project() && !named.is_empty() {
+        let what = format!("the sources of {} are on this machine alone", count_noun(named.len(), "skill"));
+        seen.add(
+            DoctorFinding::warning("machine", what)
+                .details(named)
+                .hint("others with the project cannot restore them: put them into the project or a repository, then run `ba-agent skill update NAME --source SOURCE`"),
+        );
     }
 }
 

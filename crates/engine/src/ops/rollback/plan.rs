@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::history::{Change, Record, state_before};
-use crate::install_state::{DriftKind, FolderState, InstallStates};
+use crate::install_state::{DriftKind, FolderState, InstallState, InstallStates};
 use crate::ops::installed::match_installed;
 use crate::ops::plan::{
     Action, Content, Plan, Step, error_of_edited_skill, error_of_unmanaged_folder, user_edits_of_skill,
@@ -121,6 +121,38 @@ fn stranger(name: &SkillName, change: &Change, supply: &Supply<'_>) -> Result<Op
     Ok(Some(Content::Recorded(Box::new(supply.recorded(name, &entry, digest)?))))
 }
 
+/// The step for a skill whose files are those that a rollback would leave or make: then the record
+/// alone comes or goes.
+///
+/// # Errors
+/// `Conflict` for a skill that was adopted and has other files since.
+fn record_alone(
+    name: &SkillName,
+    change: &Change,
+    now: Option<&LockEntry>,
+    sight: &InstallState,
+) -> Result<Option<Step>> {
+    let step = |action, content| Step {
+        name: name.clone(),
+        action,
+        content,
+        before: now.cloned(),
+        gives_up_edits: false,
+    };
+    match (&change.before, &change.adopted, now) {
+        (None, Some(adopted), Some(now)) if *adopted == now.digest => Ok(Some(step(Action::Forget, None))),
+        (None, Some(_), Some(_)) => Err(error!(Conflict, "`{name}` was adopted as it was found, and has other files since")
+            .hint("`ba-agent skill history` lists the changes: go back one at a time with `ba-agent skill rollback`")),
+        (Some(entry), _, None) if change.edited.is_none() => {
+            let there = sight.further.iter().map(|place| (String::new(), place.clone()));
+            let there = InstallState { recorded: there.collect(), ..InstallState::default() };
+            let is_whole = !there.recorded.is_empty() && user_edits_of_skill(entry, &there).is_empty();
+            Ok(is_whole.then(|| step(Action::Adopt, Some(Content::Noted(Box::new(entry.clone()))))))
+        }
+        _ => Ok(None),
+    }
+}
+
 /// Plans to bring `state` back; the supply has what is [`wanted`].
 ///
 /// # Errors
@@ -136,6 +168,10 @@ pub(in crate::ops) fn plan(
     for (name, change) in state {
         let now = registry.skills.get(name).cloned();
         let sight = seen.get(name).cloned().unwrap_or_default();
+        if let Some(step) = record_alone(name, change, now.as_ref(), &sight)? {
+            steps.push(step);
+            continue;
+        }
         let drift = now.as_ref().map_or_else(Vec::new, |entry| user_edits_of_skill(entry, &sight));
         let lost = drift.iter().any(|one| one.change != DriftKind::Missing);
         if lost && !force {
