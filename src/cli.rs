@@ -110,14 +110,12 @@ enum Command {
             ba-agent skill list\n  ba-agent skill update --dry-run\n  ba-agent skill rollback"
     )]
     Skill(Box<SkillCommand>),
-    /// Show the cache of skills, or make it smaller.
     #[command(
         subcommand,
         arg_required_else_help = true,
         after_help = "Examples:\n  ba-agent cache size\n  ba-agent cache prune --to 100MiB"
     )]
     Cache(cache::CacheCommand),
-    /// Look for everything that could be wrong here, and fix what is safe to fix.
     Doctor(doctor::Doctor),
     /// Register, list, update and check marketplaces: catalogues of skills.
     #[command(
@@ -129,62 +127,40 @@ enum Command {
             ba-agent skill install pdf@anthropic"
     )]
     Marketplace(marketplace::Marketplace),
-    /// Print the completion script of a shell.
     Completions(completions::Completions),
-    /// Write the man pages of every command into a folder.
     Man(man::Man),
 }
 
 #[derive(Debug, Subcommand)]
 enum SkillCommand {
-    /// Install skills from a source, or restore those in the registry.
     #[command(visible_alias = "add")]
     Install(install::Install),
-    /// Remove skills from every target and from the registry.
     #[command(visible_alias = "remove", alias = "rm")]
     Uninstall(uninstall::Uninstall),
-    /// Take over skills that lie in a skills folder without being installed.
     Adopt(adopt::Adopt),
-    /// Move skills to what their reference is now.
     #[command(visible_alias = "upgrade")]
     Update(update::UpdateArgs),
-    /// List the skills that are behind their source, without changing anything.
     Outdated(outdated::Outdated),
-    /// Hold a skill at a commit.
     Pin(pin::Pin),
-    /// Let a held skill move again.
     Unpin(pin::Unpin),
-    /// Put skills back as they were installed, and discard local edits.
     Restore(restore::RestoreArgs),
-    /// Go back to the state before the last change, or an earlier one.
     #[command(visible_alias = "undo")]
     Rollback(rollback::Rollback),
-    /// List the last changes.
     History(history::HistoryArgs),
-    /// Write what is installed as another tool's lock file.
     Export(export::Export),
-    /// List installed skills.
     #[command(visible_alias = "ls")]
     List(list::List),
-    /// Search registered marketplaces and installed skills.
     #[command(visible_alias = "find")]
     Search(search::SearchArgs),
-    /// Show everything about a skill, installed or not, without installing it.
     #[command(visible_alias = "info")]
     Show(show::ShowArgs),
-    /// Print the folders of installed skills, one a line.
     Path(path::PathArgs),
-    /// Check skills against the rules, all findings at once.
     #[command(visible_alias = "lint")]
     Validate(validate::ValidateArgs),
-    /// Check the installed files against the registry.
     Verify(verify::Verify),
-    /// Show the local edits of a skill, line by line.
     Diff(diff::Diff),
-    /// Make a new skill that passes `validate`.
     #[command(visible_alias = "new")]
     Init(init::Init),
-    /// Pack a skill into an archive that is the same on every machine.
     Pack(pack::PackArgs),
 }
 

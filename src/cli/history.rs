@@ -9,7 +9,7 @@ use ba_agent_core::text::format_age;
 use ba_agent_engine::history::Record;
 use ba_agent_engine::ops;
 
-/// List the last changes, newest first.
+/// List the last changes.
 #[derive(Debug, Args)]
 #[command(
     long_about = "List the last changes, newest first: number, time, command, and what it did to which \

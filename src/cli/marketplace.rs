@@ -17,7 +17,6 @@ use ba_agent_engine::ops::marketplace::{
 /// Register, list, update and check marketplaces: catalogues of skills.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Marketplace {
-    /// Register a marketplace, for your user account.
     Add(Add),
     /// List the registered marketplaces.
     #[command(
@@ -32,7 +31,6 @@ pub(crate) enum Marketplace {
     Update(MarketplaceUpdateArgs),
     /// Show the entries of a marketplace, or one of them.
     Show(MarketplaceShowArgs),
-    /// Check a marketplace.json, all findings at once.
     #[command(visible_alias = "lint")]
     Validate(MarketplaceValidateArgs),
     /// Search marketplaces that were disabled, and install from them, again.
@@ -43,7 +41,7 @@ pub(crate) enum Marketplace {
     Disable(Names),
 }
 
-/// Register a marketplace.
+/// Register a marketplace, for your user account.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "ba-agent marketplace add [OPTIONS] [NAME] <SOURCE>\n       \
@@ -123,7 +121,7 @@ pub(crate) struct MarketplaceShowArgs {
     entry: Option<String>,
 }
 
-/// Check catalogues.
+/// Check a marketplace.json, all findings at once.
 #[derive(Debug, Args)]
 #[command(
     long_about = "Check a marketplace.json, all findings at once.\n\n\

@@ -129,12 +129,12 @@ impl TestEnv {
 
     /// Runs the program in the project.
     pub(crate) fn run(&self, args: &[&str]) -> Run {
-        self.done(self.command(args).output().unwrap())
+        self.done(self.command(args).output().unwrap()).fits_schema(args)
     }
 
     /// Runs it in another folder below the root.
     pub(crate) fn run_in(&self, below: &str, args: &[&str]) -> Run {
-        self.done(self.command(args).current_dir(self.path(below)).output().unwrap())
+        self.done(self.command(args).current_dir(self.path(below)).output().unwrap()).fits_schema(args)
     }
 
     /// Makes a normalised record of what a process printed.
@@ -241,6 +241,14 @@ pub(crate) fn schema_faults(text: &str) -> Vec<String> {
 }
 
 impl Run {
+    /// The run, whose document (where `--json` is among `args`) is what `schemas/` says.
+    #[track_caller]
+    fn fits_schema(self, args: &[&str]) -> Self {
+        let faults = crate::schemas::document_faults(args, &self.stdout);
+        assert!(faults.is_empty(), "{}\n{}", faults.join("\n"), self.stdout);
+        self
+    }
+
     /// The run, which must have ended with this status.
     #[track_caller]
     pub(crate) fn ends(self, status: i32) -> Self {

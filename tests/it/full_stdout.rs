@@ -10,7 +10,7 @@ use std::process::Stdio;
 use crate::env::{TestEnv, copy_tree};
 
 /// A way to run each command so that it prints data on stdout.
-const PRINTING: [&str; 50] = [
+pub(crate) const PRINTING: &[&str] = &[
     "skill install builtin:skill-finder --dry-run --json",
     "skill install --frozen --json",
     "skill adopt lying --json",
@@ -64,7 +64,7 @@ const PRINTING: [&str; 50] = [
 ];
 
 /// Two skills of a repository and a marketplace.
-fn world() -> TestEnv {
+pub(crate) fn world() -> TestEnv {
     let env = TestEnv::new();
     env.skill("src/skills/pdf");
     env.skill("src/skills/docx");
@@ -84,7 +84,7 @@ fn world() -> TestEnv {
 }
 
 /// Goes back to the beginning; for `diff` one skill is edited.
-fn reset(env: &TestEnv, line: &str) {
+pub(crate) fn reset(env: &TestEnv, line: &str) {
     for folder in ["project", "home"] {
         std::fs::remove_dir_all(env.path(folder)).unwrap();
         copy_tree(&env.path("saved").join(folder), &env.path(folder));
@@ -94,7 +94,7 @@ fn reset(env: &TestEnv, line: &str) {
     }
 }
 
-fn words(line: &str) -> Vec<&str> {
+pub(crate) fn words(line: &str) -> Vec<&str> {
     line.split(' ').collect()
 }
 

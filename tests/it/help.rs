@@ -150,3 +150,19 @@ fn variables_decide_about_colour() {
         assert!(!env.run(&["skill", "show", "nothing", "--color=never"]).stderr.contains('\u{1b}'));
     }
 }
+
+/// A sentence beside the variant of a command would silently take the place of the paragraphs that
+/// its arguments have.
+#[test]
+fn every_long_description_is_shown() {
+    fn count(command: &clap::Command) -> usize {
+        usize::from(command.get_long_about().is_some()) + command.get_subcommands().map(count).sum::<usize>()
+    }
+    let sources = [env!("CARGO_MANIFEST_DIR"), "/src/cli"].concat();
+    let files = std::fs::read_dir(sources)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+    let written: usize = files.map(|text| text.matches("long_about = ").count()).sum();
+    let shown: usize = ba_agent::command().get_subcommands().map(count).sum();
+    assert_eq!(shown, written, "take the comment above the variant away: its struct has one");
+}

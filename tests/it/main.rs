@@ -25,6 +25,7 @@ mod power;
 mod pty;
 mod readme;
 mod reliability;
+mod schemas;
 mod sequences;
 mod shells;
 mod show;

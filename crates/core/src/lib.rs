@@ -25,6 +25,7 @@ pub mod listing;
 pub mod package;
 pub mod path;
 pub mod registry;
+pub mod schema;
 pub mod search;
 pub mod skill;
 pub mod source;

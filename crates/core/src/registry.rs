@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use crate::digest::Digest;
 use crate::error::{Error, Result, error};
 use crate::path::RelPath;
+use crate::schema::{self, schema_address};
 use crate::skill::SkillName;
 use crate::source::{Reference, Revision, Sha};
 pub use overview::{RegistrySummary, SkillSummary};
@@ -29,6 +30,9 @@ const MAJOR: u64 = 1;
 /// The document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Registry {
+    /// For editors. Whatever a file has here stays, also nothing.
+    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
+    schema: Option<Value>,
     schema_version: String,
     #[serde(default)]
     pub skills: BTreeMap<SkillName, LockEntry>,
@@ -38,7 +42,12 @@ pub struct Registry {
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { schema_version: SCHEMA_VERSION.to_owned(), skills: BTreeMap::new(), extra: BTreeMap::new() }
+        Self {
+            schema: Some(schema_address(schema::REGISTRY).into()),
+            schema_version: SCHEMA_VERSION.to_owned(),
+            skills: BTreeMap::new(),
+            extra: BTreeMap::new(),
+        }
     }
 }
 

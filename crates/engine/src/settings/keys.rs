@@ -228,6 +228,26 @@ mod tests {
         }
     }
 
+    /// The schema for editors knows the same keys.
+    #[test]
+    fn the_schema_has_every_key() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/settings.schema.json");
+        let Ok(text) = std::fs::read_to_string(path) else { return };
+        let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let all = schema["properties"]["skills"]["properties"].as_object().unwrap();
+        let mut names = Vec::new();
+        for (name, one) in all {
+            match one["properties"].as_object() {
+                Some(below) => names.extend(below.keys().map(|key| format!("{name}.{key}"))),
+                None => names.push(name.clone()),
+            }
+        }
+        names.sort();
+        let mut known: Vec<&str> = Key::ALL.iter().map(|key| key.name()).collect();
+        known.sort_unstable();
+        assert_eq!(names, known);
+    }
+
     /// The table and the reader name the same keys, and the defaults are what it says.
     #[test]
     fn every_key_can_be_read() {

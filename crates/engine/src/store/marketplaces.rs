@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::lock::Lock;
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
 use ba_agent_core::registry::RevisionRecord;
+use ba_agent_core::schema::{self, schema_address};
 use ba_agent_core::text::find_nearest;
 use ba_agent_system::fsx;
 
@@ -23,6 +24,9 @@ const LARGEST: u64 = 16 << 20;
 /// The document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct MarketplacesFile {
+    /// For editors. Whatever a file has here stays, also nothing.
+    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
+    schema: Option<Value>,
     schema_version: String,
     #[serde(default)]
     marketplaces: BTreeMap<String, RegisteredMarketplace>,
@@ -33,6 +37,7 @@ struct MarketplacesFile {
 impl Default for MarketplacesFile {
     fn default() -> Self {
         Self {
+            schema: Some(schema_address(schema::MARKETPLACES).into()),
             schema_version: SCHEMA_VERSION.to_owned(),
             marketplaces: BTreeMap::new(),
             extra: BTreeMap::new(),
