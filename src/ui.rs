@@ -101,6 +101,10 @@ impl Ui {
         self.manner.json
     }
 
+    pub(crate) fn quiet(&self) -> bool {
+        self.manner.quiet
+    }
+
     pub(crate) fn verbose(&self) -> bool {
         self.manner.verbose
     }
@@ -251,6 +255,22 @@ impl Ui {
         self.stdout_is_terminal.then(columns).filter(|columns| *columns > 0)
     }
 
+    /// True where a line has room for details: anywhere but on a narrow terminal.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.columns().is_none_or(|columns| columns >= 60)
+    }
+
+    /// A line that is safe to print, cut where the terminal ends if `indent` columns stand before it.
+    pub(crate) fn cut_line(&self, text: &str, indent: usize) -> String {
+        match self.columns() {
+            Some(columns) => {
+                let room = columns.saturating_sub(indent).max(10);
+                dialoguer::console::truncate_str(text, room, "…").into_owned()
+            }
+            None => text.to_owned(),
+        }
+    }
+
     /// A text whose lines are broken between words where they do not fit, with `indent` columns
     /// less than the terminal has. As it is where stdout is no terminal.
     pub(crate) fn wrap_lines(&self, text: &str, indent: usize) -> String {
@@ -348,6 +368,12 @@ impl Ui {
 
     /// A unified diff, its lines coloured as git colours them. What it quotes is escaped already.
     pub(crate) fn print_coloured_diff(&self, text: &str) {
+        self.print(&self.colour_diff(text));
+    }
+
+    /// The lines of [`Ui::print_coloured_diff`].
+    pub(crate) fn colour_diff(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
         for line in text.lines() {
             let style = match line.as_bytes().first() {
                 _ if line.starts_with("+++") || line.starts_with("---") => Style::new().bold(),
@@ -356,8 +382,12 @@ impl Ui {
                 Some(b'@') => AnsiColor::Cyan.on_default(),
                 _ => Style::new(),
             };
-            self.line(&if self.color_out { format!("{style}{line}{style:#}") } else { line.to_owned() });
+            match self.color_out {
+                true => out.push_str(&format!("{style}{line}{style:#}\n")),
+                false => out.extend([line, "\n"]),
+            }
         }
+        out
     }
 
     /// A table on a terminal, tab-separated rows without a heading in a pipe.

@@ -5,7 +5,9 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::completions::installed_names;
+use crate::table::Column;
 use ba_agent_core::error::{Kind, Result};
+use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::outdated::{OutdatedReport, State, UpdateStatus};
 
@@ -15,7 +17,9 @@ use ba_agent_engine::ops::outdated::{OutdatedReport, State, UpdateStatus};
     long_about = "List the skills that are behind their source, without changing anything.\n\n\
         One listing for each repository, several at once, and the trees of a commit that is new. A skill \
         is behind when its files are others now; `moved` when only its commit is, `gone` when its source \
-        does not have it any more. The status is 6 when something is behind, 0 when nothing is.",
+        does not have it any more. INSTALLED, WANTED and LATEST are what is there, where `update` would \
+        go, and the newest version of all, which may lie outside of the range or above the tag that is followed. \
+        The status is 6 when something is behind, 0 when nothing is.",
     after_help = "Examples:\n  ba-agent skill outdated\n  ba-agent skill outdated --all --json"
 )]
 pub(crate) struct Outdated {
@@ -45,23 +49,29 @@ impl Outdated {
             return;
         }
         let is_told = |one: &&UpdateStatus| {
-            self.all || matches!(one.state, State::Behind | State::Gone | State::Failed | State::Unknown)
+            self.all
+                || one.has_newer_outside()
+                || matches!(one.state, State::Behind | State::Gone | State::Failed | State::Unknown)
         };
         let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         let cells = |one: &UpdateStatus| {
             let state = one.state.word().to_owned();
-            vec![
-                one.name.to_string(),
-                state,
-                dash(&one.current),
-                dash(&one.latest),
-                dash(&one.chosen),
-                one.source.clone(),
-            ]
+            let revisions = [&one.current, &one.wanted, &one.latest, &one.follows].map(dash);
+            let [current, wanted, latest, follows] = revisions;
+            vec![one.name.to_string(), state, current, wanted, latest, follows, one.source.clone()]
         };
         let rows: Vec<Vec<String>> = statuses.iter().filter(is_told).map(cells).collect();
         if !rows.is_empty() {
-            cx.ui.print_as_table(&["name", "state", "installed", "latest", "ref", "source"], &rows);
+            let columns = [
+                Column::from("name"),
+                Column::optional("state", 2),
+                Column::from("installed"),
+                Column::from("wanted"),
+                Column::optional("latest", 1),
+                Column::optional("ref", 3),
+                Column::optional("source", 4),
+            ];
+            cx.ui.print_as_table(&columns, &rows);
         }
         for one in statuses {
             if let Some(reason) = &one.reason {
@@ -80,10 +90,13 @@ impl Outdated {
             }
         }
         if behind == 0 && said.is_empty() {
-            cx.ui.status(
-                "Checked",
-                &format!("{}: nothing is behind", ba_agent_core::text::count_noun(statuses.len(), "skill")),
-            );
+            let skills = count_noun(statuses.len(), "skill");
+            let outside = match statuses.iter().filter(|one| one.has_newer_outside()).count() {
+                0 => String::new(),
+                1 => "; of 1 there is a newer version than it follows".to_owned(),
+                n => format!("; of {n} there are newer versions than they follow"),
+            };
+            cx.ui.status("Checked", &format!("{skills}: nothing is behind{outside}"));
         }
     }
 }

@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 77] = [
+const COMMANDS: [&str; 78] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -64,6 +64,7 @@ const COMMANDS: [&str; 77] = [
     "skill install --from skills-lock.json",
     "skill update --yes",
     "skill update --dry-run",
+    "skill update --dry-run --diff",
     "skill update pdf --force --yes",
     "skill outdated --json",
     "skill outdated --all --offline",

@@ -46,6 +46,7 @@ mod moved;
 mod networks;
 mod offline;
 mod one_cache;
+mod open_eyes;
 mod output;
 mod overlap;
 mod requests;

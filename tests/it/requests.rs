@@ -125,6 +125,48 @@ fn an_update_asks_once_for_everything() {
     host.costs("project", &["skill", "verify"], 0);
 }
 
+/// The commits that are named cost nothing where a branch is followed, and where tags are one
+/// request for each repository, which `--quiet` does without. A history that is too long to be
+/// looked through costs one more: whether it was rewritten has to be known.
+#[test]
+fn naming_commits_costs_what_is_said() {
+    let Some(host) = host() else { return };
+    let tip = || host.repo.refname_to_id("refs/heads/main").unwrap();
+    let tag = |name: &str| drop(host.repo.reference(&format!("refs/tags/{name}"), tip(), true, "").unwrap());
+    tag("v1.0.0");
+    for below in ["second", "third"] {
+        for n in 0..6 {
+            let source = format!("acme/skills#^1@s{n}");
+            host.env.run_in(below, &["skill", "install", &source]).ends(0);
+        }
+    }
+    host.env.run(&["skill", "install", "acme/skills", "--all"]).ends(0);
+    host.publish("s0", "second");
+    host.publish("s1", "second");
+    tag("v1.1.0");
+    let cold = || drop(host.env.run(&["cache", "clear", "--yes"]).ends(0));
+    // Capabilities, refs, trees, files, commits.
+    cold();
+    host.costs("project", &["skill", "update", "--dry-run"], 5);
+    cold();
+    host.costs("second", &["skill", "update", "--dry-run"], 5);
+    cold();
+    host.costs("second", &["skill", "update", "--quiet"], 4);
+    host.costs("second", &["skill", "update"], 2);
+    // After a look the trees are known.
+    cold();
+    host.costs("third", &["skill", "outdated"], 3);
+    host.costs("third", &["skill", "update"], 4);
+    for n in 0..101 {
+        host.env.write("src/README.md", format!("{n}"));
+        commit(&host.repo, "refs/heads/main", &host.env.path("src"), "readme");
+    }
+    cold();
+    host.costs("project", &["skill", "update"], 6);
+    cold();
+    host.costs("project", &["skill", "update", "--quiet"], 2);
+}
+
 /// Over ssh each request is a login: the session that listed the refs goes on with the files.
 #[cfg(unix)]
 #[test]

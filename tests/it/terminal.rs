@@ -181,6 +181,9 @@ mod through_a_pty {
             env.write(&format!("src/skills/{name}/SKILL.md"), text(name, "Read, Bash"));
         }
         let mut terminal = Terminal::run(env.command(&["skill", "update"]));
+        terminal.wait_for("Which ones?");
+        terminal.wait_for("two");
+        terminal.press("\r");
         terminal.wait_for("Update `one` anyway?");
         terminal.press("d\r");
         terminal.wait_for("+allowed-tools: Read, Bash");

@@ -41,7 +41,7 @@ fn host(env: &TestEnv) -> Option<Server> {
     copy_tree(&env.path("skills.git"), &env.path("srv/1/anthropics/skills.git"));
     let text = env.read("src/skills/pdf/SKILL.md");
     env.write("src/skills/pdf/SKILL.md", text + "\nJoined files keep their bookmarks.\n");
-    commit(&repo, "refs/heads/main", &env.path("src"), "second");
+    commit(&repo, "refs/heads/main", &env.path("src"), "Keep the bookmarks of joined files");
     copy_tree(&env.path("skills.git"), &env.path("srv/2/anthropics/skills.git"));
     publish(&server, 1);
     Some(server)
@@ -76,6 +76,8 @@ fn retold(env: &TestEnv, server: &Server, block: &str) -> String {
             publish(server, 2);
         }
         let (status, mut lines) = shown(env, &env.project(), typed);
+        // The host of the pages that it names stands in for the real one.
+        lines.iter_mut().for_each(|line| *line = line.replace(&server.url(), "https://github.com"));
         let expected = match typed {
             "ba-agent skill install pdf" => 2,
             "ba-agent skill outdated" => 6,

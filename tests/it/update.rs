@@ -69,7 +69,7 @@ fn outdated_only_reads_and_says_it_by_its_status() {
 fn update_moves_what_changed_and_writes_nothing_else() {
     let world = World::new(&[]);
     let second = world.publish("pdf", "second");
-    let dry = world.env.run(&["skill", "update", "--dry-run"]).ends(0);
+    let dry = world.env.run(&["skill", "update", "--dry-run", "--diff"]).ends(0);
     assert!(
         dry.stdout.contains("-description: Does pdf") && dry.stdout.contains("+description: second"),
         "{}",
@@ -383,6 +383,6 @@ fn a_dry_run_compares_with_what_is_installed() {
     let world = World::new(&[]);
     world.publish("pdf", "second");
     world.env.run(&["cache", "clear", "--yes"]).ends(0);
-    let run = world.env.run(&["skill", "update", "--dry-run"]).ends(0);
+    let run = world.env.run(&["skill", "update", "--dry-run", "--diff"]).ends(0);
     assert!(run.stdout.contains("-description: Does pdf"), "{}\n{}", run.stdout, run.stderr);
 }

@@ -10,12 +10,15 @@ use crate::error::{Error, Result, error, fail};
 use crate::path::RelPath;
 
 mod address;
+mod compare;
 mod names;
 mod page;
 mod reference;
 mod request;
 #[cfg(test)]
 mod tests;
+
+pub use compare::compare_page;
 
 /// Where a skill comes from. [`FromStr`] and `Display` are its canonical text, which
 /// the registry keeps; sources are made by parsing, so that each has one spelling.

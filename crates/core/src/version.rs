@@ -41,6 +41,12 @@ pub fn best_tag<'a>(
     all.filter(|(version, ..)| range.matches(version)).max().map(|(.., tag)| tag.to_owned())
 }
 
+/// Whether a tag is a later version than another one, both being those of `skill` or plain.
+pub fn is_newer_tag(tag: &str, than: &str, skill: &str) -> bool {
+    let version = |tag| version_of_tag(tag, Some(skill)).or_else(|| version_of_tag(tag, None));
+    matches!((version(tag), version(than)), (Some(new), Some(old)) if new > old)
+}
+
 /// The one name that tags such as `NAME--v1.2.3` and `NAME@1.2.3` carry.
 fn only_skill_name<'a>(tags: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = |tag: &'a str| {
@@ -82,6 +88,22 @@ mod tests {
                 expected,
                 "{tag} {skill:?}"
             );
+        }
+    }
+
+    #[test]
+    fn only_versions_are_newer_than_versions() {
+        for (tag, than, expected) in [
+            ("v2.0.0", "v1.9.0", true),
+            ("v1.10.0", "1.9.0", true),
+            ("pdf@2.0.0", "v1.0.0", true),
+            ("v1.0.0", "v1.0.0", false),
+            ("v1.9.0", "v2.0.0-rc.1", false),
+            ("nightly", "v1.0.0", false),
+            ("v2.0.0", "nightly", false),
+            ("docx@2.0.0", "v1.0.0", false),
+        ] {
+            assert_eq!(is_newer_tag(tag, than, "pdf"), expected, "{tag} {than}");
         }
     }
 

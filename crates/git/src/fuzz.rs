@@ -140,7 +140,7 @@ pub fn wire(data: &[u8]) {
             let commits = [the_sha()];
             let wish = FetchRequest {
                 wants: &commits,
-                shallow: true,
+                depth: Some(1),
                 filter: Some("tree:0"),
                 ..FetchRequest::default()
             };

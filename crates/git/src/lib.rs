@@ -13,6 +13,7 @@ mod control_files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
+mod history;
 mod ignored;
 mod loose;
 mod moved;
@@ -27,7 +28,6 @@ mod walk;
 mod wire;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -55,6 +55,7 @@ use wire::{Advertisement, FetchRequest, PackStream, RefLine};
 pub use address::url_of;
 pub use client::GitClient;
 pub use commit_index::{CachedSkill, canonical_url};
+pub use history::{CommitLog, CommitsBetween, LoggedCommit, OldCommit};
 pub use ignored::{GitView, look_up_files};
 pub use partial::PartialTree;
 pub use refs::Refs;
@@ -305,42 +306,6 @@ impl<'w> Remote<'w> {
         })
     }
 
-    /// Which of the commits `left` do not lie behind `new`: the branch was rewritten since.
-    /// Costs the commits since the first of them, which should be the oldest, without their
-    /// files where the remote can leave those out.
-    ///
-    /// # Errors
-    /// As [`Remote::fetch`].
-    pub fn not_behind(&self, new: &Sha, mut left: Vec<Sha>) -> Result<BTreeSet<Sha>> {
-        let mut lost = BTreeSet::new();
-        while let Some(oldest) = left.first().cloned() {
-            let objects = match &self.road {
-                Transport::Local(objects) => Arc::clone(objects),
-                _ => {
-                    let wants = [self.refs.get().map_or_else(|| new.clone(), |refs| refs.id_to_want(new))];
-                    let filter = Some("tree:0");
-                    Arc::new(self.pack(&FetchRequest {
-                        wants: &wants,
-                        filter,
-                        have: Some(&oldest),
-                        ..FetchRequest::default()
-                    })?)
-                }
-            };
-            let reached = commits_behind(&objects, parse_object_id(new)?)?;
-            left.retain(|sha| !parse_object_id(sha).is_ok_and(|id| reached.contains(&id)));
-            if self.is_local() {
-                lost.extend(left);
-                break;
-            }
-            // What was not sent lies behind the oldest: others may be there.
-            if left.first() == Some(&oldest) {
-                lost.insert(left.remove(0));
-            }
-        }
-        Ok(lost)
-    }
-
     /// True when a commit costs nothing but the reading: the repository is of this machine, or
     /// the cache has it.
     pub fn is_at_hand(&self, sha: &Sha) -> bool {
@@ -401,7 +366,7 @@ impl<'w> Remote<'w> {
         };
         let partial = extent == Extent::Partial && self.supports_filter()?;
         let filter = partial.then_some("blob:none");
-        self.pack(&FetchRequest { wants: &[want], shallow: true, filter, ..FetchRequest::default() })
+        self.pack(&FetchRequest { wants: &[want], depth: Some(1), filter, ..FetchRequest::default() })
     }
 
     /// Whether the settings want to know that a branch or tag leads to a commit; offline nobody
@@ -503,23 +468,23 @@ impl<'w> Remote<'w> {
         match &self.road {
             Transport::Http { .. } => {
                 let hello = self.hello_by_http()?;
-                let shallow = wish.shallow && hello.has_shallow();
-                let request = wire::pack_request(hello, &FetchRequest { shallow, ..*wish });
+                let depth = wish.depth.filter(|_| hello.has_shallow());
+                let request = wire::pack_request(hello, &FetchRequest { depth, ..*wish });
                 let answer = self
                     .post_upload_request(hello, &request)?
                     .into_reader(self.client.net.limits.pack.saturating_mul(2));
                 receive_into_objects(
                     &self.client.net,
-                    PackStream::begin(hello, shallow, answer)?,
+                    PackStream::begin(hello, depth.is_some(), answer)?,
                     wish.walked,
                 )
             }
             Transport::Ssh { target, open } => {
                 let opened = open.borrow_mut().take();
                 let (mut session, hello) = opened.map_or_else(|| self.open_ssh(target), Ok)?;
-                let shallow = wish.shallow && hello.has_shallow();
-                session.send(&wire::pack_request(&hello, &FetchRequest { shallow, ..*wish }))?;
-                let received = PackStream::begin(&hello, shallow, &mut session)
+                let depth = wish.depth.filter(|_| hello.has_shallow());
+                session.send(&wire::pack_request(&hello, &FetchRequest { depth, ..*wish }))?;
+                let received = PackStream::begin(&hello, depth.is_some(), &mut session)
                     .and_then(|pack| receive_into_objects(&self.client.net, pack, wish.walked));
                 received
                     .map_err(|e| if e.kind == Kind::Network { session.explain_with_ssh_talk(e) } else { e })
@@ -655,19 +620,6 @@ fn no_commit(sha: &Sha) -> Error {
 fn parse_object_id(sha: &Sha) -> Result<Oid> {
     Oid::from_str(sha.as_str())
         .map_err(|_| error!(Invalid, "`{}` is a SHA-256 commit id, which is not supported yet", sha.short()))
-}
-
-/// A commit and those before it, as far as they are here, and the ids that these name.
-fn commits_behind(objects: &Objects, tip: Oid) -> Result<BTreeSet<Oid>> {
-    let (mut seen, mut pending) = (BTreeSet::new(), vec![tip]);
-    while let Some(id) = pending.pop() {
-        if seen.insert(id)
-            && let Some(commit) = objects.find(id, ObjectType::Commit, LARGEST_COMMIT)?
-        {
-            pending.extend(walk::parents_of(&commit));
-        }
-    }
-    Ok(seen)
 }
 
 /// HEAD, branches and tags of a repository of this machine.

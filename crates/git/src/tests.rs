@@ -286,8 +286,11 @@ fn a_rewritten_branch_is_told_from_one_that_moved_on() {
             ] {
                 let asked: Vec<Sha> = asked.into_iter().cloned().collect();
                 let lost = lost.into_iter().cloned().collect();
-                let told = remote.not_behind(&sha(third), asked.clone());
-                assert_eq!(told, Ok(lost), "{asked:?} {url} {filters} {old}");
+                for with_trees in [false, true] {
+                    let old = asked.iter().cloned().map(|sha| OldCommit { sha, must_lead_here: true });
+                    let between = remote.history_since(&sha(third), old.collect(), with_trees).unwrap();
+                    assert_eq!(*between.rewritten(), lost, "{asked:?} {url} {filters} {with_trees}");
+                }
             }
         }
     }

@@ -263,6 +263,17 @@ pub(crate) fn committed_at(commit: &[u8]) -> Option<Timestamp> {
     Timestamp::from_second(time.split_whitespace().next()?.parse().ok()?).ok()
 }
 
+/// Signs of a subject that are kept; longer ones are no line any more.
+const LONGEST_SUBJECT: usize = 200;
+
+/// The first line of a commit's message. Untrusted text of any kind.
+pub(crate) fn subject_of(commit: &[u8]) -> String {
+    let end = commit.windows(2).position(|pair| pair == b"\n\n").unwrap_or(commit.len());
+    let message = String::from_utf8_lossy(commit.get(end..).unwrap_or_default());
+    let first = message.lines().map(str::trim).find(|line| !line.is_empty());
+    first.unwrap_or("(no message)").chars().take(LONGEST_SUBJECT).collect()
+}
+
 /// The tree of a commit object; the first line of one is `tree ID`.
 ///
 /// # Errors

@@ -317,8 +317,8 @@ pub(crate) fn pack_request(hello: &Advertisement, wish: &FetchRequest<'_>) -> Ve
         append(&mut out, &format!("want {want}{features}\n"));
         features.clear();
     }
-    if wish.shallow {
-        append(&mut out, "deepen 1\n");
+    if let Some(depth) = wish.depth {
+        append(&mut out, &format!("deepen {depth}\n"));
     }
     if let Some(filter) = filter {
         append(&mut out, &format!("filter {filter}\n"));
@@ -341,8 +341,8 @@ pub(crate) fn pack_request(hello: &Advertisement, wish: &FetchRequest<'_>) -> Ve
 pub(crate) struct FetchRequest<'a> {
     /// Commits or, where the remote [brings single objects](Advertisement::supports_filter), blobs.
     pub(crate) wants: &'a [Sha],
-    /// The commits alone, not what came before them.
-    pub(crate) shallow: bool,
+    /// How many commits back; 1 is the commits alone, without it everything that came before them.
+    pub(crate) depth: Option<u16>,
     /// Objects to leave out, where the remote can do that: `tree:0`, `blob:none`.
     pub(crate) filter: Option<&'static str>,
     /// A commit that need not be sent, and nothing that came before it.

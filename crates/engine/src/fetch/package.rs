@@ -2,7 +2,7 @@
 //! files are fetched when they are asked for, so that one skill out of thousands costs one.
 //! Files can only be read through the functions that fetch what is missing first.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use jiff::Timestamp;
 
@@ -10,8 +10,8 @@ use ba_agent_core::error::{Result, error};
 use ba_agent_core::listing::{FileEntry, Listing};
 use ba_agent_core::package::Package;
 use ba_agent_core::path::{RelPath, ancestor_folders};
-use ba_agent_core::source::{Resolved, Revision, Sha};
-use ba_agent_git::{CachedSkill, Extent, PartialTree, Remote};
+use ba_agent_core::source::{Resolved, Revision};
+use ba_agent_git::{CachedSkill, CommitsBetween, Extent, OldCommit, PartialTree, Remote};
 use ba_agent_system::cache::Cache;
 
 /// A package that was fetched, as far as it was asked for; what comes out of a repository
@@ -193,15 +193,17 @@ impl<'w> PackageSource<'w> {
         refs.is_some_and(|refs| refs.branches.contains_key(name) || refs.tags.contains_key(name))
     }
 
-    /// Of these commits, the one first that is probably the oldest, those that do not lie
-    /// behind its own: the branch was rewritten. None for what has no commits.
+    /// The commits since these, the one first that is probably the oldest; nothing for what has
+    /// no commits.
     ///
     /// # Errors
-    /// Those of [`Remote::not_behind`].
-    pub(crate) fn not_behind(&self, old: Vec<Sha>) -> Result<BTreeSet<Sha>> {
+    /// Those of [`Remote::history_since`].
+    pub(crate) fn history_since(&self, old: Vec<OldCommit>, with_trees: bool) -> Result<CommitsBetween> {
         match (&self.remote, &self.resolved.pin) {
-            (Some(remote), Revision::Commit(new)) if !old.is_empty() => remote.not_behind(new, old),
-            _ => Ok(BTreeSet::new()),
+            (Some(remote), Revision::Commit(new)) if !old.is_empty() => {
+                remote.history_since(new, old, with_trees)
+            }
+            _ => Ok(CommitsBetween::default()),
         }
     }
 }

@@ -58,6 +58,17 @@ pub struct Changed {
     pub patch: Vec<u8>,
 }
 
+impl Changed {
+    /// `M pdf/SKILL.md +2 -1`.
+    pub fn stat_line(&self) -> String {
+        let FileDiff { what, path, .. } = &self.change;
+        match (self.added, self.removed) {
+            (0, 0) => format!("{} {path}", what.status_letter()),
+            (added, removed) => format!("{} {path} +{added} -{removed}", what.status_letter()),
+        }
+    }
+}
+
 /// Says how the named skill differs from what was installed, file by file.
 ///
 /// # Errors
@@ -207,7 +218,7 @@ pub(super) fn describe_change(change: FileDiff, old: &[u8], new: &[u8]) -> Strin
     describe_file_change(change, old, new).diff
 }
 
-fn describe_file_change(change: FileDiff, old: &[u8], new: &[u8]) -> Changed {
+pub(super) fn describe_file_change(change: FileDiff, old: &[u8], new: &[u8]) -> Changed {
     let text = match change.new_mode.as_deref() {
         Some("000000") => format!("{}: not a regular file or link\n", printable(&change.path, false)),
         _ => diff::unified_diff(&change.path, old, new),

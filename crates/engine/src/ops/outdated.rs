@@ -13,9 +13,10 @@ use ba_agent_core::catalog::{EntryRequirement, NpmPackage};
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Error, Kind, Result};
 use ba_agent_core::path::RelPath;
-use ba_agent_core::registry::{InstallMode, ReferenceRecord, RevisionRecord, SkillSummary};
+use ba_agent_core::registry::{FollowedRevision, InstallMode, ReferenceRecord, RevisionRecord, SkillSummary};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Reference, Request, Resolved, Revision, Source};
+use ba_agent_core::version::is_newer_tag;
 use ba_agent_git::Extent;
 use ba_agent_git::Remote;
 
@@ -68,10 +69,23 @@ pub fn outdated(workspace: &Workspace, names: &[String], observer: &dyn Observer
 pub struct UpdateStatus {
     pub name: SkillName,
     pub source: String,
-    /// Commit, archive or version that is installed, shortened.
+    /// What is installed: its tag where tags are followed, else its commit, archive or version,
+    /// shortened.
     pub current: Option<String>,
-    /// What the reference is now, shortened.
+    /// What the reference is now: where an update would go.
+    pub wanted: Option<String>,
+    /// The newest there is, also where no update would go there: a version outside of the range,
+    /// or above the tag that is followed.
     pub latest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_commit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wanted_commit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latest_commit: Option<String>,
+    /// A range, a tag or a branch; `pinned` for what stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follows: Option<String>,
     /// The branch or tag that gave it.
     #[serde(rename = "ref")]
     pub chosen: Option<String>,
@@ -130,7 +144,13 @@ impl UpdateStatus {
     pub(super) fn key(&self) -> Option<Key> {
         let target = self.target.as_ref()?;
         let asked = format!("{} {:?} {:?}", target.request.source, target.integrity, target.package);
-        Some((asked, self.latest.clone().unwrap_or_default()))
+        let pin = self.resolved.as_ref().map_or_else(String::new, |resolved| format!("{:?}", resolved.pin));
+        Some((asked, pin))
+    }
+
+    /// True where a newer version is there to which no update goes.
+    pub fn has_newer_outside(&self) -> bool {
+        self.wanted.is_some() && self.latest != self.wanted
     }
 }
 
@@ -276,12 +296,14 @@ pub(crate) fn look<'w>(
 struct FoundStatus {
     state: State,
     resolved: Option<Arc<Resolved>>,
+    /// The newest version, where it is another one.
+    newest: Option<Resolved>,
     reason: Option<String>,
 }
 
 impl From<State> for FoundStatus {
     fn from(state: State) -> Self {
-        Self { state, resolved: None, reason: None }
+        Self { state, resolved: None, newest: None, reason: None }
     }
 }
 
@@ -337,9 +359,8 @@ fn status_of_live_skill(entry: &SkillSummary<'_>, world: &World<'_>) -> Result<F
         }
         Err(error) if error.kind != Kind::NotFound => Err(error),
         _ => Ok(FoundStatus {
-            state: State::Gone,
-            resolved: None,
             reason: Some(format!("the target of its live link no longer exists: {}", entry.source)),
+            ..State::Gone.into()
         }),
     }
 }
@@ -365,7 +386,20 @@ fn in_repository(
     };
     let same = skill.entry.pin.to_revision()? == resolved.pin;
     let state = if same { State::Current } else { State::Behind };
-    Ok(FoundStatus { resolved: Some(resolved), ..state.into() })
+    let newest = newest_version(remote, &resolved, own);
+    Ok(FoundStatus { resolved: Some(resolved), newest, ..state.into() })
+}
+
+/// The highest version of all, where a range or a tag leads to a lower one.
+fn newest_version(remote: &Remote<'_>, resolved: &Resolved, own: &str) -> Option<Resolved> {
+    let wanted = match &resolved.reference {
+        Reference::Range(_) => resolved.chosen.as_deref()?,
+        Reference::Tag(tag) => tag,
+        _ => return None,
+    };
+    let all = ReferenceRecord::Range("*".to_owned()).to_reference().ok()?;
+    let newest = remote.resolve(&all, None, Some(own)).ok()?;
+    is_newer_tag(newest.chosen.as_deref()?, wanted, own).then_some(newest)
 }
 
 fn package(target: &UpdateTarget, entry: &SkillSummary<'_>, world: &World<'_>) -> Result<FoundStatus> {
@@ -467,20 +501,37 @@ fn open<'w>(
 }
 
 fn status(skill: &Followed<'_>, found: Result<FoundStatus>) -> UpdateStatus {
-    let (FoundStatus { state, resolved, reason }, error) = match found {
+    let (FoundStatus { state, resolved, newest, reason }, error) = match found {
         Ok(found) => (found, None),
         Err(error) => (State::Failed.into(), Some(error)),
     };
+    let entry = skill.entry;
+    let reference = entry.reference.as_ref();
     let pin = resolved.as_ref().map(|r| RevisionRecord::of(&r.pin, r.chosen.as_deref(), None));
-    let asked = match &skill.entry.reference {
+    let current = FollowedRevision::from(entry);
+    let wanted = pin.as_ref().map(|pin| FollowedRevision { pin, reference, pinned: false });
+    let has_moved =
+        wanted.is_some_and(|now| now.label() == current.label() && now.pin.commit != current.pin.commit);
+    let name_of = |one: FollowedRevision<'_>| if has_moved { one.exact_label() } else { one.label() };
+    let (now, commit) = (wanted.and_then(name_of), pin.as_ref().and_then(|pin| pin.commit.clone()));
+    let (latest, latest_commit) = match newest {
+        Some(Resolved { chosen, pin: Revision::Commit(sha), .. }) => (chosen, Some(sha.to_string())),
+        _ => (now.clone(), commit.clone()),
+    };
+    let asked = match reference {
         Some(ReferenceRecord::Branch(name) | ReferenceRecord::Tag(name)) => Some(name.clone()),
         _ => None,
     };
     UpdateStatus {
         name: skill.name.clone(),
-        source: skill.entry.source.to_string(),
-        current: skill.entry.pin.short_text(),
-        latest: pin.as_ref().and_then(RevisionRecord::short_text),
+        source: entry.source.to_string(),
+        current: name_of(current),
+        wanted: now,
+        latest,
+        current_commit: entry.pin.commit.clone(),
+        wanted_commit: commit,
+        latest_commit,
+        follows: current.followed(),
         chosen: pin.and_then(|pin| pin.chosen).or(asked),
         state,
         reason,

@@ -1,27 +1,30 @@
 //! `skill update`: asks the sources what is new, plans what moves, has a person agree to what is
 //! doubtful, and puts it in place.
 
+mod log;
 mod plan;
 mod repoint;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::{self, Done, Report};
-use super::ask::{Ask, Attendance, CautionedUpdate};
+use super::ask::{Ask, Attendance, CautionedUpdate, UpdateOffer};
+use super::diff::{Changed, describe_file_change};
 use super::installed::find_installed;
 use super::outdated::{self, State};
-use super::plan::{Action, Content, Plan, still_clean};
+use super::plan::{Action, Content, Plan, Step, still_clean};
 use super::settle::open_session;
 use crate::fetch::local;
 use crate::workspace::{Observer, Session, Workspace};
-use ba_agent_core::diff::{FileDiff, unified_diff};
+use ba_agent_core::diff::FileDiff;
 use ba_agent_core::error::{Error, Kind, Result, error};
 use ba_agent_core::package::Package;
 use ba_agent_core::path::RelPath;
-use ba_agent_core::registry::{LockEntry, Registry, SkillSummary};
+use ba_agent_core::registry::{LockEntry, Registry, SkillSummary, describe_move};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::Request;
 
+pub use log::{UpdateCommit, UpdateLog};
 pub(crate) use plan::Caution;
 use plan::PlannedUpdate;
 
@@ -36,10 +39,13 @@ pub struct UpdateOptions {
     pub require_reachable: bool,
     /// Give up local edits; a copy is kept for `rollback`.
     pub force: bool,
-    /// FileDiff nothing.
+    /// Change nothing.
     pub dry_run: bool,
-    /// With `dry_run`, say how the files would change.
+    /// With `dry_run`, say line by line how the files would change.
     pub with_diffs: bool,
+    /// Say which commits touch the skills that move. For those that follow a branch this costs no
+    /// request, for those that follow tags one for each repository.
+    pub with_log: bool,
 }
 
 /// What was updated.
@@ -55,8 +61,10 @@ pub struct UpdateReport {
     pub left: Vec<(SkillName, String)>,
     /// Skills whose source could not be asked or fetched.
     pub failed: Vec<(SkillName, Error)>,
-    /// Unified diffs of a dry run.
-    pub diffs: Vec<String>,
+    /// How the files would change, of a dry run.
+    pub diffs: BTreeMap<SkillName, Vec<Changed>>,
+    /// What happened upstream, by skill.
+    pub logs: BTreeMap<SkillName, UpdateLog>,
     /// How many skills were looked at, and how many of the named ones are held.
     pub looked_at: usize,
     pub held: usize,
@@ -69,8 +77,8 @@ impl UpdateReport {
     }
 
     /// A sentence for each failure, with all skills that have it.
-    pub fn failures(&self) -> Vec<String> {
-        describe_failures(&self.failed)
+    pub fn failures(&self, dry_run: bool) -> Vec<String> {
+        describe_failures(&self.failed, dry_run)
     }
 }
 
@@ -123,7 +131,7 @@ pub fn update(
     if planned.failed.len() == names.len()
         && let Some(((name, error), others)) = planned.failed.split_first()
     {
-        describe_failures(others).iter().for_each(|failure| session.warn(failure));
+        describe_failures(others, options.dry_run).iter().for_each(|failure| session.warn(failure));
         return Err(error.clone().wrap(format!("`{name}` cannot be updated")));
     }
     let report = carry_out(&session, options, &known, planned, ask)?;
@@ -138,19 +146,23 @@ fn carry_out(
     mut planned: PlannedUpdate,
     ask: &mut dyn Ask,
 ) -> Result<UpdateReport> {
+    let stays = if options.dry_run { "would stay" } else { "stays" };
     for (name, why) in &planned.left {
-        session.warn(&format!("`{name}` stays as it is: {why}"));
+        session.warn(&format!("`{name}` {stays} as it is: {why}"));
     }
     for caution in &planned.cautions {
         session.warn(&caution.message);
     }
-    let mut diffs = Vec::new();
+    let mut diffs = BTreeMap::new();
     if options.dry_run && options.with_diffs {
         diffs = diffs_of(session, known, &planned, None)?;
     } else if !options.dry_run {
+        if options.names.is_empty() {
+            choose(session, known, &mut planned, ask)?;
+        }
         ask_consent(session, known, &mut planned, ask)?;
     }
-    let PlannedUpdate { plan, cautions, left, changes, failed } = planned;
+    let PlannedUpdate { plan, cautions, left, changes, logs, failed } = planned;
     let report = match options.dry_run {
         true => Report::of_plan(plan, &session.places, session.env.now)?,
         false => apply_update(session, known, plan, options.force)?,
@@ -158,7 +170,17 @@ fn carry_out(
     let before = report.skills.iter().filter_map(|done| known.skills.get_key_value(&done.name));
     let before = before.map(|(name, entry)| (name.clone(), entry.clone())).collect();
     let skills = report.skills;
-    Ok(UpdateReport { skills, before, changes, cautions, left, failed, diffs, ..UpdateReport::default() })
+    Ok(UpdateReport {
+        skills,
+        before,
+        changes,
+        cautions,
+        left,
+        failed,
+        diffs,
+        logs,
+        ..UpdateReport::default()
+    })
 }
 
 /// Takes the lock only now, since fetching may take long; the registry must still be the
@@ -208,7 +230,10 @@ fn ask_consent(
     for name in planned.names_with_cautions() {
         // It may have gone with another of its commit.
         if planned.plan.steps.iter().any(|step| step.name == name) {
-            let diff = || diffs_of(session, known, planned, Some(&name));
+            let diff = || -> Result<Vec<String>> {
+                let diffs = diffs_of(session, known, planned, Some(&name))?;
+                Ok(diffs.into_values().flatten().map(|file| file.diff).collect())
+            };
             if !ask.approve_update(&CautionedUpdate { name: &name, diff: &diff })? {
                 planned.leave_out(&name);
             }
@@ -223,14 +248,66 @@ fn ask_consent(
     Ok(())
 }
 
+/// Lets a person choose among several updates.
+///
+/// # Errors
+/// `Usage` where none is chosen, `Interrupted` when the person leaves; those of the diff.
+fn choose(
+    session: &Session<'_>,
+    known: &Registry,
+    planned: &mut PlannedUpdate,
+    ask: &mut dyn Ask,
+) -> Result<()> {
+    let moving = planned.plan.steps.iter().filter(|step| step.action != Action::Keep);
+    let moving: Vec<&Step> = moving.collect();
+    if moving.len() < 2 || ask.attendance() != Attendance::Person {
+        return Ok(());
+    }
+    let mut offers = Vec::new();
+    for step in moving {
+        let (from, to) = revisions_of(step)?;
+        let stat = diffs_of(session, known, planned, Some(&step.name))?;
+        let cautions = planned.cautions.iter().filter(|caution| caution.name == step.name);
+        let commits = planned.logs.get(&step.name).map_or(&[][..], |log| &log.commits);
+        let told = commits.iter().map(|one| one.subject.clone());
+        offers.push(UpdateOffer {
+            name: &step.name,
+            from,
+            to,
+            cautions: cautions.map(|caution| caution.message.clone()).collect(),
+            stat: told.chain(stat.into_values().flatten().map(|file| file.stat_line())).collect(),
+        });
+    }
+    let chosen: BTreeSet<SkillName> = {
+        let positions = ask.choose_updates(&offers)?;
+        positions.into_iter().filter_map(|n| Some(offers.get(n)?.name.clone())).collect()
+    };
+    if chosen.is_empty() {
+        return Err(error!(Usage, "no skill was chosen; nothing was changed"));
+    }
+    planned.keep_chosen(|name| chosen.contains(name));
+    Ok(())
+}
+
+/// What a skill is at, and what it would be at, as a person knows them.
+fn revisions_of(step: &Step) -> Result<(String, String)> {
+    let Some(entry) = &step.before else { return Ok(Default::default()) };
+    let Some(Content::Found(wanted)) = &step.content else { return Ok(Default::default()) };
+    let files = wanted.candidate.digest()?.1.clone();
+    let after = wanted.candidate.record(entry.digest.clone(), files, entry.installed_at);
+    let moved = describe_move(entry.into(), (&after).into()).unwrap_or_default();
+    let (from, to) = moved.split_once(" -> ").unwrap_or_default();
+    Ok((from.to_owned(), to.to_owned()))
+}
+
 /// How the files of all skills would change, or those of one.
 fn diffs_of(
     session: &Session<'_>,
     known: &Registry,
     planned: &PlannedUpdate,
     only: Option<&SkillName>,
-) -> Result<Vec<String>> {
-    let mut diffs = Vec::new();
+) -> Result<BTreeMap<SkillName, Vec<Changed>>> {
+    let mut diffs: BTreeMap<SkillName, Vec<Changed>> = BTreeMap::new();
     for step in planned.plan.steps.iter().filter(|step| only.is_none_or(|only| *only == step.name)) {
         let (Some(Content::Found(wanted)), Some(entry)) = (&step.content, known.skills.get(&step.name))
         else {
@@ -244,7 +321,8 @@ fn diffs_of(
         for change in planned.changes.get(&step.name).into_iter().flatten() {
             let old = bytes_of(&old, &RelPath::ROOT, &change.path)?;
             let new = bytes_of(wanted.candidate.fetched.package(), &wanted.candidate.folder, &change.path)?;
-            diffs.push(unified_diff(&format!("{}/{}", step.name, change.path), &old, &new));
+            let change = FileDiff { path: format!("{}/{}", step.name, change.path), ..change.clone() };
+            diffs.entry(step.name.clone()).or_default().push(describe_file_change(change, &old, &new));
         }
     }
     Ok(diffs)
@@ -264,7 +342,7 @@ fn bytes_of(package: &Package, folder: &RelPath, path: &str) -> Result<Vec<u8>> 
 }
 
 /// A sentence for each failure, with all skills that have it.
-fn describe_failures(failed: &[(SkillName, Error)]) -> Vec<String> {
+fn describe_failures(failed: &[(SkillName, Error)], dry_run: bool) -> Vec<String> {
     let mut told: Vec<(String, Vec<String>)> = Vec::new();
     for (name, error) in failed {
         let why =
@@ -276,8 +354,13 @@ fn describe_failures(failed: &[(SkillName, Error)]) -> Vec<String> {
         }
     }
     let sentence = |(why, names): (String, Vec<String>)| {
-        let were = if names.len() == 1 { "was" } else { "were" };
-        format!("{} {were} not updated: {why}", names.join(", "))
+        let were = match (dry_run, names.len()) {
+            (true, _) => "would",
+            (false, 1) => "was",
+            (false, _) => "were",
+        };
+        let be = if dry_run { " be" } else { "" };
+        format!("{} {were} not{be} updated: {why}", names.join(", "))
     };
     told.into_iter().map(sentence).collect()
 }

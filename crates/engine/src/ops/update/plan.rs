@@ -9,14 +9,15 @@ use crate::fetch::{FetchedPackage, PackageSource, World};
 use crate::install_state::{DriftKind, InstallState};
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::diff::{self, FileDiff};
-use ba_agent_core::error::{Error, Result, error};
+use ba_agent_core::error::{Error, Kind, Result, error};
 use ba_agent_core::registry::{LockEntry, ReferenceRecord, Registry, RevisionRecord};
 use ba_agent_core::skill::SkillName;
-use ba_agent_core::source::{Reference, Request, Resolved, Revision, Sha};
+use ba_agent_core::source::{Reference, Request, Resolved, Revision};
 use ba_agent_git::Remote;
-use ba_agent_git::{CachedSkill, Extent};
+use ba_agent_git::{CachedSkill, CommitsBetween, Extent, OldCommit};
 
 use super::UpdateOptions;
+use super::log::{UpdateLog, log_of_update};
 use crate::ops::gather::{self, Candidate, Offered};
 use crate::ops::marketplace;
 use crate::ops::outdated::{Key, OpenedSource, SourceStatuses, State, UpdateStatus, UpdateTarget};
@@ -42,6 +43,8 @@ pub(crate) struct PlannedUpdate {
     pub(crate) left: Vec<(SkillName, String)>,
     /// The files that change, by skill.
     pub(crate) changes: BTreeMap<SkillName, Vec<FileDiff>>,
+    /// What happened upstream, by skill.
+    pub(crate) logs: BTreeMap<SkillName, UpdateLog>,
 }
 
 impl PlannedUpdate {
@@ -68,10 +71,24 @@ impl PlannedUpdate {
         let (out, steps) = std::mem::take(&mut self.plan.steps).into_iter().partition(|step| stays(step));
         self.plan.steps = steps;
         for step in out {
-            self.cautions.retain(|caution| caution.name != step.name);
-            self.changes.remove(&step.name);
+            self.forget(&step.name);
             self.left.push((step.name, "it was not confirmed".to_owned()));
         }
+    }
+
+    /// Takes the skills out of the plan that a person did not choose.
+    pub(crate) fn keep_chosen(&mut self, is_chosen: impl Fn(&SkillName) -> bool) {
+        let (kept, out): (Vec<Step>, Vec<Step>) = std::mem::take(&mut self.plan.steps)
+            .into_iter()
+            .partition(|step| step.action == Action::Keep || is_chosen(&step.name));
+        self.plan.steps = kept;
+        out.iter().for_each(|step| self.forget(&step.name));
+    }
+
+    fn forget(&mut self, name: &SkillName) {
+        self.cautions.retain(|caution| caution.name != *name);
+        self.changes.remove(name);
+        self.logs.remove(name);
     }
 }
 
@@ -87,7 +104,7 @@ pub(super) fn plan_update(
     world: &World<'_>,
     options: &UpdateOptions,
 ) -> Result<PlannedUpdate> {
-    let &UpdateOptions { force, dry_run, .. } = options;
+    let force = options.force;
     let mut update = PlannedUpdate::default();
     let SourceStatuses { mut statuses, sources } = looked;
     for status in &mut statuses {
@@ -99,7 +116,7 @@ pub(super) fn plan_update(
         }
     }
     statuses.retain(|one| matches!(one.state, State::Behind | State::Moved | State::Unknown));
-    let sources = fetch_all(&statuses, sources, registry, world, dry_run)?;
+    let sources = fetch_all(&statuses, sources, registry, world, options)?;
     let mut cautioned = BTreeSet::new();
     for status in statuses {
         let Some(entry) = registry.skills.get(&status.name) else { continue };
@@ -131,6 +148,11 @@ pub(super) fn plan_update(
             note_grown_permissions(&status.name, entry, &wanted.candidate, &mut update.cautions)?;
             let files = &wanted.candidate.digest()?.1;
             update.changes.insert(status.name.clone(), diff::changed_files(&entry.files, files));
+            if options.with_log {
+                let after = wanted.candidate.record(entry.digest.clone(), files.clone(), entry.installed_at);
+                let log = log_of_update(entry, &after, &moving.resolved, &moving.between, world);
+                update.logs.extend(log.map(|log| (status.name.clone(), log)));
+            }
         }
         let action = if matches!(content, Content::Noted(_)) { Action::Keep } else { Action::Replace };
         update.plan.steps.push(Step {
@@ -153,8 +175,8 @@ struct MovingSource {
     resolved: Arc<Resolved>,
     fetched: Arc<FetchedPackage>,
     offered: Offered,
-    /// Commits that were installed and do not lie behind this one: the branch was rewritten.
-    rewritten: BTreeSet<Sha>,
+    /// The commits since those that were installed.
+    between: CommitsBetween,
 }
 
 /// A source that was opened already, if it was, and the skills that move to what it has.
@@ -167,7 +189,7 @@ fn fetch_all<'w>(
     mut sources: BTreeMap<Key, OpenedSource<'w>>,
     registry: &Registry,
     world: &'w World<'w>,
-    dry_run: bool,
+    options: &UpdateOptions,
 ) -> Result<BTreeMap<Key, Result<MovingSource>>> {
     let mut groups: BTreeMap<Key, Vec<&UpdateStatus>> = BTreeMap::new();
     for status in statuses {
@@ -181,7 +203,7 @@ fn fetch_all<'w>(
     let check = || world.check_cancelled();
     let moving = parallel::run_jobs(parallel::MAX_HOSTS, &groups, check, |(source, skills)| {
         let opened = source.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(fetch_one(opened, skills, registry, world, dry_run))
+        Ok(fetch_one(opened, skills, registry, world, options))
     })?;
     check()?;
     Ok(keys.into_iter().zip(moving).collect())
@@ -193,7 +215,7 @@ fn fetch_one<'w>(
     statuss: &[&UpdateStatus],
     registry: &Registry,
     world: &'w World<'w>,
-    dry_run: bool,
+    options: &UpdateOptions,
 ) -> Result<MovingSource> {
     let first = statuss.first().and_then(|status| Some((status, status.target.as_ref()?)));
     let (first, target) = first.ok_or_else(|| error!(Failed, "a source without skills was asked for"))?;
@@ -223,44 +245,61 @@ fn fetch_one<'w>(
     let folders = of_plugins.filter_map(|(_, entry)| entry.folder().ok());
     let manifests: BTreeSet<String> =
         folders.flat_map(|folder| marketplace::manifests_above(&folder)).collect();
-    let rewritten = names_rewritten_by_owner(statuss, registry, &source)?;
+    let changed: Vec<&LockEntry> = changed.into_iter().map(|(_, entry)| entry).collect();
+    let all: Vec<&LockEntry> = same.iter().map(|(_, entry)| *entry).chain(changed.iter().copied()).collect();
+    let between = commits_between(&all, &changed, &source, options.with_log && !world.offline)?;
     let (resolved, fetched) = source.into_package(&[], |entry| manifests.contains(entry.path.as_str()))?;
-    if let Some(cache) = world.cache.as_ref().filter(|_| !dry_run) {
+    if let Some(cache) = world.cache.as_ref().filter(|_| !options.dry_run) {
         let known = same.into_iter().filter_map(|(_, entry)| {
             Some(CachedSkill { folder: entry.folder().ok()?, name: None, digest: entry.digest.clone() })
         });
         fetched.remember(&resolved, &known.collect::<Vec<_>>(), cache);
     }
-    Ok(MovingSource { resolved: Arc::new(resolved), fetched: Arc::new(fetched), offered, rewritten })
+    Ok(MovingSource { resolved: Arc::new(resolved), fetched: Arc::new(fetched), offered, between })
 }
 
-/// Of the commits that these skills are at, those from which no way leads to the new one.
-/// Only branches are expected to have one.
-fn names_rewritten_by_owner(
-    statuss: &[&UpdateStatus],
-    registry: &Registry,
+/// The commits since those that these skills are at. A branch is expected to have grown out of
+/// them, which has to be known; what tags lead to is asked for only to tell of it, where files
+/// changed.
+fn commits_between(
+    all: &[&LockEntry],
+    changed: &[&LockEntry],
     source: &PackageSource<'_>,
-) -> Result<BTreeSet<Sha>> {
-    let Revision::Commit(new) = &source.resolved.pin else { return Ok(BTreeSet::new()) };
+    with_log: bool,
+) -> Result<CommitsBetween> {
+    let Revision::Commit(new) = &source.resolved.pin else { return Ok(CommitsBetween::default()) };
     // The oldest first: the commits behind it hold the others, mostly.
-    let mut commits = BTreeSet::new();
-    for entry in statuss.iter().filter_map(|status| registry.skills.get(&status.name)) {
-        let is_branch = !matches!(entry.reference, Some(ReferenceRecord::Tag(_) | ReferenceRecord::Range(_)));
+    let mut commits = BTreeMap::new();
+    for entry in all {
+        let must_lead_here = follows_branch(entry);
+        let is_told = with_log && changed.iter().any(|one| std::ptr::eq(*one, *entry));
         let same = Request::parse(&entry.source)?.source.is_same_as(&source.resolved.source);
         match entry.pin.to_revision()? {
-            Revision::Commit(old) if is_branch && same && old != *new => {
-                commits.insert((entry.updated_at.unwrap_or(entry.installed_at), old));
+            Revision::Commit(old) if (must_lead_here || is_told) && same && old != *new => {
+                let at = entry.updated_at.unwrap_or(entry.installed_at);
+                *commits.entry((at, old)).or_insert(false) |= must_lead_here;
             }
             _ => {}
         }
     }
-    let mut oldest_first: Vec<Sha> = Vec::new();
-    for (_, commit) in commits {
-        if !oldest_first.contains(&commit) {
-            oldest_first.push(commit);
+    let mut oldest_first: Vec<OldCommit> = Vec::new();
+    for ((_, sha), must_lead_here) in commits {
+        match oldest_first.iter_mut().find(|known| known.sha == sha) {
+            Some(known) => known.must_lead_here |= must_lead_here,
+            None => oldest_first.push(OldCommit { sha, must_lead_here }),
         }
     }
-    source.not_behind(oldest_first)
+    let must_know = oldest_first.iter().any(|old| old.must_lead_here);
+    match source.history_since(oldest_first, with_log && !changed.is_empty()) {
+        // What is only told of holds nothing up.
+        Err(error) if !must_know && error.kind != Kind::Interrupted => Ok(CommitsBetween::default()),
+        between => between,
+    }
+}
+
+/// Whether a commit that is not behind the new one means that history was rewritten.
+fn follows_branch(entry: &LockEntry) -> bool {
+    !matches!(entry.reference, Some(ReferenceRecord::Tag(_) | ReferenceRecord::Range(_)))
 }
 
 /// The git id of a skill's folder as it is `now`, when that is the recorded one: then its
@@ -350,7 +389,7 @@ fn check_source_continuity(
         });
         return Ok(());
     }
-    if moving.rewritten.contains(&old) {
+    if moving.between.rewritten().contains(&old) && follows_branch(entry) {
         let branch = resolved.chosen.as_deref().unwrap_or("the branch");
         cautions.push(Caution {
             name: name.clone(),
