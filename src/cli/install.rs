@@ -41,8 +41,8 @@ pub(crate) struct Install {
     /// Without one, the skills that the registry records are restored.
     #[arg(value_name = "SOURCE")]
     sources: Vec<String>,
-    /// Install the skills of another tool's lock file: skills-lock.json, .skill-lock.json or
-    /// apm.lock.yaml.
+    /// Install the skills of another tool's lock file: skills-lock.json, .skill-lock.json,
+    /// apm.lock.yaml, or installed_plugins.json of Claude Code.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["sources", "frozen", "skills", "all", "reference", "sha", "alias"], value_hint = clap::ValueHint::FilePath)]
     from: Option<PathBuf>,
     /// For CI: verify every byte, never write the registry, fail on any difference.

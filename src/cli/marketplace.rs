@@ -10,8 +10,8 @@ use ba_agent_core::skill::{Severity, worst_severity};
 use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::marketplace::{
-    AddOptions, AddReport, CheckedCatalog, EntryView, FetchedMarketplace, ListedKnown, ListedMarketplace,
-    Updated,
+    AddKnownReport, AddOptions, AddReport, CheckedCatalog, EntryView, FetchedMarketplace, ListedKnown,
+    ListedMarketplace, Updated,
 };
 
 /// Register, list, update and check marketplaces: catalogues of skills.
@@ -45,7 +45,8 @@ pub(crate) enum Marketplace {
 #[derive(Debug, Args)]
 #[command(
     override_usage = "ba-agent marketplace add [OPTIONS] [NAME] <SOURCE>\n       \
-        ba-agent marketplace add [OPTIONS] --known [NAME]...",
+        ba-agent marketplace add [OPTIONS] --known [NAME]...\n       \
+        ba-agent marketplace add [OPTIONS] --from <FILE>",
     long_about = "Register a marketplace, for your user account.\n\n\
         SOURCE is anything that `skill install` accepts, the URL or path of a marketplace.json, or a host \
         that serves an index of skills (https://host). A repository without a marketplace.json is a \
@@ -55,6 +56,7 @@ pub(crate) enum Marketplace {
         ba-agent marketplace add --known\n  \
         ba-agent marketplace add --known anthropic superpowers\n  \
         ba-agent marketplace add anthropics/skills\n  \
+        ba-agent marketplace add --from ~/.claude/plugins/known_marketplaces.json\n  \
         ba-agent marketplace add anthropic https://github.com/anthropics/skills\n  \
         ba-agent marketplace add team ./catalogue --scope project\n  \
         ba-agent marketplace add acme ./catalogue/.agents/plugins/marketplace.json\n  \
@@ -63,11 +65,14 @@ pub(crate) enum Marketplace {
 pub(crate) struct Add {
     /// Where it is; before it, the name to register it under: letters, digits, `-`, `_`. With
     /// `--known`, names of known catalogues.
-    #[arg(value_name = "SOURCE", required_unless_present = "known")]
+    #[arg(value_name = "SOURCE", required_unless_present_any = ["known", "from"])]
     words: Vec<String>,
     /// List the known public catalogues, or add those that are named; nothing else is fetched.
     #[arg(long, conflicts_with = "manifest")]
     known: bool,
+    /// Register the marketplaces of Claude Code's known_marketplaces.json, under their names.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["known", "manifest", "words"], value_hint = clap::ValueHint::FilePath)]
+    from: Option<PathBuf>,
     /// Whose it is: yours in every project, or of everybody who has this project.
     #[arg(long, value_enum, value_name = "SCOPE")]
     scope: Option<MarketplaceScope>,
@@ -173,6 +178,10 @@ impl Add {
                 names => add_known(cx, names, &options),
             };
         }
+        if let Some(file) = &self.from {
+            let report = ops::marketplace::add_from(&cx.workspace, file, &options, cx.ui)?;
+            return tell_all_added(cx, report);
+        }
         let (name, source) = match &self.words[..] {
             [source] => (None, source.clone()),
             [name, source] => (Some(name.clone()), source.clone()),
@@ -208,7 +217,10 @@ fn list_known(cx: &CommandContext<'_>) -> Result<u8> {
 }
 
 fn add_known(cx: &CommandContext<'_>, names: &[String], options: &AddOptions) -> Result<u8> {
-    let report = ops::marketplace::add_known(&cx.workspace, names, options, cx.ui)?;
+    tell_all_added(cx, ops::marketplace::add_known(&cx.workspace, names, options, cx.ui)?)
+}
+
+fn tell_all_added(cx: &CommandContext<'_>, report: AddKnownReport) -> Result<u8> {
     report.added.iter().for_each(|added| tell_added(cx, added));
     for (name, error) in report.failed.iter().skip(1) {
         cx.ui.warn(&format!("`{name}` was not added: {error}"));

@@ -447,3 +447,58 @@ fn a_skill_that_is_recorded_meanwhile_is_not_recorded_twice() {
     env.run(&["skill", "verify"]).ends(0);
     assert_eq!(picture(&env.path("project/.claude/skills/mine")).len(), 1);
 }
+
+/// Claude Code's files name marketplaces and plugins; both are taken over.
+#[test]
+fn plugins_and_marketplaces_of_claude_code_are_taken_over() {
+    let env = TestEnv::new();
+    env.skill("shop/kit/skills/sql");
+    env.write("shop/lint/commands/lint.md", "Lint.\n");
+    let plugins = json!([{ "name": "kit", "source": "./kit" }, { "name": "lint", "source": "./lint" }]);
+    let catalogue = json!({ "name": "acme", "owner": { "name": "A" }, "plugins": plugins });
+    env.write("shop/.claude-plugin/marketplace.json", catalogue.to_string());
+    let commit = env.git_repo("shop.git", &env.path("shop")).refname_to_id("refs/heads/main").unwrap();
+    let url = format!("file://{}", env.path("shop.git").display());
+    let claude = "home/.claude/plugins";
+    let of = |scope: &str, project: Option<&str>, sha: &str| json!([{ "scope": scope, "projectPath": project.map(|below| env.path(below)), "installPath": "/x", "version": "1.0", "gitCommitSha": sha }]);
+    let document = json!({ "version": 2, "plugins": {
+        "kit@acme": of("project", Some("project"), &commit.to_string()),
+        "lint@acme": of("project", Some("project"), &commit.to_string()),
+        "far@other": of("project", Some("elsewhere"), &commit.to_string()),
+    } });
+    env.write(&format!("{claude}/installed_plugins.json"), document.to_string());
+    let known = json!({
+        "acme": { "source": { "source": "git", "url": url }, "installLocation": "/x", "lastUpdated": "2026-01-01T00:00:00Z" },
+        "odd": { "source": { "source": "npm", "package": "x" } },
+    });
+    env.write(&format!("{claude}/known_marketplaces.json"), known.to_string());
+    let (plugins, markets) =
+        ("../home/.claude/plugins/installed_plugins.json", "../home/.claude/plugins/known_marketplaces.json");
+    let run = env.run(&["skill", "install", "--from", plugins]).ends(3).says("marketplace");
+    assert!(run.stderr.contains("ba-agent marketplace add --from"), "{}", run.stderr);
+    // What cannot be registered does not hold back the rest.
+    let run = env.run(&["marketplace", "add", "--from", markets]).ends(2).says("Added acme");
+    assert!(run.stderr.contains("`odd` was not added"), "{}", run.stderr);
+    let run = env.run(&["skill", "install", "--from", plugins]).ends(0).says("Installed sql");
+    assert!(run.stderr.contains("`lint@acme` is left out"), "{}", run.stderr);
+    assert!(run.stderr.contains("1 plugin for others"), "{}", run.stderr);
+    assert_eq!(entry(&env, "sql")["marketplace"], json!({ "entry": "kit", "name": "acme" }));
+    env.run(&["skill", "verify"]).ends(0);
+    env.run(&["skill", "install", "--global", "--from", plugins])
+        .ends(3)
+        .says("no plugin that is installed for your user account");
+    env.run(&["marketplace", "add", "--from", markets]).ends(2).says("`acme` is registered already");
+    // The catalogue has moved on since.
+    let later = document
+        .to_string()
+        .replace(&commit.to_string(), &"a".repeat(40))
+        .replace("\"version\":2", "\"version\":3");
+    env.write(&format!("{claude}/later.json"), &later);
+    env.run(&["skill", "install", "--from", "../home/.claude/plugins/later.json"])
+        .ends(7)
+        .says("unknown version 3");
+    env.write(&format!("{claude}/later.json"), later.replace("\"version\":3", "\"version\":2"));
+    env.run(&["skill", "install", "--from", "../home/.claude/plugins/later.json"])
+        .ends(0)
+        .says("Claude Code has it at aaaaaaa");
+}

@@ -8,6 +8,7 @@
 //! is listed with its reason.
 
 mod apm;
+mod claude;
 mod collate;
 mod export;
 mod gh;
@@ -21,6 +22,7 @@ use crate::path::RelPath;
 use crate::registry::conflict_marker;
 use crate::source::{Request, Sha, Source};
 
+pub use claude::{InstalledPlugin, KnownMarketplace, read_installed_plugins, read_known_marketplaces};
 pub use export::{Hosts, export_lock};
 pub use gh::{differs_by_gh_metadata_alone, read_gh_metadata};
 pub use promise::{FetchedSkill, IntegrityClaim};
@@ -100,7 +102,7 @@ pub fn read_lock_file(file: &str, text: &str) -> Result<LockImport> {
         return apm::read_apm_lock(&shown, text);
     }
     Err(error!(Usage, "`{shown}` is not a lock file that can be imported")
-        .hint("skills-lock.json, .skill-lock.json and apm.lock.yaml can"))
+        .hint("skills-lock.json, .skill-lock.json, apm.lock.yaml and installed_plugins.json can"))
 }
 
 fn unknown_version(file: &str, version: &str, known: &str) -> Error {

@@ -4,10 +4,12 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::gather::{self, Candidate, Choice, Gathered, SkillRequest};
+use super::marketplace;
 use crate::workspace::Session;
-use ba_agent_core::error::{Context as _, Result, error};
-use ba_agent_core::interop::{self, FetchedSkill, ImportedSkill, IntegrityClaim};
-use ba_agent_core::source::Source;
+use ba_agent_core::error::{Context as _, Kind, Result, error, printable};
+use ba_agent_core::interop::{self, FetchedSkill, ImportedSkill, InstalledPlugin, IntegrityClaim};
+use ba_agent_core::source::{Reference, Request, Revision, Source};
+use ba_agent_core::text::count_noun;
 use ba_agent_system::fsx;
 
 /// The largest lock file that is read: thousands of skills make a few MB.
@@ -19,7 +21,7 @@ const LARGEST: u64 = 64 << 20;
 ///
 /// # Errors
 /// `NotFound` where it is not there, `Invalid` for one that is too large; those of reading.
-pub(super) fn read_lock_file(path: &Path) -> Result<String> {
+pub(crate) fn read_lock_file(path: &Path) -> Result<String> {
     let is_of_the_shell = ["/dev/stdin", "/dev/fd", "/proc"].into_iter().any(|place| path.starts_with(place));
     let file = if is_of_the_shell {
         Some(std::fs::File::open(path)?)
@@ -52,7 +54,11 @@ pub(super) struct ImportedSource {
 pub(super) fn gather_imported(session: &Session<'_>, file: &Path) -> Result<Vec<ImportedSource>> {
     let path = session.env.absolute(file);
     let text = read_lock_file(&path)?;
-    let import = interop::read_lock_file(&path.display().to_string(), &text)?;
+    let shown = path.display().to_string();
+    if let Some(plugins) = interop::read_installed_plugins(&shown, &text)? {
+        return gather_plugins(session, &plugins, &path);
+    }
+    let import = interop::read_lock_file(&shown, &text)?;
     for one in &import.left_out {
         session.warn(&format!("`{}` is left out: {}", one.name, one.reason));
     }
@@ -75,6 +81,75 @@ pub(super) fn gather_imported(session: &Session<'_>, file: &Path) -> Result<Vec<
         return Err(error!(NotFound, "`{}` has no skill that can be imported", file.display()));
     }
     Ok(all)
+}
+
+/// The skills of Claude Code's plugins, as their marketplaces have them: those of this project, or
+/// of the user.
+fn gather_plugins(
+    session: &Session<'_>,
+    plugins: &[InstalledPlugin],
+    file: &Path,
+) -> Result<Vec<ImportedSource>> {
+    let here = |plugin: &&InstalledPlugin| match &plugin.project {
+        Some(project) => {
+            session.scope.is_project() && is_same_folder(Path::new(project), session.scope.base())
+        }
+        None => !session.scope.is_project(),
+    };
+    let (mine, others): (Vec<_>, Vec<_>) = plugins.iter().partition(here);
+    if mine.is_empty() {
+        let whose = if session.scope.is_project() { "this project" } else { "your user account" };
+        return Err(error!(NotFound, "`{}` has no plugin that is installed for {whose}", file.display())
+            .hint("`--global` imports those of your user account, `--project DIR` those of a project"));
+    }
+    if !others.is_empty() {
+        session.note(&format!("{} for others are left out", count_noun(others.len(), "plugin")));
+    }
+    let (all, world) = (session.marketplaces()?, session.world());
+    let mut sources = Vec::new();
+    for plugin in mine {
+        let name = format!("{}@{}", plugin.entry, plugin.marketplace);
+        let source =
+            Source::Marketplace { entry: plugin.entry.clone(), marketplace: plugin.marketplace.clone() };
+        let request = Request { source, reference: Reference::Default, subdirectory: None, skill: None };
+        let ask = SkillRequest { choice: Choice::All, ..SkillRequest::of(request) };
+        let gathered = match marketplace::gather(&ask, &all, &world, &mut |_| Ok(Vec::new())) {
+            Ok(gathered) => gathered,
+            Err(error) if error.kind == Kind::NotFound && all.get(&plugin.marketplace).is_ok() => {
+                // Many plugins bring commands or servers, and no skills.
+                session.warn(&format!("`{}` is left out: {}", printable(&name, false), error.message));
+                continue;
+            }
+            Err(error) => {
+                let known = file.with_file_name("known_marketplaces.json");
+                return Err(error
+                    .wrap(format!("the plugin `{}` cannot be imported", printable(&name, false)))
+                    .hint(format!(
+                        "to register what Claude Code has registered: `ba-agent marketplace add --from {}`",
+                        known.display()
+                    )));
+            }
+        };
+        if let (Some(then), Revision::Commit(now)) = (&plugin.commit, &gathered.resolved.pin)
+            && then != now
+        {
+            session.note(&format!(
+                "{}: Claude Code has it at {}, its marketplace names {} now, and that is taken",
+                printable(&name, false),
+                then.short(),
+                now.short()
+            ));
+        }
+        sources.push(ImportedSource { gathered, integrity: None });
+    }
+    if sources.is_empty() {
+        return Err(error!(NotFound, "`{}` has no plugin with skills", file.display()));
+    }
+    Ok(sources)
+}
+
+fn is_same_folder(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 pub(super) fn request_of(session: &Session<'_>, skill: &ImportedSkill, folder: &Path) -> SkillRequest {

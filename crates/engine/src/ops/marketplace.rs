@@ -29,7 +29,7 @@ use ba_agent_core::search::SearchDocument;
 use ba_agent_core::skill::Finding;
 use ba_agent_core::source::Request;
 
-pub use add::{AddKnownReport, AddOptions, AddReport, add, add_known};
+pub use add::{AddKnownReport, AddOptions, AddReport, add, add_from, add_known};
 pub(crate) use cached::search_index;
 pub(crate) use cached::{index_of, keep_search_index, search_rows};
 pub use change::{remove, set_enabled};

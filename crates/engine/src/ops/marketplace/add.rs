@@ -1,14 +1,18 @@
 //! `marketplace add`: a marketplace is fetched, its catalogue kept, and its record written.
 
+use std::path::Path;
+
 use super::cached::keep_fetched_catalogue;
 use super::check_name;
 use super::fetch::{FetchedMarketplace, check, fetch};
 use crate::fetch::marketplace::Place;
+use crate::ops::import;
 use crate::ops::settle::open_session;
 use crate::store::marketplaces::Marketplaces;
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::catalog::{self, KnownCatalog};
 use ba_agent_core::error::{Error, Result, error, fail, printable};
+use ba_agent_core::interop;
 use ba_agent_core::skill::Finding;
 use ba_agent_core::source::{Request, Source};
 
@@ -111,6 +115,43 @@ pub fn add_known(
         match add(workspace, &options, observer) {
             Ok(added) => report.added.push(added),
             Err(error) => report.failed.push((one.name.to_owned(), error)),
+        }
+    }
+    Ok(report)
+}
+
+/// Registers the marketplaces of Claude Code's `known_marketplaces.json`, under their names. One that
+/// fails, or cannot be registered here, does not hold back the others; one that is registered
+/// already stays.
+///
+/// # Errors
+/// `NotFound` and `Invalid` for the file; `Interrupted` when the command is to end.
+pub fn add_from(
+    workspace: &Workspace,
+    file: &Path,
+    options: &AddOptions,
+    observer: &dyn Observer,
+) -> Result<AddKnownReport> {
+    let path = workspace.env().absolute(file);
+    let text = import::read_lock_file(&path)?;
+    let (known, left_out) = interop::read_known_marketplaces(&path.display().to_string(), &text)?;
+    let mut report = AddKnownReport::default();
+    for one in left_out {
+        report.failed.push((one.name, error!(Usage, "it cannot be registered here: {}", one.reason)));
+    }
+    let session = open_session(&whose(workspace, options)?, observer)?;
+    let registered = session.marketplaces()?;
+    for one in known {
+        observer.check_cancelled()?;
+        if registered.get(&one.name).is_ok() && !options.force {
+            session.note(&format!("`{}` is registered already", printable(&one.name, false)));
+            continue;
+        }
+        let options =
+            AddOptions { name: Some(one.name.clone()), source: one.source, manifest: None, ..*options };
+        match add(workspace, &options, observer) {
+            Ok(added) => report.added.push(added),
+            Err(error) => report.failed.push((one.name, error)),
         }
     }
     Ok(report)
