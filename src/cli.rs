@@ -3,6 +3,7 @@
 
 mod adopt;
 mod cache;
+mod choice;
 mod completions;
 pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
 mod diff;

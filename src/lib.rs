@@ -7,6 +7,7 @@
 mod builtin;
 mod cli;
 mod pager;
+mod picker;
 mod table;
 mod ui;
 
@@ -43,7 +44,7 @@ pub fn main() -> ExitCode {
     }
     let manner = cli.output_manner();
     let ui = Ui::new(manner, &env);
-    interrupt::watch_for_signals(move || ui::last_words(manner));
+    interrupt::watch_for_signals(env.stdin_is_terminal, move |error| ui::print_last_words(manner, error));
     let status = cli.run(env, &ui).unwrap_or_else(|error| {
         // What failed may have failed for that, as an ssh that got the signal too.
         let stopped = interrupt::is_requested() && error.kind != Kind::Interrupted;

@@ -1,7 +1,7 @@
 //! Faces: what is longer than the screen goes through a pager, as git and gh do it.
 
 use std::io::{self, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use ba_agent_system::env::Env;
 use ba_agent_system::interrupt;
@@ -16,9 +16,9 @@ fn chosen_pager(env: &Env) -> Option<&str> {
     (chosen != "cat").then_some(chosen)
 }
 
-/// Shows `text` through the user's pager and waits for its end. False where there is none, or
-/// it cannot be started: the caller then prints by itself. A pager that ends before it has read
-/// everything has shown enough.
+/// Shows `text` through the user's pager and waits for its end. False where there is none, it
+/// cannot be started, or it failed: the caller then prints by itself. A pager that ends well before
+/// it has read everything has shown enough.
 pub(crate) fn show_in_pager(env: &Env, text: &str) -> bool {
     let Some(mut pager) = chosen_pager(env).and_then(|chosen| start_pager(env, chosen).ok()) else {
         return false;
@@ -28,9 +28,17 @@ pub(crate) fn show_in_pager(env: &Env, text: &str) -> bool {
         if let Some(mut input) = pager.stdin.take() {
             let _ = input.write_all(text.as_bytes());
         }
-        // The shell's word for "no such program".
-        !matches!(pager.wait().map(|status| status.code()), Ok(Some(127)))
+        pager.wait().is_ok_and(has_shown_enough)
     })
+}
+
+/// A pager that was ended by Ctrl-C was ended by the person: 130 is what the shell says of that.
+fn has_shown_enough(status: ExitStatus) -> bool {
+    #[cfg(unix)]
+    let by_person = std::os::unix::process::ExitStatusExt::signal(&status) == Some(2);
+    #[cfg(not(unix))]
+    let by_person = false;
+    status.success() || by_person || status.code() == Some(130)
 }
 
 /// The value may have arguments, so a shell reads it, as with git. `less` is told to keep

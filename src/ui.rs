@@ -11,6 +11,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::pager::show_in_pager;
+use crate::picker::{
+    PickerItem, PickerQuestion, SelectionMode, ask_for_numbers, choose_on_screen, error_of_lost_terminal,
+};
 use crate::table::{Column, TableStyle, draw_table};
 use ba_agent_core::catalog::KnownCatalog;
 use ba_agent_core::error::{Error, Kind, Result, is_unprintable, printable};
@@ -52,6 +55,8 @@ pub(crate) struct Ui {
     color_err: bool,
     /// A person is there: questions may be asked.
     interactive: bool,
+    /// The terminal knows more than lines.
+    moves_cursor: bool,
     stdout_is_terminal: bool,
     bar: Mutex<Option<ProgressBar>>,
     show_progress: bool,
@@ -63,6 +68,15 @@ const GREEN: Style = AnsiColor::Green.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+
+/// Whether the terminal understands where the cursor is to go, as all do but those of some editors
+/// and serial lines.
+fn moves_cursor(env: &Env) -> bool {
+    if cfg!(windows) {
+        return dialoguer::console::Term::stderr().features().colors_supported();
+    }
+    env.var("TERM").is_some_and(|term| term != "dumb")
+}
 
 impl Ui {
     pub(crate) fn new(manner: Manner, env: &Env) -> Self {
@@ -76,6 +90,7 @@ impl Ui {
             color_out: color(env.stdout_is_terminal),
             color_err: color(env.stderr_is_terminal),
             interactive: env.stdin_is_terminal && env.stderr_is_terminal && !manner.json && !manner.yes,
+            moves_cursor: moves_cursor(env),
             stdout_is_terminal: env.stdout_is_terminal,
             bar: Mutex::new(None),
             show_progress: env.stderr_is_terminal && !manner.json && !manner.quiet,
@@ -90,6 +105,7 @@ impl Ui {
             color_out: false,
             color_err: false,
             interactive: false,
+            moves_cursor: false,
             stdout_is_terminal: false,
             bar: Mutex::new(None),
             show_progress: false,
@@ -456,18 +472,37 @@ impl Ui {
         }
     }
 
-    /// Lets the person choose some of `items`, of which some are chosen at the beginning; the
-    /// answer counts into them.
+    /// True where a command that was told of no skill may ask which: there is a person, and a talk
+    /// is wanted.
+    pub(crate) fn may_ask_which(&self) -> bool {
+        self.interactive && !self.manner.quiet
+    }
+
+    /// True where a list may take the screen of a command that has an answer without it too.
+    pub(crate) fn may_choose_on_screen(&self) -> bool {
+        self.may_ask_which() && self.stdout_is_terminal && self.moves_cursor
+    }
+
+    /// Lets the person choose from a list: positions in the items of the question.
     ///
     /// # Errors
     /// `Interrupted` when the person leaves.
-    fn choose(&self, question: &str, items: &[(String, bool)]) -> Result<Vec<usize>> {
+    pub(crate) fn choose(&self, question: PickerQuestion) -> Result<Vec<usize>> {
+        let nothing = || Error::new(Kind::Interrupted, "nothing was chosen, and nothing was changed");
+        self.choose_or_leave(question)?.ok_or_else(nothing)
+    }
+
+    /// As [`Ui::choose`], where it is an answer to leave with Esc.
+    ///
+    /// # Errors
+    /// `Interrupted` at Ctrl-C and where the terminal goes away.
+    pub(crate) fn choose_or_leave(&self, question: PickerQuestion) -> Result<Option<Vec<usize>>> {
         self.finish_progress();
-        let items = items.iter().map(|(item, chosen)| (printable(item, false), *chosen));
-        let question = format!("{} (space chooses, enter ends)", printable(question, false));
-        ask_on_terminal(|| {
-            dialoguer::MultiSelect::new().with_prompt(question).items_checked(items).max_length(20).interact()
-        })
+        if self.moves_cursor {
+            choose_on_screen(question, self.color_err)
+        } else {
+            ask_for_numbers(&question)
+        }
     }
 
     fn finish_progress(&self) {
@@ -501,8 +536,17 @@ fn marker_width(line: &str) -> usize {
 fn ask_on_terminal<T>(question: impl FnOnce() -> dialoguer::Result<T>) -> Result<T> {
     let answer = ba_agent_system::interrupt::hold_while_asking(question);
     answer.map_err(|error| {
-        let _ = dialoguer::console::Term::stderr().show_cursor();
-        Error::new(Kind::Interrupted, "stopped before anything was changed").cause(error)
+        let term = dialoguer::console::Term::stderr();
+        let _ = term.show_cursor();
+        // The question stands there, half answered.
+        let _ = term.write_line("");
+        let dialoguer::Error::IO(error) = error;
+        match error.kind() {
+            io::ErrorKind::Interrupted => {
+                Error::new(Kind::Interrupted, "stopped before anything was changed")
+            }
+            _ => error_of_lost_terminal(error),
+        }
     })
 }
 
@@ -585,20 +629,60 @@ impl Ui {
     }
 }
 
+/// A skill of a source, as a line to choose from. It stands below the plugin, or the folder, that
+/// it shares with others.
+fn item_of_offer(offer: &Offer) -> PickerItem {
+    let above = offer.path.rsplit_once('/').map_or("", |(above, _)| above);
+    let above = above.strip_suffix("/skills").unwrap_or(above);
+    PickerItem::new(offer.name.as_str())
+        .in_group(above)
+        .described(&offer.description)
+        .with_detail(&format!("folder: {}", offer.path))
+}
+
+fn item_of_update(offer: &UpdateOffer<'_>) -> PickerItem {
+    let fact = match (offer.from.as_str(), offer.to.as_str()) {
+        (from, to) if from == to => to.to_owned(),
+        (from, to) => format!("{from} -> {to}"),
+    };
+    let fact = if offer.cautions.is_empty() { fact } else { format!("{fact} !") };
+    let item = PickerItem::new(offer.name.as_str()).with_fact(&fact).marked(true);
+    let item = item.described(&offer.cautions.join(". "));
+    offer.stat.iter().fold(item, |item, line| item.with_detail(line))
+}
+
+impl Ui {
+    /// Lets the person choose from these items, which are shown by their names.
+    ///
+    /// # Errors
+    /// `Interrupted` when the person leaves.
+    fn choose_sorted(&self, title: String, verb: &'static str, items: Vec<PickerItem>) -> Result<Vec<usize>> {
+        let mut order: Vec<usize> = (0..items.len()).collect();
+        order.sort_by_cached_key(|at| items.get(*at).map(|item| item.name().to_owned()));
+        let sorted = order.iter().filter_map(|at| items.get(*at).cloned()).collect();
+        let chosen = self.choose(PickerQuestion::new(&title, verb, SelectionMode::Many, sorted))?;
+        let mut chosen: Vec<usize> = chosen.iter().filter_map(|at| order.get(*at).copied()).collect();
+        chosen.sort_unstable();
+        Ok(chosen)
+    }
+}
+
 impl Ask for TerminalAsk<'_> {
     fn choose_skills(&mut self, source: &str, offers: &[Offer]) -> Result<Vec<usize>> {
         if !self.0.interactive {
             return Unattended { agrees: self.0.manner.yes }.choose_skills(source, offers);
         }
-        let lines: Vec<(String, bool)> = offers.iter().map(|offer| (offer.line(), false)).collect();
-        self.0.choose(&format!("{source} has {}. Which ones?", count_noun(offers.len(), "skill")), &lines)
+        let title = format!("{source} has {}. Which ones?", count_noun(offers.len(), "skill"));
+        self.0.choose_sorted(title, "take", offers.iter().map(item_of_offer).collect())
     }
 
     fn choose_catalogs(&mut self, known: &[KnownCatalog]) -> Result<Vec<usize>> {
-        self.0.note("no marketplace is registered; these public catalogues are known");
-        let line = |one: &KnownCatalog| (format!("{} - {}", one.name, one.about), false);
-        let lines: Vec<(String, bool)> = known.iter().map(line).collect();
-        self.0.choose("Which ones are to be fetched and searched?", &lines)
+        let item =
+            |one: &KnownCatalog| PickerItem::new(one.name).described(one.about).with_detail(one.source);
+        let title = "No marketplace is registered. Which of these public ones to fetch and search?";
+        let items = known.iter().map(item).collect();
+        let question = PickerQuestion::new(title, "add", SelectionMode::Many, items);
+        Ok(self.0.choose_or_leave(question)?.unwrap_or_default())
     }
 
     fn attendance(&self) -> Attendance {
@@ -613,10 +697,8 @@ impl Ask for TerminalAsk<'_> {
         if !self.0.interactive {
             return Unattended { agrees: self.0.manner.yes }.choose_updates(offers);
         }
-        let line = |offer: &UpdateOffer<'_>| format!("{} {} -> {}", offer.name, offer.from, offer.to);
-        let lines: Vec<(String, bool)> = offers.iter().map(|offer| (line(offer), true)).collect();
-        let question = format!("{} can be updated. Which ones?", count_noun(offers.len(), "skill"));
-        self.0.choose(&question, &lines)
+        let title = format!("{} can be updated. Which ones?", count_noun(offers.len(), "skill"));
+        self.0.choose_sorted(title, "update", offers.iter().map(item_of_update).collect())
     }
 
     fn approve_update(&mut self, update: &CautionedUpdate<'_>) -> Result<bool> {
@@ -667,10 +749,15 @@ fn error_of_failed_write(error: &io::Error) -> Option<Error> {
     })
 }
 
-/// What is said when a command is ended because it does not end by itself.
-pub(crate) fn last_words(manner: Manner) {
-    let _ = dialoguer::console::Term::stderr().show_cursor();
-    Ui::without_terminal(manner).error(&ba_agent_system::interrupt::error());
+/// What is said when a command is ended because it does not end by itself; the terminal may be in
+/// the middle of a line, or of a question on the whole of it.
+pub(crate) fn print_last_words(manner: Manner, error: &Error) {
+    let term = dialoguer::console::Term::stderr();
+    if term.is_term() {
+        let _ = term.show_cursor();
+        let _ = term.write_line("");
+    }
+    Ui::without_terminal(manner).error(error);
 }
 
 /// Prints a page of help, or the version: to stdout, but to stderr where nothing was typed.

@@ -4,6 +4,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
+use super::choice::SkillChoice;
 use super::completions::installed_names;
 use ba_agent_core::error::Result;
 use ba_agent_core::text::count_noun;
@@ -23,9 +24,9 @@ use ba_agent_engine::ops::diff::{Changed, Changes};
         ba-agent skill diff pdf | git apply -R"
 )]
 pub(crate) struct Diff {
-    /// The skill.
+    /// The skill. Without one you choose from a list of the edited ones, on a terminal.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
-    name: String,
+    name: Option<String>,
     /// Only list the files that differ, and by how many lines.
     #[arg(long)]
     stat: bool,
@@ -37,31 +38,38 @@ impl Diff {
     /// # Errors
     /// Those of [`ops::diff::diff`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
-        let changes = ops::diff::diff(&cx.workspace, &self.name, cx.ui)?;
-        self.print(cx, &changes);
+        let choice = SkillChoice {
+            fits: |skill| skill.state.is_some_and(|state| state != "ok"),
+            none: "no installed skill was edited",
+            with_state: true,
+            ..SkillChoice::new("compare", "<NAME>", "skill diff <NAME>")
+        };
+        let Some(name) = choice.name_or_choice(cx, self.name)? else { return Ok(0) };
+        let changes = ops::diff::diff(&cx.workspace, &name, cx.ui)?;
+        print_changes(cx, &changes, self.stat);
         Ok(0)
     }
+}
 
-    fn print(&self, cx: &CommandContext<'_>, changes: &Changes) {
-        if cx.ui.json() {
-            cx.ui.print_json_document(changes);
-            return;
-        }
-        if changes.live {
-            cx.ui.note(&format!(
-                "`{}` is a live link to {}: there is nothing to compare",
-                changes.name, changes.source
-            ));
-        } else if changes.files.is_empty() {
-            cx.ui.note(&format!("`{}` is as it was installed", changes.name));
-        } else if self.stat {
-            print_diff_stat(cx, changes);
-        } else if cx.ui.is_for_eyes() {
-            changes.files.iter().for_each(|file| cx.ui.print_coloured_diff(&file.diff));
-            cx.ui.note(&format!("`ba-agent skill restore {}` discards these edits", changes.name));
-        } else {
-            changes.files.iter().for_each(|file| cx.ui.write(&file.patch));
-        }
+fn print_changes(cx: &CommandContext<'_>, changes: &Changes, stat: bool) {
+    if cx.ui.json() {
+        cx.ui.print_json_document(changes);
+        return;
+    }
+    if changes.live {
+        cx.ui.note(&format!(
+            "`{}` is a live link to {}: there is nothing to compare",
+            changes.name, changes.source
+        ));
+    } else if changes.files.is_empty() {
+        cx.ui.note(&format!("`{}` is as it was installed", changes.name));
+    } else if stat {
+        print_diff_stat(cx, changes);
+    } else if cx.ui.is_for_eyes() {
+        changes.files.iter().for_each(|file| cx.ui.print_coloured_diff(&file.diff));
+        cx.ui.note(&format!("`ba-agent skill restore {}` discards these edits", changes.name));
+    } else {
+        changes.files.iter().for_each(|file| cx.ui.write(&file.patch));
     }
 }
 

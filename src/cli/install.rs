@@ -98,6 +98,32 @@ pub(crate) struct Install {
     dry_run: bool,
 }
 
+/// Installs what was found by its references, as `install` with these words does.
+///
+/// # Errors
+/// Those of [`ops::install::install`].
+pub(super) fn install_found(cx: &CommandContext<'_>, sources: Vec<String>) -> Result<u8> {
+    install_sources(cx, &InstallOptions { sources, mode: InstallMode::Link, ..InstallOptions::default() })
+}
+
+fn install_sources(cx: &CommandContext<'_>, options: &InstallOptions) -> Result<u8> {
+    let report = ops::install::install(&cx.workspace, options, &mut cx.ui.terminal_questions(), cx.ui)?;
+    for one in &report.in_place {
+        cx.ui.note(&format!(
+            "`{}` is already in place: `{}` is its source and is not changed",
+            one.name, one.place
+        ));
+    }
+    print_installed_skills(cx, &report.skills, options.dry_run);
+    if cx.ui.json() {
+        cx.ui.print_json_document(&serde_json::json!({
+            "skills": report.skills, "skipped": report.skipped, "warnings": report.warnings,
+            "in_place": report.in_place, "dry_run": options.dry_run,
+        }));
+    }
+    Ok(0)
+}
+
 impl Install {
     /// Installs from sources, or brings the disk to what the registry says.
     ///
@@ -107,23 +133,7 @@ impl Install {
         if self.sources.is_empty() && self.from.is_none() {
             return self.restore(cx);
         }
-        let dry_run = self.dry_run;
-        let report =
-            ops::install::install(&cx.workspace, &self.options(), &mut cx.ui.terminal_questions(), cx.ui)?;
-        for one in &report.in_place {
-            cx.ui.note(&format!(
-                "`{}` is already in place: `{}` is its source and is not changed",
-                one.name, one.place
-            ));
-        }
-        print_installed_skills(cx, &report.skills, dry_run);
-        if cx.ui.json() {
-            cx.ui.print_json_document(&serde_json::json!({
-                "skills": report.skills, "skipped": report.skipped, "warnings": report.warnings,
-                "in_place": report.in_place, "dry_run": dry_run,
-            }));
-        }
-        Ok(0)
+        install_sources(cx, &self.options())
     }
 
     fn options(self) -> InstallOptions {

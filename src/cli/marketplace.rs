@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::CommandContext;
+use super::choice::choose_marketplaces;
+use crate::picker::SelectionMode;
 use ba_agent_core::error::{Error, Kind, Result, error, printable};
 use ba_agent_core::skill::{Severity, worst_severity};
 use ba_agent_core::text::count_noun;
@@ -96,8 +98,8 @@ pub(crate) enum MarketplaceScope {
 /// Names of marketplaces.
 #[derive(Debug, Args)]
 pub(crate) struct Names {
-    /// The marketplaces.
-    #[arg(value_name = "NAME", required = true)]
+    /// The marketplaces. Without one you choose from a list, on a terminal.
+    #[arg(value_name = "NAME")]
     names: Vec<String>,
 }
 
@@ -118,9 +120,9 @@ pub(crate) struct MarketplaceUpdateArgs {
     after_help = "Examples:\n  ba-agent marketplace show anthropic\n  ba-agent marketplace show anthropic document-skills"
 )]
 pub(crate) struct MarketplaceShowArgs {
-    /// The marketplace.
+    /// The marketplace. Without one you choose from a list, on a terminal.
     #[arg(value_name = "NAME")]
-    name: String,
+    name: Option<String>,
     /// The entry, or a skill of one.
     #[arg(value_name = "ENTRY")]
     entry: Option<String>,
@@ -330,24 +332,43 @@ fn list(cx: &CommandContext<'_>) -> Result<u8> {
 }
 
 impl Names {
+    /// Those that were typed, or else are chosen.
+    fn names_or_choice(
+        self,
+        cx: &CommandContext<'_>,
+        verb: &'static str,
+        usage: &'static str,
+    ) -> Result<Vec<String>> {
+        match self.names.is_empty() {
+            true => choose_marketplaces(cx, verb, SelectionMode::Many, usage),
+            false => Ok(self.names),
+        }
+    }
+
     fn remove(self, cx: &CommandContext<'_>) -> Result<u8> {
-        ops::marketplace::remove(&cx.workspace, &self.names, cx.ui)?;
-        for name in &self.names {
+        let names = self.names_or_choice(cx, "remove", "marketplace remove <NAME>...")?;
+        ops::marketplace::remove(&cx.workspace, &names, cx.ui)?;
+        for name in &names {
             cx.ui.status("Removed", name);
         }
         if cx.ui.json() {
-            cx.ui.print_json_document(&serde_json::json!({ "removed": self.names }));
+            cx.ui.print_json_document(&serde_json::json!({ "removed": names }));
         }
         Ok(0)
     }
 
     fn enable_or_disable(self, cx: &CommandContext<'_>, enabled: bool) -> Result<u8> {
-        ops::marketplace::set_enabled(&cx.workspace, &self.names, enabled, cx.ui)?;
-        for name in &self.names {
+        let (verb, usage) = match enabled {
+            true => ("enable", "marketplace enable <NAME>..."),
+            false => ("disable", "marketplace disable <NAME>..."),
+        };
+        let names = self.names_or_choice(cx, verb, usage)?;
+        ops::marketplace::set_enabled(&cx.workspace, &names, enabled, cx.ui)?;
+        for name in &names {
             cx.ui.status(if enabled { "Enabled" } else { "Disabled" }, name);
         }
         if cx.ui.json() {
-            cx.ui.print_json_document(&serde_json::json!({ "names": self.names, "enabled": enabled }));
+            cx.ui.print_json_document(&serde_json::json!({ "names": names, "enabled": enabled }));
         }
         Ok(0)
     }
@@ -389,11 +410,17 @@ fn tell_updated(cx: &CommandContext<'_>, updated: &[Updated], failed: &[(String,
 
 impl MarketplaceShowArgs {
     fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
+        let usage = "marketplace show <NAME> [ENTRY]";
+        let name = match self.name {
+            Some(name) => Some(name),
+            None => choose_marketplaces(cx, "show", SelectionMode::One, usage)?.into_iter().next(),
+        };
+        let Some(name) = name else { return Ok(0) };
         let (catalogue, entries) =
-            ops::marketplace::show(&cx.workspace, &self.name, self.entry.as_deref(), cx.ui)?;
+            ops::marketplace::show(&cx.workspace, &name, self.entry.as_deref(), cx.ui)?;
         if cx.ui.json() {
             cx.ui.print_json_document(&serde_json::json!({
-                "name": self.name, "title": catalogue.name, "owner": catalogue.owner,
+                "name": name, "title": catalogue.name, "owner": catalogue.owner,
                 "description": catalogue.description, "version": catalogue.version, "entries": entries,
             }));
             return Ok(0);

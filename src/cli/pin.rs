@@ -4,6 +4,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
+use super::choice::SkillChoice;
 use super::completions::installed_names;
 use ba_agent_core::error::Result;
 use ba_agent_engine::ops;
@@ -14,9 +15,9 @@ use ba_agent_engine::ops::pin::PinOptions;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ba-agent skill pin pdf\n  ba-agent skill pin pdf <40 hex>")]
 pub(crate) struct Pin {
-    /// The skill.
+    /// The skill. Without one you choose from a list, on a terminal.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
-    name: String,
+    name: Option<String>,
     /// The commit; by default the installed one.
     #[arg(value_name = "SHA")]
     sha: Option<String>,
@@ -29,9 +30,9 @@ pub(crate) struct Pin {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  ba-agent skill unpin pdf")]
 pub(crate) struct Unpin {
-    /// The skill.
+    /// The skill. Without one you choose from a list, on a terminal.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
-    name: String,
+    name: Option<String>,
 }
 
 impl Pin {
@@ -40,7 +41,13 @@ impl Pin {
     /// # Errors
     /// Those of [`ops::pin::pin`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
-        let options = PinOptions { name: self.name, sha: self.sha, force: self.force };
+        let choice = SkillChoice {
+            fits: |skill| !skill.entry.pinned && skill.entry.pin.short_text().is_some(),
+            none: "no skill could be held: none comes from a commit or an archive and is not held already",
+            ..SkillChoice::new("pin", "<NAME>", "skill pin <NAME> [SHA]")
+        };
+        let Some(name) = choice.name_or_choice(cx, self.name)? else { return Ok(0) };
+        let options = PinOptions { name, sha: self.sha, force: self.force };
         print(cx, &ops::pin::pin(&cx.workspace, &options, cx.ui)?);
         Ok(0)
     }
@@ -52,7 +59,13 @@ impl Unpin {
     /// # Errors
     /// Those of [`ops::pin::unpin`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
-        print(cx, &ops::pin::unpin(&cx.workspace, &self.name, cx.ui)?);
+        let choice = SkillChoice {
+            fits: |skill| skill.entry.pinned,
+            none: "no skill is held",
+            ..SkillChoice::new("unpin", "<NAME>", "skill unpin <NAME>")
+        };
+        let Some(name) = choice.name_or_choice(cx, self.name)? else { return Ok(0) };
+        print(cx, &ops::pin::unpin(&cx.workspace, &name, cx.ui)?);
         Ok(0)
     }
 }

@@ -3,10 +3,12 @@
 use clap::Args;
 
 use super::CommandContext;
+use super::install::install_found;
+use crate::picker::{PickerItem, PickerQuestion, SelectionMode};
 use ba_agent_core::catalog::KnownCatalog;
 use ba_agent_core::error::{Result, printable};
 use ba_agent_core::search::{SearchFilter, SearchQuery};
-use ba_agent_core::text::shorten_text;
+use ba_agent_core::text::{count_noun, shorten_text};
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::search::{FoundRow, SearchAnswer, SearchOptions, SearchReport};
 
@@ -16,7 +18,9 @@ use ba_agent_engine::ops::search::{FoundRow, SearchAnswer, SearchOptions, Search
     long_about = "Search registered marketplaces and installed skills.\n\n\
         The cached copies of the marketplaces are searched, so this works offline too; \
         `ba-agent marketplace update` renews them. Single words or a whole sentence: what many skills say counts little. \
-        Beginnings of words, endings and typing errors are forgiven.",
+        Beginnings of words, endings and typing errors are forgiven.\n\n\
+        On a terminal the rows are a list to choose from: Enter installs what is marked or else the row you stand on, \
+        Esc leaves and prints the rows. In a pipe, and with --list, --yes, --json or --quiet, they are only printed.",
     after_help = "Examples:\n  ba-agent skill search sql\n  ba-agent skill search \"fill pdf forms\" --limit 5\n  \
         ba-agent skill search 数据 --marketplace anthropic --json"
 )]
@@ -36,6 +40,9 @@ pub(crate) struct SearchArgs {
     /// Only installed skills.
     #[arg(long, short)]
     installed: bool,
+    /// Only print the rows, also on a terminal: for scripts that have one.
+    #[arg(long)]
+    list: bool,
     /// Maximum number of results.
     #[arg(long, short, value_name = "N", default_value_t = 20)]
     limit: usize,
@@ -59,6 +66,12 @@ impl SearchArgs {
             return Ok(0);
         }
         let SearchAnswer { found, total, .. } = &report.answer;
+        if !self.list && cx.ui.may_choose_on_screen() {
+            let sources = choose_rows(cx, &options.text, found)?;
+            if !sources.is_empty() {
+                return install_found(cx, sources);
+            }
+        }
         print_search_table(cx, found, &SearchQuery::parse(&options.text));
         if report.declined {
             cx.ui.note("none was added; later: ba-agent marketplace add --known NAME...");
@@ -84,6 +97,37 @@ impl SearchArgs {
             installed: self.installed,
         }
     }
+}
+
+/// Lets the person choose what to install; nothing where there is nothing to install, or the person
+/// leaves.
+fn choose_rows(cx: &CommandContext<'_>, text: &str, found: &[FoundRow]) -> Result<Vec<String>> {
+    let rows: Vec<(&FoundRow, &String)> =
+        found.iter().filter_map(|row| Some((row, row.install.as_ref()?))).collect();
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let item = |(row, install): &(&FoundRow, &String)| {
+        let mark = if row.installed { "installed" } else { "" };
+        let date = Some(date(row)).filter(|date| !date.is_empty()).map(|date| format!("as of {date}"));
+        PickerItem::new(&row.name)
+            .with_fact(mark)
+            .described(&row.description)
+            .with_detail(install)
+            .with_detail(&origin_of_row(row))
+            .with_detail(&date.unwrap_or_default())
+            .with_detail(&what_row_brings(row))
+            .with_detail(&other_copies_of_row(row))
+    };
+    let count = count_noun(rows.len(), "skill");
+    let title = match text.trim() {
+        "" => format!("{count} found. Install which?"),
+        words => format!("{count} found for `{}`. Install which?", shorten_text(words, 60)),
+    };
+    let items = rows.iter().map(item).collect();
+    let question = PickerQuestion::new(&title, "install", SelectionMode::Many, items);
+    let chosen = cx.ui.choose_or_leave(question)?.unwrap_or_default();
+    Ok(chosen.iter().filter_map(|at| rows.get(*at)).map(|(_, install)| (*install).clone()).collect())
 }
 
 fn print_search_rows(cx: &CommandContext<'_>, report: &SearchReport) {

@@ -6,6 +6,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
+use super::choice::SkillChoice;
 use super::completions::installed_names;
 use ba_agent_core::error::{Result, printable};
 use ba_agent_core::text::{count_noun, format_bytes};
@@ -25,9 +26,10 @@ use ba_agent_engine::ops::show::{Files, ShowOptions, SkillView};
     ba-agent skill show anthropics/skills@pdf --file scripts/fill.py"
 )]
 pub(crate) struct ShowArgs {
-    /// The name of an installed skill, or a source as for `install`.
+    /// The name of an installed skill, or a source as for `install`. Without one you choose from
+    /// the installed skills, on a terminal.
     #[arg(value_name = "NAME|SOURCE", add = ArgValueCandidates::new(installed_names))]
-    what: String,
+    what: Option<String>,
     /// The skill of the source.
     #[arg(long, short = 's', value_name = "NAME")]
     skill: Option<String>,
@@ -48,12 +50,10 @@ impl ShowArgs {
     /// # Errors
     /// Those of [`ops::show::show`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
-        let options = ShowOptions {
-            what: self.what,
-            skill: self.skill,
-            reference: self.reference,
-            with_bodies: self.body,
-        };
+        let choice = SkillChoice::new("show", "<NAME|SOURCE>", "skill show <NAME|SOURCE>");
+        let Some(what) = choice.name_or_choice(cx, self.what)? else { return Ok(0) };
+        let options =
+            ShowOptions { what, skill: self.skill, reference: self.reference, with_bodies: self.body };
         if let Some(path) = &self.file {
             let bytes = ops::show::show_file(&cx.workspace, &options, path, cx.ui)?;
             print_exactly(cx, &bytes);

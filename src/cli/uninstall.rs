@@ -1,11 +1,17 @@
 //! `ba-agent skill uninstall NAME…`.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
+use super::choice::SkillChoice;
 use super::completions::installed_names;
+use crate::picker::SelectionMode;
+use crate::ui::LISTED_ALONE;
 use ba_agent_core::error::Result;
+use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::apply::Done;
 use ba_agent_engine::ops::uninstall::UninstallOptions;
@@ -16,8 +22,8 @@ use ba_agent_engine::ops::uninstall::UninstallOptions;
     after_help = "Examples:\n  ba-agent skill uninstall pdf docx\n  ba-agent skill uninstall pdf --force"
 )]
 pub(crate) struct Uninstall {
-    /// The skills to remove.
-    #[arg(value_name = "NAME", required = true, add = ArgValueCandidates::new(installed_names))]
+    /// The skills to remove. Without one you choose from a list, on a terminal.
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
     names: Vec<String>,
     /// Remove it even if it was edited.
     #[arg(long, short)]
@@ -30,16 +36,40 @@ impl Uninstall {
     /// # Errors
     /// Those of [`ops::uninstall::uninstall`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
-        let options = UninstallOptions { names: self.names, force: self.force };
+        let names = match self.names.is_empty() {
+            true => {
+                let mode = SelectionMode::Many;
+                let usage = "skill uninstall <NAME>...";
+                SkillChoice { mode, ..SkillChoice::new("uninstall", "<NAME>...", usage) }.choose_skills(cx)?
+            }
+            false => self.names,
+        };
+        if names.is_empty() {
+            return Ok(0);
+        }
+        let options = UninstallOptions { names, force: self.force };
         let report = ops::uninstall::uninstall(&cx.workspace, &options, cx.ui)?;
-        for done in &report.skills {
-            tell_removed(cx, done);
+        let is_told_in_sum = |done: &Done| done.untouched.is_empty();
+        if report.skills.len() > LISTED_ALONE && !cx.ui.verbose() {
+            let (plain, others): (Vec<&Done>, _) =
+                report.skills.iter().partition(|done| is_told_in_sum(done));
+            tell_sum(cx, &plain);
+            others.into_iter().for_each(|done: &Done| tell_removed(cx, done));
+        } else {
+            report.skills.iter().for_each(|done| tell_removed(cx, done));
         }
         if cx.ui.json() {
             cx.ui.print_json_document(&report);
         }
         Ok(0)
     }
+}
+
+/// One line for all, for those who remove hundreds.
+fn tell_sum(cx: &CommandContext<'_>, skills: &[&Done]) {
+    let folders: BTreeSet<&str> = skills.iter().flat_map(|done| &done.places).map(String::as_str).collect();
+    let folders: Vec<&str> = folders.into_iter().collect();
+    cx.ui.status("Removed", &format!("{} from {}", count_noun(skills.len(), "skill"), folders.join(", ")));
 }
 
 fn tell_removed(cx: &CommandContext<'_>, done: &Done) {

@@ -20,6 +20,7 @@ mod install;
 mod interop;
 mod live_links;
 mod lock;
+mod picker;
 #[cfg(target_os = "linux")]
 mod power;
 mod pty;

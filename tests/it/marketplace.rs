@@ -472,16 +472,20 @@ fn the_first_search_at_a_terminal_adds_what_is_chosen() {
         let mut terminal = Terminal::run(env.command(&["skill", "search", "sql"]));
         terminal.wait_for("superpowers");
         terminal.press(keys);
+        if keys.ends_with('\r') {
+            terminal.wait_for_screen("what was found", |screen| screen.contains("> [ ] sql"));
+            terminal.press("\u{1b}");
+        }
         terminal.end()
     };
-    let (status, seen) = searched("\r");
+    let (status, seen) = searched("\u{1b}");
     assert!(status.success() && seen.contains("none was added"), "{seen}");
     assert_eq!(server.seen().len(), 0, "nothing was asked for");
     let (status, seen) = searched(" \r");
     assert!(status.success() && seen.contains("added `anthropic`"), "{seen}");
     assert!(env.read(FILE).contains("github:anthropics/skills"));
     // Found in the same breath, and not asked again.
-    let (_, seen) = Terminal::run(env.command(&["skill", "search", "sql"])).end();
+    let (_, seen) = Terminal::run(env.command(&["skill", "search", "sql", "--list"])).end();
     assert!(seen.contains("@anthropic") && !seen.contains("superpowers"), "{seen}");
     let run = env.run(&["marketplace", "remove", "anthropic"]).ends(0);
     assert!(run.stderr.contains("Removed"), "{}", run.stderr);

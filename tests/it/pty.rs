@@ -3,11 +3,16 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
@@ -18,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Terminal {
     keyboard: File,
     screen: Receiver<Vec<u8>>,
+    reader: JoinHandle<()>,
+    is_gone: Arc<AtomicBool>,
+    emulator: vt100::Parser,
     pub(crate) child: Child,
     seen: String,
     /// How much of `seen` was waited for already.
@@ -30,14 +38,20 @@ impl Terminal {
     }
 
     /// At a terminal of so many columns.
-    pub(crate) fn run_at(mut command: Command, columns: u16) -> Self {
+    pub(crate) fn run_at(command: Command, columns: u16) -> Self {
+        Self::run_sized(command, columns, 40)
+    }
+
+    pub(crate) fn run_sized(mut command: Command, columns: u16, rows: u16) -> Self {
         let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        // A program that inherited it would hold its own terminal open.
+        rustix::io::fcntl_setfd(&control, rustix::io::FdFlags::CLOEXEC).unwrap();
         grantpt(&control).unwrap();
         unlockpt(&control).unwrap();
         let name = ptsname(&control, Vec::new()).unwrap();
-        let user: OwnedFd = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-        let size = rustix::termios::Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        rustix::termios::tcsetwinsize(&user, size).unwrap();
+        let user: OwnedFd =
+            rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        rustix::termios::tcsetwinsize(&user, size_of(columns, rows)).unwrap();
         command.stdin(user.try_clone().unwrap()).stdout(user.try_clone().unwrap()).stderr(user);
         if command.get_envs().all(|(name, _)| name != "TERM") {
             command.env("TERM", "xterm");
@@ -48,16 +62,80 @@ impl Terminal {
         let keyboard = File::from(control);
         let mut reader = keyboard.try_clone().unwrap();
         let (sender, screen) = channel();
-        std::thread::spawn(move || {
+        let is_gone = Arc::new(AtomicBool::new(false));
+        let gone = Arc::clone(&is_gone);
+        let reader = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // Linux says EIO, others the end, when the program has gone.
-            while let Ok(length @ 1..) = reader.read(&mut buffer) {
+            let tick = rustix::event::Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+            while !gone.load(Ordering::SeqCst) {
+                let mut ready = [PollFd::new(&reader, PollFlags::IN)];
+                if !matches!(rustix::event::poll(&mut ready, Some(&tick)), Ok(1..)) {
+                    continue;
+                }
+                // Linux says EIO, others the end, when the program has gone.
+                let Ok(length @ 1..) = reader.read(&mut buffer) else { return };
                 if sender.send(buffer[..length].to_vec()).is_err() {
                     return;
                 }
             }
         });
-        Self { keyboard, screen, child, seen: String::new(), known: 0 }
+        let emulator = vt100::Parser::new(cells(rows), cells(columns), 200);
+        Self { keyboard, screen, reader, is_gone, emulator, child, seen: String::new(), known: 0 }
+    }
+
+    fn take_in(&mut self, bytes: &[u8]) {
+        self.emulator.process(bytes);
+        self.seen.push_str(&String::from_utf8_lossy(bytes));
+    }
+
+    /// Reads until the screen, as a person sees it, is as wanted; what is on it.
+    #[track_caller]
+    pub(crate) fn wait_for_screen(&mut self, what: &str, holds: impl Fn(&str) -> bool) -> String {
+        loop {
+            let shown = self.emulator.screen().contents();
+            if holds(&shown) {
+                return shown;
+            }
+            match self.screen.recv_timeout(PATIENCE) {
+                Ok(bytes) => self.take_in(&bytes),
+                Err(why) => panic!("{why}: {what} is not to be seen in\n{shown}\n{:?}", self.seen),
+            }
+        }
+    }
+
+    /// True while the program has the second screen.
+    pub(crate) fn is_on_second_screen(&self) -> bool {
+        self.emulator.screen().alternate_screen()
+    }
+
+    pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
+        self.emulator.screen_mut().set_size(cells(rows), cells(columns));
+        rustix::termios::tcsetwinsize(&self.keyboard, size_of(columns, rows)).unwrap();
+    }
+
+    /// Whether the terminal shows what is typed and gives it line by line, as at the beginning.
+    pub(crate) fn has_its_modes(&self) -> bool {
+        use rustix::termios::LocalModes;
+        let modes = rustix::termios::tcgetattr(&self.keyboard).unwrap().local_modes;
+        modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
+    }
+
+    /// The terminal goes away, as when its window is closed; the program's status.
+    pub(crate) fn hang_up(mut self) -> std::process::ExitStatus {
+        self.is_gone.store(true, Ordering::SeqCst);
+        self.reader.join().unwrap();
+        drop(self.keyboard);
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            if begin.elapsed() > PATIENCE {
+                self.child.kill().unwrap();
+                panic!("the program did not end with its terminal");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Reads until `words` have been shown behind those of the last time.
@@ -69,7 +147,7 @@ impl Terminal {
                 return;
             }
             match self.screen.recv_timeout(PATIENCE) {
-                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Ok(bytes) => self.take_in(&bytes),
                 Err(why) => panic!("{why}: no {words:?} in {:?}", self.seen),
             }
         }
@@ -79,11 +157,25 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
+    /// As [`Terminal::end`], with the screen as it is left instead of all that was written.
+    pub(crate) fn end_on_screen(mut self) -> (std::process::ExitStatus, String) {
+        self.read_to_end();
+        assert!(!self.is_on_second_screen(), "{:?}", self.seen);
+        assert!(!self.emulator.screen().hide_cursor(), "{:?}", self.seen);
+        assert!(self.has_its_modes());
+        (self.child.wait().unwrap(), self.emulator.screen().contents())
+    }
+
     /// The status and everything that was shown.
     pub(crate) fn end(mut self) -> (std::process::ExitStatus, String) {
+        self.read_to_end();
+        (self.child.wait().unwrap(), self.seen)
+    }
+
+    fn read_to_end(&mut self) {
         loop {
             match self.screen.recv_timeout(PATIENCE) {
-                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Ok(bytes) => self.take_in(&bytes),
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     self.child.kill().unwrap();
@@ -91,6 +183,13 @@ impl Terminal {
                 }
             }
         }
-        (self.child.wait().unwrap(), self.seen)
     }
+}
+
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).unwrap()
+}
+
+fn size_of(columns: u16, rows: u16) -> rustix::termios::Winsize {
+    rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
 }

@@ -178,7 +178,7 @@ mod at_a_terminal {
     fn a_rollback_says_what_it_takes_back_and_asks_before_skills_go() {
         let env = installed();
         let before = env.picture("project");
-        let mut terminal = Terminal::run(env.command(&["skill", "rollback"]));
+        let mut terminal = Terminal::run(env.command(&["skill", "rollback", "--to", "1"]));
         terminal.wait_for("Undo change 1: install of docx, pdf, just now? This removes docx, pdf.");
         terminal.press("\r");
         let (status, seen) = terminal.end();
@@ -186,7 +186,7 @@ mod at_a_terminal {
         assert_eq!(env.picture("project"), before);
         // What was taken away comes back without a question.
         env.run(&["skill", "uninstall", "pdf"]).ends(0);
-        let (status, seen) = Terminal::run(env.command(&["skill", "rollback"])).end();
+        let (status, seen) = Terminal::run(env.command(&["skill", "rollback", "--to", "2"])).end();
         assert_eq!(status.code(), Some(0), "{seen}");
         assert!(seen.contains("Undone") && seen.contains("change 2: uninstall of pdf"), "{seen}");
         assert_eq!(env.picture("project"), before);

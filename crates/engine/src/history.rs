@@ -256,6 +256,11 @@ impl Record {
         }
     }
 
+    /// The skills that it changed.
+    pub fn skill_names(&self) -> impl Iterator<Item = &SkillName> {
+        self.changes.keys()
+    }
+
     /// What happened to each skill, with its revisions: `+pdf c37b196`, `~pdf v1.0.0 -> v1.1.0`.
     /// Of many the first, and how many more there are.
     pub fn describe_changes(&self) -> Vec<String> {

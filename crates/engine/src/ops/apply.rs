@@ -16,7 +16,7 @@ use crate::store::{Staged, Transaction, Valid};
 use crate::workspace::Session;
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::digest::{self, Files};
-use ba_agent_core::error::{Context as _, Error, Result, error};
+use ba_agent_core::error::{Context as _, Error, Kind, Result, error};
 use ba_agent_core::listing::{self, Node};
 use ba_agent_core::package::PackageDir;
 use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
@@ -129,12 +129,26 @@ pub(crate) fn apply(
         ));
     }
     let _change = interrupt::ChangeGuard::begin();
+    let steps = plan.steps.len();
     let untouched = overlap::check(&plan, &session.places)?;
-    let (staged, known) = stage_planned_steps(&plan, &untouched, &mut transaction, session)?;
+    let staged = stage_planned_steps(&plan, &untouched, &mut transaction, session);
+    let (staged, known) = staged.map_err(|error| say_what_is_left(error, steps))?;
     // What the cache knows is of no concern to the change, so that does not wait for it.
     std::thread::scope(|scope| {
         scope.spawn(|| remember_in_cache(known, session));
         put_in_place(plan, staged, untouched, transaction, session, command)
+            .map_err(|error| say_what_is_left(error, steps))
+    })
+}
+
+/// Whoever stops a change is told what became of it.
+fn say_what_is_left(error: Error, skills: usize) -> Error {
+    if error.kind != Kind::Interrupted {
+        return error;
+    }
+    error.cause(match skills {
+        1 => "1 skill was being changed: it is as it was before".to_owned(),
+        n => format!("{n} skills were being changed: each is as it was before"),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::ask::Ask;
+use super::ask::{Ask, Attendance};
 use crate::workspace::Workspace;
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::text::{count_noun, format_bytes};
@@ -54,14 +54,17 @@ pub fn prune_cache(workspace: &Workspace, to: Option<u64>) -> Result<PruneReport
 /// Removes everything in the cache.
 ///
 /// # Errors
-/// `Usage` where nobody agrees; those of [`find_cache_dir`].
+/// `Usage` where nobody can be asked, `Interrupted` where the person does not agree; those of [`find_cache_dir`].
 pub fn clear_cache(workspace: &Workspace, ask: &mut dyn Ask) -> Result<PruneReport> {
     let (cache, _) = open_cache(workspace)?;
     let held = cache.size();
     let size = format!("{} ({})", count_noun(held.trees, "skill"), format_bytes(held.bytes));
     if held.bytes > 0 && !ask.confirm(&format!("Remove {size} from the cache?"))? {
-        return Err(error!(Usage, "not confirmed; nothing was deleted")
-            .hint("without a terminal confirm in advance: `ba-agent cache clear --yes`"));
+        return Err(match ask.attendance() {
+            Attendance::Person => error!(Interrupted, "not confirmed; nothing was deleted"),
+            _ => error!(Usage, "not confirmed; nothing was deleted")
+                .hint("without a terminal confirm in advance: `ba-agent cache clear --yes`"),
+        });
     }
     let removed = cache.clear();
     Ok(PruneReport { removed, left: cache.size() })

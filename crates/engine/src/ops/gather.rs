@@ -73,9 +73,10 @@ pub enum Choice {
 /// A skill that can be chosen.
 #[derive(Debug, Clone, Serialize)]
 pub struct Offer {
-    pub(crate) name: SkillName,
-    pub(crate) path: String,
-    pub(crate) description: String,
+    pub name: SkillName,
+    /// Its folder in the source.
+    pub path: String,
+    pub description: String,
 }
 
 impl Offer {
@@ -86,12 +87,6 @@ impl Offer {
             path: found.path.clone(),
             description: found.path.clone(),
         })
-    }
-
-    /// One line of a list to choose from.
-    pub fn line(&self) -> String {
-        let description: String = self.description.chars().take(70).collect();
-        format!("{} - {description}", self.name)
     }
 }
 
