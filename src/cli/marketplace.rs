@@ -1,5 +1,7 @@
 //! `ba-agent marketplace add|list|remove|update|show|validate|enable|disable`.
 
+mod init;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -35,6 +37,7 @@ pub(crate) enum Marketplace {
     Show(MarketplaceShowArgs),
     #[command(visible_alias = "lint")]
     Validate(MarketplaceValidateArgs),
+    Init(init::MarketplaceInitArgs),
     /// Search marketplaces that were disabled, and install from them, again.
     #[command(after_help = "Examples:\n  ba-agent marketplace enable anthropic")]
     Enable(Names),
@@ -160,6 +163,7 @@ impl Marketplace {
             Self::Update(command) => command.run(cx),
             Self::Show(command) => command.run(cx),
             Self::Validate(command) => command.run(cx),
+            Self::Init(command) => command.run(cx),
             Self::Enable(command) => command.enable_or_disable(cx, true),
             Self::Disable(command) => command.enable_or_disable(cx, false),
         }

@@ -51,6 +51,7 @@ pub(crate) const PRINTING: &[&str] = &[
     "marketplace show acme",
     "marketplace show acme --json",
     "marketplace validate ../shop/.claude-plugin/marketplace.json --json",
+    "marketplace init ../src --owner Somebody --json",
     "marketplace enable acme --json",
     "marketplace disable acme --json",
     "cache dir",

@@ -159,9 +159,9 @@ fn every_long_description_is_shown() {
         usize::from(command.get_long_about().is_some()) + command.get_subcommands().map(count).sum::<usize>()
     }
     let sources = [env!("CARGO_MANIFEST_DIR"), "/src/cli"].concat();
-    let files = std::fs::read_dir(sources)
-        .unwrap()
-        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+    let files = walkdir::WalkDir::new(sources).into_iter().map(Result::unwrap);
+    let files = files.filter(|entry| entry.file_type().is_file());
+    let files = files.map(|entry| std::fs::read_to_string(entry.path()).unwrap());
     let written: usize = files.map(|text| text.matches("long_about = ").count()).sum();
     let shown: usize = ba_agent::command().get_subcommands().map(count).sum();
     assert_eq!(shown, written, "take the comment above the variant away: its struct has one");

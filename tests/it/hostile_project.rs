@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 78] = [
+const COMMANDS: [&str; 81] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -104,6 +104,9 @@ const COMMANDS: [&str; 78] = [
     "marketplace add more acme/skills --scope project",
     "marketplace remove evil",
     "marketplace validate .",
+    "marketplace init . --owner Somebody --force",
+    "marketplace init ./local --owner Somebody",
+    "marketplace init --check --json",
     "marketplace disable evil",
     "doctor",
     "doctor --json",

@@ -260,3 +260,103 @@ fn an_archive_never_replaces_another_file_unasked() {
         .ends(0)
         .says("../../tables.tar.gz");
 }
+
+fn catalogue(env: &TestEnv) -> serde_json::Value {
+    serde_json::from_str(&env.read("shop/.claude-plugin/marketplace.json")).unwrap()
+}
+
+/// A folder of three skills, one of which is not valid.
+fn shop(env: &TestEnv) {
+    env.write(
+        "shop/skills/pdf/SKILL.md",
+        "---\nname: pdf\ndescription: Reads PDFs. Use for PDF files.\nversion: 1.2.0\n---\nText\n",
+    );
+    env.skill("shop/skills/my_docx");
+    env.write("shop/skills/broken/SKILL.md", "# No frontmatter\n");
+    env.skill("shop/tests/sample");
+    env.skill("shop/.claude/skills/own");
+}
+
+#[test]
+fn a_folder_of_skills_becomes_a_marketplace() {
+    let env = TestEnv::new();
+    shop(&env);
+    env.run(&["marketplace", "init", "../shop"]).ends(2).says("--owner");
+    assert!(!env.path("shop/.claude-plugin").exists());
+    env.run(&["marketplace", "init", "../shop", "--owner", "Acme", "--check"]).ends(6).says("Would write");
+    assert!(!env.path("shop/.claude-plugin").exists());
+    let run = env
+        .run(&["marketplace", "init", "../shop", "--owner", "Acme"])
+        .ends(0)
+        .says("(2 entries, 3 changes)");
+    assert!(run.stderr.contains("`skills/broken` is left out"), "{run:?}");
+    let made = catalogue(&env);
+    assert_eq!((&made["name"], &made["owner"]["name"]), (&"shop".into(), &"Acme".into()));
+    assert_eq!(made["plugins"][1]["name"], "pdf");
+    assert_eq!(made["plugins"][1]["version"], "1.2.0");
+    env.run(&["marketplace", "validate", "../shop", "--strict"]).ends(0);
+    env.run(&["marketplace", "init", "../shop", "--check"]).ends(0).says("Unchanged");
+
+    env.run(&["marketplace", "add", "acme", "../shop"]).ends(0).says("2 skills in it");
+    env.run(&["skill", "install", "pdf@acme"]).ends(0);
+    env.run(&["skill", "install", "my-docx@acme"]).ends(0);
+    let installed = env.registry();
+    let names: Vec<_> = installed["skills"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["my_docx", "pdf"]);
+}
+
+#[test]
+fn a_marketplace_follows_its_skills_and_keeps_what_people_wrote() {
+    let env = TestEnv::new();
+    shop(&env);
+    env.write("home/.gitconfig", "[user]\n\tname = A. Person\n\temail = a@example.com\n");
+    env.run(&["marketplace", "init", "../shop", "--name", "acme"]).ends(0);
+    let mut edited = catalogue(&env);
+    assert_eq!(edited["owner"], serde_json::json!({ "name": "A. Person", "email": "a@example.com" }));
+    edited["plugins"][1]["tags"] = serde_json::json!(["paper"]);
+    let far =
+        serde_json::json!({ "name": "far", "source": { "source": "github", "repo": "o/r" }, "note": 1 });
+    edited["plugins"].as_array_mut().unwrap().insert(0, far.clone());
+    env.write("shop/.claude-plugin/marketplace.json", edited.to_string());
+    env.run(&["marketplace", "init", "../shop", "--check"]).ends(0);
+    assert_eq!(
+        env.read("shop/.claude-plugin/marketplace.json"),
+        edited.to_string(),
+        "current is not written again"
+    );
+
+    std::fs::remove_dir_all(env.path("shop/skills/my_docx")).unwrap();
+    env.skill("shop/skills/sql");
+    env.write("shop/skills/pdf/SKILL.md", "---\nname: pdf\ndescription: Reads and writes PDFs.\n---\nText\n");
+    let json = env.run(&["marketplace", "init", "../shop", "--check", "--json"]).ends(6).json();
+    let changes: Vec<_> =
+        json["changes"].as_array().unwrap().iter().map(|c| format!("{} {}", c["what"], c["name"])).collect();
+    assert_eq!(changes, ["\"removed\" \"my-docx\"", "\"updated\" \"pdf\"", "\"added\" \"sql\""]);
+    env.run(&["marketplace", "init", "../shop"]).ends(0);
+    let now = catalogue(&env);
+    assert_eq!(now["plugins"][0], far);
+    assert_eq!(now["plugins"][1]["tags"], serde_json::json!(["paper"]));
+    assert_eq!(now["plugins"][1]["description"], "Reads and writes PDFs.");
+    assert_eq!(now["plugins"][2]["name"], "sql");
+}
+
+#[test]
+fn what_is_not_a_catalogue_is_not_overwritten() {
+    let env = TestEnv::new();
+    shop(&env);
+    for foreign in ["", "mine\n", "[]", "{\"name\": \"x\"}", "<<<<<<< HEAD\n{}\n"] {
+        let file = env.write("shop/.claude-plugin/marketplace.json", foreign);
+        env.run(&["marketplace", "init", "../shop", "--owner", "A"]).ends(7).says("--force");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), foreign);
+    }
+    env.run(&["marketplace", "init", "../shop", "--owner", "A", "--force"]).ends(0);
+    env.run(&["marketplace", "validate", "../shop"]).ends(0);
+    // Never through a link that leads out.
+    std::fs::remove_dir_all(env.path("shop/.claude-plugin")).unwrap();
+    env.write("home/mine/marketplace.json", "{\"plugins\": []}");
+    std::os::unix::fs::symlink("../home/mine", env.path("shop/.claude-plugin")).unwrap();
+    env.run(&["marketplace", "init", "../shop", "--owner", "A", "--force"]).ends(7).says("through a link");
+    assert_eq!(env.read("home/mine/marketplace.json"), "{\"plugins\": []}");
+    env.run(&["marketplace", "init", "../home", "--owner", "A"]).ends(3);
+    env.run(&["marketplace", "init", "../none", "--owner", "A"]).ends(3);
+}

@@ -6,6 +6,7 @@
 //! pass: a path that leaves the marketplace, and a pin that is not understood, since to
 //! ignore it would unpin. [`check_catalog`] says everything at once, with line and column.
 
+mod compose;
 mod known;
 mod plugin;
 mod read;
@@ -25,6 +26,7 @@ use crate::skill::{Finding, Severity};
 use crate::source::{Request, Source};
 use crate::text::find_nearest;
 
+pub use compose::{CatalogChange, CatalogHead, CatalogSkill, empty_catalog, update_catalog};
 pub use known::{KNOWN_CATALOGS, KnownCatalog, find_known};
 pub use plugin::PluginManifest;
 pub use skills::{EntryScan, EntrySkills, resolve_skills};
@@ -265,6 +267,11 @@ impl Catalog {
             None => error,
         }
     }
+}
+
+/// True for a name that Anthropic keeps to itself.
+pub fn is_reserved_name(name: &str) -> bool {
+    read::is_reserved(name)
 }
 
 /// Everything that is to be said about a catalogue, in the order of the file; with `is_folder`

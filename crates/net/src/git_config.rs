@@ -52,7 +52,7 @@ impl GitConfig {
     /// # Errors
     /// `Usage` when a file is there and cannot be parsed, and for variables that git would
     /// refuse.
-    pub(crate) fn load(env: &Env) -> Result<Self> {
+    pub fn load(env: &Env) -> Result<Self> {
         let mut config = Self::default();
         let location = Location::find(env);
         for file in configuration_files(env) {

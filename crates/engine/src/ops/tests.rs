@@ -15,7 +15,7 @@ use super::history::list_changes;
 use super::init::{InitOptions, init};
 use super::install::{InstallOptions, InstallReport, install};
 use super::list::list;
-use super::marketplace::{self, AddOptions};
+use super::marketplace::{self, AddOptions, CatalogHead, CatalogInitOptions};
 use super::outdated::{State, outdated};
 use super::pack::{PackOptions, pack};
 use super::path::find_paths;
@@ -241,6 +241,28 @@ fn commands_about_files_and_the_cache_are_functions() {
     assert_eq!(refused.kind, Kind::Usage);
     assert_eq!(cache::clear_cache(workspace, &mut Unattended { agrees: true }).unwrap().left.trees, 0);
     assert_eq!(cache::prune_cache(workspace, Some(0)).unwrap().removed.trees, 0);
+}
+
+#[test]
+fn a_catalogue_is_made_by_a_function() {
+    let caller = Caller::new();
+    let (workspace, heard) = (&caller.workspace, &caller.heard);
+    let dir = caller.project.join("shop");
+    let options = InitOptions { name: "own-skill".into(), dir: dir.clone(), ..InitOptions::default() };
+    init(workspace, &options, heard).unwrap();
+    let make = |owner: Option<&str>, check| {
+        let head = CatalogHead { owner: owner.map(str::to_owned), ..CatalogHead::default() };
+        let options = CatalogInitOptions { dir: dir.clone(), head, check, force: false };
+        marketplace::init(workspace, &options, heard)
+    };
+    assert_eq!(make(None, false).unwrap_err().kind, Kind::Usage, "nobody owns it");
+    assert!(!make(Some("A"), true).unwrap().written);
+    let report = make(Some("A"), false).unwrap();
+    assert_eq!((report.entries, report.name.as_str(), report.written), (1, "shop", true));
+    assert!(make(None, true).unwrap().changes.is_empty());
+    let options =
+        AddOptions { name: Some("shop".into()), source: dir.display().to_string(), ..AddOptions::default() };
+    assert_eq!(marketplace::add(workspace, &options, heard).unwrap().fetched.skills, 1);
 }
 
 #[test]
