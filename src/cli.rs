@@ -4,6 +4,8 @@
 mod adopt;
 mod cache;
 mod choice;
+mod complete;
+pub(crate) use complete::print_candidates;
 mod completions;
 pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
 mod diff;
@@ -57,7 +59,7 @@ use ba_agent_system::env::Env;
     after_long_help = "Examples:\n  \
         ba-agent install anthropics/skills --skill pdf\n  \
         ba-agent list\n  \
-        ba-agent completions bash > ~/.local/share/bash-completion/completions/ba-agent\n\n\
+        source <(ba-agent completions bash)\n\n\
         Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 authentication, 5 network,\n\
         6 integrity or drift, 7 conflict, 8 invalid skill or manifest, 130 interrupted.",
     propagate_version = true,
@@ -169,6 +171,11 @@ impl Cli {
     /// The command line's definition, for completions, man pages and tests.
     pub(crate) fn definition() -> clap::Command {
         help::lay_out_help(Self::command())
+    }
+
+    /// The same without pages of help, for who shows none.
+    fn bare_definition() -> clap::Command {
+        Self::command()
     }
 
     /// What was typed. The pages of help are laid out only for who asks for them.

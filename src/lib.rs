@@ -21,7 +21,9 @@ use ui::Ui;
 
 /// Runs the command line of this process; the exit status is the documented one.
 pub fn main() -> ExitCode {
-    clap_complete::CompleteEnv::with_factory(command).var(cli::COMPLETION_VARIABLE).complete();
+    if let Some(shell) = Env::first_word_of(cli::COMPLETION_VARIABLE) {
+        return complete_line(&shell);
+    }
     let cli = match Cli::parse_args(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(error) => {
@@ -53,6 +55,16 @@ pub fn main() -> ExitCode {
         error.kind.exit_status()
     });
     ui.end(status)
+}
+
+/// Answers a shell that asks for candidates: nothing where something is wrong.
+fn complete_line(shell: &str) -> ExitCode {
+    use std::io::Write as _;
+    let index = Env::first_word_of("_CLAP_COMPLETE_INDEX");
+    let candidates = cli::print_candidates(shell, std::env::args_os().collect(), index.as_deref());
+    // A shell that has gone away misses nothing.
+    let _ = std::io::stdout().write_all(&candidates.unwrap_or_default());
+    ExitCode::SUCCESS
 }
 
 /// The definition of the command line, for tools that generate documentation of it.

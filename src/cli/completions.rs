@@ -1,14 +1,10 @@
 //! `ba-agent completions SHELL`, and what completion knows that the definition does not.
 
 use clap::{Args, ValueEnum};
-use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 
 use super::CommandContext;
 use ba_agent_core::error::Result;
-use ba_agent_core::skill::SkillName;
-use ba_agent_engine::ops::list::list_names;
-use ba_agent_system::env::Env;
 
 /// The variable by which a shell's script asks this program for candidates.
 pub(crate) const VARIABLE: &str = "BA_AGENT_COMPLETE";
@@ -16,9 +12,9 @@ pub(crate) const VARIABLE: &str = "BA_AGENT_COMPLETE";
 /// Print the completion script of a shell.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    ba-agent completions bash > ~/.local/share/bash-completion/completions/ba-agent\n  \
-    ba-agent completions zsh > \"${fpath[1]}/_ba-agent\"\n  \
-    ba-agent completions fish > ~/.config/fish/completions/ba-agent.fish")]
+    source <(ba-agent completions bash)\n  \
+    mkdir -p ~/.zfunc && ba-agent completions zsh > ~/.zfunc/_ba-agent\n  \
+    mkdir -p ~/.config/fish/completions && ba-agent completions fish > ~/.config/fish/completions/ba-agent.fish")]
 pub(crate) struct Completions {
     /// The shell to complete in.
     #[arg(value_enum, value_name = "SHELL")]
@@ -65,29 +61,60 @@ pub(crate) fn completion_script(shell: Shell) -> Result<String> {
         Shell::Powershell => &Powershell,
         Shell::Zsh => &Zsh,
     };
+    if shell == Shell::Bash {
+        return Ok(BASH.replace("VARIABLE", VARIABLE));
+    }
     let mut script = Vec::new();
     completer.write_registration(VARIABLE, "ba_agent", "ba-agent", "ba-agent", &mut script)?;
-    Ok(String::from_utf8_lossy(&script).into_owned())
+    let script = String::from_utf8_lossy(&script).into_owned();
+    Ok(if shell == Shell::Zsh { script.replace(ZSH_REGISTRATION, ZSH_REGISTRATION_OR_CALL) } else { script })
 }
 
-/// Names of the skills that are installed here, in the project and for the user. Whatever
-/// goes wrong: a TAB never prints an error.
-pub(crate) fn installed_names() -> Vec<CompletionCandidate> {
-    let Ok(env) = Env::read(None) else { return Vec::new() };
-    let candidate = |(name, description): (SkillName, Option<String>)| {
-        CompletionCandidate::new(name.to_string()).help(description.as_deref().map(first_sentence_of))
-    };
-    list_names(&env).into_iter().map(candidate).collect()
+/// Bash takes `@`, `:` and `=` for the ends of words, which they are not in `pdf@market`,
+/// `github:owner/repo` and `--ref=main`: the words are put together again, and of a candidate only
+/// what stands behind the last of these signs is given back.
+const BASH: &str = r#"_ba_agent() {
+    local rest=${COMP_LINE:0:COMP_POINT} trimmed piece at last=-1 kept="" sign
+    local words=()
+    for ((at = 0; at <= COMP_CWORD; at++)); do
+        trimmed=${rest#"${rest%%[![:space:]]*}"}
+        piece=${COMP_WORDS[at]}
+        ((at == COMP_CWORD)) && piece=$trimmed
+        if ((at > 0)) && [[ $trimmed == "$rest" ]]; then
+            words[last]+=$piece
+        else
+            words[++last]=$piece
+        fi
+        rest=${trimmed#"$piece"}
+    done
+    for sign in @ : =; do
+        if [[ $COMP_WORDBREAKS == *"$sign"* && ${words[last]} == *"$sign"* ]]; then
+            piece=${words[last]%"${words[last]##*"$sign"}"}
+            # Bash counts this one to the word behind it.
+            [[ $sign == @ ]] && piece=${piece%@}
+            ((${#piece} > ${#kept})) && kept=$piece
+        fi
+    done
+    COMPREPLY=()
+    while IFS= read -r piece || [[ -n $piece ]]; do
+        [[ -n $piece ]] && COMPREPLY+=("${piece#"$kept"}")
+    done < <(_CLAP_COMPLETE_INDEX=$last VARIABLE=bash ba-agent -- "${words[@]}" 2>/dev/null)
+    if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[=/:@] ]]; then
+        compopt -o nospace 2>/dev/null
+    fi
 }
+if ((BASH_VERSINFO[0] > 4 || (BASH_VERSINFO[0] == 4 && BASH_VERSINFO[1] >= 4))); then
+    complete -o bashdefault -o nosort -F _ba_agent ba-agent
+else
+    complete -o bashdefault -F _ba_agent ba-agent
+fi
+"#;
 
-fn first_sentence_of(description: &str) -> clap::builder::StyledStr {
-    ba_agent_core::error::printable(description, false).chars().take(60).collect::<String>().into()
-}
+const ZSH_REGISTRATION: &str = "compdef _clap_dynamic_completer_ba_agent ba-agent";
 
-/// Ids of the agents that can be targets.
-pub(crate) fn agent_names() -> Vec<CompletionCandidate> {
-    ba_agent_core::agents::all_agents()
-        .iter()
-        .map(|agent| CompletionCandidate::new(agent.id).help(Some(agent.name.into())))
-        .collect()
-}
+/// A file in `fpath` is run as the function of its name at the first TAB, which has to be answered.
+const ZSH_REGISTRATION_OR_CALL: &str = r#"if [[ $funcstack[1] == _ba-agent ]]; then
+    _clap_dynamic_completer_ba_agent "$@"
+else
+    compdef _clap_dynamic_completer_ba_agent ba-agent
+fi"#;

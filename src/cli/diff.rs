@@ -5,7 +5,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::choice::SkillChoice;
-use super::completions::installed_names;
+use super::complete::installed_names;
 use ba_agent_core::error::Result;
 use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;

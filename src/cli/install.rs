@@ -6,7 +6,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
-use super::completions::agent_names;
+use super::complete::agent_names;
 use crate::ui::LISTED_ALONE;
 use ba_agent_core::error::Result;
 use ba_agent_core::registry::InstallMode;

@@ -4,7 +4,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
-use super::completions::installed_names;
+use super::complete::installed_names;
 use ba_agent_core::error::Result;
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::plan::Action;

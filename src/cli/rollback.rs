@@ -6,7 +6,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
-use super::completions::installed_names;
+use super::complete::installed_names;
 use crate::picker::{PickerItem, PickerQuestion, SelectionMode};
 use ba_agent_core::error::Result;
 use ba_agent_core::registry::FollowedRevision;

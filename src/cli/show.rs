@@ -7,7 +7,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::choice::SkillChoice;
-use super::completions::installed_names;
+use super::complete::installed_names;
 use ba_agent_core::error::{Result, printable};
 use ba_agent_core::text::{count_noun, format_bytes};
 use ba_agent_engine::ops;

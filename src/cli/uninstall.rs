@@ -7,7 +7,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::choice::SkillChoice;
-use super::completions::installed_names;
+use super::complete::installed_names;
 use crate::picker::SelectionMode;
 use crate::ui::LISTED_ALONE;
 use ba_agent_core::error::Result;

@@ -4,7 +4,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
-use super::completions::installed_names;
+use super::complete::installed_names;
 use crate::ui::LISTED_ALONE;
 use ba_agent_core::error::{Kind, Result, printable};
 use ba_agent_core::registry::describe_move;

@@ -4,6 +4,7 @@
 mod acceptance;
 mod adopt;
 mod cache;
+mod complete;
 mod dice;
 mod diff;
 mod doctor;

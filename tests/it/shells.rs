@@ -106,6 +106,70 @@ fn fish_completes_the_names_of_installed_skills() {
     }
 }
 
+/// `@`, `:` and `=` end a word of bash, and none of ours.
+#[test]
+fn bash_completes_behind_its_own_word_breaks() {
+    let env = installed();
+    env.skill("shop/skills/extra");
+    env.run(&["marketplace", "add", "acme", "../shop"]).ends(0);
+    let Some(bash) = shell(&env, "bash", &["--norc", "--noprofile", "-i"]) else { return };
+    let mut terminal = Terminal::run(bash);
+    terminal.wait_for("ready> ");
+    terminal.press(&format!("source '{}'; echo pre''pared\r", script("ba-agent.bash")));
+    terminal.wait_for("prepared");
+    terminal.wait_for("ready> ");
+    for (typed, said) in [
+        ("ba-agent install extra@a\t --dry-run\r", "extra in "),
+        ("ba-agent install ex\t --dry-run\r", "extra in "),
+        ("ba-agent list --color=ne\t && echo gone''now\r", "gonenow"),
+        ("ba-agent install ../shop/sk\tex\t --dry-run\r", "extra in "),
+        ("ba-agent install builtin:x\t\r", "builtin:x"),
+    ] {
+        terminal.press(typed);
+        terminal.wait_for(said);
+        terminal.wait_for("ready> ");
+    }
+    terminal.press("exit\r");
+    terminal.end();
+}
+
+/// The lines of the README, on an account on which nothing was set up.
+#[test]
+fn the_lines_of_the_readme_work_on_a_fresh_account() {
+    let env = installed();
+    let readme = include_str!("../../README.md");
+    let (_, part) = readme.split_once("## Completions and man pages").unwrap();
+    let lines = part.split("```").nth(1).unwrap().trim_start_matches("sh\n");
+    let Some(mut sh) = shell(&env, "bash", &["--norc", "--noprofile", "-e", "-c", lines]) else { return };
+    let output = sh.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+    let home = env.home();
+    for file in [
+        ".local/share/bash-completion/completions/ba-agent",
+        ".zfunc/_ba-agent",
+        ".config/fish/completions/ba-agent.fish",
+        ".config/elvish/lib/ba-agent.elv",
+        ".local/share/man/man1/ba-agent.1",
+    ] {
+        assert!(home.join(file).metadata().unwrap().len() > 100, "{file}");
+    }
+    let line = "complete -C 'ba-agent skill uninstall p'";
+    if let Some(mut fish) = shell(&env, "fish", &["-c", line]) {
+        let output = fish.stdin(Stdio::null()).output().unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).starts_with("pdf"), "{output:?}");
+    }
+    let Some(zsh) = shell(&env, "zsh", &["-i"]) else { return };
+    let mut terminal = Terminal::run(zsh);
+    terminal.press("PS1='ready> '; echo pre''pared\r");
+    terminal.wait_for("prepared");
+    terminal.wait_for("ready> ");
+    // The very first TAB is answered too.
+    terminal.press("ba-agent skill uninstall p\t\r");
+    terminal.wait_for("Removed pdf");
+    terminal.press("exit\r");
+    terminal.end();
+}
+
 /// What the program prints is what is committed; a shell must at least be able to read it.
 #[test]
 fn every_script_is_one_that_its_shell_can_read() {

@@ -24,7 +24,8 @@ pub use frontmatter::Frontmatter;
 pub use hidden::check_text;
 pub use name::SkillName;
 pub use rules::{
-    Finding, Profile, Severity, allow_findings, can_be_allowed, not_installable, worst_severity,
+    Finding, Profile, Severity, allow_findings, allowable_codes, can_be_allowed, not_installable,
+    worst_severity,
 };
 
 use crate::error::is_unprintable;

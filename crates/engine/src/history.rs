@@ -20,6 +20,8 @@ use ba_agent_system::fsx;
 
 /// The largest record that is read.
 const LARGEST: u64 = 256 << 20;
+/// What is read within a few milliseconds.
+const SMALL: u64 = 2 << 20;
 /// So many commands can be turned back.
 const KEPT: usize = 20;
 
@@ -101,6 +103,16 @@ impl History {
             self.files("json").iter().map(|file| read(file)).collect::<Result<_>>()?;
         records.sort_by_key(|record| std::cmp::Reverse(record.id));
         Ok(records)
+    }
+
+    /// The records that can be read at once, newest first, for who only names them.
+    pub(crate) fn records_for_display(&self) -> Vec<Record> {
+        let is_small =
+            |file: &PathBuf| file.metadata().is_ok_and(|meta| meta.is_file() && meta.len() < SMALL);
+        let files = self.files("json").into_iter().filter(is_small);
+        let mut records: Vec<Record> = files.filter_map(|file| read(&file).ok()).collect();
+        records.sort_by_key(|record| std::cmp::Reverse(record.id));
+        records
     }
 
     fn files(&self, ending: &str) -> Vec<PathBuf> {

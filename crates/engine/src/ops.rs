@@ -7,6 +7,7 @@ pub mod adopt;
 pub mod apply;
 pub mod ask;
 pub mod cache;
+pub mod complete;
 pub mod diff;
 pub mod doctor;
 pub mod export;

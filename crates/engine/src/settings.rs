@@ -356,6 +356,11 @@ impl Settings {
     }
 }
 
+/// The name of each key, and what it is for.
+pub(crate) fn describe_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    Key::ALL.iter().map(|key| (key.name(), key.rule().about))
+}
+
 /// The largest settings file that is read.
 const LARGEST: u64 = 1 << 20;
 

@@ -20,6 +20,7 @@ mod moved;
 mod objects;
 mod pack;
 mod partial;
+mod recall;
 mod refs;
 pub mod ssh;
 #[cfg(test)]
@@ -58,6 +59,7 @@ pub use commit_index::{CachedSkill, canonical_url};
 pub use history::{CommitLog, CommitsBetween, LoggedCommit, OldCommit};
 pub use ignored::{GitView, look_up_files};
 pub use partial::PartialTree;
+pub use recall::{recall_refs, recall_skills};
 pub use refs::Refs;
 
 /// A commit object is read whole; its message is of no use here.

@@ -61,6 +61,8 @@ pub struct Cache {
     limit: u64,
     /// Whether what it keeps may be gone after a power cut.
     is_durable: bool,
+    /// Nothing is noted of what is read, and nothing broken removed.
+    leaves_no_trace: bool,
     /// What was bundled when somebody first looked for it; no file of it is held open.
     bundles: Arc<OnceLock<Vec<Bundle>>>,
 }
@@ -76,12 +78,25 @@ impl Cache {
     /// The cache in `folder`, of at most `limit` bytes.
     pub fn new(folder: &Path, limit: u64) -> Self {
         let trees = folder.join("trees");
-        Self { folder: folder.to_owned(), trees, limit, is_durable: false, bundles: Arc::default() }
+        Self {
+            folder: folder.to_owned(),
+            trees,
+            limit,
+            is_durable: false,
+            leaves_no_trace: false,
+            bundles: Arc::default(),
+        }
     }
 
     /// One without a limit in `folder` that has what it was given after a power cut, too.
     pub fn open_durable(folder: &Path) -> Self {
         Self { is_durable: true, ..Self::new(folder, u64::MAX) }
+    }
+
+    /// The same to look into without a trace: reading does not count as use, and what is broken
+    /// stays.
+    pub fn without_traces(&self) -> Self {
+        Self { leaves_no_trace: true, ..self.clone() }
     }
 
     pub fn folder(&self) -> &Path {
@@ -153,8 +168,14 @@ impl Cache {
     /// The bytes of one of its files, which counts as use.
     pub fn read(&self, file: &Path) -> Option<Vec<u8>> {
         let bytes = std::fs::read(file).ok()?;
-        mark_as_used(file);
+        self.note_use_of(file);
         Some(bytes)
+    }
+
+    fn note_use_of(&self, file: &Path) {
+        if !self.leaves_no_trace {
+            mark_as_used(file);
+        }
     }
 
     fn flush(&self, file: &std::fs::File) -> std::io::Result<()> {

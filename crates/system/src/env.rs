@@ -72,6 +72,13 @@ impl Env {
         Ok(env)
     }
 
+    /// A variable that is asked for before anything else is read; `None` where it is not set, empty
+    /// or not UTF-8.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads them")]
+    pub fn first_word_of(name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
+
     /// The same surroundings at the present time: a process that runs for days gives each command
     /// the time at which that begins.
     pub fn at_present(&self) -> Self {

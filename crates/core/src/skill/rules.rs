@@ -209,6 +209,11 @@ pub fn can_be_allowed(code: &str) -> bool {
     ALL.iter().any(|rule| rule.allowable && rule.code == code)
 }
 
+/// The codes that `--allow` takes.
+pub fn allowable_codes() -> impl Iterator<Item = &'static str> {
+    ALL.iter().filter(|rule| rule.allowable).map(|rule| rule.code)
+}
+
 /// What [`check_portable`](crate::listing::check_portable) or a reader says of a skill, as a
 /// finding: an error under every profile.
 pub fn not_installable(reason: &str) -> Finding {

@@ -11,13 +11,11 @@ use crate::install_state::InstallStates;
 use crate::store::RegistryText;
 use crate::unmanaged;
 pub use crate::unmanaged::UnmanagedSkill;
-use crate::workspace::{Notice, Observer, Workspace, WorkspaceOptions};
+use crate::workspace::{Observer, Workspace};
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::Result;
 use ba_agent_core::registry::{Registry, RegistrySummary, SkillSummary};
 use ba_agent_core::skill::SkillName;
-use ba_agent_system::env::Env;
-use ba_agent_system::progress::Progress;
 
 /// The installed skills of a scope. Their texts stay in the registry's, which may be long.
 #[derive(Debug)]
@@ -69,35 +67,6 @@ pub fn list(workspace: &Workspace, check: bool, observer: &dyn Observer) -> Resu
     };
     let named = session.named_targets();
     Ok(ListReport { scope: session.scope.name(), registry, seen, places: Arc::clone(&session.places), named })
-}
-
-/// The names of the skills that are installed in the project of these surroundings and for the
-/// user, with what each says of itself. Nothing is repaired, and what cannot be read is left
-/// out: shells ask for it at every key.
-pub fn list_names(env: &Env) -> Vec<(SkillName, Option<String>)> {
-    let texts = [false, true].into_iter().filter_map(|global| {
-        let options = WorkspaceOptions { global, ..WorkspaceOptions::default() };
-        let session = Workspace::new(env.clone(), options).open_unrepaired(&Unobserved).ok()?;
-        session.store.read_registry_text().ok()
-    });
-    let mut names = Vec::new();
-    for text in texts {
-        let skills = text.summary().unwrap_or_default().skills.into_iter();
-        names.extend(skills.map(|(name, skill)| (name, skill.description.map(|text| text.to_string()))));
-    }
-    names
-}
-
-/// Who is told nothing.
-struct Unobserved;
-
-impl Progress for Unobserved {
-    fn begin(&self, _: &str) {}
-    fn advance(&self, _: u64, _: Option<u64>) {}
-}
-
-impl Observer for Unobserved {
-    fn notice(&self, _: Notice<'_>) {}
 }
 
 impl ListReport {

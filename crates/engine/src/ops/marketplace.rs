@@ -33,7 +33,7 @@ use ba_agent_core::source::Request;
 pub use add::{AddKnownReport, AddOptions, AddReport, add, add_from, add_known};
 pub use ba_agent_core::catalog::CatalogHead;
 pub(crate) use cached::search_index;
-pub(crate) use cached::{index_of, keep_search_index, search_rows};
+pub(crate) use cached::{index_of, keep_search_index, known_rows, search_rows};
 pub use change::{remove, set_enabled};
 pub(crate) use copy_age::CopyAge;
 pub use entry::{EntryView, gather};

@@ -27,8 +27,8 @@ pub(super) struct Rule {
     /// it never does.
     pub(super) expands: bool,
     /// The default, as the README shows it.
-    default: &'static str,
-    about: &'static str,
+    pub(super) default: &'static str,
+    pub(super) about: &'static str,
 }
 
 macro_rules! keys {
@@ -38,7 +38,6 @@ macro_rules! keys {
         pub(super) enum Key { $($key),+ }
 
         impl Key {
-            #[cfg(test)]
             pub(super) const ALL: &[Self] = &[$(Self::$key),+];
 
             /// As it is written below `skills:`.

@@ -8,7 +8,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Cache, CacheSection, mark_as_used};
+use super::{Cache, CacheSection};
 use ba_agent_core::digest::{encode_hex, sha256_hex};
 
 /// The first word of every file; another one is another format, and not read.
@@ -60,7 +60,7 @@ impl Cache {
         let text: u64 = std::str::from_utf8(second).ok()?.trim_end().parse().ok()?;
         let start = text.checked_add((first.len() + second.len()) as u64)?;
         let length = file.metadata().ok()?.len().checked_sub(start)?;
-        mark_as_used(&path);
+        self.note_use_of(&path);
         Some(Rows { file, start, length })
     }
 
@@ -78,7 +78,7 @@ impl Cache {
     pub fn cached_catalog_of(&self, key: &str) -> Option<CachedCatalog> {
         let file = self.entry_file(CacheSection::Catalogs, key);
         let catalog = parse(&self.read(&file)?);
-        if catalog.is_none() {
+        if catalog.is_none() && !self.leaves_no_trace {
             let _ = std::fs::remove_file(&file);
         }
         catalog

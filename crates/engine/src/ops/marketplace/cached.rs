@@ -40,6 +40,12 @@ pub(crate) fn search_rows(known: &RegisteredMarketplace, world: &World<'_>) -> O
     world.cache.as_ref()?.cached_document_rows(&key(known, world)?)
 }
 
+/// The rows as the cache has them, also of a folder that may be another one now, and their index.
+pub(crate) fn known_rows(known: &RegisteredMarketplace, world: &World<'_>) -> Option<(Rows, Vec<u8>)> {
+    let (cache, key) = (world.cache.as_ref()?, key(known, world)?);
+    Some((cache.cached_document_rows(&key)?, cache.cached_search_index(&key).unwrap_or_default()))
+}
+
 /// The index of those rows, if the cache has one; nothing says that it is sound, or of them.
 pub(crate) fn search_index(known: &RegisteredMarketplace, world: &World<'_>) -> Option<Vec<u8>> {
     world.cache.as_ref()?.cached_search_index(&key(known, world)?)
