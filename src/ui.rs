@@ -140,6 +140,11 @@ impl Ui {
         self.print_labelled(CYAN, "note:", what);
     }
 
+    /// A line below a status that must not be overlooked.
+    pub(crate) fn attention(&self, word: &str, what: &str) {
+        self.print_labelled(YELLOW, &format!("{word:>12}"), what);
+    }
+
     /// A line below a status, in its column.
     pub(crate) fn detail(&self, what: &str) {
         self.print_labelled(Style::new(), &" ".repeat(12), what);
@@ -428,6 +433,11 @@ impl Ui {
                 text.push('\n');
             }
             self.print(&text);
+            return;
+        }
+        let mut rows = rows.peekable();
+        // A heading above nothing says nothing.
+        if rows.peek().is_none() {
             return;
         }
         let columns: Vec<Column> = columns.iter().map(|column| (*column).into()).collect();

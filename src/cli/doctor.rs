@@ -7,6 +7,7 @@ use ba_agent_core::error::{Kind, Result, printable};
 use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::doctor::{DoctorFinding, DoctorReport};
+use ba_agent_engine::scope::describe_scope;
 
 /// At most this many files or names are printed below a finding; `--json` has all.
 const NAMED: usize = 10;
@@ -70,7 +71,7 @@ fn print_examination(
     let catalogues = seen.facts.get("catalogues").filter(|_| !cx.ui.verbose());
     let notes = seen.findings.len() - wrong;
     let notes = if notes > 0 { format!(", {} to know", count_noun(notes, "thing")) } else { String::new() };
-    cx.ui.status("Examined", &format!("this {}: {verdict}{notes}", scope));
+    cx.ui.status("Examined", &format!("{}: {verdict}{notes}", describe_scope(scope)));
     if let Some(age) = catalogues {
         cx.ui.detail(&format!("catalogues {age}"));
     }

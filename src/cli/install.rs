@@ -10,6 +10,7 @@ use super::complete::agent_names;
 use crate::ui::LISTED_ALONE;
 use ba_agent_core::error::Result;
 use ba_agent_core::registry::InstallMode;
+use ba_agent_core::skill::SkillName;
 use ba_agent_core::text::{count_noun, list_some};
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::apply::Done;
@@ -27,7 +28,7 @@ use ba_agent_engine::ops::restore::RestoreOptions;
         builtin:NAME or NAME@MARKETPLACE (ENTRY:SKILL@MARKETPLACE, of any other name \"NAME\"@MARKETPLACE). \
         A repository may be followed by #REF (a branch, tag, sha or range such as ^1.2) and @SKILL.",
     after_help = "Examples:\n  \
-        ba-agent skill install anthropics/skills --skill pdf --skill docx\n  \
+        ba-agent skill install anthropics/skills --skill pdf,docx\n  \
         ba-agent skill install anthropics/skills@pdf\n  \
         ba-agent skill install github:owner/repo/path/in/repo#v1.2.0\n  \
         ba-agent skill install https://github.com/owner/repo/tree/main/skills/pdf\n  \
@@ -48,8 +49,8 @@ pub(crate) struct Install {
     /// For CI: verify every byte, never write the registry, fail on any difference.
     #[arg(long, conflicts_with = "sources")]
     frozen: bool,
-    /// Install only the skill of this name (repeatable).
-    #[arg(long = "skill", short = 's', value_name = "NAME")]
+    /// Install only the skills of these names: `a,b`, a pattern such as `'react-*'` (repeatable).
+    #[arg(long = "skill", short = 's', value_name = "NAME", value_delimiter = ',')]
     skills: Vec<String>,
     /// The marketplace that has it; SOURCE is then a name.
     #[arg(long = "source", value_name = "MARKETPLACE")]
@@ -84,6 +85,9 @@ pub(crate) struct Install {
     /// Replace edited skills and whatever is in the way.
     #[arg(long, short)]
     force: bool,
+    /// Leave out every skill whose name something else has, instead of stopping, and name it.
+    #[arg(long, conflicts_with_all = ["from", "frozen"])]
+    skip_existing: bool,
     /// Allow this finding of the rules (repeatable).
     #[arg(long, value_name = "CODE")]
     allow: Vec<String>,
@@ -114,11 +118,15 @@ fn install_sources(cx: &CommandContext<'_>, options: &InstallOptions) -> Result<
             one.name, one.place
         ));
     }
-    print_installed_skills(cx, &report.skills, options.dry_run);
+    let left_out: Vec<String> =
+        report.left_out.iter().map(|one| format!("left out {}: {}", one.name, one.reason)).collect();
+    cx.ui.warn_some(&left_out, "left out");
+    print_installed_skills(cx, &report.skills, &report.same_files, options.dry_run);
     if cx.ui.json() {
         cx.ui.print_json_document(&serde_json::json!({
             "skills": report.skills, "skipped": report.skipped, "warnings": report.warnings,
-            "in_place": report.in_place, "dry_run": options.dry_run,
+            "in_place": report.in_place, "left_out": report.left_out, "same_files": report.same_files,
+            "dry_run": options.dry_run,
         }));
     }
     Ok(0)
@@ -158,6 +166,7 @@ impl Install {
             force: self.force,
             allow: self.allow,
             strict: self.strict,
+            skip_existing: self.skip_existing,
             require_reachable: self.require_reachable,
             dry_run: self.dry_run,
         }
@@ -168,7 +177,7 @@ impl Install {
         let frozen = self.frozen;
         let options = RestoreOptions::of_install(&self.options(), frozen)?;
         let report = ops::restore::restore_all(&cx.workspace, options, cx.ui)?;
-        print_installed_skills(cx, &report.skills, options.dry_run);
+        print_installed_skills(cx, &report.skills, &[], options.dry_run);
         for (source, to) in &report.moves {
             cx.ui.note(&format!(
                 "{source} has moved to {to}; `ba-agent skill update NAME --source {to}` records that"
@@ -182,7 +191,7 @@ impl Install {
             ));
         }
         if report.skills.is_empty() {
-            cx.ui.note(&format!("`{}` records no skills", report.registry.display()));
+            cx.ui.note(&format!("`{}` records no skills", report.registry));
         }
         if cx.ui.json() {
             cx.ui.print_json_document(&serde_json::json!({
@@ -194,48 +203,59 @@ impl Install {
     }
 }
 
-/// At most this many executables of a skill are named.
-const NAMED: usize = 6;
+/// At most this many executables of a skill are named; `--verbose` names them all.
+const NAMED: usize = 3;
+/// More skills than this that stay as they are get one line together.
+const UNCHANGED_ALONE: usize = 5;
 
-fn print_installed_skills(cx: &CommandContext<'_>, skills: &[Done], dry_run: bool) {
+fn print_installed_skills(cx: &CommandContext<'_>, skills: &[Done], same_files: &[SkillName], dry_run: bool) {
     let of = |done: &Done| done.warnings.iter().map(|w| format!("{}: {w}", done.name)).collect::<Vec<_>>();
     cx.ui.warn_some(&skills.iter().flat_map(of).collect::<Vec<_>>(), "warned of");
-    if skills.len() > LISTED_ALONE && !cx.ui.verbose() {
-        return tell_sum(cx, skills, dry_run);
+    let verb = |done: &Done| verb_of(done, same_files, dry_run);
+    let (kept, changed): (Vec<&Done>, Vec<&Done>) =
+        skills.iter().partition(|done| done.action == Action::Keep);
+    for (these, most) in [(kept, UNCHANGED_ALONE), (changed, LISTED_ALONE)] {
+        if these.len() > most && !cx.ui.verbose() {
+            tell_sum(cx, &these, &verb);
+            continue;
+        }
+        for done in these {
+            let same = if verb(done) == RECORDED { " (its files are the same)" } else { "" };
+            cx.ui.status(verb(done), &format!("{} in {}{same}", done.name, done.places.join(", ")));
+            tell_contents(cx, done);
+        }
     }
-    for done in skills {
-        let verb = match (done.action, dry_run) {
-            (Action::Add | Action::Replace, true) => "Would put",
-            (Action::Add, false) => "Installed",
-            (Action::Replace, false) => "Replaced",
-            (Action::Keep, _) => "Unchanged",
-            (Action::Remove | Action::Forget, _) => "Removed",
-            (Action::Adopt, true) => "Would adopt",
-            (Action::Adopt, false) => "Adopted",
-        };
-        cx.ui.status(verb, &format!("{} in {}", done.name, done.places.join(", ")));
-        tell_contents(cx, done);
+}
+
+/// For a skill of which no file became another one.
+const RECORDED: &str = "Recorded";
+
+fn verb_of(done: &Done, same_files: &[SkillName], dry_run: bool) -> &'static str {
+    match (done.action, dry_run) {
+        (Action::Add | Action::Replace, true) => "Would put",
+        (Action::Add, false) => "Installed",
+        (Action::Replace, false) if same_files.contains(&done.name) => RECORDED,
+        (Action::Replace, false) => "Replaced",
+        (Action::Keep, _) => "Unchanged",
+        (Action::Remove | Action::Forget, _) => "Removed",
+        (Action::Adopt, true) => "Would adopt",
+        (Action::Adopt, false) => "Adopted",
     }
 }
 
 /// One line for each sort of action, for those who install hundreds.
-fn tell_sum(cx: &CommandContext<'_>, skills: &[Done], dry_run: bool) {
-    for (action, verb) in [
-        (Action::Add, "Installed"),
-        (Action::Replace, "Replaced"),
-        (Action::Adopt, "Adopted"),
-        (Action::Keep, "Unchanged"),
-    ] {
-        let these: Vec<&Done> = skills.iter().filter(|done| done.action == action).collect();
+fn tell_sum(cx: &CommandContext<'_>, skills: &[&Done], verb_of: &dyn Fn(&Done) -> &'static str) {
+    for verb in ["Installed", "Replaced", RECORDED, "Adopted", "Would put", "Would adopt", "Unchanged"] {
+        let these: Vec<&&Done> = skills.iter().filter(|done| verb_of(done) == verb).collect();
         let Some(first) = these.first() else { continue };
         let folders: Vec<&str> = first.places.iter().map(String::as_str).collect();
-        let verb = if dry_run && action != Action::Keep { "Would put" } else { verb };
         cx.ui.status(verb, &format!("{} in {}", count_noun(these.len(), "skill"), folders.join(", ")));
     }
-    let with_grants = skills.iter().filter(|done| !done.entry.grants.is_empty()).count();
+    let changed = skills.iter().filter(|done| done.action != Action::Keep);
+    let with_grants = changed.filter(|done| !done.entry.grants.is_empty()).count();
     if with_grants > 0 {
-        cx.ui.detail(&format!(
-            "{} ask for grants: `ba-agent skill show NAME` says which",
+        cx.ui.warn(&format!(
+            "{} ask for tools: `ba-agent skill show NAME` says which",
             count_noun(with_grants, "skill")
         ));
     }
@@ -246,16 +266,23 @@ fn tell_contents(cx: &CommandContext<'_>, done: &Done) {
         return;
     }
     if !done.entry.grants.is_empty() {
-        cx.ui.detail(&format!("grants: {}", done.entry.grants.join(", ")));
+        cx.ui.attention("grants:", &done.entry.grants.join(", "));
     }
-    let executables: Vec<&str> = done.entry.executable_files().collect();
+    let mut executables: Vec<&str> = done.entry.executable_files().collect();
+    executables.sort_by_key(|path| (is_only_a_part(path), path.matches('/').count()));
     if !executables.is_empty() {
-        cx.ui.detail(&format!("executables: {}", list_some(&executables, NAMED)));
+        let named = if cx.ui.verbose() { executables.len() } else { NAMED };
+        cx.ui.detail(&format!("executables: {}", list_some(&executables, named)));
     }
-    if done.entry.pin.reachable == Some(false) {
+    if done.entry.pin.commit.is_some() && done.entry.pin.reachable.is_none() {
         cx.ui.detail("reachability: not checked (`--require-reachable` checks it)");
     }
     if cx.ui.verbose() {
         cx.ui.detail(&format!("{}, {}", count_noun(done.entry.files.len(), "file"), done.entry.digest));
     }
+}
+
+/// True for an executable that others import, and nobody starts.
+fn is_only_a_part(path: &str) -> bool {
+    path.rsplit('/').next() == Some("__init__.py")
 }

@@ -9,6 +9,7 @@ use ba_agent_core::registry::{FollowedRevision, InstallMode};
 use ba_agent_core::text::{count_noun, list_some};
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::list::{ListedSkill, ListedSkills, UnmanagedSkill};
+use ba_agent_engine::scope::describe_scope;
 
 /// List installed skills.
 #[derive(Debug, Args)]
@@ -50,7 +51,7 @@ impl List {
         }
         let mut skills = skills.peekable();
         if skills.peek().is_none() {
-            cx.ui.note(&format!("no skills are installed in this {}", report.scope));
+            cx.ui.note(&format!("no skills are installed in {}", describe_scope(report.scope)));
             note_unmanaged(cx, &unmanaged);
             return Ok(0);
         }

@@ -11,7 +11,7 @@ use super::choice::choose_marketplaces;
 use crate::picker::SelectionMode;
 use ba_agent_core::error::{Error, Kind, Result, error, printable};
 use ba_agent_core::skill::{Severity, worst_severity};
-use ba_agent_core::text::count_noun;
+use ba_agent_core::text::{count_noun, shorten_text};
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::marketplace::{
     AddKnownReport, AddOptions, AddReport, CheckedCatalog, EntryView, FetchedMarketplace, ListedKnown,
@@ -381,6 +381,9 @@ impl Names {
 impl MarketplaceUpdateArgs {
     fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let report = ops::marketplace::update(&cx.workspace, &self.names, cx.ui)?;
+        if report.updated.is_empty() && report.failed.is_empty() && !cx.ui.json() {
+            cx.ui.note("no marketplace is registered: there is nothing to update");
+        }
         tell_updated(cx, &report.updated, &report.failed);
         match report.failed.into_iter().next() {
             Some((name, error)) => Err(error.wrap(format!("the marketplace `{name}` was not updated"))),
@@ -431,33 +434,40 @@ impl MarketplaceShowArgs {
         }
         match (&self.entry, entries.as_slice()) {
             (Some(_), [entry]) => tell_entry(cx, entry),
-            _ => tell_entries(cx, &entries),
+            _ => tell_entries(cx, &name, &entries),
         }
         Ok(0)
     }
 }
 
-fn tell_entries(cx: &CommandContext<'_>, entries: &[EntryView]) {
+fn tell_entries(cx: &CommandContext<'_>, marketplace: &str, entries: &[EntryView]) {
     let cells = |entry: &EntryView| {
         let skills = match (entry.kind, entry.skills.len()) {
             (_, n) if n > 0 => n.to_string(),
             (Some("relative"), _) => "0".to_owned(),
             _ => "?".to_owned(),
         };
-        let short: String = entry.description.as_deref().unwrap_or("").chars().take(80).collect();
+        let short = shorten_text(entry.description.as_deref().unwrap_or(""), 80);
         vec![entry.name.clone(), entry.kind.unwrap_or("unusable").to_owned(), skills, short]
     };
     cx.ui.print_as_table(
         &["name", "source", "skills", "description"],
         &entries.iter().map(cells).collect::<Vec<_>>(),
     );
+    if cx.ui.stdout_is_terminal() && !entries.is_empty() {
+        let elsewhere = entries.iter().any(|entry| entry.skills.is_empty() && entry.kind != Some("relative"));
+        if elsewhere {
+            cx.ui.note("`?`: it lies elsewhere, and its skills are known when it is fetched");
+        }
+        cx.ui.note(&format!("skills by name: `ba-agent marketplace show {marketplace} ENTRY`"));
+    }
 }
 
 fn tell_entry(cx: &CommandContext<'_>, entry: &EntryView) {
     let pinned = if entry.pinned { "yes" } else { "no: it follows whatever is there" };
     let lines = [
         ("name", Some(entry.name.clone())),
-        ("description", entry.description.clone()),
+        ("description", entry.description.as_deref().map(|text| shorten_text(text, usize::MAX))),
         ("version", entry.version.clone()),
         ("author", entry.author.clone()),
         ("category", entry.category.clone()),
@@ -470,7 +480,8 @@ fn tell_entry(cx: &CommandContext<'_>, entry: &EntryView) {
     ];
     for (key, value) in lines {
         if let Some(value) = value {
-            cx.ui.line(&format!("{} {}", cx.ui.bold(&format!("{key:<13}")), printable(&value, false)));
+            let value = cx.ui.wrap_lines(&printable(&value, false), 14).replace('\n', "\n              ");
+            cx.ui.line(&format!("{} {value}", cx.ui.bold(&format!("{key:<13}"))));
         }
     }
 }

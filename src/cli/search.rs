@@ -149,7 +149,7 @@ fn print_search_table(cx: &CommandContext<'_>, found: &[FoundRow], query: &Searc
                 reference(found),
                 mark.to_owned(),
                 format!("{:.3}", found.score),
-                found.description.clone(),
+                shorten_text(&found.description, usize::MAX),
                 origin_of_row(found),
                 what_row_brings(found),
                 date(found),

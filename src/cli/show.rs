@@ -9,7 +9,7 @@ use super::CommandContext;
 use super::choice::SkillChoice;
 use super::complete::installed_names;
 use ba_agent_core::error::{Result, printable};
-use ba_agent_core::text::{count_noun, format_bytes};
+use ba_agent_core::text::{count_noun, format_bytes, shorten_text};
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::show::{Files, ShowOptions, SkillView};
 
@@ -86,7 +86,7 @@ fn print_skill_views(cx: &CommandContext<'_>, views: &[SkillView]) {
         cx.ui.print_paged(cx.env(), &describe(cx, view));
     } else {
         let cells = |view: &SkillView| {
-            let text: String = view.entry.description.as_deref().unwrap_or("").chars().take(60).collect();
+            let text = shorten_text(view.entry.description.as_deref().unwrap_or(""), 60);
             vec![view.name.to_string(), count_noun(view.entry.files.len(), "file"), text]
         };
         cx.ui.print_as_table(&["name", "files", "description"], &views.iter().map(cells).collect::<Vec<_>>());
@@ -136,7 +136,8 @@ fn facts_of(view: &SkillView) -> Vec<(&'static str, String)> {
             "installed as",
             entry.alias_of.as_deref().map(|own| format!("{} (its own name is {own})", view.name)),
         ),
-        ("description", entry.description.clone()),
+        ("description", entry.description.as_deref().map(|text| shorten_text(text, usize::MAX))),
+        ("grants", Some(entry.grants.join(", ")).filter(|text| !text.is_empty())),
         ("version", entry.version.clone()),
         ("source", Some(entry.source.clone())),
         ("path", entry.path.clone()),
@@ -145,17 +146,16 @@ fn facts_of(view: &SkillView) -> Vec<(&'static str, String)> {
         ("archive", entry.pin.archive.clone()),
         (
             "reachability",
-            entry
-                .pin
-                .reachable
-                .map(|yes| if yes { "a branch or tag leads to it" } else { "not checked" }.to_owned()),
+            entry.pin.commit.as_ref().map(|_| {
+                let known = entry.pin.reachable.is_some();
+                if known { "a branch or tag leads to it" } else { "not checked" }.to_owned()
+            }),
         ),
         ("held", entry.pinned.then(|| "yes: update leaves it here".to_owned())),
         ("digest", Some(entry.digest.to_string())),
         ("state", view.state.map(str::to_owned)),
-        ("installed", view.installed.then(|| entry.installed_at.to_string())),
+        ("installed", view.installed.then(|| entry.installed_at.strftime("%F %R UTC").to_string())),
         ("targets", view.installed.then(|| entry.targets.join(", "))),
-        ("grants", Some(entry.grants.join(", ")).filter(|text| !text.is_empty())),
     ];
     optional.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }

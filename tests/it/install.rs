@@ -82,6 +82,132 @@ fn of_several_skills_one_must_be_chosen() {
     assert_eq!(names(&env.registry()), ["docx", "pdf", "xlsx"]);
 }
 
+/// Several names behind one flag, and patterns.
+#[test]
+fn skills_are_chosen_by_lists_and_patterns() {
+    let env = three();
+    for (word, expected) in [
+        ("pdf,docx", &["docx", "pdf"][..]),
+        ("*x", &["docx", "xlsx"]),
+        ("pdf,x*", &["pdf", "xlsx"]),
+        ("???", &["pdf"]),
+        ("skills/d*", &["docx"]),
+        ("*", &["docx", "pdf", "xlsx"]),
+    ] {
+        let run =
+            env.run(&["skill", "install", "../src", "--skill", word, "--dry-run", "--json"]).ends(0).json();
+        let mut chosen: Vec<&str> =
+            run["skills"].as_array().unwrap().iter().map(|skill| skill["name"].as_str().unwrap()).collect();
+        chosen.sort_unstable();
+        assert_eq!(chosen, expected, "{word}");
+    }
+    refused(&env, &["skill", "install", "../src", "--skill", "q*"], 3, "has no skill that fits `q*`");
+    let run =
+        refused(&env, &["skill", "install", "../src", "--skill", "pdf", "docx"], 2, "`docx` does not say");
+    assert!(run.stderr.contains("write `--skill pdf,docx`"), "{}", run.stderr);
+}
+
+/// What contradicts itself is no choice: nothing is fetched, nothing is installed.
+#[test]
+fn one_skill_and_all_of_them_are_not_asked_for_at_once() {
+    let env = three();
+    for source in ["acme/skills@pdf", "github:acme/skills@pdf", "acme/skills#v1@pdf"] {
+        let run = refused(&env, &["skill", "install", source, "--all"], 2, "`@pdf` names one skill");
+        assert!(run.stderr.contains("leave out `--all`"), "{}", run.stderr);
+    }
+}
+
+/// Names that something else has do not hold back the others, if that is wanted.
+#[test]
+fn what_has_no_free_name_can_be_left_out() {
+    let env = three();
+    env.skill("other/pdf").file("more.md", "Another one.");
+    env.run(&["skill", "install", "../other/pdf"]).ends(0);
+    env.write("project/.claude/skills/docx/SKILL.md", "mine");
+    env.run(&["skill", "install", "../src", "--skill", "pdf"]).ends(7).says("--as ");
+    let run = refused(&env, &["skill", "install", "../src", "--all"], 7, "`--skip-existing` leaves out");
+    assert!(!run.stderr.contains("--as "), "one name for three skills: {}", run.stderr);
+    let before = env.picture("project/.claude/skills");
+    let run = env.run(&["skill", "install", "../src", "--all", "--skip-existing", "--json"]).ends(0).json();
+    let left_out: Vec<&str> =
+        run["left_out"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!((names(&env.registry()), left_out), (vec!["pdf", "xlsx"], vec!["docx", "pdf"]));
+    for (path, content) in before {
+        assert_eq!(env.picture("project/.claude/skills").get(&path), Some(&content), "{path}");
+    }
+    let run = env.run(&["skill", "install", "../src", "--all", "--skip-existing"]).ends(0);
+    assert!(run.stderr.contains("left out pdf: the name is taken by a skill of ../other"), "{}", run.stderr);
+    assert!(run.stderr.contains("left out docx: something that ba-agent did not install"), "{}", run.stderr);
+}
+
+/// A commit that was named is not known to be in a branch, and not known to be in none.
+#[test]
+fn what_was_not_checked_is_not_recorded_as_false() {
+    let env = three();
+    let repo = env.git_repo("repo.git", &env.path("src"));
+    let sha = repo.refname_to_id("refs/heads/main").unwrap().to_string();
+    let url = format!("file://{}", env.path("repo.git").display());
+    env.run(&["skill", "install", &url, "--skill", "pdf", "--sha", &sha]).ends(0).says("not checked");
+    let reachable = |env: &TestEnv| env.registry()["skills"]["pdf"]["pin"].get("reachable").cloned();
+    assert_eq!(reachable(&env), None);
+    // What an earlier version wrote means the same: the skill is the very one, and stays.
+    let text = env.read("project/config/skills_registry.json");
+    let old = text.replace(
+        &format!("\"commit\": \"{sha}\""),
+        &format!("\"commit\": \"{sha}\",\n        \"reachable\": false"),
+    );
+    assert_ne!(old, text);
+    env.write("project/config/skills_registry.json", &old);
+    env.run(&["skill", "install", &url, "--skill", "pdf", "--sha", &sha]).ends(0).says("Unchanged pdf");
+    assert!(!env.run(&["skill", "list", "--json"]).ends(0).stdout.contains("\"reachable\": false"));
+    env.run(&["skill", "install", &url, "--skill", "docx"]).ends(0);
+    assert_eq!(env.registry()["skills"]["docx"]["pin"]["reachable"], true);
+}
+
+/// What is said of many is a sum, and what did not change is not called replaced.
+#[test]
+fn what_is_said_fits_what_was_done() {
+    let env = TestEnv::new();
+    for n in 0..40 {
+        env.skill(&format!("src/skills/tool-{n}"));
+    }
+    let six: Vec<String> = (0..6).map(|n| format!("tool-{n}")).collect();
+    env.run(&["skill", "install", "../src", "--skill", &six.join(",")]).ends(0).says("Installed tool-5 in");
+    env.run(&["skill", "install"]).ends(0).says("Unchanged 6 skills in .claude/skills");
+    env.run(&["skill", "install", "--verbose"]).ends(0).says("Unchanged tool-5 in");
+    let run = env.run(&["skill", "install", "../src", "-s", "tool-1", "--agent", "codex"]).ends(0);
+    assert!(run.stderr.contains("Recorded tool-1 in") && run.stderr.contains("the same"), "{}", run.stderr);
+    // A folder with the very same files is taken over as it lies.
+    env.skill("project/.claude/skills/tool-9");
+    env.run(&["skill", "install", "../src", "-s", "tool-9"]).ends(0).says("Adopted tool-9 in");
+    env.run(&["skill", "install", "../src", "--all"]).ends(0).says("Installed 33 skills in .claude/skills");
+    let names: Vec<String> = (0..40).map(|n| format!("tool-{n}")).collect();
+    let mut args = vec!["skill", "uninstall"];
+    args.extend(names.iter().map(String::as_str));
+    let run = env.run(&args).ends(0).says("Removed 40 skills from .");
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    env.run(&["skill", "install"]).ends(0).says("`config/skills_registry.json` records no skills");
+    env.run(&["skill", "list", "--global"]).ends(0).says("no skills are installed in your user account");
+    env.run(&["skill", "install", "./not/./there"]).ends(3).says("`[PROJECT]/not/there` does not exist");
+    env.run(&["marketplace", "update"]).ends(0).says("there is nothing to update");
+}
+
+/// The executables that matter are named, the others counted; what a skill asks for is not grey.
+#[test]
+fn executables_are_named_by_weight() {
+    let env = TestEnv::new();
+    let maker = env.skill("src/kit").file("SKILL.md", "---\nname: kit\ndescription: Does many things. Use it for all.\nallowed-tools: Bash, Read\n---\n\n# kit\n");
+    let maker = maker.executable("scripts/__init__.py", "").executable("scripts/deep/er/part.py", "x");
+    maker.executable("scripts/run.sh", "x").executable("setup", "x").executable("scripts/deep/b.py", "x");
+    let run = env.run(&["skill", "install", "../src/kit"]).ends(0);
+    assert!(
+        run.stderr.contains("executables: setup, scripts/run.sh, scripts/deep/b.py and 2 more"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("     grants: Bash, Read\n"), "{}", run.stderr);
+}
+
 #[test]
 fn a_branch_tag_sha_short_sha_range_and_folder_are_found() {
     let env = three();

@@ -2,6 +2,7 @@
 //! of its files; and `skill path`, for what other programs do with them.
 
 use crate::env::{TestEnv, skill_md};
+use ba_agent_test_support::server::Server;
 
 const BODY: &str = "# pdf\n\nRead `forms.md` first.\n\n- one item that is long enough to be broken on any screen, since it goes \
     on and on without saying much at all\n";
@@ -78,6 +79,30 @@ fn a_file_comes_byte_for_byte_and_from_nowhere_else() {
 }
 
 #[cfg(unix)]
+/// Which skill a file is of must be said before all of them are fetched.
+#[test]
+fn a_file_of_one_of_many_skills_costs_no_more_than_their_names() {
+    let env = TestEnv::new();
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    let mut noise = 1_u64;
+    for name in ["pdf", "docx", "xlsx"] {
+        let mut next = || {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            u8::try_from(noise >> 56).unwrap()
+        };
+        let bytes: Vec<u8> = (0..100_000).map(|_| next()).collect();
+        env.skill(&format!("src/skills/{name}")).file("large.bin", bytes).file("small.md", name);
+    }
+    env.git_repo("srv/acme/skills.git", &env.path("src"));
+    let url = format!("{}/acme/skills.git", server.url());
+    let run =
+        env.run(&["skill", "show", &url, "--file", "small.md"]).ends(2).says("one of them must be named");
+    assert!(run.stderr.contains("docx, pdf, xlsx"), "{}", run.stderr);
+    assert!(server.sent() < 20_000, "{} bytes", server.sent());
+    let run = env.run(&["skill", "show", &url, "--skill", "pdf", "--file", "small.md"]).ends(0);
+    assert_eq!(run.stdout, "pdf");
+}
+
 #[test]
 fn a_link_in_an_installed_skill_shows_no_file_of_somebody_else() {
     let env = one_skill();

@@ -191,6 +191,11 @@ impl LockEntry {
     }
 }
 
+/// Nothing is ever known to be unreachable: `false` says what nothing says.
+fn read_reachable<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
+    Ok(Option::<bool>::deserialize(from)?.filter(|reachable| *reachable))
+}
+
 /// The revision that was installed, as the registry writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevisionRecord {
@@ -203,8 +208,9 @@ pub struct RevisionRecord {
     /// Full sha of the git commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// Whether a branch or tag is known to lead to the commit; `false` is "not checked".
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// True where a branch or tag is known to lead to the commit; absent where that was not
+    /// checked, for which an earlier version wrote `false`.
+    #[serde(default, deserialize_with = "read_reachable", skip_serializing_if = "Option::is_none")]
     pub reachable: Option<bool>,
     /// The branch or tag that gave the commit.
     #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]

@@ -100,6 +100,11 @@ impl Scope {
     }
 }
 
+/// How a scope is called in a sentence, by its name.
+pub fn describe_scope(name: &str) -> &'static str {
+    if name == "user" { "your user account" } else { "this project" }
+}
+
 fn nearest_root(cwd: &Path, home: Option<&Path>) -> Option<PathBuf> {
     cwd.ancestors()
         .take_while(|folder| *folder == cwd || !home.is_some_and(|home| same_folder(home, folder)))

@@ -220,6 +220,8 @@ fn error_of_missing_path(error: std::io::Error, path: &Path, what: &str) -> Erro
     if error.kind() != std::io::ErrorKind::NotFound {
         return error.into();
     }
+    // Without the `./` that a person typed behind the folder that it starts from.
+    let path: PathBuf = path.components().collect();
     let shown = printable(&path.display().to_string(), false);
     error!(NotFound, "the {what} `{shown}` does not exist")
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use serde::Serialize;
+use wildmatch::WildMatch;
 
 use crate::fetch::{self, FetchedPackage, OpenOptions, PackageSource, World, obstacle};
 use crate::unmanaged::UnmanagedSkill;
@@ -21,7 +22,8 @@ use ba_agent_core::registry::{
 };
 use ba_agent_core::skill::{self, Finding, Profile, Severity, SkillManifest, SkillName};
 use ba_agent_core::source::{Reference, Request, Resolved, Revision, Sha, Source};
-use ba_agent_core::text::{count_noun, find_nearest};
+use ba_agent_core::text::{count_noun, find_nearest, list_some};
+
 use ba_agent_git::Extent;
 
 use ba_agent_system::parallel;
@@ -66,6 +68,8 @@ impl SkillRequest {
 pub enum Choice {
     /// The only one; with several, ask.
     Only,
+    /// The only one; with several, an error that names them, before any file of them is fetched.
+    Sole,
     Named(Vec<String>),
     All,
 }
@@ -190,7 +194,9 @@ pub struct SourceSkills<'w> {
 /// Those of [`gather`].
 pub(crate) fn look<'w>(ask: &SkillRequest, world: &'w World<'w>) -> Result<SourceSkills<'w>> {
     let skill = match &ask.choice {
-        Choice::Named(names) if names.len() == 1 => names.first().map(String::as_str),
+        Choice::Named(names) if names.len() == 1 => {
+            names.first().map(String::as_str).filter(|name| !is_pattern(name))
+        }
         _ => None,
     };
     let extent = if is_few(ask) { Extent::Partial } else { Extent::Full };
@@ -238,9 +244,17 @@ impl SourceSkills<'_> {
     }
 }
 
+/// At most this many names are listed in a message.
+const LISTED: usize = 30;
+
+/// True for a word that means every name that fits it: `*` is any text, `?` one character.
+fn is_pattern(word: &str) -> bool {
+    word.contains(['*', '?'])
+}
+
 /// True when a part of a repository is probably enough.
 fn is_few(ask: &SkillRequest) -> bool {
-    matches!(ask.choice, Choice::Named(_)) || ask.request.subdirectory.is_some()
+    matches!(ask.choice, Choice::Named(_) | Choice::Sole) || ask.request.subdirectory.is_some()
 }
 
 /// A fetched source and the skills in it.
@@ -342,11 +356,15 @@ impl<'w> SkillSource<'w> {
         let offered: Vec<usize> =
             (0..self.skills.len()).filter(|at| self.skills[*at].found.offered).collect();
         match &ask.choice {
-            Choice::Named(words) => words.iter().map(|word| self.named(word)).collect(),
+            Choice::Named(words) => {
+                let each = words.iter().map(|word| self.meant_by(word)).collect::<Result<Vec<_>>>()?;
+                Ok(each.into_iter().flatten().collect())
+            }
             Choice::All if offered.is_empty() => Ok((0..self.skills.len()).collect()),
             Choice::All => Ok(offered),
-            Choice::Only if self.skills.len() == 1 => Ok(vec![0]),
-            Choice::Only if offered.len() == 1 => Ok(offered),
+            Choice::Only | Choice::Sole if self.skills.len() == 1 => Ok(vec![0]),
+            Choice::Only | Choice::Sole if offered.len() == 1 => Ok(offered),
+            Choice::Sole => Err(self.must_be_named(&offered)),
             Choice::Only => {
                 let offered = if offered.is_empty() { (0..self.skills.len()).collect() } else { offered };
                 let offers: Vec<Offer> = offered.iter().map(|at| self.skills[*at].offer()).collect();
@@ -354,6 +372,33 @@ impl<'w> SkillSource<'w> {
                 Ok(chosen.into_iter().filter_map(|at| offered.get(at).copied()).collect())
             }
         }
+    }
+
+    /// The error for a source with several skills of which one is meant.
+    fn must_be_named(&self, offered: &[usize]) -> Error {
+        let names: Vec<&str> = offered.iter().map(|at| self.skills[*at].name.as_str()).collect();
+        let source = self.spoken_repository_name();
+        error!(Usage, "{source} has {}, and one of them must be named", count_noun(names.len(), "skill"))
+            .hint("add `--skill NAME`")
+            .hint(format!("it has {}", list_some(&names, LISTED)))
+    }
+
+    /// The skills that a word means: the one of that name, or all offered ones that fit a
+    /// pattern such as `react-*`.
+    fn meant_by(&self, word: &str) -> Result<Vec<usize>> {
+        if !is_pattern(word) {
+            return self.named(word).map(|at| vec![at]);
+        }
+        let pattern = WildMatch::new(word);
+        let fits = |skill: &SourceSkill| {
+            let folder = skill.found.folder.as_str();
+            let last = folder.rsplit('/').next().unwrap_or_default();
+            [skill.name.as_str(), folder, last].into_iter().any(|name| pattern.matches(name))
+        };
+        let skills = self.skills.iter().enumerate();
+        let all: Vec<usize> =
+            skills.filter(|(_, skill)| skill.found.offered && fits(skill)).map(|(at, _)| at).collect();
+        if all.is_empty() { Err(self.unknown(word)) } else { Ok(all) }
     }
 
     /// The one skill that `word` names; offered ones go before those set aside.
@@ -387,10 +432,14 @@ impl<'w> SkillSource<'w> {
     }
 
     fn unknown(&self, word: &str) -> Error {
-        let names: Vec<&str> = self.skills.iter().map(|skill| skill.name.as_str()).collect();
+        // As many as everywhere else are said to be there: those that are set aside do not count.
+        let is_any_offered = self.skills.iter().any(|skill| skill.found.offered);
+        let skills = self.skills.iter().filter(|skill| skill.found.offered || !is_any_offered);
+        let names: Vec<&str> = skills.map(|skill| skill.name.as_str()).collect();
+        let named = if is_pattern(word) { "that fits" } else { "named" };
         let mut error = error!(
             NotFound,
-            "{} has no skill named `{}`",
+            "{} has no skill {named} `{}`",
             self.spoken_repository_name(),
             printable(word, false)
         );
@@ -407,9 +456,7 @@ impl<'w> SkillSource<'w> {
                 "`{word}` is a branch or tag: its skills are in `ba-agent skill install {source}#{word}`"
             ));
         }
-        let shown = names.iter().take(30).copied().collect::<Vec<_>>().join(", ");
-        let more = if names.len() > 30 { format!(" and {} more", names.len() - 30) } else { String::new() };
-        error.hint(format!("it has {}: {shown}{more}", count_noun(names.len(), "skill")))
+        error.hint(format!("it has {}: {}", count_noun(names.len(), "skill"), list_some(&names, LISTED)))
     }
 
     fn spoken_repository_name(&self) -> String {
@@ -984,7 +1031,7 @@ impl Candidate {
     pub(crate) fn pin_record(&self) -> RevisionRecord {
         let tree = self.fetched.folder_id(&self.folder);
         let mut record = RevisionRecord::of(&self.resolved.pin, self.resolved.chosen.as_deref(), tree);
-        record.reachable = record.commit.as_ref().map(|_| self.reachable);
+        record.reachable = record.commit.as_ref().filter(|_| self.reachable).map(|_| true);
         record
     }
 
@@ -1028,7 +1075,8 @@ pub fn spoken_source_name(resolved: &Resolved) -> String {
     let name = resolved.source.display_name();
     let reference = match (&resolved.reference, &resolved.chosen) {
         (Reference::Range(range), Some(tag)) => format!(" {tag} (in {range})"),
-        (_, Some(chosen)) | (Reference::Branch(chosen) | Reference::Tag(chosen), None) => {
+        (_, Some(chosen))
+        | (Reference::Branch(chosen) | Reference::Tag(chosen) | Reference::Named(chosen), None) => {
             format!(" {chosen}")
         }
         _ => String::new(),

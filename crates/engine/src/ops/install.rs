@@ -9,13 +9,13 @@ use super::ask::Ask;
 use super::gather::{self, Choice, Gathered, SkillRequest, Skipped};
 use super::import::{self, ImportedSource};
 use super::overlap::{self, InPlace};
-use super::plan::{self, Plan, Wanted};
+use super::plan::{self, LeftOutSkill, Plan, Wanted};
 use super::settle::open_session;
 use super::{adopt, marketplace};
 use crate::fetch::not_local;
 use crate::workspace::{Notice, Observer, ResolvedNotice, Session, Workspace};
 use ba_agent_core::agents::InstallTarget;
-use ba_agent_core::error::{Error, Result, error, fail};
+use ba_agent_core::error::{Error, Result, error, fail, printable};
 use ba_agent_core::interop::IntegrityClaim;
 use ba_agent_core::registry::{InstallMode, Registry};
 use ba_agent_core::skill::SkillName;
@@ -51,6 +51,8 @@ pub struct InstallOptions {
     pub allow: Vec<String>,
     /// Fail where `all` would leave out an invalid skill.
     pub strict: bool,
+    /// Leave out, instead of stopping, what something else has the name of.
+    pub skip_existing: bool,
     /// Refuse a commit that no branch or tag leads to.
     pub require_reachable: bool,
     /// Change nothing.
@@ -67,6 +69,10 @@ pub struct InstallReport {
     pub warnings: Vec<String>,
     /// Skills that lie where they were to be installed.
     pub in_place: Vec<InPlace>,
+    /// Skills that were left out because something else has their name.
+    pub left_out: Vec<LeftOutSkill>,
+    /// Replaced skills of which no file is another one now.
+    pub same_files: Vec<SkillName>,
 }
 
 /// Installs skills from sources, or those that another tool's lock file names.
@@ -108,11 +114,12 @@ pub fn install(
             });
         }
     }
-    let (report, in_place) = carry_out(&session, options, wanted, &promised)?;
+    let (report, planned) = carry_out(&session, options, wanted, &promised)?;
     if !options.dry_run {
         session.keep_typed_hosts();
     }
-    Ok(InstallReport { skills: report.skills, skipped, warnings, in_place })
+    let PlannedInstall { in_place, left_out, same_files } = planned;
+    Ok(InstallReport { skills: report.skills, skipped, warnings, in_place, left_out, same_files })
 }
 
 /// The agents and folders that receive the skills.
@@ -148,13 +155,24 @@ fn gather_sources(
         fail!(Usage, "`--as` names one skill; choose one with `--skill NAME`");
     }
     let request = |source: &String| {
-        let request = marketplace::request(source, options.marketplace.as_deref(), &all, &world)?;
+        let request = marketplace::request(source, options.marketplace.as_deref(), &all, &world)
+            .map_err(|error| with_skill_flag(error, source, options))?;
         skill_request(session, options, request)
     };
     let requests: Vec<SkillRequest> = options.sources.iter().map(request).collect::<Result<_>>()?;
     let gathered = marketplace::gather_all(&requests, &all, &world, ask)?;
     session.note_moved_marketplaces(&world);
     Ok(gathered)
+}
+
+/// The error for a source that is none, with what was probably meant: `--skill a b` is written
+/// by who knows tools that take several names behind one flag.
+fn with_skill_flag(mut error: Error, source: &str, options: &InstallOptions) -> Error {
+    let is_name = Request::bare_name(source).is_some() && options.sources.len() > 1;
+    let Some(first) = options.skills.first().filter(|_| is_name) else { return error };
+    let hint = format!("for several skills of one source write `--skill {first},{source}`");
+    error.hints.insert(0, printable(&hint, false));
+    error
 }
 
 fn skill_request(session: &Session<'_>, options: &InstallOptions, request: Request) -> Result<SkillRequest> {
@@ -168,6 +186,14 @@ fn skill_request(session: &Session<'_>, options: &InstallOptions, request: Reque
     let may_be_local = matches!(request.source, Source::Local { .. } | Source::Marketplace { .. });
     if options.mode == InstallMode::Live && !may_be_local {
         return Err(not_local(&request.source));
+    }
+    if let (true, Some(skill)) = (options.all, &request.skill) {
+        let skill = printable(skill, false);
+        return Err(error!(
+            Usage,
+            "`@{skill}` names one skill, and `--all` means every one: which is meant?"
+        )
+        .hint(format!("for that skill leave out `--all`, for all of them leave out `@{skill}`")));
     }
     let mut names = options.skills.clone();
     names.extend(request.skill.clone());
@@ -220,20 +246,27 @@ fn warn_of_machine(session: &Session<'_>, gathered: &Gathered) {
 /// What the content of skills was when another tool wrote its lock file.
 type Promised = BTreeMap<SkillName, IntegrityClaim>;
 
+/// What a plan says beside its steps.
+struct PlannedInstall {
+    in_place: Vec<InPlace>,
+    left_out: Vec<LeftOutSkill>,
+    same_files: Vec<SkillName>,
+}
+
 fn carry_out(
     session: &Session<'_>,
     options: &InstallOptions,
     wanted: Vec<Wanted>,
     promised: &Promised,
-) -> Result<(Report, Vec<InPlace>)> {
+) -> Result<(Report, PlannedInstall)> {
     if options.dry_run {
-        let (plan, in_place) = plan_install(session, wanted, &session.store.read()?, options, promised)?;
-        return Ok((Report::of_plan(plan, &session.places, session.env.now)?, in_place));
+        let (plan, planned) = plan_install(session, wanted, &session.store.read()?, options, promised)?;
+        return Ok((Report::of_plan(plan, &session.places, session.env.now)?, planned));
     }
     // Fetching may take long, so the lock is taken only now; the plan is made under it.
     let transaction = session.begin()?;
-    let (plan, in_place) = plan_install(session, wanted, transaction.registry(), options, promised)?;
-    Ok((apply::apply(plan, transaction, session, "install")?, in_place))
+    let (plan, planned) = plan_install(session, wanted, transaction.registry(), options, promised)?;
+    Ok((apply::apply(plan, transaction, session, "install")?, planned))
 }
 
 fn plan_install(
@@ -242,7 +275,7 @@ fn plan_install(
     registry: &Registry,
     options: &InstallOptions,
     promised: &Promised,
-) -> Result<(Plan, Vec<InPlace>)> {
+) -> Result<(Plan, PlannedInstall)> {
     let lying = find_lying(session, &mut wanted, registry, options, promised)?;
     let (wanted, in_place) = overlap::leave_in_place(wanted, registry, &session.places);
     // Of "all" those that are in place are done.
@@ -254,7 +287,13 @@ fn plan_install(
     for name in &lying {
         seen.entry(name.clone()).or_default().lies_as_wanted = true;
     }
-    Ok((plan::install(wanted, registry, &seen, options.force)?, in_place))
+    let (wanted, left_out) = match options.skip_existing {
+        true => plan::leave_out_taken(wanted, registry, &seen)?,
+        false => (wanted, Vec::new()),
+    };
+    let plan = plan::install(wanted, registry, &seen, options.force)?;
+    let same_files = plan::names_with_same_files(&plan, &seen)?;
+    Ok((plan, PlannedInstall { in_place, left_out, same_files }))
 }
 
 /// Which of the wanted skills lie there already, in the very places and with the very bytes: they

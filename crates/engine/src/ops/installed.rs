@@ -1,6 +1,7 @@
 //! Names to installed skills.
 
 use crate::install_dirs::InstallDirs;
+use crate::scope::describe_scope;
 use crate::unmanaged;
 use ba_agent_core::error::{Error, Result, error, printable};
 use ba_agent_core::registry::Registry;
@@ -57,7 +58,7 @@ pub(crate) fn find_one_installed(name: &str, registry: &Registry, places: &Insta
         return Err(error_of_unmanaged(name, &path));
     }
     let scope = places.scope();
-    let mut error = error!(NotFound, "no skill named `{name}` is installed in this {scope}");
+    let mut error = error!(NotFound, "no skill named `{name}` is installed in {}", describe_scope(scope));
     if let Some(near) = ba_agent_core::text::find_nearest(name, registry.skills.keys().map(SkillName::as_str))
     {
         error = error.hint(format!("did you mean `{near}`?"));

@@ -1,7 +1,7 @@
 //! Deeds: candidates against registry and disk. Pure: the disk's state is handed in, a plan
 //! comes out, nothing is changed. `--dry-run` prints it, `apply` does it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::install_state::{
@@ -10,7 +10,7 @@ use crate::install_state::{
 use crate::workspace::Observer;
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::digest;
-use ba_agent_core::error::{Result, error};
+use ba_agent_core::error::{Error, Result, error};
 use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Request, Source};
@@ -143,16 +143,97 @@ impl Plan {
 /// that nobody recorded is in the way, or an installed skill was edited (unless `force`).
 pub fn install(wanted: Vec<Wanted>, registry: &Registry, seen: &InstallStates, force: bool) -> Result<Plan> {
     let mut steps: BTreeMap<SkillName, Step> = BTreeMap::new();
+    let several = wanted.len() > 1;
     for one in wanted {
         let name = one.candidate.name.clone();
         if let Some(Content::Found(other)) = steps.get(&name).and_then(|step| step.content.as_ref()) {
             return Err(two_of_one_name(&name, &other.candidate, &one.candidate));
         }
         let sight = seen.get(&name).cloned().unwrap_or_default();
-        let step = install_one(one, registry.skills.get(&name), &sight, force)?;
+        let step =
+            install_one(one, registry.skills.get(&name), &sight, force).map_err(|error| match several {
+                true => of_one_among_several(error),
+                false => error,
+            })?;
         steps.insert(name, step);
     }
     Ok(Plan { steps: steps.into_values().collect() })
+}
+
+/// The error about one of many: `--as` names a single skill, so that it is no way out.
+fn of_one_among_several(mut error: Error) -> Error {
+    let before = error.hints.len();
+    error.hints.retain(|hint| !hint.contains("`--as "));
+    if error.hints.len() == before {
+        return error;
+    }
+    error.hint("`--skip-existing` leaves out every skill whose name something else has, and names it")
+}
+
+/// A skill that is left out because something else has its name.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct LeftOutSkill {
+    pub name: SkillName,
+    /// What has the name.
+    pub reason: String,
+}
+
+/// Parts from `wanted` what cannot have its name: it belongs to a skill of another source, to
+/// something that nobody recorded, or to one that was wanted before it.
+///
+/// # Errors
+/// Those of [`Candidate::digest`].
+pub(crate) fn leave_out_taken(
+    wanted: Vec<Wanted>,
+    registry: &Registry,
+    seen: &InstallStates,
+) -> Result<(Vec<Wanted>, Vec<LeftOutSkill>)> {
+    let (mut free, mut left_out) = (Vec::new(), Vec::new());
+    let mut names = BTreeSet::new();
+    for one in wanted {
+        let name = &one.candidate.name;
+        let reason = match registry.skills.get(name) {
+            _ if !names.insert(name.clone()) => {
+                Some("another skill of this command has that name".to_owned())
+            }
+            Some(entry) if !is_same_skill(entry, &one.candidate) => {
+                Some(format!("the name is taken by a skill of {}", entry.source))
+            }
+            Some(_) => None,
+            None => {
+                let sight = seen.get(name).cloned().unwrap_or_default();
+                let is_free = sight.lies_as_wanted || are_free_or_same(&one, &sight.further)?;
+                (!is_free).then(|| "something that ba-agent did not install is in its place".to_owned())
+            }
+        };
+        match reason {
+            Some(reason) => left_out.push(LeftOutSkill { name: name.clone(), reason }),
+            None => free.push(one),
+        }
+    }
+    Ok((free, left_out))
+}
+
+/// The skills of a plan of which no file becomes another one: only their record, or a target.
+///
+/// # Errors
+/// Those of [`Candidate::digest`].
+pub(crate) fn names_with_same_files(plan: &Plan, seen: &InstallStates) -> Result<Vec<SkillName>> {
+    let mut same = Vec::new();
+    for step in plan.steps.iter().filter(|step| step.action == Action::Replace) {
+        let Some(Content::Found(wanted)) = &step.content else { continue };
+        let sight = seen.get(&step.name).cloned().unwrap_or_default();
+        let is_same = match &step.before {
+            Some(entry) => {
+                entry.digest == wanted.candidate.digest()?.0 && user_edits_of_skill(entry, &sight).is_empty()
+            }
+            None => are_free_or_same(wanted, &sight.further)?,
+        };
+        if is_same {
+            same.push(step.name.clone());
+        }
+    }
+    Ok(same)
 }
 
 fn install_one(
@@ -221,19 +302,26 @@ fn first_time(wanted: &Wanted, seen: &[FolderState], force: bool) -> Result<Acti
     if seen.iter().all(|place| *place == FolderState::Missing) {
         return Ok(Action::Add);
     }
-    let wanted_digest = &wanted.candidate.digest()?.0;
-    let is_ours = |place: &FolderState| match place {
-        FolderState::Folder(files) => digest::digest_of_files(files) == *wanted_digest,
-        FolderState::Missing => true,
-        FolderState::Link(_) | FolderState::File => false,
-    };
-    if force || seen.iter().all(is_ours) {
+    if force || are_free_or_same(wanted, seen)? {
         return Ok(Action::Replace);
     }
     let name = &wanted.candidate.name;
     Err(error_of_unmanaged_folder(name)
         .hint(format!("to take over what is there, edited or not: `ba-agent skill adopt {name}`"))
         .hint("`--force` replaces it; a folder is kept for `rollback`, a file or link is not"))
+}
+
+/// True where each place is empty or holds the very files that are wanted.
+fn are_free_or_same(wanted: &Wanted, seen: &[FolderState]) -> Result<bool> {
+    if seen.iter().all(|place| *place == FolderState::Missing) {
+        return Ok(true);
+    }
+    let wanted_digest = &wanted.candidate.digest()?.0;
+    Ok(seen.iter().all(|place| match place {
+        FolderState::Folder(files) => digest::digest_of_files(files) == *wanted_digest,
+        FolderState::Missing => true,
+        FolderState::Link(_) | FolderState::File => false,
+    }))
 }
 
 /// Identity is source and folder: a name is only a label.
@@ -334,7 +422,7 @@ pub(crate) fn uninstall(
 const NAMED: usize = 10;
 
 /// The error for a skill with local edits.
-pub fn error_of_edited_skill(name: &SkillName, drift: &[Drift], verb: &str) -> ba_agent_core::error::Error {
+pub fn error_of_edited_skill(name: &SkillName, drift: &[Drift], verb: &str) -> Error {
     let mut error = error!(Conflict, "`{name}` was edited since it was installed");
     for one in drift.iter().take(NAMED) {
         error = error.cause(format!("{}: {}", one.change.word(), one.path));
@@ -344,25 +432,21 @@ pub fn error_of_edited_skill(name: &SkillName, drift: &[Drift], verb: &str) -> b
     }
     let error = harmless_hints(drift.iter().map(|one| one.change), ".claude/skills")
         .into_iter()
-        .fold(error, ba_agent_core::error::Error::hint);
+        .fold(error, Error::hint);
     error.hint(format!("see what was changed with `ba-agent skill diff {name}`")).hint(format!(
         "to discard the edits: `ba-agent skill restore {name}`, or the {verb} again with `--force`; \
          `rollback` brings them back"
     ))
 }
 
-fn two_of_one_name(name: &SkillName, a: &Candidate, b: &Candidate) -> ba_agent_core::error::Error {
+fn two_of_one_name(name: &SkillName, a: &Candidate, b: &Candidate) -> Error {
     error!(Conflict, "two skills have the name `{name}`")
         .cause(a.described_for_errors())
         .cause(b.described_for_errors())
         .hint("install them one at a time, one of them with `--as NAME`")
 }
 
-fn error_of_taken_name(
-    name: &SkillName,
-    entry: &LockEntry,
-    candidate: &Candidate,
-) -> ba_agent_core::error::Error {
+fn error_of_taken_name(name: &SkillName, entry: &LockEntry, candidate: &Candidate) -> Error {
     let held = match &entry.path {
         Some(path) => format!("{} in {path}", entry.source),
         None => entry.source.clone(),
@@ -379,7 +463,7 @@ fn error_of_taken_name(
 }
 
 /// The error for somebody's own in the place of a skill.
-pub(crate) fn error_of_unmanaged_folder(name: &SkillName) -> ba_agent_core::error::Error {
+pub(crate) fn error_of_unmanaged_folder(name: &SkillName) -> Error {
     error!(Conflict, "there is already something named `{name}` that ba-agent did not install")
         .hint("install under another name with `--as NAME`, or move it away")
 }

@@ -2,7 +2,6 @@
 //! which stops at edits, and of named ones by `skill restore`, which gives them up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use crate::install_state::{DriftKind, FolderState, InstallState, InstallStates, harmless_hints};
 use crate::workspace::{Observer, Session, Workspace};
@@ -72,7 +71,8 @@ pub struct RestoreReport {
     pub strangers: Vec<String>,
     /// Sources whose host says that they are elsewhere now, and where.
     pub moves: BTreeMap<String, String>,
-    pub registry: PathBuf,
+    /// The registry as a person names it.
+    pub registry: String,
 }
 
 /// `install` without a source: brings the disk to what the registry says, which is the lock file.
@@ -98,7 +98,7 @@ pub fn restore_all(
         skills: report.skills,
         strangers: session.places.find_untracked(&known)?,
         moves: world.git.moved_repositories(),
-        registry: session.store.registry_file().to_path_buf(),
+        registry: session.places.shown_to_user(session.store.registry_file()),
     })
 }
 

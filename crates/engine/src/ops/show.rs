@@ -43,7 +43,7 @@ pub struct ShowOptions {
 /// of fetching a source.
 pub fn show(workspace: &Workspace, options: &ShowOptions, observer: &dyn Observer) -> Result<Vec<SkillView>> {
     let session = open_session(workspace, observer)?;
-    match find_shown(&session, options)? {
+    match find_shown(&session, options, Choice::All)? {
         Shown::Installed { registry, name } => {
             let seen = session.places.inspect_recorded(std::iter::once(&name), &registry)?;
             let mut view = view_installed(&name, &registry.skills[&name], &seen);
@@ -84,7 +84,7 @@ pub fn show_file(
             .hint("write it as `ba-agent skill show` lists it")
     })?;
     let session = open_session(workspace, observer)?;
-    match find_shown(&session, options)? {
+    match find_shown(&session, options, Choice::Sole)? {
         Shown::Installed { registry, name } => {
             read_installed(&session, &name, &registry.skills[&name], path.as_str())
         }
@@ -115,7 +115,8 @@ enum Shown {
     Offered(Vec<Candidate>),
 }
 
-fn find_shown(session: &Session<'_>, options: &ShowOptions) -> Result<Shown> {
+/// Finds what is meant; of a source of which no skill is named, `unnamed`.
+fn find_shown(session: &Session<'_>, options: &ShowOptions, unnamed: Choice) -> Result<Shown> {
     let registry = session.store.read()?;
     let installed = match_installed(&options.what, &registry).cloned();
     if let Some(name) = installed.filter(|_| options.skill.is_none() && options.reference.is_none()) {
@@ -131,7 +132,8 @@ fn find_shown(session: &Session<'_>, options: &ShowOptions) -> Result<Shown> {
         let is_ambiguous = error.kind != Kind::NotFound && all.enabled().next().is_some();
         if is_ambiguous { error } else { unknown_word(&options.what, error, &registry) }
     })?;
-    gather_shown(session, options, request, &all, &world).map(Shown::Offered)
+    let unnamed = (unnamed, request);
+    gather_shown(session, options, unnamed, &all, &world).map(Shown::Offered)
 }
 
 /// The bytes of a file of an installed skill, from the first of its folders that has it.
@@ -181,7 +183,7 @@ fn unknown_word(what: &str, error: Error, registry: &Registry) -> Error {
 fn gather_shown(
     session: &Session<'_>,
     options: &ShowOptions,
-    request: Request,
+    (unnamed, request): (Choice, Request),
     all: &Marketplaces,
     world: &World<'_>,
 ) -> Result<Vec<Candidate>> {
@@ -189,7 +191,7 @@ fn gather_shown(
     let mut names: Vec<String> = options.skill.iter().cloned().collect();
     names.extend(request.skill.clone());
     let request = SkillRequest {
-        choice: if names.is_empty() { Choice::All } else { Choice::Named(names) },
+        choice: if names.is_empty() { unnamed } else { Choice::Named(names) },
         ..SkillRequest::of(request)
     };
     let gathered = marketplace::gather(&request, all, world, &mut |_| Ok(Vec::new()))?;

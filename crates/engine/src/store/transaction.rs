@@ -13,6 +13,7 @@ use super::unsettled::{self, Unsettled};
 use super::{Store, Valid};
 use crate::history::{GivenUpTree, Record};
 use crate::install_state;
+use crate::scope::describe_scope;
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::digest::{self, sha256_hex};
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
@@ -226,9 +227,9 @@ impl Transaction {
         let target = self.store.places.target_of(root).ok_or_else(|| {
             error!(
                 Failed,
-                "`{}` is not a skills folder of this {}",
+                "`{}` is not a skills folder of {}",
                 root.display(),
-                self.store.places.scope()
+                describe_scope(self.store.places.scope())
             )
         })?;
         self.store.places.check_links_of(&target)?;

@@ -135,8 +135,8 @@ fn too_old(found: (u32, u32, u32)) -> Option<DoctorFinding> {
     (found < LIBGIT2).then(|| DoctorFinding::wrong("libgit2", message))
 }
 
-/// Hosts that skills come from without a token being set. Whether one is needed only the
-/// host can say; a private repository looks missing without.
+/// Hosts that skills come from, and whether a token is set for them: a fact and no finding, since
+/// public repositories need none, and one that does says so where it is fetched.
 pub(super) fn examine_tokens(context: &DoctorContext<'_>, registry: &Registry, seen: &mut Examination) {
     let set = &context.session.settings;
     let hosts = [
@@ -144,15 +144,16 @@ pub(super) fn examine_tokens(context: &DoctorContext<'_>, registry: &Registry, s
         ("gitlab", set.hosts.gitlab_token.is_some(), "GITLAB_TOKEN"),
         ("bitbucket", set.hosts.bitbucket_token.is_some(), "BITBUCKET_TOKEN"),
     ];
+    let mut tokens = Vec::new();
     for (kind, is_set, variable) in hosts {
         let from = registry.skills.values().filter(|entry| entry.kind == kind).count();
-        if from > 0 && !is_set {
-            let message = format!("{} from {kind}, and no token for it", count_noun(from, "skill"));
-            let hint = format!(
-                "public repositories need none; for private ones set {variable}, or have a git credential helper"
-            );
-            seen.add(DoctorFinding::note("token", message).hint(hint));
+        if from > 0 {
+            let token = if is_set { format!("{variable} is set") } else { format!("{variable} is not set") };
+            tokens.push(format!("{kind} ({}): {token}", count_noun(from, "skill")));
         }
+    }
+    if !tokens.is_empty() {
+        seen.fact("tokens", &tokens.join(", "));
     }
 }
 

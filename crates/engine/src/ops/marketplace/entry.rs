@@ -145,7 +145,7 @@ fn look<'w>(ask: &SkillRequest, all: &Marketplaces, world: &'w World<'w>) -> Res
             }
         }
         (choice, Some(skill)) => *choice = Choice::Named(vec![skill]),
-        (Choice::Only | Choice::All, None) => {}
+        (Choice::Only | Choice::Sole | Choice::All, None) => {}
     }
     let version = Some(catalog::plugin_version(manifest.as_ref(), plugin, None)).filter(|v| *v != "unknown");
     let entry = Lent {
