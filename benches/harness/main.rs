@@ -12,9 +12,15 @@
 )]
 
 mod floors;
+#[cfg(unix)]
+mod journeys;
 mod measure;
 mod options;
 mod parts;
+/// The pseudo-terminal of the tests.
+#[cfg(unix)]
+#[path = "../../tests/it/pty.rs"]
+mod pty;
 mod pure;
 mod replay;
 mod repos;
@@ -47,7 +53,10 @@ fn main() {
     }
     if options.wants_rows() {
         let world = world::World::new(&options);
-        if options.scale {
+        if options.journeys {
+            #[cfg(unix)]
+            journeys::run(&world, &options);
+        } else if options.scale {
             scale::run(&world, &options);
         } else {
             rows::run(&world, &options);

@@ -10,6 +10,8 @@ cargo bench -- [OPTIONS]
   --rounds N    rounds of each row, instead of what suits its length
   --dir DIR     work below DIR instead of a tmpfs; on a disk the table of the disk is rewritten
   --before EXE  another build of ba-agent, measured in the same turns as this one
+  --journeys    what a person types in a day, beside `npx skills` where it is installed;
+                on the first `--repo`, which is `…/OWNER/NAME.git` and has a skill `pdf`
   --scale       the scaling table instead of the rows
   --pure        only the pure parts
   --no-write    leave the README as it is";
@@ -22,6 +24,7 @@ pub(crate) struct Options {
     pub(crate) rounds: Option<usize>,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) before: Option<PathBuf>,
+    pub(crate) journeys: bool,
     pub(crate) scale: bool,
     pure: bool,
     no_write: bool,
@@ -45,6 +48,7 @@ impl Options {
                 "--rounds" => options.rounds = Some(value()?.parse().map_err(|e| format!("--rounds: {e}"))?),
                 "--before" => options.before = Some(value()?.into()),
                 "--dir" => options.dir = Some(value()?.into()),
+                "--journeys" => options.journeys = true,
                 "--scale" => options.scale = true,
                 "--pure" => options.pure = true,
                 "--no-write" => options.no_write = true,
@@ -64,7 +68,7 @@ impl Options {
     }
 
     pub(crate) fn wants_pure(&self) -> bool {
-        self.pure || (self.only.is_none() && !self.scale)
+        self.pure || (self.only.is_none() && !self.scale && !self.journeys)
     }
 
     pub(crate) fn wants_rows(&self) -> bool {

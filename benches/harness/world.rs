@@ -125,6 +125,11 @@ impl World {
         panic!("{}: real repositories are served by way of a link, which needs a Unix", path.display())
     }
 
+    /// The server that repeats what git said, of everything below `git/`; `None` without git.
+    pub(crate) fn served(&self) -> Option<String> {
+        self.replay.as_ref().map(|replay| replay.url.clone())
+    }
+
     /// The repository's URL by this road; `None` where there is no git to serve it.
     pub(crate) fn url(&self, repo: &Repo, road: Road) -> Option<String> {
         match road {
