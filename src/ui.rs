@@ -58,6 +58,7 @@ pub(crate) struct Ui {
     /// The terminal knows more than lines.
     moves_cursor: bool,
     stdout_is_terminal: bool,
+    stderr_is_terminal: bool,
     bar: Mutex<Option<ProgressBar>>,
     show_progress: bool,
     /// Why stdout took no more, once that happened.
@@ -89,6 +90,7 @@ impl Ui {
             manner,
             color_out: color(env.stdout_is_terminal),
             color_err: color(env.stderr_is_terminal),
+            stderr_is_terminal: env.stderr_is_terminal,
             interactive: env.stdin_is_terminal && env.stderr_is_terminal && !manner.json && !manner.yes,
             moves_cursor: moves_cursor(env),
             stdout_is_terminal: env.stdout_is_terminal,
@@ -104,6 +106,7 @@ impl Ui {
             manner,
             color_out: false,
             color_err: false,
+            stderr_is_terminal: false,
             interactive: false,
             moves_cursor: false,
             stdout_is_terminal: false,
@@ -154,8 +157,28 @@ impl Ui {
         if self.manner.quiet || self.manner.json {
             return;
         }
-        let line = format!("{} {}\n", self.paint_err(style, word), printable(what, true));
-        self.print_to_stderr(&line);
+        let what = self.wrap_message(&printable(what, true), word.len() + 1);
+        self.print_to_stderr(&format!("{} {what}\n", self.paint_err(style, word)));
+    }
+
+    /// A message whose lines are broken between words where the terminal ends; `label` columns
+    /// stand before the first, and the others go on below it. As it is where stderr is no terminal.
+    fn wrap_message(&self, text: &str, label: usize) -> String {
+        let columns =
+            dialoguer::console::Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
+        let Some(columns) = columns.filter(|_| self.stderr_is_terminal) else { return text.to_owned() };
+        let below = " ".repeat(label.min(columns / 3));
+        let first = " ".repeat(label);
+        let lines = text.split('\n').enumerate().map(|(at, line)| {
+            let before = if at == 0 { &first } else { &below };
+            let options = between_words(columns.max(20))
+                .break_words(false)
+                .initial_indent(before)
+                .subsequent_indent(&below);
+            textwrap::fill(line, options)
+        });
+        let wrapped = lines.collect::<Vec<_>>().join("\n");
+        wrapped.strip_prefix(first.as_str()).unwrap_or(wrapped.trim_start()).to_owned()
     }
 
     fn print_to_stderr(&self, line: &str) {
@@ -225,15 +248,18 @@ impl Ui {
     }
 
     fn print_error_to_terminal(&self, error: &Error) {
-        let mut text = format!("{} {}\n", self.paint_err(RED, "error:"), printable(&error.message, true));
+        let message = self.wrap_message(&printable(&error.message, true), 7);
+        let mut text = format!("{} {message}\n", self.paint_err(RED, "error:"));
         for cause in &error.causes {
-            text.push_str(&format!("  caused by: {}\n", printable(cause, true).replace('\n', "\n    ")));
+            let cause = printable(cause, true).replace('\n', "\n    ");
+            text.push_str(&format!("  caused by: {}\n", self.wrap_message(&cause, 13)));
         }
         if !error.hints.is_empty() {
             text.push('\n');
         }
         for hint in &error.hints {
-            text.push_str(&format!("{} {}\n", self.paint_err(CYAN, "hint:"), printable(hint, true)));
+            let hint = self.wrap_message(&printable(hint, true), 6);
+            text.push_str(&format!("{} {hint}\n", self.paint_err(CYAN, "hint:")));
         }
         self.print_to_stderr(&text);
     }

@@ -221,3 +221,28 @@ mod through_a_pty {
         );
     }
 }
+
+/// What a message says can be read, and what it quotes can be copied.
+#[cfg(unix)]
+#[test]
+fn messages_are_broken_between_words() {
+    let env = three();
+    for columns in [40, 80] {
+        let mut command = env.command(&["skill", "install", "pdf"]);
+        command.env("NO_COLOR", "1");
+        let (status, seen) = crate::pty::Terminal::run_at(command, columns).end();
+        assert_eq!(status.code(), Some(2), "{seen}");
+        let lines: Vec<&str> = seen.lines().map(|line| line.trim_end()).collect();
+        assert!(lines.iter().all(|line| line.chars().count() <= usize::from(columns)), "{columns}: {seen}");
+        let said = lines.iter().map(|line| line.trim_start()).collect::<Vec<_>>().join(" ");
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        for words in
+            ["does not say where the skill comes from", "write `owner/repo`", "`ba-agent skill search pdf`"]
+        {
+            assert!(said.contains(words), "{columns}: no {words:?} in {said}");
+        }
+    }
+    // In a pipe a message is one line.
+    let run = env.run(&["skill", "install", "pdf"]).ends(2);
+    assert!(run.stderr.contains("error: `pdf` does not say where the skill comes from\n"), "{}", run.stderr);
+}
