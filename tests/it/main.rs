@@ -51,6 +51,7 @@ mod one_cache;
 mod open_eyes;
 mod output;
 mod overlap;
+mod packaging;
 mod requests;
 mod restore;
 mod search;
