@@ -2,6 +2,7 @@
 //! verb below `cli/` parses, does and reports.
 
 mod adopt;
+mod agents;
 mod cache;
 mod choice;
 mod complete;
@@ -120,6 +121,7 @@ enum Command {
     )]
     Cache(cache::CacheCommand),
     Doctor(doctor::Doctor),
+    Agents(agents::Agents),
     /// Register, list, update and check marketplaces: catalogues of skills.
     #[command(
         subcommand,
@@ -221,6 +223,7 @@ impl Cli {
             Command::Man(command) => command.run(&cx),
             Command::Cache(command) => command.run(&cx),
             Command::Doctor(command) => command.run(&cx),
+            Command::Agents(command) => command.run(&cx),
             Command::Marketplace(command) => command.run(&cx),
             Command::Skill(skill) => match *skill {
                 SkillCommand::Install(command) => command.run(&cx),

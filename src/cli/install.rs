@@ -220,6 +220,11 @@ fn print_installed_skills(cx: &CommandContext<'_>, skills: &[Done], same_files: 
             continue;
         }
         for done in these {
+            if done.action == Action::Replace && !done.new_places.is_empty() {
+                let verb = if dry_run { "Would add" } else { "Added" };
+                cx.ui.status(verb, &format!("{} to {}", done.name, done.new_places.join(", ")));
+                continue;
+            }
             let same = if verb(done) == RECORDED { " (its files are the same)" } else { "" };
             cx.ui.status(verb(done), &format!("{} in {}{same}", done.name, done.places.join(", ")));
             tell_contents(cx, done);

@@ -7,24 +7,29 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::choice::SkillChoice;
-use super::complete::installed_names;
+use super::complete::{agent_names, installed_names};
 use crate::picker::SelectionMode;
 use crate::ui::LISTED_ALONE;
 use ba_agent_core::error::Result;
 use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::apply::Done;
+use ba_agent_engine::ops::plan::Action;
 use ba_agent_engine::ops::uninstall::UninstallOptions;
 
 /// Remove skills from every target and from the registry.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  ba-agent skill uninstall pdf docx\n  ba-agent skill uninstall pdf --force"
+    after_help = "Examples:\n  ba-agent skill uninstall pdf docx\n  ba-agent skill uninstall pdf --force\n  \
+        ba-agent skill uninstall pdf --agent cursor"
 )]
 pub(crate) struct Uninstall {
     /// The skills to remove. Without one you choose from a list, on a terminal.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
     names: Vec<String>,
+    /// Take it away from this agent, or folder, alone (repeatable); the others keep it.
+    #[arg(long = "agent", short = 'a', value_name = "NAME", add = ArgValueCandidates::new(agent_names))]
+    agents: Vec<String>,
     /// Remove it even if it was edited.
     #[arg(long, short)]
     force: bool,
@@ -48,7 +53,10 @@ impl Uninstall {
             return Ok(0);
         }
         let options = UninstallOptions { names, force: self.force };
-        let report = ops::uninstall::uninstall(&cx.workspace, &options, cx.ui)?;
+        let report = match self.agents.is_empty() {
+            true => ops::uninstall::uninstall(&cx.workspace, &options, cx.ui)?,
+            false => ops::uninstall::uninstall_from_targets(&cx.workspace, &options, &self.agents, cx.ui)?,
+        };
         let is_told_in_sum = |done: &Done| done.untouched.is_empty();
         if report.skills.len() > LISTED_ALONE && !cx.ui.verbose() {
             let (plain, others): (Vec<&Done>, _) =
@@ -73,6 +81,15 @@ fn tell_sum(cx: &CommandContext<'_>, skills: &[&Done]) {
 }
 
 fn tell_removed(cx: &CommandContext<'_>, done: &Done) {
+    if done.action == Action::Replace {
+        let others = done.entry.targets.join(", ");
+        let from = if done.places.is_empty() {
+            "that agent, whose folder others read".to_owned()
+        } else {
+            done.places.join(", ")
+        };
+        return cx.ui.status("Removed", &format!("{} from {from}; it stays for {others}", done.name));
+    }
     if done.untouched.is_empty() {
         return cx.ui.status("Removed", &format!("{} from {}", done.name, done.places.join(", ")));
     }

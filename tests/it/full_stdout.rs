@@ -59,6 +59,8 @@ pub(crate) const PRINTING: &[&str] = &[
     "cache prune --json",
     "cache clear --yes --json",
     "doctor --json",
+    "agents",
+    "agents --json",
     "completions bash",
     "completions zsh",
     "man ../man --json",

@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 81] = [
+const COMMANDS: [&str; 83] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -70,6 +70,8 @@ const COMMANDS: [&str; 81] = [
     "skill outdated --all --offline",
     "skill uninstall pdf",
     "skill uninstall pdf --force --yes",
+    "skill uninstall pdf --agent codex",
+    "agents --all --json",
     "skill search pdf",
     "skill search --json",
     "skill show pdf --json",

@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod adopt;
+mod agents;
 mod cache;
 mod complete;
 mod dice;

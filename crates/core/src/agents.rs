@@ -25,6 +25,13 @@ pub struct Agent {
     pub(crate) marks: &'static [&'static str],
 }
 
+impl Agent {
+    /// True where a folder that only this agent makes is below `base`: a project, or a home.
+    pub fn is_used_in(&self, base: &std::path::Path) -> bool {
+        self.marks.iter().any(|mark| base.join(mark).is_dir())
+    }
+}
+
 /// The agents, `claude-code` first: it is the default target.
 const AGENTS: &[Agent] = &[
     define_agent("claude-code", "Claude Code", ".claude/skills", ".claude/skills", &[".claude"]),

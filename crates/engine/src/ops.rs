@@ -4,6 +4,7 @@
 //! None of them knows of a command line or prints.
 
 pub mod adopt;
+pub mod agents;
 pub mod apply;
 pub mod ask;
 pub mod cache;

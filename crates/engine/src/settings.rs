@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use keys::{Key, Project, Value};
 
+use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::{Error, Result, error, printable};
 use ba_agent_core::listing::Limits;
 use ba_agent_net::hosts::{HostSettings, NamedByUser, Secret};
@@ -191,6 +192,22 @@ impl Settings {
         }
         settings.merge_environment(env);
         Ok(settings)
+    }
+
+    /// The agents and folders that receive skills when none is named.
+    ///
+    /// # Errors
+    /// `Usage` for an agent that is not known.
+    pub(crate) fn targets(&self) -> Result<Vec<InstallTarget>> {
+        let mut targets = Vec::new();
+        for name in &self.agents {
+            let target = InstallTarget::parse(name)
+                .map_err(|e| e.wrap(format!("the setting `agents` names `{}`", printable(name, false))))?;
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        Ok(if targets.is_empty() { vec![InstallTarget::default()] } else { targets })
     }
 
     fn load_project(&mut self, file: &Path, env: &Env) -> Result<()> {

@@ -51,6 +51,7 @@ impl Report {
         let untouched = overlap::check(&plan, places)?;
         let (mut skills, mut known) = (Vec::new(), ShownPlaces::default());
         for (step, untouched) in plan.steps.into_iter().zip(untouched) {
+            let before = step.before.clone();
             let entry = match (&step.content, step.before) {
                 (Some(Content::Found(wanted)), before) => {
                     record_installed_skill(wanted, wanted.mode, None, before.as_ref(), now)?
@@ -61,9 +62,10 @@ impl Report {
                 (None, None) => continue,
             };
             let untouched = shown_each(&untouched, places);
+            let new_places = known.new_places(places, before.as_ref(), &entry)?;
             let places = known.shown_install_places(places, &entry)?;
-            let warnings = Vec::new();
-            skills.push(Done { name: step.name, action: step.action, places, entry, warnings, untouched });
+            let (name, action, warnings) = (step.name, step.action, Vec::new());
+            skills.push(Done { name, action, places, new_places, entry, warnings, untouched });
         }
         Ok(Self { skills })
     }
@@ -76,6 +78,9 @@ pub struct Done {
     pub action: Action,
     /// The folders that have it, as a person names them; the first holds the files.
     pub places: Vec<String>,
+    /// Those of them that have it in addition, where nothing else of it is new.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub new_places: Vec<String>,
     /// The record as it is now, or as it was for a removed skill.
     pub entry: LockEntry,
     /// What the rules say of the files beside the manifest, as they were written.
@@ -92,6 +97,21 @@ pub struct Done {
 struct ShownPlaces(BTreeMap<Vec<String>, Vec<String>>);
 
 impl ShownPlaces {
+    /// The places of a record that an earlier one of the same tree does not have.
+    fn new_places(
+        &mut self,
+        places: &InstallDirs,
+        before: Option<&LockEntry>,
+        now: &LockEntry,
+    ) -> Result<Vec<String>> {
+        let same = |before: &&LockEntry| before.digest == now.digest && before.mode == now.mode;
+        let Some(before) = before.filter(same) else { return Ok(Vec::new()) };
+        let old = self.shown_install_places(places, before)?;
+        let mut new = self.shown_install_places(places, now)?;
+        new.retain(|place| !old.contains(place));
+        Ok(new)
+    }
+
     fn shown_install_places(&mut self, places: &InstallDirs, entry: &LockEntry) -> Result<Vec<String>> {
         if let Some(known) = self.0.get(&entry.targets) {
             return Ok(known.clone());
@@ -197,9 +217,11 @@ fn put_in_place(
         if !matches!(step.action, Action::Remove | Action::Forget) {
             registry.skills.insert(step.name.clone(), entry.clone());
         }
+        let new_places = known.new_places(&session.places, step.before.as_ref(), &entry)?;
         let places = known.shown_install_places(&session.places, &entry)?;
         let (warnings, untouched) = (copies.warnings, shown_each(&untouched, &session.places));
-        report.skills.push(Done { name: step.name, action: step.action, places, entry, warnings, untouched });
+        let (name, action) = (step.name, step.action);
+        report.skills.push(Done { name, action, places, new_places, entry, warnings, untouched });
     }
     session.observer.check_cancelled()?;
     transaction.commit(&registry, command, session.env.now)?;

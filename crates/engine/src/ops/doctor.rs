@@ -118,6 +118,9 @@ fn examine_everything(context: &DoctorContext<'_>) -> Examination {
     for ignored in &context.session.settings.ignored {
         seen.add(DoctorFinding::warning("settings", ignored.clone()));
     }
+    if let Err(error) = context.session.settings.targets() {
+        seen.add(DoctorFinding::of_error("settings", &error));
+    }
     let is_at_rest = leftovers::examine_leftovers(context, &mut seen);
     match context.session.store.read() {
         Ok(registry) => {

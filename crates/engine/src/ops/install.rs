@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::agents::note_other_agents;
 use super::apply::{self, Done, Report};
 use super::ask::Ask;
 use super::gather::{self, Choice, Gathered, SkillRequest, Skipped};
@@ -92,6 +93,7 @@ pub fn install(
         session.settings.agents.clone_from(&options.agents);
     }
     let targets = targets_of(&session)?;
+    note_other_agents(&session);
     let gathered = match &options.from {
         Some(file) => import::gather_imported(&session, file)?,
         None => gather_sources(&session, options, ask)?.into_iter().map(ImportedSource::from).collect(),
@@ -124,17 +126,9 @@ pub fn install(
 
 /// The agents and folders that receive the skills.
 fn targets_of(session: &Session<'_>) -> Result<Vec<InstallTarget>> {
-    let names = &session.settings.agents;
-    if names.is_empty() {
-        return Ok(vec![InstallTarget::default()]);
-    }
-    let mut targets = Vec::new();
-    for name in names {
-        let target = InstallTarget::parse(name)?;
-        session.places.check_links_of(&target)?;
-        if !targets.contains(&target) {
-            targets.push(target);
-        }
+    let targets = session.settings.targets()?;
+    for target in &targets {
+        session.places.check_links_of(target)?;
     }
     Ok(targets)
 }

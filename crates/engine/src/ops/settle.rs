@@ -34,6 +34,7 @@ const NAMED: usize = 10;
 /// and the next one tries again.
 pub(crate) fn open_session<'w>(workspace: &Workspace, observer: &'w dyn Observer) -> Result<Session<'w>> {
     let session = workspace.open_unrepaired(observer)?;
+    warn_of_agents(&session);
     let recovery = session.store.recover();
     if !matches!(recovery, Recovery::Running | Recovery::Blocked(_)) {
         settle_session(&session, recovery == Recovery::Finished);
@@ -52,12 +53,21 @@ pub(crate) fn open_frozen_session<'w>(
     observer: &'w dyn Observer,
 ) -> Result<Session<'w>> {
     let session = workspace.open_unrepaired(observer)?;
+    warn_of_agents(&session);
     if session.store.needs_recovery() && !session.store.is_busy() {
         session.warn("a killed command has unfinished changes here; `--frozen` repairs nothing");
         session.note("`ba-agent doctor --fix` repairs them");
     }
     report_damaged(&session);
     Ok(session)
+}
+
+/// Says that the settings name an agent that is not known; commands that need it fail.
+fn warn_of_agents(session: &Session<'_>) {
+    if let Err(error) = session.settings.targets() {
+        session.warn(&format!("{}: {}", error.message, error.causes.join(": ")));
+        error.hints.iter().take(1).for_each(|hint| session.note(hint));
+    }
 }
 
 /// Brings back what a power cut took, and says so.

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::adopt::{AdoptOptions, adopt};
+use super::agents::list_agents;
 use super::ask::Unattended;
 use super::diff::diff;
 use super::doctor::doctor;
@@ -24,7 +25,7 @@ use super::restore::{RestoreOptions, restore, restore_all};
 use super::rollback::{RollbackOptions, rollback};
 use super::search::{SearchOptions, search};
 use super::show::{ShowOptions, show, show_file};
-use super::uninstall::{UninstallOptions, uninstall};
+use super::uninstall::{UninstallOptions, uninstall, uninstall_from_targets};
 use super::update::{UpdateOptions, UpdateReport, update};
 use super::validate::{ValidateOptions, validate};
 use super::verify::verify;
@@ -453,4 +454,25 @@ fn two_threads_share_a_workspace() {
 fn a_workspace_can_be_shared_and_sent() {
     fn check<T: Send + Sync>() {}
     check::<Workspace>();
+}
+
+#[test]
+fn a_skill_leaves_one_of_its_agents() {
+    let caller = Caller::new();
+    let (workspace, heard) = (&caller.workspace, &caller.heard);
+    let options = InstallOptions {
+        sources: vec![caller.repo.file_url()],
+        skills: names(&["pdf"]),
+        agents: names(&["claude-code", "codex"]),
+        ..InstallOptions::default()
+    };
+    install(workspace, &options, &mut Unattended::default(), heard).unwrap();
+    let report = list_agents(workspace).unwrap();
+    assert!(
+        report.agents.iter().any(|agent| agent.id == "claude-code" && agent.is_default && agent.in_project)
+    );
+    let options = UninstallOptions { names: names(&["pdf"]), force: false };
+    uninstall_from_targets(workspace, &options, &names(&["claude-code"]), heard).unwrap();
+    assert!(!caller.project.join(".claude/skills/pdf").exists());
+    assert!(caller.project.join(".agents/skills/pdf/SKILL.md").is_file());
 }

@@ -1,11 +1,21 @@
-//! `skill uninstall`: skills leave every target and the registry.
+//! `skill uninstall`: skills leave every target and the registry, or single targets.
+
+use std::sync::Arc;
 
 use super::apply::{self, Report};
 use super::installed::find_installed;
-use super::plan;
+use super::plan::{self, Action, Content, Plan, Step, error_of_edited_skill, user_edits_of_skill};
+use super::recorded::{Recorded, RecordedFiles};
 use super::settle::open_session;
-use crate::workspace::{Observer, Workspace};
-use ba_agent_core::error::Result;
+use super::supply::Supply;
+use crate::fetch::local::open_folder;
+use crate::install_state::{DriftKind, InstallState};
+use crate::workspace::{Observer, Session, Workspace};
+use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::error::{Result, error};
+use ba_agent_core::path::RelPath;
+use ba_agent_core::registry::{InstallMode, LockEntry};
+use ba_agent_core::skill::SkillName;
 
 /// What is removed, and how.
 #[derive(Debug, Default)]
@@ -41,4 +51,103 @@ pub fn uninstall(
         ));
     }
     apply::apply(plan, transaction, &session, "uninstall")
+}
+
+/// Takes skills away from single targets; a skill that has no other leaves altogether. Where the
+/// files were in the folder of a target that goes, the next target has them from now on.
+///
+/// # Errors
+/// As [`uninstall`]; `NotFound` for a target that a skill is not installed in.
+pub fn uninstall_from_targets(
+    workspace: &Workspace,
+    options: &UninstallOptions,
+    targets: &[String],
+    observer: &dyn Observer,
+) -> Result<Report> {
+    let session = open_session(workspace, observer)?;
+    let leaving: Vec<String> =
+        targets.iter().map(|text| Ok(InstallTarget::parse(text)?.to_string())).collect::<Result<_>>()?;
+    let names = find_installed(&options.names, &session.store.read()?, &session.places)?;
+    let transaction = session.begin()?;
+    let registry = transaction.registry();
+    let seen = session.places.inspect_recorded(names.iter(), registry)?;
+    let (mut steps, mut taken) = (Vec::new(), Vec::new());
+    for name in &names {
+        let Some(entry) = registry.skills.get(name) else { continue };
+        let rest = remaining_targets(name, entry, &leaving)?;
+        if rest.is_empty() {
+            steps.extend(plan::uninstall(std::slice::from_ref(name), registry, &seen, options.force)?.steps);
+            taken.push(None);
+            continue;
+        }
+        let state = seen.get(name).cloned().unwrap_or_default();
+        let reduced = LockEntry { targets: rest, ..entry.clone() };
+        taken.push(Some(places_taken(entry, &reduced, &session)?));
+        steps.push(step_to_fewer_targets(name, entry, reduced, &state, &session)?);
+    }
+    let mut report = apply::apply(Plan { steps }, transaction, &session, "uninstall")?;
+    for (done, taken) in report.skills.iter_mut().zip(taken) {
+        if let Some(taken) = taken {
+            done.places = taken;
+        }
+    }
+    Ok(report)
+}
+
+/// The targets of a skill without those that leave.
+///
+/// # Errors
+/// `NotFound` for one that it does not have.
+fn remaining_targets(name: &SkillName, entry: &LockEntry, leaving: &[String]) -> Result<Vec<String>> {
+    if let Some(missing) = leaving.iter().find(|target| !entry.targets.contains(target)) {
+        return Err(error!(NotFound, "`{name}` is not installed for `{missing}`")
+            .hint(format!("it is installed for {}", entry.targets.join(", "))));
+    }
+    Ok(entry.targets.iter().filter(|target| !leaving.contains(target)).cloned().collect())
+}
+
+/// The folders that no remaining target reads, as a person names them.
+fn places_taken(before: &LockEntry, after: &LockEntry, session: &Session<'_>) -> Result<Vec<String>> {
+    let kept = session.places.roots_of(after)?;
+    let gone = session.places.roots_of(before)?.into_iter().filter(|root| !kept.contains(root));
+    Ok(gone.map(|root| session.places.shown_to_user(&root)).collect())
+}
+
+fn step_to_fewer_targets(
+    name: &SkillName,
+    entry: &LockEntry,
+    reduced: LockEntry,
+    state: &InstallState,
+    session: &Session<'_>,
+) -> Result<Step> {
+    let drift = user_edits_of_skill(entry, state);
+    let first =
+        |entry: &LockEntry| Ok(session.places.roots_of(entry)?.first().map(|root| root.join(name.as_str())));
+    let (had, has): (Result<_>, Result<_>) = (first(entry), first(&reduced));
+    let (had, has) = (had?, has?);
+    let keeps_first = entry.mode == InstallMode::Link && had == has;
+    if !keeps_first && drift.iter().any(|one| one.change != DriftKind::Missing) {
+        return Err(error_of_edited_skill(name, &drift, "uninstall")
+            .hint(format!("to discard the edits first: `ba-agent skill restore {name}`")));
+    }
+    let recorded = match (entry.mode, had) {
+        _ if keeps_first => Recorded::in_place(&reduced),
+        (InstallMode::Live, _) => {
+            let world = session.world();
+            Supply::new(&world, vec![session.cache.clone()]).recorded(name, &reduced, &entry.digest)?
+        }
+        (_, Some(folder)) => {
+            let package = open_folder(&folder, &[], &session.settings.limits)?;
+            let files = RecordedFiles::Fetched(Arc::new(package), RelPath::ROOT);
+            Recorded { digest: entry.digest.clone(), files, entry: reduced }
+        }
+        (_, None) => Recorded::in_place(&reduced),
+    };
+    Ok(Step {
+        name: name.clone(),
+        action: Action::Replace,
+        content: Some(Content::Recorded(Box::new(recorded))),
+        before: Some(entry.clone()),
+        gives_up_edits: false,
+    })
 }
