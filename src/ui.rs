@@ -593,7 +593,7 @@ impl Progress for Ui {
             return;
         }
         let bar = ProgressBar::new_spinner();
-        bar.set_style(spinner_bar_style());
+        bar.set_style(silent_bar_style());
         bar.set_message(printable(what, false));
         bar.enable_steady_tick(std::time::Duration::from_millis(100));
         if let Ok(mut slot) = self.bar.lock() {
@@ -613,11 +613,14 @@ impl Progress for Ui {
                 bar.set_style(counted_bar_style());
             }
             Some(_) => {}
-            None if bar.length().is_some() => {
-                bar.unset_length();
-                bar.set_style(spinner_bar_style());
+            None => {
+                if bar.length().is_some() {
+                    bar.unset_length();
+                }
+                if done > 0 {
+                    bar.set_style(spinner_bar_style());
+                }
             }
-            None => {}
         }
         bar.set_position(done);
     }
@@ -672,7 +675,9 @@ fn item_of_offer(offer: &Offer) -> PickerItem {
     let above = above.strip_suffix("/skills").unwrap_or(above);
     PickerItem::new(offer.name.as_str())
         .in_group(above)
+        .with_fact(if offer.fault.is_some() { "invalid" } else { "" })
         .described(&offer.description)
+        .with_detail(offer.fault.as_deref().unwrap_or_default())
         .with_detail(&format!("folder: {}", offer.path))
 }
 
@@ -764,6 +769,11 @@ fn is_colour_wanted(terminal: bool, env: &Env) -> bool {
         return true;
     }
     terminal && env.var("CLICOLOR") != Some("0") && env.var("TERM") != Some("dumb")
+}
+
+/// Nothing is known of how far it is yet.
+fn silent_bar_style() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner:>12} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 fn spinner_bar_style() -> ProgressStyle {

@@ -74,6 +74,22 @@ fn letters_filter_and_never_choose() {
 }
 
 #[test]
+fn any_script_filters() {
+    let mut state = many(&["报表-生成", "数据分析", "résumé", "straße"]);
+    for (text, expected) in [
+        ("分析", "数据分析"),
+        ("表生", "报表-生成"),
+        ("resume", "résumé"),
+        ("ÉSUM", "résumé"),
+        ("straß", "straße"),
+    ] {
+        typed(&mut state, text);
+        assert_eq!(shown_names(&state), [expected], "{text}");
+        state.press(PickerKey::ClearFilter, 5);
+    }
+}
+
+#[test]
 fn enter_takes_what_is_marked_or_else_where_one_stands() {
     let mut state = many(&["a", "b", "c"]);
     state.press(PickerKey::Down, 5);

@@ -16,7 +16,11 @@ fn start(env: &TestEnv, args: &[&str]) -> Child {
 }
 
 fn interrupt(child: &Child) {
-    kill_process(Pid::from_child(child), Signal::INT).unwrap();
+    signal(child, Signal::INT);
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
 }
 
 fn wait_until(what: &str, holds: impl Fn() -> bool) {
@@ -45,16 +49,25 @@ fn a_command_that_waits_for_a_host_ends_with_130_and_the_sentence() {
     env.set("BA_AGENT_GITHUB_URL", server.url());
     server.play("/git-upload-pack", Play::Stall(20));
     let before = env.picture("project");
-    for args in [&["skill", "install", "acme/skills"][..], &["skill", "install", "acme/skills", "--json"]] {
+    let install = ["skill", "install", "acme/skills"];
+    for (args, with, words) in [
+        (&install[..], Signal::INT, "error: stopped by Ctrl-C"),
+        (&install[..], Signal::TERM, "error: stopped by SIGTERM"),
+        (&["skill", "install", "acme/skills", "--json"], Signal::INT, ""),
+    ] {
         let asked = server.seen().len();
         let child = start(&env, args);
         wait_until("it asks the host", || server.seen().len() >= asked + 2);
-        interrupt(&child);
+        signal(&child, with);
         let run = end(&env, child).ends(130);
         if args.contains(&"--json") {
             assert_eq!(run.json()["error"]["kind"], "interrupted");
         } else {
-            assert!(run.stderr.contains("error: stopped by Ctrl-C"), "{}", run.stderr);
+            assert!(
+                run.stderr.contains(words) && run.stderr.contains("run the command again"),
+                "{}",
+                run.stderr
+            );
         }
         assert_eq!(env.picture("project"), before);
     }

@@ -58,6 +58,26 @@ fn a_person_chooses_at_every_width() {
     }
 }
 
+#[test]
+fn all_that_are_chosen_leave_out_what_is_invalid_and_it_alone_is_refused() {
+    let env = world(&[]);
+    env.write("src/skills/broken/SKILL.md", "# Broken\n");
+    let mut terminal = open(&env, &["skill", "install", "../src"], (80, 24));
+    let seen = terminal.wait_for_screen("the list", |screen| screen.contains("> [ ] broken"));
+    assert!(seen.contains("broken invalid") && seen.contains("no frontmatter"), "{seen}");
+    terminal.press("\r");
+    let (status, seen) = terminal.end_on_screen();
+    assert_eq!(status.code(), Some(8), "{seen}");
+    assert!(!env.path("project/.claude").exists());
+    let mut terminal = open(&env, &["skill", "install", "../src"], (80, 24));
+    terminal.wait_for_screen("the list", |screen| screen.contains("> [ ] broken"));
+    terminal.press("\u{1}\r");
+    let (status, seen) = terminal.end_on_screen();
+    assert_eq!(status.code(), Some(0), "{seen}");
+    assert!(seen.contains("broken") && seen.contains("no frontmatter"), "it is not told: {seen}");
+    assert_eq!(names(&env), ["data-cn", "docx", "pdf", "pptx", "sql-review", "xlsx"]);
+}
+
 /// The command, what Enter does on the first line, and the words that say so.
 #[test]
 fn a_command_without_a_name_asks_which() {

@@ -172,6 +172,11 @@ impl Terminal {
         (self.child.wait().unwrap(), self.seen)
     }
 
+    /// Waits until the program has closed the terminal.
+    pub(crate) fn wait_for_end(&mut self) {
+        self.read_to_end();
+    }
+
     fn read_to_end(&mut self) {
         loop {
             match self.screen.recv_timeout(PATIENCE) {

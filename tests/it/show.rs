@@ -142,7 +142,10 @@ mod at_a_terminal {
         if let Some(pager) = pager {
             command.env("PAGER", pager);
         }
-        let (status, seen) = Terminal::run(command).end();
+        let mut terminal = Terminal::run(command);
+        terminal.wait_for_end();
+        assert!(terminal.has_its_modes(), "{pager:?}");
+        let (status, seen) = terminal.end();
         assert!(status.success(), "{seen}");
         seen
     }
@@ -153,6 +156,10 @@ mod at_a_terminal {
         assert!(shown(Some("sed s/line/row/"), 20).contains("line 19"), "it fits");
         for none in ["cat", "no-such-pager --flag"] {
             assert!(shown(Some(none), 60).contains("line 59"), "{none}");
+        }
+        // One that fails, or is killed while it has the terminal, hides nothing.
+        for failing in ["exit 3", "kill -KILL $$", "stty raw -echo; kill -KILL $$"] {
+            assert!(shown(Some(failing), 60).contains("line 59"), "{failing}");
         }
         // A pager that ends early, as `less` does at `q`, has shown enough.
         assert!(!shown(Some("head -n 1"), 20_000).contains("line 19999"));

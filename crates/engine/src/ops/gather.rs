@@ -81,6 +81,9 @@ pub struct Offer {
     /// Its folder in the source.
     pub path: String,
     pub description: String,
+    /// Why it cannot be installed, where that is known by its manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }
 
 impl Offer {
@@ -90,6 +93,7 @@ impl Offer {
             name: found.name.parse().ok()?,
             path: found.path.clone(),
             description: found.path.clone(),
+            fault: None,
         })
     }
 }
@@ -296,14 +300,20 @@ impl SourceSkill {
 
     /// True when nothing in its manifest stops an installation.
     fn is_sound(&self, allow: &[String]) -> Result<bool> {
-        let mut findings = self.document.findings.clone();
-        skill::allow_findings(&mut findings, allow)?;
-        Ok(findings.iter().all(|finding| finding.severity != Severity::Error))
+        Ok(self.first_error(allow)?.is_none())
     }
 
-    fn offer(&self) -> Offer {
+    fn first_error(&self, allow: &[String]) -> Result<Option<String>> {
+        let mut findings = self.document.findings.clone();
+        skill::allow_findings(&mut findings, allow)?;
+        let error = findings.iter().find(|finding| finding.severity == Severity::Error);
+        Ok(error.map(ToString::to_string))
+    }
+
+    fn offer(&self, allow: &[String]) -> Result<Offer> {
         let description = self.document.frontmatter.as_ref().map_or("", |f| f.description.as_str());
-        Offer { name: self.name.clone(), path: self.path(), description: description.to_owned() }
+        let (name, path, fault) = (self.name.clone(), self.path(), self.first_error(allow)?);
+        Ok(Offer { name, path, description: description.to_owned(), fault })
     }
 }
 
@@ -367,7 +377,8 @@ impl<'w> SkillSource<'w> {
             Choice::Sole => Err(self.must_be_named(&offered)),
             Choice::Only => {
                 let offered = if offered.is_empty() { (0..self.skills.len()).collect() } else { offered };
-                let offers: Vec<Offer> = offered.iter().map(|at| self.skills[*at].offer()).collect();
+                let offers: Vec<Offer> =
+                    offered.iter().map(|at| self.skills[*at].offer(&ask.allow)).collect::<Result<_>>()?;
                 let chosen = choose(&offers)?;
                 Ok(chosen.into_iter().filter_map(|at| offered.get(at).copied()).collect())
             }
@@ -463,11 +474,12 @@ impl<'w> SkillSource<'w> {
         self.opened.resolved.source.display_name()
     }
 
-    /// The chosen skills as candidates, all their files at hand; invalid ones are left out
-    /// only of "all".
+    /// The chosen skills as candidates, all their files at hand; invalid ones are left out of
+    /// "all", and of several that were chosen from a list.
     fn candidates(self, ask: &SkillRequest, chosen: Vec<usize>, limits: &Limits) -> Result<Gathered> {
         let Self { opened, live, reachable, skills, offered } = self;
-        let may_skip = ask.choice == Choice::All && !ask.strict;
+        let is_from_list = ask.choice == Choice::Only && chosen.len() > 1;
+        let may_skip = (ask.choice == Choice::All || is_from_list) && !ask.strict;
         // Of a skill that is left out for its manifest no other file is needed.
         let mut lost = BTreeSet::new();
         for at in chosen.iter().filter(|_| may_skip) {

@@ -426,6 +426,33 @@ fn a_caller_that_says_stop_gets_the_old_state() {
     assert_eq!(caller.installed(), [("docx".to_owned(), "ok")]);
 }
 
+/// In the middle of a change, not only that it was stopped.
+#[test]
+fn who_stops_a_change_is_told_what_became_of_it() {
+    let caller = Caller::new();
+    let told = |skills: &[&str]| {
+        let options = InstallOptions {
+            sources: vec![caller.repo.file_url()],
+            skills: names(skills),
+            ..InstallOptions::default()
+        };
+        let mut told = Vec::new();
+        for asked in 0.. {
+            let stopping = Stopping(AtomicUsize::new(asked));
+            match install(&caller.workspace, &options, &mut Unattended::default(), &stopping) {
+                Ok(_) => break,
+                Err(error) => told.extend(error.causes.last().cloned()),
+            }
+        }
+        told.dedup();
+        told
+    };
+    assert_eq!(told(&["pdf"]), ["1 skill was being changed: it is as it was before"]);
+    let removing = UninstallOptions { names: names(&["pdf"]), force: false };
+    uninstall(&caller.workspace, &removing, &caller.heard).unwrap();
+    assert_eq!(told(&["pdf", "docx"]), ["2 skills were being changed: each is as it was before"]);
+}
+
 #[test]
 fn two_threads_share_a_workspace() {
     let caller = Caller::new();
