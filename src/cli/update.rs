@@ -76,8 +76,7 @@ impl UpdateArgs {
         } else if with_diff {
             print_diffs(cx, &report);
         }
-        let many = report.skills.len() > LISTED_ALONE && !cx.ui.verbose();
-        report.skills.iter().for_each(|done| print_moved(cx, done, &report, dry_run, many));
+        print_all_moved(cx, &report, dry_run);
         print_pages(cx, &report);
         if options.source.is_some() {
             print_sources(cx, &report, dry_run);
@@ -114,6 +113,24 @@ fn print_diffs(cx: &CommandContext<'_>, report: &UpdateReport) {
     }
 }
 
+/// Up to this many skills that only moved have lines of their own.
+const MOVED_ALONE: usize = 3;
+
+/// Each skill that has other files; those that only moved in one line where they are many.
+fn print_all_moved(cx: &CommandContext<'_>, report: &UpdateReport, dry_run: bool) {
+    let (moved, updated): (Vec<&Done>, Vec<&Done>) =
+        report.skills.iter().partition(|done| done.action == Action::Keep);
+    let is_short = updated.len() > LISTED_ALONE && !cx.ui.verbose();
+    updated.iter().for_each(|done| print_moved(cx, done, report, dry_run, is_short));
+    if moved.len() > MOVED_ALONE && !cx.ui.verbose() {
+        let verb = if dry_run { "Would move" } else { "Moved" };
+        let skills = count_noun(moved.len(), "more skill");
+        let all = if updated.is_empty() { count_noun(moved.len(), "skill") } else { skills };
+        return cx.ui.status(verb, &format!("{all} (their files are the same)"));
+    }
+    moved.iter().for_each(|done| print_moved(cx, done, report, dry_run, false));
+}
+
 /// At most this many commits of a skill are named.
 const COMMITS: usize = 5;
 
@@ -129,7 +146,8 @@ fn print_moved(cx: &CommandContext<'_>, done: &Done, report: &UpdateReport, dry_
     // A local folder has no revisions that could be told.
     let moved = before.and_then(|before| describe_move(before.into(), (&done.entry).into()));
     let moved = moved.map_or_else(String::new, |moved| format!(" {moved}"));
-    cx.ui.status(verb, &format!("{}{moved}{same}", done.name));
+    let files = report.diffs.get(&done.name).map_or_else(String::new, |files| sum_of(files));
+    cx.ui.status(verb, &format!("{}{moved}{same}{files}", done.name));
     if is_short {
         return;
     }
@@ -152,6 +170,12 @@ fn print_moved(cx: &CommandContext<'_>, done: &Done, report: &UpdateReport, dry_
         (more, true) => cx.ui.detail(&format!("and at least {}", count_noun(more, "older commit"))),
     }
     log.unrelated.iter().for_each(|why| cx.ui.detail(why));
+}
+
+/// `: 3 files, +12 -4`.
+fn sum_of(files: &[Changed]) -> String {
+    let (added, removed) = files.iter().fold((0, 0), |sum, file| (sum.0 + file.added, sum.1 + file.removed));
+    format!(": {}, +{added} -{removed}", count_noun(files.len(), "file"))
 }
 
 /// `M SKILL.md +2 -1`: the path without the name of the skill, which stands above it.

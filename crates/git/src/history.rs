@@ -15,10 +15,6 @@ use ba_agent_core::error::{Kind, Result};
 use ba_agent_core::path::RelPath;
 use ba_agent_core::source::Sha;
 
-/// So many commits back the trees are asked for and looked through: a repository with a hundred
-/// commits a day shall not send those of a year.
-const LOG_DEPTH: u16 = 100;
-
 /// A commit that something was installed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OldCommit {
@@ -34,8 +30,8 @@ pub struct CommitsBetween {
     tip: Option<Oid>,
     parts: Vec<HistoryPart>,
     rewritten: BTreeSet<Sha>,
-    /// What lies behind old commits, by the part that says so: skills mostly share theirs.
-    behind: RefCell<HashMap<(usize, Oid), Arc<StepsBack>>>,
+    /// The commits since old ones, by the part that has them: skills mostly share theirs.
+    since: RefCell<HashMap<(usize, Oid), Arc<CommitsSince>>>,
 }
 
 /// What was sent of the history behind the new commit, in answer to one question.
@@ -46,7 +42,35 @@ struct HistoryPart {
     since: Sha,
     /// The commits that are here and their parents.
     reached: StepsBack,
+    /// How many steps back something is known.
+    depth: usize,
     /// There are more commits than were sent.
+    is_cut: bool,
+    /// What was read already: many skills are looked for in the same commits.
+    read: RefCell<ReadObjects>,
+}
+
+#[derive(Debug, Default)]
+struct ReadObjects {
+    commits: HashMap<Oid, Option<Arc<ReadCommit>>>,
+    /// The folders of each tree; `None` for one that was not sent.
+    trees: HashMap<Oid, Option<Arc<FoldersOfTree>>>,
+}
+
+type FoldersOfTree = Vec<(Vec<u8>, Oid)>;
+
+#[derive(Debug)]
+struct ReadCommit {
+    root: Option<Oid>,
+    parents: Vec<Oid>,
+    at: Option<Timestamp>,
+    subject: String,
+}
+
+/// The commits between an old and the new one that are looked through, newest first.
+#[derive(Debug)]
+struct CommitsSince {
+    commits: Vec<Oid>,
     is_cut: bool,
 }
 
@@ -79,21 +103,27 @@ pub struct LoggedCommit {
 
 impl Remote<'_> {
     /// The commits since `old`, of which the first should be the oldest: then one request has
-    /// those of all. Files are left out where the remote can do that, and without `with_trees`
-    /// trees too.
+    /// those of all. Files are left out where the remote can do that, and trees too unless `depth`
+    /// says how many commits back they are wanted: a repository with a hundred commits a day shall
+    /// not send those of a year.
     ///
     /// # Errors
     /// As [`Remote::fetch`].
-    pub fn history_since(&self, new: &Sha, old: Vec<OldCommit>, with_trees: bool) -> Result<CommitsBetween> {
+    pub fn history_since(
+        &self,
+        new: &Sha,
+        old: Vec<OldCommit>,
+        depth: Option<u16>,
+    ) -> Result<CommitsBetween> {
         let tip = parse_object_id(new)?;
         let mut between = CommitsBetween { tip: Some(tip), ..CommitsBetween::default() };
         let mut left = old;
         while let Some(first) = left.first().cloned() {
-            let mut part = self.part_since(new, &first.sha, with_trees)?;
+            let mut part = self.part_since(new, &first.sha, depth)?;
             left.retain(|old| !part.reaches(&old.sha));
             if part.is_cut && first.must_lead_here && left.first() == Some(&first) {
                 between.parts.push(part);
-                part = self.part_since(new, &first.sha, false)?;
+                part = self.part_since(new, &first.sha, None)?;
                 left.retain(|old| !part.reaches(&old.sha));
             }
             between.parts.push(part);
@@ -109,8 +139,8 @@ impl Remote<'_> {
         Ok(between)
     }
 
-    fn part_since(&self, new: &Sha, since: &Sha, with_trees: bool) -> Result<HistoryPart> {
-        let (objects, depth) = match &self.road {
+    fn part_since(&self, new: &Sha, since: &Sha, depth: Option<u16>) -> Result<HistoryPart> {
+        let (objects, limit) = match &self.road {
             Transport::Local(objects) => (Arc::clone(objects), None),
             _ => {
                 let wants = [self.refs.get().map_or_else(|| new.clone(), |refs| refs.id_to_want(new))];
@@ -119,8 +149,7 @@ impl Remote<'_> {
                     let filter = Some(filter);
                     self.pack(&FetchRequest { wants: &wants, filter, have, depth, ..FetchRequest::default() })
                 };
-                let depth = with_trees.then_some(LOG_DEPTH);
-                match with_trees.then(|| ask("blob:none", depth)) {
+                match depth.map(|depth| ask("blob:none", Some(depth))) {
                     // A remote that gives no trees gives commits all the same.
                     None => (Arc::new(ask("tree:0", None)?), None),
                     Some(Err(e)) if matches!(e.kind, Kind::NotFound | Kind::Invalid | Kind::Integrity) => {
@@ -131,8 +160,10 @@ impl Remote<'_> {
             }
         };
         let reached = steps_back(&objects, parse_object_id(new)?)?;
-        let is_cut = depth.is_some_and(|depth| reached.values().any(|step| step.steps >= usize::from(depth)));
-        Ok(HistoryPart { objects, since: since.clone(), reached, is_cut })
+        let is_cut = limit.is_some_and(|depth| reached.values().any(|step| step.steps >= usize::from(depth)));
+        let (since, read) = (since.clone(), RefCell::default());
+        let depth = depth.map_or(usize::MAX, usize::from);
+        Ok(HistoryPart { objects, since, reached, depth, is_cut, read })
     }
 }
 
@@ -159,9 +190,52 @@ impl HistoryPart {
     }
 
     fn has_trees(&self, tip: Oid) -> bool {
-        let commit = self.objects.find(tip, ObjectType::Commit, LARGEST_COMMIT).ok().flatten();
-        let tree = commit.and_then(|commit| walk::tree_of(&commit).ok());
-        tree.is_some_and(|tree| self.objects.size(tree).is_ok_and(|size| size.is_some()))
+        let root = self.commit(tip).and_then(|commit| commit.root);
+        root.is_some_and(|tree| self.objects.size(tree).is_ok_and(|size| size.is_some()))
+    }
+
+    /// A commit, if it was sent.
+    fn commit(&self, id: Oid) -> Option<Arc<ReadCommit>> {
+        let read = || {
+            let bytes = self.objects.find(id, ObjectType::Commit, LARGEST_COMMIT).ok()??;
+            Some(Arc::new(ReadCommit {
+                root: walk::tree_of(&bytes).ok(),
+                parents: walk::parents_of(&bytes),
+                at: walk::committed_at(&bytes),
+                subject: walk::subject_of(&bytes),
+            }))
+        };
+        self.read.borrow_mut().commits.entry(id).or_insert_with(read).clone()
+    }
+
+    /// The tree of a folder below a tree; the inner `None` where there is no such folder, the outer
+    /// where a tree on the way was not sent.
+    fn folder_below(&self, root: Oid, folder: &RelPath) -> Option<Option<Oid>> {
+        let mut at = root;
+        for name in folder.as_str().split('/').filter(|name| !name.is_empty()) {
+            let read = || walk::list_subfolders(&self.objects, at).ok().map(Arc::new);
+            let tree = self.read.borrow_mut().trees.entry(at).or_insert_with(read).clone()?;
+            match tree.iter().find(|(known, _)| known == name.as_bytes()) {
+                Some((_, id)) => at = *id,
+                None => return Some(None),
+            }
+        }
+        Some(Some(at))
+    }
+
+    /// The commits since an old one. What lies behind it is not there, or not meant.
+    fn list_since(&self, old: Oid) -> Option<CommitsSince> {
+        let behind = steps_back(&self.objects, old).ok()?;
+        let mut between = Vec::new();
+        for (id, step) in self.reached.iter().filter(|(id, _)| !behind.contains_key(*id)) {
+            if let Some(commit) = self.commit(*id) {
+                between.push((std::cmp::Reverse(commit.at), step.order, *id));
+            }
+        }
+        between.sort();
+        let is_cut = self.is_cut && !self.reached.contains_key(&old) || between.len() > self.depth;
+        let commits = between.into_iter().take(self.depth).map(|(.., id)| id).collect();
+        Some(CommitsSince { commits, is_cut })
     }
 }
 
@@ -195,25 +269,16 @@ impl CommitsBetween {
         }
         let leads = |part: &HistoryPart| part.reaches(old) || (part.is_cut && part.since == *old);
         let (n, part) = self.parts.iter().enumerate().find(|(_, part)| leads(part) && part.has_trees(tip))?;
-        let known = self.behind.borrow().get(&(n, old_id)).cloned();
-        let behind = match known {
-            Some(behind) => behind,
-            None => Arc::new(steps_back(&part.objects, old_id).ok()?),
+        let known = self.since.borrow().get(&(n, old_id)).cloned();
+        let since = match known {
+            Some(since) => since,
+            None => Arc::new(part.list_since(old_id)?),
         };
-        self.behind.borrow_mut().insert((n, old_id), Arc::clone(&behind));
-        let mut between = Vec::new();
-        for (id, step) in part.reached.iter().filter(|(id, _)| !behind.contains_key(*id)) {
-            if let Some(commit) = part.objects.find(*id, ObjectType::Commit, LARGEST_COMMIT).ok()? {
-                between.push((std::cmp::Reverse(walk::committed_at(&commit)), step.order, *id));
-            }
-        }
-        between.sort();
-        let is_cut = part.is_cut && !part.reaches(old) || between.len() > usize::from(LOG_DEPTH);
+        self.since.borrow_mut().insert((n, old_id), Arc::clone(&since));
         let installed = installed.and_then(|id| Oid::from_str(id).ok());
         let mut states = FolderStates { part, folders, installed, known: HashMap::new() };
-        let looked_at = between.into_iter().take(LOG_DEPTH.into());
-        let commits = looked_at.filter_map(|(_, _, id)| states.log_if_touched(id)).collect();
-        Some(CommitLog { commits, is_cut })
+        let commits = since.commits.iter().filter_map(|id| states.log_if_touched(*id)).collect();
+        Some(CommitLog { commits, is_cut: since.is_cut })
     }
 }
 
@@ -228,38 +293,32 @@ struct FolderStates<'a> {
 impl FolderStates<'_> {
     /// The commit, if it left the folders otherwise than each of its parents has them.
     fn log_if_touched(&mut self, id: Oid) -> Option<LoggedCommit> {
-        let commit = self.part.objects.find(id, ObjectType::Commit, LARGEST_COMMIT).ok()??;
-        let now = self.trees_at(id);
-        let parents = walk::parents_of(&commit);
-        if parents.iter().any(|parent| self.is_cut_off(*parent)) {
+        let commit = self.part.commit(id)?;
+        if commit.parents.iter().any(|parent| self.is_cut_off(*parent)) {
             return None;
         }
-        let is_first = parents.is_empty() && now.iter().any(Option::is_some);
-        let is_touched =
-            !parents.is_empty() && parents.into_iter().all(|parent| self.trees_at(parent) != now);
-        (is_first || is_touched).then(|| {
-            Some(LoggedCommit {
-                sha: id.to_string().parse().ok()?,
-                subject: walk::subject_of(&commit),
-                at: walk::committed_at(&commit),
-            })
-        })?
+        let now = self.trees_at(id);
+        let is_touched = match commit.parents.is_empty() {
+            true => now.iter().any(Option::is_some),
+            false => commit.parents.iter().all(|parent| self.trees_at(*parent) != now),
+        };
+        let sha = id.to_string().parse().ok().filter(|_| is_touched)?;
+        Some(LoggedCommit { sha, subject: commit.subject.clone(), at: commit.at })
     }
 
     /// A commit that was not sent because it lies too far back: nothing is known of it.
     fn is_cut_off(&self, id: Oid) -> bool {
         let steps = self.part.reached.get(&id).map_or(0, |step| step.steps);
-        self.part.is_cut && steps >= usize::from(LOG_DEPTH)
+        self.part.is_cut && steps >= self.part.depth
     }
 
     fn trees_at(&mut self, id: Oid) -> Vec<Option<Oid>> {
         if let Some(known) = self.known.get(&id) {
             return known.clone();
         }
-        let commit = self.part.objects.find(id, ObjectType::Commit, LARGEST_COMMIT).ok().flatten();
-        let root = commit.and_then(|commit| walk::tree_of(&commit).ok());
+        let root = self.part.commit(id).and_then(|commit| commit.root);
         let tree = |(n, folder): (usize, &&RelPath)| {
-            let found = root.and_then(|root| walk::folder_id(&self.part.objects, root, folder.as_str()).ok());
+            let found = root.and_then(|root| self.part.folder_below(root, folder));
             found.unwrap_or(if n == 0 { self.installed } else { None })
         };
         let trees: Vec<Option<Oid>> = self.folders.iter().enumerate().map(tree).collect();

@@ -286,10 +286,10 @@ fn a_rewritten_branch_is_told_from_one_that_moved_on() {
             ] {
                 let asked: Vec<Sha> = asked.into_iter().cloned().collect();
                 let lost = lost.into_iter().cloned().collect();
-                for with_trees in [false, true] {
+                for depth in [None, Some(2), Some(100)] {
                     let old = asked.iter().cloned().map(|sha| OldCommit { sha, must_lead_here: true });
-                    let between = remote.history_since(&sha(third), old.collect(), with_trees).unwrap();
-                    assert_eq!(*between.rewritten(), lost, "{asked:?} {url} {filters} {with_trees}");
+                    let between = remote.history_since(&sha(third), old.collect(), depth).unwrap();
+                    assert_eq!(*between.rewritten(), lost, "{asked:?} {url} {filters} {depth:?}");
                 }
             }
         }

@@ -247,6 +247,17 @@ pub(crate) fn folders_of(tree: &[u8]) -> Result<Vec<Oid>> {
     Ok(folders.map(|line| line.id).collect())
 }
 
+/// The folders in a tree, by name.
+///
+/// # Errors
+/// `Integrity` for a tree that is missing or broken.
+pub(crate) fn list_subfolders(objects: &Objects, tree: Oid) -> Result<Vec<(Vec<u8>, Oid)>> {
+    let bytes = objects.read(tree, ObjectType::Tree, LARGEST_TREE)?;
+    let folders =
+        parse_tree_lines(&bytes)?.into_iter().filter(|line| matches!(line.mode, b"40000" | b"040000"));
+    Ok(folders.map(|line| (line.name.to_vec(), line.id)).collect())
+}
+
 /// The parents of a commit object: the `parent ID` lines behind the first.
 pub(crate) fn parents_of(commit: &[u8]) -> Vec<Oid> {
     let lines = commit.split(|b| *b == b'\n').skip(1);

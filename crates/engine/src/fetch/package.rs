@@ -198,11 +198,9 @@ impl<'w> PackageSource<'w> {
     ///
     /// # Errors
     /// Those of [`Remote::history_since`].
-    pub(crate) fn history_since(&self, old: Vec<OldCommit>, with_trees: bool) -> Result<CommitsBetween> {
+    pub(crate) fn history_since(&self, old: Vec<OldCommit>, depth: Option<u16>) -> Result<CommitsBetween> {
         match (&self.remote, &self.resolved.pin) {
-            (Some(remote), Revision::Commit(new)) if !old.is_empty() => {
-                remote.history_since(new, old, with_trees)
-            }
+            (Some(remote), Revision::Commit(new)) if !old.is_empty() => remote.history_since(new, old, depth),
             _ => Ok(CommitsBetween::default()),
         }
     }

@@ -62,10 +62,9 @@ impl Changed {
     /// `M pdf/SKILL.md +2 -1`.
     pub fn stat_line(&self) -> String {
         let FileDiff { what, path, .. } = &self.change;
-        match (self.added, self.removed) {
-            (0, 0) => format!("{} {path}", what.status_letter()),
-            (added, removed) => format!("{} {path} +{added} -{removed}", what.status_letter()),
-        }
+        let lines = [('+', self.added), ('-', self.removed)].into_iter().filter(|(_, lines)| *lines > 0);
+        let lines: String = lines.map(|(sign, lines)| format!(" {sign}{lines}")).collect();
+        format!("{} {path}{lines}", what.status_letter())
     }
 }
 

@@ -89,7 +89,7 @@ fn the_log_is_the_one_of_git_whichever_way_it_comes() {
                 let client = bench.client();
                 let remote = Remote::open(&Source::Git { url: url.clone() }, &client).unwrap();
                 let asked = vec![OldCommit { sha: sha(old), must_lead_here: true }];
-                let between = remote.history_since(&sha(new), asked, true).unwrap();
+                let between = remote.history_since(&sha(new), asked, Some(100)).unwrap();
                 prop_assert_eq!(between.leads_from(&sha(old)), leads);
                 prop_assert_eq!(between.rewritten().is_empty(), leads);
                 let log = between.log(&sha(old), &[&folder], Some(&installed));

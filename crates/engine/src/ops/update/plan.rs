@@ -247,7 +247,7 @@ fn fetch_one<'w>(
         folders.flat_map(|folder| marketplace::manifests_above(&folder)).collect();
     let changed: Vec<&LockEntry> = changed.into_iter().map(|(_, entry)| entry).collect();
     let all: Vec<&LockEntry> = same.iter().map(|(_, entry)| *entry).chain(changed.iter().copied()).collect();
-    let between = commits_between(&all, &changed, &source, options.with_log && !world.offline)?;
+    let between = commits_between(&all, &changed, &source, log_depth(options).filter(|_| !world.offline))?;
     let (resolved, fetched) = source.into_package(&[], |entry| manifests.contains(entry.path.as_str()))?;
     if let Some(cache) = world.cache.as_ref().filter(|_| !options.dry_run) {
         let known = same.into_iter().filter_map(|(_, entry)| {
@@ -265,14 +265,14 @@ fn commits_between(
     all: &[&LockEntry],
     changed: &[&LockEntry],
     source: &PackageSource<'_>,
-    with_log: bool,
+    depth: Option<u16>,
 ) -> Result<CommitsBetween> {
     let Revision::Commit(new) = &source.resolved.pin else { return Ok(CommitsBetween::default()) };
     // The oldest first: the commits behind it hold the others, mostly.
     let mut commits = BTreeMap::new();
     for entry in all {
         let must_lead_here = follows_branch(entry);
-        let is_told = with_log && changed.iter().any(|one| std::ptr::eq(*one, *entry));
+        let is_told = depth.is_some() && changed.iter().any(|one| std::ptr::eq(*one, *entry));
         let same = Request::parse(&entry.source)?.source.is_same_as(&source.resolved.source);
         match entry.pin.to_revision()? {
             Revision::Commit(old) if (must_lead_here || is_told) && same && old != *new => {
@@ -290,11 +290,17 @@ fn commits_between(
         }
     }
     let must_know = oldest_first.iter().any(|old| old.must_lead_here);
-    match source.history_since(oldest_first, with_log && !changed.is_empty()) {
+    match source.history_since(oldest_first, depth.filter(|_| !changed.is_empty())) {
         // What is only told of holds nothing up.
         Err(error) if !must_know && error.kind != Kind::Interrupted => Ok(CommitsBetween::default()),
         between => between,
     }
+}
+
+/// How many commits back those are looked for that touch a skill: further where somebody wants
+/// to look before anything is done.
+fn log_depth(options: &UpdateOptions) -> Option<u16> {
+    options.with_log.then_some(if options.dry_run { 1_000 } else { 100 })
 }
 
 /// Whether a commit that is not behind the new one means that history was rewritten.
