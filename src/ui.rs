@@ -63,6 +63,8 @@ pub(crate) struct Ui {
     show_progress: bool,
     /// Why stdout took no more, once that happened.
     broken: Mutex<Option<io::Error>>,
+    /// Where the user's pager is named.
+    env: Option<Env>,
 }
 
 const GREEN: Style = AnsiColor::Green.on_default().bold();
@@ -97,6 +99,7 @@ impl Ui {
             bar: Mutex::new(None),
             show_progress: env.stderr_is_terminal && !manner.json && !manner.quiet,
             broken: Mutex::new(None),
+            env: Some(env.clone()),
         }
     }
 
@@ -113,6 +116,7 @@ impl Ui {
             bar: Mutex::new(None),
             show_progress: false,
             broken: Mutex::new(None),
+            env: None,
         }
     }
 
@@ -413,13 +417,17 @@ impl Ui {
         text
     }
 
-    /// A unified diff, its lines coloured as git colours them. What it quotes is escaped already.
-    pub(crate) fn print_coloured_diff(&self, text: &str) {
-        self.print(&self.colour_diff(text));
+    /// Several diffs in colour; where they do not fit on the terminal, through the user's pager.
+    pub(crate) fn print_paged_diff(&self, diffs: &[impl AsRef<str>]) {
+        let text: String = diffs.iter().map(|diff| self.colour_diff(diff.as_ref())).collect();
+        match &self.env {
+            Some(env) => self.print_paged(env, &text),
+            None => self.print(&text),
+        }
     }
 
-    /// The lines of [`Ui::print_coloured_diff`].
-    pub(crate) fn colour_diff(&self, text: &str) -> String {
+    /// The lines of a unified diff, coloured as git colours them. What it quotes is escaped already.
+    fn colour_diff(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         for line in text.lines() {
             let style = match line.as_bytes().first() {
@@ -502,7 +510,7 @@ impl Ui {
             match (answer.trim().to_ascii_lowercase().as_str(), diff) {
                 ("y" | "yes", _) => return Ok(true),
                 ("" | "n" | "no", _) => return Ok(false),
-                ("d" | "diff", Some(diff)) => diff()?.iter().for_each(|diff| self.print_coloured_diff(diff)),
+                ("d" | "diff", Some(diff)) => self.print_paged_diff(&diff()?),
                 _ => {}
             }
         }

@@ -84,7 +84,7 @@ impl Adopt {
 
 fn print_adopted(cx: &CommandContext<'_>, skill: &AdoptedSkill, dry_run: bool) {
     if dry_run && !cx.ui.json() {
-        skill.diffs.iter().for_each(|diff| cx.ui.print_coloured_diff(diff));
+        cx.ui.print_paged_diff(&skill.diffs);
     }
     let verb = if dry_run { "Would adopt" } else { "Adopted" };
     cx.ui.status(verb, &format!("{} in {}", skill.name, skill.places.join(", ")));

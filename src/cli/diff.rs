@@ -16,8 +16,8 @@ use ba_agent_engine::ops::diff::{Changed, Changes};
 #[command(
     long_about = "Show the local edits of a skill, line by line.\n\n\
         A unified diff from what was installed to what is there now, on stdout; paths start from \
-        the project, so `git apply -R` undoes it, to the last byte: on a terminal control characters \
-        are escaped, in a pipe or file nothing is. What was installed comes out of the cache, \
+        the project, so `git apply -R` undoes it, to the last byte: on a terminal what does not fit goes \
+        through the pager, and control characters are escaped; in a pipe or file nothing is. What was installed comes out of the cache, \
         else from the source at the recorded pin. As with `git diff` the status is 0 whether or not something \
         differs; use `verify` for a status that says so.",
     after_help = "Examples:\n  ba-agent skill diff pdf\n  ba-agent skill diff pdf --stat\n  \
@@ -66,7 +66,7 @@ fn print_changes(cx: &CommandContext<'_>, changes: &Changes, stat: bool) {
     } else if stat {
         print_diff_stat(cx, changes);
     } else if cx.ui.is_for_eyes() {
-        changes.files.iter().for_each(|file| cx.ui.print_coloured_diff(&file.diff));
+        cx.ui.print_paged_diff(&changes.files.iter().map(|file| file.diff.as_str()).collect::<Vec<_>>());
         cx.ui.note(&format!("`ba-agent skill restore {}` discards these edits", changes.name));
     } else {
         changes.files.iter().for_each(|file| cx.ui.write(&file.patch));

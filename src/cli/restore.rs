@@ -4,7 +4,9 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
+use super::choice::SkillChoice;
 use super::complete::installed_names;
+use crate::picker::SelectionMode;
 use ba_agent_core::error::Result;
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::plan::Action;
@@ -21,8 +23,8 @@ use ba_agent_engine::ops::plan::Action;
         ba-agent skill restore pdf --dry-run"
 )]
 pub(crate) struct RestoreArgs {
-    /// The skills to put back.
-    #[arg(value_name = "NAME", required = true, add = ArgValueCandidates::new(installed_names))]
+    /// The skills to put back. Without one you choose from the edited ones, on a terminal.
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
     names: Vec<String>,
     /// Show what would be done, without changing anything.
     #[arg(long)]
@@ -36,8 +38,24 @@ impl RestoreArgs {
     /// Those of [`ops::restore::restore`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let dry_run = self.dry_run;
+        let names = match self.names.is_empty() {
+            true => {
+                let choice = SkillChoice {
+                    mode: SelectionMode::Many,
+                    fits: |skill| skill.state.is_some_and(|state| state != "ok"),
+                    none: "no installed skill was edited",
+                    with_state: true,
+                    ..SkillChoice::new("restore", "<NAME>...", "skill restore <NAME>...")
+                };
+                choice.choose_skills(cx)?
+            }
+            false => self.names,
+        };
+        if names.is_empty() {
+            return Ok(0);
+        }
         let mut ask = cx.ui.terminal_questions();
-        let report = ops::restore::restore(&cx.workspace, &self.names, dry_run, &mut ask, cx.ui)?;
+        let report = ops::restore::restore(&cx.workspace, &names, dry_run, &mut ask, cx.ui)?;
         if cx.ui.json() {
             cx.ui.print_json_document(&serde_json::json!({
                 "skills": report.skills, "faults": report.faults, "dry_run": dry_run,

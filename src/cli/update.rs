@@ -106,8 +106,7 @@ fn print_json(cx: &CommandContext<'_>, report: &UpdateReport, dry_run: bool, wit
 fn print_diffs(cx: &CommandContext<'_>, report: &UpdateReport) {
     let files = || report.diffs.values().flatten();
     if cx.ui.is_for_eyes() {
-        let text: String = files().map(|file| cx.ui.colour_diff(&file.diff)).collect();
-        cx.ui.print_paged(cx.env(), &text);
+        cx.ui.print_paged_diff(&files().map(|file| file.diff.as_str()).collect::<Vec<_>>());
     } else {
         files().for_each(|file| cx.ui.write(&file.patch));
     }
