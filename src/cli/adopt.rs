@@ -1,8 +1,10 @@
 //! `ba-agent skill adopt`.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
+use super::complete::unmanaged_names;
 use ba_agent_core::error::Result;
 use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;
@@ -23,7 +25,7 @@ use ba_agent_engine::ops::gather;
 )]
 pub(crate) struct Adopt {
     /// Names of skills, or paths of their folders.
-    #[arg(value_name = "PATH", value_hint = clap::ValueHint::DirPath)]
+    #[arg(value_name = "PATH", add = ArgValueCandidates::new(unmanaged_names))]
     what: Vec<String>,
     /// Every skill in the skills folders that is not installed.
     #[arg(long, conflicts_with = "what")]

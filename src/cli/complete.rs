@@ -225,6 +225,11 @@ pub(crate) fn installed_names() -> Vec<CompletionCandidate> {
     line().map_or_else(Vec::new, |line| offer(known::known_skills(&line.workspace), OsStr::new("")))
 }
 
+/// Names of the skills that lie here without being installed.
+pub(crate) fn unmanaged_names() -> Vec<CompletionCandidate> {
+    line().map_or_else(Vec::new, |line| offer(known::known_unmanaged(&line.workspace), OsStr::new("")))
+}
+
 /// Ids of the agents that can be targets.
 pub(crate) fn agent_names() -> Vec<CompletionCandidate> {
     let agents = ba_agent_core::agents::all_agents().iter();

@@ -223,6 +223,11 @@ fn a_source_is_found_where_somebody_names_it() {
     // By who types it.
     adopt(&env, &["pdf", "--source", &url]).ends(0).says("named by --source");
     assert_eq!(entry(&env, "pdf")["path"], "skills/pdf");
+    // By an entry of a marketplace.
+    env.run(&["marketplace", "add", "market", "../src"]).ends(0);
+    env.run(&["skill", "rollback", "--yes"]).ends(0);
+    adopt(&env, &["pdf", "--source", "pdf@market"]).ends(0);
+    assert_eq!(entry(&env, "pdf")["marketplace"]["name"], "market");
     // By the same bytes, recorded in another scope.
     env.run(&["skill", "uninstall", "pdf"]).ends(0);
     env.run(&["skill", "install", "--global", &url, "--skill", "pdf"]).ends(0);
@@ -501,4 +506,46 @@ fn plugins_and_marketplaces_of_claude_code_are_taken_over() {
     env.run(&["skill", "install", "--from", "../home/.claude/plugins/later.json"])
         .ends(0)
         .says("Claude Code has it at aaaaaaa");
+}
+
+#[test]
+fn shells_are_offered_what_is_not_managed() {
+    let env = TestEnv::new();
+    env.skill("project/.claude/skills/mine");
+    env.skill("project/.agents/skills/other");
+    env.skill("src/pdf");
+    env.run(&["skill", "install", "../src/pdf"]).ends(0);
+    let mut command = env.command(&["--", "ba-agent", "skill", "adopt", ""]);
+    command.env("BA_AGENT_COMPLETE", "fish");
+    let offered = env.done(command.output().unwrap()).ends(0).stdout;
+    let lines = offered.lines().filter(|line| !line.starts_with('-'));
+    let names: Vec<&str> = lines.map(|line| line.split('\t').next().unwrap()).collect();
+    assert_eq!(names, ["mine", "other"]);
+}
+
+/// At a terminal one is asked: no is the default, `d` shows the difference.
+#[test]
+fn a_person_is_asked_about_what_differs() {
+    let env = TestEnv::new();
+    let url = source(&env);
+    laid_out_by_npx(&env, &url, &["pdf"]);
+    env.write("project/.agents/skills/pdf/references/forms.md", "My forms.\n");
+    let before = kept(&env);
+    let ask = || crate::pty::Terminal::run(env.command(&["skill", "adopt", "pdf"]));
+    let mut terminal = ask();
+    terminal.wait_for("Adopt it as edited?");
+    terminal.press("d\r");
+    terminal.wait_for("+My forms.");
+    terminal.wait_for("Adopt it as edited?");
+    terminal.press("\r");
+    let (status, _) = terminal.end();
+    assert_eq!(status.code(), Some(7));
+    assert!(!env.path("project/config/skills_registry.json").exists());
+    let mut terminal = ask();
+    terminal.wait_for("Adopt it as edited?");
+    terminal.press("y\r");
+    let (status, seen) = terminal.end();
+    assert_eq!(status.code(), Some(0), "{seen}");
+    assert!(seen.contains("edited: 1 file"), "{seen}");
+    assert_eq!(kept(&env), before);
 }

@@ -311,6 +311,22 @@ impl Session<'_> {
         own
     }
 
+    /// Warns of a source that this machine alone has: a project's registry is for everybody who has
+    /// the project.
+    pub(crate) fn warn_of_machine(&self, source: &Source) {
+        if !self.scope.is_project() || !source.is_of_this_machine() {
+            return;
+        }
+        let what = match source {
+            Source::Local { .. } => "a path on this machine",
+            Source::Archive { location } if !location.contains("://") => "a path on this machine",
+            _ => "which only this machine has",
+        };
+        self.warn(&format!(
+            "the registry will name `{source}`, {what}: others with the project cannot restore from it; use a path inside the project or a repository that they reach"
+        ));
+    }
+
     /// The registry of the user's account, as far as it can be read.
     pub(crate) fn registry_of_user(&self) -> Option<Registry> {
         let scope = Scope::find(&self.env, true, None).ok()?;

@@ -113,6 +113,9 @@ pub fn adopt(
     let mut report = AdoptReport::default();
     let adoptions = examine(&session, options, chosen, &registry, &mut report)?;
     agree(&adoptions, options, ask)?;
+    for one in adoptions.iter().filter(|one| one.named_by.is_some()) {
+        session.warn_of_machine(&one.wanted.resolved.source);
+    }
     if !options.dry_run && !adoptions.is_empty() {
         record(&session, &adoptions, &registry)?;
         session.keep_typed_hosts();
@@ -279,21 +282,20 @@ fn examine(
             chosen.layouts.len()
         ));
     }
-    let mut adoptions = Vec::new();
+    let mut looked = Vec::new();
     for (name, layout) in chosen.layouts {
-        let examined = layout.and_then(|layout| {
-            if registry.skills.contains_key(&layout.name) {
-                return Err(error_of_second_place(&layout, registry));
-            }
-            let found = candidate_in_place(&layout, &options.allow, session, &world)?;
-            let claims = match &options.source {
-                Some(source) => vec![typed_claim(source, &layout, session)?],
-                None if options.no_source => Vec::new(),
-                None => find_claims(&layout, &found, &locks, &known, session)?,
-            };
-            settle(layout, found, claims, options, &world)
+        let one =
+            layout.and_then(|layout| look_at(layout, registry, options, (&locks, &known), session, &world));
+        looked.push((name, one));
+    }
+    let mut fetched = fetch_claims(&looked, session, &world)?.into_iter();
+    let mut adoptions = Vec::new();
+    for (name, looked) in looked {
+        let adoption = looked.and_then(|looked| {
+            let claims = fetched.by_ref().take(looked.claims.len()).collect();
+            settle(looked, claims, &world)
         });
-        match examined {
+        match adoption {
             Ok(adoption) => adoptions.push(adoption),
             Err(error) if options.all && !options.strict && may_be_left_out(&error) => {
                 let reason =
@@ -309,9 +311,59 @@ fn examine(
     Ok(adoptions)
 }
 
+/// A skill as it lies there, and who names a source for it.
+struct LookedSkill {
+    layout: Layout,
+    found: Candidate,
+    claims: Vec<Claim>,
+}
+
+fn look_at(
+    layout: Layout,
+    registry: &Registry,
+    options: &AdoptOptions,
+    (locks, known): (&ForeignLocks, &KnownSkills),
+    session: &Session<'_>,
+    world: &World<'_>,
+) -> Result<LookedSkill> {
+    if registry.skills.contains_key(&layout.name) {
+        return Err(error_of_second_place(&layout, registry));
+    }
+    let found = candidate_in_place(&layout, &options.allow, session, world)?;
+    let mut claims = match &options.source {
+        _ if layout.mode == InstallMode::Live => Vec::new(),
+        Some(source) => vec![typed_claim(source, &layout, session)?],
+        None if options.no_source => Vec::new(),
+        None => find_claims(&layout, &found, locks, known, session)?,
+    };
+    for claim in &mut claims {
+        claim.request.allow.clone_from(&options.allow);
+    }
+    Ok(LookedSkill { layout, found, claims })
+}
+
+/// Asks every source that is named, each repository once. One that was typed may be an entry of a
+/// marketplace.
+fn fetch_claims(
+    looked: &[(String, Result<LookedSkill>)],
+    session: &Session<'_>,
+    world: &World<'_>,
+) -> Result<Vec<Result<Gathered>>> {
+    let looked = looked.iter().filter_map(|(_, looked)| looked.as_ref().ok());
+    let requests: Vec<SkillRequest> =
+        looked.flat_map(|one| &one.claims).map(|claim| claim.request.clone()).collect();
+    match &requests[..] {
+        [typed] if matches!(typed.request.source, Source::Marketplace { .. }) => {
+            let all = session.marketplaces()?;
+            Ok(vec![super::marketplace::gather(typed, &all, world, &mut |_| Ok(Vec::new()))])
+        }
+        requests => gather::gather_each(requests, world),
+    }
+}
+
 /// What is wrong with one skill alone. A host that cannot be reached is no property of the skill.
 fn may_be_left_out(error: &Error) -> bool {
-    matches!(error.kind, Kind::Invalid | Kind::Conflict | Kind::Usage)
+    !matches!(error.kind, Kind::Network | Kind::Interrupted | Kind::Failed)
 }
 
 fn error_of_second_place(layout: &Layout, registry: &Registry) -> Error {
@@ -359,7 +411,9 @@ fn typed_claim(source: &str, layout: &Layout, session: &Session<'_>) -> Result<C
     let choice = match (&request.skill, &request.subdirectory) {
         (Some(skill), _) => Choice::Named(vec![skill.clone()]),
         (None, Some(_)) => Choice::Only,
-        (None, None) if request.source.is_git() => Choice::Named(vec![layout.name.to_string()]),
+        (None, None) if request.source.is_git() || matches!(request.source, Source::Marketplace { .. }) => {
+            Choice::Named(vec![layout.name.to_string()])
+        }
         (None, None) => Choice::Only,
     };
     let request = SkillRequest {
@@ -382,31 +436,14 @@ fn typed_claim(source: &str, layout: &Layout, session: &Session<'_>) -> Result<C
     Ok(Claim { by: "--source".to_owned(), request, integrity: None })
 }
 
-/// Asks the named sources until one has these very bytes; else the surest is what it is compared
-/// with.
-fn settle(
-    layout: Layout,
-    found: Candidate,
-    claims: Vec<Claim>,
-    options: &AdoptOptions,
-    world: &World<'_>,
-) -> Result<Adoption> {
-    if layout.mode == InstallMode::Live {
-        let comparison = Comparison::default();
-        return Ok(Adoption {
-            layout,
-            wanted: found,
-            named_by: None,
-            reason: None,
-            comparison,
-            before: None,
-        });
-    }
+/// Compares a skill with the sources that are named: one that has these very bytes is taken, else the
+/// surest.
+fn settle(looked: LookedSkill, gathered: Vec<Result<Gathered>>, world: &World<'_>) -> Result<Adoption> {
+    let LookedSkill { layout, found, claims } = looked;
     let mut first: Option<(Claim, Candidate, Comparison)> = None;
     let mut sources: Vec<Source> = Vec::new();
-    for mut claim in claims {
-        claim.request.allow.clone_from(&options.allow);
-        let gathered = gather_claim(&claim, world).map_err(|e| {
+    for (claim, gathered) in claims.into_iter().zip(gathered) {
+        let gathered = gathered.map_err(|e| {
             e.wrap(format!(
                 "the source of `{}`, named by {}, cannot be compared with it",
                 layout.name, claim.by
@@ -420,10 +457,10 @@ fn settle(
         }
         sources.push(source);
         let mut comparison = compare::compare(&candidate, &layout, &world.settings.limits)?;
-        if !comparison.edits.is_empty() && is_as_promised(&layout, claim.integrity.as_ref()) {
+        let is_same = comparison.edits.is_empty();
+        if !is_same && is_as_promised(&layout, claim.integrity.as_ref()) {
             comparison.note = Some("its files are those of the lock file; its source has changed since");
         }
-        let is_same = comparison.edits.is_empty();
         if first.is_none() || is_same {
             first = Some((claim, candidate, comparison));
         }
@@ -431,28 +468,23 @@ fn settle(
             break;
         }
     }
-    let Some((claim, wanted, comparison)) = first else {
-        let comparison = Comparison::default();
-        return Ok(Adoption {
-            layout,
-            wanted: found,
-            named_by: None,
-            reason: None,
-            comparison,
-            before: None,
-        });
-    };
-    let reason = (sources.len() > 1).then(|| match comparison.edits.is_empty() {
-        true if sources.len() == 2 => "another is named too, whose files differ".to_owned(),
-        true => format!("{} others are named too, whose files differ", sources.len() - 1),
-        false => "the first of several that are named; none has the same files".to_owned(),
-    });
-    Ok(Adoption { layout, wanted, named_by: Some(claim.by), reason, comparison, before: None })
+    Ok(match first {
+        Some((claim, wanted, comparison)) => {
+            let reason = reason_of_choice(sources.len(), comparison.edits.is_empty());
+            Adoption { layout, wanted, named_by: Some(claim.by), reason, comparison, before: None }
+        }
+        None => Adoption::as_found(layout, found),
+    })
 }
 
-fn gather_claim(claim: &Claim, world: &World<'_>) -> Result<Gathered> {
-    let all = crate::store::marketplaces::Marketplaces::default();
-    super::marketplace::gather(&claim.request, &all, world, &mut |_| Ok(Vec::new()))
+/// Why one of several sources was taken; nothing where there was only one.
+fn reason_of_choice(named: usize, is_same: bool) -> Option<String> {
+    match (named, is_same) {
+        (0 | 1, _) => None,
+        (_, false) => Some("the first of several that are named; none has the same files".to_owned()),
+        (2, true) => Some("another is named too, whose files differ".to_owned()),
+        (more, true) => Some(format!("{} others are named too, whose files differ", more - 1)),
+    }
 }
 
 /// A skill without a source is what its author has: recorded as it is now.
@@ -487,8 +519,7 @@ fn adopt_again(
         session.note(&format!("`{}` is as it was adopted", layout.name));
         return Ok(None);
     }
-    let adoption = settle(layout, found, Vec::new(), options, world)?;
-    Ok(Some(Adoption { before: Some(entry), ..adoption }))
+    Ok(Some(Adoption { before: Some(entry), ..Adoption::as_found(layout, found) }))
 }
 
 /// Asks of each skill that differs from its source; with nobody to ask, those that were not agreed
@@ -550,10 +581,9 @@ fn error_of_edits(edited: &[&Adoption]) -> Error {
 /// Records everything in one change. What stands on the disk is looked at once more under the lock.
 fn record(session: &Session<'_>, adoptions: &[Adoption], registry: &Registry) -> Result<()> {
     let transaction = session.begin()?;
-    for one in adoptions {
-        let is_same =
-            transaction.registry().skills.get(&one.layout.name) == registry.skills.get(&one.layout.name);
-        if !is_same || !still_lies_there(one, session) {
+    for (one, is_as_before) in adoptions.iter().zip(still_lie_there(adoptions, session)?) {
+        let recorded = |registry: &Registry| registry.skills.get(&one.layout.name).cloned();
+        if !is_as_before || recorded(transaction.registry()) != recorded(registry) {
             return Err(error!(Conflict, "`{}` was changed while it was being adopted", one.layout.name)
                 .hint("nothing was recorded; run the command again"));
         }
@@ -566,15 +596,19 @@ fn record(session: &Session<'_>, adoptions: &[Adoption], registry: &Registry) ->
     Ok(())
 }
 
-fn still_lies_there(one: &Adoption, session: &Session<'_>) -> bool {
-    if one.before.is_some() {
-        return install_state::hash_folder(&one.layout.folder).is_ok_and(|files| files == one.layout.files);
-    }
-    let Ok(found) = look_for_unmanaged(session) else { return false };
-    let here: Vec<UnmanagedSkill> =
-        found.into_iter().filter(|found| one.layout.paths.contains(&found.path)).collect();
-    let now = find_layouts(&here, &session.places).remove(one.layout.name.as_str());
-    now.is_some_and(|now| now.is_ok_and(|now| now == one.layout))
+/// Of each adoption whether its folders and links are as they were looked at.
+fn still_lie_there(adoptions: &[Adoption], session: &Session<'_>) -> Result<Vec<bool>> {
+    let paths: BTreeSet<&String> = adoptions.iter().flat_map(|one| &one.layout.paths).collect();
+    let mut found = look_for_unmanaged(session)?;
+    found.retain(|found| paths.contains(&found.path));
+    let now = find_layouts(&found, &session.places);
+    let is_as_before = |one: &Adoption| match one.before {
+        Some(_) => {
+            install_state::hash_folder(&one.layout.folder).is_ok_and(|files| files == one.layout.files)
+        }
+        None => matches!(now.get(one.layout.name.as_str()), Some(Ok(now)) if *now == one.layout),
+    };
+    Ok(adoptions.iter().map(is_as_before).collect())
 }
 
 /// Keeps what was recorded, so that `diff` and a restore need no host. Nobody waits for it.
@@ -589,6 +623,12 @@ fn keep_in_cache(wanted: &Candidate, cache: &Cache) {
 }
 
 impl Adoption {
+    /// A skill that is recorded as it was found, held against nothing.
+    fn as_found(layout: Layout, wanted: Candidate) -> Self {
+        let comparison = Comparison::default();
+        Self { layout, wanted, named_by: None, reason: None, comparison, before: None }
+    }
+
     fn step(&self) -> Step {
         let wanted = Wanted {
             candidate: self.wanted.clone(),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::adopt::look_for_unmanaged;
 use super::marketplace::known_rows;
 use crate::history::Record;
 use crate::settings;
@@ -76,6 +77,16 @@ pub fn known_skills(workspace: &Workspace) -> Vec<KnownWord> {
         }
     }
     names.into_iter().map(|(name, about)| KnownWord::new(name, about)).collect()
+}
+
+/// The skills that lie in skills folders without being installed, which `adopt` takes over.
+pub fn known_unmanaged(workspace: &Workspace) -> Vec<KnownWord> {
+    let mut words = peek(workspace, |session| {
+        let found = look_for_unmanaged(session).ok()?.into_iter();
+        Some(found.map(|skill| KnownWord::new(skill.name, Some(skill.path))).collect())
+    });
+    words.dedup_by(|a, b| a.word == b.word);
+    words
 }
 
 /// The registered marketplaces.

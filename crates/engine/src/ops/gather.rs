@@ -1,6 +1,8 @@
 //! Deeds: requests to candidates. Names are known only after fetching, so this fetches,
 //! looks for skills in what came, and picks the ones that were meant.
 
+mod folders;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -27,6 +29,7 @@ use ba_agent_core::text::{count_noun, find_nearest, list_some};
 use ba_agent_git::Extent;
 
 use ba_agent_system::parallel;
+pub(crate) use folders::gather_each;
 
 /// One source and what is wanted from it.
 #[derive(Debug, Clone)]
@@ -489,10 +492,7 @@ impl<'w> SkillSource<'w> {
         }
         let wanted = chosen.iter().filter(|at| !lost.contains(at));
         let folders: Vec<&RelPath> = wanted.map(|at| &skills[*at].found.folder).collect();
-        let notes = opened.as_of.map(|then| {
-            let name = opened.resolved.source.display_name();
-            format!("this run is offline: {name} is taken as it was on {}", then.strftime("%F %R UTC"))
-        });
+        let notes = note_of_age(&opened);
         let (resolved, fetched) = opened.into_package(&folders, |_| false)?;
         let ground = Ground { resolved: Arc::new(resolved), fetched: Arc::new(fetched), live, reachable };
         let mut gathered = Gathered {
@@ -526,6 +526,13 @@ impl<'w> SkillSource<'w> {
         }
         Ok(gathered)
     }
+}
+
+/// What is to be said of a repository whose refs could not be asked for.
+fn note_of_age(opened: &PackageSource<'_>) -> Option<String> {
+    let then = opened.as_of?;
+    let name = opened.resolved.source.display_name();
+    Some(format!("this run is offline: {name} is taken as it was on {}", then.strftime("%F %R UTC")))
 }
 
 /// Reads the manifests of all skills and gives each its name. With `is_whole` their other

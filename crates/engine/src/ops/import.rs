@@ -64,14 +64,16 @@ pub(super) fn gather_imported(session: &Session<'_>, file: &Path) -> Result<Vec<
     }
     let folder = path.parent().unwrap_or(Path::new(".")).to_path_buf();
     let world = session.world();
+    let requests: Vec<SkillRequest> =
+        import.skills.iter().map(|skill| request_of(session, skill, &folder)).collect();
+    let gathered = gather::gather_each(&requests, &world)?;
     let mut all = Vec::new();
-    for skill in &import.skills {
+    for (skill, gathered) in import.skills.iter().zip(gathered) {
         if let Some(note) = &skill.note {
             session.note(&format!("{}: {note}", skill.name));
         }
-        let request = request_of(session, skill, &folder);
-        let gathered = gather::gather(&request, &world, &mut |_| Ok(Vec::new()))
-            .context(|| format!("`{}` of `{}` cannot be imported", skill.name, file.display()))?;
+        let gathered =
+            gathered.context(|| format!("`{}` of `{}` cannot be imported", skill.name, file.display()))?;
         for candidate in &gathered.candidates {
             check_promise(session, skill, candidate)?;
         }

@@ -100,7 +100,7 @@ pub fn install(
     };
     for ImportedSource { gathered, .. } in &gathered {
         observer.notice(Notice::Resolved(notice_of(gathered)));
-        warn_of_machine(&session, gathered);
+        session.warn_of_machine(&gathered.resolved.source);
     }
     let skipped = gathered.iter().flat_map(|one| one.gathered.skipped.clone()).collect();
     let warnings = gathered.iter().flat_map(|one| one.gathered.warnings()).collect();
@@ -219,21 +219,6 @@ fn notice_of(gathered: &Gathered) -> ResolvedNotice {
             .map(|one| format!("left out {}: {}", one.path, one.reason))
             .collect(),
         warnings: gathered.warnings(),
-    }
-}
-
-/// A project's registry is for everybody who has the project; what this machine alone has is not.
-fn warn_of_machine(session: &Session<'_>, gathered: &Gathered) {
-    let source = &gathered.resolved.source;
-    if session.scope.is_project() && source.is_of_this_machine() {
-        let what = match source {
-            Source::Local { .. } => "a path on this machine",
-            Source::Archive { location } if !location.contains("://") => "a path on this machine",
-            _ => "which only this machine has",
-        };
-        session.warn(&format!(
-            "the registry will name `{source}`, {what}: others with the project cannot restore from it; use a path inside the project or a repository that they reach"
-        ));
     }
 }
 

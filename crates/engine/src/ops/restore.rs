@@ -299,9 +299,8 @@ fn is_on_another_machine(entry: &LockEntry, session: &Session<'_>) -> bool {
     Request::parse(&entry.source).is_ok_and(|Request { source, .. }| {
         let is_path = match &source {
             Source::Local { .. } => true,
-            Source::Archive { location: url } | Source::Git { url } => {
-                !url.contains("://") || url.starts_with("file://")
-            }
+            Source::Archive { location } => !location.contains("://") || location.starts_with("file:"),
+            Source::Git { url } => url.starts_with("file:"),
             _ => false,
         };
         is_path && source.is_of_this_machine() && session.places.local_path(&source, "").is_none()

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::adopt::{AdoptOptions, adopt};
 use super::agents::list_agents;
-use super::ask::Unattended;
+use super::ask::{Ask, Attendance, CautionedUpdate, ShowDiff, Unattended, UpdateOffer};
 use super::diff::diff;
 use super::doctor::doctor;
 use super::export::export;
+use super::gather::Offer;
 use super::history::list_changes;
 use super::init::{InitOptions, init};
 use super::install::{InstallOptions, InstallReport, install};
@@ -32,6 +33,7 @@ use super::verify::verify;
 use super::{cache, plan::Action};
 use crate::fetch::testing::Bench;
 use crate::workspace::{Notice, Observer, Workspace, WorkspaceOptions};
+use ba_agent_core::catalog::KnownCatalog;
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Kind, Result, error};
 use ba_agent_core::skill::{Profile, Severity};
@@ -502,4 +504,62 @@ fn a_skill_leaves_one_of_its_agents() {
     uninstall_from_targets(workspace, &options, &names(&["claude-code"]), heard).unwrap();
     assert!(!caller.project.join(".claude/skills/pdf").exists());
     assert!(caller.project.join(".agents/skills/pdf/SKILL.md").is_file());
+}
+
+/// Edits a file of a skill while it is asked about it.
+struct Meddling(PathBuf);
+
+impl Ask for Meddling {
+    fn choose_skills(&mut self, _: &str, offers: &[Offer]) -> Result<Vec<usize>> {
+        Ok((0..offers.len()).collect())
+    }
+
+    fn choose_catalogs(&mut self, _: &[KnownCatalog]) -> Result<Vec<usize>> {
+        Ok(Vec::new())
+    }
+
+    fn choose_updates(&mut self, _: &[UpdateOffer<'_>]) -> Result<Vec<usize>> {
+        Ok(Vec::new())
+    }
+
+    fn attendance(&self) -> Attendance {
+        Attendance::Person
+    }
+
+    fn approve_update(&mut self, _: &CautionedUpdate<'_>) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn confirm(&mut self, _: &str) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn consent(&mut self, _: &str, diff: Option<ShowDiff<'_>>) -> Result<bool> {
+        assert!(diff.unwrap()()?.iter().any(|diff| diff.contains("+by hand")));
+        std::fs::write(&self.0, manifest("pdf", "by somebody else")).unwrap();
+        Ok(true)
+    }
+}
+
+/// What is recorded is what a person has agreed to, or nothing.
+#[test]
+fn a_skill_that_changes_while_it_is_adopted_is_not_recorded() {
+    let caller = Caller::new();
+    let folder = caller.manifest_of("pdf").parent().unwrap().to_owned();
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(caller.manifest_of("pdf"), manifest("pdf", "by hand")).unwrap();
+    let options = AdoptOptions { source: Some(caller.repo.file_url()), ..AdoptOptions::default() };
+    let error = adopt(&caller.workspace, &options, &mut Meddling(caller.manifest_of("pdf")), &caller.heard);
+    let error = error.unwrap_err();
+    assert_eq!(
+        (error.kind, error.message.contains("was changed while")),
+        (Kind::Conflict, true),
+        "{error:?}"
+    );
+    assert!(caller.installed().is_empty());
+    assert!(std::fs::read_to_string(caller.manifest_of("pdf")).unwrap().contains("by somebody else"));
+    // Nobody changes it now.
+    let agreed = AdoptOptions { what: names(&["pdf"]), ..options };
+    adopt(&caller.workspace, &agreed, &mut Unattended { agrees: true }, &caller.heard).unwrap();
+    assert_eq!(caller.installed(), [("pdf".to_owned(), "edited")]);
 }

@@ -194,9 +194,8 @@ fn usable_claim(by: &str, request: SkillRequest, layout: &Layout, session: &Sess
 fn is_on_this_machine(source: &Source) -> bool {
     match source {
         Source::Local { .. } => true,
-        Source::Archive { location: url } | Source::Git { url } => {
-            !url.contains("://") && !url.contains('@') || url.starts_with("file:")
-        }
+        Source::Archive { location } => !location.contains("://") || location.starts_with("file:"),
+        Source::Git { url } => url.starts_with("file:"),
         _ => false,
     }
 }
