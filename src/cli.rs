@@ -11,6 +11,7 @@ mod completions;
 pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
 mod diff;
 mod doctor;
+mod edit;
 mod export;
 mod help;
 mod history;
@@ -19,6 +20,7 @@ mod install;
 mod list;
 mod man;
 mod marketplace;
+mod open;
 mod outdated;
 mod pack;
 mod path;
@@ -160,6 +162,8 @@ enum SkillCommand {
     #[command(visible_alias = "info")]
     Show(show::ShowArgs),
     Path(path::PathArgs),
+    Open(open::OpenArgs),
+    Edit(edit::EditArgs),
     #[command(visible_alias = "lint")]
     Validate(validate::ValidateArgs),
     Verify(verify::Verify),
@@ -241,6 +245,8 @@ impl Cli {
                 SkillCommand::Search(command) => command.run(&cx),
                 SkillCommand::Show(command) => command.run(&cx),
                 SkillCommand::Path(command) => command.run(&cx),
+                SkillCommand::Open(command) => command.run(&cx),
+                SkillCommand::Edit(command) => command.run(&cx),
                 SkillCommand::Validate(command) => command.run(&cx),
                 SkillCommand::Verify(command) => command.run(&cx),
                 SkillCommand::Diff(command) => command.run(&cx),

@@ -4,8 +4,10 @@
 //! that ship with it (`builtin`). It parses, asks and prints; what a command does is a function
 //! of [`ba_agent_engine`], whose documentation has the map.
 
+mod browser;
 mod builtin;
 mod cli;
+mod editor;
 mod pager;
 mod picker;
 mod table;

@@ -36,6 +36,8 @@ pub(crate) const PRINTING: &[&str] = &[
     "skill show pdf --file SKILL.md",
     "skill path pdf",
     "skill path pdf --json",
+    "skill open https://git.example/acme/skills.git --skill pdf --print",
+    "skill open https://git.example/acme/skills.git --skill pdf --print --json",
     "skill validate ../src/skills/pdf --json",
     "skill verify --json",
     "skill diff docx",
@@ -74,6 +76,9 @@ pub(crate) fn world() -> TestEnv {
     env.git_repo("repo.git", &env.path("src"));
     let url = format!("file://{}", env.path("repo.git").display());
     env.run(&["skill", "install", &url, "--all"]).ends(0);
+    // The same repository under an address that has a page.
+    let instead = format!("[url \"{url}\"]\n\tinsteadOf = https://git.example/acme/skills.git\n");
+    env.write("home/.gitconfig", instead);
     env.skill("project/.claude/skills/lying");
     env.skill("shop/kit/skills/sql");
     let plugins = serde_json::json!([{ "name": "kit", "source": "./kit" }]);
@@ -113,6 +118,8 @@ fn every_command_that_prints_is_tried() {
         }
         stack.extend(below.into_iter().map(|sub| (format!("{path} {}", sub.get_name()), sub)));
     }
+    // An editor needs a terminal: tests/it/open_edit.rs has one.
+    known.remove("skill edit");
     let tried =
         |name: &&String| PRINTING.iter().any(|line| format!("{line} ").starts_with(&format!("{name} ")));
     let missing: Vec<&String> = known.iter().filter(|name| !tried(name)).collect();

@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 83] = [
+const COMMANDS: [&str; 86] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -78,6 +78,9 @@ const COMMANDS: [&str; 83] = [
     "skill show pdf",
     "skill show pdf --file SKILL.md",
     "skill path pdf",
+    "skill open pdf --print",
+    "skill open pdf",
+    "skill edit pdf",
     "skill show acme/skills --json",
     "skill show kit@evil",
     "skill verify",

@@ -49,6 +49,7 @@ mod moved;
 mod networks;
 mod offline;
 mod one_cache;
+mod open_edit;
 mod open_eyes;
 mod output;
 mod overlap;

@@ -184,7 +184,8 @@ fn every_command_prints_what_its_schema_says() {
     }
     let mut names = Vec::new();
     commands("", &ba_agent::command(), &mut names);
-    names.retain(|name| !tried.contains(name));
+    // An editor needs a terminal: tests/it/open_edit.rs holds what it prints against the schema.
+    names.retain(|name| !tried.contains(name) && name != "skill-edit");
     assert!(names.is_empty(), "no line of PRINTING in full_stdout.rs prints a document of {names:?}");
 }
 

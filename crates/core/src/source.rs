@@ -18,7 +18,7 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use compare::compare_page;
+pub use compare::{compare_page, folder_page};
 
 /// Where a skill comes from. [`FromStr`] and `Display` are its canonical text, which
 /// the registry keeps; sources are made by parsing, so that each has one spelling.

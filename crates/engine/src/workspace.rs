@@ -265,7 +265,7 @@ impl Session<'_> {
 
     /// What the user has named of sources: on the command line, as marketplaces, and in a registry
     /// that is the user's own.
-    fn sources_of_user(&self) -> Vec<String> {
+    pub(crate) fn sources_of_user(&self) -> Vec<String> {
         let mut all = self.typed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         all.extend(self.typed_hosts());
         if let Ok(known) = self.marketplaces() {

@@ -1,4 +1,4 @@
-//! The page on which a host shows what lies between two commits.
+//! The pages on which a host shows a folder at a commit, and what lies between two commits.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
@@ -39,6 +39,30 @@ pub fn compare_page(source: &Source, url: &str, old: &str, new: &str) -> Option<
     })
 }
 
+/// The address at which a person sees a folder of a source at a commit; `url` is the git address
+/// of the source. Of hosts of which nothing is known it is the page of the repository; `None` for
+/// what has no page.
+pub fn folder_page(source: &Source, url: &str, commit: Option<&str>, folder: &str) -> Option<String> {
+    let base = web_address(url)?;
+    let forge = match source {
+        Source::Github { .. } => Some(Forge::Github),
+        Source::Gitlab { .. } => Some(Forge::Gitlab),
+        Source::Bitbucket { .. } => Some(Forge::Bitbucket),
+        Source::Git { .. } => forge_of_host(base.host_str()?),
+        _ => return None,
+    };
+    let text = base.as_str().trim_end_matches('/');
+    let (Some(forge), Some(commit)) = (forge, commit) else { return Some(text.to_owned()) };
+    let [commit, folder] = [commit, folder].map(|text| utf8_percent_encode(text, &PLAIN).to_string());
+    let page = match forge {
+        Forge::Github => format!("{text}/tree/{commit}/{folder}"),
+        Forge::Gitlab => format!("{text}/-/tree/{commit}/{folder}"),
+        Forge::Bitbucket => format!("{text}/src/{commit}/{folder}"),
+        Forge::Gitea => format!("{text}/src/commit/{commit}/{folder}"),
+    };
+    Some(page.trim_end_matches('/').to_owned())
+}
+
 fn forge_of_host(host: &str) -> Option<Forge> {
     let first = host.split('.').next().unwrap_or_default();
     Some(match (host, first) {
@@ -58,6 +82,7 @@ fn web_address(url: &str) -> Option<Url> {
         Ok(parsed) if parsed.scheme() == "ssh" => {
             Url::parse(&format!("https://{}{}", parsed.host_str()?, parsed.path())).ok()?
         }
+        Ok(_) if url.contains("://") => return None,
         _ => {
             // `git@host:owner/repo`, as ssh takes it.
             let (host, path) = url.split_once(':').filter(|(host, _)| !host.contains('/'))?;
@@ -77,6 +102,37 @@ fn web_address(url: &str) -> Option<Url> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_has_a_page_where_its_host_is_known() {
+        let check = |source: &str, url: &str, folder: &str, expected: Option<&str>| {
+            let source: Source = source.parse().unwrap();
+            assert_eq!(folder_page(&source, url, Some("c0ffee"), folder).as_deref(), expected, "{url}");
+        };
+        let github = Some("https://github.com/o/r/tree/c0ffee/skills/a%20b");
+        check("github:o/r", "https://github.com/o/r.git", "skills/a b", github);
+        check("github:o/r", "https://github.com/o/r.git", "", Some("https://github.com/o/r/tree/c0ffee"));
+        check(
+            "gitlab:g/r",
+            "https://gitlab.com/g/r.git",
+            "x",
+            Some("https://gitlab.com/g/r/-/tree/c0ffee/x"),
+        );
+        check(
+            "bitbucket:w/r",
+            "https://bitbucket.org/w/r.git",
+            "x",
+            Some("https://bitbucket.org/w/r/src/c0ffee/x"),
+        );
+        let gitea = "https://codeberg.org/o/r.git";
+        check(gitea, gitea, "x", Some("https://codeberg.org/o/r/src/commit/c0ffee/x"));
+        let ssh = "git@github.com:o/r.git";
+        check(ssh, ssh, "x", Some("https://github.com/o/r/tree/c0ffee/x"));
+        let unknown = "https://user:pw@git.example/o/r.git";
+        check("https://git.example/o/r.git", unknown, "x", Some("https://git.example/o/r"));
+        check("file:///srv/r.git", "file:///srv/r.git", "x", None);
+        check("./folder", "https://github.com/o/r.git", "x", None);
+    }
 
     #[test]
     fn each_host_has_its_form() {

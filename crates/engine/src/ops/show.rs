@@ -105,6 +105,24 @@ pub fn show_file(
     }
 }
 
+/// The record of one skill, installed or of a source.
+///
+/// # Errors
+/// Those of [`show`]; `Usage` for a source with several skills.
+pub(crate) fn find_one(session: &Session<'_>, options: &ShowOptions) -> Result<(SkillName, LockEntry)> {
+    match find_shown(session, options, Choice::Sole)? {
+        Shown::Installed { mut registry, name } => match registry.skills.remove(&name) {
+            Some(entry) => Ok((name, entry)),
+            None => Err(error!(NotFound, "there is nothing to show")),
+        },
+        Shown::Offered(candidates) => {
+            let one = candidates.first().ok_or_else(|| error!(NotFound, "there is nothing to show"))?;
+            let (digest, files) = one.digest()?.clone();
+            Ok((one.name.clone(), one.record(digest, files, session.env.now)))
+        }
+    }
+}
+
 /// What is meant by the words of a person.
 enum Shown {
     Installed {

@@ -31,6 +31,7 @@ use super::update::{UpdateOptions, UpdateReport, update};
 use super::validate::{ValidateOptions, validate};
 use super::verify::verify;
 use super::{cache, plan::Action};
+use super::{edit, open};
 use crate::fetch::testing::Bench;
 use crate::workspace::{Notice, Observer, Workspace, WorkspaceOptions};
 use ba_agent_core::catalog::KnownCatalog;
@@ -170,6 +171,15 @@ fn commands_about_skills_are_functions() {
     assert_eq!(read, std::fs::read(caller.manifest_of("pdf")).unwrap());
     let paths = find_paths(workspace, &names(&["pdf"]), heard).unwrap();
     assert_eq!(paths[0].path.join("SKILL.md"), caller.manifest_of("pdf"));
+    let page = open::find_page(workspace, &of_pdf, heard);
+    assert_eq!(page.unwrap_err().kind, Kind::NotFound, "a repository of this machine has no page");
+    let mut seen = PathBuf::new();
+    let mut look = |file: &std::path::Path| {
+        seen = file.to_path_buf();
+        Ok(())
+    };
+    assert!(!edit::edit(workspace, "pdf", &mut look, heard).unwrap().changed);
+    assert_eq!(seen, caller.manifest_of("pdf").canonicalize().unwrap());
     assert!(verify(workspace, &[], heard).unwrap().skills.iter().all(|one| one.faults.is_empty()));
 
     std::fs::write(caller.manifest_of("pdf"), manifest("pdf", "edited")).unwrap();
