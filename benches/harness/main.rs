@@ -17,8 +17,9 @@ mod journeys;
 mod measure;
 mod options;
 mod parts;
-/// The pseudo-terminal of the tests.
+/// The pseudo-terminal of the tests, which do more with it.
 #[cfg(unix)]
+#[allow(dead_code)]
 #[path = "../../tests/it/pty.rs"]
 mod pty;
 mod pure;

@@ -10,8 +10,11 @@ use super::state::{PickerItem, PickerState, SelectionMode};
 const WIDE: usize = 100;
 /// The list of a wide screen takes no more than this.
 const WIDEST_LIST: usize = 52;
-/// Names are padded to no more than this, so that the descriptions beside them begin alike.
-const WIDEST_PADDING: usize = 28;
+/// Names are padded to no more than this, so that the descriptions beside them begin alike; where
+/// there are few columns to less.
+const WIDEST_PADDING: usize = 40;
+const NARROW_PADDING: usize = 26;
+const NARROW: usize = 72;
 /// A line between, the name, the details, and what breaks between words cost of a description.
 const LINES_BESIDE_TEXT: usize = 6;
 /// Columns that the filter keeps, whatever is counted beside it.
@@ -250,7 +253,8 @@ fn push_item(
     if !item.fact.is_empty() && line.width + 2 < columns {
         line.push_text(&format!(" {}", item.fact), TextStyle::Dim, columns);
     }
-    let behind = begin + state.widest_name.min(WIDEST_PADDING);
+    let padding = if columns < NARROW { NARROW_PADDING } else { WIDEST_PADDING };
+    let behind = begin + state.widest_name.min(padding);
     if !name_alone && columns >= behind + 10 && !item.description.is_empty() {
         line.pad_to(behind);
         line.push_text(&format!("  {}", item.description), TextStyle::Dim, columns);

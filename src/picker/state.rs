@@ -61,6 +61,12 @@ impl PickerItem {
         self
     }
 
+    /// Columns of the name and the words beside it.
+    fn width_of_name(&self) -> usize {
+        let fact = super::fit::width_of(&self.fact);
+        super::fit::width_of(&self.name) + if fact > 0 { fact + 1 } else { 0 }
+    }
+
     /// Whether it is chosen at the beginning.
     pub(crate) fn marked(self, marked: bool) -> Self {
         Self { marked, ..self }
@@ -115,7 +121,7 @@ pub(crate) struct PickerState {
     pub(super) question: PickerQuestion,
     /// Some items share a heading, and few enough headings to show them.
     pub(super) has_headings: bool,
-    /// Columns of the widest name, and of the longest description.
+    /// Columns of the widest name with what stands beside it, and of the longest description.
     pub(super) widest_name: usize,
     pub(super) widest_text: usize,
     index: FilterIndex,
@@ -146,7 +152,7 @@ impl PickerState {
             format!("{} {} {} {details}", item.description, item.group, item.fact)
         };
         let index = FilterIndex::new(items.iter().map(|item| (item.name.as_str(), everything(item))));
-        let widest_name = items.iter().map(|item| super::fit::width_of(&item.name)).max().unwrap_or(0);
+        let widest_name = items.iter().map(PickerItem::width_of_name).max().unwrap_or(0);
         let widest_text = items.iter().map(|item| super::fit::width_of(&item.description)).max().unwrap_or(0);
         let is_marked = |item: &PickerItem| item.marked && question.mode == SelectionMode::Many;
         let marked = items.iter().map(is_marked).collect();

@@ -29,6 +29,7 @@ mod pty;
 mod readme;
 mod reliability;
 mod schemas;
+mod screens;
 mod sequences;
 mod shells;
 mod show;

@@ -93,7 +93,7 @@ impl Terminal {
     pub(crate) fn wait_for_screen(&mut self, what: &str, holds: impl Fn(&str) -> bool) -> String {
         loop {
             let shown = self.emulator.screen().contents();
-            if holds(&shown) {
+            if !self.is_being_drawn() && holds(&shown) {
                 return shown;
             }
             match self.screen.recv_timeout(PATIENCE) {
@@ -101,6 +101,16 @@ impl Terminal {
                 Err(why) => panic!("{why}: {what} is not to be seen in\n{shown}\n{:?}", self.seen),
             }
         }
+    }
+
+    /// True in the middle of what belongs together on the screen.
+    fn is_being_drawn(&self) -> bool {
+        self.seen.rfind("\x1b[?2026h") > self.seen.rfind("\x1b[?2026l")
+    }
+
+    /// The screen as it is, with its colours.
+    pub(crate) fn screen(&self) -> &vt100::Screen {
+        self.emulator.screen()
     }
 
     /// True while the program has the second screen.
