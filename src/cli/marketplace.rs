@@ -9,9 +9,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::CommandContext;
 use super::choice::choose_marketplaces;
 use crate::picker::SelectionMode;
+use crate::table::Column;
 use ba_agent_core::error::{Error, Kind, Result, error, printable};
 use ba_agent_core::skill::{Severity, worst_severity};
-use ba_agent_core::text::{count_noun, shorten_text};
+use ba_agent_core::text::{count_noun, format_age, shorten_text};
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::marketplace::{
     AddKnownReport, AddOptions, AddReport, CheckedCatalog, EntryView, FetchedMarketplace, ListedKnown,
@@ -216,8 +217,13 @@ fn list_known(cx: &CommandContext<'_>) -> Result<u8> {
         let name = row.registered_as.as_ref().map_or("-", |name| name.as_str());
         [row.catalog.name, row.catalog.source, name, row.catalog.about].map(str::to_owned).to_vec()
     };
-    let heading = ["name", "source", "registered as", "what it has"];
-    cx.ui.print_as_table(&heading, &rows.iter().map(cells).collect::<Vec<_>>());
+    let columns = [
+        Column::from("name"),
+        Column::optional("source", 2),
+        Column::optional("registered as", 1),
+        Column::from("what it has"),
+    ];
+    cx.ui.print_as_table(&columns, &rows.iter().map(cells).collect::<Vec<_>>());
     cx.ui.note("add some with: ba-agent marketplace add --known NAME...");
     Ok(0)
 }
@@ -320,18 +326,29 @@ fn list(cx: &CommandContext<'_>) -> Result<u8> {
         cx.ui.note("no marketplace is registered: `ba-agent marketplace add --known` lists a few");
         return Ok(0);
     }
+    let fetched = |row: &ListedMarketplace| match cx.ui.stdout_is_terminal() {
+        true => format_age(row.fetched_at, cx.env().now),
+        false => row.fetched_at.to_string(),
+    };
     let cells = |row: &ListedMarketplace| {
         vec![
             row.name.clone(),
             row.source.clone(),
             row.entries.map_or("-".to_owned(), |n| n.to_string()),
             row.pin.clone().unwrap_or_else(|| "live".to_owned()),
-            row.fetched_at.to_string(),
+            fetched(row),
             if row.enabled { row.scope.to_owned() } else { format!("{}, disabled", row.scope) },
         ]
     };
-    let heading = ["name", "source", "entries", "pin", "fetched", "scope"];
-    cx.ui.print_as_table(&heading, &rows.iter().map(cells).collect::<Vec<_>>());
+    let columns = [
+        Column::from("name"),
+        Column::optional("source", 4),
+        Column::optional("entries", 1),
+        Column::optional("pin", 3),
+        Column::from("fetched"),
+        Column::optional("scope", 2),
+    ];
+    cx.ui.print_as_table(&columns, &rows.iter().map(cells).collect::<Vec<_>>());
     Ok(0)
 }
 
@@ -451,7 +468,12 @@ fn tell_entries(cx: &CommandContext<'_>, marketplace: &str, entries: &[EntryView
         vec![entry.name.clone(), entry.kind.unwrap_or("unusable").to_owned(), skills, short]
     };
     cx.ui.print_as_table(
-        &["name", "source", "skills", "description"],
+        &[
+            Column::from("name"),
+            Column::optional("source", 2),
+            Column::optional("skills", 1),
+            Column::from("description"),
+        ],
         &entries.iter().map(cells).collect::<Vec<_>>(),
     );
     if cx.ui.stdout_is_terminal() && !entries.is_empty() {

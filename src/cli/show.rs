@@ -8,6 +8,7 @@ use clap_complete::engine::ArgValueCandidates;
 use super::CommandContext;
 use super::choice::SkillChoice;
 use super::complete::installed_names;
+use crate::table::Column;
 use ba_agent_core::error::{Result, printable};
 use ba_agent_core::text::{count_noun, format_bytes, shorten_text};
 use ba_agent_engine::ops;
@@ -89,7 +90,8 @@ fn print_skill_views(cx: &CommandContext<'_>, views: &[SkillView]) {
             let text = shorten_text(view.entry.description.as_deref().unwrap_or(""), 60);
             vec![view.name.to_string(), count_noun(view.entry.files.len(), "file"), text]
         };
-        cx.ui.print_as_table(&["name", "files", "description"], &views.iter().map(cells).collect::<Vec<_>>());
+        let columns = [Column::from("name"), Column::optional("files", 1), Column::from("description")];
+        cx.ui.print_as_table(&columns, &views.iter().map(cells).collect::<Vec<_>>());
     }
 }
 

@@ -5,6 +5,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
 use super::complete::installed_names;
+use crate::table::Column;
 use ba_agent_core::error::{Kind, Result};
 use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;
@@ -59,7 +60,13 @@ fn print_verified_skills(cx: &CommandContext<'_>, verified: &[Verified], drifted
         }));
     }
     if !rows.is_empty() {
-        cx.ui.print_as_table(&["name", "difference", "path", "detail"], &rows);
+        let columns = [
+            Column::optional("name", 2),
+            Column::from("difference"),
+            Column::from("path"),
+            Column::optional("detail", 1),
+        ];
+        cx.ui.print_as_table(&columns, &rows);
     }
     let verdict = match drifted {
         0 => "as recorded".to_owned(),

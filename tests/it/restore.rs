@@ -201,15 +201,24 @@ mod at_a_terminal {
     fn tables_fit_a_narrow_terminal_and_break_no_word() {
         let env = installed();
         env.run(&["skill", "uninstall", "docx"]).ends(0);
+        env.run(&["marketplace", "add", "acme", "../src"]).ends(0);
         let commit = env.registry()["skills"]["pdf"]["pin"]["commit"].as_str().unwrap()[..7].to_owned();
-        for args in [&["skill", "list"][..], &["skill", "history"]] {
+        env.write("project/.agents/skills/pdf/notes.md", "mine");
+        for (args, words) in [
+            (&["skill", "list"][..], ["pdf", &commit]),
+            (&["skill", "history"], ["pdf", &commit]),
+            (&["skill", "verify"], ["changed", ".agents/skills/pdf"]),
+            (&["skill", "outdated", "--all"], ["pdf", &commit]),
+            (&["marketplace", "list"], ["acme", "just"]),
+            (&["marketplace", "show", "acme"], ["pdf", "docx"]),
+        ] {
             for columns in [40_u16, 80] {
                 let mut command = env.command(args);
-                command.env("NO_COLOR", "1");
+                command.env("NO_COLOR", "1").env("TERM", "dumb");
                 let (_, seen) = Terminal::run_at(command, columns).end();
-                let longest = seen.lines().map(|line| line.chars().count()).max().unwrap();
+                let longest = seen.lines().map(|line| line.trim_end().chars().count()).max().unwrap();
                 assert!(longest <= usize::from(columns), "{columns}: {seen}");
-                assert!(seen.contains(&commit) && seen.contains("pdf"), "{seen}");
+                assert!(words.iter().all(|word| seen.contains(word)), "{words:?}: {seen}");
             }
         }
     }
