@@ -298,6 +298,28 @@ fn broken_answers_change_nothing() {
     host.env.run(&install).ends(0);
 }
 
+/// What could be done without the host is said by who cannot reach it, and what was probably meant
+/// where there is no such repository.
+#[test]
+fn what_is_not_there_is_answered_with_what_is() {
+    let Some(host) = host() else { return };
+    let Host { env, server, .. } = host;
+    refused(&env, &["skill", "install", "anthropic/skils@pdf"], 3, "did you mean `anthropics/skills`?");
+    let run = env.run(&["skill", "install", "acme/skils@pdf"]);
+    assert!(!run.stderr.contains("did you mean"), "{}", run.stderr);
+    env.run(&["marketplace", "add", "acme", "acme/skills"]).ends(0);
+    let run = env.run(&["skill", "install", "acme/skils@pdf"]);
+    assert!(run.stderr.contains("did you mean `acme/skills`?"), "{}", run.stderr);
+    env.run(&["skill", "install", "acme/skills@pdf"]).ends(0);
+    env.run(&["skill", "uninstall", "pdf"]).ends(0);
+    drop(server);
+    let cached = "the cache has acme/skills as it was just now: with `--offline` that is used";
+    refused(&env, &["skill", "install", "acme/skills@pdf"], 5, cached);
+    env.run(&["skill", "install", "acme/skills@pdf", "--offline"]).ends(0);
+    let run = refused(&env, &["skill", "install", "acme/never"], 5, "cannot be reached");
+    assert!(!run.stderr.contains("the cache has"), "{}", run.stderr);
+}
+
 #[test]
 fn a_host_that_cannot_be_reached_is_named() {
     let mut env = TestEnv::new();

@@ -402,6 +402,13 @@ impl<'w> Remote<'w> {
         Some(then)
     }
 
+    /// When the cache last heard what the refs are; `None` where it has not, and for a repository
+    /// of this machine.
+    pub fn refs_cached_at(&self) -> Option<Timestamp> {
+        let cache = self.client.cache.as_ref().filter(|_| !self.is_local())?;
+        Some(commit_index::load_refs(&self.key, cache)?.1)
+    }
+
     fn remember_refs(&self) {
         let Some(cache) = self.client.cache.as_ref().filter(|_| !self.client.net.offline && !self.is_local())
         else {

@@ -14,7 +14,7 @@ use ba_agent_core::package::Package;
 use ba_agent_core::path::RelPath;
 use ba_agent_core::skill::MANIFEST;
 use ba_agent_core::source::{Reference, Request, Resolved, Revision, Sha, Source};
-use ba_agent_core::text::find_nearest;
+use ba_agent_core::text::{find_nearest, format_age};
 use ba_agent_git::{self as git, Extent, Remote, canonical_url};
 use ba_agent_system::fsx;
 
@@ -93,6 +93,7 @@ fn open_git_repository<'w>(
     let then = if world.offline { remote.recall_refs() } else { None };
     let folder = request.subdirectory.as_ref();
     let settled = remote.resolve(&request.reference, folder, options.skill);
+    let settled = settled.map_err(|error| with_cached_state(error, &remote, request, world));
     let resolved = match options.commit {
         None => settled?,
         Some(commit) => {
@@ -111,6 +112,17 @@ fn open_git_repository<'w>(
         .map_err(|error| no_folder(error, asked, world))?;
     source.as_of = then.filter(|_| !matches!(request.reference, Reference::Sha(_)));
     Ok(source)
+}
+
+/// The error about a host that cannot be reached, with what the cache has of the repository.
+fn with_cached_state(error: Error, remote: &Remote<'_>, request: &Request, world: &World<'_>) -> Error {
+    let then = remote.refs_cached_at().filter(|_| error.kind == Kind::Network && !world.offline);
+    let Some(then) = then else { return error };
+    let name = request.source.display_name();
+    error.hint(format!(
+        "the cache has {name} as it was {}: with `--offline` that is used",
+        format_age(then, world.env.now)
+    ))
 }
 
 /// A folder that is not there may be a submodule or a link: then the error says so.

@@ -22,6 +22,7 @@ use ba_agent_core::listing::Listing;
 use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::MarketplaceOrigin;
 use ba_agent_core::source::{Request, Source};
+use ba_agent_core::text::find_nearest;
 use ba_agent_system::parallel;
 
 /// An entry whose source is open.
@@ -78,7 +79,8 @@ pub(crate) fn gather_all(
     looked.sort_by_key(|(at, _)| *at);
     let mut chosen = Vec::new();
     for ((_, looked), request) in looked.into_iter().zip(requests) {
-        let mut looked = looked?;
+        let mut looked =
+            looked.map_err(|error| with_nearest_repository(error, &request.request.source, all))?;
         let source = request.request.source.display_name();
         looked.source.choose(&mut |offers| choose_skills(ask, &source, offers))?;
         chosen.push(Mutex::new(Some(looked)));
@@ -155,6 +157,24 @@ fn look<'w>(ask: &SkillRequest, all: &Marketplaces, world: &'w World<'w>) -> Res
     };
     let source = gather::look_in(&ask, opened.source, Some(&resolution.folders), world)?;
     Ok(LookedEntry { source, entry: Some(entry) })
+}
+
+/// The error about a repository that is not there, with the one of the marketplaces, registered or
+/// known, that its name is nearest to.
+fn with_nearest_repository(mut error: Error, source: &Source, all: &Marketplaces) -> Error {
+    let is_missing = error.hints.iter().any(|hint| hint.starts_with("is the name right?"));
+    let Source::Github { owner, repo } = source else { return error };
+    if !is_missing {
+        return error;
+    }
+    let registered = all.all().filter_map(|(_, known)| known.source.strip_prefix("github:"));
+    let known = catalog::KNOWN_CATALOGS.iter().map(|known| known.source);
+    let typed = format!("{owner}/{repo}");
+    let near = find_nearest(&typed, registered.chain(known).filter(|name| *name != typed));
+    if let Some(near) = near {
+        error.hints.insert(0, format!("did you mean `{near}`?"));
+    }
+    error
 }
 
 impl LookedEntry<'_> {
