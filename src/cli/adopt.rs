@@ -17,7 +17,7 @@ use ba_agent_engine::ops::gather;
     long_about = "Take over skills that lie in a skills folder without being installed: copied by hand, or put there by another tool.\n\n\
         They are recorded as they lie, with the links of every agent that has them; not a byte is moved or changed. \
         Where a skill comes from is taken from the lock files of other tools (skills-lock.json, .skill-lock.json, apm.lock.yaml), \
-        from what `gh skill` wrote into the SKILL.md, from skills with the same bytes that are recorded already, or from --source. \
+        from what `gh skill` wrote into the SKILL.md, from skills with the same bytes that are recorded already or in the cached copy of a marketplace, or from --source. \
         A skill that is the same as in its source is adopted at once. One that differs is shown and asked about; with \
         --force (or --yes) it is adopted as edited. A skill that has no source is recorded as your own: adopt it again after editing it.",
     after_help = "Examples:\n  ba-agent skill adopt --all\n  ba-agent skill adopt pdf .claude/skills/docx\n  \

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::env::{Run, TestEnv, copy_tree, picture};
+use ba_agent_test_support::server::Server;
 
 /// In the project: of what lies outside of it nothing is read that its files name.
 const REPO: &str = "project/repo.git";
@@ -548,4 +549,26 @@ fn a_person_is_asked_about_what_differs() {
     assert_eq!(status.code(), Some(0), "{seen}");
     assert!(seen.contains("edited: 1 file"), "{seen}");
     assert_eq!(kept(&env), before);
+}
+
+/// A folder that was copied by hand out of a repository which is known here is found there, with
+/// nothing else that names it.
+#[test]
+fn a_folder_of_a_known_repository_is_found_by_what_is_in_it() {
+    let mut env = TestEnv::new();
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    env.skill("src/skills/pdf").executable("scripts/run.sh", "#!/bin/sh\n");
+    env.skill("src/skills/docx");
+    env.git_repo("srv/acme/skills.git", &env.path("src"));
+    env.set("BA_AGENT_GITHUB_URL", server.url());
+    env.run(&["marketplace", "add", "acme", "acme/skills"]).ends(0);
+    copy_tree(&env.path("src/skills/pdf"), &env.path("project/.claude/skills/pdf"));
+    copy_tree(&env.path("src/skills/docx"), &env.path("project/.claude/skills/docx"));
+    env.write("project/.claude/skills/docx/more.md", "More.\n");
+    adopt(&env, &["--all"]).ends(0).says("named by the cache, which has the same folder of it");
+    assert_eq!(
+        (entry(&env, "pdf")["path"].as_str(), entry(&env, "docx")["kind"].as_str()),
+        (Some("skills/pdf"), Some("own"))
+    );
+    env.run(&["skill", "verify"]).ends(0);
 }

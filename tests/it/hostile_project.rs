@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 86] = [
+const COMMANDS: [&str; 88] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -62,6 +62,8 @@ const COMMANDS: [&str; 86] = [
     "skill install inside@evil --all",
     "skill install pdf",
     "skill install --from skills-lock.json",
+    "skill install --from installed_plugins.json --yes",
+    "marketplace add --from known_marketplaces.json",
     "skill update --yes",
     "skill update --dry-run",
     "skill update --dry-run --diff",
@@ -727,6 +729,15 @@ fn foreign_lock(world: &World, dice: &mut Dice) {
     if dice.one_in(2) {
         world.put("apm.lock.yaml", apm);
     }
+    let project = world.in_project("").display().to_string();
+    let installed = json!([{ "scope": "project", "projectPath": project, "installPath": foreign, "gitCommitSha": "../../x" }]);
+    let plugins =
+        json!({ "kit@evil": installed, "\u{1b}[31m@../../outside": installed, "inside@evil": installed });
+    world.put("installed_plugins.json", json!({ "version": 2, "plugins": plugins }).to_string());
+    let git = json!({ "source": { "source": "git", "url": format!("{listener}/acme/skills") }, "installLocation": foreign });
+    let folder = json!({ "source": { "source": "directory", "path": foreign } });
+    let known = json!({ "evil": git, "more": git, "../../outside": folder, "\u{1b}[31m": folder });
+    world.put("known_marketplaces.json", known.to_string());
 }
 
 /// What somebody or another tool may have put into skills folders, with everything that should not

@@ -25,6 +25,7 @@ mod refs;
 pub mod ssh;
 #[cfg(test)]
 mod testing;
+mod tree_id;
 mod walk;
 mod wire;
 
@@ -59,8 +60,9 @@ pub use commit_index::{CachedSkill, canonical_url};
 pub use history::{CommitLog, CommitsBetween, LoggedCommit, OldCommit};
 pub use ignored::{GitView, look_up_files};
 pub use partial::PartialTree;
-pub use recall::{recall_refs, recall_skills};
+pub use recall::{recall_folder, recall_refs, recall_skills};
 pub use refs::Refs;
+pub use tree_id::compute_tree_id;
 
 /// A commit object is read whole; its message is of no use here.
 const LARGEST_COMMIT: u64 = 16 * 1024 * 1024;

@@ -1,9 +1,11 @@
 //! Where an unmanaged skill comes from: what other tools have recorded of it, and where the same
 //! bytes are known.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::layout::Layout;
+use crate::install_state;
 use crate::ops::gather::{Candidate, SkillRequest};
 use crate::ops::import;
 use crate::workspace::Session;
@@ -11,7 +13,8 @@ use ba_agent_core::error::{Result, printable};
 use ba_agent_core::interop::{self, ImportedSkill, IntegrityClaim, LockImport};
 use ba_agent_core::registry::{LockEntry, ReferenceRecord, Registry};
 use ba_agent_core::skill::SkillName;
-use ba_agent_core::source::{Request, Sha, Source};
+use ba_agent_core::source::{Reference, Request, Sha, Source};
+use ba_agent_git::{compute_tree_id, recall_folder};
 use ba_agent_system::fsx;
 
 /// A source that somebody names for a skill.
@@ -79,7 +82,8 @@ fn lock_files(session: &Session<'_>) -> Vec<PathBuf> {
 
 /// The sources that are named for a skill, the surest first: what tools have recorded in lock
 /// files, what `gh skill` has written into the manifest, and skills that are recorded already
-/// with the same bytes.
+/// with the same bytes. Where there is none, the repositories that the cache knows are looked
+/// through.
 ///
 /// # Errors
 /// Those of [`Candidate::digest`].
@@ -128,7 +132,35 @@ pub(crate) fn find_claims(
             claims.push(named_claim(by, request, layout));
         }
     }
+    if claims.is_empty() {
+        claims.extend(find_in_cache(layout, known, session));
+    }
     Ok(claims)
+}
+
+/// A repository that is recorded or registered and of which the cache has the very folder, at the
+/// commit where that was.
+fn find_in_cache(layout: &Layout, known: &KnownSkills, session: &Session<'_>) -> Option<Claim> {
+    let bytes = |path: &str, line: &str| install_state::read_entry(&layout.folder, path, line).ok();
+    let files: Option<Vec<(&str, &str, Vec<u8>)>> = layout
+        .files
+        .iter()
+        .map(|(path, line)| Some((path.as_str(), line.get(..6)?, bytes(path, line)?)))
+        .collect();
+    let tree = compute_tree_id(files?)?;
+    let marketplaces = session.marketplaces().ok()?;
+    let registered = marketplaces.enabled().map(|(_, marketplace)| marketplace.source.as_str());
+    let of_user = known.of_user.iter().flat_map(|known| known.skills.values());
+    let recorded = known.here.skills.values().chain(of_user).map(|entry| entry.source.as_str());
+    let sources: BTreeSet<&str> = registered.chain(recorded).collect();
+    sources.into_iter().find_map(|text| {
+        let source = Request::parse(text).ok()?.source;
+        let (commit, folder) = recall_folder(&source, &tree, &session.settings.hosts, &session.cache)?;
+        let subdirectory = (!folder.is_root()).then_some(folder);
+        let request = Request { source, reference: Reference::Default, subdirectory, skill: None };
+        let request = SkillRequest { commit: Some(commit), ..SkillRequest::of(request) };
+        usable_claim("the cache, which has the same folder of it", request, layout, session)
+    })
 }
 
 /// Where a recorded skill comes from, at its commit.
