@@ -8,6 +8,7 @@ mod choice;
 mod complete;
 pub(crate) use complete::print_candidates;
 mod completions;
+mod config;
 pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
 mod diff;
 mod doctor;
@@ -124,6 +125,13 @@ enum Command {
     Cache(cache::CacheCommand),
     Doctor(doctor::Doctor),
     Agents(agents::Agents),
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:\n  ba-agent config list\n  ba-agent config set agents claude-code cursor\n  \
+            ba-agent config edit --global"
+    )]
+    Config(config::Config),
     /// Register, list, update and check marketplaces: catalogues of skills.
     #[command(
         subcommand,
@@ -228,6 +236,7 @@ impl Cli {
             Command::Cache(command) => command.run(&cx),
             Command::Doctor(command) => command.run(&cx),
             Command::Agents(command) => command.run(&cx),
+            Command::Config(command) => command.run(&cx),
             Command::Marketplace(command) => command.run(&cx),
             Command::Skill(skill) => match *skill {
                 SkillCommand::Install(command) => command.run(&cx),

@@ -296,3 +296,8 @@ fn codes(begin: &OsStr) -> Vec<CompletionCandidate> {
     let codes = ba_agent_core::skill::allowable_codes();
     offer(codes.map(|code| KnownWord { word: code.to_owned(), about: None }).collect(), begin)
 }
+
+/// Names of the settings.
+pub(crate) fn setting_keys() -> Vec<CompletionCandidate> {
+    offer(known::known_settings(), OsStr::new(""))
+}

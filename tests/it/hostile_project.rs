@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 88] = [
+const COMMANDS: [&str; 92] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -74,6 +74,10 @@ const COMMANDS: [&str; 88] = [
     "skill uninstall pdf --force --yes",
     "skill uninstall pdf --agent codex",
     "agents --all --json",
+    "config list --json",
+    "config get github_url",
+    "config set agents codex",
+    "config unset registry",
     "skill search pdf",
     "skill search --json",
     "skill show pdf --json",

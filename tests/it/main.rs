@@ -6,6 +6,7 @@ mod adopt;
 mod agents;
 mod cache;
 mod complete;
+mod config;
 mod dice;
 mod diff;
 mod doctor;

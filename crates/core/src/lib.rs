@@ -27,6 +27,7 @@ pub mod path;
 pub mod registry;
 pub mod schema;
 pub mod search;
+pub mod settings_text;
 pub mod skill;
 pub mod source;
 pub mod text;

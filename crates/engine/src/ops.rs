@@ -9,6 +9,7 @@ pub mod apply;
 pub mod ask;
 pub mod cache;
 pub mod complete;
+pub mod config;
 pub mod diff;
 pub mod doctor;
 pub mod edit;

@@ -1,5 +1,6 @@
 //! World: `config.yaml`, read strictly: an unknown key is an error that names the line.
 
+pub(crate) mod change;
 mod keys;
 
 use std::collections::BTreeMap;

@@ -183,6 +183,14 @@ impl Workspace {
 }
 
 impl Session<'_> {
+    /// How long this command waits for another one.
+    ///
+    /// # Errors
+    /// `Usage` for a lock timeout that is not a number.
+    pub(crate) fn lock_wait(&self) -> Result<Duration> {
+        lock_wait(&self.env)
+    }
+
     /// Tells something worth knowing.
     pub(crate) fn note(&self, text: &str) {
         self.observer.notice(Notice::Note(text));

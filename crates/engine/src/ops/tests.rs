@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::adopt::{AdoptOptions, adopt};
 use super::agents::list_agents;
 use super::ask::{Ask, Attendance, CautionedUpdate, ShowDiff, Unattended, UpdateOffer};
+use super::config::{begin_edit, change_setting, find_setting, finish_edit, list_settings};
 use super::diff::diff;
 use super::doctor::doctor;
 use super::export::export;
@@ -572,4 +573,17 @@ fn a_skill_that_changes_while_it_is_adopted_is_not_recorded() {
     let agreed = AdoptOptions { what: names(&["pdf"]), ..options };
     adopt(&caller.workspace, &agreed, &mut Unattended { agrees: true }, &caller.heard).unwrap();
     assert_eq!(caller.installed(), [("pdf".to_owned(), "edited")]);
+}
+
+#[test]
+fn settings_are_functions() {
+    let caller = Caller::new();
+    let (workspace, heard) = (&caller.workspace, &caller.heard);
+    assert!(list_settings(workspace).unwrap().iter().any(|one| one.key == "agents"));
+    assert!(change_setting(workspace, "agents", Some(&names(&["codex"])), heard).unwrap().changed);
+    assert_eq!(find_setting(workspace, "agents").unwrap().value.as_deref(), Some("codex"));
+    let edited = begin_edit(workspace, heard).unwrap();
+    std::fs::write(&edited.copy, "skills:\n  agents: [cursor]\n").unwrap();
+    assert!(finish_edit(workspace, edited).unwrap());
+    assert!(change_setting(workspace, "agents", None, heard).unwrap().changed);
 }

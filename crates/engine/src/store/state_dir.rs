@@ -113,6 +113,11 @@ impl StateDir {
         self.folder.join("lock")
     }
 
+    /// The lock of the settings.
+    pub(crate) fn settings_lock_file(&self) -> PathBuf {
+        self.folder.join("settings.lock")
+    }
+
     /// The lock of the list of marketplaces.
     pub(crate) fn marketplaces_lock_file(&self) -> PathBuf {
         self.folder.join("marketplaces.lock")

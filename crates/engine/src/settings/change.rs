@@ -1,0 +1,333 @@
+//! World: single settings: what each is and who says so, and how a file is changed.
+
+use std::path::{Path, PathBuf};
+
+use super::keys::{Key, Project, Value};
+use super::{Settings, leads_out, leads_out_error, parse, parse_bytes};
+use ba_agent_core::error::{Result, error, fail, printable};
+use ba_agent_core::schema::{self, schema_address};
+use ba_agent_core::settings_text::{quote_scalar, set_key, unset_key};
+use ba_agent_core::text::find_nearest;
+use ba_agent_system::env::Env;
+use ba_agent_system::fsx;
+
+/// Who says what a setting is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SettingOrigin {
+    /// Nobody.
+    Default,
+    /// The user's file.
+    User,
+    /// The project's file.
+    Project,
+    /// A variable.
+    Environment,
+}
+
+/// One setting as it counts.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct EffectiveSetting {
+    pub key: &'static str,
+    /// As it is written; `None` for a token, which is not shown, and where there is no default.
+    pub value: Option<String>,
+    /// True for a token that is set.
+    pub hidden: bool,
+    pub origin: SettingOrigin,
+    /// The file, or the variable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    pub about: &'static str,
+}
+
+/// The variables that go before a key in the files, and those that stand in for it.
+const VARIABLES: [(Key, &[&str]); 7] = [
+    (Key::GithubUrl, &["BA_AGENT_GITHUB_URL"]),
+    (Key::GitlabUrl, &["BA_AGENT_GITLAB_URL"]),
+    (Key::BitbucketUrl, &["BA_AGENT_BITBUCKET_URL"]),
+    (Key::NpmUrl, &["BA_AGENT_NPM_URL"]),
+    (Key::GithubToken, &["GITHUB_TOKEN", "GH_TOKEN"]),
+    (Key::GitlabToken, &["GITLAB_TOKEN"]),
+    (Key::BitbucketToken, &["BITBUCKET_TOKEN"]),
+];
+
+impl Key {
+    /// The key of this name.
+    ///
+    /// # Errors
+    /// `NotFound`, with the nearest.
+    pub(crate) fn of_name(name: &str) -> Result<Self> {
+        let name = name.strip_prefix("skills.").unwrap_or(name);
+        Self::ALL.iter().copied().find(|key| key.name() == name).ok_or_else(|| {
+            let error = error!(NotFound, "`{}` is not a setting", printable(name, false));
+            match find_nearest(name, Self::ALL.iter().map(|key| key.name())) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint("`ba-agent config list` lists all"),
+            }
+        })
+    }
+
+    fn is_token(self) -> bool {
+        self.name().starts_with("auth.")
+    }
+
+    fn is_bytes(self) -> bool {
+        self.rule().default.contains('B')
+    }
+
+    /// The value that words on a command line mean.
+    ///
+    /// # Errors
+    /// `Usage` for what is no value of this key.
+    fn parse_words(self, words: &[String]) -> Result<Value> {
+        if matches!(self, Self::Agents | Self::AllowLinksTo) {
+            let parts = words.iter().flat_map(|word| word.split(',')).map(str::trim);
+            return Ok(Value::List(parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()));
+        }
+        let [word] = words else {
+            fail!(Usage, "`{}` takes one value", self.name());
+        };
+        if matches!(self, Self::AllowHttp | Self::RequireReachable) {
+            return match word.as_str() {
+                "true" => Ok(Value::Flag(true)),
+                "false" => Ok(Value::Flag(false)),
+                _ => Err(error!(Usage, "`{}` is true or false", self.name())),
+            };
+        }
+        if self == Self::CacheLimit || self.name().starts_with("limits.") {
+            let size = parse_bytes(word).map_err(|why| error!(Usage, "{}", printable(&why, false)))?;
+            return Ok(Value::Size(size));
+        }
+        if self.name().ends_with("_url") {
+            let is_host = url::Url::parse(word).is_ok_and(|url| {
+                matches!(url.scheme(), "https" | "http") && url.has_host() && url.password().is_none()
+            });
+            if !is_host && !word.contains("${") {
+                return Err(error!(Usage, "`{}` is not the address of a host", printable(word, false))
+                    .hint("write for example https://github.example.org"));
+            }
+        }
+        Ok(Value::Text(word.clone()))
+    }
+
+    /// A value as a person writes it.
+    fn show(self, value: &Value) -> String {
+        match value {
+            Value::Size(size) if self.is_bytes() => {
+                let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+                let whole = units.iter().find(|(bits, _)| *size > 0 && size.trailing_zeros() >= *bits);
+                whole.map_or_else(|| size.to_string(), |(bits, unit)| format!("{}{unit}", size >> bits))
+            }
+            Value::List(list) => list.join(","),
+            Value::Text(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    /// A value as YAML on one line.
+    fn write(self, value: &Value) -> String {
+        match value {
+            Value::Text(text) => quote_scalar(text),
+            Value::List(list) => {
+                format!("[{}]", list.iter().map(|one| quote_scalar(one)).collect::<Vec<_>>().join(", "))
+            }
+            other => self.show(other),
+        }
+    }
+
+    fn path(self) -> Vec<&'static str> {
+        std::iter::once("skills").chain(self.name().split('.')).collect()
+    }
+}
+
+/// Every setting as it counts, in the order of the table.
+///
+/// # Errors
+/// Those of [`Settings::load`].
+pub(crate) fn list_settings(
+    env: &Env,
+    user: Option<&Path>,
+    project: Option<&Path>,
+) -> Result<Vec<EffectiveSetting>> {
+    // Whoever lists them is told what is wrong with them.
+    Settings::load(env, user, project)?;
+    let values = |file: Option<&Path>| -> Result<Vec<(Key, Value)>> {
+        let document = file.map(super::read).transpose()?.flatten();
+        document.map_or_else(|| Ok(Vec::new()), |document| document.skills.into_values())
+    };
+    let (of_user, of_project) = (values(user)?, values(project)?);
+    let own = Settings::load(env, user, None)?;
+    let setting = |key: Key| {
+        let of =
+            |values: &[(Key, Value)]| values.iter().find(|(known, _)| *known == key).map(|(_, v)| v.clone());
+        let shown = |file: Option<&Path>| file.map(|file| file.display().to_string());
+        let counts = |value: &Value| {
+            let mut narrowed = own.clone();
+            let file = project.unwrap_or(Path::new(""));
+            narrowed.set_from_project(key, value.clone(), env, file).is_ok() && narrowed.ignored.is_empty()
+        };
+        let variables = VARIABLES.iter().find(|(known, _)| *known == key).map_or(&[][..], |(_, names)| names);
+        let variable = variables.iter().find_map(|name| Some((*name, env.var(name)?)));
+        let in_files = of(&of_project)
+            .filter(counts)
+            .map(|value| (value, SettingOrigin::Project, shown(project)))
+            .or_else(|| Some((of(&of_user)?, SettingOrigin::User, shown(user))));
+        let (value, origin, from) = match (variable, in_files) {
+            // A token in the file goes before the variable, an address does not.
+            (Some((name, value)), found) if !key.is_token() || found.is_none() => {
+                (Some(value.to_owned()), SettingOrigin::Environment, Some(name.to_owned()))
+            }
+            (_, Some((value, origin, from))) => (Some(key.show(&value)), origin, from),
+            _ => (default_of(key), SettingOrigin::Default, None),
+        };
+        let hidden = key.is_token() && origin != SettingOrigin::Default;
+        let value = value.filter(|_| !key.is_token()).map(|value| printable(&value, false));
+        EffectiveSetting { key: key.name(), value, hidden, origin, from, about: key.rule().about }
+    };
+    Ok(Key::ALL.iter().map(|key| setting(*key)).collect())
+}
+
+fn default_of(key: Key) -> Option<String> {
+    let text = key.rule().default.trim_matches('`').trim_matches(['[', ']']);
+    (text != "–").then(|| text.to_owned())
+}
+
+/// A settings file of one scope that is to be changed.
+#[derive(Debug)]
+pub(crate) struct SettingsFile {
+    /// Without links.
+    pub(crate) file: PathBuf,
+    is_project: bool,
+    /// What stood there when it was read.
+    before: Option<Vec<u8>>,
+}
+
+impl SettingsFile {
+    /// Reads the file of a scope; it need not be there.
+    ///
+    /// # Errors
+    /// `Usage` where a project's leads out of it; those of reading.
+    pub(crate) fn read(file: &Path, project_root: Option<&Path>, allowed: &[PathBuf]) -> Result<Self> {
+        if let Some(root) = project_root
+            && let Some(outside) = leads_out(file, root, allowed)
+        {
+            return Err(leads_out_error("settings", file, &outside));
+        }
+        let before = fsx::read_plain_file(file, super::LARGEST)?;
+        Ok(Self { file: fsx::real_path(file), is_project: project_root.is_some(), before })
+    }
+
+    /// What is written there.
+    ///
+    /// # Errors
+    /// `Usage` for what is not UTF-8.
+    pub(crate) fn text(&self) -> Result<String> {
+        String::from_utf8(self.before.clone().unwrap_or_default())
+            .map_err(|e| error!(Usage, "the settings in `{}` are not UTF-8", self.file.display()).cause(e))
+    }
+
+    /// A first line for a file that is new: editors know from it what can stand there.
+    pub(crate) fn new_text() -> String {
+        format!("# yaml-language-server: $schema={}\n", schema_address(schema::SETTINGS))
+    }
+
+    /// The text with a key set, or unset; `None` where it says so already.
+    ///
+    /// # Errors
+    /// `Usage` for what is no value, or not this file's to say, and for a text in which the key
+    /// cannot be found line by line.
+    pub(crate) fn with_change(
+        &self,
+        name: &str,
+        words: Option<&[String]>,
+        env: &Env,
+    ) -> Result<Option<String>> {
+        let key = Key::of_name(name)?;
+        let text = self.text()?;
+        let before = parse(&text, &self.file)?.skills.into_values()?;
+        let value = words.map(|words| key.parse_words(words)).transpose()?;
+        if before.iter().find(|(known, _)| *known == key).map(|(_, value)| value) == value.as_ref() {
+            return Ok(None);
+        }
+        if let Some(value) = &value {
+            self.check_value(key, value, env)?;
+        }
+        let old = if text.is_empty() { Self::new_text() } else { text };
+        let new = match &value {
+            Some(value) => set_key(&old, &key.path(), &key.write(value)),
+            None => unset_key(&old, &key.path()),
+        };
+        let mut wanted: Vec<(Key, Value)> = before.into_iter().filter(|(known, _)| *known != key).collect();
+        wanted.extend(value.map(|value| (key, value)));
+        let mut found =
+            parse(&new, &self.file).and_then(|document| document.skills.into_values()).unwrap_or_default();
+        wanted.sort_by_key(|(key, _)| *key);
+        found.sort_by_key(|(key, _)| *key);
+        if wanted != found {
+            return Err(error!(
+                Usage,
+                "`{}` is written in a way that cannot be changed key by key",
+                self.file.display()
+            )
+            .hint("change it by hand: `ba-agent config edit`"));
+        }
+        Ok(Some(new))
+    }
+
+    /// True where this scope may say it, and it can be used.
+    fn check_value(&self, key: Key, value: &Value, env: &Env) -> Result<()> {
+        let mut settings = Settings::default();
+        if self.is_project {
+            if key.rule().project == Project::Never {
+                return Err(error!(Usage, "`{}` cannot be set by a project", key.name()).hint(format!(
+                    "for your own settings: `ba-agent config set {} … --global`",
+                    key.name()
+                )));
+            }
+            settings.set_from_project(key, value.clone(), env, &self.file)?;
+        } else {
+            let value = if key.rule().expands { value.clone().expanded(env)? } else { value.clone() };
+            settings.set_value_of(key, value, env);
+        }
+        settings.targets().map(drop)
+    }
+
+    /// Checks a whole text as the settings of this scope.
+    ///
+    /// # Errors
+    /// `Usage`, with the line, for what cannot be used.
+    pub(crate) fn check_text(&self, text: &str, env: &Env) -> Result<()> {
+        for (key, value) in parse(text, &self.file)?.skills.into_values()? {
+            self.check_value(key, &value, env)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the new text as a whole, if the file is still as it was read.
+    ///
+    /// # Errors
+    /// `Conflict` where somebody changed it meanwhile; `Failed` where it cannot be written.
+    pub(crate) fn write(&self, text: &str) -> Result<()> {
+        if fsx::read_plain_file(&self.file, super::LARGEST)? != self.before {
+            return Err(error!(Conflict, "`{}` was changed meanwhile", self.file.display())
+                .hint("nothing was written: run the command again"));
+        }
+        fsx::create_folders(fsx::parent(&self.file))?;
+        fsx::write_atomic(&self.file, text.as_bytes())
+    }
+
+    /// The note that an editor leaves beside a file that it has open.
+    pub(crate) fn editors_note(&self) -> Option<PathBuf> {
+        let name = self.file.file_name()?.to_str()?;
+        let beside = [format!(".{name}.swp"), format!(".#{name}"), format!("#{name}#")];
+        beside.iter().map(|note| self.file.with_file_name(note)).find(|note| note.symlink_metadata().is_ok())
+    }
+}
+
+/// The name of a setting as the table has it.
+///
+/// # Errors
+/// `NotFound`, with the nearest.
+pub(crate) fn known_name(name: &str) -> Result<&'static str> {
+    Key::of_name(name).map(Key::name)
+}
