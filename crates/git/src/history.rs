@@ -260,8 +260,7 @@ impl CommitsBetween {
     /// that only takes what one of its sides has is none. `None` where the two do not hang
     /// together, or nothing was sent to say so by.
     ///
-    /// `folders[0]` is where the folder was in `old`, and `installed` its tree then: a tree that
-    /// was not sent is one that `old` has.
+    /// `folders[0]` is where the folder was in `old`, and `installed` its tree then.
     pub fn log(&self, old: &Sha, folders: &[&RelPath], installed: Option<&str>) -> Option<CommitLog> {
         let (tip, old_id) = (self.tip?, parse_object_id(old).ok()?);
         if self.rewritten.contains(old) {
@@ -276,31 +275,38 @@ impl CommitsBetween {
         };
         self.since.borrow_mut().insert((n, old_id), Arc::clone(&since));
         let installed = installed.and_then(|id| Oid::from_str(id).ok());
-        let mut states = FolderStates { part, folders, installed, known: HashMap::new() };
+        let states = FolderStates { part, folders, old: old_id, installed, known: RefCell::default() };
         let commits = since.commits.iter().filter_map(|id| states.log_if_touched(*id)).collect();
         Some(CommitLog { commits, is_cut: since.is_cut })
     }
 }
 
+/// The tree of a folder at a commit, `Some(None)` where it is not there; the outer `None` where
+/// that was not sent. What is not sent was so before the commits that were: the remote leaves out
+/// what those have on which they stand.
+type FolderState = Option<Option<Oid>>;
+
 /// The trees of some folders at each commit.
 struct FolderStates<'a> {
     part: &'a HistoryPart,
     folders: &'a [&'a RelPath],
+    old: Oid,
+    /// The tree of the first folder at the old commit.
     installed: Option<Oid>,
-    known: HashMap<Oid, Vec<Option<Oid>>>,
+    known: RefCell<HashMap<Oid, Vec<FolderState>>>,
 }
 
 impl FolderStates<'_> {
     /// The commit, if it left the folders otherwise than each of its parents has them.
-    fn log_if_touched(&mut self, id: Oid) -> Option<LoggedCommit> {
+    fn log_if_touched(&self, id: Oid) -> Option<LoggedCommit> {
         let commit = self.part.commit(id)?;
         if commit.parents.iter().any(|parent| self.is_cut_off(*parent)) {
             return None;
         }
         let now = self.trees_at(id);
         let is_touched = match commit.parents.is_empty() {
-            true => now.iter().any(Option::is_some),
-            false => commit.parents.iter().all(|parent| self.trees_at(*parent) != now),
+            true => now.iter().any(|state| matches!(state, Some(Some(_)))),
+            false => commit.parents.iter().all(|parent| self.differs(&self.trees_at(*parent), &now)),
         };
         let sha = id.to_string().parse().ok().filter(|_| is_touched)?;
         Some(LoggedCommit { sha, subject: commit.subject.clone(), at: commit.at })
@@ -312,17 +318,31 @@ impl FolderStates<'_> {
         self.part.is_cut && steps >= self.part.depth
     }
 
-    fn trees_at(&mut self, id: Oid) -> Vec<Option<Oid>> {
-        if let Some(known) = self.known.get(&id) {
+    /// Whether one of the folders is another one. Where only one side is known, that is said by
+    /// whether its tree was sent: if so it is new. A folder that is gone was there before, if it
+    /// is the first; the others are where it came to later.
+    fn differs(&self, before: &[FolderState], now: &[FolderState]) -> bool {
+        let is_new = |tree: Oid| self.part.objects.size(tree).is_ok_and(|size| size.is_some());
+        before.iter().zip(now).enumerate().any(|(n, states)| match states {
+            (Some(before), Some(now)) => before != now,
+            (None, None) => false,
+            (Some(Some(tree)), None) | (None, Some(Some(tree))) => is_new(*tree),
+            (Some(None), None) | (None, Some(None)) => n == 0,
+        })
+    }
+
+    fn trees_at(&self, id: Oid) -> Vec<FolderState> {
+        if let Some(known) = self.known.borrow().get(&id) {
             return known.clone();
         }
         let root = self.part.commit(id).and_then(|commit| commit.root);
-        let tree = |(n, folder): (usize, &&RelPath)| {
-            let found = root.and_then(|root| self.part.folder_below(root, folder));
-            found.unwrap_or(if n == 0 { self.installed } else { None })
+        let tree = |(n, folder): (usize, &&RelPath)| match root {
+            Some(root) => self.part.folder_below(root, folder),
+            None if n == 0 && id == self.old => self.installed.map(Some),
+            None => None,
         };
-        let trees: Vec<Option<Oid>> = self.folders.iter().enumerate().map(tree).collect();
-        self.known.insert(id, trees.clone());
+        let trees: Vec<FolderState> = self.folders.iter().enumerate().map(tree).collect();
+        self.known.borrow_mut().insert(id, trees.clone());
         trees
     }
 }

@@ -69,7 +69,7 @@ fn the_log_is_the_one_of_git_whichever_way_it_comes() {
     let folder = RelPath::parse(b"skills/a").unwrap();
     let deeds =
         prop::collection::vec((0usize..3, prop::option::weighted(0.3, 0usize..4), any::<u8>()), 2..12);
-    let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 32, failure_persistence: None, ..Config::default() };
     let mut salt = 0;
     let looked = std::cell::Cell::new(0);
     let repo = std::cell::RefCell::new(&mut repo);
@@ -106,4 +106,35 @@ fn the_log_is_the_one_of_git_whichever_way_it_comes() {
         })
         .unwrap();
     assert!(looked.get() > 20, "only {} commits were told of", looked.get());
+}
+
+/// A branch that began before the old commit still has the folder as it was then: that is no
+/// change of it, though it is neither what is installed nor sent.
+#[test]
+fn a_branch_from_before_the_old_commit_touches_nothing_by_that() {
+    let bench = Bench::new();
+    let mut repo = bench.repository("o/r.git");
+    let Some(server) = Server::start(&bench.served()) else { return };
+    server.configure("uploadpack.allowFilter=true");
+    let mut commit = |a: &str, b: &str, parents: &[Oid]| {
+        repo.commit(&[("skills/a/SKILL.md", a.as_bytes()), ("skills/b/x", b.as_bytes())], parents)
+    };
+    let before = commit("first", "first", &[]);
+    let old = commit("second", "first", &[before]);
+    let side = commit("first", "other", &[before]);
+    let touching = commit("third", "other", &[side]);
+    let merge = commit("third", "other", &[old, touching]);
+    repo.set("refs/heads/main", merge);
+    let folder = RelPath::parse(b"skills/a").unwrap();
+    let tree = repo.repository.find_commit(old).unwrap().tree().unwrap();
+    let installed = tree.get_path(folder.as_str().as_ref()).unwrap().id().to_string();
+    for url in [repo.file_url(), format!("{}/o/r.git", server.url())] {
+        let client = bench.client();
+        let remote = Remote::open(&Source::Git { url }, &client).unwrap();
+        let asked = vec![OldCommit { sha: sha(old), must_lead_here: true }];
+        let between = remote.history_since(&sha(merge), asked, Some(100)).unwrap();
+        let log = between.log(&sha(old), &[&folder], Some(&installed)).unwrap();
+        let told: Vec<Sha> = log.commits.into_iter().map(|one| one.sha).collect();
+        assert_eq!(told, [sha(touching)]);
+    }
 }
