@@ -3,6 +3,7 @@
 
 mod adopt;
 mod agents;
+mod annotations;
 mod cache;
 mod choice;
 mod complete;
@@ -29,6 +30,7 @@ mod pin;
 mod restore;
 mod rollback;
 mod search;
+mod self_version;
 mod shortcut;
 mod show;
 mod uninstall;
@@ -144,6 +146,14 @@ enum Command {
     Marketplace(marketplace::Marketplace),
     Completions(completions::Completions),
     Man(man::Man),
+    /// Everything about the program itself.
+    #[command(
+        name = "self",
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:\n  ba-agent self version\n  ba-agent self version --check"
+    )]
+    Itself(self_version::SelfCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -233,6 +243,7 @@ impl Cli {
         match self.command {
             Command::Completions(command) => command.run(&cx),
             Command::Man(command) => command.run(&cx),
+            Command::Itself(command) => command.run(&cx),
             Command::Cache(command) => command.run(&cx),
             Command::Doctor(command) => command.run(&cx),
             Command::Agents(command) => command.run(&cx),

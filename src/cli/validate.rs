@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::CommandContext;
+use super::annotations::{AnnotationPlace, OutputFormat, annotation};
 use ba_agent_core::error::Result;
-use ba_agent_core::skill::{Profile, Severity};
+use ba_agent_core::skill::{Finding, Profile, Severity};
 use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::validate::{Checked, ValidateOptions};
@@ -34,6 +35,9 @@ pub(crate) struct ValidateArgs {
     /// Whose rules: the open specification's, or those of an upload to claude.ai and the API.
     #[arg(long, value_enum, default_value = "spec")]
     profile: Rules,
+    /// Findings for people, or as annotations of GitHub's workflows.
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    output_format: OutputFormat,
 }
 
 /// `--profile`.
@@ -76,7 +80,10 @@ impl ValidateArgs {
         }
         for one in checked {
             for finding in &one.findings {
-                cx.ui.print_finding_of(&one.path, finding);
+                match self.output_format {
+                    OutputFormat::Text => cx.ui.print_finding_of(&one.path, finding),
+                    OutputFormat::Github => cx.ui.line(&annotate_finding(&one.path, finding)),
+                }
             }
         }
         let findings: usize = checked.iter().map(|one| one.findings.len()).sum();
@@ -90,4 +97,12 @@ impl ValidateArgs {
             ),
         );
     }
+}
+
+/// One finding as GitHub shows it; `folder` is the skill's.
+fn annotate_finding(folder: &str, finding: &Finding) -> String {
+    let Finding { file, line, column, code, severity, message, help } = finding;
+    let file = if folder == "." { file.clone() } else { format!("{folder}/{file}") };
+    let message = if help.is_empty() { message.clone() } else { format!("{message}\nhelp: {help}") };
+    annotation(*severity, &AnnotationPlace { file: &file, at: Some((*line, *column)) }, code, &message)
 }

@@ -4,9 +4,11 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::CommandContext;
+use super::annotations::{AnnotationPlace, OutputFormat, annotation};
 use super::complete::installed_names;
 use crate::table::Column;
 use ba_agent_core::error::{Kind, Result};
+use ba_agent_core::skill::Severity;
 use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::verify::Verified;
@@ -28,6 +30,9 @@ pub(crate) struct Verify {
     /// Only these skills.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
     names: Vec<String>,
+    /// Differences for people, or as annotations of GitHub's workflows.
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    output_format: OutputFormat,
 }
 
 impl Verify {
@@ -44,14 +49,19 @@ impl Verify {
                 "checked": report.skills.len(), "drifted": drifted,
             }));
         } else {
-            print_verified_skills(cx, &report.skills, drifted);
+            print_verified_skills(cx, &report.skills, drifted, self.output_format);
             report.harmless.iter().for_each(|why| cx.ui.note(why));
         }
         Ok(report.failure().map_or(0, Kind::exit_status))
     }
 }
 
-fn print_verified_skills(cx: &CommandContext<'_>, verified: &[Verified], drifted: usize) {
+fn print_verified_skills(
+    cx: &CommandContext<'_>,
+    verified: &[Verified],
+    drifted: usize,
+    output_format: OutputFormat,
+) {
     let mut rows = Vec::new();
     for one in verified {
         rows.extend(one.faults.iter().map(|fault| {
@@ -59,7 +69,15 @@ fn print_verified_skills(cx: &CommandContext<'_>, verified: &[Verified], drifted
             vec![one.name.to_string(), fault.what.word().to_owned(), fault.path.clone(), detail]
         }));
     }
-    if !rows.is_empty() {
+    if output_format == OutputFormat::Github {
+        for row in &rows {
+            if let [name, difference, path, detail] = row.as_slice() {
+                let message = format!("{name}: {difference} {detail}");
+                let place = AnnotationPlace { file: path, at: None };
+                cx.ui.line(&annotation(Severity::Error, &place, "not as recorded", message.trim_end()));
+            }
+        }
+    } else if !rows.is_empty() {
         let columns = [
             Column::optional("name", 2),
             Column::from("difference"),

@@ -69,6 +69,8 @@ pub(crate) const PRINTING: &[&str] = &[
     "config set agents codex --json",
     "config unset agents --json",
     "config edit --json",
+    "self version",
+    "self version --json",
     "completions bash",
     "completions zsh",
     "man ../man --json",

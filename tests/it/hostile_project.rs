@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 92] = [
+const COMMANDS: [&str; 96] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -122,6 +122,10 @@ const COMMANDS: [&str; 92] = [
     "doctor",
     "doctor --json",
     "doctor --fix --yes",
+    "skill verify --output-format github",
+    "skill validate . --output-format github",
+    "self version",
+    "self version --check --offline",
     "cache size",
     "cache prune",
     "man pages",

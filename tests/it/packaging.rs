@@ -348,3 +348,88 @@ fn pip_installs_the_binary_of_this_platform() {
     ]));
     assert!(!venv.join("bin/ba-agent").exists());
 }
+
+#[test]
+fn the_latest_version_is_asked_for_only_when_that_is_wanted() {
+    let mut env = TestEnv::new();
+    let server = Server::start_bare(&env.root());
+    env.set("BA_AGENT_RELEASES_URL", format!("{}/latest", server.url()));
+    let run = env.run(&["self", "version"]).ends(0);
+    assert!(run.stdout.starts_with(&format!("version  {VERSION}\n")), "{run:?}");
+    env.run(&["self", "version", "--check", "--offline"]).ends(5).says("offline");
+    assert_eq!(server.seen().len(), 0);
+    let answer = |text: String| {
+        server.play_fair();
+        server.play("/latest", Play::Bytes("application/json", text.into()));
+    };
+    answer(format!(r#"{{"tag_name":"v{VERSION}","html_url":"https://example.com/r"}}"#));
+    env.run(&["self", "version", "--check"]).ends(0);
+    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.seen()[0].header("authorization"), "");
+    answer(r#"{"tag_name":"v999.1.0","html_url":"https://example.com/r\u001b[31m"}"#.into());
+    let run = env
+        .run(&["self", "version", "--check"])
+        .ends(6)
+        .says("there is a later release: https://example.com/r");
+    assert!(run.stdout.contains("latest   999.1.0\n") && !run.stderr.contains('\u{1b}'), "{run:?}");
+    let json = env.run(&["self", "version", "--check", "--json"]).ends(6).json();
+    assert_eq!(json["latest"]["newer"], true);
+    answer("<html>".into());
+    env.run(&["self", "version", "--check"]).ends(1).says("names no version");
+    server.play_fair();
+    server.play("/latest", Play::Status(404));
+    env.run(&["self", "version", "--check"]).ends(3);
+    env.set("BA_AGENT_RELEASES_URL", "http://127.0.0.1:1/latest");
+    env.run(&["self", "version", "--check"]).ends(5);
+}
+
+#[test]
+fn findings_become_annotations() {
+    let env = TestEnv::new();
+    env.write(
+        "project/skills/pdf/SKILL.md",
+        "---\nname: pdf\ndescription: Reads PDFs, 100 % of them.\n---\nSee [x](no.md).\n",
+    );
+    let run = env.run(&["skill", "validate", "./skills", "--output-format", "github"]).ends(0);
+    let line = "::warning file=skills/pdf/SKILL.md,line=5,col=5,title=dead-link::the link to `no.md` leads to nothing in the skill%0Ahelp: add the file";
+    assert!(run.stdout.starts_with(line), "{}", run.stdout);
+    env.run(&["skill", "install", "./skills/pdf"]).ends(0);
+    env.write("project/.claude/skills/pdf/SKILL.md", "edited\n");
+    let run = env.run(&["skill", "verify", "--output-format", "github"]).ends(6);
+    let line = "::error file=.claude/skills/pdf/SKILL.md,title=not as recorded::pdf: changed";
+    assert!(run.stdout.starts_with(line), "{}", run.stdout);
+}
+
+/// What runs with somebody's token is pinned to a commit, and what it types is a command.
+#[test]
+fn workflows_are_pinned_and_type_commands_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut pinned, mut typed) = (0, 0);
+    for file in
+        ["action.yml", ".github/workflows/ci.yml", ".github/workflows/release.yml", ".pre-commit-hooks.yaml"]
+    {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        for line in text.lines().map(str::trim) {
+            if let Some((_, used)) = line.split_once("uses: ") {
+                let sha = used.split([' ', '@']).nth(1).unwrap_or_default();
+                assert!(sha.len() == 40 && sha.bytes().all(|b| b.is_ascii_hexdigit()), "{file}: {line}");
+                assert!(used.contains(" # v"), "{file}: {line}: say which version that is");
+                pinned += 1;
+            }
+            let line = line.trim_start_matches("entry: ");
+            if !line.starts_with("ba-agent ") {
+                continue;
+            }
+            let line = line.replace("\"${more[@]}\"", "").replace("\"${folders[@]}\"", "x");
+            let words = line.split("||").next().unwrap().split_whitespace();
+            let parsed = ba_agent::command().try_get_matches_from(words);
+            assert!(parsed.is_ok(), "{file}: {line}: {}", parsed.unwrap_err());
+            typed += 1;
+        }
+        // Whoever may write can be led by what others wrote: such text goes through a variable.
+        for (at, _) in text.match_indices("${{ github.event") {
+            panic!("{file}: {}", &text[at..at + 40]);
+        }
+    }
+    assert!(pinned >= 7 && typed >= 4, "{pinned} {typed}");
+}

@@ -25,11 +25,11 @@ fn words(line: &str) -> Vec<String> {
 
 #[test]
 fn every_command_of_the_readme_is_one() {
-    let is_command = |line: &&str| line.starts_with("$ ba-agent ") || line.starts_with("- run: ba-agent ");
+    let is_command = |line: &&str| line.starts_with("$ ba-agent ") || line.starts_with("ba-agent skill ");
     let lines: Vec<&str> = README.lines().map(str::trim).filter(is_command).collect();
     assert!(lines.len() > 15, "{lines:?}");
     for line in lines {
-        let command = line.trim_start_matches("$ ").trim_start_matches("- run: ");
+        let command = line.trim_start_matches("$ ");
         let command = command.split('|').next().unwrap();
         let parsed = ba_agent::command().try_get_matches_from(words(command));
         assert!(parsed.is_ok(), "{line}\n{}", parsed.unwrap_err());

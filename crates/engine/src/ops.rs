@@ -34,6 +34,7 @@ pub(crate) mod recorded;
 pub mod restore;
 pub mod rollback;
 pub mod search;
+pub mod self_version;
 pub(crate) mod settle;
 pub mod show;
 mod supply;

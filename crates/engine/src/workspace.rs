@@ -105,6 +105,11 @@ impl Workspace {
         Self { env, options }
     }
 
+    /// No connection may be opened.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.options.offline
+    }
+
     /// The surroundings.
     pub fn env(&self) -> &Env {
         &self.env

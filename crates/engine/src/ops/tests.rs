@@ -26,6 +26,7 @@ use super::pin::{PinOptions, pin, unpin};
 use super::restore::{RestoreOptions, restore, restore_all};
 use super::rollback::{RollbackOptions, rollback};
 use super::search::{SearchOptions, search};
+use super::self_version::find_version;
 use super::show::{ShowOptions, show, show_file};
 use super::uninstall::{UninstallOptions, uninstall, uninstall_from_targets};
 use super::update::{UpdateOptions, UpdateReport, update};
@@ -255,6 +256,16 @@ fn commands_about_files_and_the_cache_are_functions() {
     assert_eq!(refused.kind, Kind::Usage);
     assert_eq!(cache::clear_cache(workspace, &mut Unattended { agrees: true }).unwrap().left.trees, 0);
     assert_eq!(cache::prune_cache(workspace, Some(0)).unwrap().removed.trees, 0);
+}
+
+#[test]
+fn the_version_is_told_by_a_function() {
+    let caller = Caller::new();
+    let report = find_version(&caller.workspace, false, &caller.heard).unwrap();
+    assert_eq!((report.version, report.latest), (env!("CARGO_PKG_VERSION"), None));
+    let options = WorkspaceOptions { offline: true, ..WorkspaceOptions::default() };
+    let offline = Workspace::new(caller.bench.env.clone(), options);
+    assert_eq!(find_version(&offline, true, &caller.heard).unwrap_err().kind, Kind::Network);
 }
 
 #[test]
