@@ -133,6 +133,8 @@ pub(crate) struct PickerState {
     /// Where one stands, in `shown`.
     pub(super) cursor: usize,
     pub(super) marked: Vec<bool>,
+    /// Something was chosen in advance: whoever takes all of that away wants nothing.
+    begins_marked: bool,
     /// Lines of the description above the screen, while it is read on the whole of it.
     pub(super) reading: Option<usize>,
 }
@@ -155,7 +157,8 @@ impl PickerState {
         let widest_name = items.iter().map(PickerItem::width_of_name).max().unwrap_or(0);
         let widest_text = items.iter().map(|item| super::fit::width_of(&item.description)).max().unwrap_or(0);
         let is_marked = |item: &PickerItem| item.marked && question.mode == SelectionMode::Many;
-        let marked = items.iter().map(is_marked).collect();
+        let marked: Vec<bool> = items.iter().map(is_marked).collect();
+        let begins_marked = marked.contains(&true);
         let shown = in_order.clone();
         Self {
             has_headings,
@@ -167,6 +170,7 @@ impl PickerState {
             shown,
             cursor: 0,
             marked,
+            begins_marked,
             reading: None,
             question,
         }
@@ -189,7 +193,7 @@ impl PickerState {
     /// What Enter does now, in words.
     pub(super) fn words_for_enter(&self) -> String {
         match self.count_marked() {
-            0 => self.question.verb.to_owned(),
+            0 if !self.begins_marked => self.question.verb.to_owned(),
             n => format!("{} {n}", self.question.verb),
         }
     }
@@ -225,13 +229,13 @@ impl PickerState {
         Outcome::Open
     }
 
-    /// What is marked; the line that one stands on where nothing is.
+    /// What is marked; the line that one stands on where nothing is, nor was at the beginning.
     fn take_chosen(&self) -> Outcome {
         let marked: Vec<usize> = (0..self.marked.len()).filter(|at| self.marked[*at]).collect();
         match self.current() {
             _ if !marked.is_empty() => Outcome::Chosen(marked),
-            Some(current) => Outcome::Chosen(vec![current]),
-            None => Outcome::Open,
+            Some(current) if !self.begins_marked => Outcome::Chosen(vec![current]),
+            _ => Outcome::Open,
         }
     }
 

@@ -108,6 +108,19 @@ fn enter_takes_what_is_marked_or_else_where_one_stands() {
     assert_eq!(one.press(PickerKey::Enter, 5), Outcome::Chosen(vec![1]));
 }
 
+/// Who unmarks everything that was marked for them does not want the line that they stand on.
+#[test]
+fn nothing_is_taken_of_a_list_that_was_emptied() {
+    let items = items(&["a", "b"]).into_iter().map(|item| item.marked(true)).collect();
+    let mut state = PickerState::new(PickerQuestion::new("?", "update", SelectionMode::Many, items));
+    assert!(text_of(&draw_frame(&state, (60, 20))).contains("enter: update 2"));
+    state.press(PickerKey::MarkAll, 5);
+    assert!(text_of(&draw_frame(&state, (60, 20))).contains("enter: update 0"));
+    assert_eq!(state.press(PickerKey::Enter, 5), Outcome::Open);
+    state.press(PickerKey::Char(' '), 5);
+    assert_eq!(state.press(PickerKey::Enter, 5), Outcome::Chosen(vec![0]));
+}
+
 #[test]
 fn all_shown_or_none_are_marked() {
     let mut state = many(&["pdf", "pdf-forms", "docx"]);
