@@ -17,6 +17,9 @@ const ROUNDS: usize = 5;
 /// The skill that is known by name.
 const SKILL: &str = "pdf";
 
+/// An arrow key.
+const DOWN: &str = "\u{1b}[B";
+
 /// Who types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tool {
@@ -43,7 +46,7 @@ impl Line {
 
     /// Keys, with the Enter behind the command; an arrow key sends three bytes and is one key.
     fn keys(&self) -> usize {
-        let pressed = |keys: &str| keys.replace("\u{1b}[A", "x").replace("\u{1b}[B", "x").chars().count();
+        let pressed = |keys: &str| keys.replace(DOWN, "x").chars().count();
         self.typed.chars().count() + 1 + self.answers.iter().map(|(_, keys)| pressed(keys)).sum::<usize>()
     }
 }
@@ -195,7 +198,7 @@ impl<'w> Stage<'w> {
         let start = Instant::now();
         let mut terminal = Terminal::run(command);
         for (words, keys) in &line.answers {
-            terminal.wait_for(words);
+            terminal.wait_for_screen(words, |screen| screen.contains(words.as_str()));
             terminal.press(keys);
         }
         let (status, screen) = terminal.end();
@@ -225,20 +228,37 @@ impl<'w> Stage<'w> {
             Journey {
                 name: "install a skill that one knows",
                 ready: Stage::begin,
-                ours: lines(&["ba-agent install REPO@SKILL"]),
+                ours: lines(&["ba-agent add REPO@SKILL"]),
                 theirs: lines(&["npx skills add REPO@SKILL -y"]),
             },
             Journey {
                 name: "find something for PDF forms, knowing no source",
                 ready: Stage::begin,
-                ours: Ok(vec![line("ba-agent search pdf forms")]),
+                // The first of the known catalogues, then the first of what it has.
+                ours: Ok(vec![
+                    line("ba-agent search pdf forms")
+                        .answer("Which of these public ones", "\r")
+                        .answer("Install which?", "\r"),
+                ]),
                 theirs: Err("`npx skills find` asks its own site, which is not here"),
             },
             Journey {
                 name: "choose one of many",
                 ready: Stage::begin,
-                ours: Ok(vec![line("ba-agent install REPO")]),
-                theirs: Ok(vec![line("npx skills add REPO")]),
+                ours: Ok(vec![
+                    line("ba-agent add REPO").answer("Filter:", SKILL).answer("Filter: pdf", "\r"),
+                ]),
+                theirs: Ok(vec![
+                    line("npx skills add REPO")
+                        .answer("Select All", &DOWN.repeat(5))
+                        .answer("anything with PDF", " ")
+                        .answer("● pdf", "\r")
+                        .answer("Which agents", "\r")
+                        .answer("Installation scope", "\r")
+                        .answer("Installation method", "\r")
+                        .answer("Proceed with", "\r")
+                        .answer("find-skills", "n"),
+                ]),
             },
             Journey {
                 name: "read it before use",
@@ -255,38 +275,45 @@ impl<'w> Stage<'w> {
             Journey {
                 name: "in CI, at one commit",
                 ready: Stage::begin,
-                ours: Ok(vec![Line::new(format!("ba-agent install {name}@{SKILL} --sha {newest}"))]),
+                ours: Ok(vec![Line::new(format!("ba-agent add {name}@{SKILL} --sha {newest}"))]),
                 theirs: Err("takes no commit"),
             },
             Journey {
                 name: "the weekly update, after a look",
                 ready: Stage::behind,
-                ours: lines(&["ba-agent update --dry-run", "ba-agent update"]),
+                // It wants a new executable, so that it asks: first the difference, then yes.
+                ours: Ok(vec![line("ba-agent update").answer("anyway?", "d\r").answer("anyway?", "y\r")]),
                 theirs: lines(&["npx skills update -y"]),
             },
             Journey {
                 name: "a skill of one's own, tried at once",
                 ready: Stage::begin,
-                ours: lines(&["ba-agent skill init my-skill", "ba-agent install ./my-skill --link"]),
+                ours: lines(&["ba-agent init my-skill", "ba-agent add ./my-skill"]),
                 theirs: lines(&["npx skills init my-skill", "npx skills add ./my-skill -y"]),
             },
             Journey {
                 name: "for three agents",
                 ready: Stage::begin,
-                ours: lines(&["ba-agent install REPO@SKILL -a claude-code -a cursor -a codex"]),
+                ours: lines(&["ba-agent add REPO@SKILL -a claude-code,cursor,codex"]),
                 theirs: lines(&["npx skills add REPO@SKILL -a claude-code cursor codex -y"]),
             },
             Journey {
                 name: "on a plane, in a second project",
                 ready: Stage::on_a_plane,
-                ours: lines(&["ba-agent install REPO@SKILL --offline"]),
+                ours: lines(&["ba-agent add REPO@SKILL --offline"]),
                 theirs: Err("fails: it clones each time"),
             },
             Journey {
                 name: "remove one, by picking",
                 ready: Stage::with_three,
-                ours: Ok(vec![line("ba-agent uninstall")]),
-                theirs: Ok(vec![line("npx skills remove")]),
+                ours: Ok(vec![line("ba-agent remove").answer("Filter:", SKILL).answer("Filter: pdf", "\r")]),
+                theirs: Ok(vec![
+                    line("npx skills remove")
+                        .answer("Select skills", DOWN)
+                        .answer("Select skills", " ")
+                        .answer("◼ pdf", "\r")
+                        .answer("Are you sure", "\r"),
+                ]),
             },
         ]
     }

@@ -21,6 +21,7 @@ mod parts;
 #[cfg(unix)]
 #[allow(dead_code)]
 #[path = "../../tests/it/pty.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod pty;
 mod pure;
 mod replay;

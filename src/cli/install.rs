@@ -8,6 +8,7 @@ use clap_complete::engine::ArgValueCandidates;
 use super::CommandContext;
 use super::complete::agent_names;
 use crate::ui::LISTED_ALONE;
+use ba_agent_core::agents::split_agent_names;
 use ba_agent_core::error::Result;
 use ba_agent_core::registry::InstallMode;
 use ba_agent_core::skill::SkillName;
@@ -32,7 +33,7 @@ use ba_agent_engine::ops::restore::RestoreOptions;
         ba-agent skill install anthropics/skills@pdf\n  \
         ba-agent skill install github:owner/repo/path/in/repo#v1.2.0\n  \
         ba-agent skill install https://github.com/owner/repo/tree/main/skills/pdf\n  \
-        ba-agent skill install ./my-skills.zip --all --agent cursor --agent claude-code\n  \
+        ba-agent skill install ./my-skills.zip --all --agent cursor,claude-code\n  \
         ba-agent skill install owner/repo --skill pdf --sha <40 hex> --yes\n  \
         ba-agent skill install --frozen"
 )]
@@ -73,7 +74,7 @@ pub(crate) struct Install {
     /// The sha256 that an archive must have, or the digest of a skill that a host serves.
     #[arg(long, value_name = "sha256:HEX")]
     integrity: Option<String>,
-    /// An agent, or a folder, that receives the skill (repeatable).
+    /// Agents, or a folder, that receive the skill (repeatable; `cursor,codex`).
     #[arg(long = "agent", short = 'a', value_name = "NAME", add = ArgValueCandidates::new(agent_names))]
     agents: Vec<String>,
     /// Give every target a copy of its own instead of a link to the first.
@@ -161,7 +162,7 @@ impl Install {
             subdirectory: self.subdirectory,
             alias: self.alias,
             integrity: self.integrity,
-            agents: self.agents,
+            agents: split_agent_names(&self.agents),
             mode,
             force: self.force,
             allow: self.allow,

@@ -10,6 +10,7 @@ use super::choice::SkillChoice;
 use super::complete::{agent_names, installed_names};
 use crate::picker::SelectionMode;
 use crate::ui::LISTED_ALONE;
+use ba_agent_core::agents::split_agent_names;
 use ba_agent_core::error::Result;
 use ba_agent_core::text::count_noun;
 use ba_agent_engine::ops;
@@ -27,7 +28,7 @@ pub(crate) struct Uninstall {
     /// The skills to remove. Without one you choose from a list, on a terminal.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
     names: Vec<String>,
-    /// Take it away from this agent, or folder, alone (repeatable); the others keep it.
+    /// Take it away from these agents, or this folder, alone (repeatable; `cursor,codex`); the others keep it.
     #[arg(long = "agent", short = 'a', value_name = "NAME", add = ArgValueCandidates::new(agent_names))]
     agents: Vec<String>,
     /// Remove it even if it was edited.
@@ -55,7 +56,10 @@ impl Uninstall {
         let options = UninstallOptions { names, force: self.force };
         let report = match self.agents.is_empty() {
             true => ops::uninstall::uninstall(&cx.workspace, &options, cx.ui)?,
-            false => ops::uninstall::uninstall_from_targets(&cx.workspace, &options, &self.agents, cx.ui)?,
+            false => {
+                let agents = split_agent_names(&self.agents);
+                ops::uninstall::uninstall_from_targets(&cx.workspace, &options, &agents, cx.ui)?
+            }
         };
         let is_told_in_sum = |done: &Done| done.untouched.is_empty();
         if report.skills.len() > LISTED_ALONE && !cx.ui.verbose() {

@@ -196,6 +196,17 @@ impl Default for InstallTarget {
     }
 }
 
+/// Agents that were named in one word, `cursor,codex`, each by itself. A folder stays whole: a
+/// comma may be part of it.
+#[must_use]
+pub fn split_agent_names(texts: &[String]) -> Vec<String> {
+    let split = |text: &String| match is_folder(text.trim()) {
+        true => vec![text.clone()],
+        false => text.split(',').map(str::to_owned).collect(),
+    };
+    texts.iter().flat_map(split).collect()
+}
+
 impl InstallTarget {
     /// An id of the table, or a path: what holds a slash, or begins with `.` or `~`.
     ///
@@ -208,7 +219,7 @@ impl InstallTarget {
                 error!(Usage, "a target is empty").hint("write an agent like `claude-code`, or a folder")
             );
         }
-        if !(text.contains(['/', '\\']) || text.starts_with(['.', '~'])) {
+        if !is_folder(text) {
             return find_agent(text).map(Self::Agent);
         }
         if text.chars().any(is_unprintable) {
@@ -221,6 +232,11 @@ impl InstallTarget {
         }
         Ok(Self::Folder(without_empty_parts(text)))
     }
+}
+
+/// True for the text of a target that is a folder and not an agent.
+fn is_folder(text: &str) -> bool {
+    text.contains(['/', '\\']) || text.starts_with(['.', '~'])
 }
 
 /// A path of one spelling: `./a/./b//` is `./a/b`.
@@ -283,6 +299,17 @@ mod tests {
             "each mark speaks for one agent"
         );
         assert!(SHORT.iter().all(|(short, id)| find_agent(id).is_ok() && find_agent(short).is_err()));
+    }
+
+    #[test]
+    fn several_agents_may_stand_in_one_word() {
+        let split = |texts: &[&str]| {
+            split_agent_names(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(split(&["claude-code,cursor", "codex"]), ["claude-code", "cursor", "codex"]);
+        assert_eq!(split(&["./a,b", "~/x,y", "c,d/e"]), ["./a,b", "~/x,y", "c,d/e"]);
+        // What is left out between commas is refused where it is parsed.
+        assert_eq!(split(&["cursor,"]), ["cursor", ""]);
     }
 
     #[test]

@@ -110,9 +110,14 @@ impl KeptTrees {
     fn open(&self, digest: &Digest) -> Option<Package> {
         let package = self.caches.iter().find_map(|cache| cache.get(digest));
         if package.is_none() {
-            self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone());
+            self.mark_lost(digest);
         }
         package
+    }
+
+    /// From now on this tree is not there, whatever a cache seems to have.
+    pub(crate) fn mark_lost(&self, digest: &Digest) {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone());
     }
 
     /// How many trees could not be opened. A command whose trees got lost on the way fetches

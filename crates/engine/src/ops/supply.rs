@@ -97,6 +97,8 @@ impl<'w> Supply<'w> {
         }
         let folder = recorded_folder(name, entry)?;
         let Some(package) = self.fetched(entry) else {
+            // It was there when [`Supply::prepare`] looked: whoever begins anew is to fetch it.
+            self.kept.mark_lost(digest);
             return Err(error!(Failed, "the files of `{name}` have vanished from the cache")
                 .hint("run the command again"));
         };
