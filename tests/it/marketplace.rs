@@ -449,6 +449,14 @@ fn known_catalogues_are_offered_and_never_fetched_unasked() {
     // One that cannot be fetched does not hold back the other.
     let both = env.run(&["marketplace", "add", "--known", "superpowers", "anthropic"]).ends(3);
     both.says("`superpowers` was not added");
+    // Another name that it was given stays, and an entry is not taken for one more skill.
+    env.run(&["marketplace", "remove", "anthropic"]).ends(0);
+    env.run(&["marketplace", "add", "mine", "anthropics/skills"]).ends(0);
+    env.run(&["marketplace", "add", "--known", "anthropic"]).ends(0).says("Added mine");
+    let both = ["skill", "install", "anthropics/skills", "--skill", "pdf", "sql"];
+    env.run(&both).ends(2).says("write `--skill pdf,sql`");
+    env.run(&["skill", "install", "sql@mine", "--skill", "data:sql", "--dry-run"]).ends(0).says("put sql");
+    env.run(&["marketplace", "remove", "mine"]).ends(0);
     let added = env.run(&["marketplace", "add", "--known", "anthropic", "--json"]).ends(0).json();
     let added = &added["added"][0];
     assert_eq!((&added["name"], &added["scope"]), (&json!("anthropic"), &json!("user")));

@@ -148,9 +148,9 @@ fn gather_sources(
     if options.alias.is_some() && (options.sources.len() > 1 || options.skills.len() > 1 || options.all) {
         fail!(Usage, "`--as` names one skill; choose one with `--skill NAME`");
     }
+    check_sources_beside_names(options)?;
     let request = |source: &String| {
-        let request = marketplace::request(source, options.marketplace.as_deref(), &all, &world)
-            .map_err(|error| with_skill_flag(error, source, options))?;
+        let request = marketplace::request(source, options.marketplace.as_deref(), &all, &world)?;
         skill_request(session, options, request)
     };
     let requests: Vec<SkillRequest> = options.sources.iter().map(request).collect::<Result<_>>()?;
@@ -159,14 +159,24 @@ fn gather_sources(
     Ok(gathered)
 }
 
-/// The error for a source that is none, with what was probably meant: `--skill a b` is written
-/// by who knows tools that take several names behind one flag.
-fn with_skill_flag(mut error: Error, source: &str, options: &InstallOptions) -> Error {
-    let is_name = Request::bare_name(source).is_some() && options.sources.len() > 1;
-    let Some(first) = options.skills.first().filter(|_| is_name) else { return error };
-    let hint = format!("for several skills of one source write `--skill {first},{source}`");
-    error.hints.insert(0, printable(&hint, false));
-    error
+/// `--skill a b` is written by who knows tools that take several names behind one flag: then `b`
+/// stands where a source does, and may even be an entry of a marketplace.
+///
+/// # Errors
+/// `Usage` for such a word.
+fn check_sources_beside_names(options: &InstallOptions) -> Result<()> {
+    let is_name = |source: &&String| Request::bare_name(source).is_some();
+    let Some(first) = options.skills.first().filter(|_| options.marketplace.is_none()) else { return Ok(()) };
+    if options.sources.iter().all(|source| is_name(&source)) {
+        return Ok(());
+    }
+    match options.sources.iter().find(is_name) {
+        Some(word) => {
+            Err(error!(Usage, "`{word}` stands where a source does: is it a skill, as `{first}` is?")
+                .hint(format!("for several skills of one source write `--skill {first},{word}`")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn skill_request(session: &Session<'_>, options: &InstallOptions, request: Request) -> Result<SkillRequest> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::cached::keep_fetched_catalogue;
 use super::check_name;
 use super::fetch::{FetchedMarketplace, check, fetch};
+use super::known::list_known;
 use crate::fetch::marketplace::Place;
 use crate::ops::import;
 use crate::ops::settle::open_session;
@@ -102,11 +103,17 @@ pub fn add_known(
 ) -> Result<AddKnownReport> {
     let known: Vec<&KnownCatalog> =
         names.iter().map(|name| catalog::find_known(name)).collect::<Result<_>>()?;
+    // One that is there under another name keeps that one.
+    let listed = list_known(workspace, observer)?;
+    let name_of = |one: &KnownCatalog| {
+        let here = listed.iter().find(|listed| listed.catalog == *one);
+        here.and_then(|here| here.registered_as.clone()).unwrap_or_else(|| one.name.to_owned())
+    };
     let mut report = AddKnownReport::default();
     for one in known {
         observer.check_cancelled()?;
         let options = AddOptions {
-            name: Some(one.name.to_owned()),
+            name: Some(name_of(one)),
             source: one.source.to_owned(),
             manifest: None,
             force: options.force,

@@ -25,7 +25,8 @@ impl CopyAge {
         let copies: Vec<_> = copies.collect();
         let (name, oldest) = copies.iter().min_by_key(|(_, fetched_at)| *fetched_at)?;
         let seconds = now.duration_since(*oldest).as_secs();
-        let which = if copies.len() > 1 { format!(" (oldest: {name})") } else { String::new() };
+        let which =
+            if copies.len() > 1 && seconds >= 3_600 { format!(" (oldest: {name})") } else { String::new() };
         let days = usize::try_from(seconds / 86_400).unwrap_or(0);
         let age = match days {
             0 => format_age(*oldest, now),

@@ -139,7 +139,9 @@ fn look<'w>(ask: &SkillRequest, all: &Marketplaces, world: &'w World<'w>) -> Res
     ask.request.source = opened.source.resolved.source.clone();
     match (&mut ask.choice, skill) {
         // `entry:skill`, whatever the entry's folder is called.
-        (Choice::Named(words), _) => {
+        (Choice::Named(words), skill) => {
+            // What stands before the `@` is wanted too.
+            words.extend(skill.filter(|skill| !words.contains(skill)));
             for word in words {
                 if let Some(skill) = word.strip_prefix(&plugin.name).and_then(|rest| rest.strip_prefix(':')) {
                     *word = skill.to_owned();

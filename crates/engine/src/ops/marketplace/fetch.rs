@@ -150,6 +150,10 @@ pub(super) fn of_source(
     let mut text = text;
     let mut read = Catalog::parse(&text, file, CatalogFormat::of(file, named.is_some()))?;
     let mut warnings = doubts_about_catalogue(&read, Some(&request.source));
+    if manifest.is_none() {
+        // Its name is our own making.
+        warnings.clear();
+    }
     let root = manifest.as_deref().map_or_else(|| Ok(base.clone()), root_of_catalogue)?;
     let mut left_out = LeftOut::default();
     let mut folders = folders(&read, &mut source, &root)?;
