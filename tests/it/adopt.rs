@@ -534,6 +534,7 @@ fn a_person_is_asked_about_what_differs() {
     let before = kept(&env);
     let ask = || crate::pty::Terminal::run(env.command(&["skill", "adopt", "pdf"]));
     let mut terminal = ask();
+    terminal.wait_for("M references/forms.md");
     terminal.wait_for("Adopt it as edited?");
     terminal.press("d\r");
     terminal.wait_for("+My forms.");

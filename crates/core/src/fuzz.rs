@@ -219,11 +219,21 @@ fn assert_skills(plugin: &CatalogEntry, manifest: Option<&PluginManifest>) {
     }
 }
 
-/// A byte of choices, then a lock file of another tool: what is imported can be asked for.
+/// A byte of choices, then a lock file of another tool, or what it wrote into a manifest: what is
+/// imported can be asked for.
 pub fn interop(data: &[u8]) {
     let Some((choices, text)) = data.split_first() else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };
     let file = ["skills-lock.json", ".skill-lock.json", "apm.lock.yaml"][usize::from(choices % 3)];
+    let _ = locks::read_installed_plugins("installed_plugins.json", text);
+    let _ = locks::read_known_marketplaces("known_marketplaces.json", text);
+    let limits = Limits::default();
+    let _ = locks::differs_by_gh_metadata_alone(text.as_bytes(), text.as_bytes(), &limits);
+    let front =
+        skill::read_manifest("SKILL.md", None, text.as_bytes(), Profile::Install, &limits).frontmatter;
+    if let Some(Ok(named)) = front.and_then(|front| locks::read_gh_metadata("pdf", &front)) {
+        assert_canonical(&named.request);
+    }
     let Ok(import) = locks::read_lock_file(file, text) else { return };
     import.skills.iter().for_each(|skill| assert_canonical(&skill.request));
 }

@@ -178,5 +178,8 @@ pub(super) fn interop() -> Vec<Vec<u8>> {
     );
     let user = r#"{"version":3,"skills":{"pdf":{"source":"o/r","sourceType":"github","sourceUrl":"https://github.com/o/r.git","skillPath":"skills/pdf/SKILL.md","skillFolderHash":"3f2a1c9d8e7b6a5f4e3d2c1b0a9f8e7d6c5b4a39","installedAt":"2026-01-01T00:00:00Z","updatedAt":"2026-01-01T00:00:00Z"}}}"#;
     let apm = "lockfile_version: '1'\ndependencies:\n- repo_url: o/r\n  host: github.com\n  resolved_ref: main\n  resolved_commit: 3f2a1c9d8e7b6a5f4e3d2c1b0a9f8e7d6c5b4a39\n  virtual_path: skills/pdf\n  deployed_files: [.claude/skills/pdf/SKILL.md]\n- source: local\n  local_path: ./x\n  skill_subset: [skills/a, b]\n";
-    chosen(&[(0, &project), (1, user), (2, apm)])
+    let plugins = r#"{"version":2,"plugins":{"kit@acme":[{"scope":"project","projectPath":"/p","installPath":"/x","version":"1.0","gitCommitSha":"3f2a1c9d8e7b6a5f4e3d2c1b0a9f8e7d6c5b4a39"}]}}"#;
+    let known = r#"{"acme":{"source":{"source":"github","repo":"o/r","ref":"main"}},"b":{"source":{"source":"git","url":"https://h/r.git"}}}"#;
+    let gh = "---\nname: pdf\ndescription: Reads PDF files.\nmetadata:\n  github-repo: https://github.com/o/r\n  github-ref: refs/heads/main\n  github-path: skills/pdf\n  github-tree-sha: 3f2a1c9d8e7b6a5f4e3d2c1b0a9f8e7d6c5b4a39\n---\n\nText.\n";
+    chosen(&[(0, &project), (1, user), (2, apm), (0, plugins), (0, known), (0, gh)])
 }

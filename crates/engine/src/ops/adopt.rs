@@ -536,8 +536,14 @@ fn agree(adoptions: &[Adoption], options: &AdoptOptions, ask: &mut dyn Ask) -> R
             for one in edited {
                 let source = gather::spoken_source_name(&one.wanted.resolved);
                 let note = one.comparison.note.map(|note| format!(" ({note})")).unwrap_or_default();
-                let question =
-                    format!("`{}` differs from {source}{note}. Adopt it as edited?", one.layout.name);
+                let changed = |edit: &FileDiff| format!("{} {}", edit.what.status_letter(), edit.path);
+                let files: Vec<String> = one.comparison.edits.iter().map(changed).collect();
+                let files: Vec<&str> = files.iter().map(String::as_str).collect();
+                let name = &one.layout.name;
+                let question = format!(
+                    "`{name}` differs from {source} in {}{note}. Adopt it as edited?",
+                    list_some(&files, 5)
+                );
                 if !ask.consent(&question, Some(&|| Ok(one.comparison.diffs.clone())))? {
                     return Err(error!(Conflict, "`{}` was not adopted, and nothing else", one.layout.name)
                         .hint("name only those that you want"));
