@@ -346,6 +346,37 @@ mod at_a_terminal {
         assert!(read("docx").contains("Does docx") && read("pdf").contains("Edition"), "{seen}");
     }
 
+    /// A long difference goes through the pager, in a dry run, in a question and of edits; what it was
+    /// about is said behind it.
+    #[test]
+    fn a_long_difference_is_paged_and_the_summary_comes_last() {
+        let up = Upstream::new();
+        let source = up.sources().pop().unwrap();
+        up.env.run(&["skill", "install", &source, "-s", "pdf"]).ends(0);
+        let lines: String = (0..200).map(|n| format!("Line {n}.\n")).collect();
+        up.env.write("src/skills/pdf/notes.md", &lines);
+        up.commit("Many lines");
+        let paged = |args: &[&str]| {
+            let mut command = up.env.command(args);
+            command.env("NO_COLOR", "1").env("TERM", "dumb").env("PAGER", "sed s/Line/Paged/");
+            command
+        };
+        let (status, seen) = Terminal::run(paged(&["skill", "update", "--dry-run", "--diff"])).end();
+        assert_eq!(status.code(), Some(0), "{seen}");
+        assert!(seen.contains("+Paged 199.") && !seen.contains("+Line"), "{seen}");
+        assert!(seen.rfind("Would update pdf") > seen.rfind("+Paged 199."), "{seen}");
+        up.env.write("project/.claude/skills/pdf/mine.md", &lines);
+        let (_, seen) = Terminal::run(paged(&["skill", "diff", "pdf"])).end();
+        assert!(seen.rfind("discards these edits") > seen.rfind("+Paged 199."), "{seen}");
+        let mut terminal = Terminal::run(paged(&["skill", "restore", "pdf"]));
+        terminal.wait_for("Discard the edits of `pdf`?");
+        terminal.press("d\r");
+        terminal.wait_for("+Paged 199.");
+        terminal.wait_for("Discard the edits of `pdf`?");
+        terminal.press("\r");
+        assert_eq!(terminal.end().0.code(), Some(2));
+    }
+
     /// Whatever the subject, lines end where the terminal does.
     #[test]
     fn subjects_are_cut_where_the_terminal_ends() {
