@@ -10,6 +10,7 @@ mod draw;
 mod filter;
 mod fit;
 mod keyboard;
+#[cfg_attr(not(unix), allow(dead_code))] // consoles of Windows give keys, not bytes
 mod keys;
 mod numbered;
 mod screen;
