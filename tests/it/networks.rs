@@ -866,3 +866,33 @@ fn newer_formats_of_repositories_here_are_named() {
     let plain = format!("file://{}", env.path("src/pdf").display());
     env.run(&["skill", "install", &plain]).ends(3).says("is not a git repository");
 }
+
+/// Two repositories of one name, on a host of the company and on the public one: each is asked for
+/// where it is, and somebody without the setting gets the same.
+#[test]
+fn a_host_of_ones_own_stands_beside_the_public_one() {
+    let env = TestEnv::new();
+    for (host, name) in [("ghes", "inner"), ("pub", "outer")] {
+        env.skill(&format!("{host}/skills/{name}"));
+        env.git_repo(&format!("srv/{host}/acme/skills.git"), &env.path(host));
+    }
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    let rewrite = |from: &str, to: &str| format!("[url \"{}/{to}/\"]\n\tinsteadOf = {from}/\n", server.url());
+    let rules = rewrite("https://ghes.example", "ghes") + &rewrite("https://github.com", "pub");
+    env.write("home/.gitconfig", rules);
+    env.write("settings/config.yaml", "skills:\n  github_url: https://ghes.example\n");
+    env.run(&["install", "acme/skills@inner"]).ends(0);
+    env.run(&["install", "https://github.com/acme/skills", "--skill", "outer"]).ends(0);
+    let registry = env.registry();
+    let source = |name: &str| registry["skills"][name]["source"].as_str().unwrap().to_owned();
+    assert_eq!(source("inner"), "https://ghes.example/acme/skills.git");
+    assert_eq!(source("outer"), "git+https://github.com/acme/skills.git");
+    env.run(&["install", "https://ghes.example/acme/skills/tree/main/skills/inner", "--dry-run"]).ends(0);
+    // A colleague has neither the setting nor the cache.
+    std::fs::remove_file(env.path("settings/config.yaml")).unwrap();
+    std::fs::remove_dir_all(env.path("project/.claude")).unwrap();
+    env.run(&["cache", "clear", "--yes"]).ends(0);
+    env.run(&["install", "--frozen"]).ends(0);
+    env.run(&["verify"]).ends(0);
+    env.run(&["outdated"]).ends(0);
+}

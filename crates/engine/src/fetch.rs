@@ -8,6 +8,7 @@ pub(crate) mod obstacle;
 mod open;
 mod package;
 mod served;
+pub(crate) mod typed_host;
 
 #[cfg(test)]
 mod routes;

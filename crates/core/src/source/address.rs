@@ -383,10 +383,14 @@ pub(super) fn parse_scp(text: &str) -> Result<Request> {
 }
 
 /// What is printed for a git address: `git+` where the address alone would not say that
-/// it is git.
+/// it is git, or would be the source of a known host, which the settings may have elsewhere.
 pub(super) fn git_text(url: &str) -> String {
-    let web = url.starts_with("https://") || url.starts_with("http://");
-    if web && !url.ends_with(".git") { format!("git+{url}") } else { url.to_owned() }
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let host = rest.map(|rest| rest.split(['/', ':']).next().unwrap_or_default());
+    let host = host.map(|host| host.rsplit('@').next().unwrap_or_default().to_ascii_lowercase());
+    let host = host.as_deref().map(|host| host.strip_prefix("www.").unwrap_or(host));
+    let is_known = matches!(host, Some("github.com" | "gitlab.com" | "bitbucket.org"));
+    if rest.is_some() && (is_known || !url.ends_with(".git")) { format!("git+{url}") } else { url.to_owned() }
 }
 
 /// `text//folder`, before a query. Only addresses are encoded; a path stays as it is.

@@ -49,6 +49,8 @@ pub(super) fn parse_page(url: Url, parts: AddressParts, git: bool) -> Result<Req
     let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
     let host = host.strip_prefix("www.").unwrap_or(&host);
     match host {
+        // Behind `git+` an address is an address, whatever the settings say of that host's sources.
+        "github.com" | "gitlab.com" | "bitbucket.org" if git => {}
         "github.com" | "github.dev" => return github_page(&url, parts),
         "raw.githubusercontent.com" => return github_raw(&url, parts),
         "gitlab.com" => return gitlab_page(&url, parts),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{load_catalog, parse_documents};
 use crate::fetch::World;
+use crate::fetch::typed_host::parse_typed;
 use crate::ops::installed::split_name;
 use crate::store::marketplaces::Marketplaces;
 use ba_agent_core::catalog::Catalog;
@@ -77,9 +78,9 @@ pub(crate) fn request(
         return Ok(of(source(text, marketplace)));
     }
     if !is_name(text) || all.enabled().next().is_none() {
-        return Request::parse(text);
+        return parse_typed(text, &world.settings.hosts);
     }
-    match Request::parse(text) {
+    match parse_typed(text, &world.settings.hosts) {
         // `builtin:pdf` is a source of its own.
         Ok(request) => Ok(request),
         Err(error) => match locate(text, all, world) {
