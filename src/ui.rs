@@ -743,7 +743,7 @@ impl Ask for TerminalAsk<'_> {
     }
 
     fn choose_updates(&mut self, offers: &[UpdateOffer<'_>]) -> Result<Vec<usize>> {
-        if !self.0.interactive {
+        if !self.0.may_ask_which() {
             return Unattended { agrees: self.0.manner.yes }.choose_updates(offers);
         }
         let title = format!("{} can be updated. Which ones?", count_noun(offers.len(), "skill"));

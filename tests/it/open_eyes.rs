@@ -327,6 +327,14 @@ mod at_a_terminal {
         up.publish("pdf", "Another pdf");
         up.publish("docx", "Another docx");
         let before = up.env.picture("project");
+        // Who wants to hear nothing is not asked, and who agreed to everything wants them all.
+        for flag in ["--quiet", "--yes"] {
+            let (status, seen) = Terminal::run(up.env.command(&["skill", "update", flag])).end();
+            assert_eq!(status.code(), Some(0), "{seen}");
+            assert!(!seen.contains("Which ones?"), "{seen}");
+            up.env.run(&["skill", "rollback"]).ends(0);
+            assert_eq!(up.env.picture("project"), before, "{flag}");
+        }
         let mut terminal = Terminal::run(up.env.command(&["skill", "update"]));
         terminal.wait_for("Which ones?");
         while terminal.child.try_wait().unwrap().is_none() {
