@@ -19,7 +19,6 @@ mod options;
 mod parts;
 /// The pseudo-terminal of the tests, which do more with it.
 #[cfg(unix)]
-#[allow(dead_code)]
 #[path = "../../tests/it/pty.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod pty;
