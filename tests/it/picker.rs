@@ -240,6 +240,11 @@ fn every_way_out_leaves_disk_and_terminal_as_they_were() {
         assert!(seen.contains(words), "{seen}");
     }
     assert_eq!(opened().hang_up().code(), Some(130));
+    let mut halted = opened();
+    halted.halt(&"a\u{7f}".repeat(200));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    kill_process(Pid::from_child(&halted.child), Signal::TERM).unwrap();
+    assert_eq!(halted.status().code(), Some(130));
     assert_eq!(env.picture("project"), before);
 }
 

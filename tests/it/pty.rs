@@ -130,22 +130,26 @@ impl Terminal {
         modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
     }
 
+    /// From now on the terminal takes nothing more, as after Ctrl-S; what wakes it is pressed.
+    pub(crate) fn halt(&mut self, keys: &str) {
+        self.is_gone.store(true, Ordering::SeqCst);
+        while !self.reader.is_finished() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.press(keys);
+    }
+
     /// The terminal goes away, as when its window is closed; the program's status.
-    pub(crate) fn hang_up(mut self) -> std::process::ExitStatus {
+    pub(crate) fn hang_up(self) -> std::process::ExitStatus {
         self.is_gone.store(true, Ordering::SeqCst);
         self.reader.join().unwrap();
         drop(self.keyboard);
-        let begin = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            if begin.elapsed() > PATIENCE {
-                self.child.kill().unwrap();
-                panic!("the program did not end with its terminal");
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_for_status(self.child)
+    }
+
+    /// The status of a program that does not end with what it writes.
+    pub(crate) fn status(self) -> std::process::ExitStatus {
+        wait_for_status(self.child)
     }
 
     /// Reads until `words` have been shown behind those of the last time.
@@ -198,6 +202,20 @@ impl Terminal {
                 }
             }
         }
+    }
+}
+
+fn wait_for_status(mut child: Child) -> std::process::ExitStatus {
+    let begin = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if begin.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("the program did not end");
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

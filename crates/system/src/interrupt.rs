@@ -128,7 +128,12 @@ pub fn watch_for_signals(has_terminal: bool, last_words: impl FnOnce(&Error) + S
             }
         }
         modes::restore_modes();
-        last_words(&error_of_ended_process());
+        // A terminal that was halted (Ctrl-S) takes no words, and nobody waits for that.
+        let words = std::thread::spawn(move || last_words(&error_of_ended_process()));
+        let since = Instant::now();
+        while !words.is_finished() && since.elapsed() < GRACE {
+            std::thread::sleep(TICK);
+        }
         std::process::exit(i32::from(Kind::Interrupted.exit_status()));
     });
 }
