@@ -172,6 +172,7 @@ const VARIABLES: &[(&str, &str)] = &[
         "BA_AGENT_PAGER",
         "goes before `PAGER`: what `skill show` goes through where it does not fit on the screen; `less` without either, `cat` for none",
     ),
+    ("BA_AGENT_RELEASES_URL", "where `self version --check` asks for the latest release"),
     ("BA_AGENT_LOCK_TIMEOUT", "seconds that a command waits for another one; 300"),
     ("BA_AGENT_COMPLETE", "set by the completion scripts of the shells"),
 ];
