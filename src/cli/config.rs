@@ -124,7 +124,7 @@ fn change(cx: &CommandContext<'_>, key: &str, values: Option<&[String]>) -> Resu
         && let SettingOrigin::Environment | SettingOrigin::Project = setting.origin
     {
         let by = setting.from.as_deref().unwrap_or_default();
-        cx.ui.note(&format!("{key} is {} here all the same: {by} says so", shown(setting)));
+        cx.ui.note(&format!("{key} is {} here still: {by} goes before that file", shown(setting)));
     }
     let is_plain_token = |values: &[String]| values.iter().any(|value| !value.contains("${"));
     if setting.hidden && values.is_some_and(is_plain_token) {
