@@ -119,7 +119,9 @@ fn the_tours_can_be_typed_from_top_to_bottom() {
 
 /// The lines of the chapter for CI, in clones of the project that have nothing yet.
 fn ci_recipes(env: &TestEnv, server: &Server, readme: &str) {
-    let recipes: Vec<&str> = readme.lines().filter_map(|line| line.trim().strip_prefix("- run: ")).collect();
+    let chapter = readme.split("\n## In CI\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let recipes: Vec<&str> =
+        chapter.lines().filter(|line| line.starts_with("ba-agent skill install ")).collect();
     assert!(recipes.len() >= 2, "{recipes:?}");
     for (number, line) in recipes.into_iter().enumerate() {
         let clone = env.path(&format!("clone-{number}"));
