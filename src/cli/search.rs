@@ -10,6 +10,7 @@ use ba_agent_core::error::{Result, printable};
 use ba_agent_core::search::{SearchFilter, SearchQuery};
 use ba_agent_core::text::{count_noun, shorten_text};
 use ba_agent_engine::ops;
+use ba_agent_engine::ops::ask::{Ask, Unattended};
 use ba_agent_engine::ops::search::{FoundRow, SearchAnswer, SearchOptions, SearchReport};
 
 /// Search registered marketplaces and installed skills.
@@ -56,8 +57,11 @@ impl SearchArgs {
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let text = self.query.join(" ");
         let options = SearchOptions { text, filter: self.filter(), limit: self.limit };
-        let mut ask = cx.ui.terminal_questions();
-        let report = ops::search::search(&cx.workspace, &options, &mut ask, cx.ui)?;
+        // Whoever wants rows alone, or sends them on, is asked for nothing.
+        let may_ask = !self.list && cx.ui.stdout_is_terminal() && cx.ui.may_ask_which();
+        let ask: &mut dyn Ask =
+            if may_ask { &mut cx.ui.terminal_questions() } else { &mut Unattended::default() };
+        let report = ops::search::search(&cx.workspace, &options, ask, cx.ui)?;
         for (name, error) in &report.unread {
             cx.ui.warn(&format!("the marketplace `{name}` was not searched: {error}"));
         }

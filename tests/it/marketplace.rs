@@ -497,8 +497,16 @@ fn the_first_search_at_a_terminal_adds_what_is_chosen() {
     assert!(seen.contains("@anthropic") && !seen.contains("superpowers"), "{seen}");
     let run = env.run(&["marketplace", "remove", "anthropic"]).ends(0);
     assert!(run.stderr.contains("Removed"), "{}", run.stderr);
-    // Who is only looking for what is installed is not asked, nor who is offline.
-    for flag in ["--installed", "--offline"] {
+    // Who sends the rows on is not asked, though a person is there.
+    let command = env.command(&["skill", "search", "sql"]);
+    let mut piped = std::process::Command::new("sh");
+    piped.args(["-c", "\"$0\" \"$@\" | cat"]).arg(command.get_program()).args(command.get_args()).env_clear();
+    piped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    piped.current_dir(command.get_current_dir().unwrap());
+    let (status, seen) = Terminal::run(piped).end();
+    assert!(status.success() && seen.contains("add --known") && !seen.contains("[ ]"), "{seen}");
+    // Nor who wants rows alone, is only looking for what is installed, or is offline.
+    for flag in ["--list", "--installed", "--offline"] {
         let (status, seen) = Terminal::run(env.command(&["skill", "search", "sql", flag])).end();
         assert!(status.success() && !seen.contains("[ ]"), "{seen}");
     }
