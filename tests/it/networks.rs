@@ -896,3 +896,135 @@ fn a_host_of_ones_own_stands_beside_the_public_one() {
     env.run(&["verify"]).ends(0);
     env.run(&["outdated"]).ends(0);
 }
+
+/// What was recorded by its short name before the host was recorded with it, and the address of
+/// the same repository, are one source; the public repository of that name is another.
+#[test]
+fn a_short_source_and_its_address_on_a_host_of_ones_own_are_one() {
+    for (key, kind, own, public) in [
+        ("github_url", "github:", "https://ghes.example", "https://github.com"),
+        ("gitlab_url", "gitlab:", "https://gl.example", "https://gitlab.com"),
+        ("bitbucket_url", "bitbucket:", "https://bb.example", "https://bitbucket.org"),
+    ] {
+        let env = TestEnv::new();
+        env.skill("here/skills/pdf");
+        env.skill("there/skills/pdf").file("other.md", "Of the public host.\n");
+        for host in ["here", "there"] {
+            env.git_repo(&format!("srv/{host}/acme/skills.git"), &env.path(host));
+        }
+        let Some(server) = Server::start(&env.path("srv")) else { return };
+        let rule =
+            |from: &str, to: &str| format!("[url \"{}/{to}/\"]\n\tinsteadOf = {from}/\n", server.url());
+        git_config(&env, &(rule(own, "here") + &rule(public, "there")));
+        env.write("settings/config.yaml", format!("skills:\n  {key}: {own}\n"));
+        let short = format!("{kind}acme/skills");
+        let (address, elsewhere) =
+            (format!("{own}/acme/skills.git"), format!("git+{public}/acme/skills.git"));
+        let source = || env.registry()["skills"]["pdf"]["source"].as_str().unwrap().to_owned();
+        let record = |from: &str, to: &str| {
+            let file = "project/config/skills_registry.json";
+            env.write(file, env.read(file).replace(&format!("\"{from}\""), &format!("\"{to}\"")));
+            assert_eq!(source(), to);
+        };
+        env.run(&["install", &short]).ends(0);
+        // As it was recorded before.
+        record(&address, &short);
+        for typed in [&short, &address] {
+            env.run(&["install", typed]).ends(0);
+            env.run(&["install", typed, "--skill", "pdf", "--skip-existing"]).ends(0);
+            assert_eq!(source(), short, "{typed}");
+        }
+        env.run(&["marketplace", "add", "team", &short]).ends(0);
+        env.run(&["marketplace", "add", "team", &short]).ends(0);
+        for recorded in [&short, &address] {
+            record(&source(), recorded);
+            env.run(&["install", "--frozen"]).ends(0);
+            env.run(&["install", &short, "--all"]).ends(0);
+            env.run(&["outdated"]).ends(0);
+            env.run(&["update", "--yes"]).ends(0);
+            assert_eq!(source(), *recorded);
+            let run = env.run(&["install", &elsewhere]).ends(7);
+            assert!(run.stderr.contains("taken by a skill of another source"), "{}", run.stderr);
+        }
+        // Who says the source anew gets its host recorded.
+        record(&address, &short);
+        env.run(&["update", "pdf", "--source", &short]).ends(0);
+        assert_eq!(source(), address);
+        // Without the setting the short name means the public host.
+        env.run(&["update", "pdf", "--source", &elsewhere]).ends(0);
+        assert_eq!(source(), elsewhere);
+        std::fs::remove_file(env.path("settings/config.yaml")).unwrap();
+        env.run(&["install", &short]).ends(0);
+        assert_eq!(source(), elsewhere);
+    }
+}
+
+/// A token is for the host that the settings name, a login for the host that it names; a host that
+/// only a registry names gets nothing but what the user has written for that very host.
+#[test]
+fn a_host_of_ones_own_and_the_public_one_get_their_own_credentials() {
+    let mut env = TestEnv::new();
+    let authority = Authority::new();
+    let tls = authority.server(|params| {
+        for name in ["ghes.example", "github.com"] {
+            params.subject_alt_names.push(rcgen::SanType::DnsName(name.try_into().unwrap()));
+        }
+    });
+    let Some(server) = Server::start_tls(&env.path("srv"), tls) else { return };
+    repository(&env);
+    let proxy = Proxy::start(port_of(&server), None);
+    env.set("ALL_PROXY", format!("http://127.0.0.1:{}", proxy.port));
+    env.set("SSL_CERT_FILE", env.write("ca.pem", authority.pem()).display().to_string());
+    env.set("GITHUB_TOKEN", "canary-of-a-token");
+    env.write("settings/config.yaml", "skills:\n  github_url: https://ghes.example\n");
+    let token = format!("Basic {}", basic("x-access-token:canary-of-a-token"));
+    let login = |name: &str| format!("Basic {}", basic(&format!("me:{name}")));
+    // What each host was sent since the last look, each once.
+    let sent = |host: &str| {
+        let seen = server.seen().into_iter().filter(|seen| seen.header("host") == host);
+        seen.map(|seen| seen.header("authorization").to_owned()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let only = |text: &str| std::collections::BTreeSet::from([text.to_owned()]);
+    let forget = || {
+        env.run(&["cache", "clear", "--yes"]).ends(0);
+        let _ = std::fs::remove_dir_all(env.path("project/.claude"));
+        server.forget_requests();
+    };
+    env.run(&["install", "acme/skills"]).ends(0);
+    env.run(&["install", "https://github.com/acme/skills", "--as", "outer"]).ends(0);
+    assert_eq!((sent("ghes.example"), sent("github.com")), (only(&token), only("")));
+    forget();
+    env.run(&["install", "--frozen"]).ends(0);
+    env.run(&["update"]).ends(0);
+    assert_eq!((sent("ghes.example"), sent("github.com")), (only(&token), only("")));
+    // A colleague has no setting: the token is for the public host, and the other gets none.
+    std::fs::remove_file(env.path("settings/config.yaml")).unwrap();
+    std::fs::remove_dir_all(env.path("home/.local/share")).unwrap();
+    forget();
+    env.run(&["install", "--frozen"]).ends(0);
+    env.run(&["outdated"]).ends(0);
+    assert_eq!((sent("ghes.example"), sent("github.com")), (only(""), only(&token)));
+    // Nor where it asks for one: no login of another host, and no helper that answers for any.
+    server.require_basic(&basic("me:ghes"));
+    env.write("home/.netrc", "machine github.com login me password public\n");
+    let asked = env.path("asked");
+    if cfg!(unix) {
+        let blind =
+            format!("!f() {{ echo x >> '{}'; echo username=me; echo password=any; }}; f", asked.display());
+        git_config(
+            &env,
+            &format!("[credential]\nhelper = \"{blind}\"\n[credential \"https://github.com\"]\nhelper =\n"),
+        );
+    }
+    forget();
+    env.run(&["restore", "pdf"]).ends(4);
+    assert!(!asked.exists() && sent("ghes.example") == only(""), "{:?}", sent("ghes.example"));
+    // What the user has written for that very host is for it, and for no other.
+    env.write("home/.netrc", "machine ghes.example login me password ghes\n");
+    forget();
+    env.run(&["restore", "pdf"]).ends(0);
+    assert_eq!(sent("ghes.example"), [String::new(), login("ghes")].into());
+    forget();
+    env.run(&["restore", "outer"]).ends(4);
+    assert!(!sent("github.com").contains(&login("ghes")));
+}

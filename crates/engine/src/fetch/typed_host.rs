@@ -47,6 +47,18 @@ pub(crate) fn parse_typed(text: &str, hosts: &HostSettings) -> Result<Request> {
     }
 }
 
+/// True when two sources are the same place by the settings: `github:owner/repo` and the address of
+/// that repository on the host that the settings name are one, whichever of them was recorded.
+pub(crate) fn is_same_place(one: &Source, other: &Source, hosts: &HostSettings) -> bool {
+    let is_hosted = |source: &Source| source.is_git() && !matches!(source, Source::Git { .. });
+    if one.is_same_as(other) || !(is_hosted(one) || is_hosted(other)) {
+        return one.is_same_as(other);
+    }
+    // The hosts fold case in names.
+    let address = |source: &Source| Some(Source::Git { url: url_of(source, hosts)?.to_ascii_lowercase() });
+    address(one).zip(address(other)).is_some_and(|(one, other)| one.is_same_as(&other))
+}
+
 /// A server on this machine stands in for the public host; nobody else could use its address.
 fn is_of_this_machine(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| match url.host() {
@@ -85,6 +97,38 @@ mod tests {
         let page = parse_typed("https://ghes.example/acme/skills/tree/main/skills/pdf", &hosts).unwrap();
         let public = Request::parse("https://github.com/acme/skills/tree/main/skills/pdf").unwrap();
         assert_eq!((page.reference, page.subdirectory), (public.reference, public.subdirectory));
+    }
+
+    #[test]
+    fn a_short_source_is_the_same_place_as_its_address_by_the_settings() {
+        let public = HostSettings::default();
+        let own = HostSettings {
+            github_url: "https://ghes.example".into(),
+            gitlab_url: "https://gl.example/base".into(),
+            bitbucket_url: "https://bb.example".into(),
+            ..HostSettings::default()
+        };
+        for (short, here, there) in [
+            ("github:a/b", "https://ghes.example/a/b.git", "git+https://github.com/a/b.git"),
+            ("gitlab:a/s/b", "https://gl.example/base/a/s/b.git", "git+https://gitlab.com/a/s/b.git"),
+            ("bitbucket:a/b", "https://bb.example/a/b.git", "git+https://bitbucket.org/a/b.git"),
+        ] {
+            let source = |text: &str| Request::parse(text).unwrap().source;
+            let is_same = |one: &str, other: &str, hosts: &HostSettings| {
+                let there = is_same_place(&source(one), &source(other), hosts);
+                assert_eq!(there, is_same_place(&source(other), &source(one), hosts), "{one} {other}");
+                there
+            };
+            assert!(is_same(short, here, &own) && is_same(short, there, &public), "{short}");
+            assert!(!is_same(short, there, &own) && !is_same(short, here, &public), "{short}");
+            assert!(
+                is_same(short, &format!("git+{}", here.replace("/b.git", "/B")), &own),
+                "without `.git`, in another case: {short}"
+            );
+            assert!(!is_same(short, &here.replace("/b.git", "/c.git"), &own), "{short}");
+            assert!(!is_same(here, there, &own) && is_same(short, short, &own), "{short}");
+            assert!(!is_same(short, "./a/b", &own) && !is_same("./x", here, &own), "{short}");
+        }
     }
 
     #[test]

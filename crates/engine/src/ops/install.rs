@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::agents::note_other_agents;
 use super::apply::{self, Done, Report};
@@ -14,13 +15,15 @@ use super::plan::{self, LeftOutSkill, Plan, Wanted};
 use super::settle::open_session;
 use super::{adopt, marketplace};
 use crate::fetch::not_local;
+use crate::fetch::typed_host::is_same_place;
 use crate::workspace::{Notice, Observer, ResolvedNotice, Session, Workspace};
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::{Error, Result, error, fail, printable};
 use ba_agent_core::interop::IntegrityClaim;
 use ba_agent_core::registry::{InstallMode, Registry};
 use ba_agent_core::skill::SkillName;
-use ba_agent_core::source::{Request, Source};
+use ba_agent_core::source::{Request, Resolved, Source};
+use ba_agent_net::hosts::HostSettings;
 
 /// What is installed, and how.
 #[derive(Debug, Default)]
@@ -265,6 +268,7 @@ fn plan_install(
     options: &InstallOptions,
     promised: &Promised,
 ) -> Result<(Plan, PlannedInstall)> {
+    keep_recorded_sources(&mut wanted, registry, &session.settings.hosts);
     let lying = find_lying(session, &mut wanted, registry, options, promised)?;
     let (wanted, in_place) = overlap::leave_in_place(wanted, registry, &session.places);
     // Of "all" those that are in place are done.
@@ -283,6 +287,19 @@ fn plan_install(
     let plan = plan::install(wanted, registry, &seen, options.force)?;
     let same_files = plan::names_with_same_files(&plan, &seen)?;
     Ok((plan, PlannedInstall { in_place, left_out, same_files }))
+}
+
+/// A skill that comes from the place of its record keeps the source as it is written there, though
+/// the settings would have it written in another way now.
+fn keep_recorded_sources(wanted: &mut [Wanted], registry: &Registry, hosts: &HostSettings) {
+    for candidate in wanted.iter_mut().map(|one| &mut one.candidate) {
+        let Some(entry) = registry.skills.get(&candidate.name) else { continue };
+        let Ok(recorded) = Request::parse(&entry.source) else { continue };
+        let resolved = candidate.resolved.as_ref();
+        if is_same_place(&recorded.source, &resolved.source, hosts) {
+            candidate.resolved = Arc::new(Resolved { source: recorded.source, ..resolved.clone() });
+        }
+    }
 }
 
 /// Which of the wanted skills lie there already, in the very places and with the very bytes: they

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::settle::open_session;
+use crate::fetch::typed_host::is_same_place;
 use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
 use crate::store::marketplaces::Marketplaces;
 use ba_agent_core::catalog::{EntryRequirement, NpmPackage};
@@ -445,7 +446,8 @@ fn compare<'w>(
     }
     let Some(OpenedSource::Source(source)) = sources.get_mut(&key) else { return Ok((status.state, None)) };
     let is_git = source.resolved.source.is_git();
-    if is_git && !Request::parse(&skill.entry.source)?.source.is_same_as(&source.resolved.source) {
+    let recorded = Request::parse(&skill.entry.source)?.source;
+    if is_git && !is_same_place(&recorded, &source.resolved.source, &world.settings.hosts) {
         return Ok((State::Behind, None));
     }
     // A folder that no source can have is not there either.

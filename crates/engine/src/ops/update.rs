@@ -15,6 +15,7 @@ use super::outdated::{self, State};
 use super::plan::{Action, Content, Plan, Step, still_clean};
 use super::settle::open_session;
 use crate::fetch::local;
+use crate::fetch::typed_host::parse_typed;
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::diff::FileDiff;
 use ba_agent_core::error::{Error, Kind, Result, error};
@@ -22,7 +23,6 @@ use ba_agent_core::package::Package;
 use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::{LockEntry, Registry, SkillSummary, describe_move};
 use ba_agent_core::skill::SkillName;
-use ba_agent_core::source::Request;
 
 pub use log::{UpdateCommit, UpdateLog};
 pub(crate) use plan::Caution;
@@ -109,7 +109,7 @@ pub fn update(
     let inspect = |name: &SkillName| session.inspect_one(name, &known);
     if let Some(source) = &options.source {
         session.note_typed(source);
-        let new = session.anchor(Request::parse(source)?);
+        let new = session.anchor(parse_typed(source, &session.settings.hosts)?);
         let planned = repoint::plan_repoint(&names, &known, &new, &inspect, &world, options.force)?;
         let report = carry_out(&session, options, &known, planned, ask)?;
         if !options.dry_run {

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::fetch::World;
+use crate::fetch::typed_host::is_same_place;
 use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::{FollowedRevision, LockEntry};
 use ba_agent_core::source::{Request, Resolved, Revision, compare_page};
@@ -46,7 +47,8 @@ pub(super) fn log_of_update(
     world: &World<'_>,
 ) -> Option<UpdateLog> {
     let source = &resolved.source;
-    let is_same = Request::parse(&entry.source).is_ok_and(|old| old.source.is_same_as(source));
+    let hosts = &world.settings.hosts;
+    let is_same = Request::parse(&entry.source).is_ok_and(|old| is_same_place(&old.source, source, hosts));
     let (Revision::Commit(old), Revision::Commit(new)) = (entry.pin.to_revision().ok()?, &resolved.pin)
     else {
         return None;

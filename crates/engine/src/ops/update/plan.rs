@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
+use crate::fetch::typed_host::is_same_place;
 use crate::fetch::{FetchedPackage, PackageSource, World};
 use crate::install_state::{DriftKind, InstallState};
 use ba_agent_core::agents::InstallTarget;
@@ -22,6 +23,7 @@ use crate::ops::gather::{self, Candidate, Offered};
 use crate::ops::marketplace;
 use crate::ops::outdated::{Key, OpenedSource, SourceStatuses, State, UpdateStatus, UpdateTarget};
 use crate::ops::plan::{Action, Content, Plan, Step, Wanted, error_of_edited_skill, user_edits_of_skill};
+use ba_agent_net::hosts::HostSettings;
 use ba_agent_system::parallel;
 
 /// Something about an update that a person should know before it happens.
@@ -129,7 +131,8 @@ pub(super) fn plan_update(
             }
             None => continue,
         };
-        check_source_continuity(&status.name, entry, moving, &mut cautioned, &mut update.cautions)?;
+        let hosts = &world.settings.hosts;
+        check_source_continuity(&status.name, entry, (moving, hosts), &mut cautioned, &mut update.cautions)?;
         let content = match find(&status.name, entry, &target, moving, world) {
             Ok(content) => content,
             Err(error) => {
@@ -237,6 +240,7 @@ fn fetch_one<'w>(
             entry,
             &source.resolved,
             entry.folder().ok().and_then(|folder| source.folder_id(&folder)),
+            &world.settings.hosts,
         )
         .is_some()
     });
@@ -247,7 +251,8 @@ fn fetch_one<'w>(
         folders.flat_map(|folder| marketplace::manifests_above(&folder)).collect();
     let changed: Vec<&LockEntry> = changed.into_iter().map(|(_, entry)| entry).collect();
     let all: Vec<&LockEntry> = same.iter().map(|(_, entry)| *entry).chain(changed.iter().copied()).collect();
-    let between = commits_between(&all, &changed, &source, log_depth(options).filter(|_| !world.offline))?;
+    let depth = log_depth(options).filter(|_| !world.offline);
+    let between = commits_between(&all, &changed, &source, depth, &world.settings.hosts)?;
     let (resolved, fetched) = source.into_package(&[], |entry| manifests.contains(entry.path.as_str()))?;
     if let Some(cache) = world.cache.as_ref().filter(|_| !options.dry_run) {
         let known = same.into_iter().filter_map(|(_, entry)| {
@@ -266,6 +271,7 @@ fn commits_between(
     changed: &[&LockEntry],
     source: &PackageSource<'_>,
     depth: Option<u16>,
+    hosts: &HostSettings,
 ) -> Result<CommitsBetween> {
     let Revision::Commit(new) = &source.resolved.pin else { return Ok(CommitsBetween::default()) };
     // The oldest first: the commits behind it hold the others, mostly.
@@ -273,7 +279,8 @@ fn commits_between(
     for entry in all {
         let must_lead_here = follows_branch(entry);
         let is_told = depth.is_some() && changed.iter().any(|one| std::ptr::eq(*one, *entry));
-        let same = Request::parse(&entry.source)?.source.is_same_as(&source.resolved.source);
+        let recorded = Request::parse(&entry.source)?.source;
+        let same = is_same_place(&recorded, &source.resolved.source, hosts);
         match entry.pin.to_revision()? {
             Revision::Commit(old) if (must_lead_here || is_told) && same && old != *new => {
                 let at = entry.updated_at.unwrap_or(entry.installed_at);
@@ -310,9 +317,15 @@ fn follows_branch(entry: &LockEntry) -> bool {
 
 /// The git id of a skill's folder as it is `now`, when that is the recorded one: then its
 /// files are too.
-fn unchanged_tree_of(entry: &LockEntry, resolved: &Resolved, now: Option<String>) -> Option<String> {
+fn unchanged_tree_of(
+    entry: &LockEntry,
+    resolved: &Resolved,
+    now: Option<String>,
+    hosts: &HostSettings,
+) -> Option<String> {
     let id = now?;
-    let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.is_same_as(&resolved.source));
+    let same_source =
+        Request::parse(&entry.source).is_ok_and(|old| is_same_place(&old.source, &resolved.source, hosts));
     (same_source && entry.pin.tree.as_ref() == Some(&id)).then_some(id)
 }
 
@@ -336,12 +349,14 @@ fn find(
     };
     let resolved = Resolved { reference, ..moving.resolved.as_ref().clone() };
     let now = folder.as_ref().and_then(|folder| moving.fetched.folder_id(folder));
-    if let Some(id) = unchanged_tree_of(entry, &resolved, now) {
+    if let Some(id) = unchanged_tree_of(entry, &resolved, now, &world.settings.hosts) {
         let mut pin = RevisionRecord::of(&resolved.pin, resolved.chosen.as_deref(), Some(id));
         pin.reachable = Some(true);
         return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
     }
-    let same_source = Request::parse(&entry.source).is_ok_and(|old| old.source.is_same_as(&resolved.source));
+    let hosts = &world.settings.hosts;
+    let same_source =
+        Request::parse(&entry.source).is_ok_and(|old| is_same_place(&old.source, &resolved.source, hosts));
     let mut candidate = gather::candidate_fetched_again(
         name,
         entry,
@@ -364,7 +379,7 @@ fn find(
 fn check_source_continuity(
     name: &SkillName,
     entry: &LockEntry,
-    moving: &MovingSource,
+    (moving, hosts): (&MovingSource, &HostSettings),
     seen: &mut BTreeSet<(String, String)>,
     cautions: &mut Vec<Caution>,
 ) -> Result<()> {
@@ -372,7 +387,7 @@ fn check_source_continuity(
     let before = Request::parse(&entry.source)?.source;
     let is_git = resolved.source.is_git();
     // Of archives each version has an address of its own.
-    if before.is_git() != is_git || (is_git && !before.is_same_as(&resolved.source)) {
+    if before.is_git() != is_git || (is_git && !is_same_place(&before, &resolved.source, hosts)) {
         cautions.push(Caution {
             name: name.clone(),
             what: "other-source",
