@@ -1028,3 +1028,62 @@ fn a_host_of_ones_own_and_the_public_one_get_their_own_credentials() {
     env.run(&["restore", "outer"]).ends(4);
     assert!(!sent("github.com").contains(&login("ghes")));
 }
+
+/// A marketplace is on the host that was typed, and its record says so; a known catalogue is on the
+/// public host for everybody.
+#[test]
+fn a_marketplace_on_a_host_of_ones_own_is_recorded_with_it() {
+    let env = TestEnv::new();
+    for (host, name, repository) in [
+        ("ghes", "inner", "acme/skills"),
+        ("ghes", "wrong", "openai/skills"),
+        ("pub", "outer", "acme/skills"),
+        ("pub", "known", "openai/skills"),
+    ] {
+        let folder = format!("src/{host}/{repository}");
+        env.skill(&format!("{folder}/skills/{name}"));
+        env.git_repo(&format!("srv/{host}/{repository}.git"), &env.path(&folder));
+    }
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    let rule = |from: &str, to: &str| format!("[url \"{}/{to}/\"]\n\tinsteadOf = {from}/\n", server.url());
+    git_config(&env, &(rule("https://ghes.example", "ghes") + &rule("https://github.com", "pub")));
+    env.write("settings/config.yaml", "skills:\n  github_url: https://ghes.example\n");
+    let own = "https://ghes.example/acme/skills.git";
+    env.run(&["marketplace", "add", "team", "acme/skills"]).ends(0);
+    env.run(&["marketplace", "add", "public", "https://github.com/acme/skills"]).ends(0);
+    env.run(&["marketplace", "add", "--known", "openai"]).ends(0);
+    let sources = || {
+        let told = env.run(&["marketplace", "list", "--json"]).ends(0).json();
+        let list = told["marketplaces"].as_array().unwrap().clone();
+        let row = |one: &serde_json::Value| {
+            (one["name"].as_str().unwrap().to_owned(), one["source"].as_str().unwrap().to_owned())
+        };
+        list.iter().map(row).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let told = sources();
+    assert_eq!(told["team"], own);
+    assert_eq!(told["public"], "git+https://github.com/acme/skills.git");
+    assert_eq!(told["openai"], "git+https://github.com/openai/skills.git");
+    let listed = env.run(&["marketplace", "add", "--known", "--json"]).ends(0);
+    assert!(listed.stdout.contains("\"registered_as\": \"openai\""), "{}", listed.stdout);
+    for skill in ["inner@team", "outer@public", "known@openai"] {
+        env.run(&["install", skill]).ends(0);
+    }
+    env.run(&["outdated"]).ends(0);
+    // One that was recorded by its short name is the same, and gets its host when it is added again.
+    let file = "settings/skills_marketplaces.json";
+    env.write(file, env.read(file).replace(own, "github:acme/skills"));
+    assert_eq!(sources()["team"], "github:acme/skills");
+    env.run(&["install", "inner@team"]).ends(0);
+    env.run(&["update", "--yes"]).ends(0);
+    env.run(&["marketplace", "add", "team", "https://github.com/acme/skills"]).ends(7);
+    env.run(&["marketplace", "add", "team", "acme/skills"]).ends(0);
+    assert_eq!(sources()["team"], own);
+    env.run(&["update", "--yes"]).ends(0);
+    // Without the setting each is where it was.
+    std::fs::remove_file(env.path("settings/config.yaml")).unwrap();
+    env.run(&["cache", "clear", "--yes"]).ends(0);
+    env.run(&["marketplace", "update"]).ends(0);
+    env.run(&["update", "--yes"]).ends(0);
+    env.run(&["verify"]).ends(0);
+}

@@ -20,6 +20,13 @@ pub struct KnownCatalog {
     pub about: &'static str,
 }
 
+impl KnownCatalog {
+    /// Its page on github.com: the same for people whose `owner/repo` is on a host of their own.
+    pub fn page(&self) -> String {
+        format!("https://github.com/{}", self.source)
+    }
+}
+
 /// The catalogues that are offered, those of the makers of agents first.
 pub const KNOWN_CATALOGS: [KnownCatalog; 7] = [
     KnownCatalog {

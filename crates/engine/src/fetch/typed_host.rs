@@ -15,36 +15,44 @@ use ba_agent_net::hosts::HostSettings;
 /// Those of [`Request::parse`].
 pub(crate) fn parse_typed(text: &str, hosts: &HostSettings) -> Result<Request> {
     let public = HostSettings::default();
-    let pairs = [
-        (&hosts.github_url, &public.github_url),
-        (&hosts.gitlab_url, &public.gitlab_url),
-        (&hosts.bitbucket_url, &public.bitbucket_url),
-    ];
-    let others = pairs.into_iter().filter(|(set, public)| set != public && !is_of_this_machine(set));
-    for (set, public) in others.clone() {
+    for (set, public) in host_pairs(hosts, &public) {
         // The pages of a host of one's own are those of the public one.
-        if let Some(page) = text.strip_prefix(set.as_str()).filter(|rest| rest.starts_with('/'))
+        if let Some(page) = text.strip_prefix(set).filter(|rest| rest.starts_with('/'))
             && let Ok(request) = Request::parse(&format!("{public}{page}"))
             && let Some(url) = url_of(&request.source, hosts)
         {
             return Ok(Request { source: Source::Git { url }, ..request });
         }
     }
-    let request = Request::parse(text)?;
-    let is_address = text.contains("://");
-    let default = HostSettings::default();
-    let at = if is_address { &default } else { hosts };
-    let own = url_of(&request.source, hosts);
-    let is_elsewhere =
-        others.clone().any(|(set, _)| own.as_ref().is_some_and(|url| url.starts_with(set.as_str())));
+    Ok(with_typed_host(text, Request::parse(text)?, hosts))
+}
+
+/// What was read of `text`, with the host in it as [`parse_typed`] says.
+pub(crate) fn with_typed_host(text: &str, request: Request, hosts: &HostSettings) -> Request {
+    let public = HostSettings::default();
+    let at = if text.contains("://") { &public } else { hosts };
+    let is_elsewhere = host_pairs(hosts, &public).into_iter().any(|(set, _)| {
+        url_of(&request.source, hosts).is_some_and(|url| url.starts_with(&format!("{set}/")))
+    });
     match (&request.source, url_of(&request.source, at)) {
         (Source::Github { .. } | Source::Gitlab { .. } | Source::Bitbucket { .. }, Some(url))
             if is_elsewhere =>
         {
-            Ok(Request { source: Source::Git { url }, ..request })
+            Request { source: Source::Git { url }, ..request }
         }
-        _ => Ok(request),
+        _ => request,
     }
+}
+
+/// The hosts of the settings that are not the public ones, each with the public one.
+fn host_pairs<'h>(hosts: &'h HostSettings, public: &'h HostSettings) -> Vec<(&'h str, &'h str)> {
+    let pairs = [
+        (&hosts.github_url, &public.github_url),
+        (&hosts.gitlab_url, &public.gitlab_url),
+        (&hosts.bitbucket_url, &public.bitbucket_url),
+    ];
+    let others = pairs.into_iter().filter(|(set, public)| set != public && !is_of_this_machine(set));
+    others.map(|(set, public)| (set.as_str(), public.as_str())).collect()
 }
 
 /// True when two sources are the same place by the settings: `github:owner/repo` and the address of

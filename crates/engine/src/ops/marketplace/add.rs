@@ -7,6 +7,7 @@ use super::check_name;
 use super::fetch::{FetchedMarketplace, check, fetch};
 use super::known::list_known;
 use crate::fetch::marketplace::Place;
+use crate::fetch::typed_host::{is_same_place, with_typed_host};
 use crate::ops::import;
 use crate::ops::settle::open_session;
 use crate::store::marketplaces::Marketplaces;
@@ -16,6 +17,7 @@ use ba_agent_core::error::{Error, Result, error, fail, printable};
 use ba_agent_core::interop;
 use ba_agent_core::skill::Finding;
 use ba_agent_core::source::{Request, Source};
+use ba_agent_net::hosts::HostSettings;
 
 /// The marketplace that is registered.
 #[derive(Debug, Default)]
@@ -68,14 +70,14 @@ pub fn add(workspace: &Workspace, options: &AddOptions, observer: &dyn Observer)
     let all = session.marketplaces()?;
     let at = place_to_add(&session, options)?;
     if let Some(name) = &options.name {
-        check_free(name, options, &all, &at)?;
+        check_free(name, options, &all, (&at, &session.settings.hosts))?;
     }
     session.note_typed(&options.source);
     let world = session.world();
     let fetched = fetch(&at, &world)?;
     let name = match &options.name {
         Some(name) => name.clone(),
-        None => name_of_fetched(&fetched, options, &all, &at)?,
+        None => name_of_fetched(&fetched, options, &all, (&at, &session.settings.hosts))?,
     };
     // The catalogue is in the cache before the record leads to it.
     keep_fetched_catalogue(&fetched, &world);
@@ -114,7 +116,8 @@ pub fn add_known(
         observer.check_cancelled()?;
         let options = AddOptions {
             name: Some(name_of(one)),
-            source: one.source.to_owned(),
+            // On the public host, whatever `owner/repo` is for the user.
+            source: one.page(),
             manifest: None,
             force: options.force,
             ..*options
@@ -179,7 +182,8 @@ fn whose(workspace: &Workspace, options: &AddOptions) -> Result<Workspace> {
 fn place_to_add(session: &Session<'_>, options: &AddOptions) -> Result<Place> {
     let mut at = Place::parse(&options.source).map_err(|error| with_known_name(error, options))?;
     if let Place::Tree { request, manifest } = &mut at {
-        **request = session.anchor_marketplace((**request).clone());
+        let typed = with_typed_host(&options.source, (**request).clone(), &session.settings.hosts);
+        **request = session.anchor_marketplace(typed);
         if request.skill.is_some() {
             fail!(
                 Usage,
@@ -212,10 +216,28 @@ fn with_known_name(error: Error, options: &AddOptions) -> Error {
         .hint(format!("for the known catalogue of that name: `ba-agent marketplace add --known {name}`"))
 }
 
+/// True for the place that is recorded as `recorded`, however its host was written then.
+fn is_same_marketplace(recorded: &str, at: &Place, hosts: &HostSettings) -> bool {
+    let (Ok(Place::Tree { request: mut known, manifest }), Place::Tree { request, .. }) =
+        (Place::parse(recorded), at)
+    else {
+        return recorded == at.text();
+    };
+    if is_same_place(&known.source, &request.source, hosts) {
+        known.source = request.source.clone();
+    }
+    Place::Tree { request: known, manifest }.text() == at.text()
+}
+
 /// Says whether the name is free, or may be replaced.
-fn check_free(name: &str, options: &AddOptions, all: &Marketplaces, at: &Place) -> Result<()> {
+fn check_free(
+    name: &str,
+    options: &AddOptions,
+    all: &Marketplaces,
+    (at, hosts): (&Place, &HostSettings),
+) -> Result<()> {
     let Ok(known) = all.get(name) else { return Ok(()) };
-    if options.force || !all.is_own(name) || known.source == at.text() {
+    if options.force || !all.is_own(name) || is_same_marketplace(&known.source, at, hosts) {
         return Ok(());
     }
     Err(error!(Conflict, "the marketplace `{name}` already exists: {}", known.source)
@@ -229,9 +251,9 @@ fn name_of_fetched(
     fetched: &FetchedMarketplace,
     options: &AddOptions,
     all: &Marketplaces,
-    at: &Place,
+    (at, hosts): (&Place, &HostSettings),
 ) -> Result<String> {
-    let is_it = |name: &str, source: &str| all.is_own(name) && source == at.text();
+    let is_it = |name: &str, source: &str| all.is_own(name) && is_same_marketplace(source, at, hosts);
     if let Some((name, _)) = all.all().find(|(name, known)| is_it(name, &known.source)) {
         return Ok(name.clone());
     }
@@ -250,7 +272,7 @@ fn name_of_fetched(
         )
         .hint(other));
     }
-    check_free(&name, options, all, at)?;
+    check_free(&name, options, all, (at, hosts))?;
     Ok(name)
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::fetch::marketplace::Place;
+use crate::fetch::typed_host::parse_typed;
 use crate::ops::settle::open_session;
 use crate::workspace::{Observer, Workspace};
 use ba_agent_core::catalog::{KNOWN_CATALOGS, KnownCatalog};
@@ -22,9 +22,12 @@ pub struct ListedKnown {
 /// # Errors
 /// Those of reading the records.
 pub fn list_known(workspace: &Workspace, observer: &dyn Observer) -> Result<Vec<ListedKnown>> {
-    let all = open_session(&workspace.or_user_at_home(), observer)?.marketplaces()?;
+    let workspace = workspace.or_user_at_home();
+    let session = open_session(&workspace, observer)?;
+    let all = session.marketplaces()?;
     let row = |catalog: &KnownCatalog| {
-        let source = Place::parse(catalog.source).map(|place| place.text()).unwrap_or_default();
+        let request = parse_typed(&catalog.page(), &session.settings.hosts);
+        let source = request.map(|request| request.to_string()).unwrap_or_default();
         let here = all.all().find(|(_, known)| known.source == source);
         ListedKnown { catalog: *catalog, registered_as: here.map(|(name, _)| name.clone()) }
     };
