@@ -806,6 +806,8 @@ fn error_of_failed_write(error: &io::Error) -> Option<Error> {
 /// What is said when a command is ended because it does not end by itself; the terminal may be in
 /// the middle of a line, or of a question on the whole of it.
 pub(crate) fn print_last_words(manner: Manner, error: &Error) {
+    // Nobody else writes from here on: a question that is just being put would hide the cursor again.
+    std::mem::forget(std::io::stderr().lock());
     let term = dialoguer::console::Term::stderr();
     if term.is_term() {
         let _ = term.show_cursor();

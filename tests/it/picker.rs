@@ -254,6 +254,12 @@ fn a_plain_question_ends_with_its_terminal_too() {
     let ask = || {
         let mut terminal = open(&env, &["cache", "clear"], (80, 24));
         terminal.wait_for("from the cache?");
+        // It waits for a key when the terminal has its modes.
+        let is_asked = (0..6_000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            !terminal.has_its_modes()
+        });
+        assert!(is_asked, "the question takes no key");
         terminal
     };
     assert_eq!(ask().hang_up().code(), Some(130));

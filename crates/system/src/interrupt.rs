@@ -134,6 +134,8 @@ pub fn watch_for_signals(has_terminal: bool, last_words: impl FnOnce(&Error) + S
         while !words.is_finished() && since.elapsed() < GRACE {
             std::thread::sleep(TICK);
         }
+        // A question that was just being put may have set its own meanwhile.
+        modes::restore_modes();
         std::process::exit(i32::from(Kind::Interrupted.exit_status()));
     });
 }
@@ -161,10 +163,10 @@ mod modes {
         }
     }
 
-    /// Once; none where no question is open.
+    /// Those of the last question; nothing where there was none.
     #[cfg(unix)]
     pub(super) fn restore_modes() {
-        if let Some(modes) = BEFORE.lock().ok().and_then(|mut before| before.take()) {
+        if let Some(modes) = BEFORE.lock().ok().and_then(|before| before.clone()) {
             let _ = tcsetattr(stdin(), OptionalActions::Now, &modes);
         }
     }
