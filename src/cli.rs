@@ -207,13 +207,19 @@ impl Cli {
     /// # Errors
     /// What is to be printed instead: a page of help, the version, or what is wrong.
     pub(crate) fn parse_args(args: Vec<OsString>) -> std::result::Result<Self, Box<UsageError>> {
-        let mut definition = Self::command();
+        // Whoever seems to want a page has it from the one parse.
+        let is_laid_out = args.iter().any(|arg| arg == "--help" || arg == "-h" || arg == "help");
+        let mut definition = if is_laid_out { Self::definition() } else { Self::command() };
         let args = shortcut::with_skill_word(&definition, args);
         let parsed = definition.try_get_matches_from_mut(&args);
         match parsed.and_then(|matches| Self::from_arg_matches(&matches)) {
             Ok(cli) => Ok(cli),
             Err(error) if is_mistake(&error, &args) => {
                 Err(Box::new(UsageError::Wrong(describe_usage_error(&error, &args))))
+            }
+            // The version is the same in any layout.
+            Err(error) if is_laid_out || error.kind() == ErrorKind::DisplayVersion => {
+                Err(Box::new(UsageError::Page(error)))
             }
             Err(error) => {
                 let laid_out = Self::definition().try_get_matches_from(&args);
