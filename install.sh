@@ -58,8 +58,13 @@ find_target() {
 
 # download URL FILE
 download() {
+  # What begins on https is not redirected off it.
+  case $1 in
+    https://*) proto='=https' ;;
+    *) proto='=https,http' ;;
+  esac
   if has curl; then
-    curl --proto '=https,http' --fail --silent --show-error --location --retry 2 --output "$2" "$1" ||
+    curl --proto "$proto" --fail --silent --show-error --location --retry 2 --output "$2" "$1" ||
       fail "$1 cannot be downloaded" "is the version right? see $REPOSITORY/releases"
   elif has wget; then
     wget -q -O "$2" "$1" || fail "$1 cannot be downloaded" "is the version right? see $REPOSITORY/releases"
