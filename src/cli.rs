@@ -35,7 +35,7 @@ mod shortcut;
 mod show;
 mod uninstall;
 mod update;
-mod usage;
+mod usage_error;
 mod validate;
 mod verify;
 
@@ -46,7 +46,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::builtin::BUILTIN;
-use usage::describe_usage_error;
+use usage_error::describe_usage_error;
 
 use crate::ui::{ColorChoice, Manner, Ui};
 use ba_agent_core::error::{Error, Result};
