@@ -34,6 +34,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("settings", 2),
     ("store", 2),
     ("unmanaged", 2),
+    ("usage_log", 2),
     ("workspace", 2),
     ("ops", 3),
     ("fuzz", 4),

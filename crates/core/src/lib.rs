@@ -31,4 +31,5 @@ pub mod settings_text;
 pub mod skill;
 pub mod source;
 pub mod text;
+pub mod usage;
 pub mod version;

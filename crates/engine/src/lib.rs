@@ -40,4 +40,5 @@ pub mod scope;
 pub mod settings;
 pub mod store;
 mod unmanaged;
+pub(crate) mod usage_log;
 pub mod workspace;

@@ -194,6 +194,20 @@ impl Store {
         }
     }
 
+    /// Makes the folder of the state where there is none, unless the project was moved: then it is
+    /// the one that it had before.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn make_state_folder(&self) -> std::io::Result<()> {
+        if !self.workspace.folder().is_dir() {
+            self.workspace.take_over_moved(journal::relocate);
+            fsx::create_private_folders(self.workspace.folder())?;
+            self.workspace.note_origin();
+        }
+        Ok(())
+    }
+
     /// True where a link in a skills folder may lead to `path`: in a project to what is inside
     /// of it, and to what its user has once linked to on the command line. A registry comes
     /// with its project, and could name any folder of the user's.

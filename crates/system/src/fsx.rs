@@ -13,6 +13,10 @@ use ba_agent_core::error::{Error, Result, error, printable};
 #[cfg(unix)]
 pub const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
+/// Flag for opening a file: a pipe or a device answers at once, or not at all.
+#[cfg(unix)]
+pub const NO_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
 /// The disk itself failed.
 const EIO: i32 = 5;
 
@@ -306,7 +310,7 @@ pub fn open_plain_file(path: &Path) -> Result<Option<(std::fs::File, u64)>> {
     #[cfg(unix)]
     {
         use fs_err::os::unix::fs::OpenOptionsExt as _;
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+        options.custom_flags(NO_WAIT);
     }
     let not_a_file = || {
         error!(Conflict, "`{}` is not a regular file", path.display())

@@ -138,6 +138,17 @@ impl StateDir {
         self.folder.join("links.json")
     }
 
+    /// The log of the use of skills.
+    pub(crate) fn usage_file(&self) -> PathBuf {
+        self.folder.join("usage.jsonl")
+    }
+
+    /// Where the state of the other scopes of this user lies, and this one's.
+    pub(crate) fn all_folders(&self) -> Vec<PathBuf> {
+        let all = std::fs::read_dir(fsx::parent(&self.folder)).into_iter().flatten().flatten();
+        all.map(|entry| entry.path()).collect()
+    }
+
     /// A folder with an empty file for each host that was typed here, named by its origin.
     pub(crate) fn hosts_folder(&self) -> PathBuf {
         self.folder.join("hosts")
