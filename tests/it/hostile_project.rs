@@ -459,7 +459,7 @@ fn registry(world: &World, dice: &mut Dice) {
     let text = match dice.roll(12) {
         0 => format!("<<<<<<< HEAD\n{text}\n=======\n{text}\n>>>>>>> \u{1b}[31mother\n"),
         1 => "[".repeat(200_000),
-        2 => text.replace("\"1.0\"", "\"99.0\\u001b[31m\""),
+        2 => text.replace("\"1.1\"", "\"99.0\\u001b[31m\""),
         3 => text.chars().take(text.chars().count() / 2).collect(),
         _ => text,
     };

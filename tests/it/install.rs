@@ -518,7 +518,7 @@ fn damaged_registries_are_refused_and_never_overwritten() {
         (String::new(), 8, "line 1"),
         (sound[..sound.len() / 2].to_owned(), 8, "line"),
         (format!("<<<<<<< HEAD\n{sound}"), 8, "git conflict markers on line 1"),
-        (sound.replace("\"1.0\"", "\"2.0\""), 7, "schema version 2.0"),
+        (sound.replace("\"1.1\"", "\"2.0\""), 7, "schema version 2.0"),
         (sound.replace("\"digest\": \"sha256:", "\"digest\": \"md5:"), 8, "line"),
         ("[]".to_owned(), 8, "schema_version"),
     ] {

@@ -39,6 +39,41 @@ fn what_is_as_recorded_is_clean_for_people_and_programs() {
     env.run_in("project/.claude", &["skill", "verify", "pdf", "live"]).ends(0).says("2 skills");
 }
 
+/// Sizes stand behind the hashes in new records, and nobody who compares sees them. A registry from
+/// before them is read the same, and stays as it is.
+#[test]
+fn a_record_with_sizes_counts_as_one_without() {
+    let env = installed();
+    let file = "project/config/skills_registry.json";
+    let sized = env.read(file);
+    let script = env.registry()["skills"]["pdf"]["files"]["scripts/run.py"].as_str().unwrap().to_owned();
+    assert_eq!(script.split(' ').nth(2), Some("13"), "{script}");
+    let mut plain = env.registry();
+    plain["schema_version"] = "1.0".into();
+    for entry in plain["skills"].as_object_mut().unwrap().values_mut() {
+        for line in entry["files"].as_object_mut().unwrap().values_mut() {
+            *line = line.as_str().unwrap().split(' ').take(2).collect::<Vec<_>>().join(" ").into();
+        }
+    }
+    let plain = format!("{}\n", serde_json::to_string_pretty(&plain).unwrap());
+    for text in [&sized, &plain] {
+        env.write(file, text);
+        env.run(&["skill", "verify"]).ends(0).says("as recorded");
+        env.run(&["skill", "diff", "pdf"]).ends(0);
+        env.run(&["skill", "update", "--yes"]).ends(0);
+        env.run(&["skill", "install"]).ends(0);
+        env.run(&["doctor"]).ends(0);
+        assert_eq!(env.read(file), *text, "nothing was to be changed");
+    }
+    // What is installed beside it does not turn it into another version.
+    env.skill("other/csv");
+    env.run(&["skill", "install", "../other/csv"]).ends(0);
+    let registry = env.registry();
+    assert_eq!(registry["schema_version"], "1.0");
+    assert_eq!(registry["skills"]["csv"]["files"]["SKILL.md"].as_str().unwrap().split(' ').count(), 2);
+    env.run(&["skill", "verify"]).ends(0).says("Verified 5 skills");
+}
+
 #[test]
 fn every_difference_is_a_row_and_the_status_is_6() {
     let env = installed();

@@ -3,7 +3,13 @@
 //!
 //! Same content, same bytes: keys sorted, two spaces, LF, one at the end. Keys that this
 //! version does not know are kept.
+//!
+//! Version 1.1 added `automatic`, `category`, `dependencies`, `enabled`, `versions` and the sizes
+//! in `files`. A program that knows 1.0 reads it and keeps the new keys, but takes a size for a
+//! part of the hash. So a registry that says 1.0 is written as 1.0, without sizes, until an entry
+//! needs one of the new keys; a new registry begins with 1.1.
 
+mod file_records;
 mod overview;
 mod revision_text;
 
@@ -19,12 +25,13 @@ use crate::path::RelPath;
 use crate::schema::{self, schema_address};
 use crate::skill::SkillName;
 use crate::source::{Reference, Revision, Sha};
+pub use file_records::{FileRecords, FileSizes};
 pub use overview::{RegistrySummary, SkillSummary};
 pub use revision_text::{FollowedRevision, describe_move};
 
 /// The version that this program writes, `MAJOR.MINOR`. A reader takes any minor of its
 /// own major; a newer major is refused.
-pub(crate) const SCHEMA_VERSION: &str = "1.0";
+pub(crate) const SCHEMA_VERSION: &str = "1.1";
 const MAJOR: u64 = 1;
 
 /// The document.
@@ -61,12 +68,24 @@ pub struct LockEntry {
     /// Findings of the rules that were let pass with `--allow`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<String>,
+    /// True when it came because another skill needs it, and nobody asked for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub automatic: bool,
+    /// `core`, `default`, `professional` or a word of the skill's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// The skills that its files say it needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<DependencyRecord>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The tree that was installed.
     pub digest: Digest,
+    /// False while its files are taken out of the targets and kept aside.
+    #[serde(default = "is_enabled_unless_said", skip_serializing_if = "Clone::clone")]
+    pub enabled: bool,
     /// Each file of it: `MODE SHA256`, so that drift can be named without the source.
-    pub files: BTreeMap<String, String>,
+    pub files: FileRecords,
     /// The tools that the skill asks to be allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<String>,
@@ -100,6 +119,58 @@ pub struct LockEntry {
     /// The version that the skill gives itself: a label, never an identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Other versions that are kept beside it, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<String, KeptVersion>,
+    #[serde(flatten)]
+    pub extra: BTreeMap<String, Value>,
+}
+
+fn is_enabled_unless_said() -> bool {
+    true
+}
+
+/// A skill that another one needs, as its files say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DependencyRecord {
+    /// File and line that say so: `SKILL.md:5`.
+    pub at: String,
+    /// The key that says so; absent for a link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    pub kind: DependencyKind,
+    /// The marketplace that has it, where one is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marketplace: Option<String>,
+    pub name: String,
+    /// True for a suggestion: it is shown, and never installed for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+    /// The versions that will do; absent where any does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<String>,
+    /// Where it comes from, where that is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// How a skill says that it needs another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DependencyKind {
+    /// A key of its frontmatter, or of a manifest beside it.
+    Declared,
+    /// Its instructions lead into the other's folder.
+    Link,
+}
+
+/// A version of a skill that is kept beside the one in the targets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptVersion {
+    pub digest: Digest,
+    pub files: FileRecords,
+    pub installed_at: Timestamp,
+    pub pin: RevisionRecord,
     #[serde(flatten)]
     pub extra: BTreeMap<String, Value>,
 }
@@ -177,6 +248,24 @@ impl std::fmt::Display for ReferenceRecord {
 }
 
 impl LockEntry {
+    /// True where it says what version 1.0 of the format cannot say.
+    fn needs_newer_schema(&self) -> bool {
+        self.automatic
+            || self.category.is_some()
+            || !self.dependencies.is_empty()
+            || !self.enabled
+            || !self.versions.is_empty()
+    }
+
+    /// Takes over what people chose for the skill, and what a later version of this program wrote:
+    /// none of it changes with its content.
+    pub fn keep_choices_of(&mut self, before: &Self) {
+        self.automatic = before.automatic;
+        self.enabled = before.enabled;
+        self.versions.clone_from(&before.versions);
+        self.extra.clone_from(&before.extra);
+    }
+
     /// The folder of the skill inside the source.
     ///
     /// # Errors
@@ -271,6 +360,25 @@ impl Registry {
 
     /// The document as it stands in the file.
     pub fn to_text(&self) -> String {
+        match self.is_older() {
+            true if self.skills.values().any(LockEntry::needs_newer_schema) => {
+                Self { schema_version: SCHEMA_VERSION.to_owned(), ..self.clone() }.write()
+            }
+            true if self.skills.values().any(|entry| entry.files.has_sizes()) => {
+                let mut plain = self.clone();
+                plain.skills.values_mut().for_each(|entry| entry.files.drop_sizes());
+                plain.write()
+            }
+            _ => self.write(),
+        }
+    }
+
+    /// True for version 1.0, whose readers know no sizes.
+    fn is_older(&self) -> bool {
+        self.schema_version == "1.0" || self.schema_version == "1"
+    }
+
+    fn write(&self) -> String {
         let is_ours = self.extra.is_empty() && self.skills.values().all(|entry| entry.extra.is_empty());
         let written = if is_ours { serde_json::to_string_pretty(self) } else { self.to_sorted_text() };
         let mut text = written.unwrap_or_default();
@@ -386,19 +494,22 @@ mod tests {
         let entry = serde_json::json!({
             "source": "github:o/r", "kind": "github", "path": "p", "reference": { "tag": "v1" },
             "pin": { "commit": "c", "ref": "v1", "tree": "t", "reachable": true, "archive": digest, "builtin": "1" },
-            "pinned": true, "digest": digest, "files": { "b": "100644 x", "a/b": "100644 y", "a-b": "100755 z" },
+            "pinned": true, "digest": digest, "files": { "b": "100644 x", "a/b": "100644 y", "a-b": "100755 z 7" },
             "version": "1", "description": "d \"é\"", "grants": ["Read"], "hooks": true, "allowed": ["x"],
             "alias_of": "o", "targets": ["claude-code"], "mode": "copy", "installed_at": "2026-01-02T03:04:05Z",
             "updated_at": "2026-01-02T03:04:05Z", "marketplace": { "name": "m", "entry": "e" },
+            "automatic": true, "category": "core", "enabled": false,
+            "dependencies": [{ "name": "o", "range": "^1", "source": "github:o/r", "marketplace": "m", "optional": true, "kind": "link", "at": "SKILL.md:5", "key": "requires" }],
+            "versions": { "1.0.0": { "pin": { "commit": "c" }, "digest": digest, "files": { "b": "100644 x" }, "installed_at": "2026-01-02T03:04:05Z" } },
         });
-        let value = serde_json::json!({ "schema_version": "1.0", "skills": { "b": entry, "a-b": entry, "a": entry } });
+        let value = serde_json::json!({ "schema_version": "1.1", "skills": { "b": entry, "a-b": entry, "a": entry } });
         let registry: Registry = serde_json::from_value(value.clone()).unwrap();
         let sorted = registry.to_sorted_text().unwrap();
         assert_eq!(registry.to_text(), format!("{sorted}\n"));
         let known: Value = serde_json::from_str(&sorted).unwrap();
         assert_eq!(known, value, "a field is missing above");
         let fields = |value: &Value| value.as_object().unwrap().len();
-        assert_eq!(fields(&known["skills"]["a"]), 19, "a new field belongs into this test");
+        assert_eq!(fields(&known["skills"]["a"]), 24, "a new field belongs into this test");
         assert_eq!(
             Registry::default().to_text(),
             format!("{}\n", Registry::default().to_sorted_text().unwrap())
@@ -418,5 +529,59 @@ mod tests {
             let kept: Value = serde_json::from_str(&written).unwrap();
             assert_eq!(kept["new"].as_f64(), Some(exact), "{number}");
         }
+    }
+    /// A program that knows 1.0 would take a size for a part of the hash.
+    #[test]
+    fn a_registry_of_1_0_stays_one_until_an_entry_needs_more() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let document = |version: &str| {
+            let entry = serde_json::json!({
+                "source": "./a", "kind": "local", "pin": {}, "digest": digest, "files": { "f": "100644 x 12" },
+                "targets": ["claude-code"], "mode": "link", "installed_at": "2026-01-02T03:04:05Z",
+            });
+            let value = serde_json::json!({ "schema_version": version, "skills": { "a": entry } });
+            Registry::parse(&value.to_string(), "r").unwrap()
+        };
+        let said = |registry: &Registry| {
+            let value: Value = serde_json::from_str(&registry.to_text()).unwrap();
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            (text(&value["schema_version"]), text(&value["skills"]["a"]["files"]["f"]))
+        };
+        let pair = |version: &str, line: &str| (version.to_owned(), line.to_owned());
+        assert_eq!(said(&document("1.0")), pair("1.0", "100644 x"));
+        assert_eq!(said(&document("1.1")), pair("1.1", "100644 x 12"));
+        assert_eq!(said(&document("1.7")), pair("1.7", "100644 x 12"));
+        let changes: [fn(&mut LockEntry); 4] = [
+            |entry| entry.automatic = true,
+            |entry| entry.enabled = false,
+            |entry| entry.category = Some("core".to_owned()),
+            |entry| {
+                let digest = entry.digest.clone();
+                let (files, pin) = (entry.files.clone(), entry.pin.clone());
+                let extra = BTreeMap::new();
+                let kept = KeptVersion { digest, files, installed_at: entry.installed_at, pin, extra };
+                entry.versions.insert("1.0.0".to_owned(), kept);
+            },
+        ];
+        for change in changes {
+            let mut registry = document("1.0");
+            change(registry.skills.get_mut(&"a".parse().unwrap()).unwrap());
+            assert_eq!(said(&registry), pair("1.1", "100644 x 12"));
+            assert_eq!(Registry::parse(&registry.to_text(), "r").unwrap().skills, registry.skills);
+        }
+        assert!(Registry::default().to_text().contains("\"1.1\""));
+    }
+
+    /// What is not said counts as it always did.
+    #[test]
+    fn an_entry_of_1_0_is_enabled_and_was_asked_for() {
+        let text = r#"{"schema_version":"1.0","skills":{"a":{"source":"./a","kind":"local","pin":{},
+            "digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","files":{},
+            "targets":["x"],"mode":"link","installed_at":"2026-01-02T03:04:05Z"}}}"#;
+        let registry = Registry::parse(text, "r").unwrap();
+        let entry = registry.skills.values().next().unwrap();
+        assert!(entry.enabled && !entry.automatic && entry.category.is_none());
+        assert!(entry.dependencies.is_empty() && entry.versions.is_empty());
+        assert!(!registry.to_text().contains("enabled"));
     }
 }

@@ -8,7 +8,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    InstallMode, LockEntry, MarketplaceOrigin, ReferenceRecord, RevisionRecord, Versioned, read_document,
+    DependencyRecord, InstallMode, LockEntry, MarketplaceOrigin, ReferenceRecord, RevisionRecord, Versioned,
+    is_enabled_unless_said, read_document,
 };
 use crate::digest::Digest;
 use crate::error::Result;
@@ -82,11 +83,22 @@ pub struct SkillSummary<'t> {
     pub mode: InstallMode,
     #[serde(borrow)]
     pub alias_of: Option<Text<'t>>,
+    /// See [`LockEntry::automatic`].
+    #[serde(default)]
+    pub automatic: bool,
+    #[serde(borrow)]
+    pub category: Option<Text<'t>>,
+    /// See [`LockEntry::enabled`].
+    #[serde(default = "is_enabled_unless_said")]
+    pub enabled: bool,
     pub(crate) installed_at: Timestamp,
     pub(crate) updated_at: Option<Timestamp>,
     /// Not shown by `list`.
     #[serde(default, skip_serializing)]
     pub marketplace: Option<MarketplaceOrigin>,
+    /// Not shown by `list`.
+    #[serde(default, skip_serializing)]
+    pub dependencies: Vec<DependencyRecord>,
 }
 
 /// A text of the registry, copied only where it is written with escapes.
@@ -146,9 +158,13 @@ impl<'t> SkillSummary<'t> {
             targets: entry.targets.iter().map(Text::from).collect(),
             mode: entry.mode,
             alias_of: entry.alias_of.as_ref().map(Text::from),
+            automatic: entry.automatic,
+            category: entry.category.as_ref().map(Text::from),
+            enabled: entry.enabled,
             installed_at: entry.installed_at,
             updated_at: entry.updated_at,
             marketplace: entry.marketplace.clone(),
+            dependencies: entry.dependencies.clone(),
         }
     }
 }
@@ -169,7 +185,8 @@ mod tests {
         let escaped = ONE.replace("github:o/r", r"github:o\u002Fr").replace(
             r#""from_tomorrow""#,
             r#""description":"a \"b\"","path":"x/y","pinned":true,"alias_of":"z",
-            "marketplace":{"name":"m","entry":"e"},"from_tomorrow""#,
+            "marketplace":{"name":"m","entry":"e"},"automatic":true,"enabled":false,"category":"core",
+            "dependencies":[{"name":"o","kind":"declared","at":"SKILL.md:5"}],"from_tomorrow""#,
         );
         for text in [ONE, &escaped] {
             let overview = RegistrySummary::parse(text, "r").unwrap();

@@ -541,7 +541,10 @@ fn record_installed_skill(
 ) -> Result<LockEntry> {
     let (digest, files) = match valid {
         Some(valid) => (valid.digest().clone(), valid.files().clone()),
-        None => wanted.candidate.digest()?.clone(),
+        None => {
+            let (digest, files) = wanted.candidate.digest()?.clone();
+            (digest, files.into())
+        }
     };
     let mut entry = wanted.candidate.record(digest, files, now);
     entry.mode = mode;
@@ -550,7 +553,7 @@ fn record_installed_skill(
     if let Some(before) = before {
         entry.installed_at = before.installed_at;
         entry.updated_at = Some(now);
-        entry.extra.clone_from(&before.extra);
+        entry.keep_choices_of(before);
     }
     Ok(entry)
 }

@@ -20,7 +20,7 @@ use ba_agent_core::listing::{Limits, Listing, Node, check_portable};
 use ba_agent_core::package::{Package, PackageDir};
 use ba_agent_core::path::{RelPath, ancestor_folders};
 use ba_agent_core::registry::{
-    InstallMode, LockEntry, MarketplaceOrigin, ReferenceRecord, RevisionRecord, SkillSummary,
+    FileRecords, InstallMode, LockEntry, MarketplaceOrigin, ReferenceRecord, RevisionRecord, SkillSummary,
 };
 use ba_agent_core::skill::{self, Finding, Profile, Severity, SkillManifest, SkillName};
 use ba_agent_core::source::{Reference, Request, Resolved, Revision, Sha, Source};
@@ -1055,7 +1055,7 @@ impl Candidate {
     }
 
     /// The registry entry of a tree with these files, but for targets and mode.
-    pub fn record(&self, digest: Digest, files: Files, now: Timestamp) -> LockEntry {
+    pub fn record(&self, digest: Digest, files: impl Into<FileRecords>, now: Timestamp) -> LockEntry {
         let front = self.document.frontmatter.clone().unwrap_or_default();
         LockEntry {
             source: self.resolved.source.to_string(),
@@ -1065,7 +1065,12 @@ impl Candidate {
             pin: self.pin_record(),
             pinned: false,
             digest,
-            files,
+            files: files.into(),
+            automatic: false,
+            category: None,
+            dependencies: Vec::new(),
+            enabled: true,
+            versions: BTreeMap::new(),
             version: front.version,
             description: Some(front.description).filter(|text| !text.is_empty()),
             grants: front.allowed_tools,

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ba_agent_core::digest::{Digest, Files, TreeDigest, sha256_hex};
+use ba_agent_core::digest::{Digest, TreeDigest, sha256_hex};
 use ba_agent_core::error::{Context as _, Result};
 use ba_agent_core::listing::{FileEntry, Limits, Node, check_portable};
 use ba_agent_core::package::PackageDir;
 use ba_agent_core::path::ancestor_folders;
+use ba_agent_core::registry::{FileRecords, FileSizes};
 use ba_agent_system::fsx;
 
 /// A skill that was written to a staging folder and hashed on the way.
@@ -17,13 +18,14 @@ use ba_agent_system::fsx;
 pub(crate) struct Staged {
     folder: PathBuf,
     files: TreeDigest,
+    sizes: FileSizes,
 }
 
 /// A staged skill that may be put in place.
 #[derive(Debug, Clone)]
 pub(crate) struct Valid {
     folder: PathBuf,
-    files: Files,
+    files: FileRecords,
     digest: Digest,
 }
 
@@ -47,26 +49,25 @@ impl Staged {
         check_portable(&entries, limits)?;
         fsx::create_folder(&folder)?;
         make_folders(&folder, &entries)?;
-        let mut files = TreeDigest::default();
+        let (mut files, mut sizes) = (TreeDigest::default(), FileSizes::new());
         for entry in &entries {
             let at = folder.join(entry.path.as_str());
-            let hash = match &entry.node {
+            let bytes = match &entry.node {
                 Node::Link { target } => {
                     make_link(&at, target, &entries, entry)?;
-                    look(entry, Cow::Borrowed(target.as_bytes()))?;
-                    sha256_hex(target.as_bytes())
+                    Cow::Borrowed(target.as_bytes())
                 }
                 node => {
                     let bytes = package.read(entry)?;
                     fsx::write_new(&at, &bytes, *node == Node::File { executable: true })?;
-                    let hash = sha256_hex(&bytes);
-                    look(entry, bytes)?;
-                    hash
+                    bytes
                 }
             };
-            files.add_file(&entry.path, entry.node.git_mode(), &hash)?;
+            files.add_file(&entry.path, entry.node.git_mode(), &sha256_hex(&bytes))?;
+            sizes.insert(entry.path.as_str().to_owned(), bytes.len() as u64);
+            look(entry, bytes)?;
         }
-        Ok(Self { folder, files })
+        Ok(Self { folder, files, sizes })
     }
 
     /// States that everything about the staged bytes was found in order: `found` is what
@@ -77,7 +78,8 @@ impl Staged {
     pub(crate) fn validate(self, found: Result<()>) -> Result<Valid> {
         found?;
         let digest = self.files.finish_digest();
-        Ok(Valid { folder: self.folder, files: self.files.into_files(), digest })
+        let files = FileRecords::new(self.files.into_files(), self.sizes);
+        Ok(Valid { folder: self.folder, files, digest })
     }
 }
 
@@ -90,8 +92,8 @@ impl Valid {
         &self.digest
     }
 
-    /// Path to `MODE SHA256`, as the registry records it.
-    pub(crate) fn files(&self) -> &Files {
+    /// Mode, hash and size of each, as the registry records them.
+    pub(crate) fn files(&self) -> &FileRecords {
         &self.files
     }
 }

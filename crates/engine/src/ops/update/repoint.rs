@@ -157,15 +157,14 @@ fn add(
     let (digest, files) = candidate.digest()?.clone();
     let before = Some(entry.clone());
     if digest == entry.digest {
-        let record = candidate.record(digest, files, entry.installed_at);
-        let record = LockEntry {
+        let mut record = LockEntry {
             pinned: entry.pinned,
             targets: entry.targets.clone(),
             mode: entry.mode,
             updated_at: entry.updated_at,
-            extra: entry.extra.clone(),
-            ..record
+            ..candidate.record(digest, entry.files.clone(), entry.installed_at)
         };
+        record.keep_choices_of(entry);
         let content = Some(Content::Noted(Box::new(record)));
         let name = name.clone();
         update.plan.steps.push(Step { name, action: Action::Keep, content, before, gives_up_edits: false });

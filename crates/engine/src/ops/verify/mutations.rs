@@ -243,8 +243,9 @@ fn litter_and_empty_folders_are_no_drift() {
 fn a_registry_that_contradicts_itself_is_found() {
     let mut world = World::new();
     let entry = world.registry.skills.get_mut(&"copied".parse().unwrap()).unwrap();
-    let line = entry.files.get_mut("SKILL.md").unwrap();
-    *line = format!("100644 {}", sha256_hex(b"evil"));
+    let mut lines = Files::clone(&entry.files);
+    lines.insert("SKILL.md".to_owned(), format!("100644 {}", sha256_hex(b"evil")));
+    entry.files = lines.into();
     for root in ["one", "two"] {
         std::fs::write(world.base().join(root).join("copied/SKILL.md"), "evil").unwrap();
     }
