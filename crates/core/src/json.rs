@@ -53,6 +53,11 @@ impl<'a> Json<'a> {
         offset_in(self.whole, self.raw)
     }
 
+    /// Bytes of the text up to the end of this value.
+    pub(crate) fn end(self) -> usize {
+        self.offset() + self.raw.len()
+    }
+
     /// `an object`, `a list`, `a text`, `a number`, `true or false`, `null`.
     pub(crate) fn kind(self) -> &'static str {
         match self.raw.as_bytes().first() {
