@@ -16,6 +16,7 @@ mod name;
 mod quoting;
 mod rules;
 mod tools;
+mod verbatim;
 mod yaml;
 
 pub use body::check_body;
@@ -27,6 +28,7 @@ pub use rules::{
     Finding, Profile, Severity, allow_findings, allowable_codes, can_be_allowed, not_installable,
     worst_severity,
 };
+pub use verbatim::frontmatter_as_json;
 
 use crate::error::is_unprintable;
 use crate::listing::Limits;
