@@ -1,11 +1,11 @@
 //! What differs between two trees, file by file and line by line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::ops::Range;
 
 use serde::Serialize;
-use similar::{Algorithm, ChangeTag, capture_diff_slices, group_diff_ops};
+use similar::{Algorithm, ChangeTag, DiffTag, capture_diff_slices, group_diff_ops};
 
 use crate::digest::{Files, git_blob_id};
 use crate::error::printable;
@@ -99,6 +99,36 @@ pub fn unified_diff(path: &str, old: &[u8], new: &[u8]) -> String {
         out.push('\n');
     }
     out
+}
+
+/// Lines of one side that are compared in their order; beyond it only which lines there are.
+const MAX_LINES: usize = 10_000;
+
+/// The share of lines that two texts have in common, 0 to 1: twice the equal lines over all.
+pub fn line_similarity(old: &str, new: &str) -> f64 {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let all = old.len() + new.len();
+    if all == 0 {
+        return 1.0;
+    }
+    let equal: usize = if old.len().max(new.len()) > MAX_LINES {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        old.iter().for_each(|line| *counts.entry(line).or_default() += 1);
+        let is_there = |line: &&&str| match counts.get_mut(**line) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
+                true
+            }
+            _ => false,
+        };
+        new.iter().filter(is_there).count()
+    } else {
+        let ops = capture_diff_slices(Algorithm::Myers, &old, &new);
+        ops.iter().filter(|op| op.tag() == DiffTag::Equal).map(|op| op.new_range().len()).sum()
+    };
+    #[expect(clippy::cast_precision_loss, reason = "line counts of files of a few megabytes")]
+    let ratio = (2 * equal) as f64 / all as f64;
+    ratio
 }
 
 /// The hunks of a unified diff, as bytes: nothing in them is escaped.
@@ -264,6 +294,21 @@ mod tests {
 
     fn tree(lines: &[(&str, &str)]) -> Files {
         lines.iter().map(|(path, line)| ((*path).to_owned(), (*line).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_share_of_equal_lines_is_that_of_both_sides() {
+        let lines = |n: usize, text: &str| format!("{text}\n").repeat(n);
+        for (old, new, ratio) in [
+            (String::new(), String::new(), 1.0),
+            ("a\nb\n".to_owned(), "a\nb".to_owned(), 1.0),
+            ("a\nb\n".to_owned(), "b\nc\n".to_owned(), 0.5),
+            (lines(8, "x"), lines(2, "y"), 0.0),
+            (lines(20_000, "x"), lines(20_000, "x"), 1.0),
+            (lines(20_000, "x") + &lines(20_000, "y"), lines(20_000, "y"), 2.0 / 3.0),
+        ] {
+            assert!((line_similarity(&old, &new) - ratio).abs() < 1e-9, "{}", line_similarity(&old, &new));
+        }
     }
 
     #[test]

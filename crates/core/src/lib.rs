@@ -23,6 +23,7 @@ pub mod interop;
 pub mod json;
 pub mod json_edit;
 pub mod listing;
+pub mod loader;
 pub mod package;
 pub mod path;
 pub mod registry;

@@ -28,6 +28,7 @@ pub use rules::{
     Finding, Profile, Severity, allow_findings, allowable_codes, can_be_allowed, not_installable,
     worst_severity,
 };
+pub(crate) use tools::split_tools;
 pub use verbatim::frontmatter_as_json;
 
 use crate::error::is_unprintable;
@@ -98,6 +99,28 @@ pub fn too_large(manifest_name: &str, size: u64, profile: Profile, limits: &Limi
         "move details into other files of the skill",
     );
     SkillManifest { frontmatter: None, findings: findings.into_vec(), body_starts_line: 1 }
+}
+
+/// The frontmatter alone, for a loader that has thousands of skills to read: neither the body nor
+/// hidden text is looked at. The same findings about what keeps it from being read.
+pub fn read_summary(folder_name: Option<&str>, bytes: &[u8], limits: &Limits) -> SkillManifest {
+    let mut findings = Findings::new(Profile::Install, MANIFEST);
+    let mut document = SkillManifest { frontmatter: None, findings: Vec::new(), body_starts_line: 1 };
+    if let Some(text) = decode_text(bytes, &mut findings) {
+        match markers::split_manifest(text, limits.frontmatter, &mut findings) {
+            None => document.frontmatter = without_frontmatter(text, &findings),
+            Some(parts) => {
+                document.body_starts_line = parts.body_line;
+                if let Some(pairs) = read_block(parts.block, parts.block_line, &mut findings) {
+                    let profile = Profile::Install;
+                    let front = frontmatter::read_frontmatter(&pairs, folder_name, profile, &mut findings);
+                    document.frontmatter = Some(front);
+                }
+            }
+        }
+    }
+    document.findings = findings.into_vec();
+    document
 }
 
 fn check_manifest_name(name: &str, findings: &mut Findings) {

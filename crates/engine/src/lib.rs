@@ -35,6 +35,8 @@ pub mod fuzz;
 pub mod history;
 pub mod install_dirs;
 pub mod install_state;
+#[allow(dead_code, reason = "the commands that use it follow")]
+mod loader;
 pub mod ops;
 pub mod scope;
 pub mod settings;

@@ -2,6 +2,8 @@
 
 pub(crate) mod change;
 mod keys;
+#[allow(dead_code, reason = "the commands that use it follow")]
+pub(crate) mod runtime;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use keys::{Key, Project, Value};
+use runtime::{LoaderSettings, MonitoringSettings, RuntimeSettings};
 
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::{Error, Result, error, printable};
@@ -19,6 +22,7 @@ use ba_agent_system::fsx;
 
 /// What the user and the project have set; the project's value goes first.
 #[derive(Debug, Clone)]
+#[allow(dead_code, reason = "the commands that use the last three follow")]
 pub struct Settings {
     /// Skill folder of the default target, from the base of the scope.
     pub(crate) install_dir: Option<String>,
@@ -33,6 +37,12 @@ pub struct Settings {
     pub limits: Limits,
     /// Folders outside a project that links of it may lead to.
     pub(crate) allow_links_to: Vec<PathBuf>,
+    /// Where skills are looked for, and what an agent is told of them.
+    pub(crate) loader: LoaderSettings,
+    /// What an active skill may do.
+    pub(crate) runtime: RuntimeSettings,
+    /// What is noted of the use of skills.
+    pub(crate) monitoring: MonitoringSettings,
     /// What a project's file says and does not count, in sentences.
     pub(crate) ignored: Vec<String>,
 }
@@ -47,6 +57,9 @@ impl Default for Settings {
             hosts: HostSettings::default(),
             limits: Limits::default(),
             allow_links_to: Vec::new(),
+            loader: LoaderSettings::default(),
+            runtime: RuntimeSettings::default(),
+            monitoring: MonitoringSettings::default(),
             ignored: Vec::new(),
         }
     }

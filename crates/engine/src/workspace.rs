@@ -342,9 +342,18 @@ impl Session<'_> {
 
     /// The registry of the user's account, as far as it can be read.
     pub(crate) fn registry_of_user(&self) -> Option<Registry> {
+        self.store_of_user()?.0.read().ok()
+    }
+
+    /// The store of the user's account and the places of its skills; the session's own in the
+    /// user's scope. `None` where there is no home.
+    pub(crate) fn store_of_user(&self) -> Option<(Store, Arc<InstallDirs>)> {
+        if !self.scope.is_project() {
+            return Some((self.store.clone(), Arc::clone(&self.places)));
+        }
         let scope = Scope::find(&self.env, true, None).ok()?;
         let settings = load_settings(&self.env, Some(&scope)).ok()?;
-        open_store(&self.env, &scope, &settings, LOCK_WAIT).ok()?.0.read().ok()
+        open_store(&self.env, &scope, &settings, LOCK_WAIT).ok()
     }
 
     /// The targets that the settings name.

@@ -1,0 +1,176 @@
+//! The folders that are looked through, in the order in which they count.
+
+use std::path::{Path, PathBuf};
+
+use crate::install_dirs::InstallDirs;
+use crate::scope::Scope;
+use crate::settings::runtime::ScanSource;
+use crate::workspace::Session;
+use ba_agent_core::agents::{Agent, InstallTarget};
+use ba_agent_core::loader::SkillOrigin;
+
+/// One folder of skills.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SkillSource {
+    pub(crate) origin: SkillOrigin,
+    pub(crate) priority: i64,
+    pub(crate) root: PathBuf,
+    /// Folders below `root` that a skill may lie in; 1 for those of it alone.
+    pub(crate) depth: usize,
+    /// The plugin that it is of.
+    pub(crate) plugin: Option<String>,
+    /// Whether changes in it are watched for.
+    pub(crate) watched: bool,
+}
+
+/// How deep a recursive source is looked through, as Codex and OpenClaw do.
+const RECURSIVE_DEPTH: usize = 6;
+
+/// The sources of this scope; with an agent those that it reads.
+pub(crate) fn find_sources(session: &Session<'_>, agent: Option<&'static Agent>) -> Vec<SkillSource> {
+    let mut sources = match agent {
+        None => usual_sources(session),
+        Some(agent) => sources_of_agent(session, agent),
+    };
+    sources.sort_by_key(|source| std::cmp::Reverse(source.priority));
+    let mut seen: Vec<PathBuf> = Vec::new();
+    sources.retain(|source| {
+        let is_new = !seen.contains(&source.root);
+        if is_new {
+            seen.push(source.root.clone());
+        }
+        is_new
+    });
+    sources
+}
+
+fn source(origin: SkillOrigin, priority: i64, root: PathBuf) -> SkillSource {
+    SkillSource { origin, priority, root, depth: 1, plugin: None, watched: true }
+}
+
+/// The folders from the working directory up to the root of the project, the nearest first.
+fn folders_to_root(session: &Session<'_>) -> Vec<PathBuf> {
+    let Scope::Project { root } = &session.scope else { return Vec::new() };
+    let cwd = std::fs::canonicalize(&session.env.cwd).unwrap_or_else(|_| session.env.cwd.clone());
+    let real = std::fs::canonicalize(root).unwrap_or_else(|_| root.clone());
+    let above = cwd.ancestors().take_while(|folder| *folder != real);
+    let mut folders: Vec<PathBuf> = match cwd.starts_with(&real) {
+        true => above.map(Path::to_path_buf).collect(),
+        false => Vec::new(),
+    };
+    folders.push(root.clone());
+    folders
+}
+
+/// User, project, plugins, and what the settings name.
+fn usual_sources(session: &Session<'_>) -> Vec<SkillSource> {
+    let mut sources = Vec::new();
+    for scan in &session.settings.loader.scan_sources {
+        sources.extend(expand_source(scan, session));
+    }
+    let user_priority = priority_of(&sources, SkillOrigin::User);
+    let project_priority = priority_of(&sources, SkillOrigin::Project);
+    if let Some(places) = session.store_of_user().map(|(_, places)| places) {
+        let targets = known_targets(session);
+        let roots = targets.iter().map(|target| places.root_as_written(target));
+        sources.extend(roots.map(|root| source(SkillOrigin::User, user_priority, root)));
+    }
+    if session.scope.is_project() {
+        let roots = known_targets(session).into_iter().map(|target| session.places.root_as_written(&target));
+        sources.extend(roots.map(|root| source(SkillOrigin::Project, project_priority, root)));
+    }
+    sources
+}
+
+fn priority_of(sources: &[SkillSource], origin: SkillOrigin) -> i64 {
+    let of_origin = sources.iter().filter(|source| source.origin == origin).map(|source| source.priority);
+    of_origin.max().unwrap_or_else(|| origin.default_priority())
+}
+
+/// Claude Code, and the agents and folders that the settings name.
+fn known_targets(session: &Session<'_>) -> Vec<InstallTarget> {
+    let mut targets = vec![InstallTarget::default()];
+    for target in super::named_targets(&session.settings) {
+        // A folder of a project is not one of the user's account.
+        if matches!(target, InstallTarget::Agent(_)) && !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    targets
+}
+
+/// The folders that one entry of `scan_sources` means.
+fn expand_source(scan: &ScanSource, session: &Session<'_>) -> Vec<SkillSource> {
+    let is_of_user = scan.path.starts_with('~') || Path::new(&scan.path).is_absolute();
+    let depth = if scan.recursive { RECURSIVE_DEPTH } else { 1 };
+    let make = |origin, root, plugin| SkillSource {
+        depth,
+        plugin,
+        watched: scan.watch_enabled,
+        ..source(origin, scan.priority, root)
+    };
+    let path = scan.path.trim_start_matches("./").trim_end_matches('/');
+    match (path, is_of_user) {
+        ("~/.claude/skills", _) => {
+            let home = session.env.home.iter();
+            home.map(|home| make(SkillOrigin::User, home.join(".claude/skills"), None)).collect()
+        }
+        (".claude/skills", false) => folders_to_root(session)
+            .into_iter()
+            .map(|folder| make(SkillOrigin::Project, folder.join(".claude/skills"), None))
+            .collect(),
+        (path, false) if !session.scope.is_project() && path == "plugins/*/skills" => Vec::new(),
+        (path, _) => {
+            let base = session.env.from(session.scope.base(), "");
+            let whole = session.env.from(&base, path);
+            expand_stars(&whole)
+                .into_iter()
+                .map(|(root, star)| match star {
+                    Some(plugin) if path.starts_with("plugins/") => {
+                        make(SkillOrigin::Plugin, root, Some(plugin))
+                    }
+                    _ => make(SkillOrigin::Extra, root, None),
+                })
+                .collect()
+        }
+    }
+}
+
+/// Each folder that a path with one `*` as a whole part means, with what stands for the star.
+fn expand_stars(path: &Path) -> Vec<(PathBuf, Option<String>)> {
+    let mut parts = path.iter();
+    let before: PathBuf = parts.by_ref().take_while(|part| *part != "*").collect();
+    let after: PathBuf = parts.collect();
+    if before == path {
+        return vec![(before, None)];
+    }
+    let entries = std::fs::read_dir(&before).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.retain(|name| !name.starts_with('.'));
+    names.sort();
+    names.into_iter().map(|name| (before.join(&name).join(&after), Some(name))).collect()
+}
+
+/// The folders that an agent reads, those of the project before the user's, unless it is one
+/// that has it the other way round.
+fn sources_of_agent(session: &Session<'_>, agent: &'static Agent) -> Vec<SkillSource> {
+    let target = InstallTarget::Agent(agent);
+    let user_places = session.store_of_user().map(|(_, places)| places);
+    let user = user_places.map(|places| places.root_as_written(&target));
+    let user_first = agent.id == "claude-code";
+    let mut sources = Vec::new();
+    for (nth, folder) in folders_to_root(session).into_iter().enumerate() {
+        let priority = 80 - i64::try_from(nth).unwrap_or_default();
+        sources.push(source(SkillOrigin::Project, priority, folder.join(agent.project_dir)));
+    }
+    if session.scope.is_project() {
+        sources.push(source(SkillOrigin::Project, 80, root_of(&session.places, &target)));
+    }
+    let user_priority = if user_first { 100 } else { 1 };
+    sources.extend(user.map(|root| source(SkillOrigin::User, user_priority, root)));
+    sources
+}
+
+fn root_of(places: &InstallDirs, target: &InstallTarget) -> PathBuf {
+    places.root_as_written(target)
+}
