@@ -28,6 +28,7 @@ mod picker;
 mod power;
 mod pty;
 mod readme;
+mod real_agents;
 mod reliability;
 mod schemas;
 mod screens;

@@ -207,7 +207,12 @@ fn the_scripts_are_sound() {
     let env = TestEnv::new();
     let Some(mut shellcheck) = program(&env, "shellcheck") else { return };
     let at = |file: &str| format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
-    succeed(shellcheck.args([at("install.sh"), at("packaging/build-release"), at(".ci/run")]));
+    succeed(shellcheck.args([
+        at("install.sh"),
+        at("packaging/build-release"),
+        at(".ci/run"),
+        at("tests/install-agents"),
+    ]));
 }
 
 #[test]

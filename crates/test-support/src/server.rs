@@ -40,12 +40,33 @@ pub enum Play {
     Redirect(String),
     /// Answers with these bytes: content type, body.
     Bytes(&'static str, Vec<u8>),
+    /// Answers with what a function makes of the request.
+    Reply(Reply),
     /// Lets git answer, and cuts the body after so many bytes.
     Truncate(usize),
     /// Lets git answer, and stops sending after so many bytes until the test ends.
     Stall(usize),
     /// Lets git answer, and turns the byte at this place of the body around.
     Corrupt(usize),
+}
+
+/// What makes an answer out of a request: content type, body.
+#[derive(Clone)]
+pub struct Reply(Arc<ReplyFn>);
+
+type ReplyFn = dyn Fn(&Seen) -> (&'static str, Vec<u8>) + Send + Sync;
+
+impl Reply {
+    /// Answers with what `make` returns.
+    pub fn new(make: impl Fn(&Seen) -> (&'static str, Vec<u8>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reply")
+    }
 }
 
 /// Answers of git, by everything that they depend on. Repositories that never change while a
@@ -285,6 +306,10 @@ fn converse(
                 answer
             }
             Some(Play::Bytes(kind, bytes)) => Answer::new(200, kind, bytes.clone()),
+            Some(Play::Reply(Reply(make))) => {
+                let (kind, bytes) = make(&seen);
+                Answer::new(200, kind, bytes)
+            }
             _ if !allowed => {
                 let mut answer = Answer::new(401, "text/plain", b"who are you?".to_vec());
                 answer.headers.push(("WWW-Authenticate".into(), "Basic realm=\"test\"".into()));
