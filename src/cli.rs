@@ -12,8 +12,10 @@ mod completions;
 mod config;
 pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
 mod diff;
+mod disable;
 mod doctor;
 mod edit;
+mod enable;
 mod export;
 mod help;
 mod history;
@@ -163,6 +165,8 @@ enum SkillCommand {
     #[command(visible_alias = "remove", alias = "rm")]
     Uninstall(uninstall::Uninstall),
     Adopt(adopt::Adopt),
+    Enable(enable::Enable),
+    Disable(disable::Disable),
     #[command(visible_alias = "upgrade")]
     Update(update::UpdateArgs),
     Outdated(outdated::Outdated),
@@ -259,6 +263,8 @@ impl Cli {
                 SkillCommand::Install(command) => command.run(&cx),
                 SkillCommand::Uninstall(command) => command.run(&cx),
                 SkillCommand::Adopt(command) => command.run(&cx),
+                SkillCommand::Enable(command) => command.run(&cx),
+                SkillCommand::Disable(command) => command.run(&cx),
                 SkillCommand::Update(command) => command.run(&cx),
                 SkillCommand::Outdated(command) => command.run(&cx),
                 SkillCommand::Pin(command) => command.run(&cx),

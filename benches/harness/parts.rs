@@ -131,6 +131,7 @@ impl Skills {
             targets: vec![InstallTarget::default()],
             mode: InstallMode::Link,
             pinned: false,
+            enabled: true,
         };
         Wanting(self.candidates.iter().map(wanted).collect())
     }

@@ -80,7 +80,8 @@ fn item_of_skill(skill: &ListedSkill<'_>) -> PickerItem {
     let version = entry.version.as_deref().map(str::to_owned).or_else(|| entry.pin.short_text());
     let held = entry.pinned.then(|| "held".to_owned());
     let state = skill.state.filter(|state| *state != "ok").map(str::to_owned);
-    let facts: Vec<String> = version.into_iter().chain(held).chain(state).collect();
+    let disabled = (!entry.enabled).then(|| "disabled".to_owned());
+    let facts: Vec<String> = version.into_iter().chain(held).chain(disabled).chain(state).collect();
     let targets: Vec<&str> = entry.targets.iter().map(|target| &**target).collect();
     PickerItem::new(skill.name.as_str())
         .in_group(&entry.source)

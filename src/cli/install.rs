@@ -89,6 +89,9 @@ pub(crate) struct Install {
     /// Leave out every skill whose name something else has, instead of stopping, and name it.
     #[arg(long, conflicts_with_all = ["from", "frozen"])]
     skip_existing: bool,
+    /// Also give agents what is disabled: by you, or because it is `professional` and `--all` brought it.
+    #[arg(long, conflicts_with = "frozen")]
+    enable: bool,
     /// Allow this finding of the rules (repeatable).
     #[arg(long, value_name = "CODE")]
     allow: Vec<String>,
@@ -169,6 +172,7 @@ impl Install {
             strict: self.strict,
             skip_existing: self.skip_existing,
             require_reachable: self.require_reachable,
+            enable: self.enable,
             dry_run: self.dry_run,
         }
     }

@@ -20,9 +20,9 @@ use ba_agent_engine::scope::describe_scope;
         Skills that lie in the folders of known agents without being recorded are named below (`unmanaged` in the JSON); \
         `adopt` takes them over. On a terminal a table, whose columns are those that fit, in a pipe tab-separated rows, with --json one document. \
         The state says which skills were edited or are missing: it is shown on a terminal, elsewhere with \
-        --check, since every file is read for it. Without it the registry alone is read.",
+        --check, since every file is read for it. Without it the registry alone is read, which knows what is disabled.",
     after_help = "Examples:\n  ba-agent skill list\n  ba-agent skill list --json | jq '.skills[].name'\n  \
-        ba-agent skill list --check\n  ba-agent skill list --no-check"
+        ba-agent skill list --check\n  ba-agent skill list --no-check\n  ba-agent skill list --category professional"
 )]
 pub(crate) struct List {
     /// Show which skills were edited or are missing, also without a terminal.
@@ -31,6 +31,9 @@ pub(crate) struct List {
     /// Read only the registry, also on a terminal.
     #[arg(long, conflicts_with = "check")]
     no_check: bool,
+    /// Only those of this category; `default` are those that name none.
+    #[arg(long, value_name = "NAME")]
+    category: Option<String>,
 }
 
 impl List {
@@ -40,7 +43,7 @@ impl List {
     /// Those of [`ops::list::list`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let check = self.check || (cx.ui.stdout_is_terminal() && !cx.ui.json() && !self.no_check);
-        let report = ops::list::list(&cx.workspace, check, cx.ui)?;
+        let report = ops::list::list(&cx.workspace, check, cx.ui)?.of_category(self.category);
         let ListedSkills { skills, unmanaged } = report.read()?;
         if cx.ui.json() {
             let skills: Vec<ListedSkill<'_>> = skills.collect();
@@ -49,8 +52,8 @@ impl List {
             );
             return Ok(0);
         }
-        let mut skills = skills.peekable();
-        if skills.peek().is_none() {
+        let skills: Vec<ListedSkill<'_>> = skills.collect();
+        if skills.is_empty() {
             cx.ui.note(&format!("no skills are installed in {}", describe_scope(report.scope)));
             note_unmanaged(cx, &unmanaged);
             return Ok(0);
@@ -63,10 +66,11 @@ impl List {
             Column::from("pin"),
             Column::optional("targets", 3),
         ];
-        if check {
+        let with_state = check || skills.iter().any(|skill| !skill.entry.enabled);
+        if with_state {
             columns.push(Column::from("state"));
         }
-        cx.ui.print_rows_as_table(&columns, skills.map(|skill| cells_of(&skill, check)));
+        cx.ui.print_rows_as_table(&columns, skills.iter().map(|skill| cells_of(skill, with_state)));
         note_unmanaged(cx, &unmanaged);
         Ok(0)
     }
@@ -111,7 +115,16 @@ fn cells_of(skill: &ListedSkill<'_>, with_state: bool) -> Vec<String> {
         entry.targets.iter().map(|target| &**target).collect::<Vec<_>>().join(","),
     ];
     if with_state {
-        cells.push(skill.state.unwrap_or("-").to_owned());
+        cells.push(state_of(skill));
     }
     cells
+}
+
+/// `ok`, `disabled`, `disabled, edited` …; `-` where nobody looked.
+fn state_of(skill: &ListedSkill<'_>) -> String {
+    match (skill.entry.enabled, skill.state) {
+        (true, state) => state.unwrap_or("-").to_owned(),
+        (false, None | Some("ok")) => "disabled".to_owned(),
+        (false, Some(state)) => format!("disabled, {state}"),
+    }
 }

@@ -1,5 +1,6 @@
 //! `ba-agent skill show NAME|SOURCE`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use clap::Args;
@@ -156,8 +157,15 @@ fn facts_of(view: &SkillView) -> Vec<(&'static str, String)> {
         ("held", entry.pinned.then(|| "yes: update leaves it here".to_owned())),
         ("digest", Some(entry.digest.to_string())),
         ("state", view.state.map(str::to_owned)),
+        ("category", entry.category.clone()),
+        ("disabled", (!entry.enabled).then(|| format!("yes: `ba-agent skill enable {}`", view.name))),
+        ("disabled for", Some(list_keys(&entry.disabled_for)).filter(|text| !text.is_empty())),
         ("installed", view.installed.then(|| entry.installed_at.strftime("%F %R UTC").to_string())),
         ("targets", view.installed.then(|| entry.targets.join(", "))),
     ];
     optional.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+}
+
+fn list_keys<T>(map: &BTreeMap<String, T>) -> String {
+    map.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
 }

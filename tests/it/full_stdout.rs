@@ -15,6 +15,8 @@ pub(crate) const PRINTING: &[&str] = &[
     "skill install --frozen --json",
     "skill adopt lying --json",
     "skill uninstall docx --json",
+    "skill disable docx --json",
+    "skill enable docx --json",
     "skill update --json",
     "skill outdated --json",
     "skill outdated --all",

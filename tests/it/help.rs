@@ -112,7 +112,7 @@ fn a_mistyped_command_is_answered_with_what_was_meant() {
         (&["instal"][..], "`instal` is not a command of `ba-agent`", "did you mean `ba-agent install`?"),
         (&["serach", "x"], "`serach` is not a command", "did you mean `ba-agent search`?"),
         (&["marketplac", "add"], "`marketplac` is not", "did you mean `ba-agent marketplace`?"),
-        (&["enable"], "`enable` is not", "did you mean `ba-agent marketplace enable`?"),
+        (&["clear"], "`clear` is not", "did you mean `ba-agent cache clear`?"),
         (&["skill", "clear"], "of `ba-agent skill`", "did you mean `ba-agent cache clear`?"),
         (&["skill", "i"], "of `ba-agent skill`", "`ba-agent skill install`"),
         (&["--project", "x", "skill", "unin"], "of `ba-agent skill`", "`ba-agent skill uninstall`"),

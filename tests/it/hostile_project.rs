@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 96] = [
+const COMMANDS: [&str; 99] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -73,6 +73,9 @@ const COMMANDS: [&str; 96] = [
     "skill uninstall pdf",
     "skill uninstall pdf --force --yes",
     "skill uninstall pdf --agent codex",
+    "skill disable pdf",
+    "skill disable pdf --agent codex --json",
+    "skill enable pdf --json",
     "agents --all --json",
     "config list --json",
     "config get github_url",

@@ -10,6 +10,7 @@ mod config;
 mod dice;
 mod diff;
 mod doctor;
+mod enable;
 mod env;
 mod floors;
 mod full_stdout;

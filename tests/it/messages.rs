@@ -169,7 +169,7 @@ fn a_folder_with_the_name_of_an_archive_is_a_folder() {
 #[test]
 fn a_verb_without_its_group_is_suggested_with_it() {
     let env = TestEnv::new();
-    env.run(&["enable", "acme"]).ends(2).says("`ba-agent marketplace enable`");
+    env.run(&["clear", "--yes"]).ends(2).says("`ba-agent cache clear`");
     env.run(&["skill", "prune"]).ends(2).says("`ba-agent cache prune`");
     env.run(&["skil"]).ends(2).says("`ba-agent skill`");
 }

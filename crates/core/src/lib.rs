@@ -12,6 +12,7 @@
 
 pub mod agents;
 pub mod catalog;
+pub mod category;
 pub mod diff;
 pub mod digest;
 pub mod discover;

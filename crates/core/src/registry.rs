@@ -9,6 +9,7 @@
 //! part of the hash. So a registry that says 1.0 is written as 1.0, without sizes, until an entry
 //! needs one of the new keys; a new registry begins with 1.1.
 
+mod enabled_targets;
 mod file_records;
 mod overview;
 mod revision_text;
@@ -81,6 +82,9 @@ pub struct LockEntry {
     pub description: Option<String>,
     /// The tree that was installed.
     pub digest: Digest,
+    /// Targets that do not have it for the time being, and the position of each among all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub disabled_for: BTreeMap<String, usize>,
     /// False while its files are taken out of the targets and kept aside.
     #[serde(default = "is_enabled_unless_said", skip_serializing_if = "Clone::clone")]
     pub enabled: bool,
@@ -254,6 +258,7 @@ impl LockEntry {
             || self.category.is_some()
             || !self.dependencies.is_empty()
             || !self.enabled
+            || !self.disabled_for.is_empty()
             || !self.versions.is_empty()
     }
 
@@ -262,7 +267,13 @@ impl LockEntry {
     pub fn keep_choices_of(&mut self, before: &Self) {
         self.automatic = before.automatic;
         self.enabled = before.enabled;
+        self.disabled_for.clone_from(&before.disabled_for);
+        self.disabled_for.retain(|target, _| !self.targets.contains(target));
         self.versions.clone_from(&before.versions);
+        // One that its catalogue gave it does not stand in its own files.
+        if self.category.is_none() && self.marketplace.is_some() {
+            self.category.clone_from(&before.category);
+        }
         self.extra.clone_from(&before.extra);
     }
 
@@ -498,7 +509,7 @@ mod tests {
             "version": "1", "description": "d \"é\"", "grants": ["Read"], "hooks": true, "allowed": ["x"],
             "alias_of": "o", "targets": ["claude-code"], "mode": "copy", "installed_at": "2026-01-02T03:04:05Z",
             "updated_at": "2026-01-02T03:04:05Z", "marketplace": { "name": "m", "entry": "e" },
-            "automatic": true, "category": "core", "enabled": false,
+            "automatic": true, "category": "core", "enabled": false, "disabled_for": { "codex": 1 },
             "dependencies": [{ "name": "o", "range": "^1", "source": "github:o/r", "marketplace": "m", "optional": true, "kind": "link", "at": "SKILL.md:5", "key": "requires" }],
             "versions": { "1.0.0": { "pin": { "commit": "c" }, "digest": digest, "files": { "b": "100644 x" }, "installed_at": "2026-01-02T03:04:05Z" } },
         });

@@ -304,6 +304,16 @@ impl Change {
                     Some(moved) => format!(" {moved}"),
                     None if after.pinned && !before.pinned => format!("{} held", label(after)),
                     None if before.pinned && !after.pinned => format!("{} released", label(after)),
+                    None if before.enabled != after.enabled => {
+                        format!(" {}", if after.enabled { "enabled" } else { "disabled" })
+                    }
+                    None if before.disabled_for != after.disabled_for => {
+                        let others: Vec<&str> = after.disabled_for.keys().map(String::as_str).collect();
+                        match others.is_empty() {
+                            true => " enabled everywhere".to_owned(),
+                            false => format!(" disabled for {}", others.join(", ")),
+                        }
+                    }
                     None if self.edited.is_some() => " edits discarded".to_owned(),
                     None => label(after),
                 };

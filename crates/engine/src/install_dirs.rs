@@ -27,6 +27,8 @@ pub struct InstallDirs {
     real_base: PathBuf,
     /// Folders outside of a project that its links may lead to.
     allowed: Vec<PathBuf>,
+    /// Where the files of disabled skills lie, which no agent reads.
+    disabled: InstallTarget,
     known: Mutex<RealPaths>,
 }
 
@@ -58,6 +60,7 @@ impl InstallDirs {
             install_dir: install_dir.map(|dir| env.from(scope.base(), dir)),
             real_base: real_path_of(scope.base()),
             allowed: Vec::new(),
+            disabled: InstallTarget::Folder("./.ba-agent/disabled".to_owned()),
             known: Mutex::default(),
         }
     }
@@ -146,6 +149,14 @@ impl InstallDirs {
             }
         }
         roots
+    }
+
+    /// The same with the folder for what a user disables; a project has one of its own.
+    pub(crate) fn keeping_disabled_in(mut self, folder: &Path) -> Self {
+        if self.is_user {
+            self.disabled = InstallTarget::Folder(folder.display().to_string());
+        }
+        self
     }
 
     /// The same with the folders that links of a project may lead to.
@@ -256,13 +267,27 @@ impl InstallDirs {
         }
     }
 
+    /// The targets that have a recorded skill: of a disabled one the folder where such skills lie.
+    ///
+    /// # Errors
+    /// `Usage` for a target in the registry that is none.
+    pub(crate) fn targets_of(&self, entry: &LockEntry) -> Result<Vec<InstallTarget>> {
+        let targets: Vec<InstallTarget> =
+            entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
+        Ok(self.targets_in_use(targets, entry.enabled))
+    }
+
+    /// These targets, or instead of them the folder where disabled skills lie.
+    pub(crate) fn targets_in_use(&self, targets: Vec<InstallTarget>, is_enabled: bool) -> Vec<InstallTarget> {
+        if is_enabled { targets } else { vec![self.disabled.clone()] }
+    }
+
     /// The folders that a recorded skill is in.
     ///
     /// # Errors
     /// `Usage` for a target in the registry that is none, or leads out of the project.
     pub(crate) fn roots_of(&self, entry: &LockEntry) -> Result<Vec<PathBuf>> {
-        let targets: Vec<InstallTarget> =
-            entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
+        let targets = self.targets_of(entry)?;
         targets.iter().try_for_each(|target| self.check_links_of(target))?;
         Ok(self.roots(&targets))
     }

@@ -98,7 +98,7 @@ pub(crate) fn find_unmanaged(
         let entry = at.ok().and_then(|at| summary.skills.get(at));
         entry.is_some_and(|(_, entry)| {
             let leads_here = |text: &str| roots.iter().any(|(known, place)| known == text && place == root);
-            entry.targets.iter().any(|text| leads_here(text))
+            entry.enabled && entry.targets.iter().any(|text| leads_here(text))
         })
     };
     let mut found = Vec::new();

@@ -525,8 +525,9 @@ pub(crate) fn open_store(
 ) -> Result<(Store, Arc<InstallDirs>)> {
     let registry = scope.registry_file(env, settings.registry.as_deref());
     let places = InstallDirs::new(env, scope, settings.install_dir.as_deref());
-    let places = Arc::new(places.allowing_links_to(&settings.allow_links_to));
     let state = StateDir::new(&env.data_dir()?, scope);
+    let places = places.keeping_disabled_in(&state.disabled_folder());
+    let places = Arc::new(places.allowing_links_to(&settings.allow_links_to));
     Ok((Store::new(registry, state, Arc::clone(&places), wait), places))
 }
 

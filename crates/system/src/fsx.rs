@@ -381,6 +381,18 @@ pub fn write_new(path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> 
     file.write_all(bytes)
 }
 
+/// Copies a file with its mode to where nothing is.
+///
+/// # Errors
+/// What the system says, also where something is there already.
+pub fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
+    fault::count_fault_step()?;
+    if exists(to) {
+        return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+    }
+    fs::copy(from, to).map(drop)
+}
+
 /// Where [`write_atomic`] writes before it renames. One name for each file, so that what a
 /// kill leaves is known, replaced by the next write, and found by a repair.
 pub fn new_beside(path: &Path) -> PathBuf {

@@ -230,6 +230,7 @@ fn installed(source: &str, kind: &str, path: Option<&str>) -> LockEntry {
         automatic: false,
         category: None,
         dependencies: Vec::new(),
+        disabled_for: std::collections::BTreeMap::new(),
         enabled: true,
         versions: std::collections::BTreeMap::new(),
         version: None,

@@ -1,6 +1,7 @@
 //! The registry without the single files, which are most of it: what `list` shows.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use jiff::Timestamp;
@@ -88,6 +89,9 @@ pub struct SkillSummary<'t> {
     pub automatic: bool,
     #[serde(borrow)]
     pub category: Option<Text<'t>>,
+    /// See [`LockEntry::disabled_for`].
+    #[serde(default)]
+    pub disabled_for: BTreeMap<String, usize>,
     /// See [`LockEntry::enabled`].
     #[serde(default = "is_enabled_unless_said")]
     pub enabled: bool,
@@ -160,6 +164,7 @@ impl<'t> SkillSummary<'t> {
             alias_of: entry.alias_of.as_ref().map(Text::from),
             automatic: entry.automatic,
             category: entry.category.as_ref().map(Text::from),
+            disabled_for: entry.disabled_for.clone(),
             enabled: entry.enabled,
             installed_at: entry.installed_at,
             updated_at: entry.updated_at,
@@ -185,7 +190,7 @@ mod tests {
         let escaped = ONE.replace("github:o/r", r"github:o\u002Fr").replace(
             r#""from_tomorrow""#,
             r#""description":"a \"b\"","path":"x/y","pinned":true,"alias_of":"z",
-            "marketplace":{"name":"m","entry":"e"},"automatic":true,"enabled":false,"category":"core",
+            "marketplace":{"name":"m","entry":"e"},"automatic":true,"enabled":false,"category":"core","disabled_for":{"cursor":0},
             "dependencies":[{"name":"o","kind":"declared","at":"SKILL.md:5"}],"from_tomorrow""#,
         );
         for text in [ONE, &escaped] {

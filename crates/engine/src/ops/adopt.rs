@@ -641,6 +641,7 @@ impl Adoption {
             targets: self.layout.targets.clone(),
             mode: self.layout.mode,
             pinned: false,
+            enabled: true,
         };
         Step {
             name: self.layout.name.clone(),

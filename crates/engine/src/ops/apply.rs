@@ -94,7 +94,7 @@ pub struct Done {
 /// The folders of skills as a person names them. Thousands of skills have few targets, and to
 /// look at one costs as much as to write a file.
 #[derive(Default)]
-struct ShownPlaces(BTreeMap<Vec<String>, Vec<String>>);
+struct ShownPlaces(BTreeMap<(bool, Vec<String>), Vec<String>>);
 
 impl ShownPlaces {
     /// The places of a record that an earlier one of the same tree does not have.
@@ -113,12 +113,13 @@ impl ShownPlaces {
     }
 
     fn shown_install_places(&mut self, places: &InstallDirs, entry: &LockEntry) -> Result<Vec<String>> {
-        if let Some(known) = self.0.get(&entry.targets) {
+        let key = (entry.enabled, entry.targets.clone());
+        if let Some(known) = self.0.get(&key) {
             return Ok(known.clone());
         }
         let shown: Vec<String> =
             places.roots_of(entry)?.iter().map(|root| places.shown_to_user(root)).collect();
-        self.0.insert(entry.targets.clone(), shown.clone());
+        self.0.insert(key, shown.clone());
         Ok(shown)
     }
 }
@@ -291,7 +292,7 @@ fn stage_planned_steps(
     let mut jobs = Vec::new();
     for (at, (step, untouched)) in plan.steps.iter().zip(untouched).enumerate() {
         let Some(content) = step.content.as_ref().filter(|_| step.action.touches_files()) else { continue };
-        let Some((targets, mode)) = content.targets()? else { continue };
+        let Some((targets, mode)) = content.targets(&session.places)? else { continue };
         let roots = session.places.roots(&targets);
         let holders = match mode {
             InstallMode::Live => 0,
@@ -363,7 +364,7 @@ fn changed_roots(plan: &Plan, untouched: &[Untouched], places: &InstallDirs) -> 
     {
         let (roots, removed) = match (&step.content, &step.before) {
             (Some(content), _) => {
-                (content.targets()?.map_or_else(Vec::new, |(t, _)| places.roots(&t)), false)
+                (content.targets(places)?.map_or_else(Vec::new, |(t, _)| places.roots(&t)), false)
             }
             (None, Some(before)) => (places.roots_of(before)?, true),
             (None, None) => continue,
@@ -386,7 +387,11 @@ fn write(
     match job.content {
         Content::Found(wanted) => write_found(&wanted.candidate, job, session, batch, writing),
         Content::Recorded(recorded) => {
-            Ok((write_recorded(recorded, job, session, batch, writing)?, Vec::new()))
+            let valid = match recorded.lying_folder() {
+                Some(folder) => copy_as_it_lies(folder, recorded, job)?,
+                None => write_recorded(recorded, job, session, batch, writing)?,
+            };
+            Ok((valid, Vec::new()))
         }
         Content::Noted(_) => Err(error!(Failed, "`{}` has nothing to write", job.name)),
     }
@@ -451,6 +456,18 @@ fn write_recorded(
     Ok(valid)
 }
 
+/// Copies a folder with everything in it, also with what was edited.
+fn copy_as_it_lies(folder: &Path, recorded: &Recorded, job: &StagingJob<'_>) -> Result<Valid> {
+    let staged = Staged::copy(folder, job.folder.clone())
+        .context(|| format!("the files of `{}` cannot be moved", job.name))?;
+    let valid = staged.validate(Ok(()))?;
+    if *valid.digest() != recorded.digest {
+        return Err(error!(Conflict, "`{}` was edited while it was copied", job.name)
+            .hint("nothing was changed; run the command again"));
+    }
+    Ok(valid)
+}
+
 /// The error for content that changed under the same pin.
 pub(crate) fn other_bytes(name: &SkillName, source: &str) -> ba_agent_core::error::Error {
     error!(Integrity, "`{name}` from {source} is not what was recorded")
@@ -482,7 +499,7 @@ fn place_staged_skill(
     transaction: &mut Transaction,
     session: &Session<'_>,
 ) -> Result<LockEntry> {
-    let Some((targets, mode)) = content.targets()? else {
+    let Some((targets, mode)) = content.targets(&session.places)? else {
         return Err(error!(Failed, "`{}` has nothing to place", step.name));
     };
     let roots = session.places.roots(&targets);
@@ -498,7 +515,8 @@ fn place_staged_skill(
                     _ => transaction.link(root, at, &target)?,
                 }
             }
-            (_, Some(valid)) => transaction.put(at, valid)?,
+            (_, Some(valid)) if is_recoverable(content, valid) => transaction.put(at, valid)?,
+            (_, Some(valid)) => transaction.put_durably(at, valid)?,
             (_, None) => link_or_say(transaction, root, at, &first)?,
         }
     }
@@ -521,6 +539,17 @@ fn place_staged_skill(
         ),
         Content::Recorded(recorded) => Ok(recorded.entry.clone()),
         Content::Noted(entry) => Ok(entry.as_ref().clone()),
+    }
+}
+
+/// True for files that can be had again should a power cut take them: those that were recorded,
+/// and not those that somebody has edited.
+fn is_recoverable(content: &Content, valid: &Valid) -> bool {
+    match content {
+        Content::Found(_) | Content::Noted(_) => true,
+        Content::Recorded(recorded) => {
+            recorded.lying_folder().is_none() && *valid.digest() == recorded.entry.digest
+        }
     }
 }
 
@@ -549,11 +578,13 @@ fn record_installed_skill(
     let mut entry = wanted.candidate.record(digest, files, now);
     entry.mode = mode;
     entry.pinned = wanted.pinned;
+    entry.enabled = wanted.enabled;
     entry.targets = wanted.targets.iter().map(InstallTarget::to_string).collect();
     if let Some(before) = before {
         entry.installed_at = before.installed_at;
         entry.updated_at = Some(now);
         entry.keep_choices_of(before);
+        entry.enabled = wanted.enabled;
     }
     Ok(entry)
 }
@@ -570,10 +601,10 @@ fn keep_edited(
     session: &Session<'_>,
 ) -> Result<()> {
     let targets: Vec<InstallTarget> = match (&step.before, &step.content) {
-        (Some(entry), _) => {
-            entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?
+        (Some(entry), _) => session.places.targets_of(entry)?,
+        (None, Some(content)) => {
+            content.targets(&session.places)?.map_or_else(Vec::new, |(targets, _)| targets)
         }
-        (None, Some(content)) => content.targets()?.map_or_else(Vec::new, |(targets, _)| targets),
         (None, None) => Vec::new(),
     };
     let new_digest = match &step.content {

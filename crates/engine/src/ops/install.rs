@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::agents::note_other_agents;
 use super::apply::{self, Done, Report};
 use super::ask::Ask;
-use super::gather::{self, Choice, Gathered, SkillRequest, Skipped};
+use super::gather::{self, Candidate, Choice, Gathered, SkillRequest, Skipped};
 use super::import::{self, ImportedSource};
 use super::overlap::{self, InPlace};
 use super::plan::{self, LeftOutSkill, Plan, Wanted};
@@ -18,6 +18,7 @@ use crate::fetch::not_local;
 use crate::fetch::typed_host::is_same_place;
 use crate::workspace::{Notice, Observer, ResolvedNotice, Session, Workspace};
 use ba_agent_core::agents::InstallTarget;
+use ba_agent_core::category::SkillCategory;
 use ba_agent_core::error::{Error, Result, error, fail, printable};
 use ba_agent_core::interop::IntegrityClaim;
 use ba_agent_core::registry::{InstallMode, Registry};
@@ -59,6 +60,8 @@ pub struct InstallOptions {
     pub skip_existing: bool,
     /// Refuse a commit that no branch or tag leads to.
     pub require_reachable: bool,
+    /// Also what would be installed disabled, or is disabled.
+    pub enable: bool,
     /// Change nothing.
     pub dry_run: bool,
 }
@@ -114,6 +117,7 @@ pub fn install(
             wanted.push(Wanted {
                 mode: options.mode,
                 pinned: options.sha.is_some(),
+                enabled: !is_kept_for_later(&candidate, options),
                 targets: targets.clone(),
                 candidate,
             });
@@ -125,6 +129,13 @@ pub fn install(
     }
     let PlannedInstall { in_place, left_out, same_files } = planned;
     Ok(InstallReport { skills: report.skills, skipped, warnings, in_place, left_out, same_files })
+}
+
+/// True for a skill of those that are installed disabled unless somebody chooses them.
+fn is_kept_for_later(candidate: &Candidate, options: &InstallOptions) -> bool {
+    let front = candidate.document.frontmatter.as_ref();
+    let category = front.and_then(|front| front.category.as_deref());
+    options.all && !options.enable && category.map(SkillCategory::of) == Some(SkillCategory::Professional)
 }
 
 /// The agents and folders that receive the skills.
@@ -269,14 +280,25 @@ fn plan_install(
     promised: &Promised,
 ) -> Result<(Plan, PlannedInstall)> {
     keep_recorded_sources(&mut wanted, registry, &session.settings.hosts);
+    for one in &mut wanted {
+        // What somebody has disabled stays so.
+        if let Some(entry) = registry.skills.get(&one.candidate.name) {
+            one.enabled = entry.enabled || options.enable;
+            if options.agents.is_empty() && !options.enable {
+                one.targets.retain(|target| !entry.disabled_for.contains_key(&target.to_string()));
+            }
+        }
+    }
     let lying = find_lying(session, &mut wanted, registry, options, promised)?;
     let (wanted, in_place) = overlap::leave_in_place(wanted, registry, &session.places);
     // Of "all" those that are in place are done.
     if let (true, false, Some(first)) = (wanted.is_empty(), options.all, in_place.first()) {
         return Err(error_of_own_source(first));
     }
+    let places = |one: &Wanted| session.places.targets_in_use(one.targets.clone(), one.enabled);
+    let targets: Vec<_> = wanted.iter().map(|one| (&one.candidate.name, places(one))).collect();
     let mut seen =
-        session.places.inspect(wanted.iter().map(|w| (&w.candidate.name, &w.targets[..])), registry)?;
+        session.places.inspect(targets.iter().map(|(name, targets)| (*name, &targets[..])), registry)?;
     for name in &lying {
         seen.entry(name.clone()).or_default().lies_as_wanted = true;
     }
@@ -349,6 +371,7 @@ fn find_lying(
             continue;
         }
         one.targets.clone_from(&layout.targets);
+        one.enabled = true;
     }
     Ok(lying)
 }

@@ -28,6 +28,8 @@ pub struct ListReport {
     places: Arc<InstallDirs>,
     /// Targets that are looked into besides those that are recorded or known.
     named: Vec<InstallTarget>,
+    /// Only the skills of this category are listed.
+    category: Option<String>,
 }
 
 /// Everything that is listed.
@@ -66,10 +68,18 @@ pub fn list(workspace: &Workspace, check: bool, observer: &dyn Observer) -> Resu
         false => None,
     };
     let named = session.named_targets();
-    Ok(ListReport { scope: session.scope.name(), registry, seen, places: Arc::clone(&session.places), named })
+    let (scope, places) = (session.scope.name(), Arc::clone(&session.places));
+    Ok(ListReport { scope, registry, seen, places, named, category: None })
 }
 
 impl ListReport {
+    /// The same of the skills of one category alone, of either case; `default` are also those that
+    /// name none.
+    #[must_use]
+    pub fn of_category(self, category: Option<String>) -> Self {
+        Self { category, ..self }
+    }
+
     /// The skills in the order of their names, and what lies beside them.
     ///
     /// # Errors
@@ -80,7 +90,12 @@ impl ListReport {
         named.extend(unmanaged::recorded_targets(&summary));
         let scanned = unmanaged::scan_roots(&self.places, &named);
         let unmanaged = unmanaged::find_unmanaged(&scanned, &summary, &self.places);
-        Ok(ListedSkills { skills: list_skills(summary, self.seen.as_ref()), unmanaged })
+        let is_meant = |skill: &ListedSkill<'_>| {
+            let own = skill.entry.category.as_deref().unwrap_or("default");
+            self.category.as_ref().is_none_or(|meant| own.trim().eq_ignore_ascii_case(meant.trim()))
+        };
+        let skills = list_skills(summary, self.seen.as_ref()).filter(is_meant);
+        Ok(ListedSkills { skills, unmanaged })
     }
 }
 

@@ -84,7 +84,8 @@ fn check_step(step: &Step, places: &InstallDirs) -> Result<Untouched> {
         Some(Content::Found(wanted)) => {
             let candidate = &wanted.candidate;
             let source = places.local_path(&candidate.resolved.source, candidate.folder.as_str());
-            (source, wanted.mode, places.roots(&wanted.targets))
+            let targets = places.targets_in_use(wanted.targets.clone(), wanted.enabled);
+            (source, wanted.mode, places.roots(&targets))
         }
         Some(Content::Recorded(recorded)) => {
             let entry = &recorded.entry;

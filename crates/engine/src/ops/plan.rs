@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::install_dirs::InstallDirs;
 use crate::install_state::{
     Drift, DriftKind, FolderState, InstallState, InstallStates, find_drift, harmless_hints,
 };
@@ -51,6 +52,8 @@ pub struct Wanted {
     pub mode: InstallMode,
     /// `--sha`: hold it at this commit.
     pub pinned: bool,
+    /// False for a skill that is kept aside: its targets do not have it.
+    pub enabled: bool,
 }
 
 /// Where the content of a step comes from, and with it the record.
@@ -69,14 +72,15 @@ impl Content {
     ///
     /// # Errors
     /// `Usage` for a target in the record that is none.
-    pub(crate) fn targets(&self) -> Result<Option<(Vec<InstallTarget>, InstallMode)>> {
+    pub(crate) fn targets(&self, places: &InstallDirs) -> Result<Option<(Vec<InstallTarget>, InstallMode)>> {
         match self {
-            Self::Found(wanted) => Ok(Some((wanted.targets.clone(), wanted.mode))),
+            Self::Found(wanted) => {
+                let targets = places.targets_in_use(wanted.targets.clone(), wanted.enabled);
+                Ok(Some((targets, wanted.mode)))
+            }
             Self::Recorded(recorded) => {
                 let entry = &recorded.entry;
-                let targets =
-                    entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
-                Ok(Some((targets, entry.mode)))
+                Ok(Some((places.targets_of(entry)?, entry.mode)))
             }
             Self::Noted(_) => Ok(None),
         }
@@ -292,6 +296,7 @@ fn plan_reinstallation(
         && entry.pin == wanted.candidate.pin_record()
         && entry.pinned == wanted.pinned
         && entry.mode == wanted.mode
+        && entry.enabled == wanted.enabled
         && entry.targets.len() == wanted.targets.len();
     Ok(if settled { Action::Keep } else { Action::Replace })
 }

@@ -33,6 +33,8 @@ pub(crate) enum RecordedFiles {
     Fetched(Arc<Package>, RelPath),
     /// At their first place, as they were recorded: only links to it are made.
     InPlace,
+    /// In this folder, with everything that was edited there.
+    Lying(PathBuf),
 }
 
 impl Recorded {
@@ -62,8 +64,8 @@ impl Recorded {
                 Ok((Arc::new(package), RelPath::ROOT))
             }
             RecordedFiles::Fetched(package, folder) => Ok((Arc::clone(package), folder.clone())),
-            RecordedFiles::Live(_) | RecordedFiles::InPlace => {
-                Err(error!(Failed, "a link has no files of its own"))
+            RecordedFiles::Live(_) | RecordedFiles::InPlace | RecordedFiles::Lying(_) => {
+                Err(error!(Failed, "`{}` has no files but those at its place", self.entry.source))
             }
         }
     }
@@ -72,7 +74,18 @@ impl Recorded {
     pub(crate) fn live_folder(&self) -> Option<&Path> {
         match &self.files {
             RecordedFiles::Live(folder) => Some(folder),
-            RecordedFiles::Kept(_) | RecordedFiles::Fetched(..) | RecordedFiles::InPlace => None,
+            RecordedFiles::Kept(_)
+            | RecordedFiles::Fetched(..)
+            | RecordedFiles::InPlace
+            | RecordedFiles::Lying(_) => None,
+        }
+    }
+
+    /// The folder that is copied as it lies, with edits.
+    pub(crate) fn lying_folder(&self) -> Option<&Path> {
+        match &self.files {
+            RecordedFiles::Lying(folder) => Some(folder),
+            _ => None,
         }
     }
 

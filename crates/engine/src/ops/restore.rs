@@ -53,6 +53,7 @@ impl RestoreOptions {
             ("--agent", !options.agents.is_empty()),
             ("--copy", options.mode == InstallMode::Copy),
             ("--link", options.mode == InstallMode::Live),
+            ("--enable", options.enable),
         ];
         if let Some((flag, _)) = given.iter().find(|(_, given)| *given) {
             return Err(error!(Usage, "`{flag}` needs a source")

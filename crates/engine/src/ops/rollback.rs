@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::apply::{self, Done, Report};
 use super::ask::{Ask, Attendance};
 use super::plan::{Action, Plan};
+use super::relocate::{Relocation, relocation_step};
 use super::settle::open_session;
 use super::supply::{Supply, try_until_settled};
 use crate::history::{Change, Record};
@@ -14,7 +15,7 @@ use crate::install_state::InstallStates;
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::{Result, error};
-use ba_agent_core::registry::Registry;
+use ba_agent_core::registry::{LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::text::{count_noun, format_age, list_some};
 use plan::{find_name, plan, records_undone, state, wanted};
@@ -81,7 +82,7 @@ fn attempt(
     let wanted = wanted(&state, &registry);
     supply.prepare(&wanted)?;
     let seen = inspect_places(session, &state, &registry)?;
-    let planned = plan(&state, &registry, &seen, supply, options.force)?;
+    let planned = plan_here(session, &state, &registry, &seen, supply, options.force)?;
     undoing.changes = changes;
     if options.dry_run {
         planned.check_recorded(session.observer)?;
@@ -97,8 +98,41 @@ fn attempt(
         return Ok(None);
     }
     let seen = inspect_places(session, &state, &registry)?;
-    let planned = plan(&state, &registry, &seen, supply, options.force)?;
+    let planned = plan_here(session, &state, &registry, &seen, supply, options.force)?;
     apply::apply(planned, transaction, session, "rollback").map(Some)
+}
+
+/// The plan of [`plan`]; a skill that only lay elsewhere goes back with the edits that it has.
+///
+/// # Errors
+/// Those of [`plan`] and of [`relocation_step`].
+fn plan_here(
+    session: &Session<'_>,
+    state: &BTreeMap<SkillName, Change>,
+    registry: &Registry,
+    seen: &InstallStates,
+    supply: &Supply<'_>,
+    force: bool,
+) -> Result<Plan> {
+    let mut rest = state.clone();
+    let mut steps = Vec::new();
+    for (name, change) in state {
+        let (Some(before), Some(after)) = (registry.skills.get(name), &change.before) else { continue };
+        if change.edited.is_none() && lies_elsewhere(before, after) {
+            let one = Relocation { name: name.clone(), before: before.clone(), after: after.clone() };
+            steps.push(relocation_step(&one, registry, session, supply)?);
+            rest.remove(name);
+        }
+    }
+    steps.extend(plan(&rest, registry, seen, supply, force)?.steps);
+    steps.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Plan { steps })
+}
+
+/// True for two records of the same files, of which one is disabled somewhere.
+fn lies_elsewhere(one: &LockEntry, other: &LockEntry) -> bool {
+    let is_moved = one.enabled != other.enabled || one.disabled_for != other.disabled_for;
+    is_moved && one.digest == other.digest && one.mode == other.mode
 }
 
 /// What is undone, in a line: `change 4: install of pdf, 2 min ago`.
@@ -137,9 +171,9 @@ fn inspect_places(
     state: &BTreeMap<SkillName, Change>,
     registry: &Registry,
 ) -> Result<InstallStates> {
-    let targets = |change: &Change| -> Result<Vec<InstallTarget>> {
-        let texts = change.before.iter().flat_map(|entry| &entry.targets);
-        texts.map(|text| InstallTarget::parse(text)).collect()
+    let targets = |change: &Change| match &change.before {
+        Some(entry) => session.places.targets_of(entry),
+        None => Ok(Vec::new()),
     };
     let places: Vec<(&SkillName, Vec<InstallTarget>)> =
         state.iter().map(|(name, change)| Ok((name, targets(change)?))).collect::<Result<_>>()?;

@@ -11,7 +11,9 @@ use super::agents::list_agents;
 use super::ask::{Ask, Attendance, CautionedUpdate, ShowDiff, Unattended, UpdateOffer};
 use super::config::{begin_edit, change_setting, find_setting, finish_edit, list_settings};
 use super::diff::diff;
+use super::disable::{DisableOptions, disable};
 use super::doctor::doctor;
+use super::enable::{EnableOptions, enable};
 use super::export::export;
 use super::gather::Offer;
 use super::history::list_changes;
@@ -197,6 +199,14 @@ fn commands_about_skills_are_functions() {
     std::fs::write(caller.manifest_of("pdf"), manifest("pdf", "edited again")).unwrap();
     let options = RestoreOptions { force: true, ..RestoreOptions::default() };
     assert_eq!(restore_all(workspace, options, heard).unwrap().skills.len(), 2);
+    assert_eq!(caller.installed(), ok);
+
+    let options = DisableOptions { names: names(&["pdf"]), ..DisableOptions::default() };
+    assert!(!disable(workspace, &options, heard).unwrap().skills[0].entry.enabled);
+    assert!(!caller.manifest_of("pdf").exists());
+    let options = EnableOptions { names: names(&["pdf"]), ..EnableOptions::default() };
+    let enabled = enable(workspace, &options, heard).unwrap();
+    assert!(enabled.skills[0].entry.enabled && enabled.pulled.is_empty());
     assert_eq!(caller.installed(), ok);
 
     let options = PinOptions { name: "pdf".into(), ..PinOptions::default() };

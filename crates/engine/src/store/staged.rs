@@ -5,8 +5,11 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ba_agent_core::digest::{Digest, TreeDigest, sha256_hex};
-use ba_agent_core::error::{Context as _, Result};
+use walkdir::WalkDir;
+
+use crate::install_state;
+use ba_agent_core::digest::{Digest, Files, TreeDigest, digest_of_files, sha256_hex};
+use ba_agent_core::error::{Context as _, Result, error};
 use ba_agent_core::listing::{FileEntry, Limits, Node, check_portable};
 use ba_agent_core::package::PackageDir;
 use ba_agent_core::path::ancestor_folders;
@@ -17,7 +20,7 @@ use ba_agent_system::fsx;
 #[derive(Debug)]
 pub(crate) struct Staged {
     folder: PathBuf,
-    files: TreeDigest,
+    files: Files,
     sizes: FileSizes,
 }
 
@@ -67,7 +70,18 @@ impl Staged {
             sizes.insert(entry.path.as_str().to_owned(), bytes.len() as u64);
             look(entry, bytes)?;
         }
-        Ok(Self { folder, files, sizes })
+        Ok(Self { folder, files: files.into_files(), sizes })
+    }
+
+    /// Copies everything in `from`, as it lies there, to `folder`, which must not exist though the
+    /// folder above it does.
+    ///
+    /// # Errors
+    /// `Conflict` for a pipe or a device, `Failed` where the disk refuses.
+    pub(crate) fn copy(from: &Path, folder: PathBuf) -> Result<Self> {
+        copy_tree(from, &folder)?;
+        let files = install_state::hash_folder(&folder)?;
+        Ok(Self { folder, files, sizes: FileSizes::new() })
     }
 
     /// States that everything about the staged bytes was found in order: `found` is what
@@ -77,8 +91,8 @@ impl Staged {
     /// The error that `found` carries; the staged folder is then never put in place.
     pub(crate) fn validate(self, found: Result<()>) -> Result<Valid> {
         found?;
-        let digest = self.files.finish_digest();
-        let files = FileRecords::new(self.files.into_files(), self.sizes);
+        let digest = digest_of_files(&self.files);
+        let files = FileRecords::new(self.files, self.sizes);
         Ok(Valid { folder: self.folder, files, digest })
     }
 }
@@ -96,6 +110,28 @@ impl Valid {
     pub(crate) fn files(&self) -> &FileRecords {
         &self.files
     }
+}
+
+/// Copies a folder, empty folders and modes with it.
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    fsx::create_folder(to)?;
+    for entry in WalkDir::new(from).min_depth(1).follow_links(false) {
+        let entry = entry.map_err(std::io::Error::from)?;
+        let below = entry.path().strip_prefix(from).unwrap_or(entry.path());
+        let (kind, at) = (entry.file_type(), to.join(below));
+        if kind.is_dir() {
+            fsx::create_folder(&at)?;
+        } else if kind.is_symlink() {
+            let leads_to_folder = entry.path().is_dir();
+            fsx::symlink(&fs_err::read_link(entry.path())?, &at, leads_to_folder)?;
+        } else if kind.is_file() {
+            fsx::copy_new(entry.path(), &at)?;
+        } else {
+            return Err(error!(Conflict, "`{}` is not a regular file or a link", entry.path().display())
+                .hint("move it out of the skill's folder"));
+        }
+    }
+    Ok(())
 }
 
 /// Makes the folders of the entries in `folder`, which is new and empty: so each is made

@@ -149,6 +149,11 @@ impl StateDir {
         all.map(|entry| entry.path()).collect()
     }
 
+    /// Where the files of skills lie that the user has disabled; a project has them in itself.
+    pub(crate) fn disabled_folder(&self) -> PathBuf {
+        self.folder.join("disabled")
+    }
+
     /// A folder with an empty file for each host that was typed here, named by its origin.
     pub(crate) fn hosts_folder(&self) -> PathBuf {
         self.folder.join("hosts")

@@ -42,6 +42,8 @@ pub(crate) struct Transaction {
     edited: BTreeMap<SkillName, GivenUpTree>,
     /// Skills that are recorded as they were found.
     adopted: BTreeSet<SkillName>,
+    /// Skills whose new files nobody else has: the disk must have them before the old ones go.
+    durable: BTreeSet<SkillName>,
     /// Folders that the user has named to be linked to.
     typed_links: BTreeSet<PathBuf>,
     /// The journal is on the disk, as far as this process knows.
@@ -67,6 +69,7 @@ impl Transaction {
             reserved: 0,
             edited: BTreeMap::new(),
             adopted: BTreeSet::new(),
+            durable: BTreeSet::new(),
             typed_links: BTreeSet::new(),
             has_journal: false,
         }
@@ -255,6 +258,17 @@ impl Transaction {
         self.swap(&place, Some(valid.folder()))
     }
 
+    /// As [`Transaction::put`], for files that nobody else has, such as edited ones: the disk has
+    /// them before the old ones are deleted, and after a power cut they are no damage.
+    ///
+    /// # Errors
+    /// Those of [`Transaction::put`].
+    pub(crate) fn put_durably(&mut self, place: PathBuf, valid: &Valid) -> Result<()> {
+        self.put(place, valid)?;
+        self.durable.extend(self.journal.swaps.last().map(|swap| swap.name.clone()));
+        Ok(())
+    }
+
     /// Puts a link at `place` that leads to the folder which the user has named.
     ///
     /// # Errors
@@ -368,11 +382,14 @@ impl Transaction {
             });
             let kept = scope.spawn(|| self.keep_replaced(registry));
             let journal = scope.spawn(|| fsx::write_new_beside(&journal, &self.journal.to_bytes()));
-            let noted = match &note {
+            let written = match &note {
                 Some(text) => fsx::write_new_beside(&unsettled, text.as_bytes()),
-                None if store.boot.is_some() => Ok(()),
-                None => self.journal.staging_folders().try_for_each(|folder| fsx::sync_tree(&folder)),
+                None => Ok(()),
             };
+            let noted = written.and_then(|()| match store.boot.is_none() || !self.durable.is_empty() {
+                true => self.journal.staging_folders().try_for_each(|folder| fsx::sync_tree(&folder)),
+                false => Ok(()),
+            });
             let ended = |_| error!(Failed, "what this change needs to be turned back cannot be kept");
             kept.join().map_err(ended)?;
             record.join().map_err(ended)??;
@@ -391,7 +408,8 @@ impl Transaction {
     fn unsettled_text(&self, registry: &Registry) -> Option<String> {
         let boot = self.store.boot.as_ref()?;
         let written = self.journal.swaps.iter().filter(|swap| swap.staged.is_some());
-        let written: BTreeSet<SkillName> = written.map(|swap| swap.name.clone()).collect();
+        let written = written.map(|swap| swap.name.clone()).filter(|name| !self.durable.contains(name));
+        let written: BTreeSet<SkillName> = written.collect();
         if written.is_empty() {
             return None;
         }

@@ -115,6 +115,7 @@ struct Lent {
     origin: MarketplaceOrigin,
     notes: Vec<String>,
     version: Option<String>,
+    category: Option<String>,
 }
 
 fn look<'w>(ask: &SkillRequest, all: &Marketplaces, world: &'w World<'w>) -> Result<LookedEntry<'w>> {
@@ -156,6 +157,7 @@ fn look<'w>(ask: &SkillRequest, all: &Marketplaces, world: &'w World<'w>) -> Res
         origin: MarketplaceOrigin { name: registered.clone(), entry: plugin.name.clone() },
         notes: plugin.notes.iter().map(|note| format!("the entry `{}`: {note}", plugin.name)).collect(),
         version: version.map(str::to_owned),
+        category: plugin.category.clone(),
     };
     let source = gather::look_in(&ask, opened.source, Some(&resolution.folders), world)?;
     Ok(LookedEntry { source, entry: Some(entry) })
@@ -182,13 +184,14 @@ fn with_nearest_repository(mut error: Error, source: &Source, all: &Marketplaces
 impl LookedEntry<'_> {
     fn gather(self, world: &World<'_>) -> Result<Gathered> {
         let mut gathered = self.source.gather(&world.settings.limits)?;
-        let Some(Lent { origin, notes, version }) = self.entry else { return Ok(gathered) };
+        let Some(Lent { origin, notes, version, category }) = self.entry else { return Ok(gathered) };
         gathered.notes = notes;
         for candidate in &mut gathered.candidates {
             candidate.marketplace = Some(origin.clone());
-            // A skill that has no version of its own has its plugin's.
+            // A skill that has no version or category of its own has its plugin's.
             if let Some(front) = &mut candidate.document.frontmatter {
                 front.version = front.version.take().or_else(|| version.clone());
+                front.category = front.category.take().or_else(|| category.clone());
             }
         }
         Ok(gathered)

@@ -372,7 +372,8 @@ fn find(
         return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
     }
     let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
-    Ok(Content::Found(Box::new(Wanted { candidate, targets, mode: entry.mode, pinned: false })))
+    let enabled = entry.enabled;
+    Ok(Content::Found(Box::new(Wanted { candidate, targets, mode: entry.mode, pinned: false, enabled })))
 }
 
 /// A tag that moved, a branch that was rewritten: each commit is looked at once.

@@ -178,7 +178,8 @@ fn add(
     note_grown_permissions(name, entry, &candidate, &mut update.cautions)?;
     update.changes.insert(name.clone(), diff::changed_files(&entry.files, &files));
     let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
-    let wanted = Wanted { candidate, targets, mode: entry.mode, pinned: entry.pinned };
+    let &LockEntry { mode, pinned, enabled, .. } = entry;
+    let wanted = Wanted { candidate, targets, mode, pinned, enabled };
     let content = Some(Content::Found(Box::new(wanted)));
     let name = name.clone();
     update.plan.steps.push(Step { name, action: Action::Replace, content, before, gives_up_edits: lost });
