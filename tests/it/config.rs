@@ -48,8 +48,43 @@ fn every_setting_is_listed_with_who_says_it() {
     }
     let text = env.run(&["config", "list"]).ends(0).stdout;
     assert!(text.contains("npm_url\thttps://other.example\tBA_AGENT_NPM_URL\n"), "{text}");
-    assert!(text.contains("auth.github_token\t(hidden)\tGH_TOKEN\n") && text.lines().count() == 24, "{text}");
+    assert!(text.contains("auth.github_token\t(hidden)\tGH_TOKEN\n") && text.lines().count() == 53, "{text}");
     assert_eq!(env.run(&["config", "get", "cache_limit"]).ends(0).stdout, "2GiB\n");
+}
+
+#[test]
+fn what_skills_may_and_how_they_are_listed_is_set_by_its_own_sections() {
+    let env = TestEnv::new();
+    let file = "project/.ba-agent/config.yaml";
+    env.write("project/claude-skills-loader-config.yaml", "loader:\n  format: list\n  max_workers: 2\n");
+    assert_eq!(env.run(&["config", "get", "loader.format"]).ends(0).stdout, "list\n");
+    env.run(&["config", "set", "loader.format", "xml"]).ends(0);
+    env.run(&["config", "set", "loader.context_budget.buffer_ratio", "0.2"]).ends(0);
+    env.run(&["config", "set", "runtime.permissions.require_approval", "shell_exec,http_get"]).ends(0);
+    let text = env.read(file);
+    assert!(text.contains("loader:\n  format: xml\n  context_budget:\n    buffer_ratio: 0.2\n"), "{text}");
+    assert!(text.contains("require_approval: [shell_exec, http_get]"), "{text}");
+    let settings = env.run(&["config", "list", "--json"]).ends(0).json()["settings"].clone();
+    let of = |key: &str| {
+        let one = settings.as_array().unwrap().iter().find(|one| one["key"] == key).unwrap();
+        (one["value"].as_str().unwrap().to_owned(), one["from"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(of("loader.format").0, "xml");
+    assert!(of("loader.max_workers").1.ends_with("claude-skills-loader-config.yaml"));
+    for (key, value) in [
+        ("loader.format", "html"),
+        ("loader.context_budget.metadata_ratio", "0.9"),
+        ("loader.context_budget.total_chars", "10"),
+        ("loader.dependency.allow_sources", "o/r"),
+        ("loader.scan_sources", "x"),
+        ("monitoring.usage_log", "maybe"),
+    ] {
+        assert_eq!(env.run(&["config", "set", key, value]).ends(2).stdout, "", "{key}");
+    }
+    assert_eq!(env.read(file), text);
+    env.write(file, "loader:\n  formt: xml\n");
+    let error = env.run(&["config", "list"]).ends(2).stderr;
+    assert!(error.contains("formt") && error.contains("line 2"), "{error}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ pub(crate) mod change;
 mod keys;
 #[allow(dead_code, reason = "the commands that use it follow")]
 pub(crate) mod runtime;
+mod sections;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use serde::Deserialize;
 
 use keys::{Key, Project, Value};
 use runtime::{LoaderSettings, MonitoringSettings, RuntimeSettings};
+use sections::{LoaderSection, MonitoringSection, RuntimeSection, RuntimeSections};
 
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::{Error, Result, error, printable};
@@ -22,7 +24,6 @@ use ba_agent_system::fsx;
 
 /// What the user and the project have set; the project's value goes first.
 #[derive(Debug, Clone)]
-#[allow(dead_code, reason = "the commands that use the last three follow")]
 pub struct Settings {
     /// Skill folder of the default target, from the base of the scope.
     pub(crate) install_dir: Option<String>,
@@ -66,10 +67,25 @@ impl Default for Settings {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 struct Document {
-    #[serde(default)]
     skills: Section,
+    loader: LoaderSection,
+    runtime: RuntimeSection,
+    monitoring: MonitoringSection,
+}
+
+impl Document {
+    /// What is set in all of its sections.
+    ///
+    /// # Errors
+    /// `Usage` for a limit that there is none of.
+    fn into_values(self) -> Result<Vec<(Key, Value)>> {
+        let Self { skills, loader, runtime, monitoring } = self;
+        let mut values = skills.into_values()?;
+        values.extend(RuntimeSections::of(loader, runtime, monitoring).into_values());
+        Ok(values)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -196,7 +212,7 @@ impl Settings {
     pub(crate) fn load(env: &Env, user: Option<&Path>, project: Option<&Path>) -> Result<Self> {
         let mut settings = Self::default();
         if let Some(document) = user.map(read).transpose()?.flatten() {
-            for (key, value) in document.skills.into_values()? {
+            for (key, value) in document.into_values()? {
                 let value = if key.rule().expands { value.expanded(env)? } else { value };
                 settings.set_value_of(key, value, env);
             }
@@ -205,6 +221,7 @@ impl Settings {
             settings.load_project(file, env)?;
         }
         settings.merge_environment(env);
+        settings.check_sections()?;
         Ok(settings)
     }
 
@@ -225,15 +242,16 @@ impl Settings {
     }
 
     fn load_project(&mut self, file: &Path, env: &Env) -> Result<()> {
-        if let Some(root) = file.parent().and_then(Path::parent)
-            && let Some(outside) = leads_out(file, root, &self.allow_links_to)
-        {
-            return Err(leads_out_error("settings", file, &outside));
+        if let Some(root) = file.parent().and_then(Path::parent) {
+            for file in [&root.join(LOADER_FILE), file] {
+                if let Some(outside) = leads_out(file, root, &self.allow_links_to) {
+                    return Err(leads_out_error("settings", file, &outside));
+                }
+            }
         }
-        let Some(document) = read(file)? else { return Ok(()) };
         let own = self.hosts.host_url_settings().map(str::to_owned);
-        for (key, value) in document.skills.into_values()? {
-            self.set_from_project(key, value, env, file)?;
+        for (key, value, file) in project_values(file)? {
+            self.set_from_project(key, value, env, &file)?;
         }
         let named_by_user = self
             .hosts
@@ -251,26 +269,33 @@ impl Settings {
     /// One value of a project's file, as far as it is the project's to say.
     fn set_from_project(&mut self, key: Key, value: Value, env: &Env, file: &Path) -> Result<()> {
         let refused = |what: &str| error!(Usage, "`{}` in `{}` {what}", key.name(), file.display());
-        if value.texts().any(|text| text.contains("${")) {
+        if value.texts().iter().any(|text| text.contains("${")) {
             return Err(refused("uses an environment variable")
                 .hint("a project could send your variables anywhere: write the value out, or set it in your own settings"));
         }
         match key.rule().project {
             Project::May => self.set_value_of(key, value, env),
             Project::Inside => {
-                if value.texts().any(|path| !stays_inside(path)) {
+                if value.texts().iter().any(|path| !stays_inside(path)) {
                     return Err(refused("is outside the project, or inside its `.git`")
                         .hint("write a path inside the project; other folders are for your own settings"));
                 }
                 self.set_value_of(key, value, env);
             }
             Project::Narrows => {
+                if key == Key::ScanSources && value.texts().iter().any(|path| !stays_inside(path)) {
+                    return Err(refused("names a folder outside the project, or inside its `.git`")
+                        .hint("write a path inside the project; other folders are for your own settings"));
+                }
                 let (before, wanted) = (self.clone(), value.clone());
-                self.set_value_of(key, value, env);
+                match key.path().first() {
+                    Some(&"skills") => self.set_value_of(key, value, env),
+                    _ => self.add_from_project(key, value),
+                }
                 if !self.is_narrower(&before) {
                     *self = before;
                     self.ignored.push(format!(
-                        "`{}: {wanted}` in `{}` is higher than your own limit and is ignored",
+                        "`{}: {wanted}` in `{}` goes beyond your own setting and is ignored",
                         key.name(),
                         file.display()
                     ));
@@ -301,10 +326,14 @@ impl Settings {
             && *manifest <= was.manifest
             && *frontmatter <= was.frontmatter
             && self.hosts.require_reachable >= before.hosts.require_reachable
+            && self.has_narrower_sections(before)
     }
 
     /// Sets a value of the kind that [`Section::into_values`] gives the key.
     fn set_value_of(&mut self, key: Key, value: Value, env: &Env) {
+        if key.path().first() != Some(&"skills") {
+            return self.set_section_value(key, value);
+        }
         match value {
             Value::Text(text) => self.set_text(key, text, env),
             Value::List(list) => match key {
@@ -318,6 +347,7 @@ impl Settings {
                 Key::AllowHttp => self.hosts.allow_http = flag,
                 _ => self.hosts.require_reachable = flag,
             },
+            Value::Ratio(_) | Value::Sources(_) | Value::Permissions(_) => {}
         }
     }
 
@@ -395,12 +425,40 @@ pub(crate) fn describe_keys() -> impl Iterator<Item = (&'static str, &'static st
 /// The largest settings file that is read.
 const LARGEST: u64 = 1 << 20;
 
+/// Beside `.ba-agent/`, what the loaders of other programs read: the sections `loader:`,
+/// `runtime:` and `monitoring:` alone. The project's own settings go before it.
+const LOADER_FILE: &str = "claude-skills-loader-config.yaml";
+
+/// What the two files of a project say, by the file; of one key the later counts.
+///
+/// # Errors
+/// Those of [`read`].
+fn project_values(file: &Path) -> Result<Vec<(Key, Value, PathBuf)>> {
+    let mut values = Vec::new();
+    if let Some(beside) = file.parent().and_then(Path::parent).map(|root| root.join(LOADER_FILE))
+        && let Some(text) = read_text(&beside)?
+    {
+        let sections: RuntimeSections = parse(&text, &beside)?;
+        values.extend(sections.into_values().into_iter().map(|(key, value)| (key, value, beside.clone())));
+    }
+    if let Some(document) = read(file)? {
+        let own = document.into_values()?;
+        values.retain(|(key, ..)| !own.iter().any(|(known, _)| known == key));
+        values.extend(own.into_iter().map(|(key, value)| (key, value, file.to_path_buf())));
+    }
+    Ok(values)
+}
+
 /// The document of a file; nothing where there is none.
 fn read(file: &Path) -> Result<Option<Document>> {
+    read_text(file)?.map(|text| parse(&text, file)).transpose()
+}
+
+fn read_text(file: &Path) -> Result<Option<String>> {
     let Some(bytes) = fsx::read_plain_file(file, LARGEST)? else { return Ok(None) };
     let text = String::from_utf8(bytes)
         .map_err(|e| error!(Usage, "the settings in `{}` are not UTF-8", file.display()).cause(e))?;
-    parse(&text, file).map(Some)
+    Ok(Some(text))
 }
 
 /// True for a relative path to something below the project that is not its repository.
@@ -437,9 +495,9 @@ pub(crate) fn leads_out_error(what: &str, path: &Path, outside: &Path) -> Error 
         .hint("if you trust it, name the folder it leads to under `skills: allow_links_to:` in your own settings")
 }
 
-fn parse(text: &str, file: &Path) -> Result<Document> {
+fn parse<T: Default + serde::de::DeserializeOwned>(text: &str, file: &Path) -> Result<T> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-        return Ok(Document::default());
+        return Ok(T::default());
     }
     serde_yaml::from_str(text).map_err(|e| {
         error!(Usage, "the settings in `{}` cannot be used", file.display())
@@ -456,7 +514,7 @@ pub fn check_any(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let env = Env::isolated(Path::new("/nowhere"), &[("TOKEN", SECRET), ("HOME", SECRET)]);
     let file = Path::new("/nowhere/project/.ba-agent/config.yaml");
-    let Ok(values) = parse(text, file).and_then(|document| document.skills.into_values()) else { return };
+    let Ok(values) = parse(text, file).and_then(Document::into_values) else { return };
     let before = Settings::default();
     let mut settings = before.clone();
     for (key, value) in values {
@@ -481,6 +539,7 @@ pub fn check_any(data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use super::keys::ValueKind;
     use super::*;
     use ba_agent_core::error::Kind;
 
@@ -544,15 +603,23 @@ mod tests {
     /// of the user's is in what comes out.
     #[test]
     fn a_project_sets_what_the_table_lets_it() {
-        let write = |key: Key, text: &str| match key.name().split_once('.') {
-            Some((group, name)) => format!("skills:\n  {group}:\n    {name}: {text}\n"),
-            None => format!("skills:\n  {}: {text}\n", key.name()),
+        let write = |key: Key, text: &str| {
+            let path = key.path();
+            let lines =
+                path.iter().enumerate().map(|(depth, part)| format!("\n{}{part}:", "  ".repeat(depth)));
+            format!("{} {text}\n", lines.collect::<String>())
         };
-        let values = |key: Key| match key {
-            Key::Agents | Key::AllowLinksTo => ["[./a]", "['./${SECRET}']"],
-            Key::AllowHttp | Key::RequireReachable => ["true", "'${SECRET}'"],
-            key if key.name().starts_with("limits.") || key == Key::CacheLimit => ["1", "'${SECRET}'"],
-            _ => ["./a", "./${SECRET}/a"],
+        let values = |key: Key| match key.kind() {
+            ValueKind::List if key == Key::DefaultAllow => ["[file_read]", "['./${SECRET}']"],
+            ValueKind::List => ["[./a]", "['./${SECRET}']"],
+            ValueKind::Flag => ["true", "'${SECRET}'"],
+            ValueKind::Bytes => ["1", "'${SECRET}'"],
+            ValueKind::Count => ["1000", "'${SECRET}'"],
+            ValueKind::Ratio => ["0.1", "'${SECRET}'"],
+            ValueKind::Choice(words) => [words[0], "'${SECRET}'"],
+            ValueKind::Sources => ["[{path: ./a}]", "[{path: './${SECRET}'}]"],
+            ValueKind::Permissions => ["{x: {allowed_tools: [Read]}}", "{x: {allowed_tools: ['${SECRET}']}}"],
+            ValueKind::Text => ["./a", "./${SECRET}/a"],
         };
         let secret = [("SECRET", "canary"), ("GITHUB_TOKEN", "canary")];
         for key in Key::ALL {
@@ -617,12 +684,103 @@ mod tests {
             ("skills:\n  cache_limit: lots\n", "not a valid size"),
             ("skills:\n  limits:\n    fil: 1\n", "unknown limit"),
             ("skills:\n  agents: cursor\n", "line"),
+            ("loader:\n  formt: plain\n", "line 2"),
+            ("loader:\n  format: html\n", "expected plain, xml, list, brackets, found `html`"),
+            ("loader:\n  context_budget:\n    metadata_ratio: 1.2\n", "line 3"),
+            ("loader:\n  context_budget: {metadata_ratio: 0.9}\n", "shares of `loader.context_budget`"),
+            ("loader:\n  context_budget: {total_chars: 199}\n", "expected 200 or more"),
+            ("loader:\n  scan_sources: [{priority: 3}]\n", "path"),
+            ("loader:\n  dependency:\n    cyclic_dependency_action: ignore\n", "line 3"),
+            ("runtime:\n  skill_permissions:\n    x: {allowed: [Read]}\n", "line 3"),
+            ("monitoring:\n  usage_log: 3\n", "line 2"),
         ] {
             let error = load(text, "", &[]).unwrap_err();
             let said = format!("{} {:?}", error.message, error.causes);
             assert!(error.kind == Kind::Usage && said.contains(words), "{text}: {said}");
         }
         assert!(load("# nothing\n\n", "", &[]).is_ok());
+    }
+
+    /// What a project may say of what agents see and do: never more than its user allows.
+    #[test]
+    fn a_project_narrows_what_skills_may_and_never_widens_it() {
+        let user = "runtime:\n  permissions: {default_allow: [file_read], require_approval: [shell_exec]}\n  \
+                    skill_permissions: {pdf: {allowed_tools: [Read], forbidden_operations: [rm]}}\n";
+        let with = |project: &str| load(user, project, &[]).unwrap();
+        let more = with(
+            "runtime:\n  permissions: {require_approval: [http_get]}\n  \
+                         skill_permissions: {pdf: {allowed_tools: [Bash], forbidden_operations: [dd]}, x: {allowed_tools: [Bash]}}\n",
+        );
+        assert_eq!(more.runtime.permissions.require_approval, ["shell_exec", "http_get"]);
+        let pdf = &more.runtime.skill_permissions["pdf"];
+        assert_eq!(pdf.allowed_tools.as_deref(), Some(&["Read".to_owned()][..]));
+        assert_eq!(pdf.narrowed_to.as_deref(), Some(&["Bash".to_owned()][..]));
+        assert_eq!(pdf.forbidden_operations, ["rm", "dd"]);
+        assert_eq!(more.runtime.skill_permissions["x"].allowed_tools, None);
+        assert!(more.ignored.is_empty(), "{:?}", more.ignored);
+        for wider in [
+            "runtime: {permissions: {default_allow: [file_read, shell_exec]}}",
+            "loader: {project_skill_override_threshold: 0.1}",
+            "loader: {context_budget: {total_chars: 90000}}",
+            "loader: {keep_versions: 400}",
+            "runtime: {hook: {limit: 50}}",
+            "runtime: {hot_swap: {watch_interval: 1}}",
+        ] {
+            let settings = with(wider);
+            assert_eq!(settings.ignored.len(), 1, "{wider}");
+            assert_eq!(
+                (settings.loader, settings.runtime),
+                (LoaderSettings::default(), load(user, "", &[]).unwrap().runtime),
+                "{wider}"
+            );
+        }
+        assert_eq!(
+            load("", "loader: {dependency: {allow_sources: [x]}}", &[]).unwrap_err().kind,
+            Kind::Usage
+        );
+        assert!(
+            load("monitoring: {usage_log: false}", "monitoring: {usage_log: true}", &[])
+                .unwrap()
+                .ignored
+                .len()
+                == 1
+        );
+    }
+
+    #[test]
+    fn a_project_names_folders_of_its_own_and_puts_none_before_its_users() {
+        let sources = |user: &str, project: &str| load(user, project, &[]).map(|all| all.loader.scan_sources);
+        let all =
+            sources("", "loader: {scan_sources: [{path: ./team/skills, priority: 900, recursive: true}]}")
+                .unwrap();
+        assert_eq!((all.len(), all[3].priority, all[3].of_project), (4, 80, true));
+        for outside in ["/etc", "~/x", "../x", "a/../../x", ".git/x"] {
+            let text = format!("loader: {{scan_sources: [{{path: '{outside}'}}]}}");
+            assert_eq!(sources("", &text).unwrap_err().kind, Kind::Usage, "{outside}");
+        }
+        let own = sources(
+            "loader: {scan_sources: [{path: ~/.claude/skills, priority: 10}, {path: /opt/skills}]}",
+            "",
+        );
+        let own = own.unwrap();
+        assert_eq!((own.len(), own[0].priority, own[3].path.as_str()), (4, 10, "/opt/skills"));
+    }
+
+    #[test]
+    fn the_file_that_other_loaders_read_has_the_three_sections_and_goes_below_the_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = Env::isolated(dir.path(), &[]);
+        let file = dir.path().join("p/.ba-agent/config.yaml");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let beside = dir.path().join("p").join(LOADER_FILE);
+        std::fs::write(&beside, "loader:\n  format: xml\n  context_budget: {buffer_ratio: 0.2}\n").unwrap();
+        std::fs::write(&file, "loader:\n  format: list\n").unwrap();
+        let settings = Settings::load(&env, None, Some(&file)).unwrap();
+        assert_eq!(settings.loader.format, "list");
+        assert!((settings.loader.context_budget.buffer_ratio - 0.2).abs() < 1e-9);
+        std::fs::write(&beside, "skills:\n  agents: [cursor]\n").unwrap();
+        let error = Settings::load(&env, None, Some(&file)).unwrap_err();
+        assert!(error.kind == Kind::Usage && error.message.contains(LOADER_FILE), "{error:?}");
     }
 
     #[test]

@@ -109,7 +109,7 @@ fn expand_source(scan: &ScanSource, session: &Session<'_>) -> Vec<SkillSource> {
         watched: scan.watch_enabled,
         ..source(origin, scan.priority, root)
     };
-    let path = scan.path.trim_start_matches("./").trim_end_matches('/');
+    let path = scan.plain_path();
     match (path, is_of_user) {
         ("~/.claude/skills", _) => {
             let home = session.env.home.iter();

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::keys::{Key, Project, Value};
-use super::{Settings, leads_out, leads_out_error, parse, parse_bytes};
+use super::keys::{Key, Project, Value, ValueKind};
+use super::sections::parse_ratio;
+use super::{Document, Settings, leads_out, leads_out_error, parse, parse_bytes, project_values};
 use ba_agent_core::error::{Result, error, fail, printable};
 use ba_agent_core::schema::{self, schema_address};
 use ba_agent_core::settings_text::{quote_scalar, set_key, unset_key};
@@ -72,7 +73,7 @@ impl Key {
     }
 
     fn is_bytes(self) -> bool {
-        self.rule().default.contains('B')
+        self.kind() == ValueKind::Bytes && self.rule().default.contains('B')
     }
 
     /// The value that words on a command line mean.
@@ -80,24 +81,47 @@ impl Key {
     /// # Errors
     /// `Usage` for what is no value of this key.
     fn parse_words(self, words: &[String]) -> Result<Value> {
-        if matches!(self, Self::Agents | Self::AllowLinksTo) {
+        if self.kind() == ValueKind::List {
             let parts = words.iter().flat_map(|word| word.split(',')).map(str::trim);
             return Ok(Value::List(parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()));
         }
         let [word] = words else {
             fail!(Usage, "`{}` takes one value", self.name());
         };
-        if matches!(self, Self::AllowHttp | Self::RequireReachable) {
-            return match word.as_str() {
+        let shown = printable(word, false);
+        match self.kind() {
+            ValueKind::Flag => match word.as_str() {
                 "true" => Ok(Value::Flag(true)),
                 "false" => Ok(Value::Flag(false)),
                 _ => Err(error!(Usage, "`{}` is true or false", self.name())),
-            };
+            },
+            ValueKind::Bytes => {
+                let size = parse_bytes(word).map_err(|why| error!(Usage, "{}", printable(&why, false)))?;
+                Ok(Value::Size(size))
+            }
+            ValueKind::Count => word
+                .parse()
+                .map(Value::Size)
+                .map_err(|_| error!(Usage, "`{}` takes a whole number, found `{shown}`", self.name())),
+            ValueKind::Ratio => word
+                .parse()
+                .map_err(|_| format!("expected a number from 0 to 1, found `{shown}`"))
+                .and_then(parse_ratio)
+                .map(Value::Ratio)
+                .map_err(|why| error!(Usage, "`{}`: {why}", self.name())),
+            ValueKind::Choice(known) => match known.contains(&word.as_str()) {
+                true => Ok(Value::Text(word.clone())),
+                false => Err(error!(Usage, "`{}` is one of {}", self.name(), known.join(", "))),
+            },
+            ValueKind::Sources | ValueKind::Permissions => {
+                Err(error!(Usage, "`{}` has several lines, which no one command writes", self.name())
+                    .hint("write it by hand: `ba-agent config edit`"))
+            }
+            ValueKind::Text | ValueKind::List => self.parse_text(word),
         }
-        if self == Self::CacheLimit || self.name().starts_with("limits.") {
-            let size = parse_bytes(word).map_err(|why| error!(Usage, "{}", printable(&why, false)))?;
-            return Ok(Value::Size(size));
-        }
+    }
+
+    fn parse_text(self, word: &str) -> Result<Value> {
         if self.name().ends_with("_url") {
             let is_host = url::Url::parse(word).is_ok_and(|url| {
                 matches!(url.scheme(), "https" | "http") && url.has_host() && url.password().is_none()
@@ -107,7 +131,7 @@ impl Key {
                     .hint("write for example https://github.example.org"));
             }
         }
-        Ok(Value::Text(word.clone()))
+        Ok(Value::Text(word.to_owned()))
     }
 
     /// A value as a person writes it.
@@ -119,6 +143,12 @@ impl Key {
                 whole.map_or_else(|| size.to_string(), |(bits, unit)| format!("{}{unit}", size >> bits))
             }
             Value::List(list) => list.join(","),
+            Value::Sources(sources) => {
+                let one =
+                    |source: &super::runtime::ScanSource| format!("{} ({})", source.path, source.priority);
+                sources.iter().map(one).collect::<Vec<_>>().join(", ")
+            }
+            Value::Permissions(all) => all.keys().cloned().collect::<Vec<_>>().join(", "),
             Value::Text(text) => text.clone(),
             other => other.to_string(),
         }
@@ -134,10 +164,6 @@ impl Key {
             other => self.show(other),
         }
     }
-
-    fn path(self) -> Vec<&'static str> {
-        std::iter::once("skills").chain(self.name().split('.')).collect()
-    }
 }
 
 /// Every setting as it counts, in the order of the table.
@@ -151,15 +177,13 @@ pub(crate) fn list_settings(
 ) -> Result<Vec<EffectiveSetting>> {
     // Whoever lists them is told what is wrong with them.
     Settings::load(env, user, project)?;
-    let values = |file: Option<&Path>| -> Result<Vec<(Key, Value)>> {
-        let document = file.map(super::read).transpose()?.flatten();
-        document.map_or_else(|| Ok(Vec::new()), |document| document.skills.into_values())
-    };
-    let (of_user, of_project) = (values(user)?, values(project)?);
+    let of_user = user.map(super::read).transpose()?.flatten();
+    let of_user = of_user.map(Document::into_values).transpose()?.unwrap_or_default();
+    let of_project = project.map(project_values).transpose()?.unwrap_or_default();
     let own = Settings::load(env, user, None)?;
     let setting = |key: Key| {
-        let of =
-            |values: &[(Key, Value)]| values.iter().find(|(known, _)| *known == key).map(|(_, v)| v.clone());
+        let found = of_user.iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone());
+        let said_by_project = of_project.iter().find(|(known, ..)| *known == key);
         let shown = |file: Option<&Path>| file.map(|file| file.display().to_string());
         let counts = |value: &Value| {
             let mut narrowed = own.clone();
@@ -168,10 +192,10 @@ pub(crate) fn list_settings(
         };
         let variables = VARIABLES.iter().find(|(known, _)| *known == key).map_or(&[][..], |(_, names)| names);
         let variable = variables.iter().find_map(|name| Some((*name, env.var(name)?)));
-        let in_files = of(&of_project)
-            .filter(counts)
-            .map(|value| (value, SettingOrigin::Project, shown(project)))
-            .or_else(|| Some((of(&of_user)?, SettingOrigin::User, shown(user))));
+        let in_files = said_by_project
+            .filter(|(_, value, _)| counts(value))
+            .map(|(_, value, file)| (value.clone(), SettingOrigin::Project, shown(Some(file))))
+            .or_else(|| Some((found?, SettingOrigin::User, shown(user))));
         let (value, origin, from) = match (variable, in_files) {
             // A token in the file goes before the variable, an address does not.
             (Some((name, value)), found) if !key.is_token() || found.is_none() => {
@@ -188,7 +212,8 @@ pub(crate) fn list_settings(
 }
 
 fn default_of(key: Key) -> Option<String> {
-    let text = key.rule().default.trim_matches('`').trim_matches(['[', ']']);
+    let text = key.rule().default.replace('`', "");
+    let text = text.trim_matches(['[', ']', '{', '}']);
     (text != "–").then(|| text.to_owned())
 }
 
@@ -244,7 +269,7 @@ impl SettingsFile {
     ) -> Result<Option<String>> {
         let key = Key::of_name(name)?;
         let text = self.text()?;
-        let before = parse(&text, &self.file)?.skills.into_values()?;
+        let before = parse(&text, &self.file).and_then(Document::into_values)?;
         let value = words.map(|words| key.parse_words(words)).transpose()?;
         if before.iter().find(|(known, _)| *known == key).map(|(_, value)| value) == value.as_ref() {
             return Ok(None);
@@ -259,8 +284,7 @@ impl SettingsFile {
         };
         let mut wanted: Vec<(Key, Value)> = before.into_iter().filter(|(known, _)| *known != key).collect();
         wanted.extend(value.map(|value| (key, value)));
-        let mut found =
-            parse(&new, &self.file).and_then(|document| document.skills.into_values()).unwrap_or_default();
+        let mut found = parse(&new, &self.file).and_then(Document::into_values).unwrap_or_default();
         wanted.sort_by_key(|(key, _)| *key);
         found.sort_by_key(|(key, _)| *key);
         if wanted != found {
@@ -289,6 +313,7 @@ impl SettingsFile {
             let value = if key.rule().expands { value.clone().expanded(env)? } else { value.clone() };
             settings.set_value_of(key, value, env);
         }
+        settings.check_sections()?;
         settings.targets().map(drop)
     }
 
@@ -297,7 +322,7 @@ impl SettingsFile {
     /// # Errors
     /// `Usage`, with the line, for what cannot be used.
     pub(crate) fn check_text(&self, text: &str, env: &Env) -> Result<()> {
-        for (key, value) in parse(text, &self.file)?.skills.into_values()? {
+        for (key, value) in parse(text, &self.file).and_then(Document::into_values)? {
             self.check_value(key, &value, env)?;
         }
         Ok(())

@@ -1,8 +1,10 @@
 //! The table of settings: of each key who may set it, whether `${VAR}` expands in it, what it
 //! is for. The README's table is checked against this one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use super::runtime::{ScanSource, SkillPermissions};
 use ba_agent_core::error::{Result, error, printable};
 use ba_agent_system::env::Env;
 
@@ -40,7 +42,7 @@ macro_rules! keys {
         impl Key {
             pub(super) const ALL: &[Self] = &[$(Self::$key),+];
 
-            /// As it is written below `skills:`.
+            /// As it is written: below `skills:`, or with the name of its own section.
             pub(super) fn name(self) -> &'static str {
                 match self { $(Self::$key => $name),+ }
             }
@@ -95,26 +97,140 @@ keys! {
     LimitDepth "limits.depth" Narrows false "`32`" "folders above a file inside a skill or archive";
     LimitManifest "limits.manifest" Narrows false "`1MiB`" "a `SKILL.md`";
     LimitFrontmatter "limits.frontmatter" Narrows false "`64KiB`" "the frontmatter in it";
+    ScanSources "loader.scan_sources" Narrows true "`~/.claude/skills`, `./.claude/skills`, `plugins/*/skills`" "folders of skills besides these, each with `path`, `priority`, `recursive`, `watch_enabled`; or another priority for one of these";
+    OverrideThreshold "loader.project_skill_override_threshold" Narrows false "`0.8`" "share of equal lines from which a project's skill stands for yours of the same name";
+    ContextFormat "loader.format" May false "`plain`" "how skills are listed: `plain`, `xml`, `list` or `brackets`";
+    MaxWorkers "loader.max_workers" Narrows false "`4`" "threads that read skills";
+    CacheTtl "loader.cache_ttl" May false "`300`" "seconds after which a server looks at everything anew; a changed file counts at once";
+    BudgetChars "loader.context_budget.total_chars" Narrows false "`15000`" "characters that skills may take of an agent's context";
+    BudgetMetadata "loader.context_budget.metadata_ratio" May false "`0.4`" "share of it for the list of skills";
+    BudgetActive "loader.context_budget.active_content_ratio" May false "`0.3`" "share of it for active skills";
+    BudgetBuffer "loader.context_budget.buffer_ratio" May false "`0.1`" "share of it that stays free";
+    MaxActive "loader.context_budget.max_active" Narrows false "`3`" "skills that are active at once";
+    MinDescription "loader.context_budget.min_description_chars" May false "`60`" "shorter than that no description is cut; names are listed instead";
+    ResolutionTimeout "loader.dependency.resolution_timeout" Narrows false "`5000`" "milliseconds for resolving dependencies, with what is fetched";
+    CyclicAction "loader.dependency.cyclic_dependency_action" Narrows false "`warn_and_sort`" "skills that need each other: `warn_and_sort` or `fail_fast`";
+    AllowSources "loader.dependency.allow_sources" Never false "`[]`" "repositories that dependencies may come from without a question";
+    KeepVersions "loader.keep_versions" Narrows false "`3`" "versions of a skill that are kept beside the active one";
+    HotSwapEnabled "runtime.hot_swap.enabled" Narrows false "`true`" "whether a running server takes over changed skills";
+    WatchInterval "runtime.hot_swap.watch_interval" Narrows false "`2000`" "milliseconds between two looks";
+    VersionOverlap "runtime.hot_swap.version_overlap" Narrows false "`300`" "seconds for which sessions still get the version that they began with";
+    MaxRollbacks "runtime.hot_swap.max_rollbacks" Narrows false "`3`" "broken versions in a row after which a skill is no longer offered";
+    DefaultAllow "runtime.permissions.default_allow" Narrows false "`[file_read, http_get]`" "what every active skill may do";
+    RequireApproval "runtime.permissions.require_approval" Narrows false "`[shell_exec, database_write]`" "what a person is asked for; a project's come on top of yours";
+    SkillPermissions "runtime.skill_permissions" Narrows false "`{}`" "by name of a skill: `allowed_tools`, `forbidden_operations`, `require_approval`, `resource_limits`";
+    HookMinScore "runtime.hook.min_score" Narrows false "`0.35`" "score below which the hook names no skill";
+    HookConfident "runtime.hook.confident" Narrows false "`0.7`" "score from which it names that skill alone";
+    HookLimit "runtime.hook.limit" Narrows false "`3`" "skills that it names at once";
+    UsageLog "monitoring.usage_log" Narrows false "`true`" "whether uses of skills are noted, on this machine alone";
+    AlertResolution "monitoring.alert_thresholds.dependency_resolution_time" May false "`200`" "milliseconds of resolving from which a warning is given";
+    AlertFailures "monitoring.alert_thresholds.skill_load_failure_rate" May false "`0.01`" "the same for the share of skills that do not load";
+    AlertDenials "monitoring.alert_thresholds.permission_denial_rate" May false "`0.01`" "the same for the share of operations that are denied";
 }
 
+/// What kind of value a key has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ValueKind {
+    Text,
+    List,
+    /// `1GiB`, or a number.
+    Bytes,
+    Count,
+    Flag,
+    /// From 0 to 1.
+    Ratio,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    Sources,
+    Permissions,
+}
+
+impl Key {
+    /// What kind of value it has.
+    pub(super) fn kind(self) -> ValueKind {
+        match self {
+            Self::Agents
+            | Self::AllowLinksTo
+            | Self::AllowSources
+            | Self::DefaultAllow
+            | Self::RequireApproval => ValueKind::List,
+            Self::AllowHttp | Self::RequireReachable | Self::HotSwapEnabled | Self::UsageLog => {
+                ValueKind::Flag
+            }
+            Self::OverrideThreshold
+            | Self::BudgetMetadata
+            | Self::BudgetActive
+            | Self::BudgetBuffer
+            | Self::HookMinScore
+            | Self::HookConfident
+            | Self::AlertFailures
+            | Self::AlertDenials => ValueKind::Ratio,
+            Self::MaxWorkers
+            | Self::CacheTtl
+            | Self::BudgetChars
+            | Self::MaxActive
+            | Self::MinDescription
+            | Self::ResolutionTimeout
+            | Self::KeepVersions
+            | Self::WatchInterval
+            | Self::VersionOverlap
+            | Self::MaxRollbacks
+            | Self::HookLimit
+            | Self::AlertResolution => ValueKind::Count,
+            Self::ContextFormat => ValueKind::Choice(FORMATS),
+            Self::CyclicAction => ValueKind::Choice(CYCLIC_ACTIONS),
+            Self::ScanSources => ValueKind::Sources,
+            Self::SkillPermissions => ValueKind::Permissions,
+            _ if self == Self::CacheLimit || self.name().starts_with("limits.") => ValueKind::Bytes,
+            _ => ValueKind::Text,
+        }
+    }
+
+    /// The keys of the YAML document that lead to it.
+    pub(super) fn path(self) -> Vec<&'static str> {
+        let own = SECTIONS.iter().any(|section| self.name().starts_with(section));
+        (!own).then_some("skills").into_iter().chain(self.name().split('.')).collect()
+    }
+}
+
+/// The sections beside `skills:`.
+const SECTIONS: [&str; 3] = ["loader.", "runtime.", "monitoring."];
+/// See [`Key::ContextFormat`].
+pub(super) const FORMATS: &[&str] = &["plain", "xml", "list", "brackets"];
+/// See [`Key::CyclicAction`].
+const CYCLIC_ACTIONS: &[&str] = &["warn_and_sort", "fail_fast"];
+
 /// What a key is set to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Text(String),
     List(Vec<String>),
     Size(u64),
     Flag(bool),
+    Ratio(f64),
+    Sources(Vec<ScanSource>),
+    Permissions(BTreeMap<String, SkillPermissions>),
 }
 
 impl Value {
     /// Every text in it.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &String> {
-        let (one, several): (Option<&String>, &[String]) = match self {
-            Self::Text(text) => (Some(text), &[]),
-            Self::List(list) => (None, list),
-            Self::Size(_) | Self::Flag(_) => (None, &[]),
-        };
-        one.into_iter().chain(several)
+    pub(super) fn texts(&self) -> Vec<&String> {
+        match self {
+            Self::Text(text) => vec![text],
+            Self::List(list) => list.iter().collect(),
+            Self::Sources(sources) => sources.iter().map(|source| &source.path).collect(),
+            Self::Permissions(all) => all
+                .iter()
+                .flat_map(|(name, one)| {
+                    let lists = [&one.forbidden_operations, &one.require_approval];
+                    let lists = lists.into_iter().chain(&one.allowed_tools).flatten();
+                    let limits = &one.resource_limits;
+                    let limits = [&limits.max_cpu_time, &limits.max_memory, &limits.max_disk_io];
+                    std::iter::once(name).chain(lists).chain(limits.into_iter().flatten())
+                })
+                .collect(),
+            Self::Size(_) | Self::Flag(_) | Self::Ratio(_) => Vec::new(),
+        }
     }
 
     /// The same with each `${VAR}` replaced by the environment's value.
@@ -125,6 +241,12 @@ impl Value {
         Ok(match self {
             Self::Text(text) => Self::Text(expand(&text, env)?),
             Self::List(list) => Self::List(list.iter().map(|text| expand(text, env)).collect::<Result<_>>()?),
+            Self::Sources(sources) => Self::Sources(
+                sources
+                    .into_iter()
+                    .map(|source| Ok(ScanSource { path: expand(&source.path, env)?, ..source }))
+                    .collect::<Result<_>>()?,
+            ),
             other => other,
         })
     }
@@ -137,6 +259,15 @@ impl fmt::Display for Value {
             Self::List(list) => write!(f, "[{}]", printable(&list.join(", "), false)),
             Self::Size(size) => write!(f, "{size}"),
             Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Ratio(ratio) => write!(f, "{ratio}"),
+            Self::Sources(sources) => {
+                let paths: Vec<&str> = sources.iter().map(|source| source.path.as_str()).collect();
+                write!(f, "[{}]", printable(&paths.join(", "), false))
+            }
+            Self::Permissions(all) => {
+                let names: Vec<&str> = all.keys().map(String::as_str).collect();
+                write!(f, "{{{}}}", printable(&names.join(", "), false))
+            }
         }
     }
 }
@@ -235,14 +366,18 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/settings.schema.json");
         let Ok(text) = std::fs::read_to_string(path) else { return };
         let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let all = schema["properties"]["skills"]["properties"].as_object().unwrap();
-        let mut names = Vec::new();
-        for (name, one) in all {
+        fn collect(before: &str, one: &serde_json::Value, names: &mut Vec<String>) {
             match one["properties"].as_object() {
-                Some(below) => names.extend(below.keys().map(|key| format!("{name}.{key}"))),
-                None => names.push(name.clone()),
+                Some(below) => {
+                    for (key, one) in below {
+                        collect(&format!("{before}.{key}"), one, names);
+                    }
+                }
+                None => names.push(before.trim_start_matches('.').trim_start_matches("skills.").to_owned()),
             }
         }
+        let mut names = Vec::new();
+        collect("", &schema, &mut names);
         names.sort();
         let mut known: Vec<&str> = Key::ALL.iter().map(|key| key.name()).collect();
         known.sort_unstable();
@@ -252,19 +387,23 @@ mod tests {
     /// The table and the reader name the same keys, and the defaults are what it says.
     #[test]
     fn every_key_can_be_read() {
-        let of = |key: Key| match key.name().split_once('.') {
-            _ if key == Key::Agents || key == Key::AllowLinksTo => format!("skills: {{{}: [x]}}", key.name()),
-            Some(("limits", limit)) => format!("skills: {{limits: {{{limit}: 1}}}}"),
-            Some((group, name)) => format!("skills: {{{group}: {{{name}: x}}}}"),
-            None if key == Key::CacheLimit => "skills: {cache_limit: 1}".to_owned(),
-            None if matches!(key, Key::AllowHttp | Key::RequireReachable) => {
-                format!("skills: {{{}: true}}", key.name())
-            }
-            None => format!("skills: {{{}: x}}", key.name()),
+        let of = |key: Key| {
+            let value = match key.kind() {
+                ValueKind::Text => "x".to_owned(),
+                ValueKind::List => "[x]".to_owned(),
+                ValueKind::Bytes | ValueKind::Count | ValueKind::Ratio => "1".to_owned(),
+                ValueKind::Flag => "true".to_owned(),
+                ValueKind::Choice(words) => words[0].to_owned(),
+                ValueKind::Sources => "[{path: x}]".to_owned(),
+                ValueKind::Permissions => "{x: {allowed_tools: [Read]}}".to_owned(),
+            };
+            let path = key.path();
+            let open: String = path.iter().map(|part| format!("{{{part}: ")).collect();
+            format!("{open}{value}{}", "}".repeat(path.len()))
         };
         for key in Key::ALL {
             let document: crate::settings::Document = serde_yaml::from_str(&of(*key)).unwrap();
-            let values = document.skills.into_values().unwrap();
+            let values = document.into_values().unwrap();
             assert_eq!(values.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [*key], "{}", of(*key));
         }
         let settings = Settings::default();
@@ -283,6 +422,11 @@ mod tests {
         ] {
             let shown = key.rule().default.trim_matches('`');
             assert_eq!(crate::settings::parse_bytes(shown), Ok(value), "{}", key.name());
+        }
+        for key in Key::ALL.iter().filter(|key| key.path()[0] != "skills") {
+            let shown = key.rule().default.trim_matches('`');
+            let said = settings.value_of_section(*key).unwrap().to_string();
+            assert!(*key == Key::ScanSources || said == shown, "{}: {said}", key.name());
         }
         for (key, url) in [
             (Key::GithubUrl, &settings.hosts.github_url),

@@ -17,6 +17,9 @@ pub(crate) struct ScanSource {
     pub(crate) recursive: bool,
     #[serde(default = "yes")]
     pub(crate) watch_enabled: bool,
+    /// True where a project's file says it: then it must be inside of that.
+    #[serde(skip)]
+    pub(crate) of_project: bool,
 }
 
 fn yes() -> bool {
@@ -105,8 +108,13 @@ pub(crate) struct PermissionSettings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SkillPermissions {
-    /// Absent where the skill's own say counts.
+    /// The user's word, which goes before the skill's own; absent where that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) allowed_tools: Option<Vec<String>>,
+    /// The project's word: of whatever counts, nothing but these. A project allows nothing more
+    /// than its user and the skill itself do.
+    #[serde(skip)]
+    pub(crate) narrowed_to: Option<Vec<String>>,
     pub(crate) forbidden_operations: Vec<String>,
     pub(crate) require_approval: Vec<String>,
     pub(crate) resource_limits: ResourceLimits,
@@ -173,6 +181,7 @@ fn default_sources() -> Vec<ScanSource> {
         priority,
         recursive,
         watch_enabled: true,
+        of_project: false,
     };
     vec![
         source("~/.claude/skills", 100, false),
