@@ -26,6 +26,7 @@ mod pure;
 mod replay;
 mod repos;
 mod rows;
+mod runtime;
 mod scale;
 mod table;
 mod world;
@@ -57,6 +58,8 @@ fn main() {
         if options.journeys {
             #[cfg(unix)]
             journeys::run(&world, &options);
+        } else if options.runtime {
+            runtime::run(&world, &options);
         } else if options.scale {
             scale::run(&world, &options);
         } else {

@@ -12,12 +12,20 @@ pub(crate) struct Step {
     words: Vec<String>,
     cwd: PathBuf,
     variables: Vec<(String, String)>,
+    /// What stands in its standard input; nothing.
+    input: Option<PathBuf>,
 }
 
 impl Step {
     pub(crate) fn new(program: impl Into<PathBuf>, words: &[&str], cwd: &Path) -> Self {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
-        Self { program: found(program.into()), words, cwd: cwd.to_owned(), variables: Vec::new() }
+        Self {
+            program: found(program.into()),
+            words,
+            cwd: cwd.to_owned(),
+            variables: Vec::new(),
+            input: None,
+        }
     }
 
     /// The same, done by another program.
@@ -33,6 +41,12 @@ impl Step {
 
     pub(crate) fn with(mut self, name: &str, value: impl AsRef<Path>) -> Self {
         self.variables.push((name.to_owned(), value.as_ref().display().to_string()));
+        self
+    }
+
+    /// With this file as its standard input.
+    pub(crate) fn input(mut self, file: &Path) -> Self {
+        self.input = Some(file.to_owned());
         self
     }
 
@@ -57,7 +71,11 @@ impl Step {
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(
+                self.input
+                    .as_ref()
+                    .map_or_else(Stdio::null, |file| std::fs::File::open(file).unwrap().into()),
+            )
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(talk).unwrap());
         command
@@ -81,7 +99,7 @@ impl Step {
 /// A program of the `PATH` by its whole path. Looked for by the standard library, it would
 /// be started by `fork`, which costs 18 ms in a process as large as this one has become;
 /// with a whole path it is `posix_spawn` for every side.
-fn found(program: PathBuf) -> PathBuf {
+pub(crate) fn found(program: PathBuf) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places = std::env::split_paths(&path).map(|folder| folder.join(&program));
     let found = if program.is_absolute() { None } else { places.find(|place| place.is_file()) };
@@ -139,7 +157,7 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    fn of(mut times: Vec<Duration>, peak: u64) -> Self {
+    pub(crate) fn of(mut times: Vec<Duration>, peak: u64) -> Self {
         times.sort();
         let at = |part: usize| times[(times.len() - 1) * part / 4];
         Self { median: at(2), quartiles: (at(1), at(3)), peak }

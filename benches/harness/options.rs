@@ -12,6 +12,7 @@ cargo bench -- [OPTIONS]
   --before EXE  another build of ba-agent, measured in the same turns as this one
   --journeys    what a person types in a day, beside `npx skills` where it is installed;
                 on the first `--repo`, which is `…/OWNER/NAME.git` and has a skill `pdf`
+  --runtime     what an agent waits for at run time, beside what others do for the same
   --scale       the scaling table instead of the rows
   --pure        only the pure parts
   --no-write    leave the README as it is";
@@ -25,6 +26,7 @@ pub(crate) struct Options {
     pub(crate) dir: Option<PathBuf>,
     pub(crate) before: Option<PathBuf>,
     pub(crate) journeys: bool,
+    pub(crate) runtime: bool,
     pub(crate) scale: bool,
     pure: bool,
     no_write: bool,
@@ -49,6 +51,7 @@ impl Options {
                 "--before" => options.before = Some(value()?.into()),
                 "--dir" => options.dir = Some(value()?.into()),
                 "--journeys" => options.journeys = true,
+                "--runtime" => options.runtime = true,
                 "--scale" => options.scale = true,
                 "--pure" => options.pure = true,
                 "--no-write" => options.no_write = true,
@@ -68,7 +71,7 @@ impl Options {
     }
 
     pub(crate) fn wants_pure(&self) -> bool {
-        self.pure || (self.only.is_none() && !self.scale && !self.journeys)
+        self.pure || (self.only.is_none() && !self.scale && !self.journeys && !self.runtime)
     }
 
     pub(crate) fn wants_rows(&self) -> bool {
