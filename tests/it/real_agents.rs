@@ -10,6 +10,7 @@ mod activation;
 mod listing;
 mod precedence;
 mod stand_in;
+mod switches;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
