@@ -109,9 +109,10 @@ impl Runtime<'_> {
     fn context(&mut self, n: usize, skills: &Path) {
         let project = self.world.path("read/project");
         let step = self.ours(&["skill", "context"]);
+        let folders = read_by_strictyaml(skills);
+        let name = format!("agentskills to-prompt, the {} that it reads", count(folders.len()));
         let mut sides = vec![Side::plain("ba-agent", vec![step.clone()])];
-        let folders: Vec<String> = folders_of(skills).iter().map(|f| f.display().to_string()).collect();
-        self.others(&mut sides, "agentskills to-prompt", "agentskills", || {
+        self.others(&mut sides, &name, "agentskills", || {
             Step::new("agentskills", &["to-prompt"], &project).words(folders.clone())
         });
         let home = self.world.path("openskills");
@@ -220,6 +221,15 @@ fn folders_of(skills: &Path) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.join("SKILL.md").is_file()).collect();
     folders.sort();
     folders
+}
+
+/// The folders that `agentskills` reads: one manifest with braces in its frontmatter ends it.
+fn read_by_strictyaml(skills: &Path) -> Vec<String> {
+    let reads = |folder: &PathBuf| {
+        let text = std::fs::read_to_string(folder.join("SKILL.md")).unwrap_or_default();
+        !text.split("\n---").next().unwrap_or_default().contains(": {")
+    };
+    folders_of(skills).into_iter().filter(reads).map(|folder| folder.display().to_string()).collect()
 }
 
 /// Hooks as people write them: one that reminds, one that searches, one with rules.
