@@ -38,8 +38,10 @@ mod show;
 mod uninstall;
 mod update;
 mod usage_error;
+mod use_version;
 mod validate;
 mod verify;
+mod versions;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -167,6 +169,8 @@ enum SkillCommand {
     Adopt(adopt::Adopt),
     Enable(enable::Enable),
     Disable(disable::Disable),
+    Versions(versions::VersionsArgs),
+    Use(use_version::UseArgs),
     #[command(visible_alias = "upgrade")]
     Update(update::UpdateArgs),
     Outdated(outdated::Outdated),
@@ -265,6 +269,8 @@ impl Cli {
                 SkillCommand::Adopt(command) => command.run(&cx),
                 SkillCommand::Enable(command) => command.run(&cx),
                 SkillCommand::Disable(command) => command.run(&cx),
+                SkillCommand::Versions(command) => command.run(&cx),
+                SkillCommand::Use(command) => command.run(&cx),
                 SkillCommand::Update(command) => command.run(&cx),
                 SkillCommand::Outdated(command) => command.run(&cx),
                 SkillCommand::Pin(command) => command.run(&cx),

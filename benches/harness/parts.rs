@@ -132,6 +132,7 @@ impl Skills {
             mode: InstallMode::Link,
             pinned: false,
             enabled: true,
+            keep: 0,
         };
         Wanting(self.candidates.iter().map(wanted).collect())
     }

@@ -8,7 +8,7 @@ use clap::builder::StyledStr;
 /// The commands of `skill`, by what one wants.
 pub(crate) const GROUPS: [(&str, &[&str]); 6] = [
     ("Get and remove", &["install", "uninstall", "adopt", "restore"]),
-    ("Choose what agents have", &["enable", "disable"]),
+    ("Choose what agents have", &["enable", "disable", "versions", "use"]),
     ("Find and read", &["list", "search", "show", "path", "open", "edit"]),
     ("Keep current", &["outdated", "update", "pin", "unpin", "rollback", "history"]),
     ("Check", &["verify", "diff", "validate"]),

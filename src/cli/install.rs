@@ -92,6 +92,9 @@ pub(crate) struct Install {
     /// Also give agents what is disabled: by you, or because it is `professional` and `--all` brought it.
     #[arg(long, conflicts_with = "frozen")]
     enable: bool,
+    /// Keep the version that is replaced: `skill versions` lists it, `skill use` brings it back.
+    #[arg(long, conflicts_with = "frozen")]
+    keep: bool,
     /// Allow this finding of the rules (repeatable).
     #[arg(long, value_name = "CODE")]
     allow: Vec<String>,
@@ -173,6 +176,7 @@ impl Install {
             skip_existing: self.skip_existing,
             require_reachable: self.require_reachable,
             enable: self.enable,
+            keep: self.keep,
             dry_run: self.dry_run,
         }
     }

@@ -52,6 +52,9 @@ pub(crate) struct UpdateArgs {
     /// Discard local edits (a copy is kept for `rollback`).
     #[arg(long, short)]
     force: bool,
+    /// Keep the versions that are replaced: `skill versions` lists them, `skill use` brings them back.
+    #[arg(long)]
+    keep: bool,
 }
 
 impl UpdateArgs {
@@ -66,6 +69,7 @@ impl UpdateArgs {
             source: self.source,
             require_reachable: self.require_reachable,
             force: self.force,
+            keep: self.keep,
             dry_run,
             with_diffs: true,
             with_log: !cx.ui.quiet(),

@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 99] = [
+const COMMANDS: [&str; 103] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -76,6 +76,9 @@ const COMMANDS: [&str; 99] = [
     "skill disable pdf",
     "skill disable pdf --agent codex --json",
     "skill enable pdf --json",
+    "skill versions pdf --json",
+    "skill use pdf --version latest --json",
+    "skill use pdf --version 1.0.0 --force",
     "agents --all --json",
     "config list --json",
     "config get github_url",
@@ -87,6 +90,7 @@ const COMMANDS: [&str; 99] = [
     "skill show pdf",
     "skill show pdf --file SKILL.md",
     "skill path pdf",
+    "skill path pdf --version 1.0.0",
     "skill open pdf --print",
     "skill open pdf",
     "skill edit pdf",

@@ -41,6 +41,7 @@ mod tour;
 mod two_users;
 mod update;
 mod verify;
+mod versions;
 mod workspace;
 
 mod catalogues;

@@ -11,6 +11,7 @@
 
 mod enabled_targets;
 mod file_records;
+mod kept_version;
 mod overview;
 mod revision_text;
 
@@ -27,6 +28,7 @@ use crate::schema::{self, schema_address};
 use crate::skill::SkillName;
 use crate::source::{Reference, Revision, Sha};
 pub use file_records::{FileRecords, FileSizes};
+pub use kept_version::{KeptVersion, LATEST_VERSION, is_version_label};
 pub use overview::{RegistrySummary, SkillSummary};
 pub use revision_text::{FollowedRevision, describe_move};
 
@@ -168,17 +170,6 @@ pub enum DependencyKind {
     Link,
 }
 
-/// A version of a skill that is kept beside the one in the targets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptVersion {
-    pub digest: Digest,
-    pub files: FileRecords,
-    pub installed_at: Timestamp,
-    pub pin: RevisionRecord,
-    #[serde(flatten)]
-    pub extra: BTreeMap<String, Value>,
-}
-
 /// How targets beyond the first receive a skill.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -270,6 +261,7 @@ impl LockEntry {
         self.disabled_for.clone_from(&before.disabled_for);
         self.disabled_for.retain(|target, _| !self.targets.contains(target));
         self.versions.clone_from(&before.versions);
+        self.versions.retain(|_, kept| kept.digest != self.digest);
         // One that its catalogue gave it does not stand in its own files.
         if self.category.is_none() && self.marketplace.is_some() {
             self.category.clone_from(&before.category);
@@ -502,6 +494,9 @@ mod tests {
     #[test]
     fn the_fields_stand_in_the_order_of_the_document() {
         let digest = format!("sha256:{}", "0".repeat(64));
+        let kept = serde_json::json!({ "pin": { "commit": "c" }, "digest": digest, "files": { "b": "100644 x" }, "installed_at": "2026-01-02T03:04:05Z",
+                "category": "core", "description": "d", "grants": ["Read"], "hooks": true, "kind": "github", "path": "p", "source": "github:o/r",
+                "version": "1", "dependencies": [{ "name": "o", "kind": "link", "at": "SKILL.md:5" }] });
         let entry = serde_json::json!({
             "source": "github:o/r", "kind": "github", "path": "p", "reference": { "tag": "v1" },
             "pin": { "commit": "c", "ref": "v1", "tree": "t", "reachable": true, "archive": digest, "builtin": "1" },
@@ -511,7 +506,7 @@ mod tests {
             "updated_at": "2026-01-02T03:04:05Z", "marketplace": { "name": "m", "entry": "e" },
             "automatic": true, "category": "core", "enabled": false, "disabled_for": { "codex": 1 },
             "dependencies": [{ "name": "o", "range": "^1", "source": "github:o/r", "marketplace": "m", "optional": true, "kind": "link", "at": "SKILL.md:5", "key": "requires" }],
-            "versions": { "1.0.0": { "pin": { "commit": "c" }, "digest": digest, "files": { "b": "100644 x" }, "installed_at": "2026-01-02T03:04:05Z" } },
+            "versions": { "1.0.0": kept },
         });
         let value = serde_json::json!({ "schema_version": "1.1", "skills": { "b": entry, "a-b": entry, "a": entry } });
         let registry: Registry = serde_json::from_value(value.clone()).unwrap();
@@ -520,7 +515,7 @@ mod tests {
         let known: Value = serde_json::from_str(&sorted).unwrap();
         assert_eq!(known, value, "a field is missing above");
         let fields = |value: &Value| value.as_object().unwrap().len();
-        assert_eq!(fields(&known["skills"]["a"]), 24, "a new field belongs into this test");
+        assert_eq!(fields(&known["skills"]["a"]), 25, "a new field belongs into this test");
         assert_eq!(
             Registry::default().to_text(),
             format!("{}\n", Registry::default().to_sorted_text().unwrap())
@@ -567,10 +562,7 @@ mod tests {
             |entry| entry.enabled = false,
             |entry| entry.category = Some("core".to_owned()),
             |entry| {
-                let digest = entry.digest.clone();
-                let (files, pin) = (entry.files.clone(), entry.pin.clone());
-                let extra = BTreeMap::new();
-                let kept = KeptVersion { digest, files, installed_at: entry.installed_at, pin, extra };
+                let kept = KeptVersion::of(entry);
                 entry.versions.insert("1.0.0".to_owned(), kept);
             },
         ];

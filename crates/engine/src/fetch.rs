@@ -7,6 +7,7 @@ pub(crate) mod npm;
 pub(crate) mod obstacle;
 mod open;
 mod package;
+pub(crate) mod pinned;
 mod served;
 pub(crate) mod typed_host;
 

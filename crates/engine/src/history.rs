@@ -268,6 +268,11 @@ impl Record {
         }
     }
 
+    /// The records that it took away and those that it made.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &LockEntry> {
+        self.changes.values().flat_map(|change| change.before.iter().chain(&change.after))
+    }
+
     /// The skills that it changed.
     pub fn skill_names(&self) -> impl Iterator<Item = &SkillName> {
         self.changes.keys()

@@ -35,6 +35,7 @@ pub mod fuzz;
 pub mod history;
 pub mod install_dirs;
 pub mod install_state;
+mod kept_versions;
 #[allow(dead_code, reason = "the commands that use it follow")]
 mod loader;
 pub mod ops;

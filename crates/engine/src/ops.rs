@@ -44,8 +44,10 @@ pub mod show;
 mod supply;
 pub mod uninstall;
 pub mod update;
+pub mod use_version;
 pub mod validate;
 pub mod verify;
+pub mod versions;
 
 #[cfg(test)]
 mod tests;

@@ -642,6 +642,7 @@ impl Adoption {
             mode: self.layout.mode,
             pinned: false,
             enabled: true,
+            keep: 0,
         };
         Step {
             name: self.layout.name.clone(),

@@ -12,10 +12,11 @@ use serde::Serialize;
 use crate::fetch::FetchedPackage;
 use crate::install_dirs::InstallDirs;
 use crate::install_state;
+use crate::kept_versions;
 use crate::store::{Staged, Transaction, Valid};
 use crate::workspace::Session;
 use ba_agent_core::agents::InstallTarget;
-use ba_agent_core::digest::{self, Files};
+use ba_agent_core::digest::{self, Digest, Files};
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error};
 use ba_agent_core::listing::{self, Node};
 use ba_agent_core::package::PackageDir;
@@ -190,6 +191,7 @@ fn put_in_place(
         if step.gives_up_edits {
             keep_edited(&step, &untouched, &mut transaction, session)?;
         }
+        keep_replaced_version(&step, session)?;
         let entry = match (step.action, &step.content) {
             (Action::Remove, _) => {
                 remove(&step, &copies, &untouched, &mut transaction, &session.places, &mut registry)?
@@ -225,8 +227,39 @@ fn put_in_place(
         report.skills.push(Done { name, action, places, new_places, entry, warnings, untouched });
     }
     session.observer.check_cancelled()?;
+    forget_dropped_versions(&transaction, &registry, session);
     transaction.commit(&registry, command, session.env.now)?;
     Ok(report)
+}
+
+/// Keeps the files of the version that a step replaces, where that is wanted.
+///
+/// # Errors
+/// Those of reading the new version.
+fn keep_replaced_version(step: &Step, session: &Session<'_>) -> Result<()> {
+    let (Some(Content::Found(wanted)), Some(before)) = (&step.content, &step.before) else { return Ok(()) };
+    let is_replaced = wanted.keep > 0 && wanted.candidate.digest()?.0 != before.digest;
+    if is_replaced && !kept_versions::keep_tree(session, &step.name, before) {
+        session.warn(&format!(
+            "the files of `{}` {} could not be kept; they are fetched when that version is wanted",
+            step.name,
+            before.version_label()
+        ));
+    }
+    Ok(())
+}
+
+/// Forgets the files of kept versions that are no longer named, now that nobody else can be adding
+/// one.
+fn forget_dropped_versions(transaction: &Transaction, registry: &Registry, session: &Session<'_>) {
+    let digests = |registry: &Registry| -> BTreeSet<Digest> {
+        let kept = registry.skills.values().flat_map(|entry| entry.versions.values());
+        kept.map(|kept| kept.digest.clone()).collect()
+    };
+    let before = digests(transaction.registry());
+    if !before.is_empty() && !before.is_subset(&digests(registry)) {
+        kept_versions::forget_unnamed_trees(session, &[transaction.registry(), registry]);
+    }
 }
 
 /// A commit, and what was written of its skills.
@@ -585,6 +618,9 @@ fn record_installed_skill(
         entry.updated_at = Some(now);
         entry.keep_choices_of(before);
         entry.enabled = wanted.enabled;
+        if wanted.keep > 0 {
+            entry.keep_version(before, wanted.keep);
+        }
     }
     Ok(entry)
 }

@@ -62,6 +62,8 @@ pub struct InstallOptions {
     pub require_reachable: bool,
     /// Also what would be installed disabled, or is disabled.
     pub enable: bool,
+    /// Keep the version that is replaced beside the new one.
+    pub keep: bool,
     /// Change nothing.
     pub dry_run: bool,
 }
@@ -118,6 +120,7 @@ pub fn install(
                 mode: options.mode,
                 pinned: options.sha.is_some(),
                 enabled: !is_kept_for_later(&candidate, options),
+                keep: if options.keep { session.settings.loader.keep_versions } else { 0 },
                 targets: targets.clone(),
                 candidate,
             });

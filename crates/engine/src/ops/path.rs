@@ -6,8 +6,9 @@ use ba_agent_core::error::Result;
 use ba_agent_core::skill::SkillName;
 use serde::Serialize;
 
-use super::installed::find_installed;
+use super::installed::{find_installed, find_one_installed};
 use super::settle::open_session;
+use crate::kept_versions;
 use crate::workspace::{Observer, Workspace};
 
 /// Where a skill is.
@@ -41,4 +42,21 @@ pub fn find_paths(
         paths.push(SkillPath { name, path, folders });
     }
     Ok(paths)
+}
+
+/// The folder with the files of one version of a skill; a kept one is written out for it.
+///
+/// # Errors
+/// `NotFound` for a name that is not installed, with the nearest; those of
+/// [`kept_versions::open_version`].
+pub fn find_version_path(
+    workspace: &Workspace,
+    name: &str,
+    version: &str,
+    observer: &dyn Observer,
+) -> Result<SkillPath> {
+    let session = open_session(workspace, observer)?;
+    let name = find_one_installed(name, &session.store.read()?, &session.places)?;
+    let path = kept_versions::open_version(&session, &name, version)?.folder;
+    Ok(SkillPath { name, folders: vec![path.clone()], path })
 }

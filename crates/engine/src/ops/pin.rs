@@ -133,5 +133,5 @@ fn at_commit(name: &SkillName, entry: &LockEntry, sha: &Sha, world: &World<'_>) 
     let candidate =
         gather::candidate_fetched_again(name, entry, (&fetched, &offered), Arc::new(resolved), world)?;
     let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
-    Ok(Wanted { candidate, targets, mode: entry.mode, pinned: true, enabled: entry.enabled })
+    Ok(Wanted { candidate, targets, mode: entry.mode, pinned: true, enabled: entry.enabled, keep: 0 })
 }

@@ -54,6 +54,8 @@ pub struct Wanted {
     pub pinned: bool,
     /// False for a skill that is kept aside: its targets do not have it.
     pub enabled: bool,
+    /// How many versions are kept beside it, the replaced one among them; with 0 that is not kept.
+    pub keep: usize,
 }
 
 /// Where the content of a step comes from, and with it the record.
@@ -83,6 +85,13 @@ impl Content {
                 Ok(Some((places.targets_of(entry)?, entry.mode)))
             }
             Self::Noted(_) => Ok(None),
+        }
+    }
+
+    /// Keeps the version that is replaced, and as many others.
+    pub(crate) fn keep_replaced(&mut self, most: usize) {
+        if let Self::Found(wanted) = self {
+            wanted.keep = most;
         }
     }
 

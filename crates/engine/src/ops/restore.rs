@@ -54,6 +54,7 @@ impl RestoreOptions {
             ("--copy", options.mode == InstallMode::Copy),
             ("--link", options.mode == InstallMode::Live),
             ("--enable", options.enable),
+            ("--keep", options.keep),
         ];
         if let Some((flag, _)) = given.iter().find(|(_, given)| *given) {
             return Err(error!(Usage, "`{flag}` needs a source")

@@ -7,14 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::apply::{Report, other_bytes};
 use super::recorded::{KeptTrees, Recorded, RecordedFiles};
-use crate::fetch::{self, OpenOptions, World};
+use crate::fetch::pinned::fetch_pinned;
+use crate::fetch::{self, World};
 use ba_agent_core::digest::{self, Digest, Files};
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
 use ba_agent_core::package::Package;
 use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::{InstallMode, LockEntry};
 use ba_agent_core::skill::SkillName;
-use ba_agent_core::source::{Reference, Request, Revision};
+use ba_agent_core::source::Request;
 use ba_agent_system::cache::Cache;
 use ba_agent_system::parallel;
 
@@ -215,19 +216,6 @@ fn recorded_folder(name: &SkillName, entry: &LockEntry) -> Result<RelPath> {
             .cause(format!("the path `{folder}` {why}"))
             .hint(format!("uninstall it with `ba-agent skill uninstall {name}`, then install it again"))
     })
-}
-
-fn fetch_pinned(entry: &LockEntry, folders: &BTreeSet<RelPath>, world: &World<'_>) -> Result<Package> {
-    let mut request = Request::parse(&entry.source)?;
-    if let Revision::Commit(sha) = entry.pin.to_revision()? {
-        request.reference = Reference::Sha(sha);
-    }
-    let integrity = entry.pin.archive.as_deref().map(str::parse).transpose()?;
-    // The commit and the digest decide, whoever sends the bytes.
-    let options = OpenOptions { integrity: integrity.as_ref(), follow_moves: true, ..OpenOptions::default() };
-    let source = fetch::open_source(&request, options, world)?;
-    let folders: Vec<&RelPath> = folders.iter().collect();
-    Ok(source.into_package(&folders, |_| false)?.1.into_package())
 }
 
 /// The error for a pin that the source no longer has, or that cannot be reached.

@@ -23,7 +23,7 @@ use super::list::list;
 use super::marketplace::{self, AddOptions, CatalogHead, CatalogInitOptions};
 use super::outdated::{State, outdated};
 use super::pack::{PackOptions, pack};
-use super::path::find_paths;
+use super::path::{find_paths, find_version_path};
 use super::pin::{PinOptions, pin, unpin};
 use super::restore::{RestoreOptions, restore, restore_all};
 use super::rollback::{RollbackOptions, rollback};
@@ -32,8 +32,10 @@ use super::self_version::find_version;
 use super::show::{ShowOptions, show, show_file};
 use super::uninstall::{UninstallOptions, uninstall, uninstall_from_targets};
 use super::update::{UpdateOptions, UpdateReport, update};
+use super::use_version::{UseOptions, use_version};
 use super::validate::{ValidateOptions, validate};
 use super::verify::verify;
+use super::versions::list_versions;
 use super::{cache, plan::Action};
 use super::{edit, open};
 use crate::fetch::testing::Bench;
@@ -224,6 +226,20 @@ fn commands_about_skills_are_functions() {
     assert!(text().contains("second"));
     rollback(workspace, &RollbackOptions::default(), &mut Unattended::default(), heard).unwrap();
     assert!(text().contains("first"));
+    let options = UpdateOptions { names: names(&["pdf"]), keep: true, ..UpdateOptions::default() };
+    update(workspace, &options, &mut Unattended::default(), heard).unwrap();
+    let listed = list_versions(workspace, "pdf", heard).unwrap().versions;
+    assert_eq!(
+        listed.iter().map(|one| (one.active, one.cached)).collect::<Vec<_>>(),
+        [(true, true), (false, true)]
+    );
+    let first = find_version_path(workspace, "pdf", &listed[1].version, heard).unwrap().path;
+    assert!(std::fs::read_to_string(first.join("SKILL.md")).unwrap().contains("first"));
+    let options = UseOptions { name: "pdf".into(), version: listed[1].version.clone(), force: false };
+    assert!(use_version(workspace, &options, heard).unwrap().skills[0].entry.pinned);
+    assert!(text().contains("first"));
+    rollback(workspace, &RollbackOptions::default(), &mut Unattended::default(), heard).unwrap();
+    rollback(workspace, &RollbackOptions::default(), &mut Unattended::default(), heard).unwrap();
     assert_eq!(list_changes(workspace, heard).unwrap()[0].command, "rollback");
 }
 

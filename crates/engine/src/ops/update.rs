@@ -39,6 +39,8 @@ pub struct UpdateOptions {
     pub require_reachable: bool,
     /// Give up local edits; a copy is kept for `rollback`.
     pub force: bool,
+    /// Keep the versions that are replaced beside the new ones.
+    pub keep: bool,
     /// Change nothing.
     pub dry_run: bool,
     /// With `dry_run`, say line by line how the files would change.
@@ -146,6 +148,10 @@ fn carry_out(
     mut planned: PlannedUpdate,
     ask: &mut dyn Ask,
 ) -> Result<UpdateReport> {
+    if options.keep {
+        let contents = planned.plan.steps.iter_mut().filter_map(|step| step.content.as_mut());
+        contents.for_each(|content| content.keep_replaced(session.settings.loader.keep_versions));
+    }
     let stays = if options.dry_run { "would stay" } else { "stays" };
     for (name, why) in &planned.left {
         session.warn(&format!("`{name}` {stays} as it is: {why}"));

@@ -149,6 +149,11 @@ impl StateDir {
         all.map(|entry| entry.path()).collect()
     }
 
+    /// The trees of the versions that are kept beside those in the targets.
+    pub(crate) fn version_trees_folder(&self) -> PathBuf {
+        self.folder.join("version-trees")
+    }
+
     /// Where the files of skills lie that the user has disabled; a project has them in itself.
     pub(crate) fn disabled_folder(&self) -> PathBuf {
         self.folder.join("disabled")

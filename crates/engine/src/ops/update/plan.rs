@@ -373,7 +373,14 @@ fn find(
     }
     let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
     let enabled = entry.enabled;
-    Ok(Content::Found(Box::new(Wanted { candidate, targets, mode: entry.mode, pinned: false, enabled })))
+    Ok(Content::Found(Box::new(Wanted {
+        candidate,
+        targets,
+        mode: entry.mode,
+        pinned: false,
+        enabled,
+        keep: 0,
+    })))
 }
 
 /// A tag that moved, a branch that was rewritten: each commit is looked at once.

@@ -179,7 +179,7 @@ fn add(
     update.changes.insert(name.clone(), diff::changed_files(&entry.files, &files));
     let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
     let &LockEntry { mode, pinned, enabled, .. } = entry;
-    let wanted = Wanted { candidate, targets, mode, pinned, enabled };
+    let wanted = Wanted { candidate, targets, mode, pinned, enabled, keep: 0 };
     let content = Some(Content::Found(Box::new(wanted)));
     let name = name.clone();
     update.plan.steps.push(Step { name, action: Action::Replace, content, before, gives_up_edits: lost });
