@@ -70,11 +70,13 @@ impl<'e> RealAgent<'e> {
         Some(agent)
     }
 
-    /// Gemini CLI, whose model is the stand-in; `settings` beside what it needs for that.
+    /// Gemini CLI, whose model is the stand-in; settings that are there already stay.
     fn gemini(env: &'e TestEnv, model: &ModelStandIn) -> Option<Self> {
         let agent = find_agent(env, "gemini")?;
         let settings = r#"{"security": {"folderTrust": {"enabled": false}, "auth": {"selectedType": "gemini-api-key"}}}"#;
-        env.write("home/.gemini/settings.json", settings);
+        if !env.path("home/.gemini/settings.json").exists() {
+            env.write("home/.gemini/settings.json", settings);
+        }
         Some(agent.set("GOOGLE_GEMINI_BASE_URL", model.url()).set("GEMINI_API_KEY", "x"))
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::listing::{listed_by_claude, listed_by_codex};
+use super::listing::{Listed, listed_by_claude, listed_by_codex};
 use super::stand_in::ModelStandIn;
 use super::{RealAgent, find_agent, write_named};
 use crate::env::TestEnv;
@@ -53,15 +53,17 @@ fn codex_lists_all_of_one_name() {
     );
 }
 
-/// Name and place of the skills that `gemini skills list` shows, and what it says of conflicts.
-pub(super) fn listed_by_gemini(gemini: &RealAgent<'_>) -> (Vec<(String, String)>, String) {
+/// The skills that `gemini skills list` shows, and what it says of conflicts.
+pub(super) fn listed_by_gemini(gemini: &RealAgent<'_>) -> (Vec<Listed>, String) {
     let run = gemini.run(&["skills", "list"]).ends(0);
-    let mut listed = Vec::new();
+    let mut listed: Vec<Listed> = Vec::new();
     for line in run.stdout.lines() {
         if let Some(name) = line.strip_suffix(" [Enabled]") {
-            listed.push((name.to_owned(), String::new()));
+            listed.push(Listed { name: name.to_owned(), shown: String::new(), path: String::new() });
+        } else if let Some(shown) = line.trim().strip_prefix("Description:") {
+            listed.last_mut().unwrap().shown = shown.trim().to_owned();
         } else if let Some(place) = line.trim().strip_prefix("Location:") {
-            listed.last_mut().unwrap().1 = place.trim().to_owned();
+            listed.last_mut().unwrap().path = place.trim().to_owned();
         }
     }
     (listed, run.stderr)
@@ -73,17 +75,22 @@ fn gemini_takes_the_workspace_first_and_says_so() {
     let model = ModelStandIn::start(&env, &[]);
     let Some(gemini) = RealAgent::gemini(&env, &model) else { return };
     let (listed, said) = listed_by_gemini(&gemini);
-    let paths: Vec<String> = listed.iter().map(|(_, path)| path.clone()).collect();
+    let paths: Vec<String> = listed.iter().map(|one| one.path.clone()).collect();
     assert_eq!(folders_of(&env, &paths, "same"), ["project/.agents/skills"]);
     assert_eq!(said.matches("Skill conflict detected: \"same\"").count(), 3, "{said}");
 }
 
-/// Name and place of the skills of `opencode debug skill`.
-pub(super) fn listed_by_opencode(opencode: &RealAgent<'_>) -> Vec<(String, String)> {
+/// The skills of `opencode debug skill`.
+pub(super) fn listed_by_opencode(opencode: &RealAgent<'_>) -> Vec<Listed> {
     let run = opencode.run(&["debug", "skill"]).ends(0);
     let skills: Vec<Value> = serde_json::from_str(&run.stdout).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    skills.iter().map(|skill| (text(&skill["name"]), text(&skill["location"]))).collect()
+    let read = |skill: &Value| Listed {
+        name: text(&skill["name"]),
+        shown: text(&skill["description"]),
+        path: text(&skill["location"]),
+    };
+    skills.iter().map(read).collect()
 }
 
 /// Its folders are read at once, and the last one that ends wins: which it is changes from run to run.
@@ -95,7 +102,7 @@ fn opencode_takes_one_of_all_folders() {
     let own: Vec<&str> = FOLDERS
         .iter()
         .enumerate()
-        .filter(|(at, _)| listed.iter().any(|(name, _)| *name == format!("own-{at}")))
+        .filter(|(at, _)| listed.iter().any(|one| one.name == format!("own-{at}")))
         .map(|(_, folder)| *folder)
         .collect();
     assert_eq!(
@@ -109,7 +116,7 @@ fn opencode_takes_one_of_all_folders() {
             "project/.opencode/skills"
         ]
     );
-    assert_eq!(listed.iter().filter(|(name, _)| name == "same").count(), 1);
+    assert_eq!(listed.iter().filter(|one| one.name == "same").count(), 1);
 }
 
 #[test]
