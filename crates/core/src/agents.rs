@@ -160,7 +160,7 @@ const SHORT: [(&str, &str); 7] = [
 ///
 /// # Errors
 /// `Usage`, with the ids that come near.
-pub(crate) fn find_agent(id: &str) -> Result<&'static Agent> {
+pub fn find_agent(id: &str) -> Result<&'static Agent> {
     let wanted = id.trim().to_ascii_lowercase();
     AGENTS.iter().find(|agent| agent.id == wanted).ok_or_else(|| unknown_agent(&wanted))
 }

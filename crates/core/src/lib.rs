@@ -10,6 +10,7 @@
 //! what was fetched, [`discover`] which skills are in it, [`skill`] what each says of itself,
 //! [`registry::Registry`] what is installed. Failures are [`error::Error`].
 
+pub mod activation;
 pub mod agents;
 pub mod catalog;
 pub mod category;
@@ -17,6 +18,7 @@ pub mod diff;
 pub mod digest;
 pub mod discover;
 pub mod error;
+pub mod follow_up;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;

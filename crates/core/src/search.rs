@@ -233,6 +233,29 @@ pub(crate) fn read_anything(rest: &[u8]) {
     }
 }
 
+/// The words of a text, folded, at most `most`.
+pub(crate) fn folded_words(text: &str, most: usize) -> Vec<String> {
+    let mut words = Vec::new();
+    for_each_word(text, |_, word| {
+        if words.len() < most && !word.text().is_empty() {
+            words.push(word.text().to_owned());
+        }
+    });
+    words
+}
+
+/// What of a text is looked up in an index: the stems of its words, at most `most`, without those
+/// that questions are built with.
+pub(crate) fn content_terms(text: &str, most: usize) -> BTreeSet<String> {
+    let mut terms = BTreeSet::new();
+    for_each_word(text, |_, word| {
+        if terms.len() < most && !word.text().is_empty() && !terms::is_stop_word(word.text()) {
+            terms.extend(terms::terms_of_word(word));
+        }
+    });
+    terms
+}
+
 /// Suggests at most three words of names and labels for a query that found nothing.
 pub fn suggest_words(documents: &[SearchDocument<'_>], text: &str) -> Vec<String> {
     let mut known = BTreeSet::new();
