@@ -1,6 +1,7 @@
 //! Faces: the command line. `Cli` is what was typed, [`Context`] what it means here; each
 //! verb below `cli/` parses, does and reports.
 
+mod activate;
 mod adopt;
 mod agents;
 mod annotations;
@@ -11,6 +12,7 @@ pub(crate) use complete::print_candidates;
 mod completions;
 mod config;
 pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
+mod deactivate;
 mod diff;
 mod disable;
 mod doctor;
@@ -187,6 +189,8 @@ enum SkillCommand {
     Search(search::SearchArgs),
     #[command(visible_alias = "info")]
     Show(show::ShowArgs),
+    Activate(activate::ActivateArgs),
+    Deactivate(deactivate::DeactivateArgs),
     Path(path::PathArgs),
     Open(open::OpenArgs),
     Edit(edit::EditArgs),
@@ -282,6 +286,8 @@ impl Cli {
                 SkillCommand::List(command) => command.run(&cx),
                 SkillCommand::Search(command) => command.run(&cx),
                 SkillCommand::Show(command) => command.run(&cx),
+                SkillCommand::Activate(command) => command.run(&cx),
+                SkillCommand::Deactivate(command) => command.run(&cx),
                 SkillCommand::Path(command) => command.run(&cx),
                 SkillCommand::Open(command) => command.run(&cx),
                 SkillCommand::Edit(command) => command.run(&cx),

@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use clap::builder::StyledStr;
 
 /// The commands of `skill`, by what one wants.
-pub(crate) const GROUPS: [(&str, &[&str]); 6] = [
+pub(crate) const GROUPS: [(&str, &[&str]); 7] = [
     ("Get and remove", &["install", "uninstall", "adopt", "restore"]),
     ("Choose what agents have", &["enable", "disable", "versions", "use"]),
     ("Find and read", &["list", "search", "show", "path", "open", "edit"]),
+    ("Give to a model", &["activate", "deactivate"]),
     ("Keep current", &["outdated", "update", "pin", "unpin", "rollback", "history"]),
     ("Check", &["verify", "diff", "validate"]),
     ("Write and share", &["init", "pack", "export"]),

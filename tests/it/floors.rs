@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// The floors of the engine, by module.
 const FLOORS: &[(&str, u8)] = &[
+    ("agent_sessions", 2),
     ("builtin", 1),
     ("fetch", 2),
     ("history", 2),
@@ -34,6 +35,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("loader", 2),
     ("scope", 2),
     ("settings", 2),
+    ("skill_content", 2),
     ("store", 2),
     ("unmanaged", 2),
     ("usage_log", 2),

@@ -39,6 +39,10 @@ pub(crate) const PRINTING: &[&str] = &[
     "skill show ../src --json",
     "skill show pdf --body",
     "skill show pdf --file SKILL.md",
+    "skill activate pdf",
+    "skill activate pdf --messages host",
+    "skill activate pdf --session open --json",
+    "skill deactivate pdf --session open --json",
     "skill path pdf",
     "skill path pdf --json",
     "skill open https://git.example/acme/skills.git --skill pdf --print",
@@ -97,6 +101,7 @@ pub(crate) fn world() -> TestEnv {
     let document = serde_json::json!({ "name": "acme", "owner": { "name": "A" }, "plugins": plugins });
     env.write("shop/.claude-plugin/marketplace.json", document.to_string());
     env.run(&["marketplace", "add", "acme", "../shop", "--scope", "project"]).ends(0);
+    env.run(&["skill", "activate", "pdf", "--session", "open"]).ends(0);
     for folder in ["project", "home"] {
         copy_tree(&env.path(folder), &env.path("saved").join(folder));
     }

@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 103] = [
+const COMMANDS: [&str; 107] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -89,6 +89,10 @@ const COMMANDS: [&str; 103] = [
     "skill show pdf --json",
     "skill show pdf",
     "skill show pdf --file SKILL.md",
+    "skill activate pdf --session s --json",
+    "skill activate pdf --arguments $(id) --verify",
+    "skill activate pdf --session s --message again --for codex",
+    "skill deactivate pdf --session s",
     "skill path pdf",
     "skill path pdf --version 1.0.0",
     "skill open pdf --print",

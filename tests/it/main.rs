@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "helpers of tests are tests too")]
 
 mod acceptance;
+mod activate;
 mod adopt;
 mod agents;
 mod cache;

@@ -354,7 +354,7 @@ fn is_executable(_: &walkdir::DirEntry) -> bool {
 
 /// Files that appear by themselves when a skill is used or looked at: they are no edit, and
 /// go with the folder.
-fn is_litter(path: &str) -> bool {
+pub(crate) fn is_litter(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     matches!(name, ".DS_Store" | "Thumbs.db" | "desktop.ini")
         || path.split('/').any(|part| part == "__pycache__")

@@ -27,6 +27,7 @@
 //! implementor: the three that a caller implements (`Progress`, `workspace::Observer`,
 //! `ops::ask::Ask`) have the terminal and the tests.
 
+pub(crate) mod agent_sessions;
 pub mod builtin;
 pub mod fetch;
 #[cfg(any(test, fuzzing))]
@@ -41,6 +42,7 @@ mod loader;
 pub mod ops;
 pub mod scope;
 pub mod settings;
+mod skill_content;
 pub mod store;
 mod unmanaged;
 pub(crate) mod usage_log;

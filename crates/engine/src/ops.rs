@@ -3,6 +3,7 @@
 //! questions ([`ask::Ask`]) and whoever is told what happens meanwhile; it gives back a report.
 //! None of them knows of a command line or prints.
 
+pub mod activate;
 pub mod adopt;
 pub mod agents;
 pub mod apply;
@@ -10,6 +11,7 @@ pub mod ask;
 pub mod cache;
 pub mod complete;
 pub mod config;
+pub mod deactivate;
 pub mod diff;
 pub mod disable;
 pub mod doctor;

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::activate::{ActivateOptions, activate, parse_input};
 use super::adopt::{AdoptOptions, adopt};
 use super::agents::list_agents;
 use super::ask::{Ask, Attendance, CautionedUpdate, ShowDiff, Unattended, UpdateOffer};
 use super::config::{begin_edit, change_setting, find_setting, finish_edit, list_settings};
+use super::deactivate::deactivate;
 use super::diff::diff;
 use super::disable::{DisableOptions, disable};
 use super::doctor::doctor;
@@ -44,6 +46,7 @@ use ba_agent_core::catalog::KnownCatalog;
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Kind, Result, error};
 use ba_agent_core::skill::{Profile, Severity};
+use ba_agent_core::usage::UsageChannel;
 use ba_agent_system::progress::Progress;
 use ba_agent_test_support::Repo;
 
@@ -210,6 +213,17 @@ fn commands_about_skills_are_functions() {
     let enabled = enable(workspace, &options, heard).unwrap();
     assert!(enabled.skills[0].entry.enabled && enabled.pulled.is_empty());
     assert_eq!(caller.installed(), ok);
+
+    let options = ActivateOptions {
+        input: Some(parse_input("{\"a\":1}").unwrap()),
+        session: Some("one".into()),
+        ..ActivateOptions::of("pdf", UsageChannel::Mcp)
+    };
+    let activated = activate(workspace, &options, heard).unwrap();
+    assert_eq!((activated.skill_name.as_str(), activated.light, activated.messages.len()), ("pdf", false, 2));
+    assert!(activate(workspace, &options, heard).unwrap().light);
+    assert!(deactivate(workspace, "pdf", "one", heard).unwrap().session.active.is_empty());
+    assert_eq!(deactivate(workspace, "pdf", "one", heard).unwrap_err().kind, Kind::NotFound);
 
     let options = PinOptions { name: "pdf".into(), ..PinOptions::default() };
     assert!(pin(workspace, &options, heard).unwrap().skills[0].entry.pinned);

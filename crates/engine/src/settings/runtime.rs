@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use ba_agent_core::activation::ResourceLimits;
+
 /// A folder of skills that the settings name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -118,18 +120,6 @@ pub(crate) struct SkillPermissions {
     pub(crate) forbidden_operations: Vec<String>,
     pub(crate) require_approval: Vec<String>,
     pub(crate) resource_limits: ResourceLimits,
-}
-
-/// What a skill's scripts may use; passed on to whoever runs them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct ResourceLimits {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) max_cpu_time: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) max_memory: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) max_disk_io: Option<String>,
 }
 
 /// `runtime.hook:`.
