@@ -17,11 +17,13 @@ mod quoting;
 mod rules;
 mod tools;
 mod verbatim;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use body::check_body;
+pub(crate) use body::strip_skill_folder;
 pub use contents::{check_files, check_secrets};
 pub use frontmatter::Frontmatter;
+pub(crate) use frontmatter::canonical_key;
 pub use hidden::check_text;
 pub use name::SkillName;
 pub use rules::{
@@ -84,6 +86,29 @@ pub fn read_manifest(
     }
     document.findings = findings.into_vec();
     document
+}
+
+/// A manifest as a tree and a body, for readers of more than [`Frontmatter`] has.
+pub(crate) struct ManifestText<'a> {
+    /// Empty where there is no frontmatter, or none that can be read.
+    pub(crate) pairs: Vec<(Yaml, Yaml)>,
+    pub(crate) body: &'a str,
+    pub(crate) body_line: usize,
+}
+
+/// Splits a manifest and reads its frontmatter, without a word about what is wrong with it: that
+/// [`read_manifest`] says.
+pub(crate) fn read_manifest_text(text: &str) -> ManifestText<'_> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut findings = Findings::new(Profile::Install, MANIFEST);
+    match markers::split_manifest(text, Limits::default().frontmatter, &mut findings) {
+        Some(parts) => ManifestText {
+            pairs: read_block(parts.block, parts.block_line, &mut findings).unwrap_or_default(),
+            body: parts.body,
+            body_line: parts.body_line,
+        },
+        None => ManifestText { pairs: Vec::new(), body: text, body_line: 1 },
+    }
 }
 
 /// The findings for a manifest with more bytes than `limits.manifest`, so that it need not be

@@ -236,7 +236,7 @@ fn resolve_inside(path: &str) -> Option<String> {
 }
 
 /// What follows `{baseDir}/`, `${CLAUDE_SKILL_DIR}/` and their like.
-fn strip_skill_folder(path: &str) -> Option<&str> {
+pub(crate) fn strip_skill_folder(path: &str) -> Option<&str> {
     let rest = path.strip_prefix('$').unwrap_or(path);
     let (word, rest) = match rest.strip_prefix('{') {
         Some(rest) => rest.split_once("}/")?,

@@ -119,7 +119,7 @@ pub(super) fn read_frontmatter(
 
 /// The one spelling of a key: `allowed-tools`, `allowed_tools` and `allowedTools`
 /// are one. `None` for a key that begins with a capital, which no agent reads.
-fn canonical_key(key: &str) -> Option<String> {
+pub(crate) fn canonical_key(key: &str) -> Option<String> {
     if key.starts_with(|c: char| c.is_ascii_uppercase()) {
         return None;
     }
