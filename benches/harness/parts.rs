@@ -133,6 +133,7 @@ impl Skills {
             pinned: false,
             enabled: true,
             keep: 0,
+            reason: plan::InstallReason::Asked,
         };
         Wanting(self.candidates.iter().map(wanted).collect())
     }

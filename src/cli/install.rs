@@ -1,5 +1,6 @@
 //! `ba-agent skill install SOURCE…`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -35,6 +36,7 @@ use ba_agent_engine::ops::restore::RestoreOptions;
         ba-agent skill install https://github.com/owner/repo/tree/main/skills/pdf\n  \
         ba-agent skill install ./my-skills.zip --all --agent cursor,claude-code\n  \
         ba-agent skill install owner/repo --skill pdf --sha <40 hex> --yes\n  \
+        ba-agent skill install owner/repo@pdf --no-deps\n  \
         ba-agent skill install --frozen"
 )]
 pub(crate) struct Install {
@@ -104,6 +106,9 @@ pub(crate) struct Install {
     /// Refuse a commit that no branch or tag of the repository contains.
     #[arg(long)]
     require_reachable: bool,
+    /// Install what is named alone, without the skills that it needs.
+    #[arg(long, conflicts_with_all = ["from", "frozen"])]
+    no_deps: bool,
     /// Show what would be done, without changing anything.
     #[arg(long)]
     dry_run: bool,
@@ -128,12 +133,17 @@ fn install_sources(cx: &CommandContext<'_>, options: &InstallOptions) -> Result<
     let left_out: Vec<String> =
         report.left_out.iter().map(|one| format!("left out {}: {}", one.name, one.reason)).collect();
     cx.ui.warn_some(&left_out, "left out");
-    print_installed_skills(cx, &report.skills, &report.same_files, options.dry_run);
+    let told = InstallTelling {
+        same_files: &report.same_files,
+        needed_by: Some(&report.needed_by),
+        dry_run: options.dry_run,
+    };
+    print_installed_skills(cx, &report.skills, &told);
     if cx.ui.json() {
         cx.ui.print_json_document(&serde_json::json!({
             "skills": report.skills, "skipped": report.skipped, "warnings": report.warnings,
             "in_place": report.in_place, "left_out": report.left_out, "same_files": report.same_files,
-            "dry_run": options.dry_run,
+            "needed_by": report.needed_by, "dry_run": options.dry_run,
         }));
     }
     Ok(0)
@@ -177,6 +187,7 @@ impl Install {
             require_reachable: self.require_reachable,
             enable: self.enable,
             keep: self.keep,
+            no_deps: self.no_deps,
             dry_run: self.dry_run,
         }
     }
@@ -186,7 +197,8 @@ impl Install {
         let frozen = self.frozen;
         let options = RestoreOptions::of_install(&self.options(), frozen)?;
         let report = ops::restore::restore_all(&cx.workspace, options, cx.ui)?;
-        print_installed_skills(cx, &report.skills, &[], options.dry_run);
+        let told = InstallTelling { same_files: &[], needed_by: None, dry_run: options.dry_run };
+        print_installed_skills(cx, &report.skills, &told);
         for (source, to) in &report.moves {
             cx.ui.note(&format!(
                 "{source} has moved to {to}; `ba-agent skill update NAME --source {to}` records that"
@@ -217,7 +229,29 @@ const NAMED: usize = 3;
 /// More skills than this that stay as they are get one line together.
 const UNCHANGED_ALONE: usize = 5;
 
-fn print_installed_skills(cx: &CommandContext<'_>, skills: &[Done], same_files: &[SkillName], dry_run: bool) {
+/// What is said of installed skills beside what was done.
+struct InstallTelling<'a> {
+    same_files: &'a [SkillName],
+    needed_by: Option<&'a BTreeMap<String, Vec<String>>>,
+    dry_run: bool,
+}
+
+impl InstallTelling<'_> {
+    /// ` (needed by report-kit)`, for a skill that nobody asked for.
+    fn asker_of(&self, done: &Done) -> String {
+        let by = self.needed_by.and_then(|all| all.get(done.name.as_str()));
+        match by.filter(|_| done.entry.automatic) {
+            Some(by) => {
+                let by: Vec<&str> = by.iter().map(String::as_str).collect();
+                format!(" (needed by {})", list_some(&by, NAMED))
+            }
+            None => String::new(),
+        }
+    }
+}
+
+fn print_installed_skills(cx: &CommandContext<'_>, skills: &[Done], told: &InstallTelling<'_>) {
+    let (same_files, dry_run) = (told.same_files, told.dry_run);
     let of = |done: &Done| done.warnings.iter().map(|w| format!("{}: {w}", done.name)).collect::<Vec<_>>();
     cx.ui.warn_some(&skills.iter().flat_map(of).collect::<Vec<_>>(), "warned of");
     let verb = |done: &Done| verb_of(done, same_files, dry_run);
@@ -235,7 +269,8 @@ fn print_installed_skills(cx: &CommandContext<'_>, skills: &[Done], same_files: 
                 continue;
             }
             let same = if verb(done) == RECORDED { " (its files are the same)" } else { "" };
-            cx.ui.status(verb(done), &format!("{} in {}{same}", done.name, done.places.join(", ")));
+            let asker = told.asker_of(done);
+            cx.ui.status(verb(done), &format!("{} in {}{same}{asker}", done.name, done.places.join(", ")));
             tell_contents(cx, done);
         }
     }

@@ -22,7 +22,7 @@ use ba_agent_engine::ops::uninstall::UninstallOptions;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  ba-agent skill uninstall pdf docx\n  ba-agent skill uninstall pdf --force\n  \
-        ba-agent skill uninstall pdf --agent cursor"
+        ba-agent skill uninstall pdf --agent cursor\n  ba-agent skill uninstall report-kit --prune"
 )]
 pub(crate) struct Uninstall {
     /// The skills to remove. Without one you choose from a list, on a terminal.
@@ -31,9 +31,12 @@ pub(crate) struct Uninstall {
     /// Take it away from these agents, or this folder, alone (repeatable; `cursor,codex`); the others keep it.
     #[arg(long = "agent", short = 'a', value_name = "NAME", add = ArgValueCandidates::new(agent_names))]
     agents: Vec<String>,
-    /// Remove it even if it was edited.
+    /// Remove it even if it was edited, or other skills need it.
     #[arg(long, short)]
     force: bool,
+    /// Also remove what came along with other skills and is needed by none any more; without NAME that alone.
+    #[arg(long, conflicts_with = "agents")]
+    prune: bool,
 }
 
 impl Uninstall {
@@ -42,7 +45,7 @@ impl Uninstall {
     /// # Errors
     /// Those of [`ops::uninstall::uninstall`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
-        let names = match self.names.is_empty() {
+        let names = match self.names.is_empty() && !self.prune {
             true => {
                 let mode = SelectionMode::Many;
                 let usage = "skill uninstall <NAME>...";
@@ -50,10 +53,10 @@ impl Uninstall {
             }
             false => self.names,
         };
-        if names.is_empty() {
+        if names.is_empty() && !self.prune {
             return Ok(0);
         }
-        let options = UninstallOptions { names, force: self.force };
+        let options = UninstallOptions { names, force: self.force, prune: self.prune };
         let report = match self.agents.is_empty() {
             true => ops::uninstall::uninstall(&cx.workspace, &options, cx.ui)?,
             false => {
@@ -69,6 +72,9 @@ impl Uninstall {
             others.into_iter().for_each(|done: &Done| tell_removed(cx, done));
         } else {
             report.skills.iter().for_each(|done| tell_removed(cx, done));
+        }
+        if report.skills.is_empty() {
+            cx.ui.note("nothing came along that is needed by nothing");
         }
         if cx.ui.json() {
             cx.ui.print_json_document(&report);

@@ -36,6 +36,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("scope", 2),
     ("settings", 2),
     ("skill_content", 2),
+    ("skill_graph", 2),
     ("store", 2),
     ("unmanaged", 2),
     ("usage_log", 2),

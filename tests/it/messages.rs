@@ -254,7 +254,6 @@ const ODD: &[&str] = &[
     "there twice",
     "there already",
     "no more",
-    "exclude each other",
     "is known here",
     "not known here",
     "may not be had",

@@ -43,7 +43,7 @@ pub struct DependencyFiles<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SkillNeeds {
     /// In the order of the files, each once.
-    pub skills: Vec<Need>,
+    pub skills: Vec<SkillNeed>,
     /// Needed plugins of a marketplace: each stands for all of its skills.
     pub plugins: Vec<DependencyRecord>,
     /// Packages of other programs, as written (`pandas>=2`): shown, never installed.
@@ -54,7 +54,7 @@ pub struct SkillNeeds {
 
 /// Another skill that is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Need {
+pub struct SkillNeed {
     pub record: DependencyRecord,
     /// Its folder, where it stands in the same source.
     pub folder: Option<RelPath>,
@@ -85,7 +85,7 @@ pub fn read_needs(
 
 /// How a plain word in a list is taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Words {
+enum WordMeaning {
     Skills,
     /// A package until a skill of that name is seen, or a source is named.
     Packages,
@@ -93,10 +93,10 @@ enum Words {
 
 /// Where something is said.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct SaidAt<'a> {
     file: &'a str,
     key: &'a str,
-    words: Words,
+    words: WordMeaning,
     optional: bool,
     /// The folder that `./x` and `../x` start from.
     base: &'a RelPath,
@@ -134,24 +134,24 @@ impl NeedsReader<'_> {
     fn read_key(&mut self, file: &str, key: &str, value: &Yaml) {
         let last = key.rsplit('.').next().unwrap_or(key);
         let own = self.own;
-        let place = |words, optional| Place { file, key, words, optional, base: own };
+        let place = |words, optional| SaidAt { file, key, words, optional, base: own };
         match canonical_key(last).as_deref() {
             Some("depends" | "depends_on" | "prerequisite_skills") => {
-                self.read_items(place(Words::Skills, false), value);
+                self.read_items(place(WordMeaning::Skills, false), value);
             }
-            Some("dependencies") => self.read_items(place(Words::Packages, false), value),
+            Some("dependencies") => self.read_items(place(WordMeaning::Packages, false), value),
             Some("related_skills" | "peer_dependencies") => {
-                self.read_items(place(Words::Skills, true), value);
+                self.read_items(place(WordMeaning::Skills, true), value);
             }
             Some("requires") => match &value.data {
                 Data::Map(pairs) => {
                     let skills = pairs.iter().filter(|(inner, _)| inner.as_text() == Some("skills"));
                     for (_, value) in skills {
                         let key = format!("{key}.skills");
-                        self.read_items(Place { key: &key, ..place(Words::Skills, false) }, value);
+                        self.read_items(SaidAt { key: &key, ..place(WordMeaning::Skills, false) }, value);
                     }
                 }
-                _ => self.read_items(place(Words::Skills, false), value),
+                _ => self.read_items(place(WordMeaning::Skills, false), value),
             },
             _ => {}
         }
@@ -175,7 +175,8 @@ impl NeedsReader<'_> {
         let Some(pairs) = self.read_yaml(FILE, bytes) else { return };
         let own = self.own;
         for (key, value) in &pairs {
-            let place = |key| Place { file: FILE, key, words: Words::Skills, optional: false, base: own };
+            let place =
+                |key| SaidAt { file: FILE, key, words: WordMeaning::Skills, optional: false, base: own };
             match (key.as_text(), &value.data) {
                 (Some("dependencies"), _) => self.read_items(place("dependencies"), value),
                 (Some("spec"), Data::Map(inner)) => {
@@ -195,9 +196,9 @@ impl NeedsReader<'_> {
             let Data::Map(kinds) = &value.data else { continue };
             for (_, value) in kinds.iter().filter(|(kind, _)| kind.as_text() == Some("apm")) {
                 let key = "dependencies.apm";
-                let words = Words::Packages;
+                let words = WordMeaning::Packages;
                 self.read_items(
-                    Place { file: path.as_str(), key, words, optional: false, base: &base },
+                    SaidAt { file: path.as_str(), key, words, optional: false, base: &base },
                     value,
                 );
             }
@@ -238,7 +239,7 @@ impl NeedsReader<'_> {
         self.needs.faults.extend(faults.into_iter().map(|fault| format!("`{path}`: {fault}")));
     }
 
-    fn read_items(&mut self, place: Place<'_>, value: &Yaml) {
+    fn read_items(&mut self, place: SaidAt<'_>, value: &Yaml) {
         match &value.data {
             Data::List(items) => {
                 for item in items.iter().take(MAX_ITEMS) {
@@ -261,12 +262,12 @@ impl NeedsReader<'_> {
         }
     }
 
-    fn read_item(&mut self, place: Place<'_>, item: Item, line: usize) {
+    fn read_item(&mut self, place: SaidAt<'_>, item: Item, line: usize) {
         let at = format!("{}:{line}", place.file);
         let needed = match item.understand() {
             Ok(needed) => needed,
             Err(text) => {
-                if place.words == Words::Skills && !place.optional {
+                if place.words == WordMeaning::Skills && !place.optional {
                     let fault =
                         format!("{at}: `{}` is not a skill's name", crate::error::printable(&text, false));
                     self.needs.faults.push(fault);
@@ -291,7 +292,7 @@ impl NeedsReader<'_> {
             true => self.folders.named(self.own, &needed.name).cloned(),
             false => None,
         };
-        let is_sure = place.words == Words::Skills || needed.is_skill || needed.source.is_some();
+        let is_sure = place.words == WordMeaning::Skills || needed.is_skill || needed.source.is_some();
         if !is_sure && folder.is_none() {
             return self.note_package(needed.written);
         }
@@ -316,7 +317,7 @@ impl NeedsReader<'_> {
         folder: RelPath,
         at: String,
         kind: DependencyKind,
-        said: Option<(Place<'_>, &NeededSkill)>,
+        said: Option<(SaidAt<'_>, &NeededSkill)>,
     ) {
         let needed = NeededSkill {
             name: folder.name().to_owned(),
@@ -329,7 +330,7 @@ impl NeedsReader<'_> {
         &mut self,
         kind: DependencyKind,
         at: String,
-        place: Option<Place<'_>>,
+        place: Option<SaidAt<'_>>,
         needed: &NeededSkill,
         folder: Option<RelPath>,
     ) {
@@ -340,7 +341,7 @@ impl NeedsReader<'_> {
             return;
         }
         // What is declared says more than a link to the same skill.
-        let is_known = |need: &Need| need.record.name == needed.name;
+        let is_known = |need: &SkillNeed| need.record.name == needed.name;
         if kind == DependencyKind::Link && self.needs.skills.iter().any(is_known) {
             return;
         }
@@ -358,7 +359,7 @@ impl NeedsReader<'_> {
             range: needed.range.clone(),
             source: needed.source.clone(),
         };
-        self.needs.skills.push(Need { record, folder });
+        self.needs.skills.push(SkillNeed { record, folder });
     }
 }
 

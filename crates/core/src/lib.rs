@@ -15,6 +15,7 @@ pub mod agents;
 pub mod catalog;
 pub mod category;
 pub mod dependency;
+pub mod dependency_graph;
 pub mod diff;
 pub mod digest;
 pub mod discover;

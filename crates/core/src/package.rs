@@ -4,8 +4,11 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
+use crate::dependency::SkillFolders;
 use crate::digest::{self, Digest, Files, sha256_hex};
+use crate::discover;
 use crate::error::{Error, Result, error};
 use crate::listing::{FileEntry, Listing, Node};
 use crate::path::RelPath;
@@ -31,6 +34,8 @@ pub struct Package {
     /// Files of the macOS Finder that were left out (see [`is_clutter`]), for the report.
     pub skipped: usize,
     contents: Box<dyn Contents>,
+    /// Looked for when somebody asks: a source may have thousands of files.
+    folders: OnceLock<SkillFolders>,
 }
 
 /// Prints how many files there are, not which: packages are large.
@@ -43,7 +48,7 @@ impl std::fmt::Debug for Package {
 impl Package {
     /// A package of these files, whose bytes are in `contents`.
     pub fn new(listing: Listing, contents: impl Contents + 'static) -> Self {
-        Self { listing, skipped: 0, contents: Box::new(contents) }
+        Self { listing, skipped: 0, contents: Box::new(contents), folders: OnceLock::new() }
     }
 
     /// A package whose bytes are in memory; slot `n` of an entry is `blobs[n]`.
@@ -73,6 +78,12 @@ impl Package {
     /// cannot read them.
     pub fn read(&self, entry: &FileEntry) -> Result<Cow<'_, [u8]>> {
         self.contents.read(entry)
+    }
+
+    /// The folders of all skills in it.
+    pub fn skill_folders(&self) -> &SkillFolders {
+        let find = || discover::find_skills(&self.listing, &RelPath::ROOT);
+        self.folders.get_or_init(|| find().into_iter().map(|found| found.folder).collect())
     }
 
     /// The part of the package below a folder.

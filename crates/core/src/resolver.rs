@@ -29,7 +29,7 @@ pub struct Requirement {
 
 /// A version of a skill, and what it needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Choice {
+pub struct ChosenVersion {
     /// `None` for a skill that gives itself none: then it is in no range.
     pub version: Option<Version>,
     /// Names with what will do of each.
@@ -40,7 +40,7 @@ pub struct Choice {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The highest version that all will do with.
-    Chosen(Choice),
+    Chosen(ChosenVersion),
     /// It is nowhere.
     Missing,
     /// There are versions, and none that all will do with.
@@ -60,7 +60,7 @@ pub struct VersionConflict {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resolution {
     /// What was asked for, and all that it needs.
-    pub chosen: BTreeMap<String, Choice>,
+    pub chosen: BTreeMap<String, ChosenVersion>,
     pub missing: BTreeMap<String, Vec<Requirement>>,
     pub conflicts: Vec<VersionConflict>,
 }
@@ -74,7 +74,7 @@ pub type Offerer<'a, E> = dyn FnMut(&[(&str, &[Requirement])]) -> Result<Vec<Ans
 /// # Errors
 /// Those of `offer`.
 pub fn resolve_skills<E>(
-    roots: BTreeMap<String, Choice>,
+    roots: BTreeMap<String, ChosenVersion>,
     offer: &mut Offerer<'_, E>,
 ) -> Result<Resolution, E> {
     let mut work = Worklist { fixed: roots.keys().cloned().collect(), ..Worklist::default() };
@@ -114,7 +114,7 @@ pub fn highest_version<'v>(
 struct Worklist {
     /// What was asked for, which stays.
     fixed: BTreeSet<String>,
-    chosen: BTreeMap<String, Choice>,
+    chosen: BTreeMap<String, ChosenVersion>,
     /// By the name that is needed and the one that needs it.
     required: BTreeMap<String, BTreeMap<String, Vec<Requirement>>>,
     /// Names of which something has changed.
@@ -126,7 +126,7 @@ struct Worklist {
 }
 
 impl Worklist {
-    fn choose(&mut self, name: String, choice: Choice) {
+    fn choose(&mut self, name: String, choice: ChosenVersion) {
         if let Some(before) = self.chosen.remove(&name) {
             for (needed, _) in &before.needs {
                 if let Some(by) = self.required.get_mut(needed) {

@@ -71,6 +71,21 @@ fn only_skill_name<'a>(tags: impl IntoIterator<Item = &'a str>) -> Option<&'a st
     names.all(|other| other == first).then_some(first)
 }
 
+/// The version that a tag carries for a skill: its own (`NAME--v1.2.3`), else a plain one.
+pub fn version_in_tag(tag: &str, skill: &str) -> Option<Version> {
+    version_of_tag(tag, Some(skill)).or_else(|| version_of_tag(tag, None))
+}
+
+/// The version that a skill gives itself, as lenient as people are: `v1.2` is 1.2.0.
+pub fn parse_label(text: &str) -> Option<Version> {
+    let text = text.trim();
+    let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
+    let numbers = text.split('.').count();
+    let is_short = numbers < 3 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let padded = if is_short { format!("{text}{}", ".0".repeat(3 - numbers)) } else { text.to_owned() };
+    Version::parse(&padded).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +116,22 @@ mod tests {
                 expected,
                 "{tag} {skill:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_label_is_read_as_people_write_it() {
+        for (label, expected) in [
+            ("1.2.3", Some("1.2.3")),
+            ("v1.2", Some("1.2.0")),
+            ("2", Some("2.0.0")),
+            (" 1.0.0-rc.1 ", Some("1.0.0-rc.1")),
+            ("1.2.3.4", None),
+            ("latest", None),
+            ("1..2", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_label(label).map(|v| v.to_string()).as_deref(), expected, "{label}");
         }
     }
 

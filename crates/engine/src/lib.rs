@@ -43,6 +43,7 @@ pub mod ops;
 pub mod scope;
 pub mod settings;
 mod skill_content;
+pub(crate) mod skill_graph;
 pub mod store;
 mod unmanaged;
 pub(crate) mod usage_log;

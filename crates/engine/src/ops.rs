@@ -18,6 +18,7 @@ pub mod doctor;
 pub mod edit;
 pub mod enable;
 pub mod export;
+pub(crate) mod follow;
 pub mod gather;
 pub mod history;
 pub(crate) mod import;

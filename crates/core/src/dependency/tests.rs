@@ -28,7 +28,7 @@ fn needs_of(manifest: &str) -> SkillNeeds {
 /// `name range source kind optional folder`, with `-` for what is not said.
 fn told(needs: &SkillNeeds) -> Vec<String> {
     let or = |text: Option<&str>| text.unwrap_or("-").to_owned();
-    let tell = |need: &Need| {
+    let tell = |need: &SkillNeed| {
         let DependencyRecord { name, range, source, kind, optional, .. } = &need.record;
         let kind = if *kind == DependencyKind::Link { "link" } else { "declared" };
         let optional = if *optional { " optional" } else { "" };

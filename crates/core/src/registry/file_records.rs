@@ -35,7 +35,8 @@ impl FileRecords {
         self.sizes.get(path).copied()
     }
 
-    pub(super) fn has_sizes(&self) -> bool {
+    /// True where a program wrote it that counts them.
+    pub fn has_sizes(&self) -> bool {
         !self.sizes.is_empty()
     }
 

@@ -24,12 +24,12 @@ fn universe(rows: &[(&str, &str, &[&str])]) -> Universe {
     all
 }
 
-fn choice(name: &str, at: &Version, needs: &[(String, Option<VersionReq>)]) -> Choice {
+fn choice(name: &str, at: &Version, needs: &[(String, Option<VersionReq>)]) -> ChosenVersion {
     let needs = needs.iter().map(|(needed, range)| {
         let (by_version, place) = (Some(at.to_string()), "SKILL.md:1".to_owned());
         (needed.clone(), Requirement { by: name.to_owned(), by_version, range: range.clone(), place })
     });
-    Choice { version: Some(at.clone()), needs: needs.collect() }
+    ChosenVersion { version: Some(at.clone()), needs: needs.collect() }
 }
 
 fn resolve(all: &Universe, roots: &[&str]) -> Resolution {

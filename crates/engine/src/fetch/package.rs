@@ -193,6 +193,12 @@ impl<'w> PackageSource<'w> {
         refs.is_some_and(|refs| refs.branches.contains_key(name) || refs.tags.contains_key(name))
     }
 
+    /// The tags of the repository that it comes from; none where they cannot be had.
+    pub(crate) fn tags(&self) -> Vec<String> {
+        let refs = self.remote.as_ref().and_then(|remote| remote.fetch_refs().ok());
+        refs.map(|refs| refs.tags.keys().cloned().collect()).unwrap_or_default()
+    }
+
     /// The commits since these, the one first that is probably the oldest; nothing for what has
     /// no commits.
     ///

@@ -15,7 +15,7 @@ use super::apply;
 use super::ask::{Ask, Attendance};
 use super::gather::{self, Candidate, Choice, Gathered, SkillRequest, Skipped};
 use super::installed::match_installed;
-use super::plan::{Action, Content, Plan, Step, Wanted};
+use super::plan::{Action, Content, InstallReason, Plan, Step, Wanted};
 use super::settle::open_session;
 use crate::fetch::World;
 use crate::install_state;
@@ -643,6 +643,7 @@ impl Adoption {
             pinned: false,
             enabled: true,
             keep: 0,
+            reason: InstallReason::Kept,
         };
         Step {
             name: self.layout.name.clone(),

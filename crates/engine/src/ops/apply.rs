@@ -32,7 +32,7 @@ use ba_agent_system::progress::Progress;
 
 use super::gather::Candidate;
 use super::overlap::{self, Untouched};
-use super::plan::{Action, Content, Plan, Step, Wanted};
+use super::plan::{Action, Content, InstallReason, Plan, Step, Wanted};
 use super::recorded::Recorded;
 use ba_agent_system::parallel;
 
@@ -621,6 +621,11 @@ fn record_installed_skill(
         if wanted.keep > 0 {
             entry.keep_version(before, wanted.keep);
         }
+    }
+    match wanted.reason {
+        InstallReason::Asked => entry.automatic = false,
+        InstallReason::Needed => entry.automatic = before.is_none_or(|before| before.automatic),
+        InstallReason::Kept => {}
     }
     Ok(entry)
 }

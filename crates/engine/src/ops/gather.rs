@@ -2,6 +2,7 @@
 //! looks for skills in what came, and picks the ones that were meant.
 
 mod folders;
+mod needed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use wildmatch::WildMatch;
 
 use crate::fetch::{self, FetchedPackage, OpenOptions, PackageSource, World, obstacle};
 use crate::unmanaged::UnmanagedSkill;
+use ba_agent_core::dependency::SkillNeeds;
 use ba_agent_core::digest::{self, Digest, Files};
 use ba_agent_core::discover::{self, FoundSkill, UnnamedSkill};
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
@@ -30,6 +32,7 @@ use ba_agent_git::Extent;
 
 use ba_agent_system::parallel;
 pub(crate) use folders::gather_each;
+pub use needed::KnownNames;
 
 /// One source and what is wanted from it.
 #[derive(Debug, Clone)]
@@ -48,6 +51,8 @@ pub struct SkillRequest {
     pub strict: bool,
     /// Codes of findings that may pass.
     pub allow: Vec<String>,
+    /// Bring what the chosen ones need of the same source, but for these names.
+    pub follow: Option<KnownNames>,
 }
 
 impl SkillRequest {
@@ -62,6 +67,7 @@ impl SkillRequest {
             live: false,
             strict: false,
             allow: Vec::new(),
+            follow: None,
         }
     }
 }
@@ -121,6 +127,7 @@ pub struct Candidate {
     allow: Vec<String>,
     live: Option<PathBuf>,
     digest: OnceLock<(Digest, Files)>,
+    needs: OnceLock<Arc<SkillNeeds>>,
 }
 
 /// What came of one [`SkillRequest`].
@@ -128,6 +135,8 @@ pub struct Candidate {
 pub struct Gathered {
     pub(crate) resolved: Arc<Resolved>,
     pub candidates: Vec<Candidate>,
+    /// What the candidates need of the same source, where that was to come along.
+    pub(crate) needed: Vec<Candidate>,
     pub(crate) skipped: Vec<Skipped>,
     /// Skills that the source offers.
     pub(crate) found: usize,
@@ -480,7 +489,7 @@ impl<'w> SkillSource<'w> {
     /// The chosen skills as candidates, all their files at hand; invalid ones are left out of
     /// "all", and of several that were chosen from a list.
     fn candidates(self, ask: &SkillRequest, chosen: Vec<usize>, limits: &Limits) -> Result<Gathered> {
-        let Self { opened, live, reachable, skills, offered } = self;
+        let Self { mut opened, live, reachable, skills, offered } = self;
         let is_from_list = ask.choice == Choice::Only && chosen.len() > 1;
         let may_skip = (ask.choice == Choice::All || is_from_list) && !ask.strict;
         // Of a skill that is left out for its manifest no other file is needed.
@@ -491,13 +500,19 @@ impl<'w> SkillSource<'w> {
             }
         }
         let wanted = chosen.iter().filter(|at| !lost.contains(at));
-        let folders: Vec<&RelPath> = wanted.map(|at| &skills[*at].found.folder).collect();
+        let wanted: Vec<&SourceSkill> = wanted.map(|at| &skills[*at]).collect();
+        let needed = match &ask.follow {
+            Some(known) => needed::find_needed(&mut opened, &wanted, known, limits)?,
+            None => Vec::new(),
+        };
+        let folders: Vec<&RelPath> = wanted.iter().map(|skill| &skill.found.folder).collect();
         let notes = note_of_age(&opened);
         let (resolved, fetched) = opened.into_package(&folders, |_| false)?;
         let ground = Ground { resolved: Arc::new(resolved), fetched: Arc::new(fetched), live, reachable };
         let mut gathered = Gathered {
             resolved: ground.resolved.clone(),
             candidates: Vec::new(),
+            needed: Vec::new(),
             skipped: Vec::new(),
             found: offered,
             notes: notes.into_iter().collect(),
@@ -524,6 +539,14 @@ impl<'w> SkillSource<'w> {
             return Err(error!(Invalid, "{} has no valid skill", gathered.resolved.source.display_name())
                 .cause(format!("{}: {}", first.path, first.reason)));
         }
+        for skill in &needed {
+            let candidate = ground.candidate(&SkillRequest { alias: None, ..ask.clone() }, skill)?;
+            candidate.check(limits).context(|| format!("the needed skill `{}` is not valid", skill.name))?;
+            gathered.needed.push(candidate);
+        }
+        needed::name_needs(
+            &mut gathered.candidates.iter_mut().chain(&mut gathered.needed).collect::<Vec<_>>(),
+        );
         Ok(gathered)
     }
 }
@@ -632,6 +655,7 @@ impl Ground {
             reachable: self.reachable,
             allow: ask.allow.clone(),
             digest: OnceLock::new(),
+            needs: OnceLock::new(),
         })
     }
 }
@@ -776,6 +800,7 @@ pub fn candidate_fetched_again(
         allow: entry.allowed.clone(),
         live: None,
         digest: OnceLock::new(),
+        needs: OnceLock::new(),
     };
     candidate.check(limits)?;
     Ok(candidate)
@@ -823,6 +848,7 @@ pub(crate) fn candidate_of_folder(
         allow: allow.to_vec(),
         live: Some(folder.to_path_buf()),
         digest: OnceLock::new(),
+        needs: OnceLock::new(),
     };
     candidate.check(limits)?;
     let mut findings = Vec::new();
@@ -943,6 +969,14 @@ impl Candidate {
             let _ = self.digest.set((digest::digest_of_files(&files), files));
         }
         self.digest.get().ok_or_else(|| error!(Failed, "the digest of `{}` is missing", self.name))
+    }
+
+    /// What its files say it needs.
+    pub(crate) fn needs(&self) -> &SkillNeeds {
+        self.needs.get_or_init(|| {
+            let package = self.fetched.package();
+            Arc::new(needed::needs_in(package, &self.folder, &self.manifest, self.name.as_str()))
+        })
     }
 
     /// The bytes of one of its files.
@@ -1068,7 +1102,7 @@ impl Candidate {
             files: files.into(),
             automatic: false,
             category: front.category,
-            dependencies: Vec::new(),
+            dependencies: self.needs().skills.iter().map(|need| need.record.clone()).collect(),
             disabled_for: BTreeMap::new(),
             enabled: true,
             versions: BTreeMap::new(),

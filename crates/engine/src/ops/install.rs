@@ -8,10 +8,11 @@ use std::sync::Arc;
 use super::agents::note_other_agents;
 use super::apply::{self, Done, Report};
 use super::ask::Ask;
+use super::follow::{self, NeededSkills, Surroundings};
 use super::gather::{self, Candidate, Choice, Gathered, SkillRequest, Skipped};
 use super::import::{self, ImportedSource};
 use super::overlap::{self, InPlace};
-use super::plan::{self, LeftOutSkill, Plan, Wanted};
+use super::plan::{self, InstallReason, LeftOutSkill, Plan, Wanted};
 use super::settle::open_session;
 use super::{adopt, marketplace};
 use crate::fetch::not_local;
@@ -23,7 +24,7 @@ use ba_agent_core::error::{Error, Result, error, fail, printable};
 use ba_agent_core::interop::IntegrityClaim;
 use ba_agent_core::registry::{InstallMode, Registry};
 use ba_agent_core::skill::SkillName;
-use ba_agent_core::source::{Request, Resolved, Source};
+use ba_agent_core::source::{Reference, Request, Resolved, Source};
 use ba_agent_net::hosts::HostSettings;
 
 /// What is installed, and how.
@@ -64,6 +65,8 @@ pub struct InstallOptions {
     pub enable: bool,
     /// Keep the version that is replaced beside the new one.
     pub keep: bool,
+    /// Install what is asked for alone, whatever that needs.
+    pub no_deps: bool,
     /// Change nothing.
     pub dry_run: bool,
 }
@@ -82,6 +85,8 @@ pub struct InstallReport {
     pub left_out: Vec<LeftOutSkill>,
     /// Replaced skills of which no file is another one now.
     pub same_files: Vec<SkillName>,
+    /// Of each skill that others need, who they are.
+    pub needed_by: BTreeMap<String, Vec<String>>,
 }
 
 /// Installs skills from sources, or those that another tool's lock file names.
@@ -102,9 +107,13 @@ pub fn install(
     }
     let targets = targets_of(&session)?;
     note_other_agents(&session);
-    let gathered = match &options.from {
-        Some(file) => import::gather_imported(&session, file)?,
-        None => gather_sources(&session, options, ask)?.into_iter().map(ImportedSource::from).collect(),
+    let (gathered, needed) = match &options.from {
+        // The other tool has followed what there was to follow.
+        Some(file) => (import::gather_imported(&session, file)?, NeededSkills::default()),
+        None => {
+            let (gathered, needed) = gather_sources(&session, options, ask)?;
+            (gathered.into_iter().map(ImportedSource::from).collect(), needed)
+        }
     };
     for ImportedSource { gathered, .. } in &gathered {
         observer.notice(Notice::Resolved(notice_of(gathered)));
@@ -122,16 +131,32 @@ pub fn install(
                 enabled: !is_kept_for_later(&candidate, options),
                 keep: if options.keep { session.settings.loader.keep_versions } else { 0 },
                 targets: targets.clone(),
+                reason: InstallReason::Asked,
                 candidate,
             });
         }
     }
+    let NeededSkills { candidates, needed_by } = needed;
+    wanted.extend(candidates.into_iter().map(|candidate| want_needed(candidate, options, &targets)));
     let (report, planned) = carry_out(&session, options, wanted, &promised)?;
     if !options.dry_run {
         session.keep_typed_hosts();
     }
     let PlannedInstall { in_place, left_out, same_files } = planned;
-    Ok(InstallReport { skills: report.skills, skipped, warnings, in_place, left_out, same_files })
+    let skills = report.skills;
+    Ok(InstallReport { skills, skipped, warnings, in_place, left_out, same_files, needed_by })
+}
+
+/// A skill that comes along: a link where those are that need it, held where they are held.
+fn want_needed(candidate: Candidate, options: &InstallOptions, targets: &[InstallTarget]) -> Wanted {
+    let is_live = options.mode == InstallMode::Live && candidate.live_folder().is_ok();
+    let mode = match options.mode {
+        InstallMode::Live if !is_live => InstallMode::Link,
+        mode => mode,
+    };
+    let pinned = options.sha.is_some() && matches!(candidate.resolved.reference, Reference::Sha(_));
+    let (targets, reason) = (targets.to_vec(), InstallReason::Needed);
+    Wanted { candidate, targets, mode, pinned, enabled: true, keep: 0, reason }
 }
 
 /// True for a skill of those that are installed disabled unless somebody chooses them.
@@ -154,7 +179,7 @@ fn gather_sources(
     session: &Session<'_>,
     options: &InstallOptions,
     ask: &mut dyn Ask,
-) -> Result<Vec<Gathered>> {
+) -> Result<(Vec<Gathered>, NeededSkills)> {
     options.sources.iter().for_each(|source| session.note_typed(source));
     let world = session.world();
     let all = session.marketplaces()?;
@@ -166,14 +191,25 @@ fn gather_sources(
         fail!(Usage, "`--as` names one skill; choose one with `--skill NAME`");
     }
     check_sources_beside_names(options)?;
+    let registry = session.store.read()?;
+    let follow = (!options.no_deps).then(|| follow::installed_names(&registry));
     let request = |source: &String| {
         let request = marketplace::request(source, options.marketplace.as_deref(), &all, &world)?;
-        skill_request(session, options, request)
+        Ok(SkillRequest { follow: follow.clone(), ..skill_request(session, options, request)? })
     };
     let requests: Vec<SkillRequest> = options.sources.iter().map(request).collect::<Result<_>>()?;
-    let gathered = marketplace::gather_all(&requests, &all, &world, ask)?;
+    let mut gathered = marketplace::gather_all(&requests, &all, &world, ask)?;
     session.note_moved_marketplaces(&world);
-    Ok(gathered)
+    let needed = match options.no_deps {
+        true => NeededSkills::default(),
+        false => {
+            let around = Surroundings { session, world: &world, registry: &registry, marketplaces: &all };
+            let asked: Vec<Candidate> = gathered.iter().flat_map(|one| one.candidates.clone()).collect();
+            let at_hand = gathered.iter_mut().flat_map(|one| std::mem::take(&mut one.needed)).collect();
+            follow::follow_dependencies(&asked, at_hand, &around, ask)?
+        }
+    };
+    Ok((gathered, needed))
 }
 
 /// `--skill a b` is written by who knows tools that take several names behind one flag: then `b`
@@ -232,6 +268,7 @@ fn skill_request(session: &Session<'_>, options: &InstallOptions, request: Reque
         live: options.mode == InstallMode::Live,
         strict: options.strict,
         allow: options.allow.clone(),
+        follow: None,
     })
 }
 

@@ -42,7 +42,7 @@ pub use fetch::FetchedMarketplace;
 pub use init::{CatalogInitOptions, CatalogInitReport, init};
 pub use known::{ListedKnown, list_known};
 pub(crate) use recorded::is_live;
-pub(crate) use resolve::request;
+pub(crate) use resolve::{locate, request};
 pub use update::{Updated, update};
 pub use validate::{CheckedCatalog, validate};
 

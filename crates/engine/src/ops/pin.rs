@@ -6,7 +6,8 @@ use super::apply::{self, Report};
 use super::gather::{self, Offered};
 use super::installed::find_one_installed;
 use super::plan::{
-    Action, Content, Plan, Step, Wanted, error_of_edited_skill, still_clean, user_edits_of_skill,
+    Action, Content, InstallReason, Plan, Step, Wanted, error_of_edited_skill, still_clean,
+    user_edits_of_skill,
 };
 use super::settle::open_session;
 use super::supply::TRIES;
@@ -133,5 +134,6 @@ fn at_commit(name: &SkillName, entry: &LockEntry, sha: &Sha, world: &World<'_>) 
     let candidate =
         gather::candidate_fetched_again(name, entry, (&fetched, &offered), Arc::new(resolved), world)?;
     let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
-    Ok(Wanted { candidate, targets, mode: entry.mode, pinned: true, enabled: entry.enabled, keep: 0 })
+    let reason = InstallReason::Kept;
+    Ok(Wanted { candidate, targets, mode: entry.mode, pinned: true, enabled: entry.enabled, keep: 0, reason })
 }

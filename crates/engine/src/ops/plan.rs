@@ -56,6 +56,18 @@ pub struct Wanted {
     pub enabled: bool,
     /// How many versions are kept beside it, the replaced one among them; with 0 that is not kept.
     pub keep: usize,
+    pub reason: InstallReason,
+}
+
+/// Why a skill is to be in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstallReason {
+    /// Somebody asked for it.
+    Asked,
+    /// Another skill needs it.
+    Needed,
+    /// It was there before, for whichever reason.
+    Kept,
 }
 
 /// Where the content of a step comes from, and with it the record.
@@ -304,6 +316,7 @@ fn plan_reinstallation(
         && entry.digest == wanted.candidate.digest()?.0
         && entry.pin == wanted.candidate.pin_record()
         && entry.pinned == wanted.pinned
+        && !(entry.automatic && wanted.reason == InstallReason::Asked)
         && entry.mode == wanted.mode
         && entry.enabled == wanted.enabled
         && entry.targets.len() == wanted.targets.len();

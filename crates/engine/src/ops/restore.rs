@@ -55,6 +55,7 @@ impl RestoreOptions {
             ("--link", options.mode == InstallMode::Live),
             ("--enable", options.enable),
             ("--keep", options.keep),
+            ("--no-deps", options.no_deps),
         ];
         if let Some((flag, _)) = given.iter().find(|(_, given)| *given) {
             return Err(error!(Usage, "`{flag}` needs a source")

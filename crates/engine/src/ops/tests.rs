@@ -194,7 +194,9 @@ fn commands_about_skills_are_functions() {
     std::fs::write(caller.manifest_of("pdf"), manifest("pdf", "edited")).unwrap();
     assert_eq!(verify(workspace, &names(&["pdf"]), heard).unwrap().skills[0].faults.len(), 1);
     assert_eq!(diff(workspace, "pdf", heard).unwrap().files.len(), 1);
-    let remove = |force| uninstall(workspace, &UninstallOptions { names: names(&["pdf"]), force }, heard);
+    let remove = |force| {
+        uninstall(workspace, &UninstallOptions { names: names(&["pdf"]), force, prune: false }, heard)
+    };
     assert_eq!(remove(false).unwrap_err().kind, Kind::Conflict);
     assert_eq!(restore_all(workspace, RestoreOptions::default(), heard).unwrap_err().kind, Kind::Conflict);
     let put_back = |agrees| restore(workspace, &names(&["pdf"]), false, &mut Unattended { agrees }, heard);
@@ -274,7 +276,7 @@ fn commands_about_files_and_the_cache_are_functions() {
     let lock = caller.project.join("skills-lock.json");
     let exported = export(workspace, Some(lock.clone()), heard).unwrap();
     assert!(exported.left_out.is_empty() && exported.text.contains("pdf"));
-    let options = UninstallOptions { names: names(&["pdf"]), force: false };
+    let options = UninstallOptions { names: names(&["pdf"]), force: false, prune: false };
     assert_eq!(uninstall(workspace, &options, heard).unwrap().skills[0].action, Action::Remove);
     let options = InstallOptions { from: Some(lock), ..InstallOptions::default() };
     install(workspace, &options, &mut Unattended::default(), heard).unwrap();
@@ -285,7 +287,7 @@ fn commands_about_files_and_the_cache_are_functions() {
     let options = AdoptOptions { all: true, ..AdoptOptions::default() };
     let adopted = adopt(workspace, &options, &mut Unattended::default(), heard).unwrap();
     assert_eq!((adopted.skills.len(), adopted.skills[0].entry.kind.as_str()), (1, "own"));
-    let options = UninstallOptions { names: names(&["own-skill"]), force: false };
+    let options = UninstallOptions { names: names(&["own-skill"]), force: false, prune: false };
     uninstall(workspace, &options, heard).unwrap();
     let report = doctor(workspace, true, heard).unwrap();
     assert_eq!((report.scope, report.examination.wrong()), ("project", 0));
@@ -371,7 +373,7 @@ fn what_changed_between_two_commands_is_seen() {
         caller.bench.env.clone(),
         WorkspaceOptions { project: Some(caller.project.clone()), ..WorkspaceOptions::default() },
     );
-    let options = UninstallOptions { names: names(&["pdf"]), force: false };
+    let options = UninstallOptions { names: names(&["pdf"]), force: false, prune: false };
     uninstall(&other, &options, &caller.heard).unwrap();
     assert!(caller.installed().is_empty());
     std::fs::create_dir_all(caller.project.join(".ba-agent")).unwrap();
@@ -485,7 +487,7 @@ fn a_caller_that_says_stop_gets_the_old_state() {
         2,
         caller.stopped(|observer| rollback(&workspace, &RollbackOptions::default(), &mut ask(), observer)),
     );
-    let removing = UninstallOptions { names: names(&["pdf"]), force: false };
+    let removing = UninstallOptions { names: names(&["pdf"]), force: false, prune: false };
     stops(&caller, 1, caller.stopped(|observer| uninstall(&workspace, &removing, observer)));
     assert_eq!(caller.installed(), [("docx".to_owned(), "ok")]);
 }
@@ -512,7 +514,7 @@ fn who_stops_a_change_is_told_what_became_of_it() {
         told
     };
     assert_eq!(told(&["pdf"]), ["1 skill was being changed: it is as it was before"]);
-    let removing = UninstallOptions { names: names(&["pdf"]), force: false };
+    let removing = UninstallOptions { names: names(&["pdf"]), force: false, prune: false };
     uninstall(&caller.workspace, &removing, &caller.heard).unwrap();
     assert_eq!(told(&["pdf", "docx"]), ["2 skills were being changed: each is as it was before"]);
 }
@@ -562,7 +564,7 @@ fn a_skill_leaves_one_of_its_agents() {
     assert!(
         report.agents.iter().any(|agent| agent.id == "claude-code" && agent.is_default && agent.in_project)
     );
-    let options = UninstallOptions { names: names(&["pdf"]), force: false };
+    let options = UninstallOptions { names: names(&["pdf"]), force: false, prune: false };
     uninstall_from_targets(workspace, &options, &names(&["claude-code"]), heard).unwrap();
     assert!(!caller.project.join(".claude/skills/pdf").exists());
     assert!(caller.project.join(".agents/skills/pdf/SKILL.md").is_file());

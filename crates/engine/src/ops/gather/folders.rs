@@ -107,10 +107,18 @@ fn gather_folders(asks: &[&SkillRequest], world: &World<'_>) -> Result<Vec<Gathe
             allow: ask.allow.clone(),
             live: None,
             digest: OnceLock::new(),
+            needs: OnceLock::new(),
         };
         candidate.check(limits)?;
         let (resolved, notes) = (Arc::clone(&resolved), notes.clone());
-        Ok(Gathered { resolved, candidates: vec![candidate], skipped: Vec::new(), found: 1, notes })
+        Ok(Gathered {
+            resolved,
+            candidates: vec![candidate],
+            needed: Vec::new(),
+            skipped: Vec::new(),
+            found: 1,
+            notes,
+        })
     };
     asks.iter().zip(folders).map(gather_one).collect()
 }

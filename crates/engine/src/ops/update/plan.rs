@@ -22,7 +22,9 @@ use super::log::{UpdateLog, log_of_update};
 use crate::ops::gather::{self, Candidate, Offered};
 use crate::ops::marketplace;
 use crate::ops::outdated::{Key, OpenedSource, SourceStatuses, State, UpdateStatus, UpdateTarget};
-use crate::ops::plan::{Action, Content, Plan, Step, Wanted, error_of_edited_skill, user_edits_of_skill};
+use crate::ops::plan::{
+    Action, Content, InstallReason, Plan, Step, Wanted, error_of_edited_skill, user_edits_of_skill,
+};
 use ba_agent_net::hosts::HostSettings;
 use ba_agent_system::parallel;
 
@@ -380,6 +382,7 @@ fn find(
         pinned: false,
         enabled,
         keep: 0,
+        reason: InstallReason::Kept,
     })))
 }
 

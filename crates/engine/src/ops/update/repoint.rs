@@ -15,6 +15,7 @@ use ba_agent_core::source::{Reference, Request, Resolved, Sha, Source};
 
 use super::plan::{PlannedUpdate, note_grown_permissions};
 use crate::ops::gather::{self, Candidate, Offered};
+use crate::ops::plan::InstallReason;
 use crate::ops::plan::{Action, Content, Step, Wanted, error_of_edited_skill, user_edits_of_skill};
 
 /// Plans to take `names` from `new` from now on. `see` looks at what is on the disk of one.
@@ -179,7 +180,8 @@ fn add(
     update.changes.insert(name.clone(), diff::changed_files(&entry.files, &files));
     let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
     let &LockEntry { mode, pinned, enabled, .. } = entry;
-    let wanted = Wanted { candidate, targets, mode, pinned, enabled, keep: 0 };
+    let reason = InstallReason::Kept;
+    let wanted = Wanted { candidate, targets, mode, pinned, enabled, keep: 0, reason };
     let content = Some(Content::Found(Box::new(wanted)));
     let name = name.clone();
     update.plan.steps.push(Step { name, action: Action::Replace, content, before, gives_up_edits: lost });
