@@ -44,6 +44,7 @@ mod use_version;
 mod validate;
 mod verify;
 mod versions;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -173,6 +174,7 @@ enum SkillCommand {
     Disable(disable::Disable),
     Versions(versions::VersionsArgs),
     Use(use_version::UseArgs),
+    Watch(watch::WatchArgs),
     #[command(visible_alias = "upgrade")]
     Update(update::UpdateArgs),
     Outdated(outdated::Outdated),
@@ -275,6 +277,7 @@ impl Cli {
                 SkillCommand::Disable(command) => command.run(&cx),
                 SkillCommand::Versions(command) => command.run(&cx),
                 SkillCommand::Use(command) => command.run(&cx),
+                SkillCommand::Watch(command) => command.run(&cx),
                 SkillCommand::Update(command) => command.run(&cx),
                 SkillCommand::Outdated(command) => command.run(&cx),
                 SkillCommand::Pin(command) => command.run(&cx),

@@ -12,7 +12,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 7] = [
     ("Find and read", &["list", "search", "show", "path", "open", "edit"]),
     ("Give to a model", &["activate", "deactivate"]),
     ("Keep current", &["outdated", "update", "pin", "unpin", "rollback", "history"]),
-    ("Check", &["verify", "diff", "validate"]),
+    ("Check", &["watch", "verify", "diff", "validate"]),
     ("Write and share", &["init", "pack", "export"]),
 ];
 

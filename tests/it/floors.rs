@@ -32,6 +32,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("install_dirs", 2),
     ("install_state", 2),
     ("kept_versions", 2),
+    ("poll", 2),
     ("loader", 2),
     ("scope", 2),
     ("settings", 2),

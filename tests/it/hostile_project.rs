@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 107] = [
+const COMMANDS: [&str; 108] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -100,6 +100,7 @@ const COMMANDS: [&str; 107] = [
     "skill edit pdf",
     "skill show acme/skills --json",
     "skill show kit@evil",
+    "skill watch --for 0 --json",
     "skill verify",
     "skill verify --json",
     "skill diff pdf --stat",

@@ -44,6 +44,8 @@ mod two_users;
 mod update;
 mod verify;
 mod versions;
+#[cfg(unix)]
+mod watch;
 mod workspace;
 
 mod catalogues;

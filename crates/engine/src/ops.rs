@@ -51,6 +51,7 @@ pub mod use_version;
 pub mod validate;
 pub mod verify;
 pub mod versions;
+pub mod watch;
 
 #[cfg(test)]
 mod tests;

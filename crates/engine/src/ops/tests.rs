@@ -38,6 +38,7 @@ use super::use_version::{UseOptions, use_version};
 use super::validate::{ValidateOptions, validate};
 use super::verify::verify;
 use super::versions::list_versions;
+use super::watch::{WatchOptions, watch};
 use super::{cache, plan::Action};
 use super::{edit, open};
 use crate::fetch::testing::Bench;
@@ -360,6 +361,21 @@ fn a_skill_is_packed_by_a_function() {
     };
     install(workspace, &options, &mut Unattended::default(), heard).unwrap();
     assert_eq!(caller.installed(), [("own-skill".to_owned(), "ok")]);
+}
+
+/// Who watches is told until it says that it has seen enough, or the time is over.
+#[test]
+fn what_happens_is_told_by_a_function() {
+    let caller = Caller::new();
+    caller.install(&caller.repo.file_url(), &["pdf"]).unwrap();
+    let (workspace, heard) = (&caller.workspace, &caller.heard);
+    let options = WatchOptions { agent: None, time: Some(std::time::Duration::ZERO) };
+    watch(workspace, &options, &mut |event| panic!("{event:?}"), heard).unwrap();
+    let stopping = Stopping(AtomicUsize::new(0));
+    let stopped = watch(workspace, &WatchOptions::default(), &mut |_| true, &stopping).unwrap_err();
+    assert_eq!(stopped.kind, Kind::Interrupted);
+    let unknown = WatchOptions { agent: Some("./folder".into()), ..WatchOptions::default() };
+    assert_eq!(watch(workspace, &unknown, &mut |_| true, heard).unwrap_err().kind, Kind::Usage);
 }
 
 /// One workspace serves a process that lives long: what others change between two commands is
