@@ -47,6 +47,7 @@ pub mod scope;
 pub mod settings;
 mod skill_content;
 pub(crate) mod skill_graph;
+pub(crate) mod skill_words;
 pub mod store;
 mod unmanaged;
 pub(crate) mod usage_log;
