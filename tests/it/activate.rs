@@ -117,11 +117,7 @@ fn a_pipe_gets_the_text_and_an_api_its_messages() {
         assert_eq!(message["content"][0]["text"].as_str().unwrap().trim_end(), text.stdout.trim_end());
     }
     let run = env.run(&["skill", "activate", "argy"]).ends(0);
-    assert!(
-        run.stderr.contains("1 command in the text, the first on line 15, were not run"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.contains("the command on line 15 was not run"), "{}", run.stderr);
 }
 
 #[test]
@@ -187,6 +183,59 @@ fn a_skill_that_cannot_be_read_falls_back_to_what_was_installed() {
     env.run(&["skill", "activate", "plain"]).ends(8).says("no earlier state of it is kept");
     env.write("project/.claude/skills/other/SKILL.md", "broken\n");
     env.run(&["skill", "activate", "other"]).ends(8).says("skill validate");
+}
+
+#[test]
+fn what_a_skill_needs_is_named_before_it() {
+    let env = world();
+    let mut registry = env.registry();
+    let needs = |name: &str| json!({"name": name, "kind": "declared", "key": "requires", "at": "SKILL.md:4"});
+    registry["schema_version"] = json!("1.1");
+    registry["skills"]["argy"]["dependencies"] = json!([needs("plain"), needs("gone")]);
+    registry["skills"]["plain"]["dependencies"] = json!([needs("deeper"), needs("argy")]);
+    env.write("project/config/skills_registry.json", registry.to_string());
+    let done = activate(&env, &["argy"]);
+    assert_eq!(done["dependencies"], json!(["deeper", "plain", "gone"]));
+    assert_eq!(codes(&done), ["missing-dependency", "missing-dependency", "dynamic"]);
+    assert!(done["findings"][0]["message"].as_str().unwrap().contains("`deeper`"), "{done}");
+    // `validate` and the text are the same whether or not they are there.
+    assert_eq!(done["success"], true);
+}
+
+#[test]
+fn another_version_is_read_out_of_what_is_kept() {
+    let env = TestEnv::new();
+    let text = |version: &str| {
+        format!(
+            "---\nname: multi\ndescription: Has versions. Use it to try them.\nversion: {version}\n---\nThis is {version}.\n"
+        )
+    };
+    env.write("src/skills/multi/SKILL.md", text("1.0.0"));
+    let repo = env.git_repo("repo.git", &env.path("src"));
+    let url = format!("file://{}", env.path("repo.git").display());
+    env.run(&["skill", "install", &url, "--all"]).ends(0);
+    env.write("src/skills/multi/SKILL.md", text("2.0.0"));
+    crate::env::commit(&repo, "HEAD", &env.path("src"), "two");
+    env.run(&["skill", "update", "--keep", "--yes"]).ends(0);
+    let said = |more: &[&str]| {
+        let mut args = vec!["multi"];
+        args.extend(more);
+        let done = activate(&env, &args);
+        let text = done["messages"][1]["content"].as_str().unwrap().to_owned();
+        (text, done["version"].clone(), done["base_dir"].as_str().unwrap().to_owned())
+    };
+    let (now, version, folder) = said(&[]);
+    assert!(now.ends_with("This is 2.0.0.\n") && folder.ends_with(".claude/skills/multi"), "{now}");
+    assert_eq!(version, "2.0.0");
+    let (old, version, folder) = said(&["--version", "1.0.0", "--verify"]);
+    assert!(old.ends_with("This is 1.0.0.\n") && old.contains(&folder), "{old}");
+    assert_eq!((version, folder.as_str()), (json!("1.0.0"), "[PROJECT]/.ba-agent/versions/multi/1.0.0"));
+    assert_eq!(said(&["--version", "latest"]).0, now);
+    // Two versions in two conversations at the same time.
+    let first = said(&["--version", "1.0.0", "--session", "a"]).0;
+    let second = said(&["--session", "b"]).0;
+    assert_eq!((first, second), (old, now));
+    env.run(&["skill", "activate", "multi", "--version", "3"]).ends(3).says("skill versions multi");
 }
 
 #[test]
@@ -263,7 +312,7 @@ fn a_message_says_whether_it_goes_on() {
     let step = |name: &str| Some(name.to_owned());
     assert_eq!(ask("Extract the tables of the annual report", &[]), (false, None));
     assert_eq!(ask("now save them as CSV", &[]), (true, step("reference")));
-    assert_eq!(ask("page 7", &[]), (true, step("length")));
+    assert_eq!(ask("blue ink please", &[]), (true, step("length")));
     assert_eq!(ask("Every table with a total in the annual report", &[]), (true, step("terms")));
     assert_eq!(ask("Compose a cheerful birthday song for aunt Ann", &[]), (false, step("nothing")));
     assert_eq!(

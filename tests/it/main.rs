@@ -19,7 +19,6 @@ mod full_stdout;
 mod generated;
 mod given_up;
 mod help;
-mod hook;
 mod hostile;
 mod hostile_project;
 mod http;
@@ -43,11 +42,8 @@ mod terminal;
 mod tour;
 mod two_users;
 mod update;
-mod usage;
 mod verify;
 mod versions;
-#[cfg(unix)]
-mod watch;
 mod workspace;
 
 mod catalogues;

@@ -21,9 +21,11 @@ pub const REMEMBERED_MESSAGES: usize = 6;
 /// Terms of one message that are kept.
 const MOST_TERMS: usize = 96;
 /// Words of a message that cannot stand alone.
-const SHORT: usize = 3;
+const SHORT: usize = 5;
 /// The share of a message's terms that must have been there before.
-const SHARE: f64 = 0.3;
+const SHARE: f64 = 0.25;
+/// The same where something is to be made.
+const CREATING_SHARE: f64 = 0.7;
 
 /// What is known when a skill is activated once more.
 #[derive(Debug, Clone, Copy)]
@@ -83,17 +85,21 @@ pub fn decide_follow_up(question: &FollowUpQuestion<'_>) -> FollowUpVerdict {
     let found = find_clue(question.message);
     match found.clue {
         MessageClue::Back => return verdict(true, FollowUpStep::Reference, 0.9),
-        MessageClue::Away => return verdict(false, FollowUpStep::Reference, 0.9),
-        MessageClue::None if found.words <= SHORT => return verdict(true, FollowUpStep::Length, 0.7),
+        MessageClue::Away => return verdict(false, FollowUpStep::Reference, 0.95),
+        MessageClue::Creates => {}
+        MessageClue::Presumes => return verdict(true, FollowUpStep::Reference, 0.75),
+        MessageClue::None if found.words <= SHORT => return verdict(true, FollowUpStep::Length, 0.75),
         MessageClue::None => {}
     }
     let share = shared_terms(question.terms, question.earlier);
-    if share >= SHARE {
+    // Who wants something made may well name a thing of before.
+    let wanted = if found.clue == MessageClue::Creates { CREATING_SHARE } else { SHARE };
+    if share >= wanted {
         return verdict(true, FollowUpStep::Terms, 0.6 + 0.3 * share);
     }
     match question.caller {
         Some(said) => verdict(said, FollowUpStep::Caller, 0.8),
-        None => verdict(false, FollowUpStep::Nothing, 0.5 + 0.4 * (1.0 - share / SHARE)),
+        None => verdict(false, FollowUpStep::Nothing, 0.5 + 0.4 * (1.0 - share / wanted)),
     }
 }
 

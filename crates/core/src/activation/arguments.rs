@@ -1,10 +1,10 @@
 //! The words of a skill's arguments, as `$0` and `$ARGUMENTS[0]` name them.
 //!
 //! Claude Code reads the arguments as the first simple command of a shell would be read and runs
-//! nothing of it. What is here was found by giving it some three hundred texts: words, quotes,
-//! backslashes, quotes that are never closed, comments, operators, redirections, assignments in
-//! front and variables that stand alone all come out the same. It differs where that reading
-//! loses what a person wrote: reserved words (`if`, `for`) and parentheses are words here.
+//! nothing of it. What is here was found by giving it texts: words, quotes, backslashes, quotes
+//! that are never closed, comments, operators, redirections, assignments in front and variables
+//! that stand alone come out the same. It differs where that reading loses what a person wrote:
+//! reserved words (`if`, `for`), brackets and parentheses are words here.
 
 /// What ends the words: the rest would be another command.
 const OPERATORS: [char; 4] = ['|', '&', ';', '\n'];
@@ -35,8 +35,8 @@ pub fn split_arguments(text: &str) -> Vec<String> {
         match word.kind {
             WordKind::Assignment if words.is_empty() => assigned.push(word.text),
             WordKind::Plain | WordKind::Assignment => words.push(word.text),
-            WordKind::Variable if words.is_empty() => words.push(word.text),
-            WordKind::Variable => {}
+            WordKind::Variable | WordKind::Sign if words.is_empty() => words.push(word.text),
+            WordKind::Variable | WordKind::Sign => {}
             // Files behind it belong to the redirection, not to the command.
             WordKind::Redirection if !words.is_empty() => break,
             WordKind::Redirection => rest = skip_blanks(&rest[read_word(rest).length..], true),
@@ -87,6 +87,8 @@ enum WordKind {
     Assignment,
     /// `$NAME`, `${…}`, `$(…)` or `` `…` `` alone: a shell would put something else there.
     Variable,
+    /// `=` alone.
+    Sign,
     /// `>`, `2>&1`, `<<<`.
     Redirection,
 }
@@ -127,6 +129,12 @@ fn read_word(text: &str) -> ArgumentWord {
                 word.push_str(&text[at..at + length]);
                 at += length;
             }
+            '$' if behind.starts_with('\'') => {
+                // `$'…'` is another way to quote, which is not undone.
+                let length = find_quote(&behind[1..], '\'').map_or(text.len() - at, |end| end + 3);
+                word.push_str(&text[at..at + length]);
+                at += length;
+            }
             '$' if behind.starts_with(['{', '(']) => {
                 let length = 1 + nested_length(behind);
                 word.push_str(&text[at..at + length]);
@@ -143,6 +151,7 @@ fn read_word(text: &str) -> ArgumentWord {
     let kind = match &text[..at] {
         written if is_variable(written) => WordKind::Variable,
         written if is_assignment(written) => WordKind::Assignment,
+        "=" => WordKind::Sign,
         _ => WordKind::Plain,
     };
     ArgumentWord { text: word, length, kind }
@@ -181,10 +190,13 @@ fn nested_length(text: &str) -> usize {
 }
 
 fn is_variable(word: &str) -> bool {
-    if word.starts_with('`') {
-        return word.len() == 1 || word[1..].find('`').is_none_or(|end| end + 2 == word.len());
+    if let Some(quoted) = word.strip_prefix('`') {
+        return quoted.find('`').is_none_or(|end| end + 1 == quoted.len());
     }
     let Some(name) = word.strip_prefix('$') else { return false };
+    if let Some(quoted) = name.strip_prefix('\'') {
+        return find_quote(quoted, '\'').is_none_or(|end| end + 1 == quoted.len());
+    }
     if name.starts_with(['{', '(']) {
         return nested_length(name) == name.len();
     }
@@ -255,9 +267,14 @@ mod tests {
         check("a x=1 b", &["a", "x=1", "b"]);
         check("-a=1 b", &["-a=1", "b"]);
         check("a== b", &["a==", "b"]);
+        check("a = b", &["a", "b"]);
+        check("= b", &["=", "b"]);
         check("$HOME a", &["$HOME", "a"]);
         check("a $HOME ${X} $(x y) b", &["a", "b"]);
         check("a $ $$ $1 b", &["a", "b"]);
+        check("$'a' x", &["$'a'", "x"]);
+        check("a $'b c' d", &["a", "d"]);
+        check("$\"a b\" c", &["$a b", "c"]);
         check("a ${X}y $HOME/x x$Y b", &["a", "${X}y", "$HOME/x", "x$Y", "b"]);
         check("a \"$X y\" '$X' b", &["a", "$X y", "$X", "b"]);
         check("a\\$HOME b", &["a$HOME", "b"]);

@@ -37,7 +37,6 @@ const NAME: u32 = 15;
 const LABEL: u32 = 10;
 const TEXT: u32 = 5;
 const BODY: u32 = 2;
-const WHOLE_BODY: u32 = 1;
 /// Bytes of a field that are indexed: a description has at most 1,024 characters by the
 /// specification, and nobody looks for what stands behind that.
 const MOST: usize = 4_096;
@@ -87,7 +86,7 @@ pub(super) fn name_of(words: &str) -> u32 {
 }
 
 /// Takes documents, one after the other, and makes an index of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct IndexBuilder {
     ids: HashMap<String, u32>,
     /// Words that came before, and their terms.
@@ -99,24 +98,6 @@ pub struct IndexBuilder {
     weight: u64,
     /// Terms of the document at hand.
     found: Vec<(u32, u32)>,
-    /// What a word of a body weighs.
-    body: u32,
-}
-
-impl Default for IndexBuilder {
-    fn default() -> Self {
-        Self {
-            ids: HashMap::new(),
-            known: HashMap::new(),
-            spellings: HashMap::new(),
-            lists: Vec::new(),
-            rows: Vec::new(),
-            documents: 0,
-            weight: 0,
-            found: Vec::new(),
-            body: BODY,
-        }
-    }
 }
 
 #[derive(Debug, Default)]
@@ -127,12 +108,6 @@ struct PostingList {
 }
 
 impl IndexBuilder {
-    /// For documents with whole bodies instead of their beginnings: a word in one weighs a fifth
-    /// of one in a description.
-    pub fn for_whole_bodies() -> Self {
-        Self { body: WHOLE_BODY, ..Self::default() }
-    }
-
     /// Adds a document whose row stands at `offset`.
     pub fn add_document(&mut self, document: &SearchDocument<'_>, offset: usize, row: &[u8]) {
         self.found.clear();
@@ -143,7 +118,7 @@ impl IndexBuilder {
         for text in [&document.plugin, &document.category, &document.description] {
             self.add_field(text, TEXT);
         }
-        self.add_field(&document.body, self.body);
+        self.add_field(&document.body, BODY);
         let weight = self.close_document();
         let description = document.description.trim();
         let description = if description.len() < TELLING { 0 } else { hash_texts(&[description]).max(1) };
@@ -365,8 +340,7 @@ impl<'a> SearchIndex<'a> {
     }
 
     /// How many documents it has.
-    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rows.len() / ROW
     }
 

@@ -76,10 +76,14 @@ pub(super) fn of_missing_inputs(missing: &BTreeSet<String>) -> Option<Activation
 /// Commands that an agent may run before its model sees the text.
 pub(super) fn of_dynamic(commands: &[DynamicCommand]) -> Option<ActivationFinding> {
     let first = commands.first()?;
-    let message = format!(
-        "{} in the text, the first on line {}, were not run and stand there as they are",
-        count_noun(commands.len(), "command"),
-        first.line
-    );
+    let message = match commands.len() {
+        1 => format!("the command on line {} was not run; it stands in the text as it is", first.line),
+        several => {
+            format!(
+                "{several} commands, the first on line {}, were not run; they stand in the text as they are",
+                first.line
+            )
+        }
+    };
     Some(ActivationFinding::new("dynamic", message))
 }
