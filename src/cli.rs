@@ -21,6 +21,8 @@ mod enable;
 mod export;
 mod help;
 mod history;
+mod hook;
+pub(crate) use hook::is_hook_run;
 mod init;
 mod install;
 mod list;
@@ -31,6 +33,7 @@ mod outdated;
 mod pack;
 mod path;
 mod pin;
+mod recommend;
 mod restore;
 mod rollback;
 mod search;
@@ -39,11 +42,13 @@ mod shortcut;
 mod show;
 mod uninstall;
 mod update;
+mod usage;
 mod usage_error;
 mod use_version;
 mod validate;
 mod verify;
 mod versions;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -132,6 +137,12 @@ enum Command {
     )]
     Cache(cache::CacheCommand),
     Doctor(doctor::Doctor),
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:\n  ba-agent hook install --agent claude-code\n  ba-agent hook status"
+    )]
+    Hook(hook::Hook),
     Agents(agents::Agents),
     #[command(
         subcommand,
@@ -173,6 +184,7 @@ enum SkillCommand {
     Disable(disable::Disable),
     Versions(versions::VersionsArgs),
     Use(use_version::UseArgs),
+    Watch(watch::WatchArgs),
     #[command(visible_alias = "upgrade")]
     Update(update::UpdateArgs),
     Outdated(outdated::Outdated),
@@ -187,6 +199,8 @@ enum SkillCommand {
     List(list::List),
     #[command(visible_alias = "find")]
     Search(search::SearchArgs),
+    Recommend(recommend::RecommendArgs),
+    Usage(usage::UsageArgs),
     #[command(visible_alias = "info")]
     Show(show::ShowArgs),
     Activate(activate::ActivateArgs),
@@ -264,6 +278,7 @@ impl Cli {
             Command::Itself(command) => command.run(&cx),
             Command::Cache(command) => command.run(&cx),
             Command::Doctor(command) => command.run(&cx),
+            Command::Hook(command) => command.run(&cx),
             Command::Agents(command) => command.run(&cx),
             Command::Config(command) => command.run(&cx),
             Command::Marketplace(command) => command.run(&cx),
@@ -275,6 +290,7 @@ impl Cli {
                 SkillCommand::Disable(command) => command.run(&cx),
                 SkillCommand::Versions(command) => command.run(&cx),
                 SkillCommand::Use(command) => command.run(&cx),
+                SkillCommand::Watch(command) => command.run(&cx),
                 SkillCommand::Update(command) => command.run(&cx),
                 SkillCommand::Outdated(command) => command.run(&cx),
                 SkillCommand::Pin(command) => command.run(&cx),
@@ -285,6 +301,8 @@ impl Cli {
                 SkillCommand::Export(command) => command.run(&cx),
                 SkillCommand::List(command) => command.run(&cx),
                 SkillCommand::Search(command) => command.run(&cx),
+                SkillCommand::Recommend(command) => command.run(&cx),
+                SkillCommand::Usage(command) => command.run(&cx),
                 SkillCommand::Show(command) => command.run(&cx),
                 SkillCommand::Activate(command) => command.run(&cx),
                 SkillCommand::Deactivate(command) => command.run(&cx),

@@ -23,6 +23,15 @@ use ui::Ui;
 
 /// Runs the command line of this process; the exit status is the documented one.
 pub fn main() -> ExitCode {
+    // An agent that runs us as its hook must not be hindered by us, whatever is wrong.
+    if cli::is_hook_run(&std::env::args_os().collect::<Vec<_>>()) {
+        let _ = std::panic::catch_unwind(run_command_line);
+        return ExitCode::SUCCESS;
+    }
+    run_command_line()
+}
+
+fn run_command_line() -> ExitCode {
     if let Some(shell) = Env::first_word_of(cli::COMPLETION_VARIABLE) {
         return complete_line(&shell);
     }

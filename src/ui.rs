@@ -286,6 +286,18 @@ impl Ui {
         self.write(text.as_bytes());
     }
 
+    /// A line that a reader gets now, and not when the program ends; false when nobody takes it.
+    pub(crate) fn print_at_once(&self, text: &str) -> bool {
+        self.line(text);
+        self.flush()
+    }
+
+    /// A document of one line, as [`Ui::print_at_once`] prints it.
+    pub(crate) fn print_json_line(&self, value: &impl Serialize) -> bool {
+        let text = serde_json::to_string(value).unwrap_or_default();
+        self.print_at_once(&json_for_terminals(&text))
+    }
+
     /// Text on stdout; on a terminal that has fewer lines, through the user's pager.
     pub(crate) fn print_paged(&self, env: &Env, text: &str) {
         let fits = || {

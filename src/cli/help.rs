@@ -9,10 +9,10 @@ use clap::builder::StyledStr;
 pub(crate) const GROUPS: [(&str, &[&str]); 7] = [
     ("Get and remove", &["install", "uninstall", "adopt", "restore"]),
     ("Choose what agents have", &["enable", "disable", "versions", "use"]),
-    ("Find and read", &["list", "search", "show", "path", "open", "edit"]),
+    ("Find and read", &["list", "search", "recommend", "usage", "show", "path", "open", "edit"]),
     ("Give to a model", &["activate", "deactivate"]),
     ("Keep current", &["outdated", "update", "pin", "unpin", "rollback", "history"]),
-    ("Check", &["verify", "diff", "validate"]),
+    ("Check", &["watch", "verify", "diff", "validate"]),
     ("Write and share", &["init", "pack", "export"]),
 ];
 

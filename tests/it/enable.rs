@@ -260,6 +260,16 @@ fn what_somebody_put_in_the_way_is_not_replaced() {
     env.run(&["skill", "disable", "pdf"]).ends(7).says("edited in different ways");
 }
 
+/// The size is looked at before a byte is read.
+#[cfg(unix)]
+#[test]
+fn an_enormous_file_is_not_copied() {
+    let env = world(&[]);
+    let file = env.path("project/.claude/skills/pdf/hole.bin");
+    std::fs::File::create(file).unwrap().set_len(1 << 40).unwrap();
+    env.run(&["skill", "disable", "pdf"]).ends(7).says("too large to be moved");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_pipe_in_a_skill_is_not_waited_for() {

@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 107] = [
+const COMMANDS: [&str; 115] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -86,6 +86,13 @@ const COMMANDS: [&str; 107] = [
     "config unset registry",
     "skill search pdf",
     "skill search --json",
+    "skill recommend pdf --file local/pdf/SKILL.md --json",
+    "skill usage --import claude-code,codex --json",
+    "hook status --json",
+    "hook install --agent claude-code",
+    "hook install --agent codex,gemini-cli --json",
+    "hook uninstall --agent claude-code,codex,gemini-cli",
+    "hook run --agent claude-code",
     "skill show pdf --json",
     "skill show pdf",
     "skill show pdf --file SKILL.md",
@@ -100,6 +107,7 @@ const COMMANDS: [&str; 107] = [
     "skill edit pdf",
     "skill show acme/skills --json",
     "skill show kit@evil",
+    "skill watch --for 0 --json",
     "skill verify",
     "skill verify --json",
     "skill diff pdf --stat",

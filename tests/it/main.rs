@@ -19,6 +19,7 @@ mod full_stdout;
 mod generated;
 mod given_up;
 mod help;
+mod hook;
 mod hostile;
 mod hostile_project;
 mod http;
@@ -42,8 +43,11 @@ mod terminal;
 mod tour;
 mod two_users;
 mod update;
+mod usage;
 mod verify;
 mod versions;
+#[cfg(unix)]
+mod watch;
 mod workspace;
 
 mod catalogues;

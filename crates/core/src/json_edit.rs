@@ -3,6 +3,7 @@
 //! last member stand in their settings, so both are read here too.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde_json::{Map, Value};
 
@@ -93,6 +94,40 @@ pub fn remove_member(text: &str, path: &[&str]) -> Result<Option<String>, JsonEd
     Ok(document.without_member(&members, key))
 }
 
+/// The text with `value` at the end of the list at `path`, which is made where it is missing. A part
+/// of the path that is a number is a place in a list.
+///
+/// # Errors
+/// Where the text is not JSON, and where something on the way is not an object or a list.
+pub fn append_element(text: &str, path: &[&str], value: &Value) -> Result<String, JsonEditFault> {
+    if !is_blank(text) {
+        let document = Document::read(text)?;
+        if let Some(list) = document.list_at(path)? {
+            let items: Vec<_> = spans_of(list);
+            return Ok(document.with_item(list, &items, None, value));
+        }
+    }
+    let list = Value::Array(vec![value.clone()]);
+    Ok(set_member(text, path, &list)?.unwrap_or_else(|| text.to_owned()))
+}
+
+/// The text without one element of the list at `path`; `None` where there is none.
+///
+/// # Errors
+/// Those of [`append_element`].
+pub fn remove_element(text: &str, path: &[&str], place: usize) -> Result<Option<String>, JsonEditFault> {
+    if is_blank(text) {
+        return Ok(None);
+    }
+    let document = Document::read(text)?;
+    let Some(list) = document.list_at(path)? else { return Ok(None) };
+    Ok(document.without_item(&spans_of(list), place))
+}
+
+fn spans_of(list: Json<'_>) -> Vec<Range<usize>> {
+    list.as_list().unwrap_or_default().iter().map(|item| item.offset()..item.end()).collect()
+}
+
 /// `value` inside of objects, one for each key.
 fn nest(path: &[&str], value: &Value) -> Value {
     path.iter().rev().fold(value.clone(), |inner, key| {
@@ -159,61 +194,90 @@ impl<'t> Document<'t> {
         key: &str,
         value: &Value,
     ) -> String {
+        let spans: Vec<_> = members.iter().map(|(key, value)| key.offset..value.end()).collect();
+        self.with_item(at, &spans, Some(key), value)
+    }
+
+    /// The text with one more item at the end of an object, or of a list where there is no key.
+    fn with_item(&self, at: Json<'_>, items: &[Range<usize>], key: Option<&str>, value: &Value) -> String {
         let text = self.text;
         let (open, close) = (at.offset(), at.end().saturating_sub(1));
         let inside = text.get(open + 1..close).unwrap_or_default();
         let layout = Layout::of(text);
-        let key = Value::String(key.to_owned());
-        let Some((_, last)) = members.last() else {
+        let named = |colon: &str| {
+            key.map(|key| format!("{}{colon}", Value::String(key.to_owned()))).unwrap_or_default()
+        };
+        let Some(last) = items.last() else {
             let base = indent_at(text, open);
             let indent = format!("{base}{}", layout.unit);
             let end = open + 1 + inside.trim_end().len();
-            let member = format!(
-                "{}{indent}{key}: {}{}{base}",
-                layout.newline,
-                layout.render(value, &indent),
-                layout.newline
-            );
-            return splice(text, &[(end..close, &member)]);
+            let (newline, key) = (layout.newline, named(": "));
+            let item = format!("{newline}{indent}{key}{}{newline}{base}", layout.render(value, &indent));
+            return splice(text, &[(end..close, &item)]);
         };
-        let comma = self.comma_after(last.end(), close);
+        let comma = self.comma_after(last.end, close);
         if !inside.contains('\n') {
             let is_tight = !inside.contains([' ', '\t']);
             let (before, colon) = if is_tight { (",", ":") } else { (", ", ": ") };
-            let member = format!("{before}{key}{colon}{value}");
-            return splice(text, &[(last.end()..last.end(), &member)]);
+            let item = format!("{before}{}{value}", named(colon));
+            return splice(text, &[(last.end..last.end, &item)]);
         }
-        let indent = members
+        let indent = items
             .iter()
             .rev()
-            .find_map(|(key, _)| indent_before(text, key.offset))
+            .find_map(|item| indent_before(text, item.start))
             .map_or_else(|| format!("{}{}", indent_at(text, open), layout.unit), ToOwned::to_owned);
-        let member = format!("{}{indent}{key}: {}", layout.newline, layout.render(value, &indent));
+        let item = format!("{}{indent}{}{}", layout.newline, named(": "), layout.render(value, &indent));
         let end = open + 1 + inside.trim_end().len();
         match comma {
-            Some(_) => splice(text, &[(end..end, &format!("{member},"))]),
-            None => splice(text, &[(last.end()..last.end(), ","), (end..end, &member)]),
+            Some(_) => splice(text, &[(end..end, &format!("{item},"))]),
+            None => splice(text, &[(last.end..last.end, ","), (end..end, &item)]),
         }
     }
 
     /// The text without the last member of this name, and the line that it stood on.
     fn without_member(&self, members: &[(JsonKey<'_>, Json<'_>)], key: &str) -> Option<String> {
-        let text = self.text;
         let at = members.iter().rposition(|(known, _)| known.text == key)?;
-        let (key, value) = members.get(at)?;
-        let next = members.get(at + 1).map_or(text.len(), |(key, _)| key.offset);
-        let comma = self.comma_after(value.end(), next);
-        let before = text.get(..key.offset).unwrap_or_default().trim_end_matches([' ', '\t']);
+        let spans: Vec<_> = members.iter().map(|(key, value)| key.offset..value.end()).collect();
+        self.without_item(&spans, at)
+    }
+
+    /// The text without one of the items of an object or a list, and the line that it stood on.
+    fn without_item(&self, items: &[Range<usize>], at: usize) -> Option<String> {
+        let text = self.text;
+        let item = items.get(at)?;
+        let next = items.get(at + 1).map_or(text.len(), |next| next.start);
+        let comma = self.comma_after(item.end, next);
+        let before = text.get(..item.start).unwrap_or_default().trim_end_matches([' ', '\t']);
         let before = before.strip_suffix('\n').map_or(before, |line| line.strip_suffix('\r').unwrap_or(line));
-        let range = before.len()..comma.map_or(value.end(), |comma| comma + 1);
-        let orphan = at.checked_sub(1).filter(|_| comma.is_none()).and_then(|above| members.get(above));
-        match orphan.and_then(|(_, above)| self.comma_after(above.end(), key.offset)) {
+        let range = before.len()..comma.map_or(item.end, |comma| comma + 1);
+        let orphan = at.checked_sub(1).filter(|_| comma.is_none()).and_then(|above| items.get(above));
+        match orphan.and_then(|above| self.comma_after(above.end, item.start)) {
             Some(orphan) if orphan < range.start => {
                 Some(splice(text, &[(orphan..orphan + 1, ""), (range, "")]))
             }
             Some(orphan) => Some(splice(text, &[(orphan..range.end, "")])),
             None => Some(splice(text, &[(range, "")])),
         }
+    }
+
+    /// The list at `path`; a part of it that is a number is a place in a list.
+    fn list_at(&self, path: &[&str]) -> Result<Option<Json<'_>>, JsonEditFault> {
+        let mut at = self.root()?;
+        for (n, key) in path.iter().enumerate() {
+            let next = match (at.as_list(), key.parse::<usize>()) {
+                (Some(items), Ok(place)) => items.get(place).copied(),
+                _ => last_of(&self.members_of(at, path.get(..n).unwrap_or_default())?, key),
+            };
+            let Some(next) = next else { return Ok(None) };
+            at = next;
+        }
+        if at.as_list().is_some() {
+            return Ok(Some(at));
+        }
+        let (line, column) = line_and_column(self.text, at.offset());
+        let message = format!("expected a list for `{}`, found {}", path.join("."), at.kind());
+        Err(JsonEditFault { line, column, message })
     }
 
     /// Where the comma behind a value stands, if there is one before `end`.
@@ -284,7 +348,7 @@ fn indent_before(text: &str, at: usize) -> Option<&str> {
 }
 
 /// The text with ranges replaced, which stand in its order.
-fn splice(text: &str, edits: &[(std::ops::Range<usize>, &str)]) -> String {
+fn splice(text: &str, edits: &[(Range<usize>, &str)]) -> String {
     let mut new = String::with_capacity(text.len() + 256);
     let mut done = 0;
     for (range, with) in edits {
@@ -465,6 +529,36 @@ mod tests {
         check("{\"a\": {\n  \"y\": 2, // two\n  \"x\": 1\n}}", Some("{\"a\": {\n  \"y\": 2 // two\n}}"));
         check("{\"a\": {\n  \"x\": 1, // one\n  \"y\": 2\n}}", Some("{\"a\": { // one\n  \"y\": 2\n}}"));
         check("{\"a\": {\n  \"y\": 2,\n  \"x\": 1,\n}}", Some("{\"a\": {\n  \"y\": 2,\n}}"));
+    }
+
+    #[test]
+    fn an_element_is_added_and_removed_alone() {
+        let check = |text: &str, expected: &str| {
+            let new = append_element(text, &["a", "b"], &json!({"x": 1})).unwrap();
+            assert_eq!(new, expected, "{text}");
+            let places = read_commented_json(&new).unwrap()["a"]["b"].as_array().unwrap().len();
+            let removed = remove_element(&new, &["a", "b"], places - 1).unwrap().unwrap();
+            let before = read_commented_json(text).unwrap();
+            if before["a"]["b"].as_array().is_some_and(|list| !list.is_empty()) {
+                assert_eq!(removed, text);
+            }
+        };
+        check("{}", "{\n  \"a\": {\n    \"b\": [\n      {\n        \"x\": 1\n      }\n    ]\n  }\n}");
+        check("{\"a\":{\"b\":[]}}", "{\"a\":{\"b\":[\n  {\n    \"x\": 1\n  }\n]}}");
+        check("{\"a\":{\"b\":[1]}}", "{\"a\":{\"b\":[1,{\"x\":1}]}}");
+        check(
+            "{\n  \"a\": {\n    \"b\": [\n      2, // two\n      3 // three\n    ]\n  }\n}\n",
+            "{\n  \"a\": {\n    \"b\": [\n      2, // two\n      3, // three\n      {\n        \"x\": 1\n      }\n    ]\n  }\n}\n",
+        );
+        let nested = "{\"a\": [{\"b\": [1, 2]}, 5]}";
+        assert_eq!(
+            remove_element(nested, &["a", "0", "b"], 0).unwrap().unwrap(),
+            "{\"a\": [{\"b\": [ 2]}, 5]}"
+        );
+        assert_eq!(remove_element(nested, &["a", "7", "b"], 0).unwrap(), None);
+        assert_eq!(remove_element(nested, &["x"], 0).unwrap(), None);
+        assert!(append_element("{\"a\": 3}", &["a"], &json!(1)).is_err());
+        assert!(append_element("{\"a\": {\"b\": {}}}", &["a", "b"], &json!(1)).is_err());
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

@@ -24,6 +24,7 @@ pub mod follow_up;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
+pub mod hook;
 pub mod interop;
 pub mod json;
 pub mod json_edit;
@@ -31,6 +32,7 @@ pub mod listing;
 pub mod loader;
 pub mod package;
 pub mod path;
+pub mod recommend;
 pub mod registry;
 pub mod resolver;
 pub mod schema;
@@ -40,5 +42,6 @@ pub mod skill;
 pub mod skill_uri;
 pub mod source;
 pub mod text;
+pub mod transcript;
 pub mod usage;
 pub mod version;

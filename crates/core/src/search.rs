@@ -209,6 +209,16 @@ impl SearchFilter {
     }
 }
 
+/// The words of a text as they are compared, with a blank between them.
+pub fn fold_words(text: &str) -> String {
+    words::join_words(text)
+}
+
+/// False for a word that questions are built with, such as `the`, `how` and `please`.
+pub fn is_content_word(folded: &str) -> bool {
+    !terms::is_stop_word(folded)
+}
+
 /// Builds an index of documents that are not in a file, so that their rows cannot be read.
 pub fn build_index(documents: &[SearchDocument<'_>]) -> Vec<u8> {
     let mut builder = IndexBuilder::default();

@@ -61,6 +61,9 @@ pub(crate) struct ActiveSkill {
     pub(crate) files: Files,
     pub(crate) activated_at: Timestamp,
     pub(crate) modifier: ContextModifier,
+    /// What the skill itself wants a person to be asked about; in `modifier` is what the settings say, too.
+    #[serde(default)]
+    pub(crate) own_approval: Vec<String>,
 }
 
 /// The id of a conversation, which becomes the name of a file.
@@ -279,6 +282,7 @@ mod tests {
             files: Files::new(),
             activated_at: Timestamp::UNIX_EPOCH,
             modifier: ContextModifier { allowed_tools: vec![name.to_owned()], ..ContextModifier::default() },
+            own_approval: Vec::new(),
         }
     }
 

@@ -36,14 +36,18 @@ pub mod fuzz;
 pub mod history;
 pub mod install_dirs;
 pub mod install_state;
+#[allow(dead_code, reason = "the commands that use it follow")]
 mod kept_versions;
 #[allow(dead_code, reason = "the commands that use it follow")]
 mod loader;
 pub mod ops;
+#[allow(dead_code, reason = "the server that uses it follows")]
+pub mod poll;
 pub mod scope;
 pub mod settings;
 mod skill_content;
 pub(crate) mod skill_graph;
+pub(crate) mod skill_words;
 pub mod store;
 mod unmanaged;
 pub(crate) mod usage_log;

@@ -81,6 +81,15 @@ pub(crate) fn load_skills(session: &Session<'_>, agent: Option<&'static Agent>) 
     Ok(loaded)
 }
 
+/// The folders whose skills are watched for changes, and how deep each is looked through.
+pub(crate) fn find_watched_folders(
+    session: &Session<'_>,
+    agent: Option<&'static Agent>,
+) -> Vec<(PathBuf, usize)> {
+    let watched = find_sources(session, agent).into_iter().filter(|source| source.watched);
+    watched.map(|source| (source.root, source.depth)).collect()
+}
+
 /// Why a skill is not offered to the model, where it is not.
 fn reason_to_omit(skill: &LoadedSkill) -> Option<(OmitReason, String)> {
     if skill.facts.disable_model_invocation {

@@ -21,6 +21,7 @@ pub mod export;
 pub(crate) mod follow;
 pub mod gather;
 pub mod history;
+pub mod hook;
 pub(crate) mod import;
 pub mod init;
 pub mod install;
@@ -36,6 +37,7 @@ pub mod pack;
 pub mod path;
 pub mod pin;
 pub mod plan;
+pub mod recommend;
 pub(crate) mod recorded;
 mod relocate;
 pub mod restore;
@@ -47,10 +49,12 @@ pub mod show;
 mod supply;
 pub mod uninstall;
 pub mod update;
+pub mod usage;
 pub mod use_version;
 pub mod validate;
 pub mod verify;
 pub mod versions;
+pub mod watch;
 
 #[cfg(test)]
 mod tests;

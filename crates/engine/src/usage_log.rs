@@ -29,7 +29,8 @@ pub(crate) fn record_use(session: &Session<'_>, event: &UseEvent) {
 
 /// As [`record_use`], for many.
 pub(crate) fn record_uses(session: &Session<'_>, events: &[UseEvent]) {
-    if events.is_empty() || session.store.make_state_folder().is_err() {
+    let is_on = session.settings.monitoring.usage_log;
+    if events.is_empty() || !is_on || session.store.make_state_folder().is_err() {
         return;
     }
     let path = session.store.state_dir().usage_file();

@@ -160,6 +160,15 @@ impl Workspace {
         Self { env: self.env.clone(), options }
     }
 
+    /// The same workspace seen from another working directory, if that is a folder.
+    pub(crate) fn at_folder(&self, folder: Option<&Path>) -> Self {
+        let mut env = self.env.clone();
+        if let Some(folder) = folder.filter(|folder| folder.is_absolute() && folder.is_dir()) {
+            env.cwd = folder.to_path_buf();
+        }
+        Self { env, options: self.options.clone() }
+    }
+
     /// Itself, or the user's in the home directory, which is no project: for commands that work
     /// with catalogues, which somebody who has just come types there.
     pub(crate) fn or_user_at_home(&self) -> Self {

@@ -19,21 +19,40 @@ arguments: [where, what]
 All: $ARGUMENTS
 First $0, second $1, none $7, same $ARGUMENTS[0], named $where and $what, $other.
 Dir ${CLAUDE_SKILL_DIR}, project ${CLAUDE_PROJECT_DIR}, plugin ${CLAUDE_PLUGIN_ROOT}.
-Escaped \\$0 and \\$ARGUMENTS, {baseDir}, cost $5 and $10.
+Escaped \\$0 and \\$ARGUMENTS, cost $5 and $10.
 ";
 
-/// The hidden message with which Claude Code hands a skill to its model.
-pub(super) fn activated_by_claude(env: &TestEnv, skill: &str, arguments: &str) -> Option<String> {
-    let calls = [ToolCall { tool: "Skill", input: json!({"skill": skill, "args": arguments}) }];
-    let model = ModelStandIn::start(env, &calls);
-    let claude = RealAgent::claude_code(env, &model)?;
-    let events = claude.ask_claude("hi", &[]);
-    let synthetic = |event: &&Value| event["isSynthetic"] == json!(true);
-    let event = events.iter().find(synthetic).unwrap_or_else(|| panic!("{events:#?}"));
-    let text = event["message"]["content"][0]["text"].as_str().unwrap().to_owned();
-    // On the wire it stands beside the result of the tool.
-    assert!(model.last_texts().contains(&text));
-    Some(text)
+/// The hidden messages with which Claude Code hands skills to its model, one of each call, all in
+/// one session.
+fn activated_by_claude(env: &TestEnv, calls: &[(&str, &str)]) -> Option<Vec<String>> {
+    let tools: Vec<ToolCall> = calls
+        .iter()
+        .map(|(skill, args)| ToolCall { tool: "Skill", input: json!({"skill": skill, "args": args}) })
+        .collect();
+    let model = ModelStandIn::start(env, &tools);
+    let events = RealAgent::claude_code(env, &model)?.ask_claude("hi", &[]);
+    let synthetic = events.iter().filter(|event| event["isSynthetic"] == json!(true));
+    let texts = synthetic.map(|event| event["message"]["content"][0]["text"].as_str().unwrap().to_owned());
+    // Before those of a skill that it has already, it says so.
+    let texts: Vec<String> = texts.filter(|text| text.starts_with("Base directory")).collect();
+    // On the wire each stands beside the result of its tool.
+    let sent = model.last_texts();
+    for text in &texts {
+        assert!(sent.iter().any(|sent| sent.contains(text.trim_end())), "{text:?} was not sent");
+    }
+    assert_eq!(texts.len(), calls.len(), "{texts:#?}");
+    Some(texts)
+}
+
+/// The text that this program would have a model read.
+fn activated_by_us(env: &TestEnv, skill: &str, arguments: &str) -> String {
+    let words = ["skill", "activate", skill, "--arguments", arguments, "--json"];
+    let output = env.command(&words).env("CLAUDE_PROJECT_DIR", env.project()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let activation: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let messages = activation["messages"].as_array().unwrap();
+    let instruction = messages.iter().find(|message| message["type"] == "instruction").unwrap();
+    instruction["content"].as_str().unwrap().to_owned()
 }
 
 /// Arguments, and the first lines that come of them.
@@ -48,21 +67,77 @@ const ARGUMENTS: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn claude_code_hands_over_the_body_with_its_arguments() {
-    for (arguments, lines) in ARGUMENTS {
-        let env = TestEnv::new();
-        env.write("home/.claude/skills/argy/SKILL.md", ARGY);
-        let Some(text) = activated_by_claude(&env, "argy", arguments) else { return };
-        let folder = env.path("home/.claude/skills/argy");
+fn the_instructions_are_those_of_claude_code() {
+    let env = TestEnv::new();
+    env.write("home/.claude/skills/argy/SKILL.md", ARGY);
+    let folder = env.path("home/.claude/skills/argy");
+    let calls = ARGUMENTS.map(|(arguments, _)| ("argy", arguments));
+    let Some(texts) = activated_by_claude(&env, &calls) else { return };
+    for ((arguments, lines), text) in ARGUMENTS.iter().zip(texts) {
         let expected = format!(
             "Base directory for this skill: {0}\n\n# Argy\n\n{lines}\
              Dir {0}, project {1}, plugin ${{CLAUDE_PLUGIN_ROOT}}.\n\
-             Escaped $0 and $ARGUMENTS, {{baseDir}}, cost $5 and $10.\n",
+             Escaped $0 and $ARGUMENTS, cost $5 and $10.\n",
             folder.display(),
             env.project().display()
         );
         assert_eq!(text, expected, "{arguments}");
+        assert_eq!(activated_by_us(&env, "argy", arguments), expected, "{arguments}");
     }
+}
+
+/// What stands in the frontmatter beside name and description, the body, arguments.
+const BODIES: [(&str, &str, &str); 24] = [
+    ("", "No placeholder.\n", "a b"),
+    ("", "No placeholder, no newline", "a b"),
+    ("", "No placeholder.\n", ""),
+    ("", "\n\n  Indented start.\n\n\n", "x"),
+    (
+        "",
+        "$ARGUMENTS[1] $1 $10 $12abc $ARGUMENTSX $0$1 $$0 \\\\$0 ${0} $-1 $ARGUMENTS[x] $ARGUMENTS[99] $0.5\n",
+        "p q",
+    ),
+    ("", "`$0` and ```\n$1\n```\n", "p q"),
+    ("", "$0|$1|$2|$3\n", "'un balanced q"),
+    ("", "$0|$1|$2|$3\n", "\"\" b"),
+    ("", "$0|$1|$2|$3\n", "a\\ b c"),
+    ("", "$0|$1|$2|$3\n", "a'b c'd e\"f g\"h"),
+    ("", "$0|$1|$2|$3\n", "# not a comment"),
+    ("arguments: file filename\n", "$file $filename $files ${file} $file_ $file-x \\$file\n", "one two"),
+    ("arguments: [a-b, c_d, E]\n", "$a-b $c_d $E $e\n", "one two three"),
+    ("arguments: [file, other]\n", "$file $other\n", "one"),
+    ("arguments: [file]\n", "Nothing.\n", "one"),
+    ("", "\\$ARGUMENTS only escaped.\n", "one"),
+    ("", "${CLAUDE_SKILL_DIR}/x $CLAUDE_SKILL_DIR ${CLAUDE_SKILL_DIR:-y}\n", ""),
+    ("", "A\r\nB $0\r\n", "z"),
+    ("", "ü $0 表\n", "ü 表"),
+    ("", "$ARGUMENTS\n\n", "a  b   c "),
+    ("", "$ARGUMENTS\n\n", "  lead"),
+    ("", "# T\n\nARGUMENTS: kept\n", "w"),
+    ("", "$0\n", "$1 b"),
+    ("", "", "only"),
+];
+
+#[test]
+fn odd_bodies_and_arguments_become_what_claude_code_makes_of_them() {
+    let env = TestEnv::new();
+    let names: Vec<String> = (0..BODIES.len()).map(|at| format!("body-{at:02}")).collect();
+    for (name, (more, body, _)) in names.iter().zip(BODIES) {
+        let text = format!("---\nname: {name}\ndescription: Shows {name}.\n{more}---\n{body}");
+        env.write(&format!("home/.claude/skills/{name}/SKILL.md"), text);
+    }
+    let calls: Vec<(&str, &str)> =
+        names.iter().zip(BODIES).map(|(name, (_, _, arguments))| (name.as_str(), arguments)).collect();
+    let Some(texts) = activated_by_claude(&env, &calls) else { return };
+    let mut differ = Vec::new();
+    for ((name, arguments), theirs) in calls.iter().zip(texts) {
+        let ours = activated_by_us(&env, name, arguments);
+        if ours != theirs {
+            differ
+                .push(format!("{name} with {arguments:?}\n  Claude Code {theirs:?}\n  ba-agent    {ours:?}"));
+        }
+    }
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
 }
 
 /// What Codex puts beside a prompt that names a skill: the file as it is, in a wrapper.

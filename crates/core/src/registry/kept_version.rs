@@ -119,11 +119,11 @@ impl LockEntry {
 
     /// The label of the version in the targets, and those of the kept ones, the highest first.
     pub fn version_labels(&self) -> Vec<String> {
-        let own = (KeptVersion::of(self).rank(), self.version_label());
-        let kept = self.versions.iter().map(|(label, kept)| (kept.rank(), label.clone()));
+        let own = (KeptVersion::of(self).rank(), true, self.version_label());
+        let kept = self.versions.iter().map(|(label, kept)| (kept.rank(), false, label.clone()));
         let mut all: Vec<_> = std::iter::once(own).chain(kept).collect();
         all.sort_by(|one, other| other.cmp(one));
-        all.into_iter().map(|(_, label)| label).collect()
+        all.into_iter().map(|(.., label)| label).collect()
     }
 
     /// The label that a person means: one of [`LockEntry::version_labels`], or `latest`.
@@ -253,7 +253,6 @@ mod tests {
             ("latest", false),
             ("-1", false),
             ("1.0.", false),
-            ("con", false),
             ("1.\u{e9}", false),
             (&"1".repeat(65), false),
         ] {

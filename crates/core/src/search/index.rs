@@ -37,6 +37,7 @@ const NAME: u32 = 15;
 const LABEL: u32 = 10;
 const TEXT: u32 = 5;
 const BODY: u32 = 2;
+const WHOLE_BODY: u32 = 1;
 /// Bytes of a field that are indexed: a description has at most 1,024 characters by the
 /// specification, and nobody looks for what stands behind that.
 const MOST: usize = 4_096;
@@ -86,7 +87,7 @@ pub(super) fn name_of(words: &str) -> u32 {
 }
 
 /// Takes documents, one after the other, and makes an index of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct IndexBuilder {
     ids: HashMap<String, u32>,
     /// Words that came before, and their terms.
@@ -98,6 +99,24 @@ pub struct IndexBuilder {
     weight: u64,
     /// Terms of the document at hand.
     found: Vec<(u32, u32)>,
+    /// What a word of a body weighs.
+    body: u32,
+}
+
+impl Default for IndexBuilder {
+    fn default() -> Self {
+        Self {
+            ids: HashMap::new(),
+            known: HashMap::new(),
+            spellings: HashMap::new(),
+            lists: Vec::new(),
+            rows: Vec::new(),
+            documents: 0,
+            weight: 0,
+            found: Vec::new(),
+            body: BODY,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +127,12 @@ struct PostingList {
 }
 
 impl IndexBuilder {
+    /// For documents with whole bodies instead of their beginnings: a word in one weighs a fifth
+    /// of one in a description.
+    pub fn for_whole_bodies() -> Self {
+        Self { body: WHOLE_BODY, ..Self::default() }
+    }
+
     /// Adds a document whose row stands at `offset`.
     pub fn add_document(&mut self, document: &SearchDocument<'_>, offset: usize, row: &[u8]) {
         self.found.clear();
@@ -118,7 +143,7 @@ impl IndexBuilder {
         for text in [&document.plugin, &document.category, &document.description] {
             self.add_field(text, TEXT);
         }
-        self.add_field(&document.body, BODY);
+        self.add_field(&document.body, self.body);
         let weight = self.close_document();
         let description = document.description.trim();
         let description = if description.len() < TELLING { 0 } else { hash_texts(&[description]).max(1) };
@@ -340,7 +365,8 @@ impl<'a> SearchIndex<'a> {
     }
 
     /// How many documents it has.
-    pub(crate) fn len(&self) -> usize {
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
         self.rows.len() / ROW
     }
 

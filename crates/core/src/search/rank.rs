@@ -36,6 +36,11 @@ pub struct Hit {
     pub at: usize,
     /// Higher is better; comparable within one search alone.
     pub score: f32,
+    /// How well it answers the whole query, also the words of it that no document has: about 1
+    /// where it has every word as often as a description of the usual length has one.
+    pub strength: f32,
+    /// The same in words that no other document has: 2 is two rare words, or more that are less so.
+    pub evidence: f32,
 }
 
 /// A term of an index that answers a word of the query.
@@ -74,8 +79,8 @@ pub struct Ranking {
 pub fn rank_documents(indexes: &[SearchIndex<'_>], query: &SearchQuery) -> Ranking {
     if query.asked.is_empty() {
         let all = indexes.iter().enumerate();
-        let hits =
-            all.flat_map(|(volume, index)| (0..index.len()).map(move |at| Hit { volume, at, score: 0.0 }));
+        let hit = |volume, at| Hit { volume, at, score: 0.0, strength: 0.0, evidence: 0.0 };
+        let hits = all.flat_map(|(volume, index)| (0..index.len()).map(move |at| hit(volume, at)));
         return Ranking { hits: hits.collect(), unknown: Vec::new() };
     }
     let mut sums: Vec<Sums> = indexes.iter().map(Sums::of).collect();
@@ -84,6 +89,9 @@ pub fn rank_documents(indexes: &[SearchIndex<'_>], query: &SearchQuery) -> Ranki
     for answers in &answers {
         total += add_matches(&mut sums, indexes, answers);
     }
+    let unknown = unmatched_words(query, &answers);
+    let rarest = rarity_of_unknown(indexes);
+    let whole = total + rarest * unknown.len() as f32;
     let named = index::name_of(&query.whole);
     let mut hits = Vec::new();
     for (volume, (sums, index)) in sums.iter().zip(indexes).enumerate() {
@@ -91,12 +99,21 @@ pub fn rank_documents(indexes: &[SearchIndex<'_>], query: &SearchQuery) -> Ranki
         {
             let share = met / total;
             let is_name = index.name_of(at) == Some(named);
+            let (strength, evidence) = (score / whole, score / rarest);
             let score = score * share * if is_name { IS_NAME } else { 1.0 };
-            hits.push(Hit { volume, at, score: (score * 1_000.0).round() / 1_000.0 });
+            let score = (score * 1_000.0).round() / 1_000.0;
+            hits.push(Hit { volume, at, score, strength, evidence });
         }
     }
     hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.volume.cmp(&b.volume)).then(a.at.cmp(&b.at)));
-    Ranking { hits, unknown: unmatched_words(query, &answers) }
+    Ranking { hits, unknown }
+}
+
+/// How rare a word is that no document has.
+#[expect(clippy::cast_precision_loss, reason = "a count of documents")]
+fn rarity_of_unknown(indexes: &[SearchIndex<'_>]) -> f32 {
+    let all = indexes.iter().map(SearchIndex::len).sum::<usize>() as f32;
+    (1.0 + (all + 0.5) / 0.5).ln()
 }
 
 /// The words of a query of whose terms none has an answer.

@@ -179,9 +179,11 @@ fn is_not_about_skill(error: &Error) -> bool {
     matches!(error.kind, Kind::NotFound | Kind::Usage)
 }
 
+/// As [`activate`] in a session that is open, without a line in the log.
+///
 /// # Errors
 /// Those of [`activate`].
-fn activate_in(session: &Session<'_>, options: &ActivateOptions) -> Result<Activation> {
+pub(super) fn activate_in(session: &Session<'_>, options: &ActivateOptions) -> Result<Activation> {
     if let Some(id) = &options.session {
         check_session_id(id)?;
     }

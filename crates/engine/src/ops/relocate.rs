@@ -1,13 +1,13 @@
 //! A skill goes from its targets to where disabled skills lie, or back, with everything that was
 //! edited in it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::apply::{self, Report};
 use super::plan::{Action, Content, Plan, Step, error_of_unmanaged_folder};
 use super::recorded::{Recorded, RecordedFiles};
 use super::supply::{Supply, try_until_settled};
-use crate::install_state::{FolderState, InstallState};
+use crate::install_state::{self, FolderState, InstallState};
 use crate::workspace::Session;
 use ba_agent_core::digest::digest_of_files;
 use ba_agent_core::error::{Error, Result, error};
@@ -65,11 +65,23 @@ fn attempt(
     apply::apply(plan, transaction, session, command).map(Some)
 }
 
+/// No skill has so much: what somebody put into its folder is looked at before it is read.
+const LARGEST: u64 = 512 << 20;
+
 /// True where the files are at none of their places, as in a clone that did not come with them.
+///
+/// # Errors
+/// `Conflict` for a folder that is too large to be copied.
 fn lacks_files(one: &Relocation, session: &Session<'_>) -> Result<bool> {
     let roots = session.places.roots_of(&one.before)?;
-    let folders = roots.iter().map(|root| root.join(one.name.as_str()));
-    Ok(one.before.mode != InstallMode::Live && !folders.into_iter().any(|at| fsx::is_real_folder(&at)))
+    let mut folders: Vec<PathBuf> = roots.iter().map(|root| root.join(one.name.as_str())).collect();
+    folders.retain(|at| fsx::is_real_folder(at));
+    if let Some(folder) = folders.iter().find(|folder| install_state::bytes_in(folder) > LARGEST) {
+        return Err(error!(Conflict, "`{}` is too large to be moved", one.name)
+            .cause(format!("`{}` has more than {} MiB", session.places.shown_to_user(folder), LARGEST >> 20))
+            .hint("move large files out of it, then run the command again"));
+    }
+    Ok(one.before.mode != InstallMode::Live && folders.is_empty())
 }
 
 /// The step that takes a skill from where its record says to where the other record says.

@@ -17,6 +17,7 @@ use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::catalog::{KNOWN_CATALOGS, KnownCatalog};
 use ba_agent_core::error::{Error, Result, error};
+use ba_agent_core::recommend::lexical_signal;
 use ba_agent_core::registry::{LockEntry, Registry};
 use ba_agent_core::search::{
     self, DocumentRow, Hit, Ranking, SearchDocument, SearchFilter, SearchIndex, SearchQuery,
@@ -103,6 +104,25 @@ pub fn search(
     let marketplaces = library.volumes.iter().map(searched).collect();
     let (unread, declined) = (library.unread, asked && !known.is_empty());
     Ok(SearchReport { answer, marketplaces, unread, suggestions, hints, known, declined })
+}
+
+/// The best rows for a text among the copies of the marketplaces' catalogues, and how many documents
+/// were looked through. For a session that is offline; a copy that is missing is passed over.
+///
+/// # Errors
+/// Those of reading the list of marketplaces.
+pub(super) fn search_catalogs(
+    session: &Session<'_>,
+    text: &str,
+    limit: usize,
+) -> Result<(Vec<FoundRow>, usize)> {
+    let all = session.marketplaces()?;
+    let world = session.world();
+    let mut library = Library::open(&all, None, &world)?;
+    let registry = Registry::default();
+    let answer = library.find(&registry, &SearchQuery::parse(text), &SearchFilter::default(), limit, &world);
+    let sizes = library.volumes.iter().filter_map(|volume| Some(SearchIndex::read(&volume.index)?.len()));
+    Ok((answer.found, sizes.sum()))
 }
 
 /// What can be done by who found nothing.
@@ -245,6 +265,9 @@ pub struct FoundRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub committed_at: Option<Timestamp>,
     pub score: f32,
+    /// See [`lexical_signal`].
+    #[serde(skip)]
+    pub(crate) fit: f32,
     /// What `install` takes to install it; absent for what is only installed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub install: Option<String>,
@@ -449,13 +472,15 @@ impl SearchRun<'_> {
         let shelf = Shelf { indexes, extras: &extras, installed };
         let Ranking { mut hits, unknown } = search::rank_documents(&shelf.indexes, self.query);
         self.keep_admitted(&shelf, &mut hits)?;
+        let best = hits.first().copied();
         let groups = group_equal_skills(&shelf.indexes, hits);
         let total = groups.len();
-        let found = groups
-            .iter()
-            .take(limit)
-            .map(|group| self.row_of_found_group(&shelf, group))
-            .collect::<Result<_, _>>()?;
+        let mut found = Vec::new();
+        for group in groups.iter().take(limit) {
+            let mut row = self.row_of_found_group(&shelf, group)?;
+            row.fit = best.map_or(0.0, |best| lexical_signal(&best, &group.first));
+            found.push(row);
+        }
         Ok(SearchAnswer { found, total, unknown })
     }
 

@@ -19,6 +19,7 @@ use super::enable::{EnableOptions, enable};
 use super::export::export;
 use super::gather::Offer;
 use super::history::list_changes;
+use super::hook::{hook_agent, hook_status, install_hook, run_hook, uninstall_hook};
 use super::init::{InitOptions, init};
 use super::install::{InstallOptions, InstallReport, install};
 use super::list::list;
@@ -27,6 +28,7 @@ use super::outdated::{State, outdated};
 use super::pack::{PackOptions, pack};
 use super::path::{find_paths, find_version_path};
 use super::pin::{PinOptions, pin, unpin};
+use super::recommend::{RecommendOptions, recommend};
 use super::restore::{RestoreOptions, restore, restore_all};
 use super::rollback::{RollbackOptions, rollback};
 use super::search::{SearchOptions, search};
@@ -34,10 +36,12 @@ use super::self_version::find_version;
 use super::show::{ShowOptions, show, show_file};
 use super::uninstall::{UninstallOptions, uninstall, uninstall_from_targets};
 use super::update::{UpdateOptions, UpdateReport, update};
+use super::usage::{UsageOptions, usage};
 use super::use_version::{UseOptions, use_version};
 use super::validate::{ValidateOptions, validate};
 use super::verify::verify;
 use super::versions::list_versions;
+use super::watch::{WatchOptions, watch};
 use super::{cache, plan::Action};
 use super::{edit, open};
 use crate::fetch::testing::Bench;
@@ -226,6 +230,16 @@ fn commands_about_skills_are_functions() {
     assert!(activate(workspace, &options, heard).unwrap().light);
     assert!(deactivate(workspace, "pdf", "one", heard).unwrap().session.active.is_empty());
     assert_eq!(deactivate(workspace, "pdf", "one", heard).unwrap_err().kind, Kind::NotFound);
+    let options = RecommendOptions { text: "use the pdf skill".into(), limit: 3, ..Default::default() };
+    let found = recommend(workspace, &options, heard).unwrap();
+    assert!((found.recommendations[0].score - 1.0).abs() < 0.001 && found.considered > 0);
+    let agent = hook_agent("claude-code").unwrap();
+    assert!(install_hook(workspace, agent, "ba-agent", heard).unwrap().changed);
+    let used = br#"{"hook_event_name":"PostToolUse","session_id":"s","tool_name":"Skill","tool_input":{"skill":"pdf"}}"#;
+    assert_eq!(run_hook(workspace, Some(agent), used, heard).unwrap(), None);
+    assert_eq!(usage(workspace, &UsageOptions::default(), heard).unwrap().skills[0].name, "pdf");
+    assert!(uninstall_hook(workspace, agent, "ba-agent", heard).unwrap().changed);
+    assert!(!hook_status(workspace, &[agent], "ba-agent", heard).unwrap()[0].changed);
 
     let options = PinOptions { name: "pdf".into(), ..PinOptions::default() };
     assert!(pin(workspace, &options, heard).unwrap().skills[0].entry.pinned);
@@ -360,6 +374,21 @@ fn a_skill_is_packed_by_a_function() {
     };
     install(workspace, &options, &mut Unattended::default(), heard).unwrap();
     assert_eq!(caller.installed(), [("own-skill".to_owned(), "ok")]);
+}
+
+/// Who watches is told until it says that it has seen enough, or the time is over.
+#[test]
+fn what_happens_is_told_by_a_function() {
+    let caller = Caller::new();
+    caller.install(&caller.repo.file_url(), &["pdf"]).unwrap();
+    let (workspace, heard) = (&caller.workspace, &caller.heard);
+    let options = WatchOptions { agent: None, time: Some(std::time::Duration::ZERO) };
+    watch(workspace, &options, &mut |event| panic!("{event:?}"), heard).unwrap();
+    let stopping = Stopping(AtomicUsize::new(0));
+    let stopped = watch(workspace, &WatchOptions::default(), &mut |_| true, &stopping).unwrap_err();
+    assert_eq!(stopped.kind, Kind::Interrupted);
+    let unknown = WatchOptions { agent: Some("./folder".into()), ..WatchOptions::default() };
+    assert_eq!(watch(workspace, &unknown, &mut |_| true, heard).unwrap_err().kind, Kind::Usage);
 }
 
 /// One workspace serves a process that lives long: what others change between two commands is

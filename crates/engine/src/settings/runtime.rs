@@ -104,6 +104,8 @@ pub(crate) struct HotSwapSettings {
 pub(crate) struct PermissionSettings {
     pub(crate) default_allow: Vec<String>,
     pub(crate) require_approval: Vec<String>,
+    /// Somebody has written `require_approval`: a hook asks for nothing that nobody named.
+    pub(crate) is_approval_named: bool,
 }
 
 /// What `runtime.skill_permissions:` says of one skill.
@@ -215,6 +217,7 @@ impl Default for PermissionSettings {
         Self {
             default_allow: words(["file_read", "http_get"]),
             require_approval: words(["shell_exec", "database_write"]),
+            is_approval_named: false,
         }
     }
 }

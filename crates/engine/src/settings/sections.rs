@@ -263,7 +263,10 @@ impl Settings {
             Value::List(list) => match key {
                 Key::AllowSources => self.loader.dependency.allow_sources = list,
                 Key::DefaultAllow => self.runtime.permissions.default_allow = list,
-                _ => self.runtime.permissions.require_approval = list,
+                _ => {
+                    self.runtime.permissions.require_approval = list;
+                    self.runtime.permissions.is_approval_named = true;
+                }
             },
             Value::Sources(sources) => self.add_sources(sources),
             Value::Permissions(all) => self.runtime.skill_permissions = all,
@@ -320,6 +323,7 @@ impl Settings {
         match (key, value) {
             (Key::RequireApproval, Value::List(list)) => {
                 add_missing(&mut self.runtime.permissions.require_approval, list);
+                self.runtime.permissions.is_approval_named = true;
             }
             (Key::SkillPermissions, Value::Permissions(all)) => {
                 for (name, of_project) in all {

@@ -81,6 +81,7 @@ pub(super) fn apply_session(
         files: hashed_files(skill).cloned().unwrap_or_default(),
         activated_at: session.env.now,
         modifier: activation.context_modifier.clone(),
+        own_approval: ContextModifier::of(&skill.front, None).require_approval,
     };
     let changed = change_agent_session(session, known.id(), |one| {
         if let Some(message) = &options.message {
