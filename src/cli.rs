@@ -13,6 +13,7 @@ mod completions;
 mod config;
 pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
 mod deactivate;
+mod deps;
 mod diff;
 mod disable;
 mod doctor;
@@ -40,6 +41,7 @@ mod search;
 mod self_version;
 mod shortcut;
 mod show;
+mod tree;
 mod uninstall;
 mod update;
 mod usage;
@@ -49,6 +51,7 @@ mod validate;
 mod verify;
 mod versions;
 mod watch;
+mod why;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -185,6 +188,9 @@ enum SkillCommand {
     Versions(versions::VersionsArgs),
     Use(use_version::UseArgs),
     Watch(watch::WatchArgs),
+    Deps(deps::DepsArgs),
+    Tree(tree::TreeArgs),
+    Why(why::WhyArgs),
     #[command(visible_alias = "upgrade")]
     Update(update::UpdateArgs),
     Outdated(outdated::Outdated),
@@ -291,6 +297,9 @@ impl Cli {
                 SkillCommand::Versions(command) => command.run(&cx),
                 SkillCommand::Use(command) => command.run(&cx),
                 SkillCommand::Watch(command) => command.run(&cx),
+                SkillCommand::Deps(command) => command.run(&cx),
+                SkillCommand::Tree(command) => command.run(&cx),
+                SkillCommand::Why(command) => command.run(&cx),
                 SkillCommand::Update(command) => command.run(&cx),
                 SkillCommand::Outdated(command) => command.run(&cx),
                 SkillCommand::Pin(command) => command.run(&cx),

@@ -284,3 +284,88 @@ fn a_clone_gets_the_same_set() {
     let value: Value = serde_json::from_str(&registry).unwrap();
     assert_eq!(value["skills"].as_object().unwrap().len(), 3);
 }
+
+/// The lines of a drawing.
+fn lines(text: &str) -> Vec<&str> {
+    text.lines().collect()
+}
+
+#[test]
+fn what_needs_what_is_drawn_and_told() {
+    let env = office();
+    write_skill(
+        &env,
+        "src/skills/kit",
+        "requires: {skills: [charts, report], bins: [no-such-program]}\ndependencies: [pandas>=2]",
+        "Do it.",
+    );
+    env.run(&["skill", "install", "../src", "-s", "kit,other"]).ends(0);
+    let run = env.run(&["skill", "tree"]).ends(0);
+    let expected = [
+        "kit (lacks bin:no-such-program)",
+        "├── charts 1.4.1",
+        "│   └── shared",
+        "└── report 2.1.0",
+        "    └── charts 1.4.1 (*)",
+        "other",
+        "└── charts 1.4.1 (*)",
+    ];
+    assert_eq!(lines(&run.stdout), expected);
+    env.run(&["skill", "tree", "--strict"]).ends(0);
+    let run = env.run(&["skill", "deps", "kit"]).ends(0);
+    assert_eq!(lines(&run.stdout)[..5], expected[..5]);
+    assert_eq!(lines(&run.stdout)[5..], ["packages of kit: pandas>=2"]);
+    let told = env.run(&["skill", "deps", "kit", "--json"]).ends(0).json();
+    assert_eq!(told["roots"], json!(["kit"]));
+    assert_eq!(told["order"], json!(["shared", "charts", "report", "kit"]));
+    assert_eq!(told["packages"], json!([{ "skill": "kit", "text": "pandas>=2" }]));
+    let node = &told["nodes"][1];
+    assert_eq!(
+        (&node["name"], &node["ready"], &node["unmet"]),
+        (&json!("kit"), &json!(false), &json!(["bin:no-such-program"]))
+    );
+    let edge = json!({ "from": "charts", "to": "shared", "range": null, "kind": "link", "optional": false, "at": "SKILL.md:9" });
+    assert_eq!(told["edges"][0], edge);
+    let run = env.run(&["skill", "why", "shared"]).ends(0);
+    assert_eq!(
+        lines(&run.stdout),
+        ["kit -> charts -> shared", "other -> charts -> shared", "kit -> report -> charts -> shared"]
+    );
+    env.run(&["skill", "why", "kit"]).ends(0).says("kit was asked for");
+    let told = env.run(&["skill", "why", "charts", "--json"]).ends(0).json();
+    assert_eq!((&told["asked"], &told["ways"][0]), (&json!(false), &json!(["kit", "charts"])));
+    env.run(&["skill", "deps", "none"]).ends(3);
+    env.run(&["skill", "why", "char"]).ends(3).says("did you mean `charts`?");
+}
+
+#[test]
+fn what_is_missing_or_in_a_circle_counts_where_that_is_strict() {
+    let env = office();
+    write_skill(&env, "src/skills/broken", "requires: [charts@^2, gone]", "See [it](../ring/SKILL.md).");
+    write_skill(&env, "src/skills/ring", "", "See [it](../broken/SKILL.md).");
+    env.run(&["skill", "install", "../src", "-s", "broken,ring", "--no-deps"]).ends(0);
+    env.run(&["skill", "install", "../src", "-s", "charts"]).ends(0);
+    let run = env.run(&["skill", "tree"]).ends(0).says("gone is missing: broken needs it");
+    let run = run.says("charts is 1.4.1: broken needs ^2").says("need each other: broken -> ring -> broken");
+    let expected = [
+        "broken",
+        "├── charts 1.4.1 (^2)",
+        "│   └── shared",
+        "├── gone (missing)",
+        "└── ring",
+        "    └── broken (circle)",
+    ];
+    assert_eq!(lines(&run.stdout), expected);
+    env.run(&["skill", "tree", "--strict"]).ends(6);
+    let told = env.run(&["skill", "tree", "--json", "--strict"]).ends(6).json();
+    assert_eq!(told["cycles"], json!([["broken", "ring", "broken"]]));
+    assert_eq!(told["missing"], json!([{ "name": "gone", "wanted_by": ["broken"], "range": null }]));
+    assert_eq!(told["conflicts"][0]["wanted_by"][0]["range"], "^2");
+    env.run(&["skill", "why", "gone"]).ends(0).says("gone is not installed");
+    let told = env.run(&["doctor", "--json"]).ends(0).json();
+    let codes: Vec<&str> =
+        told["findings"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();
+    for code in ["dependency-missing", "dependency-version", "dependency-circle"] {
+        assert!(codes.contains(&code), "{codes:?}");
+    }
+}

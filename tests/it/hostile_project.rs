@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 115] = [
+const COMMANDS: [&str; 121] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -73,6 +73,12 @@ const COMMANDS: [&str; 115] = [
     "skill uninstall pdf",
     "skill uninstall pdf --force --yes",
     "skill uninstall pdf --agent codex",
+    "skill deps pdf --json",
+    "skill tree --strict",
+    "skill tree --json",
+    "skill why pdf --json",
+    "skill uninstall --prune",
+    "skill uninstall pdf --prune --json",
     "skill disable pdf",
     "skill disable pdf --agent codex --json",
     "skill enable pdf --json",

@@ -19,8 +19,7 @@ use crate::registry::{DependencyKind, DependencyRecord};
 use crate::skill::yaml::{Data, Yaml, parse_yaml};
 use crate::skill::{canonical_key, read_manifest_text};
 pub use folders::SkillFolders;
-pub use item::parse_range;
-use item::{Item, NeededSkill};
+use item::{Item, NeededSkill, parse_range};
 
 /// What is read of one skill. At most this many are kept: no skill of a person has so many.
 const MAX_ITEMS: usize = 1_000;

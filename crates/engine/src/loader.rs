@@ -1,6 +1,7 @@
 //! World: the skills that an agent has here, with what each says of itself. Every source is looked
 //! through; what cannot be read is named and stops nothing else.
 
+mod ready;
 mod scan;
 mod sources;
 
@@ -23,6 +24,7 @@ use ba_agent_core::skill::{MANIFEST, read_summary};
 use ba_agent_core::text::find_nearest;
 use ba_agent_system::fsx;
 
+pub(crate) use ready::Machine;
 use scan::scan_source;
 use sources::find_sources;
 

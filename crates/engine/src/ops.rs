@@ -12,6 +12,7 @@ pub mod cache;
 pub mod complete;
 pub mod config;
 pub mod deactivate;
+pub mod deps;
 pub mod diff;
 pub mod disable;
 pub mod doctor;
@@ -47,6 +48,7 @@ pub mod self_version;
 pub(crate) mod settle;
 pub mod show;
 mod supply;
+pub mod tree;
 pub mod uninstall;
 pub mod update;
 pub mod usage;
@@ -55,6 +57,7 @@ pub mod validate;
 pub mod verify;
 pub mod versions;
 pub mod watch;
+pub mod why;
 
 #[cfg(test)]
 mod tests;

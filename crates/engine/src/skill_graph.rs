@@ -120,17 +120,3 @@ pub(crate) fn needs_on_disk(
 pub(crate) fn folders_of(registry: &Registry) -> SkillFolders {
     registry.skills.keys().filter_map(|name| RelPath::parse(name.as_str().as_bytes()).ok()).collect()
 }
-
-/// What each of these needs of packages of other programs.
-pub(crate) fn packages_of<'r>(
-    entries: impl Iterator<Item = (&'r SkillName, &'r LockEntry)>,
-    registry: &Registry,
-    session: &Session<'_>,
-) -> BTreeMap<String, Vec<String>> {
-    let folders = folders_of(registry);
-    let packages = entries.filter_map(|(name, entry)| {
-        let needs = needs_on_disk(name, entry, &folders, session)?;
-        (!needs.packages.is_empty()).then(|| (name.to_string(), needs.packages))
-    });
-    packages.collect()
-}

@@ -171,7 +171,7 @@ fn with_range(name: &str, range: Option<&str>) -> NeededSkill {
 ///
 /// # Errors
 /// Nothing, for a text that is no range.
-pub fn parse_range(text: &str) -> Result<Option<String>, ()> {
+pub(super) fn parse_range(text: &str) -> Result<Option<String>, ()> {
     let text = text.trim();
     if matches!(text, "" | "*" | "x" | "any" | "latest") {
         return Ok(None);

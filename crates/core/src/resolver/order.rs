@@ -114,8 +114,8 @@ fn way_round(component: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
                 way.reverse();
                 return way;
             }
-            if !from.contains_key(&to) {
-                from.insert(to, node);
+            if let std::collections::btree_map::Entry::Vacant(free) = from.entry(to) {
+                free.insert(node);
                 queue.push_back(to);
             }
         }

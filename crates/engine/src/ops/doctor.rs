@@ -7,6 +7,7 @@
 
 mod findings;
 mod leftovers;
+mod needs;
 mod surroundings;
 
 use std::collections::BTreeSet;
@@ -137,6 +138,7 @@ fn examine_everything(context: &DoctorContext<'_>) -> Examination {
             surroundings::examine_tokens(context, &registry, &mut seen);
             surroundings::examine_needed_programs(context, &registry, &mut seen);
             surroundings::examine_sources_of_one_machine(context, &registry, &mut seen);
+            needs::examine_needs(context, &registry, &mut seen);
         }
         Err(error) => seen.add(DoctorFinding::of_error("registry", &error)),
     }

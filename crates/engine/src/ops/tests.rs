@@ -12,6 +12,7 @@ use super::agents::list_agents;
 use super::ask::{Ask, Attendance, CautionedUpdate, ShowDiff, Unattended, UpdateOffer};
 use super::config::{begin_edit, change_setting, find_setting, finish_edit, list_settings};
 use super::deactivate::deactivate;
+use super::deps::list_dependencies;
 use super::diff::diff;
 use super::disable::{DisableOptions, disable};
 use super::doctor::doctor;
@@ -34,6 +35,7 @@ use super::rollback::{RollbackOptions, rollback};
 use super::search::{SearchOptions, search};
 use super::self_version::find_version;
 use super::show::{ShowOptions, show, show_file};
+use super::tree::list_tree;
 use super::uninstall::{UninstallOptions, uninstall, uninstall_from_targets};
 use super::update::{UpdateOptions, UpdateReport, update};
 use super::usage::{UsageOptions, usage};
@@ -42,6 +44,7 @@ use super::validate::{ValidateOptions, validate};
 use super::verify::verify;
 use super::versions::list_versions;
 use super::watch::{WatchOptions, watch};
+use super::why::explain_need;
 use super::{cache, plan::Action};
 use super::{edit, open};
 use crate::fetch::testing::Bench;
@@ -211,6 +214,10 @@ fn commands_about_skills_are_functions() {
     let options = RestoreOptions { force: true, ..RestoreOptions::default() };
     assert_eq!(restore_all(workspace, options, heard).unwrap().skills.len(), 2);
     assert_eq!(caller.installed(), ok);
+
+    assert_eq!(list_tree(workspace, heard).unwrap().roots, ["docx", "pdf"]);
+    assert_eq!(list_dependencies(workspace, "pdf", heard).unwrap().order, ["pdf"]);
+    assert!(explain_need(workspace, "pdf", heard).unwrap().asked);
 
     let options = DisableOptions { names: names(&["pdf"]), ..DisableOptions::default() };
     assert!(!disable(workspace, &options, heard).unwrap().skills[0].entry.enabled);
