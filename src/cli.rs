@@ -29,6 +29,7 @@ mod install;
 mod list;
 mod man;
 mod marketplace;
+mod mcp;
 mod open;
 mod outdated;
 mod pack;
@@ -164,6 +165,7 @@ enum Command {
             ba-agent skill install pdf@anthropic"
     )]
     Marketplace(marketplace::Marketplace),
+    Mcp(mcp::McpArgs),
     Completions(completions::Completions),
     Man(man::Man),
     /// Everything about the program itself.
@@ -288,6 +290,7 @@ impl Cli {
             Command::Agents(command) => command.run(&cx),
             Command::Config(command) => command.run(&cx),
             Command::Marketplace(command) => command.run(&cx),
+            Command::Mcp(command) => command.run(&cx),
             Command::Skill(skill) => match *skill {
                 SkillCommand::Install(command) => command.run(&cx),
                 SkillCommand::Uninstall(command) => command.run(&cx),

@@ -8,6 +8,7 @@ mod browser;
 mod builtin;
 mod cli;
 mod editor;
+mod mcp;
 mod pager;
 mod picker;
 mod table;

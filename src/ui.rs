@@ -120,6 +120,11 @@ impl Ui {
         }
     }
 
+    /// The flags that it was made with.
+    pub(crate) fn manner(&self) -> Manner {
+        self.manner
+    }
+
     pub(crate) fn json(&self) -> bool {
         self.manner.json
     }

@@ -265,6 +265,28 @@ fn only_faces_print_and_know_the_command_line() {
     }
 }
 
+/// The server waits for a client; nothing else of the program waits for more than one thing.
+#[test]
+fn only_the_mcp_server_is_asynchronous() {
+    let words = ["async fn", "async move", "async {", "tokio::", "rmcp::"];
+    let mut files = 0;
+    for source in sources().into_iter().filter(|source| !source.is_for_tests()) {
+        let is_server = source.package.is_empty() && source.top() == "mcp";
+        files += usize::from(is_server);
+        let text = std::fs::read_to_string(&source.path).unwrap();
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let found = words.iter().find(|word| line.contains(*word));
+            assert!(found.is_none() || is_server, "{}: {line}", source.path.display());
+        }
+    }
+    assert!(files >= 3, "only {files} files of the server were seen");
+    for manifest in ["core", "archive", "system", "net", "git", "engine"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates").join(manifest).join("Cargo.toml");
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(!text.contains("tokio") && !text.contains("rmcp"), "{manifest} is asynchronous");
+    }
+}
+
 /// `fuzz/` is no part of what `cargo test` builds.
 #[test]
 fn each_fuzz_target_has_its_file() {

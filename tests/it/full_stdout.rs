@@ -75,6 +75,8 @@ pub(crate) const PRINTING: &[&str] = &[
     "marketplace init ../src --owner Somebody --json",
     "marketplace enable acme --json",
     "marketplace disable acme --json",
+    "mcp config --agent claude-code",
+    "mcp config --agent codex --write --json",
     "cache dir",
     "cache size --json",
     "cache prune --json",

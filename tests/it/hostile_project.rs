@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 121] = [
+const COMMANDS: [&str; 126] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -132,6 +132,11 @@ const COMMANDS: [&str; 121] = [
     "skill pack .claude/skills/pdf --force",
     "skill pack local/other --output packed.tar.gz --force",
     "skill pack .",
+    "mcp",
+    "mcp config --agent claude-code --write",
+    "mcp config --agent codex --write --json",
+    "mcp config --agent gemini-cli --write",
+    "mcp config --agent opencode",
     "marketplace list",
     "marketplace list --json",
     "marketplace update",

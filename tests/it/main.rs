@@ -27,6 +27,7 @@ mod install;
 mod interop;
 mod live_links;
 mod lock;
+mod mcp;
 mod picker;
 #[cfg(target_os = "linux")]
 mod power;

@@ -41,11 +41,11 @@ fn commands(path: &str, command: &clap::Command, rows: &mut Vec<String>) {
     let below = command.get_subcommands().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set());
     for sub in below {
         let path = format!("{path} {}", sub.get_name());
-        if sub.has_subcommands() {
-            commands(&path, sub, rows);
-        } else {
+        // What can be typed without a word behind it is a command, whatever else is below it.
+        if !sub.has_subcommands() || !sub.is_subcommand_required_set() {
             rows.push(format!("| `{}` | {} |\n", path.trim(), sub.get_about().unwrap()));
         }
+        commands(&path, sub, rows);
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod activation;
 mod listing;
+mod mcp;
 mod precedence;
 mod stand_in;
 mod switches;

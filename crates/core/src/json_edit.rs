@@ -51,10 +51,10 @@ pub fn read_commented_json(text: &str) -> Result<Value, JsonEditFault> {
 /// Where the text is not JSON, and where something on the way is not an object.
 pub fn set_member(text: &str, path: &[&str], value: &Value) -> Result<Option<String>, JsonEditFault> {
     if is_blank(text) {
-        let layout = Layout::of("");
+        let layout = JsonLayout::of("");
         return Ok(Some(format!("{}\n", layout.render(&nest(path, value), ""))));
     }
-    let document = Document::read(text)?;
+    let document = EditedJson::read(text)?;
     let mut at = document.root()?;
     for (n, key) in path.iter().enumerate() {
         let members = document.members_of(at, path.get(..n).unwrap_or_default())?;
@@ -69,7 +69,7 @@ pub fn set_member(text: &str, path: &[&str], value: &Value) -> Result<Option<Str
     if value_of(&document.strict, at) == *value {
         return Ok(None);
     }
-    let layout = Layout::of(text);
+    let layout = JsonLayout::of(text);
     let new = layout.render(value, indent_at(text, at.offset()));
     Ok(Some(splice(text, &[(at.offset()..at.end(), &new)])))
 }
@@ -82,7 +82,7 @@ pub fn remove_member(text: &str, path: &[&str]) -> Result<Option<String>, JsonEd
     if is_blank(text) {
         return Ok(None);
     }
-    let document = Document::read(text)?;
+    let document = EditedJson::read(text)?;
     let Some((key, above)) = path.split_last() else { return Ok(None) };
     let mut at = document.root()?;
     for (n, key) in above.iter().enumerate() {
@@ -101,7 +101,7 @@ pub fn remove_member(text: &str, path: &[&str]) -> Result<Option<String>, JsonEd
 /// Where the text is not JSON, and where something on the way is not an object or a list.
 pub fn append_element(text: &str, path: &[&str], value: &Value) -> Result<String, JsonEditFault> {
     if !is_blank(text) {
-        let document = Document::read(text)?;
+        let document = EditedJson::read(text)?;
         if let Some(list) = document.list_at(path)? {
             let items: Vec<_> = spans_of(list);
             return Ok(document.with_item(list, &items, None, value));
@@ -119,7 +119,7 @@ pub fn remove_element(text: &str, path: &[&str], place: usize) -> Result<Option<
     if is_blank(text) {
         return Ok(None);
     }
-    let document = Document::read(text)?;
+    let document = EditedJson::read(text)?;
     let Some(list) = document.list_at(path)? else { return Ok(None) };
     Ok(document.without_item(&spans_of(list), place))
 }
@@ -151,7 +151,7 @@ fn last_of<'a>(members: &[(JsonKey<'a>, Json<'a>)], key: &str) -> Option<Json<'a
 }
 
 /// A text beside the same text as strict JSON, in which every byte has its place.
-struct Document<'t> {
+struct EditedJson<'t> {
     text: &'t str,
     /// Comments are blanks.
     uncommented: String,
@@ -159,7 +159,7 @@ struct Document<'t> {
     strict: String,
 }
 
-impl<'t> Document<'t> {
+impl<'t> EditedJson<'t> {
     fn read(text: &'t str) -> Result<Self, JsonEditFault> {
         let uncommented = blank_comments(text);
         let strict = blank_trailing_commas(uncommented.clone());
@@ -203,7 +203,7 @@ impl<'t> Document<'t> {
         let text = self.text;
         let (open, close) = (at.offset(), at.end().saturating_sub(1));
         let inside = text.get(open + 1..close).unwrap_or_default();
-        let layout = Layout::of(text);
+        let layout = JsonLayout::of(text);
         let named = |colon: &str| {
             key.map(|key| format!("{}{colon}", Value::String(key.to_owned()))).unwrap_or_default()
         };
@@ -289,13 +289,13 @@ impl<'t> Document<'t> {
 }
 
 /// How a text is laid out.
-struct Layout<'t> {
+struct JsonLayout<'t> {
     newline: &'static str,
     /// One step of indentation.
     unit: &'t str,
 }
 
-impl<'t> Layout<'t> {
+impl<'t> JsonLayout<'t> {
     /// As the text is, else as most are.
     fn of(text: &'t str) -> Self {
         let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };

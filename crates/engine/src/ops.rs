@@ -30,6 +30,7 @@ pub(crate) mod installed;
 mod installed_state;
 pub mod list;
 pub mod marketplace;
+pub mod mcp;
 mod needs;
 pub mod open;
 pub mod outdated;

@@ -169,6 +169,12 @@ impl Workspace {
         Self { env, options: self.options.clone() }
     }
 
+    /// The same surroundings, without a connection to anywhere.
+    pub(crate) fn without_network(mut self) -> Self {
+        self.options.offline = true;
+        self
+    }
+
     /// Itself, or the user's in the home directory, which is no project: for commands that work
     /// with catalogues, which somebody who has just come types there.
     pub(crate) fn or_user_at_home(&self) -> Self {

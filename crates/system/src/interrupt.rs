@@ -3,6 +3,7 @@
 //! everything that undoes a half change runs; one that hangs in the network is ended for it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ba_agent_core::error::{Error, Kind, Result};
@@ -15,6 +16,9 @@ static CAUSE: AtomicUsize = AtomicUsize::new(0);
 static ASKING: AtomicBool = AtomicBool::new(false);
 /// Changes of the disk that are under way.
 static CHANGES: AtomicUsize = AtomicUsize::new(0);
+
+/// What is called when somebody asks to stop.
+static WAKE: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
 
 /// What a command is stopped by.
 const CAUSES: [&str; 3] = ["by Ctrl-C", "by SIGTERM", "since its terminal was closed"];
@@ -46,6 +50,21 @@ fn error_of_ended_process() -> Error {
     }
     Error::new(Kind::Interrupted, format!("stopped {} in the middle of a change", cause()))
         .hint("the next ba-agent command here undoes or finishes that change first, and says so")
+}
+
+/// Has `wake` called once when somebody asks to stop, for a command that waits for something else.
+pub fn call_when_requested(wake: impl FnOnce() + Send + 'static) {
+    *WAKE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(wake));
+    if is_requested() {
+        call_wake();
+    }
+}
+
+fn call_wake() {
+    let wake = WAKE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(wake) = wake {
+        wake();
+    }
 }
 
 /// To be asked between two steps.
@@ -116,6 +135,7 @@ pub fn watch_for_signals(has_terminal: bool, last_words: impl FnOnce(&Error) + S
         let cause = [Some(SIGINT), Some(SIGTERM), Some(SIGHUP)].iter().position(|known| *known == signal);
         CAUSE.store(cause.unwrap_or(0), Ordering::SeqCst);
         STOPPED.store(true, Ordering::SeqCst);
+        call_wake();
         let mut since = Instant::now();
         let mut again = false;
         // A question that waits for a key does not end by itself.

@@ -25,6 +25,8 @@ use super::init::{InitOptions, init};
 use super::install::{InstallOptions, InstallReport, install};
 use super::list::list;
 use super::marketplace::{self, AddOptions, CatalogHead, CatalogInitOptions};
+use super::mcp::config::{ConfigOptions, configure};
+use super::mcp::{ActivateCall, ServiceOptions, SkillService};
 use super::outdated::{State, outdated};
 use super::pack::{PackOptions, pack};
 use super::path::{find_paths, find_version_path};
@@ -675,4 +677,36 @@ fn settings_are_functions() {
     std::fs::write(&edited.copy, "skills:\n  agents: [cursor]\n").unwrap();
     assert!(finish_edit(workspace, edited).unwrap());
     assert!(change_setting(workspace, "agents", None, heard).unwrap().changed);
+}
+
+#[test]
+fn a_server_asks_functions() {
+    let caller = Caller::new();
+    caller.install(&caller.repo.file_url(), &["pdf"]).unwrap();
+    let service =
+        SkillService::open(&caller.workspace, &ServiceOptions::default(), Box::new(Heard::default()))
+            .unwrap();
+    assert_eq!(service.list_skills(None, None).unwrap().items[0].name, "pdf");
+    assert_eq!(service.search_skills("pdf", Some(1)).unwrap()[0].name, "pdf");
+    assert_eq!(service.schema_names().unwrap(), ["pdf"]);
+    assert_eq!(service.nearest_names("pfd", 3), ["pdf"]);
+    assert!(service.instructions().unwrap().starts_with("1 skill is available"));
+    let call = ActivateCall { name: "pdf".to_owned(), ..ActivateCall::default() };
+    assert!(service.activate(&call).unwrap().content.starts_with("<skill_content name=\"pdf\">"));
+    assert_eq!(service.read_skill_file("pdf", "SKILL.md").unwrap().state, "verified");
+    let entry = service.list_entries(None).unwrap().items.remove(0);
+    assert_eq!(service.find_entry(&entry.uri).unwrap(), entry);
+    let bytes = service.read_resource(&entry.uri).unwrap().bytes;
+    assert_eq!(format!("sha256:{}", Digest::of(&bytes).as_hex()), entry.files[0].digest);
+    assert_eq!(service.read_directory("skill://pdf", None).unwrap()[0].name, "SKILL.md");
+    assert_eq!(service.look_for_changes().unwrap().skills, [""; 0]);
+    std::fs::write(caller.manifest_of("pdf"), manifest("pdf", "Other words.")).unwrap();
+    assert_eq!(service.look_for_changes().unwrap().skills, ["skill://pdf/SKILL.md"]);
+    let options = ConfigOptions {
+        agent: "opencode".to_owned(),
+        command: vec!["ba-agent".to_owned(), "mcp".to_owned()],
+        write: true,
+    };
+    assert!(configure(&caller.workspace, &options, &caller.heard).unwrap().changed);
+    assert!(!configure(&caller.workspace, &options, &caller.heard).unwrap().changed);
 }

@@ -1,0 +1,354 @@
+//! `mcp`: what a server of the Model Context Protocol answers about the skills here, as values.
+//! How they go over a wire is the face's.
+
+mod activation;
+mod catalog;
+pub mod config;
+mod manifest;
+mod resources;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::workspace::{Observer, Session, Workspace};
+use ba_agent_core::agents::{Agent, find_agent};
+use ba_agent_core::error::{Kind, Result, error, printable};
+use ba_agent_core::loader::LoadedSkill;
+use ba_agent_core::search::SearchFilter;
+use ba_agent_core::text::{count_noun, list_some, shorten_text};
+
+use super::ask::Unattended;
+use super::search::{SearchOptions, search};
+pub use activation::{ActivateCall, ServedActivation};
+use catalog::SkillCatalog;
+pub use catalog::SkillChanges;
+pub use manifest::{ServedFile, SkillEntry};
+pub use resources::{ResourceBytes, ServedResource};
+
+/// Skills of one page of a list.
+pub const PAGE: usize = 100;
+/// Up to so many skills are named in the schema of a tool.
+pub const NAMED: usize = 64;
+/// Characters of a description in a list; a search gives it whole.
+const LISTED_DESCRIPTION: usize = 300;
+/// Characters of a description that is given whole.
+const DESCRIPTION: usize = 1_536;
+/// Bytes of a file that is given to a model.
+const LARGEST_FILE: u64 = 1 << 20;
+/// Rows of a search where nobody says how many, and the most.
+const FOUND: usize = 5;
+const MOST_FOUND: usize = 50;
+/// Skills that the instructions name.
+const MOST_USED: usize = 8;
+
+/// What a server serves.
+#[derive(Debug, Clone, Default)]
+pub struct ServiceOptions {
+    /// The agent whose skills are served, as it reads them itself.
+    pub agent: Option<String>,
+}
+
+/// The skills of a workspace, for a process that answers many questions about them. What it knows
+/// of the disk is as old as the settings' `watch_interval` at most.
+pub struct SkillService {
+    workspace: Workspace,
+    agent: Option<&'static Agent>,
+    observer: Box<dyn Observer + Send>,
+    interval: Duration,
+    catalog: Mutex<Option<SkillCatalog>>,
+}
+
+/// A skill, as a list shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SkillRow {
+    pub name: String,
+    pub description: String,
+    /// `user`, `project`, `plugin`, `builtin`, `extra`, or the marketplace that has it.
+    pub source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    pub installed: bool,
+    /// What installs it, where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub install: Option<String>,
+}
+
+/// Some of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListPage<T> {
+    pub items: Vec<T>,
+    pub total: usize,
+    /// What gets the rest; absent at the end.
+    pub next: Option<String>,
+}
+
+/// A file of a skill, for a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SkillFile {
+    pub name: String,
+    pub path: String,
+    pub size: u64,
+    pub digest: String,
+    /// `verified`: as the registry records it; `edited` or `added` since; `unmanaged`: nothing is
+    /// recorded of the skill.
+    pub state: &'static str,
+    /// Absent where it is not text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    #[serde(skip)]
+    pub bytes: Vec<u8>,
+}
+
+impl SkillService {
+    /// A service for the skills of a workspace; in the home directory, which is no project, for
+    /// those of the user.
+    ///
+    /// # Errors
+    /// Those of finding the scope and reading its settings; `Usage` for an agent that is not known.
+    pub fn open(
+        workspace: &Workspace,
+        options: &ServiceOptions,
+        observer: Box<dyn Observer + Send>,
+    ) -> Result<Self> {
+        let workspace = workspace.or_user_at_home().without_network();
+        let agent = options.agent.as_deref().map(find_agent).transpose()?;
+        let interval = {
+            let session = workspace.open_unrepaired(&*observer)?;
+            Duration::from_millis(session.settings.runtime.hot_swap.watch_interval)
+        };
+        Ok(Self { workspace, agent, observer, interval, catalog: Mutex::default() })
+    }
+
+    /// How long what was answered holds.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// What a client tells its model before anything else; below 2,000 bytes.
+    ///
+    /// # Errors
+    /// Those of opening a session and of looking through the sources.
+    pub fn instructions(&self) -> Result<String> {
+        self.with_catalog(|catalog, session| {
+            let count = catalog.loaded.listed.len();
+            if count == 0 {
+                return Ok("No skills are installed here yet. `search_skills` finds some in the catalogues \
+                           that the user has registered, and says what installs them."
+                    .to_owned());
+            }
+            let mut text = format!(
+                "{} available here: instructions, with files, for tasks. Before you begin a task, see whether \
+                 one fits: `search_skills` with words of the task, or `list_skills`. Load it with \
+                 `activate_skill` before you act, follow it, and read the files that it names with \
+                 `read_skill_file`.",
+                if count == 1 { "1 skill is".to_owned() } else { format!("{} are", count_noun(count, "skill")) }
+            );
+            let used = catalog.most_used(session, MOST_USED);
+            if !used.is_empty() {
+                let names: Vec<String> = used.iter().map(|name| printable(name, false)).collect();
+                let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| name.len() <= 128).collect();
+                text.push_str(&format!(" Used most: {}.", list_some(&names, MOST_USED)));
+            }
+            Ok(text)
+        })
+    }
+
+    /// The names that a schema can list: none where there are too many.
+    ///
+    /// # Errors
+    /// Those of [`SkillService::instructions`].
+    pub fn schema_names(&self) -> Result<Vec<String>> {
+        self.with_catalog(|catalog, _| {
+            let listed = &catalog.loaded.listed;
+            let is_named = listed.len() <= NAMED;
+            Ok(if is_named {
+                listed.iter().map(|skill| skill.qualified.clone()).collect()
+            } else {
+                Vec::new()
+            })
+        })
+    }
+
+    /// The skills in the order of their names, from behind `cursor`.
+    ///
+    /// # Errors
+    /// `Usage` for a cursor that no page ended with; those of [`SkillService::instructions`].
+    pub fn list_skills(&self, category: Option<&str>, cursor: Option<&str>) -> Result<ListPage<SkillRow>> {
+        self.with_catalog(|catalog, _| {
+            let wanted = |skill: &&LoadedSkill| {
+                category.is_none_or(|wanted| skill.facts.category.as_deref().unwrap_or("default") == wanted)
+            };
+            let skills: Vec<&LoadedSkill> = catalog.sorted().filter(wanted).collect();
+            let (page, next) = page_of(&skills, |skill| &skill.qualified, cursor)?;
+            let items = page.iter().map(|skill| row_of(skill, LISTED_DESCRIPTION)).collect();
+            Ok(ListPage { items, total: skills.len(), next })
+        })
+    }
+
+    /// Skills that have to do with the words of a query: those here first, then others of the
+    /// catalogues that this machine has copies of. No connection is opened.
+    ///
+    /// # Errors
+    /// Those of [`SkillService::instructions`].
+    pub fn search_skills(&self, query: &str, limit: Option<usize>) -> Result<Vec<SkillRow>> {
+        let limit = limit.unwrap_or(FOUND).clamp(1, MOST_FOUND);
+        let mut rows = self.with_catalog(|catalog, _| {
+            let found = catalog.rank(query, limit);
+            Ok(found.into_iter().map(|skill| row_of(skill, DESCRIPTION)).collect::<Vec<_>>())
+        })?;
+        if rows.len() < limit {
+            let options =
+                SearchOptions { text: query.to_owned(), filter: SearchFilter::default(), limit: limit * 2 };
+            // Without a catalogue there is nothing more; a broken one must not hide what is here.
+            let found = search(&self.workspace, &options, &mut Unattended::default(), &*self.observer);
+            let others = found.map(|report| report.answer.found).unwrap_or_default();
+            let others = others.into_iter().filter(|row| !row.installed && row.install.is_some());
+            rows.extend(others.take(limit - rows.len()).map(|row| SkillRow {
+                name: printable(&row.name, false),
+                description: one_line(&row.description, DESCRIPTION),
+                source: printable(&row.marketplace, false),
+                version: Some(printable(&row.version, false)).filter(|version| !version.is_empty()),
+                category: Some(printable(&row.category, false)).filter(|category| !category.is_empty()),
+                installed: false,
+                install:
+                    row.install.map(|source| format!("ba-agent skill install {}", printable(&source, false))),
+            }));
+        }
+        Ok(rows)
+    }
+
+    /// A file of a skill, as it is now.
+    ///
+    /// # Errors
+    /// `NotFound` for a skill or file that there is none of; `Usage` for a path that leads out of
+    /// the skill; `Invalid` for a file of more than a mebibyte.
+    pub fn read_skill_file(&self, name: &str, path: &str) -> Result<SkillFile> {
+        self.with_skill(name, |catalog, session, skill| {
+            let found =
+                manifest::read_file(session, skill, catalog.recorded_of(session, skill), path, LARGEST_FILE)?;
+            let text = String::from_utf8(found.bytes.clone()).ok();
+            Ok(SkillFile {
+                name: skill.qualified.clone(),
+                path: found.path,
+                size: found.bytes.len() as u64,
+                digest: found.digest,
+                state: found.state,
+                text,
+                bytes: found.bytes,
+            })
+        })
+    }
+
+    /// The names that are nearest to one that nothing has, the nearest first.
+    pub fn nearest_names(&self, name: &str, most: usize) -> Vec<String> {
+        let nearest = self.with_catalog(|catalog, _| Ok(catalog.nearest_names(name, most)));
+        nearest.unwrap_or_default()
+    }
+
+    /// Looks at the disk; what has changed since the last look.
+    ///
+    /// # Errors
+    /// Those of [`SkillService::instructions`].
+    pub fn look_for_changes(&self) -> Result<SkillChanges> {
+        let session = self.workspace.open_unrepaired(&*self.observer)?;
+        let mut slot = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
+        self.refresh(&mut slot, &session)
+    }
+
+    fn refresh(&self, slot: &mut Option<SkillCatalog>, session: &Session<'_>) -> Result<SkillChanges> {
+        let mut new = SkillCatalog::read(session, self.agent, Instant::now())?;
+        let change = slot.take().map_or_else(SkillChanges::default, |old| new.take_over(old));
+        *slot = Some(new);
+        Ok(change)
+    }
+
+    /// Answers from what is known, which is read anew where it is older than the interval.
+    fn with_catalog<T>(
+        &self,
+        answer: impl FnOnce(&mut SkillCatalog, &Session<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let session = self.workspace.open_unrepaired(&*self.observer)?;
+        let mut slot = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.as_ref().is_none_or(|catalog| catalog.read_at.elapsed() >= self.interval) {
+            self.refresh(&mut slot, &session)?;
+        }
+        match slot.as_mut() {
+            Some(catalog) => answer(catalog, &session),
+            None => Err(error!(Failed, "the skills could not be read")),
+        }
+    }
+
+    /// The same for one skill. One that is not known may have come a moment ago.
+    fn with_skill<T>(
+        &self,
+        name: &str,
+        answer: impl FnOnce(&mut SkillCatalog, &Session<'_>, &LoadedSkill) -> Result<T>,
+    ) -> Result<T> {
+        let is_unknown = |catalog: &mut SkillCatalog| matches!(catalog.loaded.find_skill(name), Err(error) if error.kind == Kind::NotFound);
+        if self.with_catalog(|catalog, _| Ok(is_unknown(catalog)))? {
+            self.look_for_changes()?;
+        }
+        self.with_catalog(|catalog, session| {
+            let skill = catalog.loaded.find_skill(name)?.clone();
+            if skill.facts.disable_model_invocation {
+                return Err(error!(Conflict, "`{}` is for people alone to start", printable(name, false))
+                    .cause("it says `disable-model-invocation: true`"));
+            }
+            answer(catalog, session, &skill)
+        })
+    }
+}
+
+/// The items behind the one that a cursor names, a page of them, and the cursor of the next page.
+fn page_of<'i, T>(
+    items: &'i [T],
+    name_of: impl Fn(&T) -> &str,
+    cursor: Option<&str>,
+) -> Result<(&'i [T], Option<String>)> {
+    let start = match cursor {
+        None => 0,
+        // Where the skill has gone meanwhile, the list goes on with the one behind it.
+        Some(cursor) => match cursor.strip_prefix(CURSOR) {
+            Some(last) => items.partition_point(|item| name_of(item) <= last),
+            None => {
+                return Err(error!(Usage, "`{}` is not a cursor of this list", printable(cursor, false))
+                    .hint("pass the one that the page before ended with, or none"));
+            }
+        },
+    };
+    let rest = items.get(start..).unwrap_or_default();
+    let page = rest.get(..PAGE.min(rest.len())).unwrap_or_default();
+    let next = page.last().filter(|_| rest.len() > page.len());
+    Ok((page, next.map(|last| format!("{CURSOR}{}", name_of(last)))))
+}
+
+const CURSOR: &str = "after:";
+
+fn row_of(skill: &LoadedSkill, description: usize) -> SkillRow {
+    let text = match &skill.facts.when_to_use {
+        Some(when) => format!("{} - {when}", skill.facts.description),
+        None => skill.facts.description.clone(),
+    };
+    let word = |text: &Option<String>| text.as_deref().map(|text| one_line(text, 100));
+    SkillRow {
+        name: printable(&skill.qualified, false),
+        description: one_line(&text, description),
+        source: skill
+            .plugin
+            .clone()
+            .map_or_else(|| skill.origin.name().to_owned(), |plugin| printable(&plugin, false)),
+        version: word(&skill.facts.version),
+        category: word(&skill.facts.category),
+        installed: true,
+        install: None,
+    }
+}
+
+/// Text of others in one line, without signs that a terminal would obey.
+fn one_line(text: &str, most: usize) -> String {
+    printable(&shorten_text(text, most), false)
+}
