@@ -6,12 +6,11 @@ use std::fmt::Write as _;
 use clap::builder::StyledStr;
 
 /// The commands of `skill`, by what one wants.
-pub(crate) const GROUPS: [(&str, &[&str]); 9] = [
+pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
     ("Get and remove", &["install", "uninstall", "adopt", "restore"]),
     ("Choose what agents have", &["enable", "disable", "versions", "use"]),
     ("Find and read", &["list", "search", "recommend", "usage", "show", "path", "open", "edit"]),
     ("See what needs what", &["deps", "tree", "why"]),
-    ("Find and read", &["list", "search", "show", "path", "open", "edit"]),
     ("Give to a model", &["activate", "deactivate"]),
     ("Keep current", &["outdated", "update", "pin", "unpin", "rollback", "history"]),
     ("Check", &["watch", "verify", "diff", "validate"]),
