@@ -173,7 +173,7 @@ fn agents_that_share_a_folder_are_told_apart_in_words() {
     env.run(&["skill", "install", &url, "-s", "docx", "-a", "codex,cursor"]).ends(0);
     env.run(&["skill", "disable", "docx", "-a", "cursor"])
         .ends(0)
-        .says("cursor still reads `docx`: it shares the folder `.agents/skills`");
+        .says("cursor still reads `docx`: it shares the folder `.agents/skills` with codex");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! where no agent reads; no agent's settings are touched.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use super::apply::Report;
 use super::installed::find_installed;
@@ -131,11 +132,17 @@ fn note_shared_folders(
     entry: &LockEntry,
     leaving: &[String],
 ) -> Result<()> {
-    let kept = session.places.roots_of(entry)?;
+    let root_of =
+        |target: &String| -> Result<PathBuf> { Ok(session.places.root(&InstallTarget::parse(target)?)) };
+    let mut kept: Vec<(&str, PathBuf)> = Vec::new();
+    for target in &entry.targets {
+        kept.push((target, root_of(target)?));
+    }
     for target in leaving {
-        let root = session.places.root(&InstallTarget::parse(target)?);
-        if kept.contains(&root) {
-            let others: Vec<&str> = entry.targets.iter().map(String::as_str).collect();
+        let root = root_of(target)?;
+        let others: Vec<&str> =
+            kept.iter().filter(|(_, other)| *other == root).map(|(other, _)| *other).collect();
+        if !others.is_empty() {
             session.warn(&format!(
                 "{target} still reads `{name}`: it shares the folder `{}` with {}",
                 session.places.shown_to_user(&root),
