@@ -320,6 +320,34 @@ fn a_hostile_folder_for_disabled_skills_is_refused() {
     assert_eq!(env.picture("outside"), outside);
 }
 
+/// A link that leads out of a skill is not made anew somewhere else in a project.
+#[cfg(unix)]
+#[test]
+fn a_link_out_of_a_skill_is_not_moved() {
+    use std::os::unix::fs::symlink;
+    let env = world(&[]);
+    let link = env.path("project/.claude/skills/pdf/references/link");
+    for (target, moves) in [
+        ("../SKILL.md", true),
+        ("../../pdf/SKILL.md", false),
+        ("/etc/hosts", false),
+        ("../../../../../outside", false),
+        ("nothing", true),
+        ("../scripts/../..", false),
+    ] {
+        symlink(target, &link).unwrap();
+        let before = state(&env);
+        let run = env.run(&["skill", "disable", "pdf"]).ends(if moves { 0 } else { 7 });
+        if moves {
+            env.run(&["skill", "enable", "pdf"]).ends(0);
+        } else {
+            assert!(run.stderr.contains("outside of the skill"), "{}", run.stderr);
+        }
+        assert!(state(&env) == before, "{target}");
+        std::fs::remove_file(&link).unwrap();
+    }
+}
+
 /// Skills that need each other, as their frontmatter says.
 fn needing() -> TestEnv {
     let env = TestEnv::new();
@@ -432,9 +460,9 @@ fn attack(env: &TestEnv, args: &[&str]) {
     assert!(old != new);
     let (mut olds, mut news, mut step) = (0, 0, 0);
     loop {
-        step += 1;
+        step += times(4, 1);
         let kinds = ["kill", "full", "denied", "io", "cross"];
-        let kinds = if times(0, 1) == 0 { &[kinds[0], kinds[1 + step % 4]][..] } else { &kinds[..] };
+        let kinds = if times(0, 1) == 0 { &[kinds[0], kinds[1 + step / 4 % 4]][..] } else { &kinds[..] };
         let mut ended = 0;
         for kind in kinds {
             again();

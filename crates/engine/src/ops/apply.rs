@@ -421,7 +421,7 @@ fn write(
         Content::Found(wanted) => write_found(&wanted.candidate, job, session, batch, writing),
         Content::Recorded(recorded) => {
             let valid = match recorded.lying_folder() {
-                Some(folder) => copy_as_it_lies(folder, recorded, job)?,
+                Some(folder) => copy_as_it_lies(folder, recorded, job, session)?,
                 None => write_recorded(recorded, job, session, batch, writing)?,
             };
             Ok((valid, Vec::new()))
@@ -490,8 +490,13 @@ fn write_recorded(
 }
 
 /// Copies a folder with everything in it, also with what was edited.
-fn copy_as_it_lies(folder: &Path, recorded: &Recorded, job: &StagingJob<'_>) -> Result<Valid> {
-    let staged = Staged::copy(folder, job.folder.clone())
+fn copy_as_it_lies(
+    folder: &Path,
+    recorded: &Recorded,
+    job: &StagingJob<'_>,
+    session: &Session<'_>,
+) -> Result<Valid> {
+    let staged = Staged::copy(folder, job.folder.clone(), session.scope.is_project())
         .context(|| format!("the files of `{}` cannot be moved", job.name))?;
     let valid = staged.validate(Ok(()))?;
     if *valid.digest() != recorded.digest {

@@ -3,13 +3,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use crate::install_state;
 use ba_agent_core::digest::{Digest, Files, TreeDigest, digest_of_files, sha256_hex};
-use ba_agent_core::error::{Context as _, Result, error};
+use ba_agent_core::error::{Context as _, Error, Result, error, printable};
 use ba_agent_core::listing::{FileEntry, Limits, Node, check_portable};
 use ba_agent_core::package::PackageDir;
 use ba_agent_core::path::ancestor_folders;
@@ -74,12 +74,12 @@ impl Staged {
     }
 
     /// Copies everything in `from`, as it lies there, to `folder`, which must not exist though the
-    /// folder above it does.
+    /// folder above it does. A link in a project may lead to nothing outside of its skill.
     ///
     /// # Errors
-    /// `Conflict` for a pipe or a device, `Failed` where the disk refuses.
-    pub(crate) fn copy(from: &Path, folder: PathBuf) -> Result<Self> {
-        copy_tree(from, &folder)?;
+    /// `Conflict` for such a link, a pipe or a device, `Failed` where the disk refuses.
+    pub(crate) fn copy(from: &Path, folder: PathBuf, is_project: bool) -> Result<Self> {
+        copy_tree(from, &folder, is_project)?;
         let files = install_state::hash_folder(&folder)?;
         Ok(Self { folder, files, sizes: FileSizes::new() })
     }
@@ -113,7 +113,7 @@ impl Valid {
 }
 
 /// Copies a folder, empty folders and modes with it.
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+fn copy_tree(from: &Path, to: &Path, is_project: bool) -> Result<()> {
     fsx::create_folder(to)?;
     for entry in WalkDir::new(from).min_depth(1).follow_links(false) {
         let entry = entry.map_err(std::io::Error::from)?;
@@ -122,8 +122,11 @@ fn copy_tree(from: &Path, to: &Path) -> Result<()> {
         if kind.is_dir() {
             fsx::create_folder(&at)?;
         } else if kind.is_symlink() {
-            let leads_to_folder = entry.path().is_dir();
-            fsx::symlink(&fs_err::read_link(entry.path())?, &at, leads_to_folder)?;
+            let target = fs_err::read_link(entry.path())?;
+            if leads_out(below, &target) && (is_project || target.is_relative()) {
+                return Err(error_of_link_out(entry.path(), &target));
+            }
+            fsx::symlink(&target, &at, entry.path().is_dir())?;
         } else if kind.is_file() {
             fsx::copy_new(entry.path(), &at)?;
         } else {
@@ -132,6 +135,30 @@ fn copy_tree(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// True for a link at `below` a folder whose text leads out of that folder.
+fn leads_out(below: &Path, target: &Path) -> bool {
+    let mut depth = below.components().count().saturating_sub(1);
+    target.components().any(|part| match part {
+        Component::ParentDir if depth == 0 => true,
+        Component::ParentDir => {
+            depth -= 1;
+            false
+        }
+        Component::Normal(_) => {
+            depth += 1;
+            false
+        }
+        Component::CurDir => false,
+        Component::RootDir | Component::Prefix(_) => true,
+    })
+}
+
+fn error_of_link_out(at: &Path, target: &Path) -> Error {
+    let target = printable(&target.to_string_lossy(), false);
+    error!(Conflict, "`{}` is a link to `{target}`, outside of the skill", at.display())
+        .hint("move it out of the skill's folder, then run the command again")
 }
 
 /// Makes the folders of the entries in `folder`, which is new and empty: so each is made
