@@ -34,6 +34,7 @@ mod power;
 mod pty;
 mod readme;
 mod real_agents;
+mod recommend_quality;
 mod reliability;
 mod schemas;
 mod screens;

@@ -7,6 +7,7 @@
 #![cfg(unix)]
 
 mod activation;
+mod hooks;
 mod listing;
 mod mcp;
 mod precedence;
