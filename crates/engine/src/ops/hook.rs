@@ -21,6 +21,9 @@ use ba_agent_core::error::{Result, error, printable};
 use ba_agent_core::hook::{HookAgent, HookAnswer, HookEvent, HookInput, NamedSkill};
 use ba_agent_core::usage::{UsageChannel, UseEvent, UseOutcome};
 
+/// Skills that are looked at beyond those that are named: some a conversation has already.
+const LOOKED_AT: usize = 16;
+
 /// The agent of this name.
 ///
 /// # Errors
@@ -81,8 +84,14 @@ fn name_fitting_skills(session: &Session<'_>, input: &HookInput) -> Result<HookA
     if input.prompt.trim().is_empty() {
         return Ok(HookAnswer::Nothing);
     }
-    let asked =
-        RecommendInput { text: &input.prompt, files: &[], emotion: None, profile: None, usage: false };
+    let asked = RecommendInput {
+        text: &input.prompt,
+        files: &[],
+        emotion: None,
+        profile: None,
+        usage: false,
+        limit: LOOKED_AT,
+    };
     let (all, _) = recommend_installed(session, Some(find_agent(input.agent.id())?), &asked)?;
     let settings = &session.settings.runtime.hook;
     let active = guard::active_skills(session, input);

@@ -82,6 +82,8 @@ pub(super) struct RecommendInput<'a> {
     pub(super) profile: Option<&'a UserProfile>,
     /// Whether what was used before counts.
     pub(super) usage: bool,
+    /// So many at most.
+    pub(super) limit: usize,
 }
 
 /// Ranks the skills that are installed and those of the catalogues for a request.
@@ -104,10 +106,12 @@ pub fn recommend(
         emotion: options.emotion.as_deref().filter(|text| !text.trim().is_empty()),
         profile: profile.as_ref(),
         usage: true,
+        limit: options.limit,
     };
     let (mut all, mut considered) = recommend_installed(&session, agent, &input)?;
     // A catalogue that cannot be read leaves the others, and what is installed.
     let words = requested_text(&options.text);
+    let query = SearchQuery::parse(&words);
     match search_catalogs(&session, &words, options.limit + 16) {
         Ok((rows, documents)) => {
             considered += documents;
@@ -119,7 +123,7 @@ pub fn recommend(
                 })
                 .map(|row| {
                     let signals = Signals { trigger: Some(row.fit), ..Signals::default() };
-                    let context = matched_words(&options.text, &row.name, &row.description);
+                    let context = matched_words(&query, &row.name, &row.description);
                     Recommendation {
                         skill_id: row.install.clone().unwrap_or_default(),
                         name: row.name,
@@ -206,20 +210,27 @@ pub(super) fn recommend_installed(
         let fits = [signals.trigger, signals.emotion, signals.profile];
         let fits = fits.into_iter().flatten().any(|signal| signal > 0.0);
         if fits || (!is_asked && signals.score() > 0.0) {
-            let context = match (sure, signals.reason()) {
-                (Some(why), Reason::BasedOnConversation) => why,
-                (None, Reason::BasedOnConversation) => {
-                    matched_words(&text, &skill.name, &skill.facts.description)
-                }
-                (_, Reason::BasedOnEmotion) => "fits how the person feels".to_owned(),
-                (_, Reason::BasedOnProfile) => "fits the profile".to_owned(),
-                (_, Reason::BasedOnUsage) => "is used often here".to_owned(),
-            };
-            all.push(recommendation_of(skill, signals, context));
+            all.push((at, signals, sure));
         }
     }
-    sort_recommendations(&mut all);
-    Ok((all, skills.len()))
+    let order = |one: &(usize, Signals, Option<String>)| skills.get(one.0).map(|skill| &skill.qualified);
+    all.sort_by(|a, b| b.1.score().total_cmp(&a.1.score()).then_with(|| order(a).cmp(&order(b))));
+    let query = SearchQuery::parse(&text);
+    // Why one fits costs more to say than to know.
+    let best = all.into_iter().take(input.limit).filter_map(|(at, signals, sure)| {
+        let skill = skills.get(at)?;
+        let context = match (sure, signals.reason()) {
+            (Some(why), Reason::BasedOnConversation) => why,
+            (None, Reason::BasedOnConversation) => {
+                matched_words(&query, &skill.name, &skill.facts.description)
+            }
+            (_, Reason::BasedOnEmotion) => "fits how the person feels".to_owned(),
+            (_, Reason::BasedOnProfile) => "fits the profile".to_owned(),
+            (_, Reason::BasedOnUsage) => "is used often here".to_owned(),
+        };
+        Some(recommendation_of(skill, signals, context))
+    });
+    Ok((best.collect(), skills.len()))
 }
 
 fn recommendation_of(skill: &LoadedSkill, signals: Signals, context: String) -> Recommendation {
@@ -278,7 +289,8 @@ fn why_sure(
     rules: &[SkillRules],
     files: &[String],
 ) -> Option<String> {
-    if request.names_skill(&skill.name) || request.names_skill(&skill.qualified) {
+    let is_named = |name: &str| request.names_skill(name);
+    if is_named(&skill.name) || (skill.qualified != skill.name && is_named(&skill.qualified)) {
         return Some("is named in the request".to_owned());
     }
     if let Some(trigger) = request.find_trigger(skill.facts.triggers.iter().map(String::as_str)) {
@@ -324,8 +336,7 @@ fn read_rules(session: &Session<'_>, skills: &[LoadedSkill]) -> Vec<SkillRules> 
 }
 
 /// Words of the request that a skill has, as a part of a sentence.
-fn matched_words(text: &str, name: &str, description: &str) -> String {
-    let query = SearchQuery::parse(text);
+fn matched_words(query: &SearchQuery, name: &str, description: &str) -> String {
     let shown = format!("{name} {description}");
     let mut words: Vec<String> = Vec::new();
     for range in query.matched_ranges(&shown) {
