@@ -11,6 +11,7 @@ mod complete;
 pub(crate) use complete::print_candidates;
 mod completions;
 mod config;
+mod context;
 pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
 mod deactivate;
 mod deps;
@@ -185,6 +186,7 @@ enum SkillCommand {
     #[command(visible_alias = "remove", alias = "rm")]
     Uninstall(uninstall::Uninstall),
     Adopt(adopt::Adopt),
+    Context(context::ContextArgs),
     Enable(enable::Enable),
     Disable(disable::Disable),
     Versions(versions::VersionsArgs),
@@ -295,6 +297,7 @@ impl Cli {
                 SkillCommand::Install(command) => command.run(&cx),
                 SkillCommand::Uninstall(command) => command.run(&cx),
                 SkillCommand::Adopt(command) => command.run(&cx),
+                SkillCommand::Context(command) => command.run(&cx),
                 SkillCommand::Enable(command) => command.run(&cx),
                 SkillCommand::Disable(command) => command.run(&cx),
                 SkillCommand::Versions(command) => command.run(&cx),

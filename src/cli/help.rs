@@ -11,7 +11,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
     ("Choose what agents have", &["enable", "disable", "versions", "use"]),
     ("Find and read", &["list", "search", "recommend", "usage", "show", "path", "open", "edit"]),
     ("See what needs what", &["deps", "tree", "why"]),
-    ("Give to a model", &["activate", "deactivate"]),
+    ("Give to a model", &["context", "activate", "deactivate"]),
     ("Keep current", &["outdated", "update", "pin", "unpin", "rollback", "history"]),
     ("Check", &["watch", "verify", "diff", "validate"]),
     ("Write and share", &["init", "pack", "export"]),

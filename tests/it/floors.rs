@@ -38,6 +38,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("settings", 2),
     ("skill_content", 2),
     ("skill_graph", 2),
+    ("skill_index", 2),
     ("skill_words", 2),
     ("store", 2),
     ("unmanaged", 2),

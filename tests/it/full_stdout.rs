@@ -26,6 +26,8 @@ pub(crate) const PRINTING: &[&str] = &[
     "skill versions docx --json",
     "skill use docx --version latest --json",
     "skill update --json",
+    "skill context",
+    "skill context --json",
     "skill outdated --json",
     "skill outdated --all",
     "skill pin pdf --json",

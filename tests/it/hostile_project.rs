@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 126] = [
+const COMMANDS: [&str; 130] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -68,6 +68,10 @@ const COMMANDS: [&str; 126] = [
     "skill update --dry-run",
     "skill update --dry-run --diff",
     "skill update pdf --force --yes",
+    "skill context",
+    "skill context --json --active pdf",
+    "skill context --for codex --query tables",
+    "skill context --for claude-code --strict --format xml",
     "skill outdated --json",
     "skill outdated --all --offline",
     "skill uninstall pdf",

@@ -8,6 +8,7 @@ mod agents;
 mod cache;
 mod complete;
 mod config;
+mod context;
 mod dependencies;
 mod dice;
 mod diff;

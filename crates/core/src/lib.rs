@@ -14,6 +14,7 @@ pub mod activation;
 pub mod agents;
 pub mod catalog;
 pub mod category;
+pub mod context;
 pub mod dependency;
 pub mod dependency_graph;
 pub mod diff;

@@ -1,6 +1,7 @@
 //! Which of the skills on a machine an agent is offered: where each comes from, which of several
 //! of one name counts, and what is left out and why. The bytes were read by the caller.
 
+mod agents;
 mod facts;
 mod precedence;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 
+pub use agents::{AgentRules, NamedBy, ProjectWalk};
 pub use facts::{Readiness, SkillFacts};
 pub use precedence::{NameRule, SettledNames, settle_names};
 

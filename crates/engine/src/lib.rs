@@ -38,7 +38,6 @@ pub mod install_dirs;
 pub mod install_state;
 #[allow(dead_code, reason = "the commands that use it follow")]
 mod kept_versions;
-#[allow(dead_code, reason = "the commands that use it follow")]
 mod loader;
 pub mod ops;
 #[allow(dead_code, reason = "the server that uses it follows")]
@@ -47,6 +46,7 @@ pub mod scope;
 pub mod settings;
 mod skill_content;
 pub(crate) mod skill_graph;
+mod skill_index;
 pub(crate) mod skill_words;
 pub mod store;
 mod unmanaged;

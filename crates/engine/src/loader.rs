@@ -1,6 +1,7 @@
 //! World: the skills that an agent has here, with what each says of itself. Every source is looked
 //! through; what cannot be read is named and stops nothing else.
 
+mod plugins;
 mod ready;
 mod scan;
 mod sources;
@@ -10,33 +11,35 @@ use std::path::{Path, PathBuf};
 
 use crate::install_dirs::InstallDirs;
 use crate::settings::Settings;
+use crate::store::Store;
 use crate::workspace::Session;
 use ba_agent_core::agents::{Agent, InstallTarget};
 use ba_agent_core::diff::line_similarity;
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Error, Result, error, printable};
 use ba_agent_core::loader::{
-    LoadFinding, LoadedSkill, NameRule, OmitReason, OmittedSkill, SkillConflict, SkillFacts, SkillOrigin,
-    settle_names,
+    AgentRules, LoadFinding, LoadedSkill, NameRule, NamedBy, OmitReason, OmittedSkill, SkillConflict,
+    SkillFacts, SkillOrigin, settle_names,
 };
-use ba_agent_core::registry::RegistrySummary;
 use ba_agent_core::skill::{MANIFEST, read_summary};
 use ba_agent_core::text::find_nearest;
 use ba_agent_system::fsx;
 
 pub(crate) use ready::Machine;
-use scan::scan_source;
+use scan::{FoundSkills, scan_source};
 use sources::find_sources;
 
 /// What an agent has here.
 #[derive(Debug, Default)]
 pub(crate) struct LoadedSkills {
-    /// What the model is offered, in the order of the sources.
+    /// What the model is offered: by name, or in the order of the agent.
     pub(crate) listed: Vec<LoadedSkill>,
     /// What it is not, and why.
     pub(crate) omitted: Vec<OmittedSkill>,
     pub(crate) conflicts: Vec<SkillConflict>,
     pub(crate) findings: Vec<LoadFinding>,
+    /// The folders that were looked through, in the order of the agent.
+    pub(crate) folders: Vec<PathBuf>,
 }
 
 /// Looks through every source; with an agent through those that it reads, in its own order.
@@ -45,32 +48,34 @@ pub(crate) struct LoadedSkills {
 /// `Interrupted` where somebody stops it. A source or a skill that cannot be read is a finding.
 pub(crate) fn load_skills(session: &Session<'_>, agent: Option<&'static Agent>) -> Result<LoadedSkills> {
     let mut loaded = LoadedSkills::default();
-    let mut found = Vec::new();
-    let mut seen = HashMap::new();
+    let rules = agent.map(AgentRules::of);
+    let named_by = rules.map_or(NamedBy::Folder, |rules| rules.named_by);
+    let mut all = FoundSkills::default();
     for source in find_sources(session, agent) {
-        session.observer.check_cancelled()?;
-        scan_source(&source, session, &mut seen, &mut found, &mut loaded);
+        scan_source(&source, named_by, session, &mut all, &mut loaded)?;
+        loaded.folders.push(source.root);
     }
+    let mut found = all.skills;
     if agent.is_none() {
         found.extend(builtin_skills(session));
     }
-    let digests = recorded_digests(session);
+    let recorded = read_recorded(session);
     for skill in &mut found {
-        skill.digest = digests.get(&skill.folder).cloned();
+        if let Some(entry) = recorded.by_folder.get(&skill.folder) {
+            skill.digest = Some(entry.digest.clone());
+            skill.facts.category = entry.category.clone().or(skill.facts.category.take());
+        }
     }
-    let rule = match agent {
-        None => NameRule::Priority {
-            override_threshold: session.settings.loader.project_skill_override_threshold,
-        },
-        Some(agent) if agent.id == "codex" => NameRule::AllListed,
-        Some(_) => NameRule::FirstWins,
-    };
+    loaded.omitted.extend(recorded.disabled);
+    let override_threshold = session.settings.loader.project_skill_override_threshold;
+    let rule = rules.map_or(NameRule::Priority { override_threshold }, |rules| rules.names);
     let largest = session.settings.limits.manifest;
     let mut settled = settle_names(found, rule, |one, other| similarity(one, other, largest));
     loaded.conflicts.append(&mut settled.conflicts);
     loaded.omitted.append(&mut settled.omitted);
+    let mut machine = Machine::new(&session.env);
     for skill in settled.listed {
-        match reason_to_omit(&skill) {
+        match reason_to_omit(&skill, rules.as_ref(), &mut machine) {
             None => loaded.listed.push(skill),
             Some((reason, detail)) => loaded.omitted.push(OmittedSkill {
                 name: skill.qualified.clone(),
@@ -80,6 +85,8 @@ pub(crate) fn load_skills(session: &Session<'_>, agent: Option<&'static Agent>) 
             }),
         }
     }
+    order_skills(&mut loaded.listed, agent);
+    add_caution(&mut loaded, rules.as_ref(), agent);
     Ok(loaded)
 }
 
@@ -93,14 +100,73 @@ pub(crate) fn find_watched_folders(
 }
 
 /// Why a skill is not offered to the model, where it is not.
-fn reason_to_omit(skill: &LoadedSkill) -> Option<(OmitReason, String)> {
-    if skill.facts.disable_model_invocation {
-        return Some((
-            OmitReason::ModelInvocation,
-            "`disable-model-invocation: true`: only a person starts it".to_owned(),
-        ));
+fn reason_to_omit(
+    skill: &LoadedSkill,
+    rules: Option<&AgentRules>,
+    machine: &mut Machine<'_>,
+) -> Option<(OmitReason, String)> {
+    if skill.facts.disable_model_invocation && rules.is_none_or(|rules| rules.hides_by_flag) {
+        let detail = "`disable-model-invocation: true`: only a person starts it";
+        return Some((OmitReason::ModelInvocation, detail.to_owned()));
+    }
+    if rules.is_some_and(|rules| rules.hides_by_policy) && forbids_implicit_use(&skill.folder) {
+        let detail = "`allow_implicit_invocation: false` in `agents/openai.yaml`: only a person starts it";
+        return Some((OmitReason::ModelInvocation, detail.to_owned()));
+    }
+    if rules.is_none_or(|rules| rules.checks_machine) {
+        let unmet = machine.find_unmet(&skill.facts.requires);
+        if !unmet.is_empty() {
+            return Some((OmitReason::Requires, unmet.join("; ")));
+        }
     }
     None
+}
+
+/// By name, but for an agent that has another order.
+fn order_skills(skills: &mut [LoadedSkill], agent: Option<&'static Agent>) {
+    match agent.map(|agent| agent.id) {
+        None => skills.sort_by(|a, b| a.qualified.cmp(&b.qualified)),
+        // Those that it brings itself, the project's, then the user's.
+        Some("codex") => skills.sort_by(|a, b| {
+            let rank = |skill: &LoadedSkill| match skill.origin {
+                _ if skill.folder.iter().any(|part| part == ".system") => 0,
+                SkillOrigin::Project => 2,
+                _ => 3,
+            };
+            (rank(a), &a.name, &a.manifest).cmp(&(rank(b), &b.name, &b.manifest))
+        }),
+        Some("claude-code") => skills.sort_by(|a, b| a.name.cmp(&b.name)),
+        Some(_) => {}
+    }
+}
+
+/// What somebody should know who relies on the list of an agent.
+fn add_caution(loaded: &mut LoadedSkills, rules: Option<&AgentRules>, agent: Option<&'static Agent>) {
+    let Some((caution, agent)) = rules.and_then(|rules| rules.caution).zip(agent) else { return };
+    if agent.id != "opencode" || !loaded.conflicts.is_empty() {
+        loaded.findings.push(LoadFinding { path: agent.id.to_owned(), message: caution.to_owned() });
+    }
+}
+
+/// What Codex reads beside a manifest.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct OpenaiFile {
+    policy: OpenaiPolicy,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct OpenaiPolicy {
+    allow_implicit_invocation: Option<bool>,
+}
+
+/// True where `agents/openai.yaml` of a skill says so; one that cannot be read says nothing, as
+/// Codex has it.
+fn forbids_implicit_use(folder: &Path) -> bool {
+    let bytes = fsx::read_plain_file(&folder.join("agents/openai.yaml"), 1 << 20).ok().flatten();
+    let file = bytes.and_then(|bytes| serde_yaml::from_slice::<OpenaiFile>(&bytes).ok()).unwrap_or_default();
+    file.policy.allow_implicit_invocation == Some(false)
 }
 
 /// The share of equal lines of two manifests; none where one cannot be read.
@@ -138,30 +204,51 @@ fn builtin_skills(session: &Session<'_>) -> Vec<LoadedSkill> {
     session.builtin.all.iter().filter_map(skill).collect()
 }
 
-/// The digests that the registries of this scope and of the user's account have, by folder.
-fn recorded_digests(session: &Session<'_>) -> HashMap<PathBuf, Digest> {
-    let mut digests = HashMap::new();
-    let mut note = |summary: &RegistrySummary<'_>, places: &InstallDirs| {
-        for (name, entry) in &summary.skills {
-            let targets = entry.targets.iter().filter_map(|text| InstallTarget::parse(text).ok());
-            for root in targets.map(|target| places.root_as_written(&target)) {
-                digests.insert(root.join(name.as_str()), entry.digest.clone());
-            }
-        }
-    };
+/// What the registries of this scope and of the user's account say.
+#[derive(Default)]
+struct RecordedSkills {
+    by_folder: HashMap<PathBuf, RecordedFacts>,
+    disabled: Vec<OmittedSkill>,
+}
+
+struct RecordedFacts {
+    digest: Digest,
+    category: Option<String>,
+}
+
+fn read_recorded(session: &Session<'_>) -> RecordedSkills {
+    let mut recorded = RecordedSkills::default();
     if session.scope.is_project()
         && let Some((store, places)) = session.store_of_user()
-        && let Ok(text) = store.read_registry_text()
-        && let Ok(summary) = text.summary()
     {
-        note(&summary, &places);
+        recorded.add_registry(&store, &places);
     }
-    if let Ok(text) = session.store.read_registry_text()
-        && let Ok(summary) = text.summary()
-    {
-        note(&summary, &session.places);
+    recorded.add_registry(&session.store, &session.places);
+    recorded
+}
+
+impl RecordedSkills {
+    /// A registry that cannot be read says nothing; whoever changes it is told why.
+    fn add_registry(&mut self, store: &Store, places: &InstallDirs) {
+        let text = store.read_registry_text().unwrap_or_default();
+        for (name, entry) in text.summary().unwrap_or_default().skills {
+            if !entry.enabled {
+                self.disabled.push(OmittedSkill {
+                    name: name.to_string(),
+                    reason: OmitReason::Disabled,
+                    detail: format!("it is disabled; `ba-agent skill enable {name}` puts it back"),
+                    skill: None,
+                });
+                continue;
+            }
+            let targets = entry.targets.iter().filter_map(|text| InstallTarget::parse(text).ok());
+            for root in targets.map(|target| places.root_as_written(&target)) {
+                let category = entry.category.as_ref().map(ToString::to_string);
+                let facts = RecordedFacts { digest: entry.digest.clone(), category };
+                self.by_folder.insert(root.join(name.as_str()), facts);
+            }
+        }
     }
-    digests
 }
 
 /// Where the program's own skill of this name stands, if the folder is one.
@@ -239,12 +326,6 @@ impl LoadedSkills {
         };
         error.hint("`ba-agent skill context` lists those that there are")
     }
-}
-
-/// A folder as a report names it: from the base of the scope where it lies below, else whole.
-pub(crate) fn shown_path(path: &Path, settings_base: &Path) -> String {
-    let shown = path.strip_prefix(settings_base).unwrap_or(path);
-    printable(&shown.to_string_lossy(), false)
 }
 
 /// Used by [`sources`]: the targets that the settings name, which may be others than Claude

@@ -11,6 +11,7 @@ pub mod ask;
 pub mod cache;
 pub mod complete;
 pub mod config;
+pub mod context;
 pub mod deactivate;
 pub mod deps;
 pub mod diff;

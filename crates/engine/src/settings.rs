@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use keys::{Key, Project, Value};
 use runtime::{LoaderSettings, MonitoringSettings, RuntimeSettings};
+pub(crate) use sections::SMALLEST_BUDGET;
 use sections::{LoaderSection, MonitoringSection, RuntimeSection, RuntimeSections};
 
 use ba_agent_core::agents::InstallTarget;

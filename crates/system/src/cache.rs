@@ -38,10 +38,12 @@ pub enum CacheSection {
     Catalogs,
     /// The index of what the search reads.
     Indexes,
+    /// What the skills of a folder say of themselves.
+    Skills,
 }
 
 impl CacheSection {
-    const ALL: [Self; 4] = [Self::Commits, Self::Refs, Self::Catalogs, Self::Indexes];
+    const ALL: [Self; 5] = [Self::Commits, Self::Refs, Self::Catalogs, Self::Indexes, Self::Skills];
 
     fn folder(self) -> &'static str {
         match self {
@@ -49,6 +51,7 @@ impl CacheSection {
             Self::Refs => "refs",
             Self::Catalogs => "catalogs",
             Self::Indexes => "indexes",
+            Self::Skills => "index",
         }
     }
 }

@@ -2,32 +2,42 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::install_dirs::InstallDirs;
+use super::plugins::find_plugins;
 use crate::scope::Scope;
 use crate::settings::runtime::ScanSource;
 use crate::workspace::Session;
 use ba_agent_core::agents::{Agent, InstallTarget};
-use ba_agent_core::loader::SkillOrigin;
+use ba_agent_core::loader::{AgentRules, ProjectWalk, SkillOrigin};
 
 /// One folder of skills.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SkillSource {
+pub(crate) struct SkillsFolder {
     pub(crate) origin: SkillOrigin,
     pub(crate) priority: i64,
     pub(crate) root: PathBuf,
     /// Folders below `root` that a skill may lie in; 1 for those of it alone.
     pub(crate) depth: usize,
+    /// Skills inside of skills are found too.
+    pub(crate) nested: bool,
+    /// The folder may be a skill itself.
+    pub(crate) root_itself: bool,
+    /// The most folders that are looked through.
+    pub(crate) most_folders: usize,
     /// The plugin that it is of.
     pub(crate) plugin: Option<String>,
     /// Whether changes in it are watched for.
     pub(crate) watched: bool,
+    /// It was named by a project's settings: it must be inside of that.
+    pub(crate) of_project: bool,
 }
 
 /// How deep a recursive source is looked through, as Codex and OpenClaw do.
 const RECURSIVE_DEPTH: usize = 6;
+/// Folders that are looked through below one that is recursive.
+const MOST_FOLDERS: usize = 50_000;
 
 /// The sources of this scope; with an agent those that it reads.
-pub(crate) fn find_sources(session: &Session<'_>, agent: Option<&'static Agent>) -> Vec<SkillSource> {
+pub(crate) fn find_sources(session: &Session<'_>, agent: Option<&'static Agent>) -> Vec<SkillsFolder> {
     let mut sources = match agent {
         None => usual_sources(session),
         Some(agent) => sources_of_agent(session, agent),
@@ -44,8 +54,19 @@ pub(crate) fn find_sources(session: &Session<'_>, agent: Option<&'static Agent>)
     sources
 }
 
-fn source(origin: SkillOrigin, priority: i64, root: PathBuf) -> SkillSource {
-    SkillSource { origin, priority, root, depth: 1, plugin: None, watched: true }
+fn source(origin: SkillOrigin, priority: i64, root: PathBuf) -> SkillsFolder {
+    SkillsFolder {
+        origin,
+        priority,
+        root,
+        depth: 1,
+        nested: false,
+        root_itself: false,
+        most_folders: MOST_FOLDERS,
+        plugin: None,
+        watched: true,
+        of_project: false,
+    }
 }
 
 /// The folders from the working directory up to the root of the project, the nearest first.
@@ -63,7 +84,7 @@ fn folders_to_root(session: &Session<'_>) -> Vec<PathBuf> {
 }
 
 /// User, project, plugins, and what the settings name.
-fn usual_sources(session: &Session<'_>) -> Vec<SkillSource> {
+fn usual_sources(session: &Session<'_>) -> Vec<SkillsFolder> {
     let mut sources = Vec::new();
     for scan in &session.settings.loader.scan_sources {
         sources.extend(expand_source(scan, session));
@@ -79,10 +100,22 @@ fn usual_sources(session: &Session<'_>) -> Vec<SkillSource> {
         let roots = known_targets(session).into_iter().map(|target| session.places.root_as_written(&target));
         sources.extend(roots.map(|root| source(SkillOrigin::Project, project_priority, root)));
     }
+    let plugin_priority = priority_of(&sources, SkillOrigin::Plugin);
+    sources.extend(plugin_sources(session, plugin_priority));
     sources
 }
 
-fn priority_of(sources: &[SkillSource], origin: SkillOrigin) -> i64 {
+/// The skills of the plugins that Claude Code has installed for this user and project.
+fn plugin_sources(session: &Session<'_>, priority: i64) -> Vec<SkillsFolder> {
+    let plugins = find_plugins(session).into_iter();
+    let of_plugin = |(name, root): (String, PathBuf)| SkillsFolder {
+        plugin: Some(name),
+        ..source(SkillOrigin::Plugin, priority, root)
+    };
+    plugins.map(of_plugin).collect()
+}
+
+fn priority_of(sources: &[SkillsFolder], origin: SkillOrigin) -> i64 {
     let of_origin = sources.iter().filter(|source| source.origin == origin).map(|source| source.priority);
     of_origin.max().unwrap_or_else(|| origin.default_priority())
 }
@@ -100,13 +133,14 @@ fn known_targets(session: &Session<'_>) -> Vec<InstallTarget> {
 }
 
 /// The folders that one entry of `scan_sources` means.
-fn expand_source(scan: &ScanSource, session: &Session<'_>) -> Vec<SkillSource> {
+fn expand_source(scan: &ScanSource, session: &Session<'_>) -> Vec<SkillsFolder> {
     let is_of_user = scan.path.starts_with('~') || Path::new(&scan.path).is_absolute();
     let depth = if scan.recursive { RECURSIVE_DEPTH } else { 1 };
-    let make = |origin, root, plugin| SkillSource {
+    let make = |origin, root, plugin| SkillsFolder {
         depth,
         plugin,
         watched: scan.watch_enabled,
+        of_project: scan.of_project,
         ..source(origin, scan.priority, root)
     };
     let path = scan.plain_path();
@@ -119,19 +153,15 @@ fn expand_source(scan: &ScanSource, session: &Session<'_>) -> Vec<SkillSource> {
             .into_iter()
             .map(|folder| make(SkillOrigin::Project, folder.join(".claude/skills"), None))
             .collect(),
-        (path, false) if !session.scope.is_project() && path == "plugins/*/skills" => Vec::new(),
+        ("plugins/*/skills", false) if !session.scope.is_project() => Vec::new(),
         (path, _) => {
-            let base = session.env.from(session.scope.base(), "");
-            let whole = session.env.from(&base, path);
-            expand_stars(&whole)
-                .into_iter()
-                .map(|(root, star)| match star {
-                    Some(plugin) if path.starts_with("plugins/") => {
-                        make(SkillOrigin::Plugin, root, Some(plugin))
-                    }
-                    _ => make(SkillOrigin::Extra, root, None),
-                })
-                .collect()
+            let whole = session.env.from(session.scope.base(), path);
+            let expanded = expand_stars(&whole).into_iter();
+            let folder = |(root, star): (PathBuf, Option<String>)| match star {
+                Some(plugin) if path.starts_with("plugins/") => make(SkillOrigin::Plugin, root, Some(plugin)),
+                _ => make(SkillOrigin::Extra, root, None),
+            };
+            expanded.map(folder).collect()
         }
     }
 }
@@ -151,26 +181,49 @@ fn expand_stars(path: &Path) -> Vec<(PathBuf, Option<String>)> {
     names.into_iter().map(|name| (before.join(&name).join(&after), Some(name))).collect()
 }
 
-/// The folders that an agent reads, those of the project before the user's, unless it is one
-/// that has it the other way round.
-fn sources_of_agent(session: &Session<'_>, agent: &'static Agent) -> Vec<SkillSource> {
+/// The folders that an agent reads, with priorities that are nothing but its order.
+fn sources_of_agent(session: &Session<'_>, agent: &'static Agent) -> Vec<SkillsFolder> {
+    let rules = AgentRules::of(agent);
     let target = InstallTarget::Agent(agent);
     let user_places = session.store_of_user().map(|(_, places)| places);
-    let user = user_places.map(|places| places.root_as_written(&target));
-    let user_first = agent.id == "claude-code";
-    let mut sources = Vec::new();
-    for (nth, folder) in folders_to_root(session).into_iter().enumerate() {
-        let priority = 80 - i64::try_from(nth).unwrap_or_default();
-        sources.push(source(SkillOrigin::Project, priority, folder.join(agent.project_dir)));
-    }
+    let own_user = user_places.map(|places| places.root_as_written(&target));
+    let (mut project, mut user) = (Vec::new(), Vec::new());
+    let named = |dirs: &'static [&'static str], usual: &'static str| match dirs {
+        [] => vec![usual],
+        dirs => dirs.to_vec(),
+    };
     if session.scope.is_project() {
-        sources.push(source(SkillOrigin::Project, 80, root_of(&session.places, &target)));
+        let mut folders = folders_to_root(session);
+        if rules.walk == ProjectWalk::Here {
+            folders.truncate(1);
+        }
+        for folder in folders {
+            project.extend(named(rules.project, agent.project_dir).into_iter().map(|dir| folder.join(dir)));
+        }
+        project.push(session.places.root_as_written(&target));
     }
-    let user_priority = if user_first { 100 } else { 1 };
-    sources.extend(user.map(|root| source(SkillOrigin::User, user_priority, root)));
+    if let Some(home) = &session.env.home {
+        user.extend(named(rules.user, agent.user_dir).into_iter().map(|dir| home.join(dir)));
+    }
+    user.extend(own_user);
+    user.extend(rules.machine.iter().map(PathBuf::from));
+    let project = project.into_iter().map(|root| (SkillOrigin::Project, root));
+    let user = user.into_iter().map(|root| (SkillOrigin::User, root));
+    let ordered: Vec<(SkillOrigin, PathBuf)> = match rules.user_first {
+        true => user.chain(project).collect(),
+        false => project.chain(user).collect(),
+    };
+    let last = i64::try_from(ordered.len()).unwrap_or_default();
+    let folder = |(nth, (origin, root)): (i64, (SkillOrigin, PathBuf))| SkillsFolder {
+        depth: rules.depth,
+        nested: rules.nested,
+        root_itself: rules.root_itself,
+        most_folders: rules.most_folders.unwrap_or(MOST_FOLDERS),
+        ..source(origin, last - nth, root)
+    };
+    let mut sources: Vec<SkillsFolder> = (0..).zip(ordered).map(folder).collect();
+    if agent.id == "claude-code" {
+        sources.extend(plugin_sources(session, -1));
+    }
     sources
-}
-
-fn root_of(places: &InstallDirs, target: &InstallTarget) -> PathBuf {
-    places.root_as_written(target)
 }

@@ -56,7 +56,7 @@ fn the_four_sources_are_read_in_their_order() {
     place.skill("project/.claude/skills/ours", "Of the project. Use it always.");
     place.skill("project/plugins/office/skills/pdf", "Of a plugin. Use it always.");
     let loaded = place.load(None);
-    assert_eq!(names(&loaded.listed), ["mine", "ours", "office:pdf"]);
+    assert_eq!(names(&loaded.listed), ["mine", "office:pdf", "ours"]);
     assert_eq!(loaded.find_skill("project:ours").unwrap().origin, SkillOrigin::Project);
     assert_eq!(loaded.find_skill("pdf").unwrap().qualified, "office:pdf");
     assert!(loaded.findings.is_empty() && loaded.omitted.is_empty() && loaded.conflicts.is_empty());
@@ -74,7 +74,7 @@ fn a_project_version_of_a_skill_stands_for_it_and_another_one_beside_it() {
         place.write(&format!("project/.claude/skills/{name}/SKILL.md"), &text(name, &of_project));
     }
     let loaded = place.load(None);
-    assert_eq!(names(&loaded.listed), ["far", "project:far", "near"]);
+    assert_eq!(names(&loaded.listed), ["far", "near", "project:far"]);
     assert_eq!(loaded.find_skill("near").unwrap().origin, SkillOrigin::Project);
     assert_eq!(loaded.find_skill("far").unwrap().origin, SkillOrigin::User);
     assert_eq!(loaded.find_skill("user:near").unwrap().origin, SkillOrigin::User);
@@ -115,4 +115,137 @@ fn what_cannot_be_read_is_named_and_stops_nothing() {
     left.sort_unstable();
     assert_eq!(left, ["broken", "huge", "pipe"]);
     assert_eq!(loaded.findings.len(), 3);
+}
+
+/// What an index on the disk answers is what the files say, whatever happened to either.
+#[test]
+fn the_index_changes_no_answer() {
+    let place = Place::new();
+    for n in 0..5 {
+        place.skill(&format!("project/.claude/skills/s{n}"), "Of the project. Use it always.");
+    }
+    place.write("project/.claude/skills/broken/SKILL.md", "---\nname: [\n---\n");
+    let summary = |loaded: &LoadedSkills| {
+        let listed: Vec<(String, String)> =
+            loaded.listed.iter().map(|one| (one.qualified.clone(), one.facts.description.clone())).collect();
+        let omitted: Vec<String> =
+            loaded.omitted.iter().map(|one| format!("{} {}", one.name, one.detail)).collect();
+        (listed, omitted, loaded.findings.clone())
+    };
+    let cold = summary(&place.load(None));
+    let files = || {
+        let index = place.dir.path().join(".cache/index");
+        let all = walkdir::WalkDir::new(index).into_iter().map(Result::unwrap);
+        all.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path).collect::<Vec<_>>()
+    };
+    assert_eq!(files().len(), 1);
+    assert_eq!(summary(&place.load(None)), cold);
+    place.skill("project/.claude/skills/s1", "Another text of another length. Use it.");
+    std::fs::remove_dir_all(place.dir.path().join("project/.claude/skills/s2")).unwrap();
+    place.skill("project/.claude/skills/broken", "It is mended. Use it always.");
+    let changed = summary(&place.load(None));
+    assert_eq!((changed.0.len(), changed.1.len()), (5, 0));
+    assert!(changed.0.iter().any(|(name, text)| name == "s1" && text.starts_with("Another")));
+    for damage in [&b""[..], b"garbage", &[0xff; 4000]] {
+        std::fs::write(&files()[0], damage).unwrap();
+        assert_eq!(summary(&place.load(None)), changed);
+    }
+    // Where nothing can be kept everything is read.
+    std::fs::remove_dir_all(place.dir.path().join(".cache")).unwrap();
+    std::fs::write(place.dir.path().join(".cache"), "in the way").unwrap();
+    assert_eq!(summary(&place.load(None)), changed);
+}
+
+/// Folders as they lie for several agents, and what each of them takes.
+#[test]
+fn each_agent_has_its_own_folders_order_and_depth() {
+    let place = Place::new();
+    for folder in [
+        ".claude/skills/same",
+        ".codex/skills/same",
+        ".agents/skills/same",
+        ".gemini/skills/same",
+        "project/.claude/skills/same",
+        "project/.agents/skills/same",
+        "project/.agents/skills/deep/below/nested",
+        "project/.gemini/skills/same",
+        "project/.goose/skills/same",
+        "project/skills/same",
+    ] {
+        place.skill(folder, &format!("In {folder}. Use it."));
+    }
+    let of = |agent: &str| {
+        let loaded = place.load(Some(agent));
+        let listed = loaded.listed.iter().map(|one| {
+            let from = one.facts.description.trim_start_matches("In ").trim_end_matches(". Use it.");
+            from.to_owned()
+        });
+        listed.collect::<Vec<_>>()
+    };
+    assert_eq!(of("claude-code"), [".claude/skills/same"]);
+    assert_eq!(of("gemini-cli"), ["project/.agents/skills/same"]);
+    assert_eq!(of("goose"), ["project/.agents/skills/same"]);
+    assert_eq!(of("openclaw")[0], "project/skills/same");
+    assert_eq!(
+        of("codex"),
+        [
+            "project/.agents/skills/deep/below/nested",
+            "project/.agents/skills/same",
+            ".agents/skills/same",
+            ".codex/skills/same"
+        ]
+    );
+    assert!(place.load(Some("opencode")).findings[0].message.contains("now one, now another"));
+}
+
+#[test]
+fn codex_is_told_by_another_file_what_only_a_person_starts() {
+    let place = Place::new();
+    place.skill("project/.agents/skills/open", "Anybody starts it. Use it.");
+    place.write(
+        "project/.agents/skills/by-hand/SKILL.md",
+        "---\nname: by-hand\ndescription: What it does.\n---\nx\n",
+    );
+    place.write(
+        "project/.agents/skills/by-hand/agents/openai.yaml",
+        "policy:\n  allow_implicit_invocation: false\n",
+    );
+    let loaded = place.load(Some("codex"));
+    assert_eq!(names(&loaded.listed), ["open"]);
+    assert_eq!(loaded.omitted[0].reason, OmitReason::ModelInvocation);
+    assert!(loaded.find_skill("by-hand").is_ok(), "a person may");
+}
+
+#[test]
+fn plugins_of_claude_code_are_read_where_it_installed_them() {
+    let place = Place::new();
+    place.skill("plugins-cache/office/1.0/skills/pdf", "Of a plugin. Use it.");
+    place.skill("plugins-cache/off/1.0/skills/gone", "Of a plugin. Use it.");
+    let at = |name: &str| place.dir.path().join("plugins-cache").join(name).join("1.0").display().to_string();
+    let record = serde_json::json!({ "version": 2, "plugins": {
+        "office@market": [{ "scope": "user", "installPath": at("office") }],
+        "off@market": [{ "scope": "user", "installPath": at("off") }],
+    }});
+    place.write(".claude/plugins/installed_plugins.json", &record.to_string());
+    place.write(".claude/settings.json", r#"{"enabledPlugins": {"off@market": false}}"#);
+    assert_eq!(names(&place.load(None).listed), ["office:pdf"]);
+    assert_eq!(names(&place.load(Some("claude-code")).listed), ["office:pdf"]);
+    assert!(place.load(Some("codex")).listed.is_empty());
+}
+
+#[test]
+fn a_project_names_no_folder_outside_of_itself_through_a_link() {
+    let place = Place::new();
+    place.skill("outside/skills/secret", "Not of this project. Use it.");
+    place.skill("project/team/ours", "Of the project. Use it.");
+    place.write(
+        "project/.ba-agent/config.yaml",
+        "loader: {scan_sources: [{path: ./team, priority: 70}, {path: ./link}]}\n",
+    );
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("../outside/skills", place.dir.path().join("project/link")).unwrap();
+    let loaded = place.load(None);
+    assert_eq!(names(&loaded.listed), ["ours"]);
+    assert_eq!((loaded.listed[0].origin, loaded.listed[0].priority), (SkillOrigin::Extra, 70));
+    assert!(!cfg!(unix) || loaded.findings[0].message.contains("outside"));
 }

@@ -417,12 +417,12 @@ struct SearchRun<'s> {
 
 /// Where a skill is, however its source is written: what tells a skill from another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct SkillOrigin {
+struct FoundOrigin {
     source: String,
     folder: String,
 }
 
-impl SkillOrigin {
+impl FoundOrigin {
     fn of(source: &Source, folder: &str, world: &World<'_>) -> Self {
         let source_key = fetch::origin_key(source, world);
         let (source, folder) = match source {
@@ -532,7 +532,7 @@ impl SearchRun<'_> {
     ) -> Result<Vec<(usize, usize)>, Stale> {
         let Ok(request) = Request::parse(&entry.source) else { return Ok(Vec::new()) };
         let folder = entry.path.as_deref().unwrap_or_default();
-        let wanted = SkillOrigin::of(&request.source, folder, self.world);
+        let wanted = FoundOrigin::of(&request.source, folder, self.world);
         let mut places = Vec::new();
         for (at, (volume, index)) in self.volumes.iter().zip(indexes).enumerate() {
             let last = folder.rsplit('/').next().filter(|last| !last.is_empty() && *last != own);
@@ -551,9 +551,9 @@ impl SearchRun<'_> {
     }
 
     /// True where a document is about what is at `wanted`.
-    fn is_of(&self, wanted: &SkillOrigin, document: &SearchDocument<'_>, volume: &Volume<'_>) -> bool {
+    fn is_of(&self, wanted: &FoundOrigin, document: &SearchDocument<'_>, volume: &Volume<'_>) -> bool {
         if document.repository.is_empty() {
-            let here = |source| SkillOrigin::of(source, &document.folder, self.world) == *wanted;
+            let here = |source| FoundOrigin::of(source, &document.folder, self.world) == *wanted;
             return !document.plugin.is_empty() && volume.tree.as_ref().is_some_and(here);
         }
         // Of an entry that is a source of its own the catalogue does not say which folders it has.

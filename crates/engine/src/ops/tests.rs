@@ -11,6 +11,7 @@ use super::adopt::{AdoptOptions, adopt};
 use super::agents::list_agents;
 use super::ask::{Ask, Attendance, CautionedUpdate, ShowDiff, Unattended, UpdateOffer};
 use super::config::{begin_edit, change_setting, find_setting, finish_edit, list_settings};
+use super::context::{ContextOptions, describe_context};
 use super::deactivate::deactivate;
 use super::deps::list_dependencies;
 use super::diff::diff;
@@ -221,9 +222,16 @@ fn commands_about_skills_are_functions() {
     assert_eq!(list_dependencies(workspace, "pdf", heard).unwrap().order, ["pdf"]);
     assert!(explain_need(workspace, "pdf", heard).unwrap().asked);
 
+    let context = || describe_context(workspace, &ContextOptions::default(), heard).unwrap();
+    assert_eq!(context().skills.iter().map(|skill| &*skill.name).collect::<Vec<_>>(), ["docx", "pdf"]);
+    assert!(context().skills[0].digest.is_some() && context().omitted.is_empty());
     let options = DisableOptions { names: names(&["pdf"]), ..DisableOptions::default() };
     assert!(!disable(workspace, &options, heard).unwrap().skills[0].entry.enabled);
     assert!(!caller.manifest_of("pdf").exists());
+    assert_eq!(
+        context().omitted.iter().map(|one| (&*one.name, one.reason.name())).collect::<Vec<_>>(),
+        [("pdf", "disabled")]
+    );
     let options = EnableOptions { names: names(&["pdf"]), ..EnableOptions::default() };
     let enabled = enable(workspace, &options, heard).unwrap();
     assert!(enabled.skills[0].entry.enabled && enabled.pulled.is_empty());

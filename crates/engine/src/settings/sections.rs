@@ -455,7 +455,7 @@ impl Settings {
 }
 
 /// Characters of the smallest context that says anything of skills.
-const SMALLEST_BUDGET: usize = 200;
+pub(crate) const SMALLEST_BUDGET: usize = 200;
 
 fn add_missing(list: &mut Vec<String>, more: Vec<String>) {
     for one in more {
