@@ -11,6 +11,7 @@ use super::choice::SkillChoice;
 use super::complete::installed_names;
 use crate::table::Column;
 use ba_agent_core::error::{Result, printable};
+use ba_agent_core::registry::{DependencyRecord, LockEntry};
 use ba_agent_core::text::{count_noun, format_bytes, shorten_text};
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::show::{Files, ShowOptions, SkillView};
@@ -157,6 +158,9 @@ fn facts_of(view: &SkillView) -> Vec<(&'static str, String)> {
         ("held", entry.pinned.then(|| "yes: update leaves it here".to_owned())),
         ("digest", Some(entry.digest.to_string())),
         ("state", view.state.map(str::to_owned)),
+        ("needs", Some(list_needs(entry, false)).filter(|text| !text.is_empty())),
+        ("suggests", Some(list_needs(entry, true)).filter(|text| !text.is_empty())),
+        ("came along", entry.automatic.then(|| format!("yes: `ba-agent skill why {}`", view.name))),
         ("category", entry.category.clone()),
         ("disabled", (!entry.enabled).then(|| format!("yes: `ba-agent skill enable {}`", view.name))),
         ("disabled for", Some(list_keys(&entry.disabled_for)).filter(|text| !text.is_empty())),
@@ -164,6 +168,16 @@ fn facts_of(view: &SkillView) -> Vec<(&'static str, String)> {
         ("targets", view.installed.then(|| entry.targets.join(", "))),
     ];
     optional.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+}
+
+/// `charts ^1.2, shared`.
+fn list_needs(entry: &LockEntry, optional: bool) -> String {
+    let needs = entry.dependencies.iter().filter(|need| need.optional == optional);
+    let tell = |need: &DependencyRecord| match &need.range {
+        Some(range) => format!("{} {range}", need.name),
+        None => need.name.clone(),
+    };
+    needs.map(tell).collect::<Vec<_>>().join(", ")
 }
 
 fn list_keys<T>(map: &BTreeMap<String, T>) -> String {

@@ -142,6 +142,8 @@ fn print_moved(cx: &CommandContext<'_>, done: &Done, report: &UpdateReport, dry_
     let verb = match (done.action, dry_run) {
         (Action::Keep, false) => "Moved",
         (Action::Keep, true) => "Would move",
+        (Action::Add, false) => "Installed",
+        (Action::Add, true) => "Would put",
         (_, true) => "Would update",
         (_, false) => "Updated",
     };
@@ -150,7 +152,8 @@ fn print_moved(cx: &CommandContext<'_>, done: &Done, report: &UpdateReport, dry_
     let moved = before.and_then(|before| describe_move(before.into(), (&done.entry).into()));
     let moved = moved.map_or_else(String::new, |moved| format!(" {moved}"));
     let files = report.diffs.get(&done.name).map_or_else(String::new, |files| sum_of(files));
-    cx.ui.status(verb, &format!("{}{moved}{same}{files}", done.name));
+    let needed = if done.action == Action::Add { " (needed by what was updated)" } else { "" };
+    cx.ui.status(verb, &format!("{}{moved}{same}{files}{needed}", done.name));
     if is_short {
         return;
     }

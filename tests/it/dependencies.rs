@@ -369,3 +369,86 @@ fn what_is_missing_or_in_a_circle_counts_where_that_is_strict() {
         assert!(codes.contains(&code), "{codes:?}");
     }
 }
+
+/// Writes another edition of the source and commits it.
+fn publish(env: &TestEnv, repo: &git2::Repository, below: &str, front: &str, body: &str) {
+    write_skill(env, below, front, body);
+    commit(repo, "refs/heads/main", &env.path("src"), "another edition");
+}
+
+#[test]
+fn an_update_brings_what_the_new_version_needs() {
+    let env = office();
+    let repo = env.git_repo("repo", &env.path("src"));
+    let source = format!("file://{}", env.path("repo").display());
+    env.run(&["skill", "install", &source, "-s", "lone"]).ends(0);
+    publish(&env, &repo, "src/skills/lone", "requires: [charts]", "Do it with charts.");
+    let before = env.picture("project");
+    env.run(&["skill", "update", "--dry-run"]).ends(0).says("Would put charts").says("Would put shared");
+    assert_eq!(env.picture("project"), before);
+    env.run(&["skill", "update"]).ends(0).says("Installed charts (needed by what was updated)");
+    assert_eq!(installed(&env), ["charts", "lone", "shared"]);
+    assert_eq!(automatic(&env), ["charts", "shared"]);
+    env.run(&["skill", "verify"]).ends(0);
+    env.run(&["skill", "tree", "--strict"]).ends(0);
+    // What it cannot have keeps it where it is.
+    let held = env.registry()["skills"]["lone"].clone();
+    publish(&env, &repo, "src/skills/lone", "requires: [charts, gone]", "Do it with what is gone.");
+    env.run(&["skill", "update"]).ends(0).says("`lone` stays as it is: lone needs gone");
+    assert_eq!(env.registry()["skills"]["lone"]["digest"], held["digest"]);
+    assert!(env.read("project/.claude/skills/lone/SKILL.md").contains("with charts"));
+}
+
+#[test]
+fn an_update_stays_inside_all_ranges() {
+    let env = office();
+    write_skill(&env, "src/skills/report", "version: 2.1.0\nrequires: [charts@^1]", "Do it.");
+    let repo = env.git_repo("repo", &env.path("src"));
+    let source = format!("file://{}", env.path("repo").display());
+    env.run(&["skill", "install", &source, "-s", "report"]).ends(0);
+    publish(&env, &repo, "src/skills/charts", "version: 1.5.0", "Do it better.");
+    env.run(&["skill", "update"]).ends(0);
+    assert_eq!(env.registry()["skills"]["charts"]["version"], "1.5.0");
+    publish(&env, &repo, "src/skills/charts", "version: 2.0.0", "Do it otherwise.");
+    env.run(&["skill", "update"])
+        .ends(0)
+        .says("`charts` stays as it is: it would be 2.0.0, and report needs ^1 of it");
+    assert_eq!(env.registry()["skills"]["charts"]["version"], "1.5.0");
+    // Both at once are no conflict.
+    publish(&env, &repo, "src/skills/report", "version: 3.0.0\nrequires: [charts@^2]", "Do it.");
+    env.run(&["skill", "update"]).ends(0);
+    assert_eq!(env.registry()["skills"]["charts"]["version"], "2.0.0");
+    assert_eq!(env.registry()["skills"]["report"]["version"], "3.0.0");
+    env.run(&["skill", "tree", "--strict"]).ends(0);
+}
+
+#[test]
+fn settings_decide_about_circles_and_sources() {
+    let mut env = TestEnv::new();
+    write_skill(&env, "src/a", "", "See [b](../b/SKILL.md).");
+    write_skill(&env, "src/b", "", "See [a](../a/SKILL.md).");
+    env.write(
+        "project/.ba-agent/config.yaml",
+        "loader:\n  dependency: {cyclic_dependency_action: fail_fast}\n",
+    );
+    env.run(&["skill", "install", "../src", "-s", "a"])
+        .ends(7)
+        .says("in a circle: a -> b -> a")
+        .says("--no-deps");
+    assert!(!env.path("project/config").exists());
+    let Some(server) = Server::start(&env.path("srv")) else { return };
+    env.set("BA_AGENT_GITHUB_URL", server.url());
+    write_skill(&env, "one/report", "requires: ['acme/other@charts']", "Do it.");
+    env.git_repo("srv/acme/one.git", &env.path("one"));
+    write_skill(&env, "two/charts", "", "Do it.");
+    env.git_repo("srv/acme/other.git", &env.path("two"));
+    // A project cannot agree in the place of its user.
+    let allow = "loader:\n  dependency: {allow_sources: ['github:acme/*']}\n";
+    env.write("project/.ba-agent/config.yaml", allow);
+    let install = ["skill", "install", "acme/one@report"];
+    env.run(&install);
+    assert!(!env.path("project/config").exists());
+    env.write("project/.ba-agent/config.yaml", "");
+    env.write("settings/config.yaml", allow);
+    env.run(&install).ends(0).says("Installed charts");
+}

@@ -19,13 +19,14 @@ use crate::skill_graph::{find_by_own_name, recorded_version};
 use crate::store::marketplaces::Marketplaces;
 use crate::workspace::Session;
 use ba_agent_core::error::{Error, Kind, Result, error, printable};
+use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::{DependencyRecord, Registry};
 use ba_agent_core::resolver::{
     Answer, ChosenVersion, Requirement, Resolution, VersionConflict, arrange_skills, is_in_all_ranges,
     resolve_skills,
 };
 use ba_agent_core::skill::SkillName;
-use ba_agent_core::source::{Reference, Request, Source};
+use ba_agent_core::source::{Reference, Request, Resolved, Revision, Sha, Source};
 use ba_agent_core::text::{count_noun, list_some};
 use ba_agent_core::version::{parse_label, version_in_tag};
 
@@ -101,8 +102,26 @@ struct NeedFinder<'f, 'a> {
     /// What was fetched, by its name.
     known: BTreeMap<String, Candidate>,
     /// What is said of a needed skill, by whom and where that one comes from.
-    said: BTreeMap<String, Vec<(String, DependencyRecord, Source)>>,
+    said: BTreeMap<String, Vec<SaidNeed>>,
     began: Instant,
+}
+
+/// A need as one skill says it.
+struct SaidNeed {
+    by: String,
+    record: DependencyRecord,
+    /// Where the one that says it comes from.
+    asker: Arc<Resolved>,
+    /// The folder of the needed one in the same source.
+    folder: Option<RelPath>,
+}
+
+/// Where a needed skill is asked for.
+struct NeedRequest {
+    request: Request,
+    commit: Option<Sha>,
+    /// What it is called there.
+    word: String,
 }
 
 impl NeedFinder<'_, '_> {
@@ -122,7 +141,12 @@ impl NeedFinder<'_, '_> {
                 place: place_of(candidate, record),
             };
             needs.push((record.name.clone(), requirement));
-            let said = (by.clone(), record.clone(), candidate.resolved.source.clone());
+            let said = SaidNeed {
+                by: by.clone(),
+                record: record.clone(),
+                asker: Arc::clone(&candidate.resolved),
+                folder: need.folder.clone(),
+            };
             self.said.entry(record.name.clone()).or_default().push(said);
         }
         ChosenVersion { version, needs }
@@ -180,15 +204,18 @@ impl NeedFinder<'_, '_> {
     /// The source of the first skill that needs this one.
     fn asker_of(&self, name: &str) -> Source {
         let first = self.said.get(name).and_then(|said| said.first());
-        first.map_or_else(|| Source::Own { name: name.to_owned() }, |(.., source)| source.clone())
+        first.map_or_else(|| Source::Own { name: name.to_owned() }, |said| said.asker.source.clone())
     }
 
     /// Fetches a skill from where it is said to be, or from the one marketplace that has it.
     fn fetch(&mut self, name: &str, requirements: &[Requirement]) -> Result<Answer> {
-        let Some(request) = self.request_of(name, requirements)? else { return Ok(Answer::Missing) };
+        let Some(NeedRequest { request, commit, word }) = self.request_of(name, requirements)? else {
+            return Ok(Answer::Missing);
+        };
         self.check_consent(name, &request)?;
         let request = SkillRequest {
-            choice: Choice::Named(vec![name.to_owned()]),
+            choice: Choice::Named(vec![word]),
+            commit,
             follow: Some(installed_names(self.around.registry)),
             ..SkillRequest::of(request)
         };
@@ -206,9 +233,7 @@ impl NeedFinder<'_, '_> {
             self.known.entry(candidate.name.to_string()).or_insert(candidate);
         }
         let Some(candidate) = gathered.candidates.into_iter().next() else { return Ok(Answer::Missing) };
-        if candidate.name.as_str() != name {
-            return Ok(Answer::Missing);
-        }
+
         let choice = self.note_needs(&candidate);
         self.known.insert(name.to_owned(), candidate);
         Ok(match is_in_all_ranges(choice.version.as_ref(), requirements) {
@@ -238,10 +263,15 @@ impl NeedFinder<'_, '_> {
     }
 
     /// Where a needed skill is asked for; `None` where nobody knows.
-    fn request_of(&self, name: &str, requirements: &[Requirement]) -> Result<Option<Request>> {
+    fn request_of(&self, name: &str, requirements: &[Requirement]) -> Result<Option<NeedRequest>> {
         let said = self.said.get(name).map_or(&[][..], Vec::as_slice);
+        let beside = said.iter().find_map(|one| Some((one, one.folder.as_ref()?)));
+        if let Some((one, folder)) = beside {
+            return Ok(Some(request_beside(&one.asker, folder)));
+        }
+        let by_name = |request| Some(NeedRequest { request, commit: None, word: name.to_owned() });
         let mut places: Vec<(&str, Request)> = Vec::new();
-        for (by, record, _) in said {
+        for SaidNeed { by, record, .. } in said {
             let request = match (&record.marketplace, &record.source) {
                 (Some(marketplace), _) if self.around.marketplaces.get(marketplace).is_ok() => {
                     request_of_entry(&record.name, marketplace)
@@ -258,7 +288,7 @@ impl NeedFinder<'_, '_> {
         match places.as_slice() {
             [] => match marketplace::locate(name, self.around.marketplaces, self.around.world) {
                 Ok(Source::Marketplace { entry, marketplace }) => {
-                    Ok(Some(request_of_entry(&entry, &marketplace)))
+                    Ok(by_name(request_of_entry(&entry, &marketplace)))
                 }
                 Ok(_) => Ok(None),
                 Err(error) if matches!(error.kind, Kind::NotFound | Kind::Usage) => Ok(None),
@@ -267,7 +297,7 @@ impl NeedFinder<'_, '_> {
             [(_, request)] => {
                 let takes_range = request.source.is_git() && request.reference == Reference::Default;
                 let reference = if takes_range { reference } else { request.reference.clone() };
-                Ok(Some(Request { reference, ..request.clone() }))
+                Ok(by_name(Request { reference, ..request.clone() }))
             }
             [(one, from), (other, elsewhere), ..] => {
                 Err(error!(Conflict, "`{one}` and `{other}` need `{name}` from different sources")
@@ -288,12 +318,11 @@ impl NeedFinder<'_, '_> {
         let allowed = &session.settings.loader.dependency.allow_sources;
         let is_allowed =
             |pattern: &String| WildMatch::new(pattern).matches(&text) || text == format!("github:{pattern}");
-        let is_own =
-            |(_, _, asker): &(String, DependencyRecord, Source)| is_same_place(asker, &request.source, hosts);
+        let is_own = |said: &SaidNeed| is_same_place(&said.asker.source, &request.source, hosts);
         if allowed.iter().any(is_allowed) || said.iter().any(is_own) {
             return Ok(());
         }
-        let by = said.first().map_or("", |(by, ..)| by.as_str());
+        let by = said.first().map_or("", |said| said.by.as_str());
         let shown = printable(&text, false);
         match self.ask.attendance() {
             Attendance::Agrees => return Ok(()),
@@ -314,6 +343,21 @@ impl NeedFinder<'_, '_> {
 }
 
 const NO_DEPS: &str = "`--no-deps` installs without following dependencies";
+
+/// A skill of the same source at the same commit, by its folder.
+fn request_beside(asker: &Resolved, folder: &RelPath) -> NeedRequest {
+    let request = Request {
+        source: asker.source.clone(),
+        reference: asker.reference.clone(),
+        subdirectory: None,
+        skill: None,
+    };
+    let commit = match &asker.pin {
+        Revision::Commit(sha) => Some(sha.clone()),
+        _ => None,
+    };
+    NeedRequest { request, commit, word: folder.to_string() }
+}
 
 fn request_of_entry(entry: &str, marketplace: &str) -> Request {
     let source = Source::Marketplace { entry: entry.to_owned(), marketplace: marketplace.to_owned() };

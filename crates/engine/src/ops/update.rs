@@ -2,6 +2,7 @@
 //! doubtful, and puts it in place.
 
 mod log;
+mod needs;
 mod plan;
 mod repoint;
 
@@ -14,8 +15,9 @@ use super::installed::find_installed;
 use super::outdated::{self, State};
 use super::plan::{Action, Content, Plan, Step, still_clean};
 use super::settle::open_session;
-use crate::fetch::local;
 use crate::fetch::typed_host::parse_typed;
+use crate::fetch::{World, local};
+use crate::store::marketplaces::Marketplaces;
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::diff::FileDiff;
 use ba_agent_core::error::{Error, Kind, Result, error};
@@ -113,7 +115,8 @@ pub fn update(
         session.note_typed(source);
         let new = session.anchor(parse_typed(source, &session.settings.hosts)?);
         let planned = repoint::plan_repoint(&names, &known, &new, &inspect, &world, options.force)?;
-        let report = carry_out(&session, options, &known, planned, ask)?;
+        let sources = (&world, &session.marketplaces()?);
+        let report = carry_out(&session, options, &known, planned, sources, ask)?;
         if !options.dry_run {
             session.keep_typed_hosts();
         }
@@ -122,13 +125,15 @@ pub fn update(
     let entries = names.iter().filter_map(|name| known.skills.get_key_value(name));
     let summaries: Vec<_> = entries.map(|(name, entry)| (name, SkillSummary::of(entry))).collect();
     let skills: Vec<_> = summaries.iter().map(|(name, summary)| (*name, summary)).collect();
-    let looked = outdated::look(&skills, &session.marketplaces()?, &world)?;
+    let marketplaces = session.marketplaces()?;
+    let looked = outdated::look(&skills, &marketplaces, &world)?;
     let is_held = |one: &&outdated::UpdateStatus| one.state == State::Held && !options.names.is_empty();
     let held: Vec<SkillName> = looked.statuses.iter().filter(is_held).map(|one| one.name.clone()).collect();
     for name in &held {
         session.note(&format!("`{name}` is held: `ba-agent skill unpin {name}` lets it move"));
     }
-    let planned = plan::plan_update(looked, &known, &inspect, &world, options)?;
+    let mut planned = plan::plan_update(looked, &known, &inspect, &world, options)?;
+    needs::hold_in_ranges(&mut planned, &known);
     // Where nothing else was to be done, the failure is all that there is to say.
     if planned.failed.len() == names.len()
         && let Some(((name, error), others)) = planned.failed.split_first()
@@ -136,7 +141,7 @@ pub fn update(
         describe_failures(others, options.dry_run).iter().for_each(|failure| session.warn(failure));
         return Err(error.clone().wrap(format!("`{name}` cannot be updated")));
     }
-    let report = carry_out(&session, options, &known, planned, ask)?;
+    let report = carry_out(&session, options, &known, planned, (&world, &marketplaces), ask)?;
     Ok(UpdateReport { looked_at: names.len(), held: held.len(), ..report })
 }
 
@@ -146,6 +151,7 @@ fn carry_out(
     options: &UpdateOptions,
     known: &Registry,
     mut planned: PlannedUpdate,
+    sources: (&World<'_>, &Marketplaces),
     ask: &mut dyn Ask,
 ) -> Result<UpdateReport> {
     if options.keep {
@@ -168,6 +174,7 @@ fn carry_out(
         }
         ask_consent(session, known, &mut planned, ask)?;
     }
+    needs::bring_needed(&mut planned, known, session, sources, ask)?;
     let PlannedUpdate { plan, cautions, left, changes, logs, failed } = planned;
     let report = match options.dry_run {
         true => Report::of_plan(plan, &session.places, session.env.now)?,

@@ -89,6 +89,13 @@ impl PlannedUpdate {
         out.iter().for_each(|step| self.forget(&step.name));
     }
 
+    /// Takes a skill out of the plan, which stays as it is for this reason.
+    pub(crate) fn hold(&mut self, name: &SkillName, why: String) {
+        self.plan.steps.retain(|step| step.name != *name);
+        self.forget(name);
+        self.left.push((name.clone(), why));
+    }
+
     fn forget(&mut self, name: &SkillName) {
         self.cautions.retain(|caution| caution.name != *name);
         self.changes.remove(name);
