@@ -298,6 +298,26 @@ fn a_session_gets_the_same_text_once() {
     assert_eq!(changed["light"], false);
     assert!(codes(&changed).contains(&"changed"), "{changed}");
     assert_eq!(activate(&env, &["argy", "--session", "s1"])["light"], true);
+    // The log counts what was saved, and has no word of what was asked.
+    let log = std::fs::read_to_string(env.state().join("usage.jsonl")).unwrap();
+    assert!(
+        log.contains("\"event\":\"followup\"") && log.contains(&format!("\"tokens_saved\":{saved}")),
+        "{log}"
+    );
+    assert!(!log.contains("more") && !log.contains("s1"), "{log}");
+}
+
+#[test]
+fn what_hides_in_the_instructions_is_named() {
+    let env = TestEnv::new();
+    let text = "---\nname: odd\ndescription: Does odd things. Use it when they are wanted.\n---\nRead\u{200b} this\u{7}.\n";
+    env.write("project/.claude/skills/odd/SKILL.md", text);
+    let done = activate(&env, &["odd"]);
+    assert_eq!(codes(&done), ["hidden-characters", "hidden-characters"]);
+    assert!(done["messages"][1]["content"].as_str().unwrap().contains("Read\u{200b} this\u{7}."));
+    let tags = text.replace('\u{200b}', "\u{e0041}\u{e0042}");
+    env.write("project/.claude/skills/odd/SKILL.md", tags);
+    env.run(&["skill", "activate", "odd"]).ends(8).says("hidden tag characters");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use url::Url;
 
+use crate::activation::{PlaceholderValues, SkillBody, fill_placeholders, find_dynamic, split_arguments};
 use crate::catalog::{
     self as market, Catalog, CatalogDialect, CatalogEntry, CatalogFormat, EntryRequirement, EntryScan,
     EntrySource, PluginManifest,
@@ -16,6 +17,7 @@ use crate::catalog::{
 use crate::diff as lines;
 use crate::discover;
 use crate::error::is_unprintable;
+use crate::follow_up::{FollowUpQuestion, decide_follow_up, message_terms};
 use crate::interop as locks;
 use crate::listing::{FileEntry, Limits, Listing, Node};
 use crate::path::RelPath;
@@ -29,6 +31,7 @@ pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
 /// All targets, in the order of their names.
 pub const TARGETS: &[Target] = &[
+    ("activation", activation, seeds::activation),
     ("diff", diff, seeds::diff),
     ("interop", interop, seeds::interop),
     ("manifest", manifest, seeds::manifest),
@@ -53,6 +56,45 @@ fn assert_findings(findings: &[Finding], text: &[u8]) {
         assert!(![file, message, help].into_iter().any(|text| text.contains(is_unprintable)), "{finding}");
         assert!((1..=lines + 1).contains(line) && *column >= 1, "{finding}: {lines} lines");
     }
+}
+
+/// A body, arguments and a value, with zero bytes between them: what was put in stands in the text
+/// as it is, and without placeholders nothing changes.
+pub fn activation(data: &[u8]) {
+    let mut texts: Vec<Cow<'_, str>> =
+        data.splitn(3, |byte| *byte == 0).map(String::from_utf8_lossy).collect();
+    texts.resize(3, Cow::Borrowed(""));
+    let (body, arguments, value) = (&texts[0], &texts[1], &texts[2]);
+    let input = serde_json::json!({ "key": value });
+    let names = ["name".to_owned(), "n-2".to_owned()];
+    let values = PlaceholderValues {
+        arguments: Some(arguments),
+        names: &names,
+        input: input.as_object(),
+        base_dir: "/base",
+        project_dir: Some("/project"),
+        session: None,
+        plugin_root: None,
+    };
+    let _ = fill_placeholders(body, &values);
+    let around = fill_placeholders("<$ARGUMENTS>{input.key}<{baseDir}>", &values).text;
+    assert_eq!(around, format!("<{arguments}>{value}</base>"));
+    let plain: String = body.chars().filter(|c| !matches!(c, '$' | '{')).collect();
+    let nothing = PlaceholderValues::default();
+    assert_eq!(fill_placeholders(&plain, &nothing).text, plain);
+    let words = split_arguments(arguments);
+    assert!(words.iter().map(String::len).sum::<usize>() <= arguments.len());
+    let lines = body.matches('\n').count() + 1;
+    assert!(find_dynamic(body, 1).iter().all(|one| (1..=lines).contains(&one.line)));
+    let document = skill::read_manifest(skill::MANIFEST, None, data, Profile::Install, &Limits::default());
+    if let Some(body) = SkillBody::of(&document, data) {
+        assert!(data.ends_with(body.text.as_bytes()));
+    }
+    let terms = message_terms(body);
+    let earlier = [message_terms(arguments)];
+    let question =
+        FollowUpQuestion { message: body, is_active: true, terms: &terms, earlier: &earlier, caller: None };
+    assert!((0.5..=1.0).contains(&decide_follow_up(&question).confidence));
 }
 
 /// A `SKILL.md` under each profile: what it says of itself, what is found, and the name that

@@ -251,6 +251,11 @@ mod tests {
         assert_eq!(read.resource_limits.max_disk_io, None);
         let below = modifier("permissions: {forbidden_operations: [a]}\nmetadata: {require_approval: [b]}\n");
         assert_eq!((below.forbidden_operations, below.require_approval), (words(&["a"]), words(&["b"])));
+        let keys = "forbidden_operations: [a]\nrequire-approval: [b]\nresource_limits: {max_memory: 1MB}\npermissions: {}\n";
+        let text = format!("---\nname: x\ndescription: d d d d d d d d d d\n{keys}---\nbody\n");
+        let linted = read_manifest("SKILL.md", None, text.as_bytes(), Profile::Lint, &Limits::default());
+        let is_known = linted.findings.iter().all(|finding| finding.code != "key-unknown");
+        assert!(is_known, "{:?}", linted.findings);
         assert!(!modifier("").asks_for_something() && read.asks_for_something());
     }
 

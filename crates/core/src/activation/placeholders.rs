@@ -385,6 +385,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn long_arguments_take_no_long_time() {
+        let began = std::time::Instant::now();
+        for part in ["a ", "'", "\"b c\" ", "$(", "`", "\\", "$x ", "# "] {
+            let arguments = part.repeat((10 << 20) / part.len());
+            let text = fill("$0|$ARGUMENTS", Some(&arguments), &[]);
+            assert!(text.ends_with(&arguments), "{part}");
+        }
+        assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
+    }
+
     proptest! {
         /// Whatever arguments and inputs hold, it comes out as it went in.
         #[test]

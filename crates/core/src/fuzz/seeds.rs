@@ -27,6 +27,16 @@ pub(super) fn diff() -> Vec<Vec<u8>> {
     ])
 }
 
+pub(super) fn activation() -> Vec<Vec<u8>> {
+    texts(&[
+        "# Argy\n\n$ARGUMENTS|$ARGUMENTS[0]|$0|$name|$n-2|\\$0|\\\\$1|{input.key}|{baseDir}\0a \"b c\" 'd e' $X\0value",
+        "${CLAUDE_SKILL_DIR} ${CLAUDE_PROJECT_DIR} ${baseDir} {{input.key}}\n!`git diff`\n```!\nls\n```\0$(x y) `z` 2>&1\0$0 {baseDir}",
+        "---\nname: x\ndescription: d\n---\n\n  body $1a $10 $$0\n\0it's fine now\0{input.key}",
+        "and now the second page\0extract the pages\0",
+        "$name[0] $name_ \\$name $ARGUMENTS[\0a=b c=d # e\nf\0",
+    ])
+}
+
 pub(super) fn manifest() -> Vec<Vec<u8>> {
     let mut all = texts(&[
         "---\nname: folder\ndescription: Does one thing. Use it when asked.\n---\n\nDo it.\n",

@@ -75,7 +75,11 @@ const OUR_KEYS: &[&str] = &[
     "examples",
     "triggers",
     "dependencies",
+    "forbidden_operations",
     "hooks",
+    "permissions",
+    "require_approval",
+    "resource_limits",
 ];
 /// Keys that Claude Code documents (frontmatter reference, August 2026) and we keep unread.
 const AGENT_KEYS: &[&str] = &[
