@@ -315,9 +315,20 @@ fn what_hides_in_the_instructions_is_named() {
     let done = activate(&env, &["odd"]);
     assert_eq!(codes(&done), ["hidden-characters", "hidden-characters"]);
     assert!(done["messages"][1]["content"].as_str().unwrap().contains("Read\u{200b} this\u{7}."));
+    // What no installation would take is given to no model, unless somebody allowed it.
     let tags = text.replace('\u{200b}', "\u{e0041}\u{e0042}");
-    env.write("project/.claude/skills/odd/SKILL.md", tags);
-    env.run(&["skill", "activate", "odd"]).ends(8).says("hidden tag characters");
+    env.write("project/.claude/skills/odd/SKILL.md", &tags);
+    env.run(&["skill", "activate", "odd"]).ends(8).says("hidden tag characters that spell \"AB\"");
+    env.write("src/other/SKILL.md", tags.replace("name: odd", "name: other"));
+    env.run(&["skill", "install", "../src/other", "--allow", "tag-characters"]).ends(0);
+    assert_eq!(codes(&activate(&env, &["other"])), ["hidden-characters", "hidden-characters"]);
+    // An edit that hides something falls back to what was installed.
+    env.skill("src/sound");
+    env.run(&["skill", "install", "../src/sound"]).ends(0);
+    let file = "project/.claude/skills/sound/SKILL.md";
+    env.write(file, format!("{}\u{e0041}\n", env.read(file)));
+    let done = activate(&env, &["sound"]);
+    assert_eq!((codes(&done), &done["fallback"]), (vec!["fallback"], &json!(true)));
 }
 
 #[test]

@@ -77,7 +77,13 @@ fn read_activated(session: &Session<'_>, skill: &LoadedSkill) -> Result<Activate
     let content = read_content(skill, session)?;
     let name = skill.manifest.file_name().and_then(std::ffi::OsStr::to_str).unwrap_or(MANIFEST);
     let folder = skill.folder.file_name().and_then(std::ffi::OsStr::to_str);
-    let (manifest, front) = parse_manifest(session, &skill.qualified, name, folder, &content.manifest)?;
+    let allowed = || {
+        let recorded = skill.digest.as_ref().map(|_| recorded_scopes(session)).unwrap_or_default();
+        let entry = recorded.iter().find_map(|scope| scope.find_record(skill));
+        entry.map(|entry| entry.allowed).unwrap_or_default()
+    };
+    let (manifest, front) =
+        parse_manifest(session, &skill.qualified, (name, folder), &content.manifest, allowed)?;
     let digest = content.files.digest();
     Ok(ActivatedSkill {
         loaded: skill.clone(),
@@ -92,28 +98,34 @@ fn read_activated(session: &Session<'_>, skill: &LoadedSkill) -> Result<Activate
     })
 }
 
+/// Reads a manifest by the rules of an installation; `allowed` are the findings that were let pass
+/// when the skill was installed. What hides in the text would reach the model unseen.
+///
 /// # Errors
 /// `Invalid`, with the first reason, for a manifest that cannot be used.
 fn parse_manifest(
     session: &Session<'_>,
     skill: &str,
-    file: &str,
-    folder: Option<&str>,
+    (file, folder): (&str, Option<&str>),
     bytes: &[u8],
+    allowed: impl FnOnce() -> Vec<String>,
 ) -> Result<(SkillManifest, Frontmatter)> {
     let mut manifest = read_manifest(file, folder, bytes, Profile::Install, &session.settings.limits);
-    if let Some(front) = manifest.frontmatter.take() {
-        return Ok((manifest, front));
-    }
+    let front = manifest.frontmatter.take();
+    let mut faults = manifest.findings.iter().filter(|one| one.severity == Severity::Error).peekable();
+    let allowed = if faults.peek().is_some() { allowed() } else { Vec::new() };
+    let fault = faults.find(|one| !allowed.iter().any(|code| code == one.code));
     let skill = printable(skill, false);
-    let mut error = error!(Invalid, "the `SKILL.md` of `{skill}` cannot be used");
-    if let Some(fault) = manifest.findings.iter().find(|one| one.severity == Severity::Error) {
-        error = error.cause(format!("line {}: {}", fault.line, printable(&fault.message, false)));
-    }
+    let error = error!(Invalid, "the `SKILL.md` of `{skill}` cannot be used");
+    let error = match (fault, front) {
+        (None, Some(front)) => return Ok((manifest, front)),
+        (Some(fault), _) => error.cause(format!("line {}: {}", fault.line, printable(&fault.message, false))),
+        (None, None) => error.cause("it has no frontmatter"),
+    };
     Err(error.hint("`ba-agent skill validate` says everything that is wrong with it"))
 }
 
-/// What hides in the text of a manifest.
+/// What hides in the text of a manifest, harmless or allowed.
 fn findings_of(manifest: &SkillManifest) -> Vec<ActivationFinding> {
     let codes = ["tag-characters", "bidi-control", "variation-selectors", "zero-width", "control-character"];
     let hidden = manifest.findings.iter().filter(|one| codes.contains(&one.code));
@@ -332,7 +344,8 @@ fn read_kept(
         return Ok(None);
     };
     let bytes = package.read(file)?.into_owned();
-    let parsed = parse_manifest(session, name.as_str(), file.path.as_str(), Some(name.as_str()), &bytes);
+    let names = (file.path.as_str(), Some(name.as_str()));
+    let parsed = parse_manifest(session, name.as_str(), names, &bytes, || entry.allowed.clone());
     let Ok((manifest, front)) = parsed else { return Ok(None) };
     let root = entry.targets.iter().find_map(|text| InstallTarget::parse(text).ok());
     let folder = root.map(|target| scope.places.root_as_written(&target)).unwrap_or_default();
