@@ -231,11 +231,7 @@ fn pass_on(
         // It stays open for as long as the client likes; how many there are is counted elsewhere.
         JsonRpcMessage::Request(request)
             if matches!(request.request, ClientRequest::SubscriptionsListenRequest(_)) => {}
-        JsonRpcMessage::Request(request) => {
-            if !flow.begin_request(&request.id) {
-                return false;
-            }
-        }
+        JsonRpcMessage::Request(request) if !flow.begin_request(&request.id) => return false,
         JsonRpcMessage::Notification(notification) => {
             if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
                 && let Some(id) = &cancelled.params.request_id

@@ -316,6 +316,8 @@ impl ServerHandler for McpServer {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        // Whatever changes from now on is told.
+        let _ = self.service().begin_watching();
         let mut accepted = requested.clone();
         accepted.prompts_list_changed = None;
         if let Some(uris) = &mut accepted.resource_subscriptions {

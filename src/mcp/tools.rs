@@ -163,7 +163,12 @@ fn tool(name: &'static str, title: &str, description: &'static str, input: Value
         .destructive(false)
         .idempotent(true)
         .open_world(false);
-    let meta = json!({"anthropic/maxResultSizeChars": LARGEST_ANSWER});
+    let mut meta = json!({"anthropic/maxResultSizeChars": LARGEST_ANSWER});
+    // Claude Code puts off what a server has until somebody searches for it; these are what one
+    // searches with.
+    if matches!(name, "activate_skill" | "search_skills") {
+        meta["anthropic/alwaysLoad"] = true.into();
+    }
     Tool::new(name, description, object(input))
         .with_title(title)
         .with_raw_output_schema(object(output).into())

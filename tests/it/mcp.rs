@@ -581,6 +581,34 @@ fn changes_are_told_to_clients_of_both_eras() {
     assert_eq!((old.end().0, new.end().0), (0, 0));
 }
 
+/// An edit that goes wrong takes nothing away from whoever works with the skill.
+#[test]
+fn a_skill_that_breaks_is_given_as_it_was_until_it_is_mended() {
+    let env = world();
+    env.write("settings/config.yaml", QUICK);
+    let mut server = Server::modern(&env, &[]);
+    let wanted = json!({"resourcesListChanged": true});
+    server.request("subscriptions/listen", json!({"notifications": wanted}));
+    server.wait_for(|message| message["method"] == "notifications/subscriptions/acknowledged");
+    let changed = |message: &Value| message["method"] == "notifications/resources/list_changed";
+    let manifest = "project/.claude/skills/pdf/SKILL.md";
+    let sound = env.read(manifest);
+    env.write(manifest, "---\nname: [pdf\n---\nbroken\n");
+    server.wait_for(changed);
+    assert!(server.call("list_skills", json!({})).to_string().contains("- pdf: Does pdf."));
+    let given = server.call("activate_skill", json!({"name": "pdf"}));
+    assert_eq!(given["structuredContent"]["fallback"], true, "{given}");
+    assert!(given["content"][0]["text"].as_str().unwrap().contains("Text of pdf."), "{given}");
+    assert_eq!(server.error_code("skills/get", json!({"uri": "skill://pdf/SKILL.md"})), -32602);
+
+    env.write(manifest, sound.replace("Text of pdf.", "Mended text."));
+    server.wait_for(changed);
+    let given = server.call("activate_skill", json!({"name": "pdf"}));
+    assert_eq!(given["structuredContent"]["fallback"], false, "{given}");
+    assert!(given["content"][0]["text"].as_str().unwrap().contains("Mended text."), "{given}");
+    assert_eq!(server.end().0, 0);
+}
+
 #[test]
 fn a_skill_that_came_a_moment_ago_is_found() {
     let env = world();

@@ -19,6 +19,7 @@ use crate::discover;
 use crate::error::is_unprintable;
 use crate::follow_up::{FollowUpQuestion, decide_follow_up, message_terms};
 use crate::interop as locks;
+use crate::json_edit::{read_commented_json, remove_member, set_member};
 use crate::listing::{FileEntry, Limits, Listing, Node};
 use crate::path::RelPath;
 use crate::registry::{Registry, RegistrySummary};
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("activation", activation, seeds::activation),
     ("diff", diff, seeds::diff),
     ("interop", interop, seeds::interop),
+    ("json_edit", json_edit, seeds::json_edit),
     ("manifest", manifest, seeds::manifest),
     ("marketplace", marketplace, seeds::marketplace),
     ("registry", registry, seeds::registry),
@@ -95,6 +97,26 @@ pub fn activation(data: &[u8]) {
     let question =
         FollowUpQuestion { message: body, is_active: true, terms: &terms, earlier: &earlier, caller: None };
     assert!((0.5..=1.0).contains(&decide_follow_up(&question).confidence));
+}
+
+/// Settings of another program: what is put into them is there, and all else is as before.
+pub fn json_edit(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let value = serde_json::json!({"command": "x", "args": ["y"]});
+    let Ok(before) = read_commented_json(text) else {
+        assert!(set_member(text, &["a", "b"], &value).is_err(), "what is not JSON was changed");
+        return;
+    };
+    let Ok(new) = set_member(text, &["a", "b"], &value) else { return };
+    let new = new.unwrap_or_else(|| text.to_owned());
+    let mut after = read_commented_json(&new).unwrap_or_else(|fault| panic!("{fault}"));
+    assert_eq!(after["a"]["b"], value);
+    let removed = remove_member(&new, &["a", "b"]);
+    assert!(removed.is_ok_and(|text| text.is_some_and(|text| read_commented_json(&text).is_ok())));
+    if let (Some(after), Some(before)) = (after.as_object_mut(), before.as_object()) {
+        let others = after.iter().filter(|(key, _)| *key != "a");
+        assert!(others.eq(before.iter().filter(|(key, _)| *key != "a")), "something else was changed");
+    }
 }
 
 /// A `SKILL.md` under each profile: what it says of itself, what is found, and the name that

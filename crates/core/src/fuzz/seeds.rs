@@ -54,6 +54,17 @@ pub(super) fn manifest() -> Vec<Vec<u8>> {
     all
 }
 
+pub(super) fn json_edit() -> Vec<Vec<u8>> {
+    texts(&[
+        "{}",
+        "{\"a\":{\"b\":1},\"c\":[1,2,{}]}",
+        "{\n  // mine\n  \"a\": {\n    \"x\": \"y, // z\", /* last */\n  },\n}\n",
+        "\u{feff}{\r\n\t\"servers\": {\r\n\t\t\"old\": 1\r\n\t}\r\n}\r\n",
+        "{\"a\": {\"b\": {\"command\": \"x\"}}, \"a\": {}}",
+        "{ \"a\" : { } /* , */ , \"\\\"\" : \"\\u00e9\" }",
+    ])
+}
+
 pub(super) fn yaml() -> Vec<Vec<u8>> {
     texts(&[
         "license: MIT\ncompatibility: any\nallowed-tools: Read, Bash(git:*) Write\nversion: 1.10",

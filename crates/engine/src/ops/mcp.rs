@@ -7,11 +7,12 @@ pub mod config;
 mod manifest;
 mod resources;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::poll::Poll;
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::agents::{Agent, find_agent};
 use ba_agent_core::error::{Kind, Result, error, printable};
@@ -57,7 +58,15 @@ pub struct SkillService {
     agent: Option<&'static Agent>,
     observer: Box<dyn Observer + Send>,
     interval: Duration,
-    catalog: Mutex<Option<SkillCatalog>>,
+    state: Mutex<ServedState>,
+}
+
+/// What is known of the disk, and what of it nobody was told.
+#[derive(Default)]
+struct ServedState {
+    catalog: Option<SkillCatalog>,
+    poll: Option<Poll>,
+    untold: SkillChanges,
 }
 
 /// A skill, as a list shows it.
@@ -120,7 +129,7 @@ impl SkillService {
             let session = workspace.open_unrepaired(&*observer)?;
             Duration::from_millis(session.settings.runtime.hot_swap.watch_interval)
         };
-        Ok(Self { workspace, agent, observer, interval, catalog: Mutex::default() })
+        Ok(Self { workspace, agent, observer, interval, state: Mutex::default() })
     }
 
     /// How long what was answered holds.
@@ -249,37 +258,84 @@ impl SkillService {
         nearest.unwrap_or_default()
     }
 
-    /// Looks at the disk; what has changed since the last look.
+    /// Remembers how everything is now, so that each later change is seen.
+    ///
+    /// # Errors
+    /// Those of [`SkillService::instructions`].
+    pub fn begin_watching(&self) -> Result<()> {
+        self.with_catalog(|_, _| Ok(()))?;
+        let session = self.workspace.open_unrepaired(&*self.observer)?;
+        let mut state = self.state();
+        if state.poll.is_none() {
+            self.refresh(&mut state, &session, false)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the disk; what has changed since this was last asked.
     ///
     /// # Errors
     /// Those of [`SkillService::instructions`].
     pub fn look_for_changes(&self) -> Result<SkillChanges> {
         let session = self.workspace.open_unrepaired(&*self.observer)?;
-        let mut slot = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
-        self.refresh(&mut slot, &session)
+        let mut state = self.state();
+        self.refresh(&mut state, &session, false)?;
+        Ok(std::mem::take(&mut state.untold))
     }
 
-    fn refresh(&self, slot: &mut Option<SkillCatalog>, session: &Session<'_>) -> Result<SkillChanges> {
+    fn state(&self) -> MutexGuard<'_, ServedState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the disk. Skills are read where fingerprints say that something has changed, or
+    /// where it is `wanted` whatever they say.
+    fn refresh(&self, state: &mut ServedState, session: &Session<'_>, wanted: bool) -> Result<()> {
+        let is_quiet = match (&mut state.poll, &mut state.catalog) {
+            (Some(poll), Some(_)) => poll.look(session)?.is_empty(),
+            // Not at the beginning: the first look reads every manifest.
+            (None, Some(_)) => {
+                let poll = state.poll.insert(Poll::new(self.agent));
+                poll.look(session)?;
+                false
+            }
+            (_, None) => false,
+        };
+        if let Some(catalog) = state.catalog.as_mut().filter(|_| is_quiet && !wanted) {
+            catalog.read_at = Instant::now();
+            return Ok(());
+        }
         let mut new = SkillCatalog::read(session, self.agent, Instant::now())?;
-        let change = slot.take().map_or_else(SkillChanges::default, |old| new.take_over(old));
-        *slot = Some(new);
-        Ok(change)
+        if let Some(poll) = &state.poll {
+            new.keep_last_good(poll);
+        }
+        if let Some(old) = state.catalog.take() {
+            let change = new.take_over(old);
+            state.untold.add(change);
+        }
+        state.catalog = Some(new);
+        Ok(())
     }
 
-    /// Answers from what is known, which is read anew where it is older than the interval.
+    /// Answers from what is known, after a look where that is older than the interval.
     fn with_catalog<T>(
         &self,
         answer: impl FnOnce(&mut SkillCatalog, &Session<'_>) -> Result<T>,
     ) -> Result<T> {
         let session = self.workspace.open_unrepaired(&*self.observer)?;
-        let mut slot = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.as_ref().is_none_or(|catalog| catalog.read_at.elapsed() >= self.interval) {
-            self.refresh(&mut slot, &session)?;
+        let mut state = self.state();
+        if state.catalog.as_ref().is_none_or(|catalog| catalog.read_at.elapsed() >= self.interval) {
+            self.refresh(&mut state, &session, false)?;
         }
-        match slot.as_mut() {
+        match state.catalog.as_mut() {
             Some(catalog) => answer(catalog, &session),
             None => Err(error!(Failed, "the skills could not be read")),
         }
+    }
+
+    /// Reads everything anew, for who does not find something.
+    fn look_again(&self) -> Result<()> {
+        let session = self.workspace.open_unrepaired(&*self.observer)?;
+        self.refresh(&mut self.state(), &session, true)
     }
 
     /// The same for one skill. One that is not known may have come a moment ago.
@@ -290,7 +346,7 @@ impl SkillService {
     ) -> Result<T> {
         let is_unknown = |catalog: &mut SkillCatalog| matches!(catalog.loaded.find_skill(name), Err(error) if error.kind == Kind::NotFound);
         if self.with_catalog(|catalog, _| Ok(is_unknown(catalog)))? {
-            self.look_for_changes()?;
+            self.look_again()?;
         }
         self.with_catalog(|catalog, session| {
             let skill = catalog.loaded.find_skill(name)?.clone();

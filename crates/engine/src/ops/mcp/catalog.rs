@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::loader::{LoadedSkills, load_skills};
+use crate::poll::Poll;
 use crate::usage_log::count_recent_uses;
 use crate::workspace::Session;
 use ba_agent_core::agents::Agent;
@@ -14,7 +15,7 @@ use ba_agent_core::search::{self, BorrowedText, SearchDocument, SearchIndex, Sea
 use ba_agent_core::skill_uri::SkillUri;
 
 use super::NAMED;
-use super::manifest::{FileStamp, Measured, RecordedSkill, RecordedSkills, ServedFile, SkillEntry};
+use super::manifest::{FileFingerprint, Measured, RecordedSkill, RecordedSkills, ServedFile, SkillEntry};
 
 /// The skills as they were at the last look.
 pub(super) struct SkillCatalog {
@@ -22,7 +23,7 @@ pub(super) struct SkillCatalog {
     pub(super) read_at: Instant,
     /// The listed ones in the order of their names.
     order: Vec<usize>,
-    stamps: HashMap<PathBuf, FileStamp>,
+    stamps: HashMap<PathBuf, FileFingerprint>,
     /// What the registries have of them, once somebody asks.
     recorded: Option<RecordedSkills>,
     search_index: Option<Vec<u8>>,
@@ -40,6 +41,16 @@ pub struct SkillChanges {
     pub skills: Vec<String>,
 }
 
+impl SkillChanges {
+    /// What came after it, too.
+    pub(super) fn add(&mut self, later: Self) {
+        self.schema |= later.schema;
+        self.skills.extend(later.skills);
+        self.skills.sort();
+        self.skills.dedup();
+    }
+}
+
 impl SkillCatalog {
     /// Looks through the sources.
     ///
@@ -50,12 +61,15 @@ impl SkillCatalog {
         agent: Option<&'static Agent>,
         read_at: Instant,
     ) -> Result<Self> {
-        let loaded = load_skills(session, agent)?;
+        Ok(Self::of(load_skills(session, agent)?, read_at))
+    }
+
+    fn of(loaded: LoadedSkills, read_at: Instant) -> Self {
         let mut order: Vec<usize> = (0..loaded.listed.len()).collect();
         order.sort_by(|one, other| name_at(&loaded, *one).cmp(name_at(&loaded, *other)));
         let manifests = loaded.listed.iter().map(|skill| &skill.manifest);
-        let stamps = manifests.filter_map(|path| Some((path.clone(), FileStamp::of(path)?))).collect();
-        Ok(Self {
+        let stamps = manifests.filter_map(|path| Some((path.clone(), FileFingerprint::of(path)?))).collect();
+        Self {
             loaded,
             read_at,
             order,
@@ -64,7 +78,20 @@ impl SkillCatalog {
             search_index: None,
             measured: Measured::default(),
             unserved: BTreeSet::new(),
-        })
+        }
+    }
+
+    /// Lists skills that cannot be read any more as they were when they last could.
+    pub(super) fn keep_last_good(&mut self, poll: &Poll) {
+        let is_lost = |skill: &&LoadedSkill| {
+            skill.fallback && !self.loaded.listed.iter().any(|known| known.qualified == skill.qualified)
+        };
+        let lost: Vec<LoadedSkill> = poll.skills().filter(is_lost).cloned().collect();
+        if !lost.is_empty() {
+            let mut loaded = std::mem::take(&mut self.loaded);
+            loaded.listed.extend(lost);
+            *self = Self::of(loaded, self.read_at);
+        }
     }
 
     /// Keeps of an older look what still holds; what has changed since.

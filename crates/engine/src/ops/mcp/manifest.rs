@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
@@ -54,13 +55,13 @@ pub struct ServedFile {
 
 /// What tells a file from the same file with other bytes, without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileStamp {
+pub(super) struct FileFingerprint {
     pub(super) size: u64,
     pub(super) modified: Option<SystemTime>,
     inode: u64,
 }
 
-impl FileStamp {
+impl FileFingerprint {
     /// Of what stands at a path, or at the end of its link, if that is a file.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
@@ -74,7 +75,7 @@ impl FileStamp {
 
 /// What a registry has of a skill.
 pub(super) struct RecordedSkill {
-    files: FileRecords,
+    files: Arc<FileRecords>,
     at: SystemTime,
 }
 
@@ -106,9 +107,10 @@ impl RecordedSkills {
 fn add_recorded(all: &mut HashMap<PathBuf, RecordedSkill>, registry: Registry, places: &InstallDirs) {
     for (name, entry) in registry.skills {
         let at = SystemTime::from(entry.updated_at.unwrap_or(entry.installed_at));
+        let files = Arc::new(entry.files);
         let targets = entry.targets.iter().filter_map(|text| InstallTarget::parse(text).ok());
         for root in targets.map(|target| places.root_as_written(&target)) {
-            all.insert(root.join(name.as_str()), RecordedSkill { files: entry.files.clone(), at });
+            all.insert(root.join(name.as_str()), RecordedSkill { files: Arc::clone(&files), at });
         }
     }
 }
@@ -116,8 +118,8 @@ fn add_recorded(all: &mut HashMap<PathBuf, RecordedSkill>, registry: Registry, p
 /// Digests and frontmatters that were read, each with what the file was then.
 #[derive(Default)]
 pub(super) struct Measured {
-    digests: HashMap<PathBuf, (FileStamp, String)>,
-    frontmatters: HashMap<PathBuf, (FileStamp, Option<Map<String, Value>>)>,
+    digests: HashMap<PathBuf, (FileFingerprint, String)>,
+    frontmatters: HashMap<PathBuf, (FileFingerprint, Option<Map<String, Value>>)>,
 }
 
 /// A file that was found in a skill.
@@ -179,7 +181,7 @@ impl Measured {
         if let Some(name) = builtin_name(skill) {
             return frontmatter_as_json(bytes_of_builtin(session, name, MANIFEST)?, limits);
         }
-        let stamp = FileStamp::of(&skill.manifest)?;
+        let stamp = FileFingerprint::of(&skill.manifest)?;
         if let Some((_, known)) = self.frontmatters.get(&skill.manifest).filter(|(then, _)| *then == stamp) {
             return known.clone();
         }
@@ -198,9 +200,9 @@ impl Measured {
     ) -> Result<Vec<FoundFile>, String> {
         let mut found = Vec::with_capacity(recorded.files.len());
         let mut bytes = 0;
-        for (path, line) in &recorded.files {
+        for (path, line) in &*recorded.files {
             let at = base.file(path)?;
-            let stamp = FileStamp::of(&at).ok_or_else(|| format!("its file `{path}` is missing"))?;
+            let stamp = FileFingerprint::of(&at).ok_or_else(|| format!("its file `{path}` is missing"))?;
             bytes += stamp.size;
             if found.len() >= MOST_FILES || bytes > MOST_BYTES {
                 return Err(too_large());
@@ -235,7 +237,7 @@ impl Measured {
             let below = entry.path().strip_prefix(&base.real).unwrap_or(entry.path());
             let path = below.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
             let at = base.file(&path)?;
-            let stamp = FileStamp::of(&at)
+            let stamp = FileFingerprint::of(&at)
                 .ok_or_else(|| format!("`{}` is not a regular file", printable(&path, false)))?;
             bytes += stamp.size;
             if found.len() >= MOST_FILES || bytes > MOST_BYTES {
@@ -248,7 +250,7 @@ impl Measured {
         Ok(found)
     }
 
-    fn digest_of(&mut self, at: &Path, stamp: FileStamp) -> Result<String, String> {
+    fn digest_of(&mut self, at: &Path, stamp: FileFingerprint) -> Result<String, String> {
         if let Some((_, known)) = self.digests.get(at).filter(|(then, _)| *then == stamp) {
             return Ok(known.clone());
         }
@@ -276,7 +278,7 @@ impl Measured {
         }
         let base = folder_of(session, skill)?;
         let at = base.file(&file.path).map_err(|why| error!(NotFound, "{why}"))?;
-        let stamp = FileStamp::of(&at);
+        let stamp = FileFingerprint::of(&at);
         let bytes = fsx::read_plain_file(&at, MOST_BYTES)?
             .ok_or_else(|| no_such_file(&skill.name, &file.path, std::iter::empty()))?;
         let sha256 = sha256_hex(&bytes);
@@ -407,16 +409,18 @@ pub(super) fn read_file(
             let base = folder_of(session, skill)?;
             match base.file(path.as_str()) {
                 Ok(at) if at.is_dir() => None,
-                Ok(at) => fsx::read_plain_file(&at, largest).map_err(|error| match FileStamp::of(&at) {
-                    Some(stamp) if stamp.size > largest => error!(
-                        Invalid,
-                        "`{path}` of `{}` has {} bytes; at most {largest} are given here",
-                        printable(&skill.name, false),
-                        stamp.size
-                    )
-                    .hint(format!("read it in pieces at {}", printable(&at.to_string_lossy(), false))),
-                    _ => error,
-                })?,
+                Ok(at) => {
+                    fsx::read_plain_file(&at, largest).map_err(|error| match FileFingerprint::of(&at) {
+                        Some(stamp) if stamp.size > largest => error!(
+                            Invalid,
+                            "`{path}` of `{}` has {} bytes; at most {largest} are given here",
+                            printable(&skill.name, false),
+                            stamp.size
+                        )
+                        .hint(format!("read it in pieces at {}", printable(&at.to_string_lossy(), false))),
+                        _ => error,
+                    })?
+                }
                 Err(why) if why.contains("leads out") => return Err(error!(Usage, "{why}")),
                 Err(_) => None,
             }

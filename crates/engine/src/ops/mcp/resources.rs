@@ -122,7 +122,7 @@ impl SkillService {
         let find =
             |catalog: &mut SkillCatalog| catalog.sorted().find(|skill| skill.qualified == name).cloned();
         if self.with_catalog(|catalog, _| Ok(find(catalog).is_none()))? {
-            self.look_for_changes()?;
+            self.look_again()?;
         }
         self.with_catalog(|catalog, session| {
             let skill = find(catalog).ok_or_else(|| not_served(uri))?;
