@@ -11,6 +11,7 @@ mod hooks;
 mod listing;
 mod mcp;
 mod precedence;
+mod recipes;
 mod stand_in;
 mod switches;
 

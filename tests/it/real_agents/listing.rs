@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::stand_in::ModelStandIn;
-use super::{RealAgent, write_skills};
+use super::{RealAgent, find_agent, write_skills};
 use crate::env::TestEnv;
 
 /// A skill in an agent's listing: its name, what is shown of its description, and where it lies.
@@ -69,20 +69,52 @@ fn names_in_order(env: &TestEnv, below: &str) -> Vec<String> {
     names
 }
 
+/// What this program says that the agent tells its model.
+pub(super) fn listed_by_us(env: &TestEnv, agent: &str, budget: Option<&str>) -> Vec<Listed> {
+    let budget: Vec<&str> = budget.into_iter().flat_map(|chars| ["--budget", chars]).collect();
+    let words = [&["skill", "context", "--for", agent, "--json"], &budget[..]].concat();
+    let output = env.command(&words).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let skills = report["skills"].as_array().unwrap().iter();
+    skills
+        .map(|skill| Listed {
+            name: text(&skill["qualified"]),
+            shown: text(&skill["shown"]),
+            path: env.project().join(skill["path"].as_str().unwrap()).display().to_string(),
+        })
+        .collect()
+}
+
+/// Where two lists first differ, to be read by a person.
+#[track_caller]
+pub(super) fn assert_same<T: PartialEq + std::fmt::Debug>(theirs: &[T], ours: &[T], what: &str) {
+    if let Some(at) = (0..theirs.len().max(ours.len())).find(|at| theirs.get(*at) != ours.get(*at)) {
+        let (theirs_at, ours_at) = (theirs.get(at), ours.get(at));
+        panic!(
+            "{what}: {} in the agent, {} in ours; number {at} differs:\n{theirs_at:#?}\n{ours_at:#?}",
+            theirs.len(),
+            ours.len()
+        );
+    }
+}
+
 /// What fits is listed whole, then shortened, then by name; then the end of the alphabet is left out.
 #[test]
-fn codex_lists_by_name_and_leaves_out_the_end() {
-    for (count, longest) in [(12, 1_024), (66, 400), (300, 100), (2_068, 0)] {
+fn codex_is_told_what_we_say() {
+    for (count, longest) in [(12, 1_024), (66, 1_024), (300, 200), (2_068, 0)] {
         let env = TestEnv::new();
-        let model = ModelStandIn::start(&env, &[]);
-        let Some(codex) = RealAgent::codex(&env, &model) else { return };
+        let Some(codex) = find_agent(&env, "codex") else { return };
         write_skills(&env, "project/.agents/skills", count);
+        // Four of them are part of the program.
         let listed = listed_by_codex(&codex);
-        let ours: Vec<&Listed> = listed.iter().filter(|one| !one.path.contains("/.system/")).collect();
-        assert_eq!(ours.len() < count, count == 2_068, "{count}: {}", ours.len());
-        assert!(ours.iter().all(|one| one.shown.chars().count() <= longest), "{count}: {ours:#?}");
-        let names: Vec<&str> = ours.iter().map(|one| one.name.as_str()).collect();
-        assert_eq!(names, names_in_order(&env, "project/.agents/skills")[..names.len()]);
+        assert_eq!(listed.len() < count, count == 2_068, "{count}: {}", listed.len());
+        assert!(listed.iter().all(|one| one.shown.chars().count() <= longest), "{count}: {listed:#?}");
+        let place =
+            |listed: Vec<Listed>| listed.into_iter().map(|one| (one.name, one.path)).collect::<Vec<_>>();
+        let ours = listed_by_us(&env, "codex", None);
+        assert_same(&place(listed), &place(ours), &format!("{count} skills"));
     }
 }
 
@@ -102,4 +134,26 @@ fn claude_code_lists_all_names_and_drops_descriptions() {
         assert_eq!(whole == count, count == 12, "{whole} of {count}");
         assert!(whole > 0);
     }
+}
+
+#[test]
+fn xml_is_what_agentskills_renders() {
+    let env = TestEnv::new();
+    let Some(agentskills) = find_agent(&env, "agentskills") else { return };
+    write_skills(&env, "project/.claude/skills", 12);
+    let names = names_in_order(&env, "project/.claude/skills");
+    let folders: Vec<String> = names
+        .iter()
+        .map(|name| env.path("project/.claude/skills").join(name).display().to_string())
+        .collect();
+    let args: Vec<&str> = std::iter::once("to-prompt").chain(folders.iter().map(String::as_str)).collect();
+    let theirs = agentskills.run(&args).ends(0).stdout;
+    let words = ["skill", "context", "--format", "xml", "--budget", "1000000"];
+    let ours = env.command(&words).output().unwrap();
+    // Behind them are those that are part of this program.
+    let ours = String::from_utf8_lossy(&ours.stdout).into_owned();
+    let lines = |text: &str, end: usize| text.split('\n').take(end).map(str::to_owned).collect::<Vec<_>>();
+    let end = theirs.split('\n').position(|line| line == "</available_skills>").unwrap();
+    assert_same(&lines(&theirs, end), &lines(&ours, end), "lines");
+    assert!(ours.trim_end().ends_with("</available_skills>"), "{ours}");
 }
