@@ -30,6 +30,7 @@ mod live_links;
 mod lock;
 mod mcp;
 mod picker;
+mod plugin_dependencies;
 #[cfg(target_os = "linux")]
 mod power;
 mod pty;

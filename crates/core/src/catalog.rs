@@ -20,6 +20,7 @@ mod wellknown;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::dependency::PluginNeed;
 use crate::error::{Error, Result, error, printable};
 use crate::path::RelPath;
 use crate::skill::{Finding, Severity};
@@ -121,6 +122,8 @@ pub struct Catalog {
     pub owner: Option<String>,
     pub description: Option<String>,
     pub version: Option<String>,
+    /// Marketplaces whose plugins those of this one may need.
+    pub allowed_marketplaces: Vec<String>,
     /// Old names of entries, and what they are called now; `None` for one that is gone.
     pub(crate) renames: BTreeMap<String, Option<String>>,
     pub plugins: Vec<CatalogEntry>,
@@ -139,6 +142,8 @@ pub struct CatalogEntry {
     pub homepage: Option<String>,
     /// False: the entry is the whole definition, `plugin.json` may name no parts.
     pub(crate) strict: bool,
+    /// Plugins that this one needs.
+    pub dependencies: Vec<PluginNeed>,
     /// `skills`, cleaned: paths below the plugin's root.
     pub(crate) skills: Option<Vec<RelPath>>,
     /// What the entry has beside skills, by its own words: `agents`, `mcpServers` …

@@ -364,10 +364,12 @@ impl NeedsReader<'_> {
 
 /// One plugin that another needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PluginNeed {
-    pub(crate) name: String,
-    pub(crate) range: Option<String>,
-    pub(crate) marketplace: Option<String>,
+pub struct PluginNeed {
+    pub name: String,
+    /// The versions that will do; absent where any does.
+    pub range: Option<String>,
+    /// The marketplace that has it; absent for that of the plugin itself.
+    pub marketplace: Option<String>,
     /// Bytes of the document before it.
     pub(crate) offset: usize,
 }

@@ -21,6 +21,7 @@ pub mod edit;
 pub mod enable;
 pub mod export;
 pub(crate) mod follow;
+mod follow_plugins;
 pub mod gather;
 pub mod history;
 pub mod hook;

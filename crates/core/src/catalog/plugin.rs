@@ -2,6 +2,7 @@
 
 use super::reader::{CatalogReader, PARTS, clean_path};
 use super::{CatalogDialect, CatalogFormat};
+use crate::dependency::{PluginNeed, read_plugin_list};
 use crate::json::Json;
 use crate::path::RelPath;
 use crate::skill::{Finding, Severity};
@@ -14,6 +15,8 @@ pub struct PluginManifest {
     pub version: Option<String>,
     pub(crate) keywords: Vec<String>,
     pub(crate) tags: Vec<String>,
+    /// Plugins that this one needs.
+    pub dependencies: Vec<PluginNeed>,
     /// `skills`, cleaned as in [`CatalogEntry`](super::CatalogEntry).
     pub(crate) skills: Option<Vec<RelPath>>,
     /// What it declares beside skills.
@@ -35,6 +38,7 @@ impl PluginManifest {
             version: reader.read_text(&top, "version"),
             keywords: reader.read_words(&top, "keywords"),
             tags: reader.read_words(&top, "tags"),
+            dependencies: top.get("dependencies").map(read_plugin_list).unwrap_or_default().0,
             skills: reader.skill_paths(&top),
             parts: reader.declared_parts(&top),
             extensions: extension_skills(top.get("extensions")),

@@ -7,6 +7,7 @@ use super::reader::{CatalogReader, JsonMembers, clean_path};
 use super::rules;
 use super::source::{self, EntrySource};
 use super::{Catalog, CatalogDialect, CatalogEntry, CatalogFormat};
+use crate::dependency::read_plugin_list;
 use crate::json::Json;
 use crate::path::RelPath;
 use crate::skill::Finding;
@@ -122,6 +123,7 @@ fn read_catalog<'a>(reader: &mut CatalogReader<'a>, top: &JsonMembers<'a>) -> Op
         owner: read_owner(reader, top),
         description,
         version,
+        allowed_marketplaces: reader.read_words(top, "allowCrossMarketplaceDependenciesOn"),
         renames: read_renames(reader, top),
         plugins: Vec::new(),
     };
@@ -324,6 +326,7 @@ fn read_entry<'a>(
         keywords: reader.read_words(&members, "keywords"),
         homepage: reader.read_text(&members, "homepage"),
         strict: read_strict(reader, &members),
+        dependencies: members.get("dependencies").map(read_plugin_list).unwrap_or_default().0,
         skills: reader.skill_paths(&members),
         parts: reader.declared_parts(&members),
         source,

@@ -342,7 +342,7 @@ impl NeedFinder<'_, '_> {
     }
 }
 
-const NO_DEPS: &str = "`--no-deps` installs without following dependencies";
+pub(crate) const NO_DEPS: &str = "`--no-deps` installs without following dependencies";
 
 /// A skill of the same source at the same commit, by its folder.
 fn request_beside(asker: &Resolved, folder: &RelPath) -> NeedRequest {
@@ -359,13 +359,13 @@ fn request_beside(asker: &Resolved, folder: &RelPath) -> NeedRequest {
     NeedRequest { request, commit, word: folder.to_string() }
 }
 
-fn request_of_entry(entry: &str, marketplace: &str) -> Request {
+pub(crate) fn request_of_entry(entry: &str, marketplace: &str) -> Request {
     let source = Source::Marketplace { entry: entry.to_owned(), marketplace: marketplace.to_owned() };
     Request { source, reference: Reference::Default, subdirectory: None, skill: None }
 }
 
 /// The ranges of all, as one.
-fn range_of(requirements: &[Requirement]) -> Reference {
+pub(crate) fn range_of(requirements: &[Requirement]) -> Reference {
     let ranges = requirements.iter().filter_map(|one| one.range.as_ref());
     let mut comparators: Vec<semver::Comparator> = Vec::new();
     for comparator in ranges.flat_map(|range| &range.comparators) {

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
+use semver::Version;
 use serde::Serialize;
 use wildmatch::WildMatch;
 
 use crate::fetch::{self, FetchedPackage, OpenOptions, PackageSource, World, obstacle};
 use crate::unmanaged::UnmanagedSkill;
-use ba_agent_core::dependency::SkillNeeds;
+use ba_agent_core::dependency::{PluginNeed, SkillNeed, SkillNeeds};
 use ba_agent_core::digest::{self, Digest, Files};
 use ba_agent_core::discover::{self, FoundSkill, UnnamedSkill};
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
@@ -142,6 +143,16 @@ pub struct Gathered {
     pub(crate) found: usize,
     /// What is odd about the way that led here, one sentence each.
     pub(crate) notes: Vec<String>,
+    /// The plugin of a marketplace that they are of.
+    pub(crate) plugin: Option<GatheredPlugin>,
+}
+
+/// A plugin of a marketplace, as far as others need it and it needs others.
+#[derive(Debug, Clone)]
+pub(crate) struct GatheredPlugin {
+    pub(crate) origin: MarketplaceOrigin,
+    pub(crate) version: Option<Version>,
+    pub(crate) needs: Vec<PluginNeed>,
 }
 
 /// An invalid skill that `--all` leaves out.
@@ -516,6 +527,7 @@ impl<'w> SkillSource<'w> {
             skipped: Vec::new(),
             found: offered,
             notes: notes.into_iter().collect(),
+            plugin: None,
         };
         let mut seen = vec![false; skills.len()];
         for at in chosen {
@@ -977,6 +989,20 @@ impl Candidate {
             let package = self.fetched.package();
             Arc::new(needed::needs_in(package, &self.folder, &self.manifest, self.name.as_str()))
         })
+    }
+
+    /// Adds to what it needs what its plugin does.
+    pub(crate) fn add_needs(&mut self, more: impl IntoIterator<Item = SkillNeed>) {
+        let mut needs = self.needs().clone();
+        let is_known = |needs: &SkillNeeds, one: &SkillNeed| {
+            needs.skills.iter().any(|known| known.record.name == one.record.name)
+        };
+        for one in more {
+            if !is_known(&needs, &one) {
+                needs.skills.push(one);
+            }
+        }
+        self.needs = OnceLock::from(Arc::new(needs));
     }
 
     /// The bytes of one of its files.

@@ -9,6 +9,7 @@ use super::agents::note_other_agents;
 use super::apply::{self, Done, Report};
 use super::ask::Ask;
 use super::follow::{self, NeededSkills, Surroundings};
+use super::follow_plugins::follow_plugins;
 use super::gather::{self, Candidate, Choice, Gathered, SkillRequest, Skipped};
 use super::import::{self, ImportedSource};
 use super::overlap::{self, InPlace};
@@ -204,8 +205,14 @@ fn gather_sources(
         true => NeededSkills::default(),
         false => {
             let around = Surroundings { session, world: &world, registry: &registry, marketplaces: &all };
+            let mut extra = follow_plugins(&mut gathered, &around)?;
             let asked: Vec<Candidate> = gathered.iter().flat_map(|one| one.candidates.clone()).collect();
-            let at_hand = gathered.iter_mut().flat_map(|one| std::mem::take(&mut one.needed)).collect();
+            let mut at_hand: Vec<Candidate> =
+                gathered.iter_mut().flat_map(|one| std::mem::take(&mut one.needed)).collect();
+            for one in &mut extra {
+                at_hand.append(&mut one.candidates);
+                at_hand.append(&mut one.needed);
+            }
             follow::follow_dependencies(&asked, at_hand, &around, ask)?
         }
     };

@@ -118,6 +118,7 @@ fn gather_folders(asks: &[&SkillRequest], world: &World<'_>) -> Result<Vec<Gathe
             skipped: Vec::new(),
             found: 1,
             notes,
+            plugin: None,
         })
     };
     asks.iter().zip(folders).map(gather_one).collect()

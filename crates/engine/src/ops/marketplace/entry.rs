@@ -12,17 +12,18 @@ use super::{load_catalog, parse_documents};
 use crate::fetch::marketplace::Place;
 use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
 use crate::ops::ask::Ask;
-use crate::ops::gather::{self, Candidate, Choice, Gathered, Offer, SkillRequest};
+use crate::ops::gather::{self, Candidate, Choice, Gathered, GatheredPlugin, Offer, SkillRequest};
 use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 use ba_agent_core::catalog::{
     self, Catalog, CatalogEntry, EntryRequirement, EntryScan, EntrySkills, PluginManifest,
 };
-use ba_agent_core::error::{Error, Result, error, fail, printable};
+use ba_agent_core::error::{Error, Kind, Result, error, fail, printable};
 use ba_agent_core::listing::Listing;
 use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::MarketplaceOrigin;
-use ba_agent_core::source::{Request, Source};
+use ba_agent_core::source::{Reference, Request, Source};
 use ba_agent_core::text::find_nearest;
+use ba_agent_core::version::{parse_label, version_in_tag};
 use ba_agent_system::parallel;
 
 /// An entry whose source is open.
@@ -116,6 +117,7 @@ struct Lent {
     notes: Vec<String>,
     version: Option<String>,
     category: Option<String>,
+    plugin: GatheredPlugin,
 }
 
 fn look<'w>(ask: &SkillRequest, all: &Marketplaces, world: &'w World<'w>) -> Result<LookedEntry<'w>> {
@@ -134,8 +136,9 @@ fn look<'w>(ask: &SkillRequest, all: &Marketplaces, world: &'w World<'w>) -> Res
     let (name, skill) = resolve_name(entry, &catalogue, &parse_documents(&text)?)
         .map_err(|e| in_marketplace(e, registered))?;
     let plugin = catalogue.find_entry(&name)?;
-    let mut opened = open_plugin(plugin, known, world)?;
+    let mut opened = open_plugin(plugin, known, &ask.request.reference, world)?;
     let (resolution, manifest) = resolve(plugin, &mut opened)?;
+    let chosen = opened.source.resolved.chosen.clone();
     let mut ask = ask.clone();
     ask.request.source = opened.source.resolved.source.clone();
     match (&mut ask.choice, skill) {
@@ -153,8 +156,23 @@ fn look<'w>(ask: &SkillRequest, all: &Marketplaces, world: &'w World<'w>) -> Res
         (Choice::Only | Choice::Sole | Choice::All, None) => {}
     }
     let version = Some(catalog::plugin_version(manifest.as_ref(), plugin, None)).filter(|v| *v != "unknown");
+    let origin = MarketplaceOrigin { name: registered.clone(), entry: plugin.name.clone() };
+    let of_tag = chosen.and_then(|tag| version_in_tag(&tag, &plugin.name));
+    let own = version.and_then(parse_label);
+    let mut needs = manifest.as_ref().map(|manifest| manifest.dependencies.clone()).unwrap_or_default();
+    needs.extend(
+        plugin
+            .dependencies
+            .iter()
+            .filter(|one| !needs.iter().any(|known| known.name == one.name))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
+    let is_range = matches!(ask.request.reference, Reference::Range(_));
+    let number = if is_range { of_tag.or(own) } else { own.or(of_tag) };
     let entry = Lent {
-        origin: MarketplaceOrigin { name: registered.clone(), entry: plugin.name.clone() },
+        plugin: GatheredPlugin { origin: origin.clone(), version: number, needs },
+        origin,
         notes: plugin.notes.iter().map(|note| format!("the entry `{}`: {note}", plugin.name)).collect(),
         version: version.map(str::to_owned),
         category: plugin.category.clone(),
@@ -184,8 +202,9 @@ fn with_nearest_repository(mut error: Error, source: &Source, all: &Marketplaces
 impl LookedEntry<'_> {
     fn gather(self, world: &World<'_>) -> Result<Gathered> {
         let mut gathered = self.source.gather(&world.settings.limits)?;
-        let Some(Lent { origin, notes, version, category }) = self.entry else { return Ok(gathered) };
+        let Some(Lent { origin, notes, version, category, plugin }) = self.entry else { return Ok(gathered) };
         gathered.notes = notes;
+        gathered.plugin = Some(plugin);
         for candidate in &mut gathered.candidates {
             candidate.marketplace = Some(origin.clone());
             // A skill that has no version or category of its own has its plugin's.
@@ -228,6 +247,14 @@ pub(crate) fn want_of(
     Ok((want, plugin.version.clone()))
 }
 
+/// The other marketplaces whose plugins those of this one may need.
+///
+/// # Errors
+/// Those of reading the catalogue.
+pub(crate) fn allowed_by(name: &str, all: &Marketplaces, world: &World<'_>) -> Result<Vec<String>> {
+    Ok(load_catalog(all.get(name)?, world)?.0.allowed_marketplaces)
+}
+
 /// What [`lend_version`] may read for a skill in this folder.
 pub(crate) fn manifests_above(folder: &RelPath) -> Vec<String> {
     folder.with_parents().flat_map(|root| plugin_manifests(&root).collect::<Vec<_>>()).collect()
@@ -246,13 +273,23 @@ pub(crate) fn lend_version(candidate: &mut Candidate, of_entry: Option<&str>) {
 fn open_plugin<'w>(
     plugin: &CatalogEntry,
     known: &RegisteredMarketplace,
+    wanted: &Reference,
     world: &'w World<'w>,
 ) -> Result<OpenedEntry<'w>> {
     let place = place_of(known)?;
     let want = plugin.usable_source()?.to_requirement(place.is_local())?;
     match (want, &place) {
         (EntryRequirement::Inside(path), Place::Tree { request, .. }) => {
-            open_inside_marketplace(&path, request, known, world)
+            let at_tag = match wanted {
+                Reference::Range(_) if request.source.is_git() => {
+                    open_at_version(&plugin.name, &path, request, known, (wanted, world))?
+                }
+                _ => None,
+            };
+            match at_tag {
+                Some(opened) => Ok(opened),
+                None => open_inside_marketplace(&path, request, known, world),
+            }
         }
         (EntryRequirement::Inside(path), _) => Err(error!(
             Invalid,
@@ -267,6 +304,32 @@ fn open_plugin<'w>(
         }
         (EntryRequirement::Npm(package), _) => Ok(open_of_other_source(npm::open_npm(&package, world)?)),
     }
+}
+
+/// A plugin that is a folder of its marketplace, at the highest of its tags (`NAME--v1.2.3`) in a
+/// range; `None` where there is none.
+///
+/// # Errors
+/// Those of fetching.
+fn open_at_version<'w>(
+    name: &str,
+    path: &RelPath,
+    request: &Request,
+    known: &RegisteredMarketplace,
+    (range, world): (&Reference, &'w World<'w>),
+) -> Result<Option<OpenedEntry<'w>>> {
+    let request = Request { reference: range.clone(), ..request.clone() };
+    let options = OpenOptions { skill: Some(name), ..OpenOptions::default() };
+    let source = match fetch::open_source(&request, options, world) {
+        Ok(source) => source,
+        Err(error) if error.kind == Kind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let top = match &known.manifest {
+        Some(manifest) => root_of_catalogue(manifest)?,
+        None => source.resolved.subdirectory.clone().unwrap_or(RelPath::ROOT),
+    };
+    Ok(Some(OpenedEntry { source, root: top.join(path), top, is_marketplace: path.is_root() }))
 }
 
 /// A plugin that is a folder of its marketplace, in the state that is recorded.
