@@ -126,6 +126,15 @@ fn tools_have_the_names_of_the_agent() {
     env.write("project/.agents/skills/argy/SKILL.md", ARGY);
     let done = activate(&env, &["argy", "--for", "gemini-cli"]);
     assert_eq!(done["context_modifier"]["allowed_tools"], json!(["read_file", "run_shell_command(git)"]));
+    // Codex puts the whole file beside the prompt.
+    let done = activate(&env, &["argy", "--for", "codex", "--arguments", "ann"]);
+    let text = done["messages"][1]["content"].as_str().unwrap();
+    let file = "[PROJECT]/.agents/skills/argy/SKILL.md";
+    assert!(
+        text.starts_with(&format!("<skill>\n<name>argy</name>\n<path>{file}</path>\n---\nname: argy\n")),
+        "{text}"
+    );
+    assert!(text.contains("---\n\n# Argy\n\nann|ann|$1|") && text.ends_with("`\n\n</skill>"), "{text}");
     env.run(&["skill", "activate", "argy", "--for", "gemni-cli"]).ends(2).says("did you mean `gemini-cli`?");
 }
 

@@ -16,6 +16,7 @@ mod tool_names;
 use serde::Serialize;
 use serde_yaml::Value;
 
+use crate::agents::Agent;
 use crate::skill::{Frontmatter, SkillManifest};
 
 pub use arguments::split_arguments;
@@ -40,6 +41,8 @@ pub struct SkillResource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SkillBody<'a> {
     pub text: &'a str,
+    /// Everything before it: the frontmatter, and blank lines.
+    pub head: &'a str,
     /// The line of the file that `text` begins on.
     pub first_line: usize,
 }
@@ -52,14 +55,15 @@ impl<'a> SkillBody<'a> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let skipped = manifest.body_starts_line.saturating_sub(1);
         if skipped == 0 {
-            return Some(Self { text, first_line: 1 });
+            return Some(Self { text, head: "", first_line: 1 });
         }
         let start: usize = text.split_inclusive('\n').take(skipped).map(str::len).sum();
         let body = text.get(start..).unwrap_or_default();
         let trimmed = body.trim_start_matches(is_blank_before_body);
         let blanks = body.get(..body.len() - trimmed.len()).unwrap_or_default();
         let empty_lines = blanks.bytes().filter(|byte| *byte == b'\n').count();
-        Some(Self { text: trimmed, first_line: manifest.body_starts_line + empty_lines })
+        let head = text.get(..text.len() - trimmed.len()).unwrap_or_default();
+        Some(Self { text: trimmed, head, first_line: manifest.body_starts_line + empty_lines })
     }
 }
 
@@ -68,10 +72,30 @@ fn is_blank_before_body(c: char) -> bool {
     c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
 }
 
-/// The whole text that a model gets.
-#[must_use]
-pub fn write_instructions(base_dir: &str, filled: &str) -> String {
-    format!("Base directory for this skill: {base_dir}\n\n{filled}")
+/// What stands around the instructions of a skill.
+#[derive(Debug, Clone, Copy)]
+pub struct InstructionFrame<'a> {
+    pub name: &'a str,
+    pub base_dir: &'a str,
+    /// The path of the manifest.
+    pub manifest: &'a str,
+    /// What the manifest has before its body.
+    pub head: &'a str,
+}
+
+impl InstructionFrame<'_> {
+    /// The whole text that a model gets: as Claude Code gives it, and for Codex as Codex does, with
+    /// the frontmatter and in its wrapper.
+    #[must_use]
+    pub fn write_instructions(&self, filled: &str, agent: Option<&Agent>) -> String {
+        let Self { name, base_dir, manifest, head } = self;
+        match agent.map(|agent| agent.id) {
+            Some("codex") => {
+                format!("<skill>\n<name>{name}</name>\n<path>{manifest}</path>\n{head}{filled}\n</skill>")
+            }
+            _ => format!("Base directory for this skill: {base_dir}\n\n{filled}"),
+        }
+    }
 }
 
 /// Tokens of a text, as Codex estimates them: a quarter of its bytes. Measured over 1,988 skills
@@ -114,6 +138,7 @@ mod tests {
             let (manifest, bytes) = read(&text);
             let body = SkillBody::of(&manifest, &bytes).unwrap();
             assert_eq!((body.text, body.first_line), (expected, line), "{behind:?}");
+            assert_eq!(format!("{}{}", body.head, body.text), text);
         };
         check("\n# no leading newline", "# no leading newline", 5);
         check("\n\n\n\n# three\n\n\n", "# three\n\n\n", 8);

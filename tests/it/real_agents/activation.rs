@@ -154,6 +154,21 @@ fn codex_puts_the_file_beside_the_prompt() {
     assert_eq!(injected, [&expected]);
 }
 
+/// Where there is nothing to fill in, `skill activate --for codex` gives what Codex puts there.
+#[test]
+fn activation_for_codex_is_what_codex_puts_beside_the_prompt() {
+    let env = TestEnv::new();
+    let text = "---\nname: plain\ndescription: Says one thing. Use it when that is wanted.\n---\n\n# Plain\n\n- One thing.\n\n";
+    env.write("home/.agents/skills/plain/SKILL.md", text);
+    let model = ModelStandIn::start(&env, &[]);
+    let Some(codex) = RealAgent::codex(&env, &model) else { return };
+    codex.ask_codex("use $plain", &[]);
+    let texts = model.last_texts();
+    let injected = texts.iter().find(|text| text.starts_with("<skill>")).unwrap();
+    let output = env.command(&["skill", "activate", "plain", "--for", "codex"]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{injected}\n"));
+}
+
 /// What Gemini CLI answers to its model: the body indented, and the files of the folder.
 #[test]
 fn gemini_answers_with_the_body_and_the_folder() {

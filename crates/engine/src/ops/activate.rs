@@ -17,9 +17,9 @@ use crate::skill_content::{ContentFiles, base_dir_of, plugin_root_of};
 use crate::usage_log::record_use;
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::activation::{
-    ActivationMessage, ContextModifier, DynamicCommand, MessageFormat, PermissionRules, PlaceholderValues,
-    SkillBody, SkillResource, argument_names, estimate_tokens, fill_placeholders, find_dynamic,
-    write_instructions,
+    ActivationMessage, ContextModifier, DynamicCommand, InstructionFrame, MessageFormat, PermissionRules,
+    PlaceholderValues, SkillBody, SkillResource, argument_names, estimate_tokens, fill_placeholders,
+    find_dynamic,
 };
 use ba_agent_core::agents::{Agent, find_agent};
 use ba_agent_core::digest::Digest;
@@ -243,6 +243,12 @@ fn write_activation(
     if let ContentFiles::Unread(why) = &skill.content.files {
         findings.push(ActivationFinding::new("files-unread", format!("its files were not checked: {why}")));
     }
+    let frame = InstructionFrame {
+        name: skill.front.name.as_deref().unwrap_or(&loaded.name),
+        base_dir: &base_dir,
+        manifest: &loaded.manifest.to_string_lossy(),
+        head: body.head,
+    };
     Ok(Activation {
         skill_name: loaded.qualified.clone(),
         success: true,
@@ -262,7 +268,7 @@ fn write_activation(
         follow_up: None,
         session: None,
         findings,
-        instructions: write_instructions(&base_dir, &filled.text),
+        instructions: frame.write_instructions(&filled.text, agent),
         base_dir,
     })
 }
