@@ -54,12 +54,12 @@ impl Enable {
         let options = EnableOptions { names, agents: split_agent_names(&self.agents) };
         let report = ops::enable::enable(&cx.workspace, &options, cx.ui)?;
         for done in &report.skills {
-            let needed = if report.pulled.contains(&done.name) { ", which is needed" } else { "" };
+            let needed = if report.pulled.contains(&done.name) { " (needed)" } else { "" };
             match done.action {
                 Action::Keep => cx.ui.note(&format!("`{}` is enabled already", done.name)),
                 _ => {
                     let places = done.places.join(", ");
-                    cx.ui.status("Enabled", &format!("{}{needed} in {places}", done.name));
+                    cx.ui.status("Enabled", &format!("{} in {places}{needed}", done.name));
                 }
             }
         }

@@ -313,3 +313,29 @@ fn killed_at_any_step_it_is_one_version_or_the_other() {
         }
     }
 }
+
+/// Two conversations try a version each, at the same time: both get the very files of theirs.
+#[test]
+fn two_conversations_have_a_version_each() {
+    let (env, repo) = world(Some("1.0.0"));
+    publish(&env, &repo, Some("2.0.0"), "second");
+    env.run(&["skill", "update", "--keep"]).ends(0);
+    let activate = |version: &str, session: &str| {
+        let args = ["skill", "activate", "pdf", "--version", version, "--session", session, "--json"];
+        let answer = env.run(&args).ends(0).json();
+        assert_eq!((answer["version"].as_str(), answer["success"].as_bool()), (Some(version), Some(true)));
+        let folder = answer["base_dir"].as_str().unwrap().replace("[PROJECT]", "project");
+        (folder, answer["messages"].to_string(), answer["digest"].as_str().unwrap().to_owned())
+    };
+    let (one, other) = (activate("1.0.0", "a"), activate("2.0.0", "b"));
+    assert!(one.1.contains("first") && !one.1.contains("second"), "{}", one.1);
+    assert!(other.1.contains("second") && !other.1.contains("first"), "{}", other.1);
+    assert!(one.0 != other.0 && one.2 != other.2);
+    let text = |folder: &str| env.read(&format!("{folder}/SKILL.md"));
+    assert!(text(&one.0).contains("first") && text(&other.0).contains("second"));
+    // The targets change under both of them: the first still has its own.
+    env.run(&["skill", "use", "pdf", "--version", "1.0.0"]).ends(0);
+    env.run(&["skill", "use", "pdf", "--version", "latest"]).ends(0);
+    assert_eq!(activate("1.0.0", "a").2, one.2);
+    env.run(&["skill", "activate", "pdf", "--version", "3", "--session", "c"]).ends(3);
+}

@@ -47,19 +47,6 @@ pub fn is_newer_tag(tag: &str, than: &str, skill: &str) -> bool {
     matches!((version(tag), version(than)), (Some(new), Some(old)) if new > old)
 }
 
-/// A version as people write it: `1.2.3`, `v1.2`.
-pub fn read_loose_version(text: &str) -> Option<Version> {
-    let text = text.trim().trim_start_matches('v');
-    let whole = || Version::parse(text).ok();
-    let padded = |zeros: &str| Version::parse(&format!("{text}{zeros}")).ok();
-    whole().or_else(|| padded(".0")).or_else(|| padded(".0.0"))
-}
-
-/// Whether a version is in a range; nothing where one of the two is not what it should be.
-pub fn version_fits(version: &str, range: &str) -> Option<bool> {
-    Some(range.parse::<VersionReq>().ok()?.matches(&read_loose_version(version)?))
-}
-
 /// The one name that tags such as `NAME--v1.2.3` and `NAME@1.2.3` carry.
 fn only_skill_name<'a>(tags: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = |tag: &'a str| {

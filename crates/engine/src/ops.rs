@@ -33,7 +33,6 @@ mod installed_state;
 pub mod list;
 pub mod marketplace;
 pub mod mcp;
-mod needs;
 pub mod open;
 pub mod outdated;
 pub(crate) mod overlap;

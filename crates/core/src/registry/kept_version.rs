@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{DependencyRecord, FileRecords, LockEntry, RevisionRecord};
 use crate::digest::Digest;
 use crate::path::RelPath;
-use crate::version::read_loose_version;
+use crate::version::parse_label;
 
 /// What is said for the highest of all versions.
 pub const LATEST_VERSION: &str = "latest";
@@ -93,7 +93,7 @@ impl KeptVersion {
     }
 
     fn rank(&self) -> (bool, Option<Version>, Timestamp) {
-        let version = self.version.as_deref().and_then(read_loose_version);
+        let version = self.version.as_deref().and_then(parse_label);
         (version.is_some(), version, self.installed_at)
     }
 }

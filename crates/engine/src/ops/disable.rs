@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use super::apply::Report;
 use super::installed::find_installed;
-use super::needs::find_dependents;
 use super::relocate::{Relocation, relocate};
 use super::settle::open_session;
+use crate::skill_graph::read_graph;
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::category::SkillCategory;
@@ -78,7 +78,7 @@ fn select_disabled(
         };
         relocations.push(Relocation { name: name.clone(), before: before.clone(), after });
     }
-    check_not_needed(&names, registry, options, leaving)?;
+    check_not_needed(&names, registry, options, leaving, session)?;
     Ok(relocations)
 }
 
@@ -102,20 +102,28 @@ fn check_not_needed(
     registry: &Registry,
     options: &DisableOptions,
     leaving: &[String],
+    session: &Session<'_>,
 ) -> Result<()> {
     let counts = |entry: &LockEntry| {
         entry.enabled && (leaving.is_empty() || entry.targets.iter().any(|target| leaving.contains(target)))
     };
+    let mut graph = read_graph(registry, session);
+    for (name, entry) in &registry.skills {
+        if let Some(skill) = graph.skills.get_mut(name.as_str()) {
+            skill.enabled = counts(entry);
+        }
+    }
     // What is disabled already can be needed by nobody who has it.
     let going = names.iter().filter(|name| registry.skills.get(*name).is_some_and(counts));
-    let dependents = find_dependents(&going.cloned().collect(), registry, counts);
+    let going: BTreeSet<&str> = going.map(SkillName::as_str).collect();
+    let dependents = graph.dependents_of_all(&going);
     let dependents: Vec<&str> =
-        dependents.iter().filter(|name| !names.contains(*name)).map(SkillName::as_str).collect();
+        dependents.into_iter().filter(|one| !names.iter().any(|name| name.as_str() == *one)).collect();
     if dependents.is_empty() {
         return Ok(());
     }
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    let (is, they) = if names.len() == 1 { ("is", "it") } else { ("are", "them") };
+    let (is, they) = if names.len() == 1 { ("is", "it") } else { ("are", "they") };
     let what = format!("{} {is} needed by {}", quoted.join(", "), list_some(&dependents, 8));
     let agents: String = options.agents.iter().map(|agent| format!(" --agent {agent}")).collect();
     let all: Vec<&str> = dependents.iter().copied().chain(names.iter().map(SkillName::as_str)).collect();

@@ -1,16 +1,16 @@
 //! `skill enable`: a disabled skill comes back to its targets, with the edits that it had, and with
 //! what it needs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::apply::Done;
 use super::disable::{check_targets, parse_targets};
 use super::installed::find_installed;
-use super::needs::installed_needs;
 use super::relocate::{Relocation, relocate};
 use super::settle::open_session;
+use crate::skill_graph::read_graph;
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::error::Result;
 use ba_agent_core::registry::{LockEntry, Registry};
@@ -49,7 +49,7 @@ pub fn enable(
     let coming = parse_targets(&options.agents)?;
     let select = |registry: &Registry| {
         let names = find_installed(&options.names, registry, &session.places)?;
-        select_enabled(&names, &coming, registry)
+        select_enabled(&names, &coming, registry, &session)
     };
     let report = relocate(&session, "enable", &select)?;
     let named = find_installed(&options.names, &session.store.read()?, &session.places)?;
@@ -59,7 +59,12 @@ pub fn enable(
     Ok(EnableReport { skills: report.skills, pulled })
 }
 
-fn select_enabled(names: &[SkillName], coming: &[String], registry: &Registry) -> Result<Vec<Relocation>> {
+fn select_enabled(
+    names: &[SkillName],
+    coming: &[String],
+    registry: &Registry,
+    session: &Session<'_>,
+) -> Result<Vec<Relocation>> {
     let mut selected: BTreeMap<&SkillName, LockEntry> = BTreeMap::new();
     for (name, entry) in names.iter().filter_map(|name| registry.skills.get_key_value(name)) {
         check_targets(name, entry, coming)?;
@@ -70,16 +75,12 @@ fn select_enabled(names: &[SkillName], coming: &[String], registry: &Registry) -
         };
         selected.insert(name, after);
     }
-    let mut open: Vec<&SkillName> = selected.keys().copied().collect();
-    let mut seen: BTreeSet<&SkillName> = open.iter().copied().collect();
-    while let Some(entry) = open.pop().and_then(|name| registry.skills.get(name)) {
-        for need in installed_needs(entry, registry).into_iter().filter(|need| seen.insert(need)) {
-            open.push(need);
-            let Some(needed) = registry.skills.get(need) else { continue };
-            let after = pull(needed, coming);
-            if after != *needed {
-                selected.insert(need, after);
-            }
+    let graph = read_graph(registry, session);
+    let reached = graph.reach(names.iter().map(SkillName::as_str));
+    for (name, entry) in registry.skills.iter().filter(|(name, _)| reached.contains(name.as_str())) {
+        let after = pull(entry, coming);
+        if after != *entry {
+            selected.entry(name).or_insert(after);
         }
     }
     let relocation = |(name, after): (&SkillName, LockEntry)| {

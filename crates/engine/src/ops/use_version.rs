@@ -1,5 +1,6 @@
 //! `skill use`: another version of a skill comes into its targets, and the one that was there is kept.
 
+use semver::VersionReq;
 use serde::Serialize;
 
 use super::apply::{self, Done, Report};
@@ -9,11 +10,11 @@ use super::settle::open_session;
 use super::supply::{Supply, try_until_settled};
 use crate::install_state::DriftKind;
 use crate::kept_versions;
+use crate::skill_graph::recorded_version;
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::registry::{InstallMode, LATEST_VERSION, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
-use ba_agent_core::version::version_fits;
 
 /// Which version of which skill is used.
 #[derive(Debug, Default)]
@@ -134,13 +135,13 @@ fn step_of_files(
 /// # Errors
 /// `Conflict` where a range that an enabled skill asks for excludes the version.
 fn check_ranges(name: &SkillName, after: &LockEntry, registry: &Registry) -> Result<()> {
-    let Some(version) = &after.version else { return Ok(()) };
+    let Some(version) = recorded_version(after) else { return Ok(()) };
     let own = after.alias_of.as_deref().unwrap_or(name.as_str());
     for (other, entry) in registry.skills.iter().filter(|(other, entry)| *other != name && entry.enabled) {
         let wants = entry.dependencies.iter().filter(|one| !one.optional);
         for want in wants.filter(|one| one.name == name.as_str() || one.name == own) {
             let Some(range) = want.range.as_deref() else { continue };
-            if version_fits(version, range) == Some(false) {
+            if range.parse::<VersionReq>().is_ok_and(|range| !range.matches(&version)) {
                 return Err(error!(Conflict, "`{other}` needs another version of `{name}` than {version}")
                     .cause(format!("it needs {range} ({})", want.at))
                     .hint(format!("`ba-agent skill disable {other}`, then use that version"))
