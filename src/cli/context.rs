@@ -82,6 +82,10 @@ fn print_context(cx: &CommandContext<'_>, report: &ContextReport) {
     print_left_out(cx, report);
     report.conflicts.iter().for_each(|conflict| cx.ui.note(&describe_conflict(conflict)));
     for finding in &report.findings {
+        if report.agent == Some(finding.path.as_str()) {
+            cx.ui.note(&finding.message);
+            continue;
+        }
         cx.ui.warn(&format!("`{}`: {}", finding.path, finding.message));
     }
 }

@@ -6,7 +6,7 @@ mod ready;
 mod scan;
 mod sources;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::install_dirs::InstallDirs;
@@ -21,6 +21,7 @@ use ba_agent_core::loader::{
     AgentRules, LoadFinding, LoadedSkill, NameRule, NamedBy, OmitReason, OmittedSkill, SkillConflict,
     SkillFacts, SkillOrigin, settle_names,
 };
+use ba_agent_core::registry::{DependencyKind, DependencyRecord};
 use ba_agent_core::skill::{MANIFEST, read_summary};
 use ba_agent_core::text::find_nearest;
 use ba_agent_system::fsx;
@@ -60,13 +61,14 @@ pub(crate) fn load_skills(session: &Session<'_>, agent: Option<&'static Agent>) 
         found.extend(builtin_skills(session));
     }
     let recorded = read_recorded(session);
+    let present: HashSet<String> = found.iter().map(|skill| skill.name.clone()).collect();
     for skill in &mut found {
         if let Some(entry) = recorded.by_folder.get(&skill.folder) {
             skill.digest = Some(entry.digest.clone());
             skill.facts.category = entry.category.clone().or(skill.facts.category.take());
         }
     }
-    loaded.omitted.extend(recorded.disabled);
+    loaded.omitted.extend(recorded.disabled.iter().cloned());
     let override_threshold = session.settings.loader.project_skill_override_threshold;
     let rule = rules.map_or(NameRule::Priority { override_threshold }, |rules| rules.names);
     let largest = session.settings.limits.manifest;
@@ -75,7 +77,8 @@ pub(crate) fn load_skills(session: &Session<'_>, agent: Option<&'static Agent>) 
     loaded.omitted.append(&mut settled.omitted);
     let mut machine = Machine::new(&session.env);
     for skill in settled.listed {
-        match reason_to_omit(&skill, rules.as_ref(), &mut machine) {
+        let missing = || recorded.missing_need(&skill, &present).filter(|_| agent.is_none());
+        match reason_to_omit(&skill, rules.as_ref(), &mut machine).or_else(missing) {
             None => loaded.listed.push(skill),
             Some((reason, detail)) => loaded.omitted.push(OmittedSkill {
                 name: skill.qualified.clone(),
@@ -133,7 +136,9 @@ fn order_skills(skills: &mut [LoadedSkill], agent: Option<&'static Agent>) {
                 SkillOrigin::Project => 2,
                 _ => 3,
             };
-            (rank(a), &a.name, &a.manifest).cmp(&(rank(b), &b.name, &b.manifest))
+            // Paths as texts: `a-b/x` before `a/x`.
+            let path = |skill: &LoadedSkill| skill.manifest.as_os_str().to_os_string();
+            (rank(a), &a.name).cmp(&(rank(b), &b.name)).then_with(|| path(a).cmp(&path(b)))
         }),
         Some("claude-code") => skills.sort_by(|a, b| a.name.cmp(&b.name)),
         Some(_) => {}
@@ -206,7 +211,7 @@ fn builtin_skills(session: &Session<'_>) -> Vec<LoadedSkill> {
 
 /// What the registries of this scope and of the user's account say.
 #[derive(Default)]
-struct RecordedSkills {
+struct InstalledFacts {
     by_folder: HashMap<PathBuf, RecordedFacts>,
     disabled: Vec<OmittedSkill>,
 }
@@ -214,10 +219,12 @@ struct RecordedSkills {
 struct RecordedFacts {
     digest: Digest,
     category: Option<String>,
+    /// The skills that it says it cannot do without.
+    needs: Vec<String>,
 }
 
-fn read_recorded(session: &Session<'_>) -> RecordedSkills {
-    let mut recorded = RecordedSkills::default();
+fn read_recorded(session: &Session<'_>) -> InstalledFacts {
+    let mut recorded = InstalledFacts::default();
     if session.scope.is_project()
         && let Some((store, places)) = session.store_of_user()
     {
@@ -227,7 +234,16 @@ fn read_recorded(session: &Session<'_>) -> RecordedSkills {
     recorded
 }
 
-impl RecordedSkills {
+impl InstalledFacts {
+    /// Why a skill cannot work whose files name another one that is not there. A link alone is no
+    /// reason: its instructions may do without.
+    fn missing_need(&self, skill: &LoadedSkill, present: &HashSet<String>) -> Option<(OmitReason, String)> {
+        let needs = &self.by_folder.get(&skill.folder)?.needs;
+        let missing = needs.iter().find(|name| !present.contains(*name))?;
+        let name = printable(missing, false);
+        Some((OmitReason::Dependency, format!("it needs the skill `{name}`, which is not here")))
+    }
+
     /// A registry that cannot be read says nothing; whoever changes it is told why.
     fn add_registry(&mut self, store: &Store, places: &InstallDirs) {
         let text = store.read_registry_text().unwrap_or_default();
@@ -244,7 +260,10 @@ impl RecordedSkills {
             let targets = entry.targets.iter().filter_map(|text| InstallTarget::parse(text).ok());
             for root in targets.map(|target| places.root_as_written(&target)) {
                 let category = entry.category.as_ref().map(ToString::to_string);
-                let facts = RecordedFacts { digest: entry.digest.clone(), category };
+                let is_needed =
+                    |one: &&DependencyRecord| !one.optional && one.kind == DependencyKind::Declared;
+                let needs = entry.dependencies.iter().filter(is_needed).map(|one| one.name.clone()).collect();
+                let facts = RecordedFacts { digest: entry.digest.clone(), category, needs };
                 self.by_folder.insert(root.join(name.as_str()), facts);
             }
         }

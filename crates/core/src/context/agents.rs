@@ -17,6 +17,10 @@ pub enum AgentListing {
     Unbounded,
 }
 
+/// Characters that Claude Code has for its list, as 2.1.332 has it for its default model.
+const CLAUDE_CHARS: usize = 30_000;
+/// Characters of the skills that it brings itself, which stay in full where others get short.
+const CLAUDE_BUNDLED: usize = 6_077;
 /// Characters of one entry that Claude Code lists at most.
 const CLAUDE_ENTRY: usize = 1_536;
 
@@ -29,7 +33,9 @@ impl AgentListing {
     /// The listing of the agent with this id; `budget` goes before its own.
     pub fn of_agent(id: &str, budget: Option<usize>) -> Self {
         match id {
-            "claude-code" => Self::ClaudeCode { budget: budget.unwrap_or(8_000) },
+            "claude-code" => {
+                Self::ClaudeCode { budget: budget.unwrap_or(CLAUDE_CHARS).saturating_sub(CLAUDE_BUNDLED) }
+            }
             "codex" => Self::Codex { budget: budget.map_or(CODEX_TOKENS, |chars| chars.div_ceil(4)) },
             "gemini-cli" | "opencode" | "goose" | "deepagents" => Self::Xml,
             _ => Self::Unbounded,
@@ -74,10 +80,11 @@ fn list_for_claude(entries: &[ContextEntry], budget: usize) -> FittedList {
     let texts: Vec<(String, bool)> = entries
         .iter()
         .map(|entry| {
-            let text = entry.description.trim();
+            // As it escapes them: nothing but the two brackets.
+            let text = entry.description.trim().replace('<', "&lt;").replace('>', "&gt;");
             match text.char_indices().nth(CLAUDE_ENTRY) {
                 Some((end, _)) => (format!("{}…", text[..end].trim_end()), true),
-                None => (text.to_owned(), false),
+                None => (text, false),
             }
         })
         .collect();
@@ -88,9 +95,9 @@ fn list_for_claude(entries: &[ContextEntry], budget: usize) -> FittedList {
     let cost = |at: usize, description: &str| count_chars(&line(at, description)) + 1;
     let full: usize = texts.iter().enumerate().map(|(at, (text, _))| cost(at, text)).sum();
     let mut kept = vec![true; entries.len()];
-    if full > budget {
+    if full > budget.saturating_add(1) {
         let names: usize = (0..entries.len()).map(|at| cost(at, "")).sum();
-        let mut left = budget.saturating_sub(names);
+        let mut left = (budget + 1).saturating_sub(names);
         let mut order: Vec<usize> = (0..entries.len()).collect();
         order.sort_by_key(|at| (std::cmp::Reverse(entries[*at].uses), *at));
         for at in order {

@@ -132,6 +132,9 @@ fn claude_code_keeps_names_and_drops_whole_descriptions() {
     let some = fit_for_agent(&entries, AgentListing::ClaudeCode { budget: 140 });
     assert_eq!(shown(&some), [(0, ShownAs::Full), (1, ShownAs::Name), (2, ShownAs::Full)]);
     assert_eq!(some.text.lines().nth(1), Some("- b"));
+    let tags = fit_for_agent(&[entry("a", "Makes <b> & 'c'.")], AgentListing::ClaudeCode { budget: 100 });
+    assert_eq!(tags.text, "- a: Makes &lt;b&gt; & 'c'.");
+    assert_eq!(AgentListing::of_agent("claude-code", None).limit(), Some(23_923));
     let long = fit_for_agent(&[entry("a", &"x".repeat(2_000))], AgentListing::ClaudeCode { budget: 8_000 });
     assert_eq!(long.status, ListingStatus::Shortened);
 }

@@ -84,7 +84,9 @@ impl AgentRules {
                 user_first: true,
                 named_by: NamedBy::Folder,
                 hides_by_flag: true,
-                caution: Some("Claude Code lists skills of its own besides, which share the room"),
+                caution: Some(
+                    "Claude Code lists skills of its own besides, which take about 6,000 of its 30,000 characters",
+                ),
                 ..USUAL
             },
             "codex" => Self {

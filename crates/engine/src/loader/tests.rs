@@ -249,3 +249,55 @@ fn a_project_names_no_folder_outside_of_itself_through_a_link() {
     assert_eq!((loaded.listed[0].origin, loaded.listed[0].priority), (SkillOrigin::Extra, 70));
     assert!(!cfg!(unix) || loaded.findings[0].message.contains("outside"));
 }
+
+/// A cap on what is looked through, and links that lead back: every skill once, in bounded time.
+#[cfg(unix)]
+#[test]
+fn links_that_lead_back_end_somewhere() {
+    let place = Place::new();
+    place.skill("project/.agents/skills/deep/below/one", "It is found once. Use it.");
+    let at = |path: &str| place.dir.path().join("project/.agents/skills").join(path);
+    for (target, link) in
+        [("..", "deep/up"), (".", "deep/here"), ("../..", "deep/below/top"), ("loop", "loop")]
+    {
+        std::os::unix::fs::symlink(target, at(link)).unwrap();
+    }
+    let loaded = place.load(Some("codex"));
+    assert_eq!(names(&loaded.listed), ["one"]);
+    assert!(loaded.omitted.is_empty());
+}
+
+#[test]
+fn a_skill_that_needs_one_that_is_not_here_is_left_out_and_says_so() {
+    let place = Place::new();
+    place.skill("project/.claude/skills/report", "It needs another one. Use it.");
+    let entry = |name: &str, more: &str| {
+        format!(
+            r#""{name}":{{"digest":"sha256:{0}","files":{{}},"installed_at":"2026-01-01T00:00:00Z","kind":"local","mode":"copy","pin":{{}},"source":"./x","targets":["claude-code"]{more}}}"#,
+            "0".repeat(64)
+        )
+    };
+    let need = |optional: &str, kind: &str| {
+        entry(
+            "report",
+            &format!(r#","dependencies":[{{"at":"SKILL.md:3","kind":"{kind}","name":"charts"{optional}}}]"#),
+        )
+    };
+    let write = |skills: &str| {
+        place.write(
+            "project/config/skills_registry.json",
+            &format!(r#"{{"schema_version":"1.1","skills":{{{skills}}}}}"#),
+        );
+    };
+    write(&need("", "declared"));
+    let loaded = place.load(None);
+    assert_eq!((loaded.omitted[0].reason, loaded.listed.len()), (OmitReason::Dependency, 0));
+    assert!(loaded.omitted[0].detail.contains("`charts`"));
+    for (optional, kind) in [(r#","optional":true"#, "declared"), ("", "link")] {
+        write(&need(optional, kind));
+        assert_eq!(names(&place.load(None).listed), ["report"], "{optional} {kind}");
+    }
+    write(&need("", "declared"));
+    place.skill("project/.claude/skills/charts", "It is needed. Use it.");
+    assert_eq!(names(&place.load(None).listed), ["charts", "report"]);
+}

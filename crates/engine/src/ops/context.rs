@@ -131,7 +131,7 @@ pub fn describe_context(
             let least = session.settings.loader.context_budget.min_description_chars;
             fit_listing(&entries, format, budget.metadata, least)
         }
-        Some(agent) => fit_for_agent(&entries, AgentListing::of_agent(agent.id, options.budget)),
+        Some(agent) => fit_for_agent(&entries, listing_of(agent, options, &session)),
     };
     let active = fit_active(&read_active(&loaded, options, &session)?, budget.active);
     let mut report = empty_report(&session, agent, budget, options);
@@ -156,13 +156,19 @@ pub fn describe_context(
     Ok(report)
 }
 
+/// How an agent lists its skills, with the variable that it reads itself.
+fn listing_of(agent: &Agent, options: &ContextOptions, session: &Session<'_>) -> AgentListing {
+    let variable = session.env.var("SLASH_COMMAND_TOOL_CHAR_BUDGET").and_then(|text| text.parse().ok());
+    AgentListing::of_agent(agent.id, options.budget.or(variable.filter(|_| agent.id == "claude-code")))
+}
+
 fn empty_report(
     session: &Session<'_>,
     agent: Option<&'static Agent>,
     budget: ContextBudget,
     options: &ContextOptions,
 ) -> ContextReport {
-    let listing = agent.map(|agent| AgentListing::of_agent(agent.id, options.budget));
+    let listing = agent.map(|agent| listing_of(agent, options, session));
     let metadata = listing.map_or(Some(budget.metadata), AgentListing::limit);
     let ContextBudget { total_chars, active, system, buffer, .. } = budget;
     ContextReport {
