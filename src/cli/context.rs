@@ -86,7 +86,10 @@ fn print_context(cx: &CommandContext<'_>, report: &ContextReport) {
             cx.ui.note(&finding.message);
             continue;
         }
-        cx.ui.warn(&format!("`{}`: {}", finding.path, finding.message));
+        // What an omitted skill says already is not said twice.
+        if report.omitted.iter().all(|one| one.detail != finding.message) {
+            cx.ui.warn(&format!("`{}`: {}", finding.path, finding.message));
+        }
     }
 }
 

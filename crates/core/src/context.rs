@@ -219,6 +219,11 @@ impl SkillList<'_> {
 
     /// One limit for all descriptions, the largest that fits.
     fn all_shortened(&self, limit: usize, min_description: usize) -> Option<FittedList> {
+        // With thousands of skills not even the names fit: no description need be cut to see that.
+        let bare: usize = self.order.iter().map(|at| self.cost(*at, "")).sum();
+        if self.frame() + bare > limit {
+            return None;
+        }
         let texts: Vec<String> = self.order.iter().map(|at| self.description(*at)).collect();
         let longest = texts.iter().map(|text| count_chars(text)).max().unwrap_or(0);
         let cut =
