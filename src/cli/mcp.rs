@@ -109,6 +109,7 @@ fn print_written(cx: &CommandContext<'_>, report: &ConfigReport) {
     cx.ui.status(verb, &format!("the server `ba-agent` {what} {file}"));
     if report.changed {
         cx.ui.note(&format!("{} starts it the next time that it begins", report.agent));
+        report.note.into_iter().for_each(|note| cx.ui.note(note));
     }
 }
 
@@ -121,4 +122,5 @@ fn print_entry(cx: &CommandContext<'_>, report: &ConfigReport) {
     if let Some(command) = &report.alternative {
         cx.ui.note(&format!("or type: {command}"));
     }
+    report.note.into_iter().for_each(|note| cx.ui.note(note));
 }

@@ -912,6 +912,22 @@ fn the_settings_of_each_agent_name_the_server() {
     env.run(&["mcp", "config", "--agent", "emacs"]).ends(2).says("vscode");
 }
 
+/// An update of the program counts: the agent starts what its user starts.
+#[cfg(unix)]
+#[test]
+fn the_server_is_named_as_the_program_was_typed() {
+    use std::os::unix::process::CommandExt as _;
+    let env = TestEnv::new();
+    let command_of = |typed: &str| {
+        let mut command = env.command(&["mcp", "config", "--agent", "cursor"]);
+        let run = env.done(command.arg0(typed).output().unwrap()).ends(0);
+        run.json()["mcpServers"]["ba-agent"]["command"].clone()
+    };
+    assert_eq!(command_of("ba-agent"), "ba-agent");
+    assert_eq!(command_of("/opt/x/ba-agent"), "/opt/x/ba-agent");
+    assert_eq!(command_of("../bin/ba-agent"), "[PROJECT]/../bin/ba-agent");
+}
+
 #[test]
 fn settings_are_written_into_and_all_else_stays() {
     let env = TestEnv::new();

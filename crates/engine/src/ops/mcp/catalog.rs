@@ -15,7 +15,7 @@ use ba_agent_core::search::{self, BorrowedText, SearchDocument, SearchIndex, Sea
 use ba_agent_core::skill_uri::SkillUri;
 
 use super::NAMED;
-use super::manifest::{FileFingerprint, Measured, RecordedSkill, RecordedSkills, ServedFile, SkillEntry};
+use super::manifest::{FileFingerprint, Measured, RecordedFolders, RecordedSkill, ServedFile, SkillEntry};
 
 /// The skills as they were at the last look.
 pub(super) struct SkillCatalog {
@@ -25,7 +25,7 @@ pub(super) struct SkillCatalog {
     order: Vec<usize>,
     stamps: HashMap<PathBuf, FileFingerprint>,
     /// What the registries have of them, once somebody asks.
-    recorded: Option<RecordedSkills>,
+    recorded: Option<RecordedFolders>,
     search_index: Option<Vec<u8>>,
     measured: Measured,
     /// Skills that the extension does not serve, which was told.
@@ -134,7 +134,7 @@ impl SkillCatalog {
         skill: &LoadedSkill,
     ) -> Option<&RecordedSkill> {
         skill.digest.as_ref()?;
-        self.recorded.get_or_insert_with(|| RecordedSkills::read(session)).of_folder(&skill.folder)
+        self.recorded.get_or_insert_with(|| RecordedFolders::read(session)).of_folder(&skill.folder)
     }
 
     /// A skill with its files, as it is now.
@@ -147,7 +147,7 @@ impl SkillCatalog {
         skill: &LoadedSkill,
     ) -> Result<SkillEntry, String> {
         let recorded = skill.digest.as_ref().and_then(|_| {
-            self.recorded.get_or_insert_with(|| RecordedSkills::read(session)).of_folder(&skill.folder)
+            self.recorded.get_or_insert_with(|| RecordedFolders::read(session)).of_folder(&skill.folder)
         });
         self.measured.entry_of(session, skill, recorded)
     }

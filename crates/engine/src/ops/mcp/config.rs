@@ -40,6 +40,8 @@ pub struct ConfigReport {
     pub text: String,
     /// A command of the agent that does the same.
     pub alternative: Option<String>,
+    /// What the agent wants besides.
+    pub note: Option<&'static str>,
     /// It was to be written.
     pub written: bool,
     /// The file has another text now.
@@ -120,6 +122,7 @@ pub fn configure(
         format: if client.format == Format::Toml { "toml" } else { "json" },
         text,
         alternative: alternative_to(client, session.scope.is_project(), &options.command),
+        note: note_about(client, session.scope.is_project()),
         written: options.write,
         changed: false,
     };
@@ -173,6 +176,20 @@ fn alternative_to(client: &Client, is_project: bool, command: &[String]) -> Opti
             let entry = json!({"name": SERVER, "command": program, "args": args}).to_string();
             Some(format!("code --add-mcp {}", quote_word(&entry)))
         }
+        _ => None,
+    }
+}
+
+/// What an agent asks of its user before it starts a server that a project names.
+fn note_about(client: &Client, is_project: bool) -> Option<&'static str> {
+    match client.id {
+        "claude-code" if is_project => {
+            Some("Claude Code asks once whether the server of a project may start")
+        }
+        "codex" if is_project => {
+            Some("Codex reads the settings of a project only where you trust the project")
+        }
+        "gemini-cli" => Some("Gemini CLI starts servers only in folders that you trust"),
         _ => None,
     }
 }

@@ -80,9 +80,9 @@ pub(super) struct RecordedSkill {
 }
 
 /// What the registries of this scope and of the user's account have, by folder.
-pub(super) struct RecordedSkills(HashMap<PathBuf, RecordedSkill>);
+pub(super) struct RecordedFolders(HashMap<PathBuf, RecordedSkill>);
 
-impl RecordedSkills {
+impl RecordedFolders {
     /// Reads both. Of one that cannot be read nothing is known.
     pub(super) fn read(session: &Session<'_>) -> Self {
         let mut all = HashMap::new();

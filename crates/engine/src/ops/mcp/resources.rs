@@ -41,10 +41,12 @@ impl SkillService {
     /// `Usage` for a cursor that no page ended with; those of looking through the sources.
     pub fn list_entries(&self, cursor: Option<&str>) -> Result<ListPage<SkillEntry>> {
         self.with_catalog(|catalog, session| {
-            let skills: Vec<LoadedSkill> = catalog.sorted().cloned().collect();
+            let skills: Vec<&LoadedSkill> = catalog.sorted().collect();
+            let total = skills.len();
             let (page, next) = page_of(&skills, |skill| &skill.qualified, cursor)?;
+            let page: Vec<LoadedSkill> = page.iter().map(|skill| (*skill).clone()).collect();
             let entries = page.iter().filter_map(|skill| entry_of(catalog, session, skill).ok());
-            Ok(ListPage { items: entries.collect(), total: skills.len(), next })
+            Ok(ListPage { items: entries.collect(), total, next })
         })
     }
 
