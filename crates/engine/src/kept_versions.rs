@@ -77,16 +77,6 @@ pub(crate) fn find_label(name: &SkillName, entry: &LockEntry, version: &str) -> 
     })
 }
 
-/// The files that the registry says a skill has, wherever they are kept on this machine: what it was
-/// when it was last sound.
-pub(crate) fn last_good(session: &Session<'_>, name: &SkillName) -> Option<Package> {
-    let text = session.store.read_registry_text().ok()?;
-    let summary = text.summary().ok()?;
-    let at = summary.skills.binary_search_by(|(known, _)| known.cmp(name)).ok()?;
-    let (_, entry) = summary.skills.get(at)?;
-    find_tree(session, &entry.digest)
-}
-
 /// The tree of this digest, where this machine keeps it.
 pub(crate) fn find_tree(session: &Session<'_>, digest: &Digest) -> Option<Package> {
     caches(session).iter().find_map(|cache| cache.get(digest))

@@ -36,11 +36,9 @@ pub mod fuzz;
 pub mod history;
 pub mod install_dirs;
 pub mod install_state;
-#[allow(dead_code, reason = "the commands that use it follow")]
 mod kept_versions;
 mod loader;
 pub mod ops;
-#[allow(dead_code, reason = "the server that uses it follows")]
 pub mod poll;
 pub mod scope;
 pub mod settings;

@@ -93,6 +93,7 @@ struct WatchedSkill {
 }
 
 /// Files that an update has replaced, and until when they are given.
+#[allow(dead_code, reason = "read by `Poll::still_gives`")]
 #[derive(Debug)]
 struct ReplacedVersion {
     name: String,
@@ -135,6 +136,10 @@ impl Poll {
 
     /// True while the files of this version are given to whoever has begun with it, although another
     /// one is in its place.
+    #[allow(
+        dead_code,
+        reason = "who serves files by conversation asks it; activation finds old trees itself"
+    )]
     pub(crate) fn still_gives(&self, name: &str, digest: &Digest, now: Timestamp) -> bool {
         self.replaced.iter().any(|one| one.name == name && one.digest == *digest && one.until > now)
     }
