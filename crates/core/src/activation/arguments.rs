@@ -13,27 +13,24 @@ const OPERATORS: [char; 4] = ['|', '&', ';', '\n'];
 #[must_use]
 pub fn split_arguments(text: &str) -> Vec<String> {
     let mut words = Vec::new();
-    let mut assigned = Vec::new();
+    let mut is_assigned = false;
     let mut rest = skip_blanks(text, true);
     while let Some(first) = rest.chars().next() {
         if OPERATORS.contains(&first) {
             // Nothing stands in front of it: what does not begin a command is passed over.
-            if !words.is_empty() || !assigned.is_empty() {
+            if !words.is_empty() || is_assigned {
                 break;
             }
             rest = skip_blanks(&rest[first.len_utf8()..], true);
             continue;
         }
         if first == '#' {
-            if words.is_empty() {
-                return text.split_whitespace().map(str::to_owned).collect();
-            }
             break;
         }
         let word = read_word(rest);
         rest = skip_blanks(&rest[word.length..], false);
         match word.kind {
-            WordKind::Assignment if words.is_empty() => assigned.push(word.text),
+            WordKind::Assignment if words.is_empty() => is_assigned = true,
             WordKind::Plain | WordKind::Assignment => words.push(word.text),
             WordKind::Variable | WordKind::Sign if words.is_empty() => words.push(word.text),
             WordKind::Variable | WordKind::Sign => {}
@@ -42,7 +39,8 @@ pub fn split_arguments(text: &str) -> Vec<String> {
             WordKind::Redirection => rest = skip_blanks(&rest[read_word(rest).length..], true),
         }
     }
-    if words.is_empty() { assigned } else { words }
+    // What has no command in it is split at its blanks, quotes and all.
+    if words.is_empty() { text.split_whitespace().map(str::to_owned).collect() } else { words }
 }
 
 fn is_blank(c: char) -> bool {
@@ -264,6 +262,7 @@ mod tests {
         // Assignments in front, variables that stand alone.
         check("a=b c", &["c"]);
         check("a=1 b=2", &["a=1", "b=2"]);
+        check("x=ya'b c'", &["x=ya'b", "c'"]);
         check("a x=1 b", &["a", "x=1", "b"]);
         check("-a=1 b", &["-a=1", "b"]);
         check("a== b", &["a==", "b"]);
