@@ -18,14 +18,20 @@ use crate::diff as lines;
 use crate::discover;
 use crate::error::is_unprintable;
 use crate::follow_up::{FollowUpQuestion, decide_follow_up, message_terms};
+use crate::hook::{
+    HookAgent, HookAnswer, HookInput, HookState, find_forbidden, find_hooks, install_hooks, uninstall_hooks,
+};
 use crate::interop as locks;
 use crate::json_edit::{read_commented_json, remove_member, set_member};
 use crate::listing::{FileEntry, Limits, Listing, Node};
 use crate::path::RelPath;
+use crate::recommend::{RequestWords, SkillRules, UserProfile, requested_text};
 use crate::registry::{Registry, RegistrySummary};
 use crate::search::{self as find, SearchDocument, SearchQuery};
 use crate::skill::{self, Finding, Profile, SkillName};
 use crate::source::{Reference, Request, Source};
+use crate::transcript::{TranscriptAgent, TranscriptReader};
+use crate::usage::{UsageSums, UseEvent};
 
 /// A name, what it does with bytes, and what a fuzzer may begin with.
 pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
@@ -34,6 +40,7 @@ pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 pub const TARGETS: &[Target] = &[
     ("activation", activation, seeds::activation),
     ("diff", diff, seeds::diff),
+    ("hook", hook, seeds::hook),
     ("interop", interop, seeds::interop),
     ("json_edit", json_edit, seeds::json_edit),
     ("manifest", manifest, seeds::manifest),
@@ -42,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     ("search", search, seeds::search),
     ("search_index", search_index, seeds::search_index),
     ("source", source, seeds::source),
+    ("transcript", transcript, seeds::transcript),
     ("yaml", yaml, seeds::yaml),
 ];
 
@@ -117,6 +125,49 @@ pub fn json_edit(data: &[u8]) {
         let others = after.iter().filter(|(key, _)| *key != "a");
         assert!(others.eq(before.iter().filter(|(key, _)| *key != "a")), "something else was changed");
     }
+}
+
+/// What an agent tells a hook, a command for its shell, its settings, rules and profiles: all that a
+/// hook reads. An entry that was put into settings is there, and gone when it was taken out.
+pub fn hook(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(input) = HookInput::parse(data, None) {
+        let _ = find_forbidden(&input, ["rm -rf", "shell_exec", "database_write", &*text]);
+        let _ = (input.loaded_skill(), input.has_failed());
+        let _ = HookAnswer::Deny(input.prompt.clone()).to_json(input.agent, input.event);
+    }
+    let command = serde_json::json!({"hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": {"command": text}});
+    let input = HookInput::parse(command.to_string().as_bytes(), None).expect("it is what an agent tells");
+    let _ = find_forbidden(&input, ["rm -rf", "git push --force", &*text]);
+    for agent in HookAgent::ALL {
+        if let Ok(Some(with)) = install_hooks(agent, &text, "ba-agent") {
+            assert_eq!(find_hooks(agent, &with, "ba-agent"), Ok(HookState::Installed), "{with}");
+            let without = uninstall_hooks(&with).expect("it was read before").expect("it has our entry");
+            assert_eq!(find_hooks(agent, &without, "ba-agent"), Ok(HookState::Absent), "{without}");
+        }
+    }
+    let request = RequestWords::of(&requested_text(&text));
+    if let Ok(rules) = SkillRules::parse(&text) {
+        let _ = rules.find_match("pdf", &request, &["a/b.ts".to_owned()]);
+    }
+    let _ = UserProfile::parse(&text);
+}
+
+/// Transcripts of agents and our own log: no use is counted twice.
+pub fn transcript(data: &[u8]) {
+    for agent in TranscriptAgent::ALL {
+        let mut sums = UsageSums::default();
+        let mut reader = TranscriptReader::new(agent);
+        let uses: Vec<_> =
+            data.split(|byte| *byte == b'\n').flat_map(|line| reader.read_line(line)).collect();
+        uses.iter().for_each(|one| {
+            sums.add_event(&one.event);
+            assert!(!sums.add_event(&one.event), "it counts once");
+            let line = one.event.to_line();
+            assert!(UseEvent::parse_line(line.trim_end().as_bytes()).is_some(), "{line}");
+        });
+    }
+    data.split(|byte| *byte == b'\n').for_each(|line| drop(UseEvent::parse_line(line)));
 }
 
 /// A `SKILL.md` under each profile: what it says of itself, what is found, and the name that

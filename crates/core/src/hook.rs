@@ -15,6 +15,7 @@ pub use entries::{HookFile, HookState, find_hooks, install_hooks, is_own_command
 pub use operations::{Operation, find_forbidden};
 
 use crate::error::printable;
+use crate::transcript::typed_call;
 
 /// An agent whose hooks are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +137,7 @@ struct WireInput {
     duration_ms: Option<f64>,
     expansion_type: Option<String>,
     command_name: Option<String>,
+    prompt_id: Option<String>,
 }
 
 impl HookInput {
@@ -166,6 +168,9 @@ impl HookInput {
         })?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds, rounded")]
         let milliseconds = wire.duration_ms.filter(|ms| *ms >= 0.0).map(|ms| ms.round() as u64);
+        let typed = wire.command_name.as_deref().zip(wire.prompt_id.as_deref());
+        let typed = typed.filter(|_| event == HookEvent::CommandTyped);
+        let typed = typed.map(|(name, prompt)| typed_call(prompt, name.trim_start_matches('/')));
         let is_skill = wire.expansion_type.as_deref().is_none_or(|kind| kind == "slash_command");
         Ok(Self {
             agent,
@@ -176,7 +181,7 @@ impl HookInput {
             tool: wire.tool_name.unwrap_or_default(),
             tool_input: wire.tool_input,
             tool_response: wire.tool_response,
-            call: wire.tool_use_id,
+            call: typed.or(wire.tool_use_id),
             milliseconds,
             command: wire.command_name.filter(|_| is_skill),
         })

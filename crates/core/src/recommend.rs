@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::search::{Hit, fold_words, is_content_word};
+use crate::search::{Hit, SearchIndex, fold_words, is_content_word};
 
 /// Weights of the four signals.
 const WEIGHTS: [f32; 4] = [0.4, 0.25, 0.2, 0.15];
@@ -32,6 +32,30 @@ pub struct Signals {
     pub emotion: Option<f32>,
     pub profile: Option<f32>,
     pub usage: Option<f32>,
+}
+
+/// Why a skill fits before its words are looked at, and how well at least.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SureFit {
+    pub at_least: f32,
+    pub why: String,
+}
+
+impl SureFit {
+    /// It is named, or a trigger or a rule says so that few others have.
+    pub const CERTAIN: f32 = 1.0;
+    /// The words of its name stand in the request.
+    pub const LIKELY: f32 = 0.8;
+    /// A trigger says so that is one word, which many skills have: `error`, `component`.
+    pub const POSSIBLE: f32 = 0.5;
+}
+
+/// True for a trigger that says something by itself: of several words, or of one that at most a
+/// hundredth of the skills have, or two of few.
+pub fn is_telling(trigger: &str, index: &SearchIndex<'_>) -> bool {
+    let words = fold_words(trigger);
+    let telling = words.split(' ').filter(|word| is_content_word(word)).count();
+    telling > 1 || index.count_documents_with(&words) <= (index.len() / 100).max(2)
 }
 
 /// Which signal decided.
@@ -171,19 +195,35 @@ impl RequestWords {
         })
     }
 
-    /// True where the request names the skill: by a name of several words, or by one that is
-    /// marked as a skill's (`/pdf`, `$pdf`, `@pdf`, `the pdf skill`).
+    /// True where the request names the skill: as it is written where that is more than a word
+    /// (`systematic-debugging`), or marked as a skill's (`/pdf`, `$pdf`, `@pdf`, `the pdf skill`).
     pub fn names_skill(&self, name: &str) -> bool {
         let words = fold_words(name);
         if words.is_empty() {
             return false;
         }
-        if words.contains(' ') && self.has_words(&words) {
-            return true;
-        }
-        self.has_words(&format!("{words} skill"))
+        let name = name.to_lowercase();
+        (words.contains(' ') && self.has_as_written(&name))
+            || self.has_words(&format!("{words} skill"))
             || self.has_words(&format!("skill {words}"))
-            || self.has_sign_before(&name.to_lowercase())
+            || self.has_sign_before(&name)
+    }
+
+    /// True where the words of a name of several stand there one behind the other, which they may
+    /// do by chance.
+    pub fn has_phrase(&self, name: &str) -> bool {
+        let words = fold_words(name);
+        words.contains(' ') && self.has_words(&words)
+    }
+
+    fn has_as_written(&self, name: &str) -> bool {
+        let is_of_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+        name.contains(['-', '_', ':'])
+            && self.text.match_indices(name).any(|(at, _)| {
+                let before = self.text[..at].chars().next_back();
+                let behind = self.text[at + name.len()..].chars().next();
+                !before.is_some_and(is_of_word) && !behind.is_some_and(is_of_word)
+            })
     }
 
     fn has_sign_before(&self, name: &str) -> bool {
@@ -200,8 +240,10 @@ impl RequestWords {
 
 /// Largest `skill-rules.json` that is read, and how much of it counts.
 pub const LARGEST_RULES: u64 = 1 << 20;
-const MOST_PATTERNS: usize = 500;
-const LONGEST_PATTERN: usize = 500;
+const MOST_PATTERNS: usize = 200;
+const LONGEST_PATTERN: usize = 300;
+/// Bytes of a request that patterns are looked for in: whoever wrote them, they take milliseconds.
+const SEARCHED: usize = 1_000;
 
 /// What a `skill-rules.json` says of when each skill is wanted.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -237,7 +279,16 @@ impl SkillRules {
     /// # Errors
     /// What is wrong with it, in a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|e| format!("not a valid skill-rules.json: {e}"))
+        let mut rules: Self =
+            serde_json::from_str(text).map_err(|e| format!("not a valid skill-rules.json: {e}"))?;
+        let mut left = MOST_PATTERNS;
+        for rule in rules.skills.values_mut() {
+            let patterns = &mut rule.prompt_triggers.intent_patterns;
+            patterns.retain(|pattern| pattern.len() <= LONGEST_PATTERN);
+            patterns.truncate(left);
+            left -= patterns.len();
+        }
+        Ok(rules)
     }
 
     /// Why a skill is wanted for this request and these files, as a part of a sentence.
@@ -246,9 +297,7 @@ impl SkillRules {
         if let Some(keyword) = request.find_trigger(prompt_triggers.keywords.iter().map(String::as_str)) {
             return Some(format!("matches the keyword `{keyword}`"));
         }
-        let patterns = prompt_triggers.intent_patterns.iter().take(MOST_PATTERNS);
-        let matches = |pattern: &&String| pattern.len() <= LONGEST_PATTERN && has_pattern(pattern, request);
-        if patterns.into_iter().any(|pattern| matches(&pattern)) {
+        if prompt_triggers.intent_patterns.iter().any(|pattern| has_pattern(pattern, request)) {
             return Some("matches a pattern of skill-rules.json".to_owned());
         }
         let is_meant = |file: &&String| {
@@ -263,8 +312,10 @@ impl SkillRules {
 /// True where the pattern, which somebody wrote for JavaScript, is found. One that cannot be read
 /// here finds nothing; none takes more than linear time.
 fn has_pattern(pattern: &str, request: &RequestWords) -> bool {
-    let compiled = regex_lite::RegexBuilder::new(pattern).case_insensitive(true).size_limit(64 << 10).build();
-    compiled.is_ok_and(|regex| regex.is_match(&request.text))
+    let compiled = regex_lite::RegexBuilder::new(pattern).case_insensitive(true).size_limit(16 << 10).build();
+    let text = &request.text;
+    let end = (0..=SEARCHED.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    compiled.is_ok_and(|regex| regex.is_match(text.get(..end).unwrap_or_default()))
 }
 
 fn matches_path(pattern: &str, file: &str) -> bool {
@@ -356,7 +407,7 @@ mod tests {
         let named = |text: &str, name: &str| RequestWords::of(text).names_skill(name);
         for (text, name) in [
             ("use systematic-debugging to find out", "systematic-debugging"),
-            ("do Systematic Debugging here", "systematic-debugging"),
+            ("do Systematic-Debugging here", "systematic-debugging"),
             ("please use the brainstorming skill", "brainstorming"),
             ("run /pdf on this", "pdf"),
             ("$pdf merge these", "pdf"),
@@ -371,10 +422,14 @@ mod tests {
             ("/pdf-tools now", "pdf"),
             ("http://x/pdf", "pdf"),
             ("systematic about debugging", "systematic-debugging"),
+            ("do Systematic Debugging here", "systematic-debugging"),
+            ("not-systematic-debugging", "systematic-debugging"),
             ("", ""),
         ] {
             assert!(!named(text, name), "{text}");
         }
+        let phrase = |text: &str| RequestWords::of(text).has_phrase("code-review");
+        assert!(phrase("please do a Code Review") && !phrase("review this code") && !phrase("code"));
         let trigger = |text: &str, triggers: &[&'static str]| {
             RequestWords::of(text).find_trigger(triggers.iter().copied()).map(str::to_owned)
         };

@@ -69,6 +69,7 @@ struct ClaudeLine {
     session_id: Option<String>,
     cwd: Option<String>,
     uuid: Option<String>,
+    prompt_id: Option<String>,
     #[serde(default)]
     is_meta: bool,
     #[serde(rename = "sourceToolUseID")]
@@ -186,7 +187,8 @@ impl TranscriptReader {
                 "text" => {
                     let text = block.text.unwrap_or_default();
                     if line.is_meta && line.source.is_none() {
-                        found.extend(self.started_by_name(at, &text, line.uuid.as_deref()));
+                        let id = (line.prompt_id.as_deref(), line.uuid.as_deref());
+                        found.extend(self.started_by_name(at, &text, id));
                     } else {
                         self.note_command(&text);
                     }
@@ -206,13 +208,19 @@ impl TranscriptReader {
     }
 
     /// A skill that a person started: its instructions follow in a hidden message.
-    fn started_by_name(&mut self, at: Timestamp, text: &str, id: Option<&str>) -> Option<TranscribedUse> {
+    fn started_by_name(
+        &mut self,
+        at: Timestamp,
+        text: &str,
+        (prompt, line): (Option<&str>, Option<&str>),
+    ) -> Option<TranscribedUse> {
         let folder = text.strip_prefix(BASE)?.lines().next()?;
         let folder = folder.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next()?;
         let typed = self.command.take();
         let is_of_folder = |name: &String| name.rsplit(':').next() == Some(folder);
         let skill = typed.filter(is_of_folder).unwrap_or_else(|| folder.to_owned());
-        Some(self.use_of(at, &skill, id?))
+        let call = prompt.map(|prompt| typed_call(prompt, &skill)).or_else(|| line.map(str::to_owned))?;
+        Some(self.use_of(at, &skill, &call))
     }
 
     fn read_codex(&mut self, line: &CodexLine) -> Vec<TranscribedUse> {
@@ -246,6 +254,12 @@ impl TranscriptReader {
             _ => Vec::new(),
         }
     }
+}
+
+/// What tells a skill that a person started in Claude Code from others, for [`UseEvent::of_call`]: a
+/// hook and a transcript know the request by the same id.
+pub fn typed_call(prompt: &str, skill: &str) -> String {
+    format!("{prompt}/{skill}")
 }
 
 /// What tells the reading of a skill in a conversation of Codex from others, for

@@ -66,6 +66,20 @@ fn claude_code_hears_and_obeys_the_hook() {
     assert_eq!(imported["skills"], seen["skills"]);
 }
 
+/// A person starts a skill by its name: the hook and the transcript tell of one use.
+#[test]
+fn what_is_typed_in_claude_code_counts_once() {
+    let env = world();
+    let model = ModelStandIn::start(&env, &[]);
+    let Some(claude) = RealAgent::claude_code(&env, &model) else { return };
+    env.run(&["hook", "install", "--agent", "claude-code"]).ends(0);
+    claude.ask_claude("/whale-songs low and slow", &[]);
+    let usage = env.run(&["skill", "usage", "--import", "claude-code", "--json"]).ends(0).json();
+    let row = &usage["skills"][0];
+    assert_eq!((&row["name"], &row["activations"]), (&json!("whale-songs"), &json!(1)), "{usage}");
+    assert_eq!((&row["by"]["hook"], &usage["imported"]["claude-code"]), (&json!(1), &json!(0)), "{usage}");
+}
+
 /// Without the hook the transcript alone says it.
 #[test]
 fn what_claude_code_wrote_down_is_imported() {

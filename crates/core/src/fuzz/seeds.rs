@@ -78,6 +78,33 @@ pub(super) fn yaml() -> Vec<Vec<u8>> {
     ])
 }
 
+pub(super) fn hook() -> Vec<Vec<u8>> {
+    texts(&[
+        r#"{"hook_event_name":"UserPromptSubmit","session_id":"s","cwd":"/p","prompt":"use $pdf"}"#,
+        r#"{"hook_event_name":"PreToolUse","tool_name":"Bash","tool_input":{"command":"sudo sh -c 'rm -rf x'"}}"#,
+        r#"{"hook_event_name":"AfterTool","tool_name":"activate_skill","tool_input":{"name":"pdf"},"tool_response":{"error":1}}"#,
+        "cd x && env A=1 rm -r -f \"$(pwd)\" <<'E' | xargs -n1 bash -lc 'a; `b`'\nrm\nE\n",
+        "{\n  // mine\n  \"hooks\": {\n    \"Stop\": [{\"hooks\": [{\"command\": \"x\"}]}], // y\n  },\n}\n",
+        r#"{"hooks":{"PreToolUse":[{"hooks":[{"command":"/x/ba-agent hook run"}]}]}}"#,
+        r#"{"skills":{"pdf":{"promptTriggers":{"keywords":["a b"],"intentPatterns":["(a|b).*?c"]},"fileTriggers":{"pathPatterns":["**/*.ts"]}}}}"#,
+        "interests: [maps]\nskills: {pdf: 0.5}\n",
+    ])
+}
+
+pub(super) fn transcript() -> Vec<Vec<u8>> {
+    texts(&[
+        concat!(
+            r#"{"timestamp":"2026-11-28T01:36:27Z","sessionId":"s","cwd":"/p","message":{"content":[{"type":"tool_use","id":"t","name":"Skill","input":{"skill":"pdf"}}]}}"#,
+            "\n",
+            r#"{"timestamp":"2026-11-28T01:36:28Z","message":{"content":[{"type":"tool_result","tool_use_id":"t","is_error":true}]}}"#,
+        ),
+        r#"{"timestamp":"2026-11-28T01:36:27Z","uuid":"u","isMeta":true,"message":{"content":[{"type":"text","text":"Base directory for this skill: /a/pdf\n"}]}}"#,
+        r#"{"timestamp":"2026-11-28T01:36:27Z","type":"response_item","payload":{"type":"message","id":"m","role":"user","content":[{"text":"<skill>\n<name>pdf</name>\n<path>/x</path>\n</skill>"}]}}"#,
+        r#"{"timestamp":"2026-11-28T01:36:27Z","type":"response_item","payload":{"type":"function_call","arguments":"cat /a/pdf/SKILL.md"}}"#,
+        r#"{"at":"1970-01-0{"at":"1970-01-01T00:00:05Z","skill":"pdf","by":"cli","event":"activated"}"#,
+    ])
+}
+
 pub(super) fn search() -> Vec<Vec<u8>> {
     texts(&[
         "pdf forms\nRead, fill and join PDF forms.\nMake PDFs out of text.\n",

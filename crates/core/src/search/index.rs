@@ -388,6 +388,18 @@ impl<'a> SearchIndex<'a> {
         (0..self.len()).map_while(|at| self.document_at(at))
     }
 
+    /// How many documents have the first word of a text, in whatever form.
+    pub(crate) fn count_documents_with(&self, text: &str) -> usize {
+        let mut count = None;
+        for_each_word(text, |_, word| {
+            let terms = terms::terms_of_word(word);
+            let most = || terms.iter().filter_map(|term| self.find_term(term));
+            count
+                .get_or_insert_with(|| most().map(|term| term.document_weights().count()).max().unwrap_or(0));
+        });
+        count.unwrap_or(0)
+    }
+
     /// What a document weighs.
     pub(super) fn weight_of(&self, at: usize) -> Option<u32> {
         self.number_of(at, ROW - 4)

@@ -13,8 +13,8 @@ use ba_agent_core::agents::{Agent, find_agent};
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::loader::{LoadedSkill, SkillOrigin};
 use ba_agent_core::recommend::{
-    Confidence, LARGEST_RULES, Reason, RequestWords, Signals, SkillRules, UserProfile, lexical_signal,
-    requested_text,
+    Confidence, LARGEST_RULES, Reason, RequestWords, Signals, SkillRules, SureFit, UserProfile, is_telling,
+    lexical_signal, requested_text,
 };
 use ba_agent_core::search::{SearchIndex, SearchQuery, is_content_word, rank_documents};
 use ba_agent_system::fsx;
@@ -153,7 +153,8 @@ pub fn recommend(
 fn sort_recommendations(all: &mut [Recommendation]) {
     all.sort_by(|a, b| {
         let by_score = b.score.total_cmp(&a.score);
-        by_score.then(b.installed.cmp(&a.installed)).then_with(|| a.skill_id.cmp(&b.skill_id))
+        // Those of one score stay in their order.
+        by_score.then(b.installed.cmp(&a.installed))
     });
 }
 
@@ -192,7 +193,8 @@ pub(super) fn recommend_installed(
     let mut all = Vec::new();
     for (at, skill) in skills.iter().enumerate() {
         let lexical = of_text.get(at).copied().unwrap_or_default();
-        let sure = is_asked.then(|| why_sure(skill, &request, &rules, input.files)).flatten();
+        let sure = is_asked.then(|| find_sure_fit(skill, &request, &rules, &indexes, input.files)).flatten();
+        let sure = sure.filter(|sure| sure.at_least >= lexical);
         let emotion = of_emotion.as_ref().map(|all| match input.emotion {
             Some(word) if is_label(skill, word) => 1.0,
             _ => all.get(at).copied().unwrap_or_default(),
@@ -202,7 +204,7 @@ pub(super) fn recommend_installed(
             profile.liking(&skill.name).unwrap_or(words)
         });
         let signals = Signals {
-            trigger: is_asked.then_some(if sure.is_some() { 1.0 } else { lexical }),
+            trigger: is_asked.then_some(sure.as_ref().map_or(lexical, |sure| sure.at_least)),
             emotion,
             profile,
             usage: (most > 0).then(|| usage_signal(uses.get(&skill.qualified).map_or(0, |c| c.uses), most)),
@@ -210,17 +212,20 @@ pub(super) fn recommend_installed(
         let fits = [signals.trigger, signals.emotion, signals.profile];
         let fits = fits.into_iter().flatten().any(|signal| signal > 0.0);
         if fits || (!is_asked && signals.score() > 0.0) {
-            all.push((at, signals, sure));
+            all.push((at, signals, sure, lexical));
         }
     }
-    let order = |one: &(usize, Signals, Option<String>)| skills.get(one.0).map(|skill| &skill.qualified);
-    all.sort_by(|a, b| b.1.score().total_cmp(&a.1.score()).then_with(|| order(a).cmp(&order(b))));
+    let name = |at: usize| skills.get(at).map(|skill| &skill.qualified);
+    all.sort_by(|a, b| {
+        let by_score = b.1.score().total_cmp(&a.1.score());
+        by_score.then(b.3.total_cmp(&a.3)).then_with(|| name(a.0).cmp(&name(b.0)))
+    });
     let query = SearchQuery::parse(&text);
     // Why one fits costs more to say than to know.
-    let best = all.into_iter().take(input.limit).filter_map(|(at, signals, sure)| {
+    let best = all.into_iter().take(input.limit).filter_map(|(at, signals, sure, _)| {
         let skill = skills.get(at)?;
         let context = match (sure, signals.reason()) {
-            (Some(why), Reason::BasedOnConversation) => why,
+            (Some(sure), Reason::BasedOnConversation) => sure.why,
             (None, Reason::BasedOnConversation) => {
                 matched_words(&query, &skill.name, &skill.facts.description)
             }
@@ -282,21 +287,32 @@ fn with_endings(text: &str, files: &[String]) -> String {
     format!("{text}{}", endings.collect::<String>())
 }
 
-/// Why the request is surely about this skill, where it is.
-fn why_sure(
+/// Why the request is about this skill whatever its words weigh, where it is.
+fn find_sure_fit(
     skill: &LoadedSkill,
     request: &RequestWords,
     rules: &[SkillRules],
+    indexes: &[SearchIndex<'_>],
     files: &[String],
-) -> Option<String> {
+) -> Option<SureFit> {
+    let fit = |at_least, why: String| Some(SureFit { at_least, why });
     let is_named = |name: &str| request.names_skill(name);
     if is_named(&skill.name) || (skill.qualified != skill.name && is_named(&skill.qualified)) {
-        return Some("is named in the request".to_owned());
+        return fit(SureFit::CERTAIN, "is named in the request".to_owned());
     }
-    if let Some(trigger) = request.find_trigger(skill.facts.triggers.iter().map(String::as_str)) {
-        return Some(format!("matches the trigger `{trigger}`"));
+    if let Some(why) = rules.iter().find_map(|rules| rules.find_match(&skill.name, request, files)) {
+        return fit(SureFit::CERTAIN, why);
     }
-    rules.iter().find_map(|rules| rules.find_match(&skill.name, request, files))
+    let triggers = || skill.facts.triggers.iter().map(String::as_str);
+    let is_telling = |trigger: &&str| indexes.iter().all(|index| is_telling(trigger, index));
+    if let Some(trigger) = request.find_trigger(triggers().filter(is_telling)) {
+        return fit(SureFit::CERTAIN, format!("matches the trigger `{trigger}`"));
+    }
+    if request.has_phrase(&skill.name) {
+        return fit(SureFit::LIKELY, "has its name in the request".to_owned());
+    }
+    let trigger = request.find_trigger(triggers())?;
+    fit(SureFit::POSSIBLE, format!("matches the trigger `{trigger}`"))
 }
 
 fn is_label(skill: &LoadedSkill, word: &str) -> bool {

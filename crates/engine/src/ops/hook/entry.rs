@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::store::lock::Lock;
-use crate::workspace::{Observer, Session, Workspace};
+use crate::workspace::{Notice, Observer, Session, Workspace};
 use ba_agent_core::error::{Context as _, Result, error};
 use ba_agent_core::hook::{HookAgent, HookState, find_hooks, install_hooks, uninstall_hooks};
 use ba_agent_core::json_edit::JsonEditFault;
@@ -39,7 +39,15 @@ pub fn install_hook(
     program: &str,
     observer: &dyn Observer,
 ) -> Result<HookStatus> {
-    change_entry(workspace, agent, program, observer, |text| install_hooks(agent, text, program))
+    let status =
+        change_entry(workspace, agent, program, observer, |text| install_hooks(agent, text, program))?;
+    if status.changed && !workspace.is_of_user() && program != "ba-agent" {
+        observer.notice(Notice::Warning(&format!(
+            "the hook is `{program}`, a path of this machine, in settings that everybody shares who has the \
+             project; with ba-agent in PATH it is `ba-agent`"
+        )));
+    }
+    Ok(status)
 }
 
 /// Takes the hook out of an agent's settings again.
