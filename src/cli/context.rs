@@ -70,10 +70,10 @@ impl ContextArgs {
 /// The text itself, then what it does not say.
 fn print_context(cx: &CommandContext<'_>, report: &ContextReport) {
     if !report.text.is_empty() {
-        cx.ui.line(&report.text);
+        cx.ui.line(&cx.ui.wrap_text(&report.text));
     }
     for active in &report.active {
-        cx.ui.line(&active.text);
+        cx.ui.line(&cx.ui.wrap_text(&active.text));
     }
     if cx.ui.stdout_is_terminal() {
         cx.ui.line("");
