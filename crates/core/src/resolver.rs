@@ -132,6 +132,8 @@ impl Worklist {
                 if let Some(by) = self.required.get_mut(needed) {
                     by.remove(&name);
                 }
+                // Without that need it may be no conflict any more.
+                self.conflicts.remove(needed);
                 self.changed.insert(needed.clone());
             }
             self.left.entry(name.clone()).or_default().push(before.version);

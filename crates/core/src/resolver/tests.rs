@@ -119,6 +119,18 @@ fn a_name_that_comes_back_to_a_version_is_a_conflict() {
     assert_eq!(resolution.conflicts[0].name, "b");
 }
 
+/// `b` 2 cannot do with what was asked for; `b` 1, which comes instead, does not need it.
+#[test]
+fn a_conflict_goes_with_the_version_that_made_it() {
+    let all = universe(&[
+        ("a", "1.0.0", &["b", "c"]),
+        ("b", "1.0.0", &[]),
+        ("b", "2.0.0", &["a ^9"]),
+        ("c", "1.0.0", &["b ^1"]),
+    ]);
+    assert_eq!(told(&resolve(&all, &["a"])), ["a 1.0.0", "b 1.0.0", "c 1.0.0"]);
+}
+
 /// What an abandoned version needed is needed no more.
 #[test]
 fn what_is_needed_no_more_is_left_out() {
