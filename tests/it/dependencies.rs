@@ -362,6 +362,11 @@ fn what_is_missing_or_in_a_circle_counts_where_that_is_strict() {
     assert_eq!(told["missing"], json!([{ "name": "gone", "wanted_by": ["broken"], "range": null }]));
     assert_eq!(told["conflicts"][0]["wanted_by"][0]["range"], "^2");
     env.run(&["skill", "why", "gone"]).ends(0).says("gone is not installed");
+    // A model is not offered what lacks a part.
+    let told = env.run(&["skill", "context", "--json"]).ends(0).json();
+    let omitted: Vec<_> =
+        told["omitted"].as_array().unwrap().iter().map(|one| (&one["name"], &one["reason"])).collect();
+    assert_eq!(omitted, [(&json!("broken"), &json!("dependency"))]);
     let told = env.run(&["doctor", "--json"]).ends(0).json();
     let codes: Vec<&str> =
         told["findings"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();

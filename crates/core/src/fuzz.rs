@@ -14,6 +14,7 @@ use crate::catalog::{
     self as market, Catalog, CatalogDialect, CatalogEntry, CatalogFormat, EntryRequirement, EntryScan,
     EntrySource, PluginManifest,
 };
+use crate::dependency::{DependencyFiles, SkillFolders, read_needs};
 use crate::diff as lines;
 use crate::discover;
 use crate::error::is_unprintable;
@@ -39,6 +40,7 @@ pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 /// All targets, in the order of their names.
 pub const TARGETS: &[Target] = &[
     ("activation", activation, seeds::activation),
+    ("dependencies", dependencies, seeds::dependencies),
     ("diff", diff, seeds::diff),
     ("hook", hook, seeds::hook),
     ("interop", interop, seeds::interop),
@@ -190,6 +192,31 @@ pub fn manifest(data: &[u8]) {
     }
     let findings = skill::check_text("references/x.md", data, Profile::Install);
     assert_findings(&findings, data);
+}
+
+/// A manifest, the `skill.yaml`, `apm.yml` and `plugin.json` beside it, with zero bytes between them:
+/// every needed skill has a name, every folder is one of the source, every range is one.
+pub fn dependencies(data: &[u8]) {
+    let mut texts: Vec<&[u8]> = data.splitn(4, |byte| *byte == 0).collect();
+    texts.resize(4, b"");
+    let path = |text: &str| RelPath::parse(text.as_bytes()).unwrap_or(RelPath::ROOT);
+    let (own, apm, plugin) = (path("skills/me"), path("apm.yml"), path("plugin.json"));
+    let folders: SkillFolders = ["skills/me", "skills/other", "far/other"].map(path).into_iter().collect();
+    let files = DependencyFiles {
+        manifest_name: "SKILL.md",
+        manifest: texts[0],
+        skill_yaml: Some(texts[1]),
+        apm: Some((&apm, texts[2])),
+        plugin: Some((&plugin, texts[3])),
+    };
+    let needs = read_needs(&files, "me", &own, &folders);
+    for need in &needs.skills {
+        assert!(need.record.name.parse::<SkillName>().is_ok() && need.record.name != "me", "{need:?}");
+        assert!(need.record.range.as_ref().is_none_or(|range| range.parse::<semver::VersionReq>().is_ok()));
+        assert!(need.record.source.as_ref().is_none_or(|source| Request::parse(source).is_ok()), "{need:?}");
+        assert!(need.folder.as_ref().is_none_or(|folder| *folder != own), "{need:?}");
+    }
+    assert!(needs.faults.iter().all(|fault| !fault.contains(is_unprintable)), "{needs:?}");
 }
 
 /// Lines of YAML in a frontmatter that is sound without them: as [`manifest`].

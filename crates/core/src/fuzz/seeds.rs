@@ -19,6 +19,14 @@ fn recorded(more: &str) -> String {
     )
 }
 
+pub(super) fn dependencies() -> Vec<Vec<u8>> {
+    texts(&[
+        "---\nname: me\ndescription: d\nrequires: [other@^1, gone]\n---\n[x](../other/a.md) `../../far/other/b`\n",
+        "---\nname: me\nmetadata: {x: {requires: {skills: [o/r@other, ../other, other >=1 <2]}}}\n---\n\0dependencies: {other: ^1}\0dependencies:\n  apm: [./skills/other]\0{\"dependencies\":[\"a\",{\"name\":\"b\",\"version\":\"~1\"}]}",
+        "---\ndependencies:\n- skill: far\n  source: github:o/r\n  optional: true\n- torch>=2\n---\n",
+    ])
+}
+
 pub(super) fn diff() -> Vec<Vec<u8>> {
     texts(&[
         "a\nb\nc\nd\ne\nf\ng\nh\na\nb\nc\nd\nX\nf\ng\nh\n",
