@@ -16,32 +16,30 @@ const LARGEST_ANSWER: u64 = 500_000;
 
 /// The tools; `names` are those of the skills, where they are few enough to be listed.
 pub(super) fn describe_tools(names: &[String]) -> Vec<Tool> {
-    let name = |what: &str| match names {
-        [] => json!({"type": "string", "minLength": 1, "description": what}),
-        names => json!({"type": "string", "enum": names, "description": what}),
-    };
-    let text = |what: &str| json!({"type": "string", "description": what});
-    let row = json!({
-        "type": "object",
-        "properties": {
-            "name": {"type": "string"},
-            "description": {"type": "string"},
-            "source": text("user, project, plugin or builtin, or the catalogue that has it"),
-            "version": {"type": "string"},
-            "category": {"type": "string"},
-            "installed": {"type": "boolean"},
-            "install": text("what the user types to install it")
-        },
-        "required": ["name", "description", "source", "installed"]
-    });
-    let rows = |more: Value| {
-        let mut properties = json!({"skills": {"type": "array", "items": row}});
-        if let (Some(all), Value::Object(more)) = (properties.as_object_mut(), more) {
-            all.extend(more);
-        }
-        json!({"type": "object", "properties": properties, "required": ["skills"]})
-    };
-    let activated = json!({
+    vec![
+        describe_activate(names),
+        describe_use(names),
+        describe_list(),
+        describe_search(),
+        describe_read(names),
+    ]
+}
+
+/// The schema of a skill's name.
+fn schema_of_name(names: &[String]) -> Value {
+    match names {
+        [] => json!({"type": "string", "minLength": 1, "description": "The skill's name"}),
+        names => json!({"type": "string", "enum": names, "description": "The skill's name"}),
+    }
+}
+
+fn schema_of_text(what: &str) -> Value {
+    json!({"type": "string", "description": what})
+}
+
+/// What loading a skill answers; more is there, and the model does not need it.
+fn schema_of_activation() -> Value {
+    json!({
         "type": "object",
         "properties": {
             "skill_name": {"type": "string"},
@@ -52,105 +50,151 @@ pub(super) fn describe_tools(names: &[String]) -> Vec<Tool> {
             "resources": {"type": "array", "items": {"type": "object"}}
         },
         "required": ["skill_name", "success"]
-    });
-    vec![
-        tool(
-            "activate_skill",
-            "Load a skill",
-            "Loads the instructions of a skill. Call it before you begin a task that the skill is for, then \
-             follow what it says. Use `search_skills` or `list_skills` to find the name.",
-            json!({
-                "type": "object",
-                "properties": {
-                    "name": name("The skill's name"),
-                    "arguments": text("Words for the skill, as a person would type them behind its name"),
-                    "version": text("A kept version instead of the one in use, for instance `1.2.0` or `latest`"),
-                    "session": text("Your conversation's id: a skill that it has already is not sent again")
-                },
-                "required": ["name"]
-            }),
-            activated.clone(),
-        ),
-        tool(
-            "use_skill",
-            "Use a skill",
-            "Loads the instructions of a skill, with input by name. The same as `activate_skill` otherwise.",
-            json!({
-                "type": "object",
-                "properties": {
-                    "skill_name": name("The skill's name"),
-                    "input_data": {
-                        "type": "object",
-                        "additionalProperties": true,
-                        "description": "Values for the skill, by name"
-                    }
-                },
-                "required": ["skill_name"]
-            }),
-            activated,
-        ),
-        tool(
-            "list_skills",
-            "List the skills",
-            "Lists the skills that are installed here, by name, a hundred at a time.",
-            json!({
-                "type": "object",
-                "properties": {
-                    "category": text("Only those of this category"),
-                    "cursor": text("The `next_cursor` of the page before")
-                }
-            }),
-            rows(json!({"total": {"type": "integer"}, "next_cursor": {"type": "string"}})),
-        ),
-        tool(
-            "search_skills",
-            "Search skills",
-            "Finds skills for a task: those that are installed first, then others that the user could \
-             install. Give words of the task.",
-            json!({
-                "type": "object",
-                "properties": {
-                    "query": {"type": "string", "minLength": 1, "description": "Words of the task"},
-                    "limit": {"type": "integer", "minimum": 1, "maximum": 50, "description": "How many at most; 5 without it"}
-                },
-                "required": ["query"]
-            }),
-            rows(json!({})),
-        ),
-        tool(
-            "read_skill_file",
-            "Read a file of a skill",
-            "Reads a file that a skill's instructions name: references, scripts, templates.",
-            json!({
-                "type": "object",
-                "properties": {
-                    "name": name("The skill's name"),
-                    "path": {
-                        "type": "string",
-                        "minLength": 1,
-                        "description": "From the skill's folder, for instance `references/api.md`"
-                    }
-                },
-                "required": ["name", "path"]
-            }),
-            json!({
-                "type": "object",
-                "properties": {
-                    "name": {"type": "string"},
-                    "path": {"type": "string"},
-                    "size": {"type": "integer"},
-                    "digest": {"type": "string"},
-                    "state": {
-                        "type": "string",
-                        "enum": ["verified", "edited", "added", "unmanaged"],
-                        "description": "Whether it is as it was installed"
+    })
+}
+
+fn schema_of_rows() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "skills": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "name": {"type": "string"},
+                        "description": {"type": "string"},
+                        "source": schema_of_text("user, project, plugin or builtin, or the catalogue that has it"),
+                        "version": {"type": "string"},
+                        "category": {"type": "string"},
+                        "installed": {"type": "boolean"},
+                        "install": schema_of_text("what the user types to install it")
                     },
-                    "text": {"type": "string"}
+                    "required": ["name", "description", "source", "installed"]
+                }
+            }
+        },
+        "required": ["skills"]
+    })
+}
+
+fn describe_activate(names: &[String]) -> Tool {
+    tool(
+        "activate_skill",
+        "Load a skill",
+        "Loads the instructions of a skill. Call it before you begin a task that the skill is for, then \
+         follow what it says. Use `search_skills` or `list_skills` to find the name.",
+        json!({
+            "type": "object",
+            "properties": {
+                "name": schema_of_name(names),
+                "arguments": schema_of_text("Words for the skill, as a person would type them behind its name"),
+                "version": schema_of_text("A kept version instead of the one in use, for instance `1.2.0` or `latest`"),
+                "session": schema_of_text("Your conversation's id: a skill that it has already is not sent again")
+            },
+            "required": ["name"]
+        }),
+        schema_of_activation(),
+    )
+}
+
+fn describe_use(names: &[String]) -> Tool {
+    tool(
+        "use_skill",
+        "Use a skill",
+        "Loads the instructions of a skill, with input by name. The same as `activate_skill` otherwise.",
+        json!({
+            "type": "object",
+            "properties": {
+                "skill_name": schema_of_name(names),
+                "input_data": {
+                    "type": "object",
+                    "additionalProperties": true,
+                    "description": "Values for the skill, by name"
+                }
+            },
+            "required": ["skill_name"]
+        }),
+        schema_of_activation(),
+    )
+}
+
+fn describe_list() -> Tool {
+    let mut output = schema_of_rows();
+    output["properties"]["total"] = json!({"type": "integer"});
+    output["properties"]["next_cursor"] = json!({"type": "string"});
+    tool(
+        "list_skills",
+        "List the skills",
+        "Lists the skills that are installed here, by name, a hundred at a time.",
+        json!({
+            "type": "object",
+            "properties": {
+                "category": schema_of_text("Only those of this category"),
+                "cursor": schema_of_text("The `next_cursor` of the page before")
+            }
+        }),
+        output,
+    )
+}
+
+fn describe_search() -> Tool {
+    tool(
+        "search_skills",
+        "Search skills",
+        "Finds skills for a task: those that are installed first, then others that the user could \
+         install. Give words of the task.",
+        json!({
+            "type": "object",
+            "properties": {
+                "query": {"type": "string", "minLength": 1, "description": "Words of the task"},
+                "limit": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": 50,
+                    "description": "How many at most; 5 without it"
+                }
+            },
+            "required": ["query"]
+        }),
+        schema_of_rows(),
+    )
+}
+
+fn describe_read(names: &[String]) -> Tool {
+    tool(
+        "read_skill_file",
+        "Read a file of a skill",
+        "Reads a file that a skill's instructions name: references, scripts, templates.",
+        json!({
+            "type": "object",
+            "properties": {
+                "name": schema_of_name(names),
+                "path": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": "From the skill's folder, for instance `references/api.md`"
+                }
+            },
+            "required": ["name", "path"]
+        }),
+        json!({
+            "type": "object",
+            "properties": {
+                "name": {"type": "string"},
+                "path": {"type": "string"},
+                "size": {"type": "integer"},
+                "digest": {"type": "string"},
+                "state": {
+                    "type": "string",
+                    "enum": ["verified", "edited", "added", "unmanaged"],
+                    "description": "Whether it is as it was installed"
                 },
-                "required": ["name", "path", "size", "digest", "state"]
-            }),
-        ),
-    ]
+                "text": {"type": "string"}
+            },
+            "required": ["name", "path", "size", "digest", "state"]
+        }),
+    )
 }
 
 fn tool(name: &'static str, title: &str, description: &'static str, input: Value, output: Value) -> Tool {
