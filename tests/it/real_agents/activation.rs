@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::RealAgent;
 use super::stand_in::{ModelStandIn, ToolCall};
+use crate::dice::{Dice, figure, times};
 use crate::env::TestEnv;
 
 const ARGY: &str = "---
@@ -138,6 +139,81 @@ fn odd_bodies_and_arguments_become_what_claude_code_makes_of_them() {
         }
     }
     assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+/// Parts of bodies and of arguments, as the next test puts them together.
+const PARTS_OF_BODIES: [&str; 26] = [
+    "$ARGUMENTS",
+    "$ARGUMENTS[0]",
+    "$ARGUMENTS[1]",
+    "$ARGUMENTS[12]",
+    "$0",
+    "$1",
+    "$2",
+    "$10",
+    "\\$0",
+    "\\$1",
+    "\\$ARGUMENTS",
+    "$first",
+    "$second",
+    "$third",
+    "\\$first",
+    "${CLAUDE_SKILL_DIR}",
+    "${CLAUDE_PROJECT_DIR}",
+    "$$",
+    "\\",
+    " ",
+    "\n",
+    "text",
+    "表",
+    "-",
+    "[0]",
+    "`",
+];
+const PARTS_OF_ARGUMENTS: [&str; 14] =
+    ["a", "two", "'b c'", "\"d e\"", " ", " ", " ", "  ", "ü", "0", "\"\"", "--f=g", "-f", "表"];
+
+/// Any body with any arguments, out of such parts, is what Claude Code makes of it. Left out is what
+/// it splits at blanks alone, as if there were no quotes: arguments that begin as an assignment does.
+#[test]
+fn random_bodies_and_arguments_become_what_claude_code_makes_of_them() {
+    const A_SESSION: usize = 40;
+    let sessions = times(1, 25);
+    let mut differ = Vec::new();
+    for session in 0..sessions {
+        let mut dice = Dice::new(7_000 + session as u64);
+        let mut gather = |parts: &[&str], most: usize| -> String {
+            let count = dice.roll(most) + 1;
+            (0..count).map(|_| *dice.pick(parts)).collect()
+        };
+        let env = TestEnv::new();
+        let cases: Vec<(String, String, String)> = (0..A_SESSION)
+            .map(|at| {
+                let body = gather(&PARTS_OF_BODIES, 12);
+                (format!("body-{at:02}"), body, gather(&PARTS_OF_ARGUMENTS, 7))
+            })
+            .collect();
+        for (name, body, _) in &cases {
+            let text = format!(
+                "---\nname: {name}\ndescription: Shows {name}.\narguments: [first, second]\n---\n# Body\n\n{body}\n"
+            );
+            env.write(&format!("home/.claude/skills/{name}/SKILL.md"), text);
+        }
+        let calls: Vec<(&str, &str)> =
+            cases.iter().map(|(name, _, arguments)| (name.as_str(), arguments.as_str())).collect();
+        let Some(texts) = activated_by_claude(&env, &calls) else { return };
+        for ((name, body, arguments), theirs) in cases.iter().zip(texts) {
+            let ours = activated_by_us(&env, name, arguments);
+            if ours != theirs {
+                differ.push(format!(
+                    "{body:?} with {arguments:?}\n  Claude Code {theirs:?}\n  ba-agent    {ours:?}"
+                ));
+            }
+        }
+    }
+    let tried = sessions * A_SESSION;
+    figure("activations as Claude Code makes them", tried, tried - differ.len(), "");
+    assert!(differ.is_empty(), "{} of {tried}:\n{}", differ.len(), differ.join("\n"));
 }
 
 /// What Codex puts beside a prompt that names a skill: the file as it is, in a wrapper.
