@@ -1,7 +1,9 @@
 //! What real agents make of their skills, each with its own form, limits and budget.
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::format::ListingFormat;
-use super::{ContextEntry, FittedList, ListingStatus, ShownAs, ShownSkill, count_chars, fit_listing};
+use super::{ContextEntry, FittedList, ListingStatus, ShownAs, ShownSkill, fit_listing};
 
 /// How an agent lists its skills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +94,8 @@ fn list_for_claude(entries: &[ContextEntry], budget: usize) -> FittedList {
         true => format!("- {}", entries[at].name),
         false => format!("- {}: {description}", entries[at].name),
     };
-    let cost = |at: usize, description: &str| count_chars(&line(at, description)) + 1;
+    // By the columns that it takes: a sign of Chinese or Japanese is two.
+    let cost = |at: usize, description: &str| line(at, description).width() + 1;
     let full: usize = texts.iter().enumerate().map(|(at, (text, _))| cost(at, text)).sum();
     let mut kept = vec![true; entries.len()];
     if full > budget.saturating_add(1) {
