@@ -34,7 +34,7 @@ fn crowded() -> TestEnv {
 fn folders_of(env: &TestEnv, paths: &[String], name: &str) -> Vec<&'static str> {
     let leads = |folder: &&str| {
         let file = env.path(folder).join(name).join("SKILL.md").display().to_string();
-        paths.iter().any(|path| *path == file)
+        paths.contains(&file)
     };
     FOLDERS.into_iter().filter(leads).collect()
 }

@@ -170,7 +170,7 @@ impl Operation {
     /// True where a tool with this input is this operation.
     fn is_of(&self, input: &HookInput, commands: &[Vec<String>], lines: &[String]) -> bool {
         match self {
-            Self::Tools(tools) => tools.iter().any(|tool| *tool == input.tool),
+            Self::Tools(tools) => tools.contains(&input.tool),
             Self::DatabaseWrite => {
                 let is_client = |words: &Vec<String>| {
                     words.first().is_some_and(|word| DATABASES.contains(&program_name(word).as_str()))

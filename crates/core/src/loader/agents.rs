@@ -73,87 +73,105 @@ const USUAL: AgentRules = AgentRules {
     caution: None,
 };
 
+const CLAUDE_CODE: AgentRules = AgentRules {
+    project: &[".claude/skills"],
+    user: &[".claude/skills"],
+    user_first: true,
+    named_by: NamedBy::Folder,
+    hides_by_flag: true,
+    caution: Some(
+        "Claude Code lists skills of its own besides, which take about 6,000 of its 30,000 characters",
+    ),
+    ..USUAL
+};
+
+const CODEX: AgentRules = AgentRules {
+    project: &[".codex/skills", ".agents/skills"],
+    user: &[".codex/skills", ".agents/skills", ".codex/skills/.system"],
+    machine: &["/etc/codex/skills"],
+    names: NameRule::AllListed,
+    depth: 6,
+    nested: true,
+    root_itself: true,
+    most_folders: Some(2_000),
+    hides_by_policy: true,
+    ..USUAL
+};
+
+const GEMINI_CLI: AgentRules = AgentRules {
+    project: &[".agents/skills", ".gemini/skills"],
+    user: &[".agents/skills", ".gemini/skills"],
+    walk: ProjectWalk::Here,
+    root_itself: true,
+    ..USUAL
+};
+
+const OPENCODE: AgentRules = AgentRules {
+    project: &[".opencode/skills", ".opencode/skill", ".agents/skills", ".claude/skills"],
+    user: &[
+        ".config/opencode/skills",
+        ".config/opencode/skill",
+        ".opencode/skills",
+        ".agents/skills",
+        ".claude/skills",
+    ],
+    depth: 6,
+    nested: true,
+    root_itself: true,
+    caution: Some(
+        "OpenCode reads its folders at the same time: of several skills of one name it takes now one, now another",
+    ),
+    ..USUAL
+};
+
+const GOOSE: AgentRules = AgentRules {
+    project: &[".agents/skills", ".goose/skills", ".claude/skills"],
+    user: &[".config/goose/skills", ".config/agents/skills", ".claude/skills"],
+    walk: ProjectWalk::Here,
+    ..USUAL
+};
+
+const DEEPAGENTS: AgentRules = AgentRules {
+    project: &[".deepagents/skills", ".agents/skills"],
+    user: &[".deepagents/agent/skills", ".agents/skills"],
+    ..USUAL
+};
+
+const CURSOR: AgentRules = AgentRules {
+    project: &[".cursor/skills", ".agents/skills", ".claude/skills", ".codex/skills"],
+    user: &[".cursor/skills", ".agents/skills", ".claude/skills", ".codex/skills"],
+    hides_by_flag: true,
+    ..USUAL
+};
+
+const GITHUB_COPILOT: AgentRules = AgentRules {
+    project: &[".github/skills", ".agents/skills", ".claude/skills"],
+    user: &[".copilot/skills", ".agents/skills", ".claude/skills"],
+    ..USUAL
+};
+
+const OPENCLAW: AgentRules = AgentRules {
+    project: &["skills", ".agents/skills"],
+    user: &[".agents/skills", ".openclaw/skills"],
+    depth: 6,
+    checks_machine: true,
+    ..USUAL
+};
+
 impl AgentRules {
     /// The rules of an agent. Of one that is not known better: its folder in the project, then
     /// its folder in the home directory.
     pub fn of(agent: &Agent) -> Self {
         match agent.id {
-            "claude-code" => Self {
-                project: &[".claude/skills"],
-                user: &[".claude/skills"],
-                user_first: true,
-                named_by: NamedBy::Folder,
-                hides_by_flag: true,
-                caution: Some(
-                    "Claude Code lists skills of its own besides, which take about 6,000 of its 30,000 characters",
-                ),
-                ..USUAL
-            },
-            "codex" => Self {
-                project: &[".codex/skills", ".agents/skills"],
-                user: &[".codex/skills", ".agents/skills", ".codex/skills/.system"],
-                machine: &["/etc/codex/skills"],
-                names: NameRule::AllListed,
-                depth: 6,
-                nested: true,
-                root_itself: true,
-                most_folders: Some(2_000),
-                hides_by_policy: true,
-                ..USUAL
-            },
-            "gemini-cli" => Self {
-                project: &[".agents/skills", ".gemini/skills"],
-                user: &[".agents/skills", ".gemini/skills"],
-                walk: ProjectWalk::Here,
-                root_itself: true,
-                ..USUAL
-            },
-            "opencode" => Self {
-                project: &[".opencode/skills", ".opencode/skill", ".agents/skills", ".claude/skills"],
-                user: &[
-                    ".config/opencode/skills",
-                    ".config/opencode/skill",
-                    ".opencode/skills",
-                    ".agents/skills",
-                    ".claude/skills",
-                ],
-                depth: 6,
-                nested: true,
-                root_itself: true,
-                caution: Some(
-                    "OpenCode reads its folders at the same time: of several skills of one name it takes now one, now another",
-                ),
-                ..USUAL
-            },
-            "goose" => Self {
-                project: &[".agents/skills", ".goose/skills", ".claude/skills"],
-                user: &[".config/goose/skills", ".config/agents/skills", ".claude/skills"],
-                walk: ProjectWalk::Here,
-                ..USUAL
-            },
-            "deepagents" => Self {
-                project: &[".deepagents/skills", ".agents/skills"],
-                user: &[".deepagents/agent/skills", ".agents/skills"],
-                ..USUAL
-            },
-            "cursor" => Self {
-                project: &[".cursor/skills", ".agents/skills", ".claude/skills", ".codex/skills"],
-                user: &[".cursor/skills", ".agents/skills", ".claude/skills", ".codex/skills"],
-                hides_by_flag: true,
-                ..USUAL
-            },
-            "github-copilot" => Self {
-                project: &[".github/skills", ".agents/skills", ".claude/skills"],
-                user: &[".copilot/skills", ".agents/skills", ".claude/skills"],
-                ..USUAL
-            },
-            "openclaw" => Self {
-                project: &["skills", ".agents/skills"],
-                user: &[".agents/skills", ".openclaw/skills"],
-                depth: 6,
-                checks_machine: true,
-                ..USUAL
-            },
+            "claude-code" => CLAUDE_CODE,
+            "codex" => CODEX,
+            "gemini-cli" => GEMINI_CLI,
+            "opencode" => OPENCODE,
+            "goose" => GOOSE,
+            "deepagents" => DEEPAGENTS,
+            "cursor" => CURSOR,
+            "github-copilot" => GITHUB_COPILOT,
+            "openclaw" => OPENCLAW,
             _ => USUAL,
         }
     }
