@@ -63,7 +63,7 @@ impl RecommendArgs {
             .recommendations
             .iter()
             .map(|one| {
-                let there = if one.installed { "installed".to_owned() } else { one.skill_id.clone() };
+                let there = one.install.clone().unwrap_or_else(|| "installed".to_owned());
                 vec![one.name.clone(), format!("{:.2}", one.score), there, one.context.clone()]
             })
             .collect();
