@@ -10,7 +10,6 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::install_dirs::InstallDirs;
-use crate::settings::Settings;
 use crate::store::Store;
 use crate::workspace::Session;
 use ba_agent_core::agents::{Agent, InstallTarget};
@@ -345,12 +344,6 @@ impl LoadedSkills {
         };
         error.hint("`ba-agent skill context` lists those that there are")
     }
-}
-
-/// Used by [`sources`]: the targets that the settings name, which may be others than Claude
-/// Code's.
-fn named_targets(settings: &Settings) -> Vec<InstallTarget> {
-    settings.agents.iter().filter_map(|text| InstallTarget::parse(text).ok()).collect()
 }
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ fn priority_of(sources: &[SkillsFolder], origin: SkillOrigin) -> i64 {
 /// Claude Code, and the agents and folders that the settings name.
 fn known_targets(session: &Session<'_>) -> Vec<InstallTarget> {
     let mut targets = vec![InstallTarget::default()];
-    for target in super::named_targets(&session.settings) {
+    for target in session.named_targets() {
         // A folder of a project is not one of the user's account.
         if matches!(target, InstallTarget::Agent(_)) && !targets.contains(&target) {
             targets.push(target);
