@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 
 use super::CommandContext;
 use ba_agent_core::error::Result;
+use ba_agent_core::text::parse_bytes;
 use ba_agent_core::text::{count_noun, format_bytes};
 use ba_agent_engine::ops;
 use ba_agent_engine::ops::cache::{CacheReport, PruneReport};
-use ba_agent_engine::settings::parse_bytes;
 use ba_agent_system::cache::CacheSize;
 
 /// Show the cache of skills, or make it smaller.

@@ -35,6 +35,7 @@ pub mod package;
 pub mod path;
 pub mod recommend;
 pub mod registry;
+pub mod remote_registry;
 pub mod resolver;
 pub mod schema;
 pub mod search;

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::error::printable;
+
 /// The known word nearest to `word`, if it is near enough to be a typing error: an edit
 /// distance of a third of its length, as cargo and git take it, or a shared beginning.
 pub fn find_nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
@@ -49,6 +51,35 @@ pub fn format_bytes(bytes: u64) -> String {
         value /= 1024.0;
     }
     unreachable!("the last unit always returns")
+}
+
+/// Bytes as a person writes them: `1GiB`, `64 MiB`, `500kB` or a plain number.
+///
+/// # Errors
+/// What is wrong with the text, in a sentence.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let no_size = || format!("`{}` is not a valid size; write for example 1GiB", printable(text, false));
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "kib" | "k" => 1 << 10,
+        "mib" | "m" => 1 << 20,
+        "gib" | "g" => 1 << 30,
+        _ => return Err(no_size()),
+    };
+    let number: u64 = number.parse().map_err(|_| no_size())?;
+    number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))
+}
+
+/// Bytes as [`parse_bytes`] reads them, in the largest unit that says them exactly: `20MiB`.
+pub fn write_exact_bytes(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let whole = units.iter().find(|(bits, _)| bytes > 0 && bytes.trailing_zeros() >= *bits);
+    whole.map_or_else(|| bytes.to_string(), |(bits, unit)| format!("{}{unit}", bytes >> bits))
 }
 
 /// How long ago something was, as a person says it: `2 min ago`, `3 h ago`, `5 days ago`; after
@@ -141,5 +172,11 @@ mod tests {
             (format_bytes(512), format_bytes(3_500), format_bytes(12 << 20)),
             ("512 B".into(), "3.4 KiB".into(), "12 MiB".into())
         );
+        for (bytes, exact) in
+            [(0, "0"), (1, "1"), (1_000, "1000"), (20 << 20, "20MiB"), (3 << 30, "3GiB"), (1_536, "1536")]
+        {
+            assert_eq!(write_exact_bytes(bytes), exact);
+            assert_eq!(parse_bytes(exact), Ok(bytes));
+        }
     }
 }

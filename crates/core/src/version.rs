@@ -2,6 +2,8 @@
 
 use semver::{Version, VersionReq};
 
+use crate::error::{Result, error, printable};
+
 /// The version that a tag stands for: `v1.2.3`, `1.2.3`; with `skill` given only that
 /// skill's own tags, `NAME--v1.2.3`, `NAME@1.2.3` (each with or without `v`).
 ///
@@ -71,6 +73,28 @@ pub fn parse_label(text: &str) -> Option<Version> {
     let is_short = numbers < 3 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let padded = if is_short { format!("{text}{}", ".0".repeat(3 - numbers)) } else { text.to_owned() };
     Version::parse(&padded).ok()
+}
+
+/// Reads a range; npm's blank between two comparisons is taken as a comma.
+///
+/// # Errors
+/// `Usage` for what is not a range.
+pub(crate) fn parse_range(text: &str) -> Result<VersionReq> {
+    let commas = || {
+        let words = text.split_ascii_whitespace().fold(String::new(), |mut all, word| {
+            // A blank behind an operator (`>= 1`) separates nothing.
+            if !all.is_empty() && !all.ends_with(['<', '>', '=', '^', '~', ',']) && !word.starts_with(',') {
+                all.push(',');
+            }
+            all + word
+        });
+        VersionReq::parse(&words)
+    };
+    VersionReq::parse(text).or_else(|cause| commas().map_err(|_| cause)).map_err(|cause| {
+        error!(Usage, "the version range `{}` cannot be read", printable(text, false))
+            .cause(cause)
+            .hint("write for instance `^1.2`, `~1.2.0`, `>=1,<2` or `1.*`")
+    })
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use sections::{LoaderSection, MonitoringSection, RuntimeSection, RuntimeSections
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::{Error, Result, error, printable};
 use ba_agent_core::listing::Limits;
+use ba_agent_core::text::parse_bytes;
 use ba_agent_net::hosts::{HostSettings, NamedByUser, Secret};
 use ba_agent_system::env::Env;
 use ba_agent_system::fsx;
@@ -177,28 +178,6 @@ impl TryFrom<serde_yaml::Value> for Size {
         }
         parse_bytes(value.as_str().unwrap_or_default()).map(Self)
     }
-}
-
-/// Bytes as a person writes them: `1GiB`, `64 MiB`, `500kB` or a plain number.
-///
-/// # Errors
-/// What is wrong with the text, in a sentence.
-pub fn parse_bytes(text: &str) -> Result<u64, String> {
-    let text = text.trim();
-    let no_size = || format!("`{}` is not a valid size; write for example 1GiB", printable(text, false));
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "kb" => 1_000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        "kib" | "k" => 1 << 10,
-        "mib" | "m" => 1 << 20,
-        "gib" | "g" => 1 << 30,
-        _ => return Err(no_size()),
-    };
-    let number: u64 = number.parse().map_err(|_| no_size())?;
-    number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))
 }
 
 impl Settings {

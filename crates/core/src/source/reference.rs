@@ -7,11 +7,10 @@
 
 use std::fmt;
 
-use semver::VersionReq;
-
 use super::{Reference, Sha};
 use crate::error::{Result, error, fail, printable};
 use crate::path::RelPath;
+use crate::version::parse_range;
 
 impl Reference {
     /// `HEAD`, a full sha, a range (`^1.2`, `~1.2.0`, `>=1,<2`, `1.*`, `*`),
@@ -97,25 +96,6 @@ fn looks_like_version(text: &str) -> bool {
     let (numbers, rest) = text.split_at(end);
     let sound = !numbers.is_empty() && numbers.split('.').all(|n| !n.is_empty());
     sound && (rest.is_empty() || (numbers.contains('.') && rest.starts_with(['-', '+'])))
-}
-
-/// Reads a range; npm's blank between two comparisons is taken as a comma.
-fn parse_range(text: &str) -> Result<VersionReq> {
-    let commas = || {
-        let words = text.split_ascii_whitespace().fold(String::new(), |mut all, word| {
-            // A blank behind an operator (`>= 1`) separates nothing.
-            if !all.is_empty() && !all.ends_with(['<', '>', '=', '^', '~', ',']) && !word.starts_with(',') {
-                all.push(',');
-            }
-            all + word
-        });
-        VersionReq::parse(&words)
-    };
-    VersionReq::parse(text).or_else(|cause| commas().map_err(|_| cause)).map_err(|cause| {
-        error!(Usage, "the version range `{}` cannot be read", printable(text, false))
-            .cause(cause)
-            .hint("write for instance `^1.2`, `~1.2.0`, `>=1,<2` or `1.*`")
-    })
 }
 
 /// The rules of git-check-ref-format(1), and no leading `-`.

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::keys::{Key, Project, Value, ValueKind};
 use super::sections::parse_ratio;
-use super::{Document, Settings, leads_out, leads_out_error, parse, parse_bytes, project_values};
+use super::{Document, Settings, leads_out, leads_out_error, parse, project_values};
 use ba_agent_core::error::{Result, error, fail, printable};
 use ba_agent_core::schema::{self, schema_address};
 use ba_agent_core::settings_text::{quote_scalar, set_key, unset_key};
-use ba_agent_core::text::find_nearest;
+use ba_agent_core::text::{find_nearest, parse_bytes, write_exact_bytes};
 use ba_agent_system::env::Env;
 use ba_agent_system::fsx;
 
@@ -137,11 +137,7 @@ impl Key {
     /// A value as a person writes it.
     fn show(self, value: &Value) -> String {
         match value {
-            Value::Size(size) if self.is_bytes() => {
-                let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-                let whole = units.iter().find(|(bits, _)| *size > 0 && size.trailing_zeros() >= *bits);
-                whole.map_or_else(|| size.to_string(), |(bits, unit)| format!("{}{unit}", size >> bits))
-            }
+            Value::Size(size) if self.is_bytes() => write_exact_bytes(*size),
             Value::List(list) => list.join(","),
             Value::Sources(sources) => {
                 let one =

@@ -421,7 +421,7 @@ mod tests {
             (Key::LimitFrontmatter, limits.frontmatter),
         ] {
             let shown = key.rule().default.trim_matches('`');
-            assert_eq!(crate::settings::parse_bytes(shown), Ok(value), "{}", key.name());
+            assert_eq!(ba_agent_core::text::parse_bytes(shown), Ok(value), "{}", key.name());
         }
         for key in Key::ALL.iter().filter(|key| key.path()[0] != "skills") {
             let shown = key.rule().default.trim_matches('`');
