@@ -67,9 +67,11 @@ impl McpSession {
     pub(super) async fn watch(self: Arc<Self>, peer: Peer<RoleServer>) {
         loop {
             tokio::time::sleep(self.service.interval()).await;
-            // A client of the older era has introduced itself; one of the newer has subscribed.
+            // A client of the older era has introduced itself; one of the newer has subscribed, or works
+            // with a skill of which it may want more files.
             let is_older = peer.peer_info().is_some();
-            if !is_older && lock(&self.sinks).is_empty() {
+            let is_waited_for = is_older || !lock(&self.sinks).is_empty() || self.service.has_activated();
+            if !is_waited_for {
                 continue;
             }
             // What cannot be read now may be at the next look; who asks meanwhile is told.

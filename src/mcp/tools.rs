@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use base64::Engine as _;
 
 use ba_agent_core::error::{Error, Kind};
-use ba_agent_engine::ops::mcp::{ActivateCall, SkillRow, SkillService};
+use ba_agent_engine::ops::mcp::{ActivateCall, ReadCall, SkillRow, SkillService};
 
 /// Characters of an answer that Claude Code gives its model whole; without it it cuts earlier.
 const LARGEST_ANSWER: u64 = 500_000;
@@ -174,7 +174,9 @@ fn describe_read(names: &[String]) -> Tool {
                     "type": "string",
                     "minLength": 1,
                     "description": "From the skill's folder, for instance `references/api.md`"
-                }
+                },
+                "version": schema_of_text("A kept version instead of the one in use"),
+                "session": schema_of_text("Your conversation's id, where you loaded the skill with one")
             },
             "required": ["name", "path"]
         }),
@@ -187,9 +189,10 @@ fn describe_read(names: &[String]) -> Tool {
                 "digest": {"type": "string"},
                 "state": {
                     "type": "string",
-                    "enum": ["verified", "edited", "added", "unmanaged"],
-                    "description": "Whether it is as it was installed"
+                    "enum": ["verified", "edited", "added", "unmanaged", "earlier"],
+                    "description": "Whether it is as it was installed; `earlier`: as it was when you loaded the skill"
                 },
+                "notice": schema_of_text("What to know of it before it is used"),
                 "text": {"type": "string"}
             },
             "required": ["name", "path", "size", "digest", "state"]
@@ -256,6 +259,8 @@ struct SearchArguments {
 struct ReadArguments {
     name: String,
     path: String,
+    version: Option<String>,
+    session: Option<String>,
 }
 
 /// Runs a tool; `None` where there is none of this name. What fails is an answer too: the model
@@ -288,7 +293,9 @@ pub(super) fn call_tool(service: &SkillService, tool: &str, arguments: JsonObjec
             Ok(succeed(rows_as_text(&rows), json!({"skills": rows})))
         }),
         "read_skill_file" => {
-            parse_arguments(arguments).and_then(|ReadArguments { name, path }| read(service, &name, &path))
+            parse_arguments(arguments).and_then(|ReadArguments { name, path, version, session }| {
+                read(service, &ReadCall { name, path, version, session })
+            })
         }
         _ => return None,
     };
@@ -330,13 +337,9 @@ fn activate(service: &SkillService, call: &ActivateCall) -> Result<CallToolResul
     }
 }
 
-fn read(service: &SkillService, name: &str, path: &str) -> Result<CallToolResult, String> {
-    let file = service.read_skill_file(name, path).map_err(|error| with_nearest(service, name, &error))?;
-    let note = match file.state {
-        "edited" => "This file was edited since it was installed.\n\n",
-        "added" => "This file is not part of what was installed.\n\n",
-        _ => "",
-    };
+fn read(service: &SkillService, call: &ReadCall) -> Result<CallToolResult, String> {
+    let file = service.read_skill_file(call).map_err(|error| with_nearest(service, &call.name, &error))?;
+    let note = file.notice.as_deref().map(|notice| format!("{notice}\n\n")).unwrap_or_default();
     let answer = serde_json::to_value(&file).unwrap_or_default();
     let text = match &file.text {
         Some(text) => format!("{note}{text}"),

@@ -609,6 +609,200 @@ fn a_skill_that_breaks_is_given_as_it_was_until_it_is_mended() {
     assert_eq!(server.end().0, 0);
 }
 
+/// A project whose `pdf` came from `src`, and another state of it there.
+fn world_with_update() -> TestEnv {
+    let env = TestEnv::new();
+    env.skill("src/skills/pdf").file("references/api.md", "first\n").file("references/gone.md", "gone\n");
+    #[cfg(unix)]
+    env.skill("src/skills/pdf").link("api.md", "references/api.md");
+    env.run(&["skill", "install", "../src", "--all"]).ends(0);
+    env.write("src/skills/pdf/SKILL.md", skill_md("pdf", "Does pdf otherwise."));
+    env.write("src/skills/pdf/references/api.md", "second\n");
+    env.write("src/skills/pdf/references/new.md", "new\n");
+    std::fs::remove_file(env.path("src/skills/pdf/references/gone.md")).unwrap();
+    env
+}
+
+impl Server {
+    /// The text of a file with its state, and the notice before it.
+    #[track_caller]
+    fn read_file(&mut self, name: &str, path: &str) -> (String, String, String) {
+        self.read_with(json!({"name": name, "path": path}))
+    }
+
+    #[track_caller]
+    fn read_with(&mut self, arguments: Value) -> (String, String, String) {
+        let result = self.call("read_skill_file", arguments);
+        assert_ne!(result["isError"], true, "{result}");
+        let file = &result["structuredContent"];
+        let word = |key: &str| file[key].as_str().unwrap_or_default().to_owned();
+        let (text, notice) = (word("text"), word("notice"));
+        assert_eq!(file["digest"], sha256(text.as_bytes()), "{result}");
+        let shown = result["content"][0]["text"].as_str().unwrap();
+        let expected = if notice.is_empty() { text.clone() } else { format!("{notice}\n\n{text}") };
+        assert_eq!(shown, expected);
+        (text, word("state"), notice)
+    }
+}
+
+fn text_and_state(text: &str, state: &str) -> (String, String) {
+    (text.to_owned(), state.to_owned())
+}
+
+#[test]
+fn a_conversation_gets_the_files_that_its_instructions_were_written_for() {
+    let env = world_with_update();
+    let mut server = Server::legacy(&env, &[]);
+    server.call("activate_skill", json!({"name": "pdf"}));
+    server.call("activate_skill", json!({"name": "pdf", "session": "one"}));
+    env.run(&["skill", "update", "--yes"]).ends(0);
+    let mut paths = vec!["references/api.md"];
+    if cfg!(unix) {
+        paths.push("./api.md");
+    }
+    for path in paths {
+        let (text, state, notice) = server.read_file("pdf", path);
+        assert_eq!((text, state), text_and_state("first\n", "earlier"), "{path}");
+        assert!(notice.contains("as it was then") && notice.contains("`activate_skill`"), "{notice}");
+    }
+    let (text, state, _) = server.read_file("pdf", "references/gone.md");
+    assert_eq!((text, state), text_and_state("gone\n", "earlier"));
+    let (text, state, notice) = server.read_file("pdf", "references/new.md");
+    assert_eq!((text, state), text_and_state("new\n", "verified"));
+    assert!(notice.contains("came with the change"), "{notice}");
+    // Another conversation of this client begins with what is there now.
+    let other = json!({"name": "pdf", "path": "references/api.md", "session": "two"});
+    let now = ("second\n".to_owned(), "verified".to_owned(), String::new());
+    assert_eq!(server.read_with(other.clone()), now);
+    server.call("activate_skill", json!({"name": "pdf", "session": "two"}));
+    assert_eq!(server.read_with(other), now);
+    let first = server.read_with(json!({"name": "pdf", "path": "references/api.md", "session": "one"}));
+    assert_eq!((first.0, first.1), text_and_state("first\n", "earlier"));
+
+    // What a conversation was given elsewhere is remembered beside the server.
+    let mut second = Server::modern(&env, &[]);
+    let (text, state, _) =
+        second.read_with(json!({"name": "pdf", "path": "references/api.md", "session": "one"}));
+    assert_eq!((text, state), text_and_state("first\n", "earlier"));
+    assert_eq!(second.read_file("pdf", "references/api.md").1, "earlier");
+    second.call("activate_skill", json!({"name": "pdf"}));
+    assert_eq!(second.read_file("pdf", "references/api.md"), now);
+
+    server.call("activate_skill", json!({"name": "pdf"}));
+    assert_eq!(server.read_file("pdf", "references/api.md"), now);
+    let said = server.refusal("read_skill_file", json!({"name": "pdf", "path": "references/gone.md"}));
+    assert!(said.contains("has no file `references/gone.md`"), "{said}");
+    env.run(&["skill", "uninstall", "pdf", "--yes"]).ends(0);
+    let (text, state, _) = server.read_file("pdf", "references/api.md");
+    assert_eq!((text, state), text_and_state("second\n", "earlier"));
+    assert_eq!((server.end().0, second.end().0), (0, 0));
+}
+
+#[test]
+fn after_the_overlap_a_conversation_gets_what_is_there_now_and_is_told() {
+    let env = world_with_update();
+    env.write("settings/config.yaml", "runtime:\n  hot_swap:\n    version_overlap: 0\n");
+    let mut server = Server::legacy(&env, &[]);
+    server.call("activate_skill", json!({"name": "pdf"}));
+    env.run(&["skill", "update", "--yes"]).ends(0);
+    let (text, state, notice) = server.read_file("pdf", "references/api.md");
+    assert_eq!((text, state), text_and_state("second\n", "verified"));
+    assert!(
+        notice.starts_with("The skill has changed since you loaded it, and this file with it"),
+        "{notice}"
+    );
+    let said = server.refusal("read_skill_file", json!({"name": "pdf", "path": "references/gone.md"}));
+    assert!(said.contains("has changed since you loaded it") && said.contains("`activate_skill`"), "{said}");
+    let said = server.refusal("read_skill_file", json!({"name": "pdf", "path": "never-was.md"}));
+    assert!(!said.contains("has changed"), "{said}");
+    assert_eq!(server.end(), (0, String::new()));
+}
+
+#[test]
+fn the_files_of_a_skill_that_no_registry_knows_are_kept_while_it_is_in_use() {
+    let env = world();
+    let mut server = Server::legacy(&env, &[]);
+    server.call("activate_skill", json!({"name": "by-hand"}));
+    env.write("project/.claude/skills/by-hand/notes.md", "other\n");
+    let (text, state, _) = server.read_file("by-hand", "notes.md");
+    assert_eq!((text, state), text_and_state("mine\n", "earlier"));
+    // Back as it was: nothing has changed.
+    env.write("project/.claude/skills/by-hand/notes.md", "mine\n");
+    let as_it_is = ("mine\n".to_owned(), "unmanaged".to_owned(), String::new());
+    assert_eq!(server.read_file("by-hand", "notes.md"), as_it_is);
+    // An edit that goes wrong: the instructions stay readable, and the skill can be gone.
+    let before = env.read("project/.claude/skills/by-hand/SKILL.md");
+    env.write("project/.claude/skills/by-hand/SKILL.md", "---\nname: [\n---\n");
+    let (text, state, _) = server.read_file("by-hand", "SKILL.md");
+    assert_eq!((text.as_str(), state.as_str()), (before.as_str(), "earlier"));
+    std::fs::remove_dir_all(env.path("project/.claude/skills/by-hand")).unwrap();
+    let (text, state, _) = server.read_file("by-hand", "notes.md");
+    assert_eq!((text, state), text_and_state("mine\n", "earlier"));
+    // Who has not begun with it has nothing of it.
+    let mut other = Server::legacy(&env, &[]);
+    other.refusal("read_skill_file", json!({"name": "by-hand", "path": "notes.md"}));
+    // An earlier state that is in no cache any more is not made up.
+    server.call("activate_skill", json!({"name": "docx"}));
+    env.write("project/.claude/skills/docx/SKILL.md", skill_md("docx", "Edited."));
+    env.run(&["cache", "clear", "--yes"]).ends(0);
+    let (text, state, notice) = server.read_file("docx", "SKILL.md");
+    assert!(text.contains("Edited.") && state == "edited", "{text}");
+    assert!(notice.contains("what it was is not kept here"), "{notice}");
+    assert_eq!((server.end().0, other.end().0), (0, 0));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_an_author_links_is_read_as_it_is() {
+    let env = TestEnv::new();
+    env.skill("project/lib/pdf").file("notes.md", "mine\n");
+    env.run(&["skill", "install", "./lib/pdf", "--link"]).ends(0);
+    let mut server = Server::legacy(&env, &[]);
+    server.call("activate_skill", json!({"name": "pdf"}));
+    env.write("project/lib/pdf/notes.md", "better\n");
+    assert_eq!(server.read_file("pdf", "notes.md").0, "better\n");
+    assert_eq!(server.end().0, 0);
+}
+
+#[test]
+fn a_kept_version_is_read_for_as_long_as_it_is_kept() {
+    let env = world_with_update();
+    let text = env.read("project/.claude/skills/pdf/SKILL.md");
+    let versioned = |text: &str, version| text.replacen("---\n", &format!("---\nversion: {version}\n"), 1);
+    env.write("src/skills/pdf/SKILL.md", versioned(&text, "1.0.0"));
+    env.run(&["skill", "update", "--yes"]).ends(0);
+    env.write("src/skills/pdf/SKILL.md", versioned(&text, "2.0.0"));
+    env.write("src/skills/pdf/references/new.md", "of two\n");
+    env.run(&["skill", "update", "--yes", "--keep"]).ends(0);
+    env.write("settings/config.yaml", "runtime:\n  hot_swap:\n    version_overlap: 0\n");
+    let mut server = Server::legacy(&env, &[]);
+    let read = |version: Option<&str>| {
+        let mut arguments = json!({"name": "pdf", "path": "references/new.md"});
+        if let Some(version) = version {
+            arguments["version"] = version.into();
+        }
+        arguments
+    };
+    let one = ("new\n".to_owned(), "verified".to_owned(), String::new());
+    let two = ("of two\n".to_owned(), "verified".to_owned(), String::new());
+    assert_eq!(server.read_with(read(None)), two);
+    assert_eq!(server.read_with(read(Some("1.0.0"))), one);
+    assert_eq!(server.read_with(read(Some("latest"))), two);
+    // Whoever has loaded one reads on in it.
+    server.call("activate_skill", json!({"name": "pdf", "version": "1.0.0"}));
+    assert_eq!(server.read_with(read(None)), one);
+    assert_eq!(server.read_with(read(Some("2.0.0"))), two);
+    let said = server.refusal("read_skill_file", read(Some("7.0.0")));
+    assert!(
+        said.contains("version `7.0.0` of `pdf` is not kept") && said.contains("skill versions pdf"),
+        "{said}"
+    );
+    let said =
+        server.refusal("read_skill_file", json!({"name": "pdf", "path": "SKILL.md", "session": "../x"}));
+    assert!(said.contains("not a valid session id"), "{said}");
+    assert_eq!(server.end(), (0, String::new()));
+}
+
 #[test]
 fn a_skill_that_came_a_moment_ago_is_found() {
     let env = world();

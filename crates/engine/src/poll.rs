@@ -3,15 +3,14 @@
 //! A look is a pass over fingerprints (which file, when changed, how long): of the registry, the
 //! skills folders and each `SKILL.md`. Only where one differs are skills read. A skill that can no
 //! longer be read keeps its last good state, until several bad versions in a row have shown that it
-//! will not come back; and the files of a version that an update replaced are given for a while to
-//! whoever has begun with it.
+//! will not come back.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::loader::{LoadedSkills, find_watched_folders, load_skills, read_manifest_of};
@@ -79,7 +78,6 @@ pub(crate) struct Poll {
     /// Skills that could never be read.
     unreadable: BTreeSet<String>,
     conflicts: BTreeSet<(String, &'static str, String)>,
-    replaced: Vec<ReplacedVersion>,
 }
 
 /// A skill that was good when it was last read.
@@ -90,15 +88,6 @@ struct WatchedSkill {
     content: u64,
     /// Versions of its manifest, one after the other, that cannot be used.
     bad: u32,
-}
-
-/// Files that an update has replaced, and until when they are given.
-#[allow(dead_code, reason = "read by `Poll::still_gives`")]
-#[derive(Debug)]
-struct ReplacedVersion {
-    name: String,
-    digest: Digest,
-    until: Timestamp,
 }
 
 impl Poll {
@@ -112,8 +101,6 @@ impl Poll {
     /// # Errors
     /// `Interrupted` where somebody stops it.
     pub(crate) fn look(&mut self, session: &Session<'_>) -> Result<Vec<SkillEvent>> {
-        let now = session.env.now;
-        self.replaced.retain(|one| one.until > now);
         let fingerprint = take_fingerprint(session, self.agent);
         if self.fingerprint == Some(fingerprint) {
             return Ok(Vec::new());
@@ -132,16 +119,6 @@ impl Poll {
     /// The skills that the agent has, broken ones as they were when they were last good.
     pub(crate) fn skills(&self) -> impl Iterator<Item = &LoadedSkill> {
         self.watched.values().filter(|one| one.bad == 0 || one.skill.fallback).map(|one| &one.skill)
-    }
-
-    /// True while the files of this version are given to whoever has begun with it, although another
-    /// one is in its place.
-    #[allow(
-        dead_code,
-        reason = "who serves files by conversation asks it; activation finds old trees itself"
-    )]
-    pub(crate) fn still_gives(&self, name: &str, digest: &Digest, now: Timestamp) -> bool {
-        self.replaced.iter().any(|one| one.name == name && one.digest == *digest && one.until > now)
     }
 
     fn take_in(&mut self, loaded: LoadedSkills, session: &Session<'_>) -> Vec<SkillEvent> {
@@ -170,11 +147,8 @@ impl Poll {
             events.push(SkillEvent { findings, ..event_at(now, SkillEventKind::Broken, name) });
         }
         self.unreadable = unreadable;
-        let hot_swap = session.settings.runtime.hot_swap;
-        let overlap = SignedDuration::from_secs(i64::try_from(hot_swap.version_overlap).unwrap_or(i64::MAX));
-        let until = now.checked_add(overlap).unwrap_or(Timestamp::MAX);
         for skill in loaded.listed {
-            events.extend(self.meet(skill, session, until));
+            events.extend(self.meet(skill, session));
         }
         events.sort_by(|one, other| one.name.cmp(&other.name));
         events
@@ -246,7 +220,7 @@ impl Poll {
     }
 
     /// A skill that is offered: it is new, another one, or as it was.
-    fn meet(&mut self, skill: LoadedSkill, session: &Session<'_>, until: Timestamp) -> Option<SkillEvent> {
+    fn meet(&mut self, skill: LoadedSkill, session: &Session<'_>) -> Option<SkillEvent> {
         let now = session.env.now;
         let name = skill.qualified.clone();
         let stamp = FileStamp::of(&skill.manifest);
@@ -264,9 +238,6 @@ impl Poll {
             }
             Some(_) => None,
         };
-        if let Some(digest) = previous.clone().filter(|digest| Some(digest) != skill.digest.as_ref()) {
-            self.replaced.push(ReplacedVersion { name: name.clone(), digest, until });
-        }
         let digest = skill.digest.clone();
         self.watched.insert(name.clone(), WatchedSkill { skill, stamp, content, bad: 0 });
         Some(SkillEvent { digest, previous, ..event_at(now, kind?, &name) })

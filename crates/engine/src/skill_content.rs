@@ -34,12 +34,17 @@ pub(crate) enum ContentFiles {
 }
 
 impl ContentFiles {
-    /// The digest of the tree.
-    pub(crate) fn digest(&self) -> Option<Digest> {
+    /// The hashes, where the files were read.
+    pub(crate) fn hashed(&self) -> Option<&Files> {
         match self {
-            Self::Hashed(files) => Some(digest_of_files(files)),
+            Self::Hashed(files) => Some(files),
             Self::Unread(_) => None,
         }
+    }
+
+    /// The digest of the tree.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        self.hashed().map(digest_of_files)
     }
 }
 

@@ -22,13 +22,14 @@ use ba_agent_core::activation::{
     find_dynamic,
 };
 use ba_agent_core::agents::{Agent, find_agent};
-use ba_agent_core::digest::Digest;
+use ba_agent_core::digest::{Digest, Files};
 use ba_agent_core::error::{Error, Result, error};
 use ba_agent_core::usage::{UsageChannel, UseEvent, UseOutcome};
 
 pub use finding::ActivationFinding;
 pub(super) use follow_up::view_session;
 pub use follow_up::{FollowUpAnswer, SessionView};
+pub(super) use source::find_version;
 use source::{ActivatedSkill, open_skill};
 
 /// What is activated, and for whom.
@@ -113,6 +114,9 @@ pub struct Activation {
     /// What the model gets, whatever form the messages have.
     #[serde(skip)]
     pub instructions: String,
+    /// All its files, manifest included; `None` where they were too many to be read.
+    #[serde(skip)]
+    pub files: Option<Files>,
 }
 
 /// The value of `--input`: a JSON object.
@@ -269,6 +273,7 @@ fn write_activation(
         session: None,
         findings,
         instructions: frame.write_instructions(&filled.text, agent),
+        files: skill.content.files.hashed().cloned(),
         base_dir,
     })
 }

@@ -1,9 +1,11 @@
 //! `mcp`: what a server of the Model Context Protocol answers about the skills here, as values.
 //! How they go over a wire is the face's.
 
+mod activated_versions;
 mod activation;
 mod catalog;
 pub mod config;
+mod files;
 mod manifest;
 mod resources;
 
@@ -18,13 +20,16 @@ use ba_agent_core::agents::{Agent, find_agent};
 use ba_agent_core::error::{Kind, Result, error, printable};
 use ba_agent_core::loader::LoadedSkill;
 use ba_agent_core::search::SearchFilter;
+use ba_agent_core::skill_uri::SkillUri;
 use ba_agent_core::text::{count_noun, list_some, shorten_text};
 
 use super::ask::Unattended;
 use super::search::{SearchOptions, search};
+use activated_versions::ActivatedVersions;
 pub use activation::{ActivateCall, ServedActivation};
 use catalog::SkillCatalog;
 pub use catalog::SkillChanges;
+pub use files::{ReadCall, SkillFile};
 pub use manifest::{ServedFile, SkillEntry};
 pub use resources::{ResourceBytes, ServedResource};
 
@@ -67,6 +72,7 @@ struct ServedState {
     catalog: Option<SkillCatalog>,
     poll: Option<Poll>,
     untold: SkillChanges,
+    activated: ActivatedVersions,
 }
 
 /// A skill, as a list shows it.
@@ -93,23 +99,6 @@ pub struct ListPage<T> {
     pub total: usize,
     /// What gets the rest; absent at the end.
     pub next: Option<String>,
-}
-
-/// A file of a skill, for a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SkillFile {
-    pub name: String,
-    pub path: String,
-    pub size: u64,
-    pub digest: String,
-    /// `verified`: as the registry records it; `edited` or `added` since; `unmanaged`: nothing is
-    /// recorded of the skill.
-    pub state: &'static str,
-    /// Absent where it is not text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    #[serde(skip)]
-    pub bytes: Vec<u8>,
 }
 
 impl SkillService {
@@ -230,28 +219,6 @@ impl SkillService {
         Ok(rows)
     }
 
-    /// A file of a skill, as it is now.
-    ///
-    /// # Errors
-    /// `NotFound` for a skill or file that there is none of; `Usage` for a path that leads out of
-    /// the skill; `Invalid` for a file of more than a mebibyte.
-    pub fn read_skill_file(&self, name: &str, path: &str) -> Result<SkillFile> {
-        self.with_skill(name, |catalog, session, skill| {
-            let found =
-                manifest::read_file(session, skill, catalog.recorded_of(session, skill), path, LARGEST_FILE)?;
-            let text = String::from_utf8(found.bytes.clone()).ok();
-            Ok(SkillFile {
-                name: skill.qualified.clone(),
-                path: found.path,
-                size: found.bytes.len() as u64,
-                digest: found.digest,
-                state: found.state,
-                text,
-                bytes: found.bytes,
-            })
-        })
-    }
-
     /// The names that are nearest to one that nothing has, the nearest first.
     pub fn nearest_names(&self, name: &str, most: usize) -> Vec<String> {
         let nearest = self.with_catalog(|catalog, _| Ok(catalog.nearest_names(name, most)));
@@ -270,6 +237,11 @@ impl SkillService {
             self.refresh(&mut state, &session, false)?;
         }
         Ok(())
+    }
+
+    /// True where a client works with a skill, whose change matters to it.
+    pub fn has_activated(&self) -> bool {
+        !self.state().activated.is_empty()
     }
 
     /// Looks at the disk; what has changed since this was last asked.
@@ -310,6 +282,10 @@ impl SkillService {
         }
         if let Some(old) = state.catalog.take() {
             let change = new.take_over(old);
+            let changed = change.skills.iter().filter_map(|uri| SkillUri::parse(uri));
+            for name in changed.map(|uri| uri.qualified_name()) {
+                state.activated.note_change(&name, Instant::now(), || new.digest_of(session, &name));
+            }
             state.untold.add(change);
         }
         state.catalog = Some(new);

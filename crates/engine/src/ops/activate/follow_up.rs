@@ -6,10 +6,9 @@ use super::source::ActivatedSkill;
 use super::{ActivateOptions, Activation, ActivationFinding};
 use crate::agent_sessions::{ActiveSkill, AgentSession, change_agent_session};
 use crate::install_state::find_drift;
-use crate::skill_content::ContentFiles;
 use crate::workspace::Session;
 use ba_agent_core::activation::{ContextModifier, estimate_tokens};
-use ba_agent_core::digest::{Files, sha256_hex};
+use ba_agent_core::digest::sha256_hex;
 use ba_agent_core::error::Result;
 use ba_agent_core::follow_up::{FollowUpQuestion, FollowUpStep, decide_follow_up};
 use ba_agent_core::text::list_some;
@@ -78,7 +77,7 @@ pub(super) fn apply_session(
         digest: activation.digest.clone(),
         manifest,
         text: full_text,
-        files: hashed_files(skill).cloned().unwrap_or_default(),
+        files: skill.content.files.hashed().cloned().unwrap_or_default(),
         activated_at: session.env.now,
         modifier: activation.context_modifier.clone(),
         own_approval: ContextModifier::of(&skill.front, None).require_approval,
@@ -130,13 +129,6 @@ fn answer_of(options: &ActivateOptions, known: &AgentSession, is_active: bool) -
     })
 }
 
-fn hashed_files(skill: &ActivatedSkill) -> Option<&Files> {
-    match &skill.content.files {
-        ContentFiles::Hashed(files) => Some(files),
-        ContentFiles::Unread(_) => None,
-    }
-}
-
 /// One line: that the model has the instructions, what else has changed, where they stand. Behind
 /// it come arguments, which are new each time.
 fn describe_again(
@@ -149,7 +141,7 @@ fn describe_again(
         "The skill \"{}\" is active in this conversation already: go on by its instructions above.",
         activation.skill_name
     );
-    let drifts = match hashed_files(skill) {
+    let drifts = match skill.content.files.hashed() {
         Some(found) if before.digest != activation.digest && !before.files.is_empty() => {
             find_drift(&before.files, found)
         }

@@ -214,7 +214,11 @@ fn hold_against_registry(
 ///
 /// # Errors
 /// `NotFound` for a version that is not kept; those of [`open_version`].
-fn find_version(session: &Session<'_>, skill: LoadedSkill, version: &str) -> Result<LoadedSkill> {
+pub(in crate::ops) fn find_version(
+    session: &Session<'_>,
+    skill: LoadedSkill,
+    version: &str,
+) -> Result<LoadedSkill> {
     let is_recorded = skill.digest.is_some() && skill.origin == SkillOrigin::Project
         || skill.digest.is_some() && !session.scope.is_project();
     let Some(name) = skill.name.parse::<SkillName>().ok().filter(|_| is_recorded) else {

@@ -1,10 +1,12 @@
 //! A skill as a client of the server gets it.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::SkillService;
+use super::activated_versions::ActivatedVersion;
 use crate::ops::activate::{ActivateOptions, Activation, activate};
 use ba_agent_core::error::{Result, error, printable};
 use ba_agent_core::usage::UsageChannel;
@@ -51,9 +53,27 @@ impl SkillService {
             ..ActivateOptions::of(&name, UsageChannel::Mcp)
         };
         let activation = activate(&self.workspace, &options, &*self.observer)?;
+        self.note_activated(call, &activation)?;
         let result = serde_json::to_value(&activation)
             .map_err(|e| error!(Failed, "the answer cannot be written as JSON").cause(e))?;
         Ok(ServedActivation { content: content_of(&activation), result })
+    }
+}
+
+impl SkillService {
+    /// Remembers which state the client has, so that it gets the files of the same.
+    ///
+    /// # Errors
+    /// Those of opening a session.
+    fn note_activated(&self, call: &ActivateCall, activation: &Activation) -> Result<()> {
+        let (Some(digest), Some(files)) = (&activation.digest, &activation.files) else { return Ok(()) };
+        let session = self.workspace.open_unrepaired(&*self.observer)?;
+        let (name, conversation) = (&activation.skill_name, call.session.as_deref());
+        let mut one = ActivatedVersion::new(name, conversation, digest.clone(), files.clone());
+        one.version.clone_from(&call.version);
+        one.hold_files(&session, Path::new(&activation.base_dir));
+        self.state().activated.note(one);
+        Ok(())
     }
 }
 

@@ -6,9 +6,11 @@ use std::time::Instant;
 
 use crate::loader::{LoadedSkills, load_skills};
 use crate::poll::Poll;
+use crate::skill_content::read_content;
 use crate::usage_log::count_recent_uses;
 use crate::workspace::Session;
 use ba_agent_core::agents::Agent;
+use ba_agent_core::digest::Digest;
 use ba_agent_core::error::Result;
 use ba_agent_core::loader::LoadedSkill;
 use ba_agent_core::search::{self, BorrowedText, SearchDocument, SearchIndex, SearchQuery};
@@ -125,6 +127,13 @@ impl SkillCatalog {
     /// The listed skills in the order of their names.
     pub(super) fn sorted(&self) -> impl Iterator<Item = &LoadedSkill> {
         self.order.iter().filter_map(|at| self.loaded.listed.get(*at))
+    }
+
+    /// The digest of the files that a listed skill has now; `None` where it is not listed, or cannot
+    /// be read.
+    pub(super) fn digest_of(&self, session: &Session<'_>, name: &str) -> Option<Digest> {
+        let skill = self.loaded.listed.iter().find(|skill| skill.qualified == name)?;
+        read_content(skill, session).ok()?.files.digest()
     }
 
     /// What the registry records of a skill.

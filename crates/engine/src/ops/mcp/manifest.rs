@@ -19,7 +19,7 @@ use ba_agent_core::digest::sha256_hex;
 use ba_agent_core::error::{Result, error, printable};
 use ba_agent_core::loader::{LoadedSkill, SkillOrigin};
 use ba_agent_core::path::RelPath;
-use ba_agent_core::registry::{FileRecords, Registry};
+use ba_agent_core::registry::{FileRecords, InstallMode, Registry};
 use ba_agent_core::skill::{MANIFEST, frontmatter_as_json};
 use ba_agent_core::skill_uri::{MOST_BYTES, MOST_FILES, SkillUri, fault_of_served_name};
 use ba_agent_core::text::find_nearest;
@@ -77,6 +77,8 @@ impl FileFingerprint {
 pub(super) struct RecordedSkill {
     files: Arc<FileRecords>,
     at: SystemTime,
+    /// A link to a folder that its author works in.
+    pub(super) is_live: bool,
 }
 
 /// What the registries of this scope and of the user's account have, by folder.
@@ -108,9 +110,11 @@ fn add_recorded(all: &mut HashMap<PathBuf, RecordedSkill>, registry: Registry, p
     for (name, entry) in registry.skills {
         let at = SystemTime::from(entry.updated_at.unwrap_or(entry.installed_at));
         let files = Arc::new(entry.files);
+        let is_live = entry.mode == InstallMode::Live;
         let targets = entry.targets.iter().filter_map(|text| InstallTarget::parse(text).ok());
         for root in targets.map(|target| places.root_as_written(&target)) {
-            all.insert(root.join(name.as_str()), RecordedSkill { files: Arc::clone(&files), at });
+            let recorded = RecordedSkill { files: Arc::clone(&files), at, is_live };
+            all.insert(root.join(name.as_str()), recorded);
         }
     }
 }
@@ -379,6 +383,17 @@ impl SkillFolder {
     }
 }
 
+/// The path of a file in a skill, as instructions name it.
+///
+/// # Errors
+/// `Usage` for one that leads out of the skill.
+pub(super) fn parse_path(path: &str) -> Result<RelPath> {
+    RelPath::parse(path.trim_start_matches("./").as_bytes()).map_err(|why| {
+        error!(Usage, "`{}` is not a path in a skill: it {why}", printable(path, false))
+            .hint("write it from the skill's folder, as its instructions do")
+    })
+}
+
 /// A file that was asked for by its path.
 pub(super) struct ReadFile {
     pub(super) path: String,
@@ -399,10 +414,7 @@ pub(super) fn read_file(
     path: &str,
     largest: u64,
 ) -> Result<ReadFile> {
-    let path = RelPath::parse(path.trim_start_matches("./").as_bytes()).map_err(|why| {
-        error!(Usage, "`{}` is not a path in a skill: it {why}", printable(path, false))
-            .hint("write it from the skill's folder, as its instructions do")
-    })?;
+    let path = parse_path(path)?;
     let bytes = match builtin_name(skill) {
         Some(name) => bytes_of_builtin(session, name, path.as_str()).map(<[u8]>::to_vec),
         None => {
