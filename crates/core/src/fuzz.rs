@@ -32,6 +32,10 @@ use crate::search::{self as find, SearchDocument, SearchQuery};
 use crate::skill::{self, Finding, Profile, SkillName};
 use crate::source::{Reference, Request, Source};
 use crate::transcript::{TranscriptAgent, TranscriptReader};
+use crate::transparency_log::{
+    Checkpoint, LogEdge, LogEvent, LogTile, SignedNote, VerifierKey, read_bundle, read_event, write_bundle,
+    write_event,
+};
 use crate::usage::{UsageSums, UseEvent};
 
 /// A name, what it does with bytes, and what a fuzzer may begin with.
@@ -52,6 +56,7 @@ pub const TARGETS: &[Target] = &[
     ("search_index", search_index, seeds::search_index),
     ("source", source, seeds::source),
     ("transcript", transcript, seeds::transcript),
+    ("transparency_log", transparency_log, seeds::transparency_log),
     ("yaml", yaml, seeds::yaml),
 ];
 
@@ -414,6 +419,43 @@ pub fn diff(data: &[u8]) {
         let text = lines::unified_diff("SKILL.md", old, new);
         assert_eq!(text.is_empty(), old == new);
         assert!(!text.contains(|c| is_unprintable(c) && c != '\n' && c != '\t'), "{text:?}");
+    }
+}
+
+/// A file of a log: whatever is read of it is written alike, and no path leads elsewhere.
+pub fn transparency_log(data: &[u8]) {
+    if let Ok(note) = SignedNote::parse(data) {
+        assert_eq!(SignedNote::parse(note.to_string().as_bytes()), Ok(note.clone()));
+        if let Ok(checkpoint) = note.text().parse::<Checkpoint>() {
+            assert!(note.text().starts_with(&checkpoint.to_string()));
+            // Tiles of the right length and any content make no tree.
+            let read =
+                |tile: &LogTile| Ok(data.iter().copied().cycle().take(32 * tile.width as usize).collect());
+            let edge = LogEdge::read(&checkpoint, &mut { read });
+            assert!(edge.is_ok() == (checkpoint.size == 0));
+        }
+    }
+    if let Ok(leaves) = read_bundle(data)
+        && let Ok(bytes) = write_bundle(leaves)
+    {
+        assert_eq!(bytes, data);
+    }
+    if let Ok(Some(event)) = read_event(data) {
+        let bytes = write_event(&event).map(|bytes| read_event(&bytes));
+        assert!(bytes.is_err() || bytes == Ok(Ok(Some(event))));
+    }
+    let text = String::from_utf8_lossy(data);
+    if let Ok(tile) = text.parse::<LogTile>() {
+        assert_eq!(tile.to_string(), text);
+        assert_inside(&text);
+    }
+    if let Ok(key) = text.parse::<VerifierKey>() {
+        assert_eq!(key.to_string().parse(), Ok(key));
+    }
+    if let Ok(event) = LogEvent::publication(&text)
+        && let Ok(bytes) = write_event(&event)
+    {
+        assert_eq!(read_event(&bytes), Ok(Some(event)));
     }
 }
 

@@ -45,5 +45,6 @@ pub mod skill_uri;
 pub mod source;
 pub mod text;
 pub mod transcript;
+pub mod transparency_log;
 pub mod usage;
 pub mod version;

@@ -239,3 +239,24 @@ pub(super) fn interop() -> Vec<Vec<u8>> {
     let gh = "---\nname: pdf\ndescription: Reads PDF files.\nmetadata:\n  github-repo: https://github.com/o/r\n  github-ref: refs/heads/main\n  github-path: skills/pdf\n  github-tree-sha: 3f2a1c9d8e7b6a5f4e3d2c1b0a9f8e7d6c5b4a39\n---\n\nText.\n";
     chosen(&[(0, &project), (1, user), (2, apm), (0, plugins), (0, known), (0, gh)])
 }
+
+pub(super) fn transparency_log() -> Vec<Vec<u8>> {
+    let root = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    let signature = "\u{2014} example.org/log AzPeCgEBAQEBAQEBAQEBAQEBAQE=";
+    let at = r#""at":"2026-11-27T10:00:00Z","by":"alice","name":"@acme/pdf""#;
+    [
+        format!("example.org/log\n0\n{root}\n\n{signature}\n"),
+        format!("example.org/log\n1234567\n{root}\nmore\n\n{signature}\n{signature}\n"),
+        "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8".to_owned(),
+        "tile/0/x001/x234/067".to_owned(),
+        "tile/entries/x123/456.p/255".to_owned(),
+        "\0\u{3}abc\0\0\0\u{1}x".to_owned(),
+        r#"{"v":1,"event":"publish","line":{"v":1,"name":"@acme/pdf","version":"1.0.0","size":1.5e3}}"#
+            .to_owned(),
+        format!(r#"{{"v":1,"event":"yank",{at},"version":"1.0.0","reason":"x"}}"#),
+        format!(r#"{{"v":1,"event":"owner",{at},"login":"bob","role":"owner"}}"#),
+        r#"{"v":1,"name":"@acme/pdf","leaf":3,"yanked":true,"deps":[{"name":"@a/b"}],"a":1e400}"#.to_owned(),
+    ]
+    .map(String::into_bytes)
+    .to_vec()
+}
