@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ba-agent-system", &["ba-agent-core"]),
     ("ba-agent-net", &["ba-agent-core", "ba-agent-system"]),
     ("ba-agent-git", &["ba-agent-core", "ba-agent-net", "ba-agent-system"]),
+    ("ba-agent-objects", &["ba-agent-core", "ba-agent-net", "ba-agent-system"]),
     (
         "ba-agent-engine",
         &["ba-agent-archive", "ba-agent-core", "ba-agent-git", "ba-agent-net", "ba-agent-system"],

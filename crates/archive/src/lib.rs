@@ -12,6 +12,7 @@
 //! Nothing inside an archive is opened as an archive again, and no link is followed.
 
 mod extractor;
+mod published;
 mod sniff;
 mod tar;
 mod writer;
@@ -33,7 +34,8 @@ use ba_agent_core::package::Package;
 
 use sniff::ArchiveFormat;
 
-pub use writer::{FIRST_TIME, PackFormat, write_archive};
+pub use published::open_published_archive;
+pub use writer::{FIRST_TIME, PackFormat, write_archive, write_published_archive};
 
 /// Reads the archive `bytes` (zip, tar or tar.gz) that is known as `name`, a file name,
 /// path or URL. [`Package::skipped`] counts what the Finder had added.

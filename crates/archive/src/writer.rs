@@ -8,7 +8,7 @@
 use std::io::{Cursor, Write as _};
 
 use ba_agent_core::error::{Context as _, Error, Kind, Result};
-use ba_agent_core::listing::{FileEntry, Node};
+use ba_agent_core::listing::{FileEntry, Limits, Node, check_portable};
 use ba_agent_core::package::PackageDir;
 use flate2::{Compression, GzBuilder};
 use jiff::Timestamp;
@@ -38,9 +38,19 @@ pub fn write_archive(skill: PackageDir<'_>, name: &str, format: PackFormat, seco
     let seconds = seconds.clamp(FIRST_TIME, LAST_TIME);
     let bytes = match format {
         PackFormat::Zip => write_zip(skill, name, seconds),
-        PackFormat::TarGz => write_tar_gz(skill, name, seconds),
+        PackFormat::TarGz => write_tar_gz(skill, &format!("{name}/"), seconds),
     };
     bytes.context(|| format!("`{name}` cannot be packed"))
+}
+
+/// Writes the archive that a registry serves: a tar.gz with `SKILL.md` at its top, all times 0.
+///
+/// # Errors
+/// Those of reading the files; `Invalid` for what some system cannot have, such as a link that
+/// leaves the skill.
+pub fn write_published_archive(skill: PackageDir<'_>) -> Result<Vec<u8>> {
+    check_portable(&skill.entries(), &Limits::default())?;
+    write_tar_gz(skill, "", 0).context(|| "the skill cannot be packed".to_owned())
 }
 
 fn write_zip(skill: PackageDir<'_>, name: &str, seconds: i64) -> Result<Vec<u8>> {
@@ -79,12 +89,13 @@ fn zip_time(seconds: i64) -> Result<DateTime> {
     written.ok_or_else(|| Error::new(Kind::Failed, "the time is not one that a ZIP archive can name"))
 }
 
-fn write_tar_gz(skill: PackageDir<'_>, name: &str, seconds: i64) -> Result<Vec<u8>> {
+/// Each path begins with `top`.
+fn write_tar_gz(skill: PackageDir<'_>, top: &str, seconds: i64) -> Result<Vec<u8>> {
     // No name, no time, "unknown" as the system: the head of a gzip file says nothing.
     let gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best());
     let mut archive = tar::Builder::new(gzip);
     for entry in skill.entries() {
-        let path = format!("{name}/{}", entry.path);
+        let path = format!("{top}{}", entry.path);
         let mut header = tar::Header::new_gnu();
         header.set_mtime(u64::try_from(seconds).unwrap_or_default());
         header.set_uid(0);
@@ -122,7 +133,7 @@ mod tests {
     use super::*;
     use crate::open_archive;
     use ba_agent_core::digest::Digest;
-    use ba_agent_core::listing::{Limits, Listing, check_portable};
+    use ba_agent_core::listing::Listing;
     use ba_agent_core::package::Package;
     use ba_agent_core::path::RelPath;
     use proptest::prelude::*;
@@ -180,6 +191,8 @@ mod tests {
         .map(|(format, time)| Digest::of(&packed(&skill, format, time)).as_hex()[..16].to_owned())
         .into();
         assert_eq!(digests, ["1827c0cdc2d25a10", "439c1de53ec22d73", "240c5db7e7593609"]);
+        let published = write_published_archive(skill.dir(&RelPath::ROOT)).unwrap();
+        assert_eq!(&Digest::of(&published).as_hex()[..16], "8b93d0e84f0f6c95");
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub use known::{KNOWN_CATALOGS, KnownCatalog, find_known};
 pub use plugin::PluginManifest;
 pub use skills::{EntryScan, EntrySkills, resolve_skills};
 pub use source::{EntryRequirement, EntrySource, NpmPackage};
+pub(crate) use wellknown::WELL_KNOWN_SCHEMA;
 pub use wellknown::{INDEXES as WELL_KNOWN, read_well_known, served_files};
 
 /// Bytes of a catalogue. The largest real one has 169 kB for 286 entries; 10,000 entries

@@ -8,14 +8,16 @@
 //! revoked.jsonl                    digests that were taken down: [`Revocation`]
 //! ```
 //!
-//! The other files are made of these. All addresses are relative, so that a copy is a mirror. What
+//! The other files are made of these, by [`derived`]. All addresses are relative, so that a copy is a mirror. What
 //! is read here was written by somebody else: unknown keys are passed over, a line whose `v` is
 //! unknown too, and everything that trust hangs on is held to its rule.
 
 mod choose_version;
+pub mod derived;
 mod description;
 mod layout;
 mod look_alike;
+mod publication;
 mod published_version;
 mod revocation;
 mod scoped_name;
@@ -29,6 +31,7 @@ pub use layout::{
     BLOBS_FOLDER, CATALOGUE_POINTER, DESCRIPTION_FILE, REVOKED_FILE, archive_path, version_index_path,
 };
 pub use look_alike::{LookAlike, find_look_alike};
+pub use publication::{Publication, check_publication, describe_publication};
 pub use published_version::{PublishedDependency, PublishedSource, PublishedVersion, Removal, version_key};
 pub use revocation::{Revocation, parse_revocations, write_revocations};
 pub use scoped_name::{OwnerName, ScopedName};

@@ -9,6 +9,7 @@
 
 mod body;
 mod contents;
+mod credentials;
 mod frontmatter;
 mod hidden;
 mod markers;
@@ -21,7 +22,8 @@ pub(crate) mod yaml;
 
 pub use body::check_body;
 pub(crate) use body::strip_skill_folder;
-pub use contents::{check_files, check_secrets};
+pub use contents::{check_files, check_secrets, is_program};
+pub use credentials::find_credentials;
 pub use frontmatter::Frontmatter;
 pub(crate) use frontmatter::canonical_key;
 pub use hidden::check_text;

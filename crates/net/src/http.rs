@@ -7,6 +7,7 @@ mod client_certificate;
 mod early_close;
 mod pem_file;
 mod proxy;
+mod signed;
 mod tls;
 mod whole;
 
@@ -36,6 +37,7 @@ use ba_agent_system::progress::Progress;
 use client_certificate::{CertificateChoice, ClientCertificate};
 use early_close::EarlyCloses;
 use proxy::Route;
+pub use signed::{SignedMethod, SignedRequest};
 use tls::Authorities;
 use whole::WholeRequests;
 

@@ -420,6 +420,24 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Replaces a file as a whole, as [`write_atomic`] does, without waiting for the disk: for many
+/// files that one [`sync_tree`] flushes. The caller holds a lock.
+///
+/// # Errors
+/// `Failed`, with the path, where a step fails; the old file is then as it was.
+pub fn write_unflushed(path: &Path, bytes: &[u8]) -> Result<()> {
+    let new = new_beside(path);
+    fault::count_fault_step()?;
+    // Never through a link that somebody put there.
+    let _ = std::fs::remove_file(&new);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&new)?;
+    let written = file.write_all(bytes);
+    if written.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    Ok(written.and_then(|()| put_new_in_place(path))?)
+}
+
 /// The first half of [`write_atomic`]: the new file, flushed, beside the one at `path`.
 ///
 /// # Errors

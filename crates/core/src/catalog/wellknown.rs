@@ -17,7 +17,7 @@ use crate::source::Source;
 pub const INDEXES: [&str; 2] = ["/.well-known/agent-skills/index.json", "/.well-known/skills/index.json"];
 
 /// The schema of version 0.2; another one is not guessed at.
-const SCHEMA: &str = "https://schemas.agentskills.io/discovery/0.2.0/schema.json";
+pub(crate) const WELL_KNOWN_SCHEMA: &str = "https://schemas.agentskills.io/discovery/0.2.0/schema.json";
 
 /// An index, read.
 #[derive(Debug, PartialEq)]
@@ -75,11 +75,11 @@ fn parse_index(text: &str, url: &Url) -> Result<WellKnownIndex> {
     let index: WellKnownIndex = serde_json::from_str(text).map_err(|e| {
         error!(Invalid, "`{}` is not a valid index of skills", printable(url.as_str(), false)).cause(e)
     })?;
-    match index.schema.as_deref().filter(|schema| *schema != SCHEMA) {
+    match index.schema.as_deref().filter(|schema| *schema != WELL_KNOWN_SCHEMA) {
         None => Ok(index),
         Some(schema) => {
             Err(error!(Invalid, "the index has the unknown schema `{}`", printable(schema, false))
-                .hint(format!("this version reads `{SCHEMA}`; a newer ba-agent may read it")))
+                .hint(format!("this version reads `{WELL_KNOWN_SCHEMA}`; a newer ba-agent may read it")))
         }
     }
 }

@@ -377,6 +377,227 @@ fn revocations_are_read_whole_or_not_at_all() {
     assert_eq!(parse_revocations(b"").unwrap(), []);
 }
 
+fn skills_of(lines: Vec<PublishedVersion>) -> std::collections::BTreeMap<ScopedName, Vec<PublishedVersion>> {
+    let mut skills = std::collections::BTreeMap::new();
+    for line in lines {
+        skills.entry(line.name.clone()).or_insert_with(Vec::new).push(line);
+    }
+    skills
+}
+
+fn text_of(files: &[derived::DerivedFile], path: &str) -> String {
+    let file = files.iter().find(|file| file.path == path);
+    let file =
+        file.unwrap_or_else(|| panic!("{path} in {:?}", files.iter().map(|f| &f.path).collect::<Vec<_>>()));
+    String::from_utf8(file.bytes.clone()).unwrap()
+}
+
+#[test]
+fn the_derived_files_are_these() {
+    let mut old = day("1.0.0", 1);
+    old.yanked = true;
+    let mut gone = day("1.1.0", 2);
+    gone.removed = Some(Removal { at: at("2026-11-03T00:00:00Z"), reason: "bad".to_owned(), revoked: true });
+    let mut new = day("1.2.0+b.1", 4);
+    new.description = "Extracts <tables> & \"more\"\u{1b}.".to_owned();
+    let early = day("2.0.0-rc.1", 5);
+    let other = PublishedVersion { name: name("@bee/pdf-tables"), ..day("0.1.0", 6) };
+    let skills = skills_of(vec![old, gone.clone(), new.clone(), early, other]);
+    let description = RegistryDescription::new("team");
+    let files = derived::derive_all_files(&description, &skills);
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let catalogue = paths.iter().find(|path| path.starts_with("catalogue/")).unwrap();
+    assert_eq!(
+        paths,
+        [
+            ".well-known/agent-skills/index.json",
+            "@acme/.well-known/agent-skills/index.json",
+            "@acme/feed.atom",
+            "@acme/pdf-tables/.well-known/agent-skills/index.json",
+            "@acme/pdf-tables/1.0.0/.well-known/agent-skills/index.json",
+            "@acme/pdf-tables/1.2.0/.well-known/agent-skills/index.json",
+            "@acme/pdf-tables/2.0.0-rc.1/.well-known/agent-skills/index.json",
+            "@acme/pdf-tables/feed.atom",
+            "@bee/.well-known/agent-skills/index.json",
+            "@bee/feed.atom",
+            "@bee/pdf-tables/.well-known/agent-skills/index.json",
+            "@bee/pdf-tables/0.1.0/.well-known/agent-skills/index.json",
+            "@bee/pdf-tables/feed.atom",
+            "catalogue.json",
+            catalogue,
+            "feed.atom",
+            "revoked.jsonl",
+        ]
+    );
+    // Our own reader of such indexes finds the archive, from wherever the registry is served.
+    for (path, count) in [
+        ("@acme/pdf-tables/.well-known/agent-skills/index.json", 1),
+        ("@acme/pdf-tables/1.2.0/.well-known/agent-skills/index.json", 1),
+        ("@acme/.well-known/agent-skills/index.json", 1),
+        (".well-known/agent-skills/index.json", 1),
+    ] {
+        let at = url::Url::parse("https://skills.acme.dev/below/").unwrap().join(path).unwrap();
+        let read = crate::catalog::read_well_known(&text_of(&files, path), &at).unwrap();
+        assert_eq!((read.catalogue.plugins.len(), read.skipped.len()), (count, 0), "{path}");
+        let source = format!("{:?}", read.catalogue.plugins[0]);
+        let url = format!("https://skills.acme.dev/below/{}", archive_path(&new.digest));
+        assert!(source.contains(&format!("Archive {{ url: {url:?}")), "{source}");
+        assert!(source.contains(new.digest.as_hex()), "{source}");
+    }
+    let feed = text_of(&files, "@acme/pdf-tables/feed.atom");
+    assert!(feed.contains("Extracts &lt;tables&gt; &amp; &quot;more&quot;\u{fffd}."), "{feed}");
+    assert!(feed.contains("1.0.0 (yanked)") && !feed.contains("1.1.0"), "{feed}");
+    assert!(feed.contains("<updated>2026-11-05T10:00:00Z</updated>"), "{feed}");
+    let revoked = parse_revocations(text_of(&files, "revoked.jsonl").as_bytes()).unwrap();
+    assert_eq!(revoked, [Revocation::of_version(&gone).unwrap()]);
+
+    let pointer = derived::CataloguePointer::parse(text_of(&files, "catalogue.json").as_bytes()).unwrap();
+    let bytes = &files.iter().find(|file| file.path == pointer.path).unwrap().bytes;
+    assert_eq!((Digest::of(bytes), bytes.len() as u64), (pointer.digest.clone(), pointer.size));
+    let lines = derived::parse_catalogue(bytes).unwrap();
+    assert_eq!(lines.iter().map(|line| line.version.to_string()).collect::<Vec<_>>(), ["1.2.0+b.1", "0.1.0"]);
+    assert!(derived::parse_catalogue(&bytes[..bytes.len() - 9]).is_err());
+    for bad in ["{}", "x", r#"{"schema":1,"path":"../x","digest":"D","size":1,"skills":1}"#] {
+        let bad = bad.replace("\"D\"", &format!("\"{}\"", pointer.digest));
+        assert_eq!(
+            derived::CataloguePointer::parse(bad.as_bytes()).unwrap_err().kind,
+            Kind::Integrity,
+            "{bad}"
+        );
+    }
+
+    let empty = derived::derive_all_files(&description, &skills_of(Vec::new()));
+    assert_eq!(empty.len(), 5);
+    let named =
+        RegistryDescription { featured: vec![name("@bee/pdf-tables"), name("@no/body")], ..description };
+    let files = derived::derive_all_files(&named, &skills);
+    assert!(
+        text_of(&files, ".well-known/agent-skills/index.json").contains(&Digest::of(b"0.1.0").to_string())
+    );
+}
+
+#[test]
+fn long_lists_are_cut_where_whoever_reads_them_would_download_all() {
+    let line = |n: usize| PublishedVersion {
+        name: name(&format!("@acme/s{n}")),
+        ..published("1.0.0", &format!("2026-{:02}-{:02}T10:00:00Z", n / 28 + 1, n % 28 + 1))
+    };
+    let skills = skills_of((0..260).map(line).collect());
+    let files = derived::derive_all_files(&RegistryDescription::new("team"), &skills);
+    let count = |path: &str, what: &str| text_of(&files, path).matches(what).count();
+    assert_eq!(count(".well-known/agent-skills/index.json", "\"archive\""), 50);
+    assert_eq!(count("@acme/.well-known/agent-skills/index.json", "\"archive\""), 200);
+    assert_eq!(count("feed.atom", "<entry>"), 50);
+    assert!(text_of(&files, ".well-known/agent-skills/index.json").contains("\"s259\""));
+}
+
+fn skill_package(manifest: &str, others: &[(&str, bool, &str)]) -> crate::package::Package {
+    use crate::listing::{FileEntry, Listing, Node};
+    let rows: Vec<(&str, bool, &str)> =
+        std::iter::once(("SKILL.md", false, manifest)).chain(others.iter().copied()).collect();
+    let entry = |(slot, (path, executable, text)): (usize, &(&str, bool, &str))| FileEntry {
+        path: crate::path::RelPath::parse(path.as_bytes()).unwrap(),
+        node: Node::File { executable: *executable },
+        size: text.len() as u64,
+        slot,
+    };
+    let listing = Listing::new(rows.iter().enumerate().map(entry).collect());
+    crate::package::Package::in_memory(listing, rows.iter().map(|row| row.2.as_bytes().to_vec()).collect())
+}
+
+const GOOD: &str = "---\nname: pdf-tables\ndescription: Extracts tables from PDF files when somebody asks for them.\n---\n\n# Do it\n\nRead the file.\n";
+
+#[test]
+fn what_blocks_a_publication_is_named_with_its_line() {
+    let token = format!("ghp_{}", "Zq8Lm2Tn5Rv9Wk3Jd7Hs6Gf4Pb1Xc0Vy2Nu8");
+    let cases: Vec<(String, Vec<(&str, bool, &str)>, Option<(&str, &str, usize)>)> = vec![
+        (GOOD.to_owned(), vec![("scripts/run.sh", true, "#!/bin/sh\n")], None),
+        (
+            GOOD.replace("name: pdf-tables", "name: pdf-table"),
+            vec![],
+            Some(("published-name", "SKILL.md", 2)),
+        ),
+        (
+            GOOD.replace("---\n\n", "version: 2.0.0\n---\n\n"),
+            vec![],
+            Some(("published-version", "SKILL.md", 4)),
+        ),
+        (GOOD.replace("---\n\n", "version: 1.2.0\n---\n\n"), vec![], None),
+        (GOOD.replace("---\n\n", "version: v1.2\n---\n\n"), vec![], None),
+        (
+            GOOD.replace("description: E", "descriptio: E"),
+            vec![],
+            Some(("description-missing", "SKILL.md", 1)),
+        ),
+        ("no frontmatter\n".to_owned(), vec![], Some(("no-frontmatter", "SKILL.md", 1))),
+        (GOOD.replace("Read", "Read\u{e0041}\u{e0042}"), vec![], Some(("tag-characters", "SKILL.md", 8))),
+        (
+            GOOD.to_owned(),
+            vec![("a.md", false, "x\ny\u{202e}z\n")],
+            Some(("bidi-control-in-file", "a.md", 2)),
+        ),
+        (GOOD.to_owned(), vec![(".env", false, "A=b\n")], Some(("secret-file", ".env", 1))),
+        (GOOD.to_owned(), vec![("ci.yml", false, &token)], Some(("published-secret", "ci.yml", 1))),
+        (format!("{GOOD}{token}\n"), vec![], Some(("published-secret", "SKILL.md", 9))),
+        (GOOD.to_owned(), vec![("con.md", false, "")], Some(("not-installable", ".", 1))),
+    ];
+    for (manifest, others, expected) in cases {
+        let package = skill_package(&manifest, &others);
+        let findings = check_publication(
+            &package,
+            &name("@acme/pdf-tables"),
+            &Version::new(1, 2, 0),
+            &PublishingLimits::default(),
+        )
+        .unwrap();
+        let errors: Vec<_> = findings
+            .iter()
+            .filter(|finding| finding.severity == crate::skill::Severity::Error)
+            .map(|finding| (finding.code, finding.file.as_str(), finding.line))
+            .collect();
+        match expected {
+            None => assert_eq!(errors, [], "{manifest}"),
+            Some(expected) => assert!(errors.contains(&expected), "{expected:?} in {findings:#?}"),
+        }
+        assert!(findings.iter().all(|finding| !finding.message.contains(&token)));
+    }
+    let small = PublishingLimits { files: 1, ..PublishingLimits::default() };
+    let package = skill_package(GOOD, &[("a", false, "b")]);
+    let findings =
+        check_publication(&package, &name("@acme/pdf-tables"), &Version::new(1, 2, 0), &small).unwrap();
+    assert!(findings.iter().any(|finding| finding.code == "not-installable"), "{findings:?}");
+}
+
+#[test]
+fn a_line_is_made_of_the_files() {
+    let manifest = GOOD.replace(
+        "---\n\n",
+        "license: MIT\nallowed-tools: Bash Read\ncategory: Office\ntags: [pdf]\nrequires:\n  - file-analyzer ^1.0\n  - x\n---\n\n",
+    );
+    let package =
+        skill_package(&manifest, &[("scripts/run.sh", true, "#!/bin/sh\n"), ("b.py", false, "1\n")]);
+    let (named, version) = (name("@acme/pdf-tables"), Version::new(1, 2, 0));
+    let publication = Publication {
+        name: &named,
+        version: &version,
+        archive: b"archive",
+        published_at: at("2026-11-27T10:00:00.25Z"),
+        by: Some("alice"),
+        source: None,
+    };
+    let line = describe_publication(&package, publication).unwrap();
+    assert_eq!((line.digest.clone(), line.size), (Digest::of(b"archive"), 7));
+    assert_eq!((line.files, line.unpacked), (3, manifest.len() as u64 + 12));
+    assert_eq!(line.tree, package.dir(&crate::path::RelPath::ROOT).digest().unwrap());
+    assert_eq!(line.grants, ["Bash", "Read"]);
+    assert_eq!(line.scripts, ["b.py", "scripts/run.sh"]);
+    assert_eq!((line.license.as_deref(), line.category.as_deref()), (Some("MIT"), Some("Office")));
+    let deps: Vec<_> = line.deps.iter().map(|dep| format!("{} {}", dep.name, dep.req)).collect();
+    assert_eq!(deps, ["@acme/file-analyzer ^1.0", "@acme/x *"]);
+    assert_eq!(line.published_at, at("2026-11-27T10:00:00Z"), "whole seconds");
+    assert_eq!(parse_version_index(&named, line.to_line().as_bytes()).unwrap(), [line]);
+}
+
 prop_compose! {
     fn any_text()(text in "[a-zé漢\\\\\"\n\u{1b}\u{202e} ]{0,12}") -> String { text }
 }
@@ -469,6 +690,30 @@ proptest! {
             for other in &lines {
                 prop_assert!(choose_version(std::slice::from_ref(other), &wanted, now, age, &[]).is_err());
             }
+        }
+    }
+
+    /// Whoever has the catalogue alone makes the same files as whoever has all indexes.
+    #[test]
+    fn shared_files_need_the_newest_versions_alone(lines in prop::collection::vec((any_version(), 0..4_usize), 0..8)) {
+        let names = ["@acme/a", "@acme/b", "@bee/a", "@cat/z"].map(name);
+        let mut keys = std::collections::BTreeSet::new();
+        let lines = lines.into_iter().map(|(line, at)| PublishedVersion { name: names[at].clone(), ..line });
+        let skills = skills_of(lines.filter(|one| keys.insert((one.name.clone(), version_key(&one.version)))).collect());
+        let description = RegistryDescription::new("team");
+        let all = derived::derive_all_files(&description, &skills);
+        let pointer = all.iter().find(|file| file.path == CATALOGUE_POINTER).unwrap();
+        let pointer = derived::CataloguePointer::parse(&pointer.bytes).unwrap();
+        let catalogue = all.iter().find(|file| file.path == pointer.path).unwrap();
+        let newest = derived::parse_catalogue(&catalogue.bytes).unwrap();
+        let newest: Vec<_> = newest.iter().collect();
+        let mut again = derived::derive_root_files(&description, &newest);
+        for name in skills.keys() {
+            again.extend(derived::derive_owner_files(&description, name.owner(), &newest));
+            again.extend(derived::derive_skill_files(&description, name, &skills[name]));
+        }
+        for file in again {
+            prop_assert_eq!(Some(&file), all.iter().find(|other| other.path == file.path), "{}", file.path);
         }
     }
 

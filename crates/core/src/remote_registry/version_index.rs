@@ -82,7 +82,7 @@ fn split_lines<'a>(name: &ScopedName, bytes: &'a [u8]) -> Result<Vec<(usize, &'a
 }
 
 /// A line; `None` for a form that is not known.
-fn parse_line(text: &[u8]) -> Result<Option<PublishedVersion>, String> {
+pub(super) fn parse_line(text: &[u8]) -> Result<Option<PublishedVersion>, String> {
     #[derive(Deserialize)]
     struct LineHead {
         v: Value,

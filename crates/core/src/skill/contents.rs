@@ -73,6 +73,19 @@ fn is_manifest(name: &str) -> bool {
     name.eq_ignore_ascii_case(MANIFEST)
 }
 
+/// Ends of files that a shell or an interpreter runs.
+const SCRIPTS: [&str; 16] = [
+    "bash", "bat", "cjs", "cmd", "fish", "js", "lua", "mjs", "php", "pl", "ps1", "py", "rb", "sh", "ts",
+    "zsh",
+];
+
+/// Whether a file is there to be run, by its mode or its name.
+pub fn is_program(entry: &FileEntry) -> bool {
+    let end = entry.path.name().rsplit_once('.').map_or("", |(_, end)| end);
+    matches!(entry.node, Node::File { executable: true })
+        || (matches!(entry.node, Node::File { .. }) && SCRIPTS.contains(&end))
+}
+
 /// Bytes of a key file; what is longer is something else.
 const MAX_KEY: usize = 256 * 1024;
 

@@ -36,7 +36,13 @@ impl HttpResponse {
         self.header("content-type")
     }
 
-    pub(super) fn header(&self, name: &str) -> &str {
+    /// The number of the answer: 200, 404.
+    pub fn status_code(&self) -> u16 {
+        self.status
+    }
+
+    /// A header, `""` where it was not sent.
+    pub fn header(&self, name: &str) -> &str {
         self.response.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("")
     }
 

@@ -489,18 +489,9 @@ fn of_skill(
     })
 }
 
-/// Ends of files that a shell or an interpreter runs.
-const SCRIPTS: [&str; 16] = [
-    "bash", "bat", "cjs", "cmd", "fish", "js", "lua", "mjs", "php", "pl", "ps1", "py", "rb", "sh", "ts",
-    "zsh",
-];
-
 /// Whether a folder holds what can be run.
 fn has_scripts(listing: &Listing, folder: &RelPath) -> bool {
-    listing.entries_below(folder).iter().any(|entry| {
-        let end = entry.path.name().rsplit_once('.').map_or("", |(_, end)| end);
-        matches!(entry.node, Node::File { executable: true }) || SCRIPTS.contains(&end)
-    })
+    listing.entries_below(folder).iter().any(skill::is_program)
 }
 
 /// The frontmatter of the skill in a folder, if it can be read.
