@@ -229,6 +229,7 @@ impl NeedsReader<'_> {
                 key: Some("dependencies".to_owned()),
                 kind: DependencyKind::Declared,
                 marketplace,
+                plugin: Some(name.clone()),
                 name,
                 optional: false,
                 range,
@@ -355,6 +356,7 @@ impl NeedsReader<'_> {
             marketplace: needed.marketplace.clone(),
             name: needed.name.clone(),
             optional: needed.optional || place.is_some_and(|place| place.optional),
+            plugin: None,
             range: needed.range.clone(),
             source: needed.source.clone(),
         };

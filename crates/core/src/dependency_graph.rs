@@ -14,6 +14,8 @@ pub struct GraphSkill {
     pub version: Option<String>,
     /// As ranges are held against it.
     pub number: Option<Version>,
+    /// That of the plugin which it is a part of.
+    pub plugin_number: Option<Version>,
     /// Nobody asked for it.
     pub automatic: bool,
     pub enabled: bool,
@@ -123,13 +125,26 @@ impl DependencyGraph {
 
     /// Skills that are there in a version which somebody cannot do with.
     pub fn conflicts(&self) -> Vec<VersionConflict> {
-        let mut required: BTreeMap<&str, Vec<Requirement>> = BTreeMap::new();
+        let broken = self.requirements().into_iter().filter_map(|((name, is_of_plugin), requirements)| {
+            let skill = self.skills.get(name)?;
+            let number = if is_of_plugin { &skill.plugin_number } else { &skill.number };
+            let holds = is_in_all_ranges(number.as_ref(), &requirements);
+            let published = number.clone().into_iter().collect();
+            (!holds).then(|| VersionConflict { name: name.to_owned(), requirements, published })
+        });
+        broken.collect()
+    }
+
+    /// Of each skill that somebody wants in a range, who wants it so; apart from that those whose
+    /// range is about the plugin that it is a part of (`true`).
+    pub fn requirements(&self) -> BTreeMap<(&str, bool), Vec<Requirement>> {
+        let mut required: BTreeMap<(&str, bool), Vec<Requirement>> = BTreeMap::new();
         for (name, skill) in &self.skills {
             for need in self.needs_of(name) {
                 let Some(range) = need.range.as_ref().and_then(|range| VersionReq::parse(range).ok()) else {
                     continue;
                 };
-                required.entry(&need.name).or_default().push(Requirement {
+                required.entry((&need.name, need.plugin.is_some())).or_default().push(Requirement {
                     by: name.clone(),
                     by_version: skill.version.clone(),
                     range: Some(range),
@@ -137,13 +152,7 @@ impl DependencyGraph {
                 });
             }
         }
-        let broken = required.into_iter().filter_map(|(name, requirements)| {
-            let skill = self.skills.get(name)?;
-            let holds = is_in_all_ranges(skill.number.as_ref(), &requirements);
-            let published = skill.number.clone().into_iter().collect();
-            (!holds).then(|| VersionConflict { name: name.to_owned(), requirements, published })
-        });
-        broken.collect()
+        required
     }
 
     /// The order in which skills stand, and the circles among them.
@@ -213,6 +222,7 @@ mod tests {
                 marketplace: None,
                 name: name.into(),
                 optional,
+                plugin: None,
                 range: range.map(str::to_owned),
                 source: None,
             }
@@ -221,6 +231,7 @@ mod tests {
             let skill = GraphSkill {
                 version: Some((*version).to_owned()),
                 number: version.parse().ok(),
+                plugin_number: None,
                 automatic: name.starts_with('*'),
                 enabled: true,
                 needs: needs.iter().map(need).collect(),

@@ -4,8 +4,8 @@
 //! Same content, same bytes: keys sorted, two spaces, LF, one at the end. Keys that this
 //! version does not know are kept.
 //!
-//! Version 1.1 added `automatic`, `category`, `dependencies`, `enabled`, `versions` and the sizes
-//! in `files`. A program that knows 1.0 reads it and keeps the new keys, but takes a size for a
+//! Version 1.1 added `automatic`, `category`, `dependencies`, `enabled`, `versions`, the version of
+//! a plugin and the sizes in `files`. A program that knows 1.0 reads it and keeps the new keys, but takes a size for a
 //! part of the hash. So a registry that says 1.0 is written as 1.0, without sizes, until an entry
 //! needs one of the new keys; a new registry begins with 1.1.
 
@@ -152,6 +152,10 @@ pub struct DependencyRecord {
     /// True for a suggestion: it is shown, and never installed for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
+    /// The entry of the marketplace that is needed as a whole, of which the skill is a part: then
+    /// the range is about its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
     /// The versions that will do; absent where any does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<String>,
@@ -188,6 +192,16 @@ pub enum InstallMode {
 pub struct MarketplaceOrigin {
     pub entry: String,
     pub name: String,
+    /// The version of the plugin, where its skill has another of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl MarketplaceOrigin {
+    /// True for skills of the same plugin, whatever its version.
+    pub fn is_of_plugin(&self, entry: &str, marketplace: &str) -> bool {
+        self.entry == entry && self.name == marketplace
+    }
 }
 
 /// A reference as the registry writes it: exactly one key.
@@ -251,6 +265,7 @@ impl LockEntry {
             || !self.enabled
             || !self.disabled_for.is_empty()
             || !self.versions.is_empty()
+            || self.marketplace.as_ref().is_some_and(|origin| origin.version.is_some())
     }
 
     /// Takes over what people chose for the skill, and what a later version of this program wrote:

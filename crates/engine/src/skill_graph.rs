@@ -24,6 +24,12 @@ pub(crate) fn recorded_version(entry: &LockEntry) -> Option<Version> {
     }
 }
 
+/// The version of the plugin of a marketplace that an installed skill is a part of.
+pub(crate) fn recorded_plugin_version(entry: &LockEntry) -> Option<Version> {
+    let origin = entry.marketplace.as_ref()?;
+    origin.version.as_deref().or(entry.version.as_deref()).and_then(parse_label)
+}
+
 /// The graph of a registry, as it is recorded.
 pub(crate) fn graph_of(registry: &Registry) -> DependencyGraph {
     let skill = |(name, entry): (&SkillName, &LockEntry)| (name.to_string(), graph_skill(entry));
@@ -62,6 +68,7 @@ fn graph_skill(entry: &LockEntry) -> GraphSkill {
     GraphSkill {
         version: entry.version.clone().or_else(|| number.as_ref().map(Version::to_string)),
         number,
+        plugin_number: recorded_plugin_version(entry),
         automatic: entry.automatic,
         enabled: entry.enabled,
         needs: entry.dependencies.clone(),

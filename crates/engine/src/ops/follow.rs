@@ -133,7 +133,9 @@ impl NeedFinder<'_, '_> {
         let mut needs = Vec::new();
         for need in candidate.needs().skills.iter().filter(|need| !need.record.optional) {
             let record = &need.record;
-            let range = record.range.as_ref().and_then(|range| VersionReq::parse(range).ok());
+            // A range of a plugin is about the plugin, whose version was chosen already.
+            let range = record.range.as_ref().filter(|_| record.plugin.is_none());
+            let range = range.and_then(|range| VersionReq::parse(range).ok());
             let requirement = Requirement {
                 by: by.clone(),
                 by_version: by_version.clone(),

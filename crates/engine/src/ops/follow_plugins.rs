@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use semver::{Version, VersionReq};
 
 use super::follow::{NO_DEPS, Surroundings, error_of_conflict, installed_names, range_of, request_of_entry};
-use super::gather::{Choice, Gathered, GatheredPlugin, SkillRequest};
+use super::gather::{Candidate, Choice, Gathered, GatheredPlugin, SkillRequest};
 use super::marketplace;
+use crate::skill_graph::recorded_plugin_version;
 use ba_agent_core::dependency::SkillNeed;
 use ba_agent_core::error::{Kind, Result, error, printable};
-use ba_agent_core::registry::{DependencyKind, DependencyRecord, LockEntry, MarketplaceOrigin};
+use ba_agent_core::registry::{DependencyKind, DependencyRecord, LockEntry, MarketplaceOrigin, Registry};
 use ba_agent_core::resolver::{Answer, ChosenVersion, Requirement, is_in_all_ranges, resolve_skills};
 use ba_agent_core::source::Request;
-use ba_agent_core::version::parse_label;
 
 /// Gathers the plugins that those of `gathered` need, and notes in the skills of each the skills
 /// of the others.
@@ -56,7 +56,8 @@ pub(crate) fn follow_plugins(gathered: &mut [Gathered], around: &Surroundings<'_
     Ok(extra)
 }
 
-fn key_of(origin: &MarketplaceOrigin) -> String {
+/// What a plugin is called among those of all marketplaces.
+pub(crate) fn key_of(origin: &MarketplaceOrigin) -> String {
     format!("{}@{}", origin.entry, origin.name)
 }
 
@@ -83,8 +84,8 @@ fn answer(
     fetched: &mut BTreeMap<String, Gathered>,
 ) -> Result<Answer> {
     let Some((entry, marketplace)) = key.rsplit_once('@') else { return Ok(Answer::Missing) };
-    if let Some(installed) = installed_of(entry, marketplace, around).next() {
-        let version = installed.1.version.as_deref().and_then(parse_label);
+    if let Some((_, installed)) = skills_of_plugin(entry, marketplace, around.registry).next() {
+        let version = recorded_plugin_version(installed);
         return Ok(match is_in_all_ranges(version.as_ref(), wanted) {
             true => Answer::Chosen(ChosenVersion { version, needs: Vec::new() }),
             false => Answer::Excluded(version.into_iter().collect()),
@@ -112,23 +113,28 @@ fn answer(
     let Some(plugin) = &gathered.plugin else { return Ok(Answer::Missing) };
     let choice = choice_of(plugin);
     let fits = is_in_all_ranges(choice.version.as_ref(), wanted);
+    let origin = plugin.origin.clone();
     fetched.insert(key.to_owned(), gathered);
-    Ok(match fits {
-        true => Answer::Chosen(choice),
-        false => Answer::Excluded(choice.version.into_iter().collect()),
-    })
+    if fits {
+        return Ok(Answer::Chosen(choice));
+    }
+    let mut published = marketplace::published_versions(&origin, around.marketplaces, around.world)?;
+    if published.is_empty() {
+        published.extend(choice.version);
+    }
+    Ok(Answer::Excluded(published))
 }
 
 /// The installed skills of a plugin.
-fn installed_of<'a>(
-    entry: &'a str,
-    marketplace: &'a str,
-    around: &'a Surroundings<'_>,
-) -> impl Iterator<Item = (String, &'a LockEntry)> {
+fn skills_of_plugin<'r>(
+    entry: &'r str,
+    marketplace: &'r str,
+    registry: &'r Registry,
+) -> impl Iterator<Item = (String, &'r LockEntry)> {
     let is_of = move |record: &LockEntry| {
-        record.marketplace.as_ref().is_some_and(|origin| origin.entry == entry && origin.name == marketplace)
+        record.marketplace.as_ref().is_some_and(|origin| origin.is_of_plugin(entry, marketplace))
     };
-    let skills = around.registry.skills.iter().filter(move |(_, record)| is_of(record));
+    let skills = registry.skills.iter().filter(move |(_, record)| is_of(record));
     skills.map(|(name, record)| (name.to_string(), record))
 }
 
@@ -142,27 +148,47 @@ fn note_skills(gathered: &mut [Gathered], extra: &mut [Gathered], around: &Surro
     }
     for one in gathered.iter_mut().chain(extra.iter_mut()) {
         let Some(plugin) = one.plugin.clone() else { continue };
-        for need in &plugin.needs {
-            let marketplace = need.marketplace.as_deref().unwrap_or(&plugin.origin.name);
-            let key = format!("{}@{marketplace}", need.name);
-            let installed = installed_of(&need.name, marketplace, around).map(|(name, _)| name);
-            let names: Vec<String> = skills.get(&key).cloned().unwrap_or_else(|| installed.collect());
-            for candidate in &mut one.candidates {
-                let own = candidate.name.to_string();
-                candidate.add_needs(names.iter().filter(|name| **name != own).map(|name| SkillNeed {
-                    record: DependencyRecord {
-                        at: "plugin.json".to_owned(),
-                        key: Some("dependencies".to_owned()),
-                        kind: DependencyKind::Declared,
-                        marketplace: Some(marketplace.to_owned()),
-                        name: name.clone(),
-                        optional: false,
-                        range: None,
-                        source: None,
-                    },
-                    folder: None,
-                }));
-            }
+        for candidate in &mut one.candidates {
+            add_plugin_needs(candidate, &plugin, &skills, around.registry);
         }
     }
+}
+
+/// Adds to what a skill needs the skills of the plugins that its own plugin needs: those in `coming`,
+/// by the names of plugins, else those that are installed.
+pub(crate) fn add_plugin_needs(
+    candidate: &mut Candidate,
+    plugin: &GatheredPlugin,
+    coming: &BTreeMap<String, Vec<String>>,
+    registry: &Registry,
+) {
+    let own = candidate.name.to_string();
+    for need in &plugin.needs {
+        let marketplace = need.marketplace.as_deref().unwrap_or(&plugin.origin.name);
+        let installed = skills_of_plugin(&need.name, marketplace, registry).map(|(name, _)| name);
+        let names = coming.get(&format!("{}@{marketplace}", need.name)).cloned();
+        let names: Vec<String> = names.unwrap_or_else(|| installed.collect());
+        candidate.add_needs(names.into_iter().filter(|name| *name != own).map(|name| SkillNeed {
+            record: DependencyRecord {
+                at: "plugin.json".to_owned(),
+                key: Some("dependencies".to_owned()),
+                kind: DependencyKind::Declared,
+                marketplace: Some(marketplace.to_owned()),
+                name,
+                optional: false,
+                plugin: Some(need.name.clone()),
+                range: need.range.clone(),
+                source: None,
+            },
+            folder: None,
+        }));
+    }
+}
+
+/// True where no skill of a plugin that this one needs is installed.
+pub(crate) fn needs_other_plugins(plugin: &GatheredPlugin, registry: &Registry) -> bool {
+    plugin.needs.iter().any(|need| {
+        let marketplace = need.marketplace.as_deref().unwrap_or(&plugin.origin.name);
+        skills_of_plugin(&need.name, marketplace, registry).next().is_none()
+    })
 }

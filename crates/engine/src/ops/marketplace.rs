@@ -37,7 +37,9 @@ pub(crate) use cached::{index_of, keep_search_index, known_rows, search_rows};
 pub use change::{remove, set_enabled};
 pub(crate) use copy_age::CopyAge;
 pub use entry::{EntryView, gather};
-pub(crate) use entry::{allowed_by, gather_all, lend_version, manifests_above, want_of};
+pub(crate) use entry::{
+    WantedEntry, allowed_by, gather_all, lend_plugin, manifests_above, published_versions, want_of,
+};
 pub use fetch::FetchedMarketplace;
 pub use init::{CatalogInitOptions, CatalogInitReport, init};
 pub use known::{ListedKnown, list_known};

@@ -11,6 +11,7 @@ use crate::fetch::typed_host::is_same_place;
 use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
 use crate::store::marketplaces::Marketplaces;
 use ba_agent_core::catalog::{EntryRequirement, NpmPackage};
+use ba_agent_core::dependency::PluginNeed;
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Error, Kind, Result};
 use ba_agent_core::path::RelPath;
@@ -23,7 +24,7 @@ use ba_agent_git::Remote;
 
 use super::gather::{self, Offered};
 use super::installed::find_installed;
-use super::marketplace;
+use super::marketplace::{self, WantedEntry};
 use crate::workspace::{Observer, Workspace};
 use ba_agent_system::parallel;
 
@@ -163,8 +164,11 @@ pub(super) struct UpdateTarget {
     integrity: Option<Digest>,
     /// Of an entry that is a package: its registry says what the request is now.
     package: Option<NpmPackage>,
-    /// The version of that entry.
+    /// The version of that entry, and what it says that its plugin needs.
     pub(super) version: Option<String>,
+    pub(super) plugin_needs: Vec<PluginNeed>,
+    /// The plugin whose tags a range is about, where that is not the skill itself.
+    tagged_as: Option<String>,
     is_entry: bool,
 }
 
@@ -179,10 +183,28 @@ impl UpdateTarget {
     ) -> Result<Self> {
         // A marketplace that is no longer registered has no say any more.
         let origin = entry.marketplace.as_ref().filter(|origin| all.get(&origin.name).is_ok());
-        let (want, version) =
-            origin.map_or(Ok((None, None)), |origin| marketplace::want_of(origin, all, world))?;
+        let wanted =
+            origin.map_or(Ok(WantedEntry::default()), |origin| marketplace::want_of(origin, all, world))?;
+        let WantedEntry { requirement: want, is_inside, version, needs: plugin_needs } = wanted;
         if let Some(EntryRequirement::Elsewhere { request, integrity }) = want {
-            return Ok(Self { request: *request, integrity, package: None, version, is_entry: true });
+            let mut target = Self {
+                request: *request,
+                integrity,
+                package: None,
+                version,
+                plugin_needs,
+                tagged_as: None,
+                is_entry: true,
+            };
+            // What came because of a range stays in it.
+            if let Some(range @ ReferenceRecord::Range(_)) = &entry.reference
+                && is_inside
+                && target.request.source.is_git()
+            {
+                target.request.reference = range.to_reference()?;
+                target.tagged_as = origin.map(|origin| origin.entry.clone());
+            }
+            return Ok(target);
         }
         let mut request = known?;
         request.reference =
@@ -192,7 +214,7 @@ impl UpdateTarget {
             _ => None,
         };
         let is_entry = package.is_some();
-        Ok(Self { request, integrity: None, package, version, is_entry })
+        Ok(Self { request, integrity: None, package, version, plugin_needs, tagged_as: None, is_entry })
     }
 
     /// Opens it as it is now.
@@ -380,6 +402,7 @@ fn in_repository(
         return Ok(State::Held.into());
     }
     let own = skill.entry.alias_of.as_deref().unwrap_or(skill.name.as_str());
+    let own = target.tagged_as.as_deref().unwrap_or(own);
     let resolve = || remote.resolve(&target.request.reference, None, Some(own)).map(Arc::new);
     let resolved = match target.request.reference {
         Reference::Range(_) => resolve()?,

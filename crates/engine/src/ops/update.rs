@@ -133,6 +133,7 @@ pub fn update(
         session.note(&format!("`{name}` is held: `ba-agent skill unpin {name}` lets it move"));
     }
     let mut planned = plan::plan_update(looked, &known, &inspect, &world, options)?;
+    needs::follow_ranges(&mut planned, &known, &inspect, (&world, &marketplaces), options)?;
     needs::hold_in_ranges(&mut planned, &known);
     // Where nothing else was to be done, the failure is all that there is to say.
     if planned.failed.len() == names.len()
@@ -173,9 +174,12 @@ fn carry_out(
             choose(session, known, &mut planned, ask)?;
         }
         ask_consent(session, known, &mut planned, ask)?;
+        // Who was left out may hold others in its ranges.
+        let held = needs::hold_in_ranges(&mut planned, known);
+        held.iter().for_each(|(name, why)| session.warn(&format!("`{name}` stays as it is: {why}")));
     }
     needs::bring_needed(&mut planned, known, session, sources, ask)?;
-    let PlannedUpdate { plan, cautions, left, changes, logs, failed } = planned;
+    let PlannedUpdate { plan, cautions, left, changes, logs, failed, .. } = planned;
     let report = match options.dry_run {
         true => Report::of_plan(plan, &session.places, session.env.now)?,
         false => apply_update(session, known, plan, options.force)?,

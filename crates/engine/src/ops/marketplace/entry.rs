@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
+use semver::Version;
 use serde::Serialize;
 
 use super::plugin_manifest::{plugin_manifest, plugin_manifests};
@@ -17,6 +18,7 @@ use crate::store::marketplaces::{Marketplaces, RegisteredMarketplace};
 use ba_agent_core::catalog::{
     self, Catalog, CatalogEntry, EntryRequirement, EntryScan, EntrySkills, PluginManifest,
 };
+use ba_agent_core::dependency::PluginNeed;
 use ba_agent_core::error::{Error, Kind, Result, error, fail, printable};
 use ba_agent_core::listing::Listing;
 use ba_agent_core::path::RelPath;
@@ -113,7 +115,6 @@ struct LookedEntry<'w> {
 
 /// What the skills of an entry have from it.
 struct Lent {
-    origin: MarketplaceOrigin,
     notes: Vec<String>,
     version: Option<String>,
     category: Option<String>,
@@ -156,23 +157,13 @@ fn look<'w>(ask: &SkillRequest, all: &Marketplaces, world: &'w World<'w>) -> Res
         (Choice::Only | Choice::Sole | Choice::All, None) => {}
     }
     let version = Some(catalog::plugin_version(manifest.as_ref(), plugin, None)).filter(|v| *v != "unknown");
-    let origin = MarketplaceOrigin { name: registered.clone(), entry: plugin.name.clone() };
-    let of_tag = chosen.and_then(|tag| version_in_tag(&tag, &plugin.name));
-    let own = version.and_then(parse_label);
-    let mut needs = manifest.as_ref().map(|manifest| manifest.dependencies.clone()).unwrap_or_default();
-    needs.extend(
-        plugin
-            .dependencies
-            .iter()
-            .filter(|one| !needs.iter().any(|known| known.name == one.name))
-            .cloned()
-            .collect::<Vec<_>>(),
-    );
-    let is_range = matches!(ask.request.reference, Reference::Range(_));
-    let number = if is_range { of_tag.or(own) } else { own.or(of_tag) };
+    let origin = MarketplaceOrigin { name: registered.clone(), entry: plugin.name.clone(), version: None };
     let entry = Lent {
-        plugin: GatheredPlugin { origin: origin.clone(), version: number, needs },
-        origin,
+        plugin: GatheredPlugin {
+            version: number_of_plugin(version, &ask.request.reference, chosen.as_deref(), &plugin.name),
+            needs: needs_of_plugin(manifest.as_ref(), &plugin.dependencies),
+            origin,
+        },
         notes: plugin.notes.iter().map(|note| format!("the entry `{}`: {note}", plugin.name)).collect(),
         version: version.map(str::to_owned),
         category: plugin.category.clone(),
@@ -202,29 +193,70 @@ fn with_nearest_repository(mut error: Error, source: &Source, all: &Marketplaces
 impl LookedEntry<'_> {
     fn gather(self, world: &World<'_>) -> Result<Gathered> {
         let mut gathered = self.source.gather(&world.settings.limits)?;
-        let Some(Lent { origin, notes, version, category, plugin }) = self.entry else { return Ok(gathered) };
+        let Some(Lent { notes, version, category, plugin }) = self.entry else { return Ok(gathered) };
         gathered.notes = notes;
-        gathered.plugin = Some(plugin);
         for candidate in &mut gathered.candidates {
-            candidate.marketplace = Some(origin.clone());
             // A skill that has no version or category of its own has its plugin's.
             if let Some(front) = &mut candidate.document.frontmatter {
                 front.version = front.version.take().or_else(|| version.clone());
                 front.category = front.category.take().or_else(|| category.clone());
             }
+            note_origin(candidate, &plugin);
         }
+        gathered.plugin = Some(plugin);
         Ok(gathered)
     }
+}
+
+/// What a plugin needs: what its `plugin.json` says, and of what that does not name its entry.
+fn needs_of_plugin(manifest: Option<&PluginManifest>, of_entry: &[PluginNeed]) -> Vec<PluginNeed> {
+    let mut needs = manifest.map(|manifest| manifest.dependencies.clone()).unwrap_or_default();
+    let is_new = |one: &&PluginNeed| !needs.iter().any(|known| known.name == one.name);
+    let more: Vec<PluginNeed> = of_entry.iter().filter(is_new).cloned().collect();
+    needs.extend(more);
+    needs
+}
+
+/// The version of a plugin that ranges are held against: of the tag that was chosen for a range,
+/// else what it says of itself, else what its tag says.
+fn number_of_plugin(
+    own: Option<&str>,
+    reference: &Reference,
+    chosen: Option<&str>,
+    name: &str,
+) -> Option<Version> {
+    let of_tag = chosen.and_then(|tag| version_in_tag(tag, name));
+    let own = own.and_then(parse_label);
+    if matches!(reference, Reference::Range(_)) { of_tag.or(own) } else { own.or(of_tag) }
+}
+
+/// Notes which plugin a skill is a part of, and its version where the skill has another.
+fn note_origin(candidate: &mut Candidate, plugin: &GatheredPlugin) {
+    let own = candidate.document.frontmatter.as_ref().and_then(|front| front.version.as_deref());
+    let version =
+        plugin.version.as_ref().filter(|version| own.and_then(parse_label).as_ref() != Some(*version));
+    candidate.marketplace =
+        Some(MarketplaceOrigin { version: version.map(Version::to_string), ..plugin.origin.clone() });
 }
 
 fn in_marketplace(error: Error, marketplace: &str) -> Error {
     error.hint(format!("`ba-agent marketplace show {marketplace}` lists its entries"))
 }
 
-/// What an entry asks for by the catalogue as it is recorded, without fetching it: so that an
-/// update can see whether the entry moved. A folder of the marketplace itself is the
-/// marketplace's own request, at its own reference; `None` where only the catalogue is
-/// registered, which has no folders. Beside it the version that the entry gives itself.
+/// What an entry says by the catalogue as it is recorded.
+#[derive(Debug, Default)]
+pub(crate) struct WantedEntry {
+    /// Where its files are. A folder of the marketplace itself is the marketplace's own request, at
+    /// its own reference; `None` where only the catalogue is registered, which has no folders.
+    pub(crate) requirement: Option<EntryRequirement>,
+    /// True for such a folder: then the tags of the marketplace have its versions.
+    pub(crate) is_inside: bool,
+    /// The version that the entry gives itself, and what it says the plugin needs.
+    pub(crate) version: Option<String>,
+    pub(crate) needs: Vec<PluginNeed>,
+}
+
+/// What an entry asks for, without fetching it: so that an update can see whether the entry moved.
 ///
 /// # Errors
 /// `NotFound` for an entry or marketplace that is no longer there, and those of reading the catalogue.
@@ -232,19 +264,22 @@ pub(crate) fn want_of(
     origin: &MarketplaceOrigin,
     all: &Marketplaces,
     world: &World<'_>,
-) -> Result<(Option<EntryRequirement>, Option<String>)> {
+) -> Result<WantedEntry> {
     let known = all.get(&origin.name)?;
     let (catalogue, _) = load_catalog(known, world)?;
     let place = place_of(known)?;
     let plugin = catalogue.find_entry(&origin.entry)?;
-    let want = match (plugin.usable_source()?.to_requirement(place.is_local())?, place) {
+    let requirement = plugin.usable_source()?.to_requirement(place.is_local())?;
+    let is_inside = matches!(requirement, EntryRequirement::Inside(_));
+    let requirement = match (requirement, place) {
         (EntryRequirement::Inside(_), Place::Tree { request, .. }) => {
             Some(EntryRequirement::Elsewhere { request, integrity: archive_pin(known) })
         }
         (EntryRequirement::Inside(_), _) => None,
         (want, _) => Some(want),
     };
-    Ok((want, plugin.version.clone()))
+    let (version, needs) = (plugin.version.clone(), plugin.dependencies.clone());
+    Ok(WantedEntry { requirement, is_inside, version, needs })
 }
 
 /// The other marketplaces whose plugins those of this one may need.
@@ -255,19 +290,58 @@ pub(crate) fn allowed_by(name: &str, all: &Marketplaces, world: &World<'_>) -> R
     Ok(load_catalog(all.get(name)?, world)?.0.allowed_marketplaces)
 }
 
-/// What [`lend_version`] may read for a skill in this folder.
+/// The versions of a plugin that the tags of its marketplace have, lowest first; none where it is
+/// no folder of a repository.
+///
+/// # Errors
+/// Those of reading the catalogue, and of asking the repository.
+pub(crate) fn published_versions(
+    origin: &MarketplaceOrigin,
+    all: &Marketplaces,
+    world: &World<'_>,
+) -> Result<Vec<Version>> {
+    let wanted = want_of(origin, all, world)?;
+    let (true, Some(EntryRequirement::Elsewhere { request, .. })) = (wanted.is_inside, wanted.requirement)
+    else {
+        return Ok(Vec::new());
+    };
+    let opened = fetch::open_source(&request, OpenOptions::default(), world)?;
+    let mut versions: Vec<Version> =
+        opened.tags().iter().filter_map(|tag| version_in_tag(tag, &origin.entry)).collect();
+    versions.sort();
+    versions.dedup();
+    Ok(versions)
+}
+
+/// What [`lend_plugin`] may read for a skill in this folder.
 pub(crate) fn manifests_above(folder: &RelPath) -> Vec<String> {
     folder.with_parents().flat_map(|root| plugin_manifests(&root).collect::<Vec<_>>()).collect()
 }
 
-/// Gives a skill that has no version of its own that of its plugin: of the nearest
-/// `plugin.json` above it, else the one that the entry has.
-pub(crate) fn lend_version(candidate: &mut Candidate, of_entry: Option<&str>) {
-    let Some(front) = &mut candidate.document.frontmatter else { return };
+/// Gives a skill what it has of its plugin: the version, where it has none of its own, of the nearest
+/// `plugin.json` above it, else the one that the entry has. Says which plugin that is and what it
+/// needs; `None` for a skill of no marketplace.
+pub(crate) fn lend_plugin(
+    candidate: &mut Candidate,
+    of_entry: Option<&str>,
+    needs: &[PluginNeed],
+) -> Option<GatheredPlugin> {
+    let origin = MarketplaceOrigin { version: None, ..candidate.marketplace.clone()? };
     let package = candidate.fetched.package();
-    let own = candidate.folder.with_parents().find_map(|root| plugin_manifest(package, &root).ok().flatten());
-    let own = own.and_then(|manifest| manifest.version);
-    front.version = front.version.take().or(own).or_else(|| of_entry.map(str::to_owned));
+    let manifest =
+        candidate.folder.with_parents().find_map(|root| plugin_manifest(package, &root).ok().flatten());
+    let version = manifest.as_ref().and_then(|manifest| manifest.version.as_deref()).or(of_entry);
+    let resolved = &candidate.resolved;
+    let plugin = GatheredPlugin {
+        version: number_of_plugin(version, &resolved.reference, resolved.chosen.as_deref(), &origin.entry),
+        needs: needs_of_plugin(manifest.as_ref(), needs),
+        origin,
+    };
+    if let Some(front) = &mut candidate.document.frontmatter {
+        front.version = front.version.take().or_else(|| version.map(str::to_owned));
+    }
+    note_origin(candidate, &plugin);
+    Some(plugin)
 }
 
 fn open_plugin<'w>(

@@ -79,7 +79,10 @@ fn an_entry_becomes_candidates_that_know_their_origin() {
     assert_eq!(gathered(&bench, &all, "data:pdf@acme", Choice::Only), ["data-pdf"]);
     let one = gather(&ask("sql@acme", Choice::Only), &all, &bench.world(), &mut |_| Ok(vec![])).unwrap();
     let candidate = &one.candidates[0];
-    assert_eq!(candidate.marketplace, Some(MarketplaceOrigin { name: "acme".into(), entry: "data".into() }));
+    assert_eq!(
+        candidate.marketplace,
+        Some(MarketplaceOrigin { name: "acme".into(), entry: "data".into(), version: None })
+    );
     assert_eq!(
         (candidate.resolved.source.to_string().as_str(), candidate.folder.as_str()),
         ("./m", "data/skills/sql")
@@ -139,8 +142,8 @@ fn an_update_can_ask_what_an_entry_leads_to() {
     let bench = Bench::new();
     let all = shop(&bench, &["acme"]);
     let of = |entry: &str| {
-        let origin = MarketplaceOrigin { name: "acme".into(), entry: entry.into() };
-        want_of(&origin, &all, &bench.world()).map(|(want, _)| match want {
+        let origin = MarketplaceOrigin { name: "acme".into(), entry: entry.into(), version: None };
+        want_of(&origin, &all, &bench.world()).map(|wanted| match wanted.requirement {
             Some(EntryRequirement::Elsewhere { request, .. }) => request.to_string(),
             Some(EntryRequirement::Npm(package)) => format!("npm {}", package.name),
             other => format!("{other:?}"),

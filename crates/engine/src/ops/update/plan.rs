@@ -19,7 +19,8 @@ use ba_agent_git::{CachedSkill, CommitsBetween, Extent, OldCommit};
 
 use super::UpdateOptions;
 use super::log::{UpdateLog, log_of_update};
-use crate::ops::gather::{self, Candidate, Offered};
+use crate::ops::follow_plugins::add_plugin_needs;
+use crate::ops::gather::{self, Candidate, GatheredPlugin, Offered};
 use crate::ops::marketplace;
 use crate::ops::outdated::{Key, OpenedSource, SourceStatuses, State, UpdateStatus, UpdateTarget};
 use crate::ops::plan::{
@@ -49,9 +50,26 @@ pub(crate) struct PlannedUpdate {
     pub(crate) changes: BTreeMap<SkillName, Vec<FileDiff>>,
     /// What happened upstream, by skill.
     pub(crate) logs: BTreeMap<SkillName, UpdateLog>,
+    /// The plugins that moving skills of marketplaces are parts of, by skill.
+    pub(crate) plugins: BTreeMap<SkillName, GatheredPlugin>,
 }
 
 impl PlannedUpdate {
+    /// Puts another plan for some of the skills in the place of the one that there was.
+    pub(super) fn replace(&mut self, names: &BTreeSet<SkillName>, other: Self) {
+        self.plan.steps.retain(|step| !names.contains(&step.name));
+        names.iter().for_each(|name| self.forget(name));
+        self.left.retain(|(name, _)| !names.contains(name));
+        self.failed.retain(|(name, _)| !names.contains(name));
+        self.plan.steps.extend(other.plan.steps);
+        self.plan.steps.sort_by(|one, other| one.name.cmp(&other.name));
+        self.cautions.extend(other.cautions);
+        self.left.extend(other.left);
+        self.changes.extend(other.changes);
+        self.logs.extend(other.logs);
+        self.plugins.extend(other.plugins);
+    }
+
     /// The skills that a person has to be asked about, each once.
     pub(crate) fn names_with_cautions(&self) -> Vec<SkillName> {
         let mut names: Vec<SkillName> = Vec::new();
@@ -96,10 +114,19 @@ impl PlannedUpdate {
         self.left.push((name.clone(), why));
     }
 
+    /// Puts a candidate whose needs are known better into the place of the one that there was.
+    pub(crate) fn set_needs_of(&mut self, candidate: Candidate) {
+        let step = self.plan.steps.iter_mut().find(|step| step.name == candidate.name);
+        if let Some(Some(Content::Found(wanted))) = step.map(|step| &mut step.content) {
+            wanted.candidate = candidate;
+        }
+    }
+
     fn forget(&mut self, name: &SkillName) {
         self.cautions.retain(|caution| caution.name != *name);
         self.changes.remove(name);
         self.logs.remove(name);
+        self.plugins.remove(name);
     }
 }
 
@@ -142,8 +169,11 @@ pub(super) fn plan_update(
         };
         let hosts = &world.settings.hosts;
         check_source_continuity(&status.name, entry, (moving, hosts), &mut cautioned, &mut update.cautions)?;
-        let content = match find(&status.name, entry, &target, moving, world) {
-            Ok(content) => content,
+        let content = match find(&status.name, entry, &target, (moving, registry), world) {
+            Ok((content, plugin)) => {
+                update.plugins.extend(plugin.map(|plugin| (status.name.clone(), plugin)));
+                content
+            }
             Err(error) => {
                 update.left.push((status.name, reason(&error)));
                 continue;
@@ -189,6 +219,7 @@ struct MovingSource {
     offered: Offered,
     /// The commits since those that were installed.
     between: CommitsBetween,
+    watched: WatchedPlugins,
 }
 
 /// A source that was opened already, if it was, and the skills that move to what it has.
@@ -253,8 +284,12 @@ fn fetch_one<'w>(
         )
         .is_some()
     });
-    gather::ensure_again(&mut source, &changed, &offered, world)?;
-    let of_plugins = changed.iter().filter(|(_, entry)| entry.marketplace.is_some());
+    let plugins = watched_plugins(registry);
+    let (watched, unwatched): (Vec<_>, Vec<_>) =
+        same.iter().copied().partition(|(_, entry)| is_watched(entry, &plugins));
+    let read: Vec<_> = changed.iter().copied().chain(watched.iter().copied()).collect();
+    gather::ensure_again(&mut source, &read, &offered, world)?;
+    let of_plugins = read.iter().filter(|(_, entry)| entry.marketplace.is_some());
     let folders = of_plugins.filter_map(|(_, entry)| entry.folder().ok());
     let manifests: BTreeSet<String> =
         folders.flat_map(|folder| marketplace::manifests_above(&folder)).collect();
@@ -264,12 +299,18 @@ fn fetch_one<'w>(
     let between = commits_between(&all, &changed, &source, depth, &world.settings.hosts)?;
     let (resolved, fetched) = source.into_package(&[], |entry| manifests.contains(entry.path.as_str()))?;
     if let Some(cache) = world.cache.as_ref().filter(|_| !options.dry_run) {
-        let known = same.into_iter().filter_map(|(_, entry)| {
+        let known = unwatched.into_iter().filter_map(|(_, entry)| {
             Some(CachedSkill { folder: entry.folder().ok()?, name: None, digest: entry.digest.clone() })
         });
         fetched.remember(&resolved, &known.collect::<Vec<_>>(), cache);
     }
-    Ok(MovingSource { resolved: Arc::new(resolved), fetched: Arc::new(fetched), offered, between })
+    Ok(MovingSource {
+        resolved: Arc::new(resolved),
+        fetched: Arc::new(fetched),
+        offered,
+        between,
+        watched: plugins,
+    })
 }
 
 /// The commits since those that these skills are at. A branch is expected to have grown out of
@@ -346,9 +387,9 @@ fn find(
     name: &SkillName,
     entry: &LockEntry,
     target: &UpdateTarget,
-    moving: &MovingSource,
+    (moving, registry): (&MovingSource, &Registry),
     world: &World<'_>,
-) -> Result<Content> {
+) -> Result<(Content, Option<GatheredPlugin>)> {
     let folder = entry.folder().ok();
     // Each skill has a reference of its own, though the commit may be shared.
     let reference = match target.request.reference.clone() {
@@ -361,7 +402,14 @@ fn find(
     if let Some(id) = unchanged_tree_of(entry, &resolved, now, &world.settings.hosts) {
         let mut pin = RevisionRecord::of(&resolved.pin, resolved.chosen.as_deref(), Some(id));
         pin.reachable = Some(true);
-        return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
+        let noted = LockEntry { pin, ..entry.clone() };
+        if entry.marketplace.is_none() {
+            return Ok((Content::Noted(Box::new(noted)), None));
+        }
+        // Its plugin may have another version, or need other plugins, though its own files are the same.
+        let of_plugin = (target, registry);
+        let (noted, plugin) = note_plugin_of_same_files(name, noted, of_plugin, moving, resolved, world)?;
+        return Ok((Content::Noted(Box::new(noted)), plugin));
     }
     let hosts = &world.settings.hosts;
     let same_source =
@@ -373,16 +421,15 @@ fn find(
         Arc::new(resolved),
         world,
     )?;
-    if entry.marketplace.is_some() {
-        marketplace::lend_version(&mut candidate, target.version.as_deref());
-    }
+    let plugin = lend_plugin(&mut candidate, target, registry);
     if same_source && candidate.digest()?.0 == entry.digest && Some(&candidate.folder) == folder.as_ref() {
-        let pin = candidate.pin_record();
-        return Ok(Content::Noted(Box::new(LockEntry { pin, ..entry.clone() })));
+        let noted = LockEntry { pin: candidate.pin_record(), ..entry.clone() };
+        let noted = if plugin.is_some() { with_plugin_facts(noted, &candidate) } else { noted };
+        return Ok((Content::Noted(Box::new(noted)), plugin));
     }
     let targets = entry.targets.iter().map(|text| InstallTarget::parse(text)).collect::<Result<_>>()?;
     let enabled = entry.enabled;
-    Ok(Content::Found(Box::new(Wanted {
+    let wanted = Wanted {
         candidate,
         targets,
         mode: entry.mode,
@@ -390,7 +437,72 @@ fn find(
         enabled,
         keep: 0,
         reason: InstallReason::Kept,
-    })))
+    };
+    Ok((Content::Found(Box::new(wanted)), plugin))
+}
+
+/// Gives a skill of a marketplace the version of its plugin, where it has none of its own, and what
+/// its plugin needs.
+fn lend_plugin(
+    candidate: &mut Candidate,
+    target: &UpdateTarget,
+    registry: &Registry,
+) -> Option<GatheredPlugin> {
+    let plugin = marketplace::lend_plugin(candidate, target.version.as_deref(), &target.plugin_needs)?;
+    add_plugin_needs(candidate, &plugin, &BTreeMap::new(), registry);
+    Some(plugin)
+}
+
+/// The record of a skill that has the same files in a plugin that may be another.
+///
+/// # Errors
+/// Those of [`gather::candidate_fetched_again`], where the plugin had to be looked at.
+fn note_plugin_of_same_files(
+    name: &SkillName,
+    noted: LockEntry,
+    (target, registry): (&UpdateTarget, &Registry),
+    moving: &MovingSource,
+    resolved: Resolved,
+    world: &World<'_>,
+) -> Result<(LockEntry, Option<GatheredPlugin>)> {
+    if !is_watched(&noted, &moving.watched) {
+        return Ok((noted, None));
+    }
+    let found = (&moving.fetched, &moving.offered);
+    let mut candidate = gather::candidate_fetched_again(name, &noted, found, Arc::new(resolved), world)?;
+    let plugin = lend_plugin(&mut candidate, target, registry);
+    Ok((with_plugin_facts(noted, &candidate), plugin))
+}
+
+/// The plugins whose version or needs matter: they need others, or others need them. By marketplace
+/// and entry.
+type WatchedPlugins = BTreeSet<(String, String)>;
+
+fn watched_plugins(registry: &Registry) -> WatchedPlugins {
+    let mut watched = WatchedPlugins::new();
+    for entry in registry.skills.values() {
+        let needs = entry.dependencies.iter().filter_map(|need| Some((need, need.plugin.as_ref()?)));
+        for (need, plugin) in needs {
+            watched.extend(need.marketplace.clone().map(|marketplace| (marketplace, plugin.clone())));
+            watched.extend(entry.marketplace.clone().map(|origin| (origin.name, origin.entry)));
+        }
+    }
+    watched
+}
+
+fn is_watched(entry: &LockEntry, watched: &WatchedPlugins) -> bool {
+    let origin = entry.marketplace.as_ref().filter(|_| !watched.is_empty());
+    origin.is_some_and(|origin| watched.contains(&(origin.name.clone(), origin.entry.clone())))
+}
+
+/// What a record has from the plugin, as the candidate has it.
+fn with_plugin_facts(mut noted: LockEntry, candidate: &Candidate) -> LockEntry {
+    let new = candidate.record(noted.digest.clone(), noted.files.clone(), noted.installed_at);
+    noted.version = new.version;
+    noted.marketplace = new.marketplace;
+    noted.reference = new.reference;
+    noted.dependencies = new.dependencies;
+    noted
 }
 
 /// A tag that moved, a branch that was rewritten: each commit is looked at once.
