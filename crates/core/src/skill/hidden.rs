@@ -22,8 +22,8 @@ const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// Looks through the bytes of one file of a skill. `path` is relative to the skill;
 /// the manifest at the top is held to more (and [`super::read_manifest`] calls this for it, so
-/// its caller need not). Runs on every file installed: plain ASCII costs one pass
-/// that the compiler vectorises.
+/// its caller need not). Runs on every file installed: plain ASCII costs one pass,
+/// eight bytes at a time.
 pub fn check_text(path: &str, bytes: &[u8], profile: Profile) -> Vec<Finding> {
     if bytes.starts_with(LFS) {
         return single_finding(
@@ -60,9 +60,24 @@ fn is_plain(bytes: &[u8]) -> bool {
     bytes.chunks(1024).all(is_plain_chunk)
 }
 
-/// Without a branch, so that many bytes are looked at together.
+/// Eight bytes at a time, and without a branch: a compiler that is asked for a small program
+/// does not put them together by itself.
 fn is_plain_chunk(bytes: &[u8]) -> bool {
-    !bytes.iter().fold(false, |any, b| any | is_odd(*b))
+    let (words, rest) = bytes.as_chunks::<8>();
+    let odd = words.iter().fold(0, |odd, word| odd | odd_bytes(u64::from_le_bytes(*word)));
+    odd & (EACH * 0x80) == 0 && !rest.iter().any(|b| is_odd(*b))
+}
+
+/// 1 in each byte of a word.
+const EACH: u64 = u64::MAX / 255;
+
+/// The highest bit of each byte that [is odd](is_odd); the other bits mean nothing. No sum here
+/// reaches the next byte, since each is of seven bits and at most 0x7f.
+fn odd_bytes(word: u64) -> u64 {
+    let low = word & (EACH * 0x7f);
+    let is_not = |b: u8| (low ^ (EACH * u64::from(b))) + EACH * 0x7f;
+    let is_control = !(low + EACH * 0x60) & is_not(b'\n') & is_not(b'\r') & is_not(b'\t');
+    is_control | (low + EACH) | word
 }
 
 fn is_odd(b: u8) -> bool {
@@ -429,6 +444,20 @@ mod tests {
         assert_eq!(code(b"MZ\x90\0\x03"), Some("native-binary"));
         assert_eq!(code(b"MZ is a prefix\n"), None);
         assert_eq!(code(b"\x89PNG\r\n\x1a\n\0\0"), None);
+    }
+
+    #[test]
+    fn eight_bytes_at_once_say_what_each_says() {
+        for byte in 0..=u8::MAX {
+            for beside in [b'a', b'\n', 0x1f, 0x7e, 0x7f, 0xff] {
+                for at in 0..19 {
+                    let mut bytes = [b' '; 19];
+                    bytes[(at + 1) % 19] = beside;
+                    bytes[at] = byte;
+                    assert_eq!(is_plain_chunk(&bytes), !is_odd(byte) && !is_odd(beside), "{bytes:?}");
+                }
+            }
+        }
     }
 
     proptest! {
