@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("ba-agent", &["ba-agent-core", "ba-agent-engine", "ba-agent-system"]),
     ("ba-agent-test-support", &["ba-agent-system"]),
-    ("ba-agent-tlog", &["ba-agent-core"]),
+    ("ba-agent-tlog", &["ba-agent-core", "ba-agent-objects", "ba-agent-system"]),
 ];
 
 /// The floors of the engine, by module.

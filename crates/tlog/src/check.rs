@@ -95,7 +95,7 @@ fn check_copy(
         LogRead { path: CHECKPOINT_FILE.to_owned(), largest: MAX_NOTE_BYTES, is_immutable: false, is_fresh };
     let Some(note) = read(&wanted)? else {
         return Err(error!(Integrity, "the registry has no log any more, and had `{name}`")
-            .hint("ask whoever runs the registry; without its log nobody sees what it changes"));
+            .hint("ask whoever runs the registry: without its log it could change what it once published"));
     };
     let checkpoint = open_checkpoint(&note, key)?;
     let mut read_tile = |tile: &LogTile| read_log_tile(tile, is_fresh, read);

@@ -5,6 +5,7 @@ use ba_agent_core::transparency_log::{
     CHECKPOINT_FILE, LogEvent, LogTile, NoteSignature, SignedNote, TileContent, VerifierKey, write_bundle,
     write_event,
 };
+use ba_agent_objects::{FolderObjects, Objects};
 use proptest::prelude::*;
 
 use super::*;
@@ -289,7 +290,7 @@ fn a_key_is_kept_for_its_owner_alone_and_never_shown() {
     assert!(LogSigningKey::read_file(&path).unwrap().is_none());
     let made = LogSigningKey::read_or_create(&path, ORIGIN).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
-    let secret = text.trim().rsplit('+').next().unwrap();
+    let secret = text.trim().splitn(5, '+').last().unwrap();
     assert!(!format!("{made:?}").contains(secret));
     let again = LogSigningKey::read_or_create(&path, ORIGIN).unwrap();
     assert_eq!(again.verifier(), made.verifier());
@@ -337,6 +338,123 @@ fn a_log_of_somebody_else_is_not_added_to() {
     forged.0.insert(tile.to_string(), write_bundle([b"x".as_slice(); 5]).unwrap());
     let refused = plan_addition(&key(), &[leaf(5)], &mut |path| Ok(forged.0.get(path).cloned())).unwrap_err();
     assert_eq!(refused.kind, Kind::Integrity);
+}
+
+/// A folder on the disk, for what writers do beside each other.
+fn folder_of(home: &std::path::Path) -> Objects<'static> {
+    Objects::Folder(FolderObjects::new(home.join("registry")))
+}
+
+/// Reads the whole log of a folder, as it lies there: its leaves in their order.
+fn read_leaves(objects: &Objects<'_>) -> Vec<Vec<u8>> {
+    let read = |path: &str| Ok(objects.get(&format!("log/{path}"), 20 << 20)?.map(|object| object.bytes));
+    let checkpoint = open_checkpoint(&read(CHECKPOINT_FILE).unwrap().unwrap(), key().verifier()).unwrap();
+    let mut leaves = Vec::new();
+    verify_whole_log(&checkpoint, &mut { read }, &mut |_, bytes| {
+        leaves.push(bytes.to_vec());
+        Ok(())
+    })
+    .unwrap();
+    leaves
+}
+
+#[test]
+fn leaves_that_are_added_together_get_places_one_after_the_other() {
+    let home = tempfile::tempdir().unwrap();
+    let objects = folder_of(home.path());
+    let mut count = 0;
+    for piece in [1u64, 0, 2, 250, 5, 700, 1] {
+        let leaves: Vec<Vec<u8>> = (count..count + piece).map(leaf).collect();
+        let places = append_to_log(&objects, &key(), &leaves).unwrap();
+        assert_eq!(places, (count..count + piece).collect::<Vec<_>>());
+        // Asked again, as after an answer that was lost, nothing is added.
+        if piece > 0 && piece < 250 {
+            assert_eq!(append_to_log(&objects, &key(), &leaves).unwrap(), places);
+        }
+        count += piece;
+    }
+    assert_eq!(read_leaves(&objects), (0..count).map(leaf).collect::<Vec<_>>());
+    let parts = objects.list("log").unwrap().into_iter().filter(|object| object.path.contains("000.p/"));
+    let parts: Vec<String> = parts.map(|object| object.path).collect();
+    assert!(parts.iter().all(|path| path.starts_with("log/tile/1/")), "{parts:?}");
+}
+
+#[test]
+fn writers_beside_each_other_lose_nothing_and_write_nothing_twice() {
+    let home = tempfile::tempdir().unwrap();
+    let objects = folder_of(home.path());
+    let start: Vec<Vec<u8>> = (0..200).map(leaf).collect();
+    append_to_log(&objects, &key(), &start).unwrap();
+    let places: Vec<(Vec<u8>, u64)> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (1..=6u64)
+            .map(|writer| {
+                let objects = &objects;
+                scope.spawn(move || {
+                    let mut placed = Vec::new();
+                    for round in 0..15 {
+                        let first = writer * 10_000 + round * 10;
+                        let leaves: Vec<Vec<u8>> = (first..first + round % 4 + 1).map(leaf).collect();
+                        let places = append_to_log(objects, &key(), &leaves).unwrap();
+                        placed.extend(leaves.into_iter().zip(places));
+                    }
+                    placed
+                })
+            })
+            .collect();
+        writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
+    });
+    let leaves = read_leaves(&objects);
+    assert_eq!(leaves.len(), 200 + places.len(), "each once");
+    for (leaf, place) in places {
+        assert_eq!(leaves.get(place as usize), Some(&leaf));
+    }
+}
+
+#[test]
+fn what_a_killed_writer_began_is_finished_or_written_over() {
+    for size in [0u64, 1, 254, 255] {
+        // Two writers read the same head; one is killed after each of its steps, and another one who had
+        // planned more leaves before is killed too.
+        for (written, lost) in [(0, 0), (0, 2), (1, 0), (1, 2), (9, 9)] {
+            let home = tempfile::tempdir().unwrap();
+            let objects = folder_of(home.path());
+            let leave = |number: u64, more: u64, tiles: usize| {
+                let leaves: Vec<Vec<u8>> = (number..=number + more).map(leaf).collect();
+                let read = |path: &str| Ok(objects.get(&format!("log/{path}"), 20 << 20)?.map(|o| o.bytes));
+                let addition = plan_addition(&key(), &leaves, &mut { read }).unwrap();
+                for (path, bytes) in addition.tiles.iter().take(tiles) {
+                    objects.put(&format!("log/{path}"), bytes).unwrap();
+                }
+            };
+            append_to_log(&objects, &key(), &(0..size).map(leaf).collect::<Vec<_>>()).unwrap();
+            leave(70_000, 1, lost);
+            leave(80_000, 0, written);
+            let places = append_to_log(&objects, &key(), &[leaf(size)]).unwrap();
+            let next = append_to_log(&objects, &key(), &[leaf(90_000), leaf(90_001)]).unwrap();
+            let leaves = read_leaves(&objects);
+            assert_eq!(leaves[places[0] as usize], leaf(size), "{size} {written} {lost}");
+            assert_eq!(
+                [&leaves[next[0] as usize], &leaves[next[1] as usize]],
+                [&leaf(90_000), &leaf(90_001)]
+            );
+            let mut sorted = leaves.clone();
+            sorted.sort();
+            sorted.dedup();
+            assert_eq!(sorted.len(), leaves.len(), "{size} {written} {lost}: each once");
+            assert_eq!(leaves.contains(&leaf(80_000)), written > 0, "{size} {written} {lost}");
+        }
+    }
+}
+
+#[test]
+fn a_log_of_another_key_is_not_added_to_in_a_folder_either() {
+    let home = tempfile::tempdir().unwrap();
+    let objects = folder_of(home.path());
+    append_to_log(&objects, &key(), &[leaf(0)]).unwrap();
+    let other = LogSigningKey::from_seed(ORIGIN, [9; 32]).unwrap();
+    let refused = append_to_log(&objects, &other, &[leaf(1)]).unwrap_err();
+    assert_eq!(refused.kind, Kind::Integrity);
+    assert_eq!(read_leaves(&objects), [leaf(0)]);
 }
 
 /// What somebody may do to the files of a log who has not its key.

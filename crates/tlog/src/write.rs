@@ -61,7 +61,10 @@ impl LogAddition {
     }
 }
 
-fn read_own_tile(tile: &LogTile, read: &mut dyn FnMut(&str) -> Result<Option<Vec<u8>>>) -> Result<Vec<u8>> {
+pub(crate) fn read_own_tile(
+    tile: &LogTile,
+    read: &mut dyn FnMut(&str) -> Result<Option<Vec<u8>>>,
+) -> Result<Vec<u8>> {
     let found = match read(&tile.to_string())? {
         None if !tile.is_whole() => read(&tile.to_whole().to_string())?,
         found => found,

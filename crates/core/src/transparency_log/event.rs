@@ -108,7 +108,7 @@ pub fn write_event(event: &LogEvent) -> Result<Vec<u8>> {
 /// `Integrity` where it is not JSON, or lacks what its event has.
 pub fn read_event(leaf: &[u8]) -> Result<Option<LogEvent>> {
     #[derive(Deserialize)]
-    struct Head {
+    struct LeafHead {
         v: u64,
         event: String,
     }
@@ -116,7 +116,7 @@ pub fn read_event(leaf: &[u8]) -> Result<Option<LogEvent>> {
         fail!(Integrity, "a leaf of {} bytes is too long for the log", leaf.len());
     }
     let refuse = |e: serde_json::Error| error!(Integrity, "a leaf of the log is not valid").cause(e);
-    let head: Head = serde_json::from_slice(leaf).map_err(refuse)?;
+    let head: LeafHead = serde_json::from_slice(leaf).map_err(refuse)?;
     let known = ["publish", "yank", "unyank", "remove", "restore", "owner"];
     if head.v != LEAF_FORM || !known.contains(&head.event.as_str()) {
         return Ok(None);
