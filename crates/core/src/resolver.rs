@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use semver::{Version, VersionReq};
 
-pub use order::{Arrangement, arrange_skills};
+pub use order::{Arrangement, arrange_skills, order_of_needs};
 
 /// That a skill needs another.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,12 @@
 //!
 //! A command is found however it is spelt: flags in any order, together or apart, long or short;
 //! behind `&&`, `sudo`, `env` or `xargs`; inside `sh -c '…'`, `$(…)` and what is piped into a shell.
+//! A line that is too long or too deep to be looked through is what it has the program's name of.
 //! Not found is what only running it would show: aliases, functions and variables (`$X -rf`), scripts
 //! in files, other languages (`python -c`), text that is decoded first. This keeps a model from a
 //! mistake; against somebody who means it, only a sandbox helps.
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -14,10 +17,9 @@ use super::HookInput;
 use super::shell::{SimpleCommand, split_commands, split_words};
 
 /// How deep a command inside of a command is looked at.
-const DEEPEST: usize = 6;
-/// How many commands of a line are looked at, and how many words of one that another runs.
-const MOST_COMMANDS: usize = 10_000;
-const LONGEST_COMMAND: usize = 256;
+const DEEPEST: usize = 8;
+/// How many words of the commands of a line are looked at.
+const MOST_WORDS: usize = 2_000_000;
 
 /// Tools that give a text to a shell, of all agents.
 const SHELL_TOOLS: &[&str] =
@@ -81,8 +83,44 @@ const WRAPPERS: &[&str] = &[
     "kubectl",
     "nix-shell",
     "runuser",
+    "pkexec",
+    "gosu",
+    "su-exec",
+    "setpriv",
+    "nsenter",
+    "taskset",
+    "chrt",
+    "prlimit",
+    "unbuffer",
+    "fakeroot",
+    "proot",
+    "bwrap",
+    "firejail",
+    "systemd-run",
+    "systemd-inhibit",
+    "valgrind",
+    "ltrace",
+    "entr",
+    "direnv",
+    "uv",
+    "poetry",
+    "pipenv",
+    "bundle",
+    "npx",
+    "npm",
+    "pnpm",
+    "yarn",
+    "mise",
+    "function",
 ];
-const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "pwsh", "powershell", "cmd"];
+const SHELLS: &[&str] =
+    &["sh", "bash", "zsh", "dash", "ksh", "mksh", "ash", "rbash", "fish", "pwsh", "powershell", "cmd"];
+/// Shells to which all words behind the flag are one script.
+const JOINING_SHELLS: &[&str] = &["pwsh", "powershell", "cmd"];
+/// Programs that run what they read.
+const READERS: &[&str] = &["source", ".", "at", "batch"];
+/// Programs whose flags of one dash have more than one letter.
+const LONG_WITH_ONE_DASH: &[&str] = &["find", "terraform", "tofu", "go", "java", "openssl", "ffmpeg"];
 const DATABASES: &[&str] = &[
     "psql",
     "mysql",
@@ -163,23 +201,30 @@ impl Operation {
             let text = one_line(text);
             return (!text.is_empty()).then_some(Self::Text(text));
         }
-        let (flags, operands) = read_flags(rest);
-        Some(Self::Command { program: program_name(program), flags, operands })
+        let program = program_name(program);
+        let has_long = LONG_WITH_ONE_DASH.contains(&program.as_str());
+        let (flags, operands) = if has_long { read_long_flags(rest) } else { read_flags(rest) };
+        Some(Self::Command { program, flags, operands })
     }
 
     /// True where a tool with this input is this operation.
-    fn is_of(&self, input: &HookInput, commands: &[Vec<String>], lines: &[String]) -> bool {
+    fn is_of(&self, input: &HookInput, commands: &RunCommands, lines: &[String]) -> bool {
         match self {
             Self::Tools(tools) => tools.contains(&input.tool),
             Self::DatabaseWrite => {
                 let is_client = |words: &Vec<String>| {
                     words.first().is_some_and(|word| DATABASES.contains(&program_name(word).as_str()))
                 };
-                let is_database = input.tool.starts_with("mcp_") || commands.iter().any(is_client);
+                let is_database = input.tool.starts_with("mcp_") || commands.all.iter().any(is_client);
                 is_database && says_any(&input.tool_input, WRITING_WORDS, 0)
             }
             Self::Command { program, flags, operands } => {
-                commands.iter().any(|words| is_command(words, program, flags, operands))
+                let has_name = |line: &String| {
+                    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+');
+                    line.split(|c| !is_part(c)).any(|word| word.to_ascii_lowercase() == *program)
+                };
+                commands.all.iter().any(|words| is_command(words, program, flags, operands))
+                    || (commands.is_cut && lines.iter().any(has_name))
             }
             Self::Text(text) => lines.iter().any(|line| one_line(line).contains(text)),
         }
@@ -192,79 +237,244 @@ pub fn find_forbidden<'o>(
     input: &HookInput,
     operations: impl IntoIterator<Item = &'o str>,
 ) -> Option<&'o str> {
+    let operations: Vec<(&str, Option<Operation>)> =
+        operations.into_iter().map(|text| (text, Operation::parse(text))).collect();
     let lines = input.shell_commands();
-    let mut commands = Vec::new();
-    for line in &lines {
-        for command in split_commands(line) {
-            unfold_command(&command, 0, &mut commands);
+    let mut commands = RunCommands::default();
+    for operation in operations.iter().filter_map(|(_, operation)| operation.as_ref()) {
+        match operation {
+            Operation::Command { program, .. } => drop(commands.wanted.insert(program.clone())),
+            Operation::DatabaseWrite => {
+                commands.wanted.extend(DATABASES.iter().map(|name| (*name).to_owned()));
+            }
+            Operation::Tools(_) | Operation::Text(_) => {}
         }
     }
-    operations.into_iter().find(|text| {
+    for line in &lines {
+        commands.add_line(line, 0);
+    }
+    let is_this = |(text, operation): &(&str, Option<Operation>)| {
         *text == input.tool
-            || Operation::parse(text).is_some_and(|operation| operation.is_of(input, &commands, &lines))
-    })
+            || operation.as_ref().is_some_and(|operation| operation.is_of(input, &commands, &lines))
+    };
+    operations.iter().find(|one| is_this(one)).map(|(text, _)| *text)
 }
 
-/// A command, and those that it runs.
-fn unfold_command(command: &SimpleCommand, depth: usize, found: &mut Vec<Vec<String>>) {
-    let is_assignment = |word: &&String| {
-        word.split_once('=').is_some_and(|(name, _)| {
-            !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_')
-        })
-    };
-    let skipped = command.words.iter().take_while(is_assignment).count();
-    let words = command.words.get(skipped..).unwrap_or_default();
-    let Some((program, rest)) = words.split_first() else { return };
-    found.push(words.to_vec());
-    if depth >= DEEPEST || found.len() >= MOST_COMMANDS {
-        return;
+/// The commands that a tool would run, those that others run among them.
+#[derive(Default)]
+struct RunCommands {
+    /// The programs that somebody asks about; others are not kept where one could be run by each of
+    /// many words.
+    wanted: BTreeSet<String>,
+    all: Vec<Vec<String>>,
+    /// Words of all of them.
+    words: usize,
+    /// Something was too long or too deep to be looked at.
+    is_cut: bool,
+}
+
+impl RunCommands {
+    fn add_line(&mut self, line: &str, depth: usize) {
+        if depth > DEEPEST || self.words > MOST_WORDS {
+            self.is_cut = true;
+            return;
+        }
+        let commands = split_commands(line);
+        self.is_cut |= commands.is_cut;
+        commands.all.iter().for_each(|command| self.add(command, depth));
     }
-    let name = program_name(program);
-    if SHELLS.contains(&name.as_str()) {
-        unfold_line(&command.input, depth, found);
-        // Behind `-c` stands a script, whatever else stands between.
+
+    fn keep(&mut self, words: Vec<String>) {
+        self.words = self.words.saturating_add(words.len());
+        if self.words > MOST_WORDS {
+            self.is_cut = true;
+        } else {
+            self.all.push(words);
+        }
+    }
+
+    /// A command, and those that it runs.
+    fn add(&mut self, command: &SimpleCommand, depth: usize) {
+        let skipped = command.words.iter().take_while(|word| is_assignment(word)).count();
+        let words = command.words.get(skipped..).unwrap_or_default();
+        let Some((program, rest)) = words.split_first() else { return };
+        let name = program_name(program);
+        let mut own = words.to_vec();
+        if name == "xargs" {
+            // What it reads becomes words of the command.
+            own.extend(command.input.split_whitespace().map(str::to_owned));
+        }
+        let rest = if name == "xargs" { own.get(1..).unwrap_or_default().to_vec() } else { rest.to_vec() };
+        self.keep(own);
+        if SHELLS.contains(&name.as_str()) {
+            self.add_line_in(&command.input, depth);
+            self.add_scripts(&name, &rest, depth);
+        } else if READERS.contains(&name.as_str()) {
+            self.add_line_in(&command.input, depth);
+        } else if name == "eval" {
+            self.add_line_in(&rest.join(" "), depth);
+        } else if name == "trap" {
+            rest.iter().take(1).for_each(|word| self.add_line_in(word, depth));
+        } else if name == "git" {
+            self.add_of_git(&rest, depth);
+        } else if WRAPPERS.contains(&name.as_str()) {
+            self.add_wrapped(&rest, &command.input, depth);
+        }
+    }
+
+    fn add_line_in(&mut self, line: &str, depth: usize) {
+        if !line.trim().is_empty() {
+            self.add_line(line, depth + 1);
+        }
+    }
+
+    /// Behind `-c` of a shell stands a script, whatever else stands between.
+    fn add_scripts(&mut self, shell: &str, rest: &[String], depth: usize) {
         let is_c = |word: &String| {
             word.starts_with(['-', '/']) && !word.starts_with("--") && word.to_ascii_lowercase().contains('c')
         };
         let at = rest.iter().position(is_c).unwrap_or(rest.len());
-        let scripts = rest.iter().skip(at + 1).filter(|word| !word.starts_with('-'));
-        scripts.for_each(|word| unfold_line(word, depth, found));
-    } else if name == "eval" {
-        unfold_line(&rest.join(" "), depth, found);
-    } else if WRAPPERS.contains(&name.as_str()) {
-        // Which words are values of its own flags differs from program to program: each word behind
-        // it may begin the command.
-        for (at, word) in rest.iter().enumerate().filter(|(_, word)| !word.starts_with('-')) {
-            if word.contains(char::is_whitespace) {
-                unfold_line(word, depth, found);
+        let behind = rest.get(at + 1..).unwrap_or_default();
+        if JOINING_SHELLS.contains(&shell) {
+            self.add_line_in(&behind.join(" "), depth);
+        }
+        let scripts = behind.iter().filter(|word| !word.starts_with('-'));
+        scripts.for_each(|word| self.add_line_in(word, depth));
+    }
+
+    /// Which words are values of a wrapper's own flags differs from program to program: each word
+    /// behind it may begin the command.
+    fn add_wrapped(&mut self, rest: &[String], input: &str, depth: usize) {
+        for (at, word) in rest.iter().enumerate() {
+            if self.words > MOST_WORDS {
+                self.is_cut = true;
+                return;
             }
-            if found.len() >= MOST_COMMANDS {
-                break;
+            let has_blank = word.contains([' ', '\t', '\n']);
+            if word.starts_with('-') {
+                // `-S'rm -rf x'`, `--exec='rm -rf x'`.
+                if has_blank {
+                    self.add_line_in(word.get(2..).unwrap_or_default(), depth);
+                    self.add_line_in(word.split_once('=').map_or("", |(_, script)| script), depth);
+                }
+                continue;
             }
-            let words = rest.iter().skip(at).take(LONGEST_COMMAND);
-            let words: Vec<String> = words.take_while(|word| *word != ";" && *word != "+").cloned().collect();
+            if has_blank {
+                self.add_line_in(word, depth);
+            }
             let first = program_name(word);
-            if SHELLS.contains(&first.as_str()) || first == "eval" {
-                unfold_command(&SimpleCommand { words, input: command.input.clone() }, depth + 1, found);
-            } else {
-                found.push(words);
+            let runs_others = SHELLS.contains(&first.as_str()) || matches!(first.as_str(), "eval" | "git");
+            if !runs_others && !self.wanted.contains(&first) && !is_pattern(word) {
+                continue;
+            }
+            let words = rest.iter().skip(at).take_while(|word| *word != ";" && *word != "+").cloned();
+            let words: Vec<String> = words.collect();
+            match runs_others {
+                false => self.keep(words),
+                true if depth > DEEPEST => self.is_cut = true,
+                true => {
+                    let command = SimpleCommand::new(words, input);
+                    self.add(&command, depth + 1);
+                }
+            }
+        }
+    }
+
+    /// What git is told to run: an alias on the line, `--exec`, `bisect run`, `submodule foreach`.
+    fn add_of_git(&mut self, rest: &[String], depth: usize) {
+        for (at, word) in rest.iter().enumerate() {
+            let next = rest.get(at + 1..).unwrap_or_default();
+            let script = word.split_once('=').map(|(key, script)| (key.to_ascii_lowercase(), script));
+            match (word.as_str(), script) {
+                (_, Some((key, script))) if key.starts_with("alias.") => match script.strip_prefix('!') {
+                    Some(script) => self.add_line_in(script, depth),
+                    None => self.add_line_in(&format!("git {script}"), depth),
+                },
+                (_, Some((key, script))) if key == "--exec" || key.ends_with("-filter") => {
+                    self.add_line_in(script, depth);
+                }
+                ("-x" | "--exec", _) => next.iter().take(1).for_each(|one| self.add_line_in(one, depth)),
+                ("run" | "foreach", _) => {
+                    self.add_line_in(&next.join(" "), depth);
+                    self.add_wrapped(next, "", depth);
+                }
+                (word, _) if word.ends_with("-filter") => {
+                    next.iter().take(1).for_each(|one| self.add_line_in(one, depth));
+                }
+                _ => {}
             }
         }
     }
 }
 
-fn unfold_line(line: &str, depth: usize, found: &mut Vec<Vec<String>>) {
-    split_commands(line).iter().for_each(|command| unfold_command(command, depth + 1, found));
+/// `NAME=value`, `NAME+=value`, `NAME[1]=value`.
+fn is_assignment(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, _)| {
+        let name = name.strip_suffix('+').unwrap_or(name);
+        let name =
+            name.split_once('[').filter(|(_, rest)| rest.ends_with(']')).map_or(name, |(name, _)| name);
+        !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+    })
 }
 
 fn is_command(words: &[String], program: &str, flags: &Flags, operands: &[String]) -> bool {
     let Some((first, rest)) = words.split_first() else { return false };
-    if program_name(first) != program {
+    let name = program_name(first);
+    if name != program && !(is_pattern(first) && matches_pattern(&name, program)) {
         return false;
     }
-    let (has, given) = read_flags(rest);
+    let has_long = LONG_WITH_ONE_DASH.contains(&program);
+    let (mut has, given) = if has_long { read_long_flags(rest) } else { read_flags(rest) };
+    if program == "git"
+        && given.iter().any(|word| word == "push")
+        && given.iter().any(|word| word.starts_with('+'))
+    {
+        // A branch with a `+` before it is pushed by force.
+        has.long.push("force".to_owned());
+    }
     let mut given = given.iter();
     flags.are_in(&has) && operands.iter().all(|wanted| given.any(|word| word == wanted))
+}
+
+/// A name that the shell replaces with those of files: `/bin/r?`.
+fn is_pattern(word: &str) -> bool {
+    word.contains(['?', '*', '['])
+}
+
+/// Whether a pattern of a shell may stand for a name; what is in brackets may be anything.
+fn matches_pattern(pattern: &str, name: &str) -> bool {
+    // Only `*` stands for nothing or for much: at most so many ways as there are places for one.
+    let pattern: Vec<char> = simplify_pattern(pattern);
+    let name: Vec<char> = name.chars().collect();
+    let mut reached = vec![false; name.len() + 1];
+    reached[0] = true;
+    for sign in pattern {
+        let mut next = vec![false; name.len() + 1];
+        for at in 0..=name.len() {
+            match sign {
+                '*' => next[at] = reached[at] || (at > 0 && next[at - 1]),
+                sign if at > 0 => next[at] = reached[at - 1] && (sign == '?' || sign == name[at - 1]),
+                _ => {}
+            }
+        }
+        reached = next;
+    }
+    reached[name.len()]
+}
+
+/// Brackets as `?`.
+fn simplify_pattern(pattern: &str) -> Vec<char> {
+    let mut simple = Vec::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        if c == '[' && chars.clone().any(|c| c == ']') {
+            chars.by_ref().find(|c| *c == ']');
+            simple.push('?');
+        } else {
+            simple.push(c);
+        }
+    }
+    simple
 }
 
 /// The name of a program without its folder and ending.
@@ -290,6 +500,15 @@ fn read_flags(words: &[String]) -> (Flags, Vec<String>) {
         }
     }
     (flags, operands)
+}
+
+/// The same of a program whose long flags have one dash.
+fn read_long_flags(words: &[String]) -> (Flags, Vec<String>) {
+    let (flags, operands): (Vec<&String>, Vec<&String>) =
+        words.iter().partition(|word| word.starts_with('-') && word.len() > 1);
+    let name = |word: &String| word.trim_start_matches('-').split('=').next().unwrap_or_default().to_owned();
+    let long = flags.into_iter().map(name).collect();
+    (Flags { short: Vec::new(), long }, operands.into_iter().cloned().collect())
 }
 
 /// Long flags that have the same short one wherever they are known.
@@ -406,6 +625,97 @@ mod tests {
         }
     }
 
+    /// What somebody writes who wants to get past it, and what a shell makes of the line alone.
+    #[test]
+    fn tricks_that_a_shell_sees_through_are_seen_through() {
+        let padded = format!("{} sh -c 'rm -rf x'", "true; ".repeat(20_000));
+        let many_words = format!("sudo rm {} -rf", "x ".repeat(1_000));
+        for command in [
+            // The words of the line.
+            "rm${IFS}-rf${IFS}x",
+            "rm$IFS-rf$IFS.",
+            "rm${IFS%?}-rf x",
+            "{rm,-rf,x}",
+            "r{m,} -rf x; rm -r{f,} x",
+            "$\"rm\" -rf x",
+            "$'\\x72\\155' -rf x",
+            "/bin/r? -rf x",
+            "/*/r[m] -rf x",
+            "sudo /bin/r* -rf x",
+            "A=1\u{a0}B rm -rf x",
+            "x\u{2003}# ; rm -rf x",
+            "x\r# ; rm -rf x",
+            "A+=1 rm -rf x",
+            "A[0]=1 rm -rf x",
+            "{fd}>y rm -rf x",
+            "<y 2>&1 rm -rf x",
+            "function f { rm -rf x; }; f",
+            "f() { rm -rf x; }",
+            "coproc rm -rf x",
+            "case x in x) rm -rf x;; esac",
+            "trap 'rm -rf x' EXIT",
+            // What is inside of others.
+            "echo $(case x in x) rm -rf y;; esac)",
+            "echo `echo \\`rm -rf x\\``",
+            "$(echo rm) -rf x",
+            "`printf rm` -rf x",
+            "$(echo rm -rf x)",
+            "echo \"${x:-$(rm -rf y)}\"",
+            "cat <<EOF\n$(rm -rf x)\nEOF",
+            "cat <<EOF\nit's `rm -rf x`\nEOF",
+            "cat <<EOF\n\tEOF\n'\nEOF\nrm -rf x #'",
+            "sh <<EOF && echo done\nrm -rf x\nEOF",
+            "cat <<EOF | sh\nrm -rf x\nEOF",
+            "bash -c \"$(cat <<EOF\nrm -rf x\nEOF\n)\"",
+            "echo rm -rf x | cat | sudo sh",
+            "(echo rm -rf x) | sh -s \"$(true)\"",
+            "sh < <(echo rm -rf x)",
+            "source <(echo rm -rf x)",
+            ". /dev/stdin <<< 'rm -rf x'",
+            "at now <<< 'rm -rf x'",
+            "echo '-rf x' | xargs rm",
+            // What runs others.
+            "command -p rm -rf x",
+            "env -i A=1 rm -rf x",
+            "env -S'rm -rf x'",
+            "su -c'rm -rf x'",
+            "busybox rm -rf x",
+            "npm exec -- rm -rf x",
+            "uv run rm -rf x",
+            "git -c alias.x='!rm -rf y' x",
+            "git rebase --exec 'rm -rf x' main",
+            "git submodule foreach rm -rf x",
+            "git bisect run sh -c 'rm -rf x'",
+            "git filter-branch --tree-filter 'rm -rf x'",
+            "sudo git -c alias.x='!rm -rf y' x",
+            "pwsh -Command rm -rf x",
+            "cmd /c rm -rf x",
+            "eval eval eval eval eval eval eval eval eval eval rm -rf x",
+            &padded,
+            &many_words,
+        ] {
+            assert!(is_run("rm -rf", command), "{}", command.get(..200).unwrap_or(command));
+        }
+        assert!(is_run("git push --force", "git push origin +main"));
+        assert!(is_run("git push --force", "git -c alias.p='push -f' p"));
+        assert!(is_run("find -delete", "find . -type f -delete"));
+        assert!(!is_run("find -delete", "find . -ls -depth -type f"));
+        assert!(is_run("terraform apply -auto-approve", "terraform apply --auto-approve x"));
+    }
+
+    /// A line that cannot be looked through is none that passes.
+    #[test]
+    fn what_is_too_much_to_be_looked_at_counts_by_its_name() {
+        let deep = |script: &str| format!("{}{script}{}", "$(".repeat(50), ")".repeat(50));
+        let long = |script: &str| format!("{} {script}", "true;".repeat(300_000));
+        for wrap in [&deep as &dyn Fn(&str) -> String, &long] {
+            assert!(is_run("rm -rf", &wrap("rm -rf x")));
+            assert!(!is_run("rm -rf", &wrap("farm x")));
+        }
+        let words = format!("sudo {}", "rm ".repeat(100_000));
+        assert!(is_run("rm -rf", &words));
+    }
+
     #[test]
     fn what_is_something_else_is_not_found() {
         for command in [
@@ -421,6 +731,14 @@ mod tests {
             "cat <<EOF\nrm -rf x\nEOF",
             "# rm -rf x",
             "farm -rf x",
+            "cat <<EOF > notes; sh build.sh\nrm -rf x\nEOF",
+            "cat <<'EOF'\n$(rm -rf x)\nEOF",
+            "echo '{rm,-rf,x}' \"rm$IFS-rf\"",
+            "ls *.rs | wc -l -rf",
+            "sudo ls -rf x",
+            "git log --format='rm -rf'",
+            "git push --force-with-lease",
+            "npm run build",
             "",
         ] {
             assert!(!is_run("rm -rf", command), "{command}");

@@ -6,63 +6,128 @@
 const LONGEST: usize = 1 << 20;
 /// How deep commands inside of commands are looked at.
 const DEEPEST: usize = 8;
+/// Characters that are looked at for one line, those of commands inside of others once for each.
+const MOST_WORK: usize = 16 << 20;
+/// Words that a word with braces stands for.
+const MOST_WORDS: usize = 1_000;
 
 /// A command with what it gets on its standard input, where that stands in the line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct SimpleCommand {
     pub(super) words: Vec<String>,
     pub(super) input: String,
+    /// The command before it in a pipe, by its position.
+    reads: Option<usize>,
 }
 
-/// The commands of a line, in their order, those inside of others first.
-pub(super) fn split_commands(line: &str) -> Vec<SimpleCommand> {
-    let mut found = Vec::new();
+impl SimpleCommand {
+    pub(super) fn new(words: Vec<String>, input: &str) -> Self {
+        Self { words, input: input.to_owned(), reads: None }
+    }
+
+    /// What it prints, where the line says that.
+    fn output(&self) -> Option<String> {
+        let (program, rest) = self.words.split_first()?;
+        match program.as_str() {
+            "echo" | "printf" => {
+                let is_flag = |word: &&String| matches!(word.as_str(), "-n" | "-e" | "-ne" | "-en" | "--");
+                Some(rest.iter().skip_while(is_flag).map(String::as_str).collect::<Vec<_>>().join(" "))
+            }
+            "cat" | "tee" => Some(self.input.clone()).filter(|input| !input.is_empty()),
+            _ => None,
+        }
+    }
+}
+
+/// The commands of a line.
+#[derive(Debug, Default)]
+pub(super) struct ShellCommands {
+    /// In their order, those inside of others first.
+    pub(super) all: Vec<SimpleCommand>,
+    /// Something was too long or too deep to be looked at.
+    pub(super) is_cut: bool,
+    /// Characters that were looked at.
+    work: usize,
+}
+
+/// Takes a line apart.
+pub(super) fn split_commands(line: &str) -> ShellCommands {
+    let mut found = ShellCommands::default();
     split_into(line, 0, &mut found);
     found
 }
 
 /// The words of a line without any of a shell's signs, for instance a pattern.
 pub(super) fn split_words(line: &str) -> Vec<String> {
-    split_commands(line).into_iter().next().map(|command| command.words).unwrap_or_default()
+    split_commands(line).all.into_iter().next().map(|command| command.words).unwrap_or_default()
 }
 
-fn split_into(line: &str, depth: usize, found: &mut Vec<SimpleCommand>) {
-    if depth > DEEPEST || line.len() > LONGEST {
+fn split_into(line: &str, depth: usize, found: &mut ShellCommands) {
+    found.work = found.work.saturating_add(line.len());
+    if depth > DEEPEST || line.len() > LONGEST || found.work > MOST_WORK {
+        found.is_cut = true;
         return;
     }
-    let mut splitter = Splitter {
-        rest: line.chars().collect(),
-        at: 0,
-        depth,
-        found,
-        command: SimpleCommand::default(),
-        word: None,
-        redirected: None,
-        documents: Vec::new(),
-        names_document: false,
-        is_piped: false,
-    };
-    splitter.run();
+    Splitter::new(line, depth, found).run();
+}
+
+/// A word that is being read.
+#[derive(Default)]
+struct Word {
+    text: String,
+    /// Quotes stood in it, so that braces in it are letters.
+    is_quoted: bool,
+}
+
+/// A text behind the line that is the input of a command in it.
+struct HereDocument {
+    end: String,
+    /// Tabs before its end do not count (`<<-`).
+    is_indented: bool,
+    /// Its end was quoted: then nothing in it is run.
+    is_literal: bool,
+    /// The command that reads it, once that is known.
+    reader: Option<usize>,
+}
+
+/// What the next word is, where it is none of the command's.
+enum Redirection {
+    /// A file that is left out.
+    Target,
+    /// The command's input.
+    Input,
+    /// The end of a text behind the line.
+    Document { is_indented: bool },
 }
 
 struct Splitter<'f> {
     rest: Vec<char>,
     at: usize,
     depth: usize,
-    found: &'f mut Vec<SimpleCommand>,
+    found: &'f mut ShellCommands,
     command: SimpleCommand,
-    word: Option<String>,
-    /// The next word is the target of a redirection, which is left out, or the command's input.
-    redirected: Option<bool>,
-    /// Ends of the texts that begin behind the line.
-    documents: Vec<String>,
-    /// The next word is the end of such a text.
-    names_document: bool,
-    /// The output of the command before goes into this one.
-    is_piped: bool,
+    word: Option<Word>,
+    redirected: Option<Redirection>,
+    documents: Vec<HereDocument>,
+    /// The command whose output goes into this one.
+    piped_from: Option<usize>,
 }
 
-impl Splitter<'_> {
+impl<'f> Splitter<'f> {
+    fn new(line: &str, depth: usize, found: &'f mut ShellCommands) -> Self {
+        Self {
+            rest: line.chars().collect(),
+            at: 0,
+            depth,
+            found,
+            command: SimpleCommand::default(),
+            word: None,
+            redirected: None,
+            documents: Vec::new(),
+            piped_from: None,
+        }
+    }
+
     fn peek(&self, ahead: usize) -> Option<char> {
         self.rest.get(self.at + ahead).copied()
     }
@@ -85,11 +150,14 @@ impl Splitter<'_> {
                     self.at += 1;
                     self.quote_escaped();
                 }
+                // A text to be translated: the same without.
+                '$' if self.peek(0) == Some('"') => {}
+                '$' if self.skip_separator() => self.end_word(),
                 '$' | '<' | '>' if self.peek(0) == Some('(') => {
                     self.at += 1;
-                    self.substitute(')');
+                    self.substitute(')', c != '$');
                 }
-                '`' => self.substitute('`'),
+                '`' => self.substitute('`', false),
                 '#' if self.word.is_none() => {
                     while self.peek(0).is_some_and(|c| c != '\n') {
                         self.at += 1;
@@ -108,19 +176,41 @@ impl Splitter<'_> {
                     }
                 }
                 ';' | '&' | '|' | '(' | ')' => self.end_command(false),
-                c if c.is_whitespace() => self.end_word(),
+                // Other blanks are letters to a shell.
+                ' ' | '\t' => self.end_word(),
                 c => self.push(c),
             }
         }
         self.end_command(false);
     }
 
+    /// Passes over `$IFS`, which stands for a blank unless somebody has changed it.
+    fn skip_separator(&mut self) -> bool {
+        let rest = self.rest.get(self.at..).unwrap_or_default();
+        let length = match rest {
+            ['{', 'I', 'F', 'S', '}', ..] => 5,
+            ['{', 'I', 'F', 'S', ':' | '%' | '#', ..] => {
+                rest.iter().position(|c| *c == '}').map_or(rest.len(), |end| end + 1)
+            }
+            ['I', 'F', 'S', more @ ..] if !more.first().is_some_and(|c| c.is_alphanumeric() || *c == '_') => {
+                3
+            }
+            _ => return false,
+        };
+        self.at += length;
+        true
+    }
+
     fn push(&mut self, c: char) {
-        self.word.get_or_insert_default().push(c);
+        self.word.get_or_insert_default().text.push(c);
+    }
+
+    fn begin_quote(&mut self) {
+        self.word.get_or_insert_default().is_quoted = true;
     }
 
     fn quote_single(&mut self) {
-        self.word.get_or_insert_default();
+        self.begin_quote();
         while let Some(c) = self.peek(0) {
             self.at += 1;
             if c == '\'' {
@@ -131,7 +221,7 @@ impl Splitter<'_> {
     }
 
     fn quote_double(&mut self) {
-        self.word.get_or_insert_default();
+        self.begin_quote();
         while let Some(c) = self.peek(0) {
             self.at += 1;
             match c {
@@ -149,9 +239,9 @@ impl Splitter<'_> {
                 }
                 '$' if self.peek(0) == Some('(') => {
                     self.at += 1;
-                    self.substitute(')');
+                    self.substitute(')', false);
                 }
-                '`' => self.substitute('`'),
+                '`' => self.substitute('`', false),
                 c => self.push(c),
             }
         }
@@ -159,7 +249,7 @@ impl Splitter<'_> {
 
     /// `$'…'`, in which `\x72` and `\162` are letters.
     fn quote_escaped(&mut self) {
-        self.word.get_or_insert_default();
+        self.begin_quote();
         while let Some(c) = self.peek(0) {
             self.at += 1;
             match c {
@@ -170,7 +260,9 @@ impl Splitter<'_> {
                     match next {
                         Some('n') => self.push('\n'),
                         Some('t') => self.push('\t'),
-                        Some('x' | 'u') => self.push_number(16, 4),
+                        Some('x') => self.push_number(16, 2),
+                        Some('u') => self.push_number(16, 4),
+                        Some('U') => self.push_number(16, 8),
                         Some('0'..='7') => {
                             self.at -= 1;
                             self.push_number(8, 3);
@@ -196,8 +288,8 @@ impl Splitter<'_> {
         }
     }
 
-    /// The commands whose output stands here, up to their end.
-    fn substitute(&mut self, end: char) {
+    /// The commands whose output stands here, up to their end; as a file (`<(…)`), where `is_file`.
+    fn substitute(&mut self, end: char, is_file: bool) {
         let start = self.at;
         let (mut open, mut quote) = (1, None);
         while let Some(c) = self.peek(0) {
@@ -215,16 +307,60 @@ impl Splitter<'_> {
             self.at += 1;
         }
         let stop = self.at.min(self.rest.len());
-        let inside: String = self.rest.get(start..stop).unwrap_or_default().iter().collect();
+        let mut inside: String = self.rest.get(start..stop).unwrap_or_default().iter().collect();
         self.at += 1;
-        // What it prints is not known; that there is something is.
-        self.word.get_or_insert_default();
+        if end == '`' {
+            inside = without_escapes(&inside);
+        } else if inside.split(|c: char| !c.is_alphanumeric()).any(|word| word == "case") {
+            // The pattern of a `case` may end with a bracket that closes nothing.
+            let all: String = self.rest.get(start..).unwrap_or_default().iter().collect();
+            split_into(&all, self.depth + 1, self.found);
+        }
+        // What it prints is known of few commands; that there is something is of all.
+        let before = self.found.all.len();
         split_into(&inside, self.depth + 1, self.found);
+        let last = if self.found.all.len() > before { self.found.all.last() } else { None };
+        let output = last.and_then(SimpleCommand::output).unwrap_or_default();
+        let word = self.word.get_or_insert_default();
+        if is_file {
+            self.command.input.push_str(&output);
+        } else if word.is_quoted {
+            word.text.push_str(&output);
+        } else {
+            for (at, part) in output.split_whitespace().enumerate() {
+                if at > 0 {
+                    self.end_word();
+                }
+                self.word.get_or_insert_default().text.push_str(part);
+            }
+        }
+    }
+
+    /// The commands in a text in which quotes are letters.
+    fn look_into_text(&mut self, text: &str) {
+        let mut inner = Splitter::new(text, self.depth, self.found);
+        while let Some(c) = inner.peek(0) {
+            inner.at += 1;
+            match c {
+                '\\' => inner.at += 1,
+                '$' if inner.peek(0) == Some('(') => {
+                    inner.at += 1;
+                    inner.substitute(')', false);
+                }
+                '`' => inner.substitute('`', false),
+                _ => {}
+            }
+        }
     }
 
     fn redirect(&mut self, first: char) {
-        // A number before it is a part of it.
-        if self.word.as_ref().is_some_and(|word| word.chars().all(|c| c.is_ascii_digit())) {
+        // A number before it is a part of it, and so is a variable that takes one.
+        let is_part = |word: &Word| {
+            let text = &word.text;
+            text.chars().all(|c| c.is_ascii_digit())
+                || (!word.is_quoted && text.len() > 2 && text.starts_with('{') && text.ends_with('}'))
+        };
+        if self.word.as_ref().is_some_and(is_part) {
             self.word = None;
         }
         self.end_word();
@@ -232,32 +368,32 @@ impl Splitter<'_> {
             self.at += 1;
             if self.peek(0) == Some('<') {
                 self.at += 1;
-                self.redirected = Some(true);
+                self.redirected = Some(Redirection::Input);
                 return;
             }
-            if self.peek(0) == Some('-') {
-                self.at += 1;
-            }
-            self.names_document = true;
+            let is_indented = self.peek(0) == Some('-');
+            self.at += usize::from(is_indented);
+            self.redirected = Some(Redirection::Document { is_indented });
             return;
         }
         while self.peek(0).is_some_and(|c| matches!(c, '>' | '&' | '|')) {
             self.at += 1;
         }
-        self.redirected = Some(false);
+        self.redirected = Some(Redirection::Target);
     }
 
     fn end_word(&mut self) {
-        let Some(word) = self.word.take() else { return };
-        if self.names_document {
-            self.names_document = false;
-            self.documents.push(word);
-        } else if let Some(is_input) = self.redirected.take() {
-            if is_input {
-                self.command.input.push_str(&word);
+        let Some(Word { text, is_quoted }) = self.word.take() else { return };
+        match self.redirected.take() {
+            Some(Redirection::Document { is_indented }) => {
+                let reader = None;
+                self.documents.push(HereDocument { end: text, is_indented, is_literal: is_quoted, reader });
             }
-        } else if !(self.command.words.is_empty() && is_keyword(&word)) {
-            self.command.words.push(word);
+            Some(Redirection::Input) => self.command.input.push_str(&text),
+            Some(Redirection::Target) => {}
+            None if self.command.words.is_empty() && is_keyword(&text) => {}
+            None if is_quoted => self.command.words.push(text),
+            None => self.command.words.extend(expand_braces(&text)),
         }
     }
 
@@ -265,46 +401,137 @@ impl Splitter<'_> {
         self.end_word();
         self.redirected = None;
         let mut command = std::mem::take(&mut self.command);
-        if self.is_piped
-            && let Some(before) = self.found.last()
-            && let Some((program, said)) = before.words.split_first()
-            && matches!(program.as_str(), "echo" | "printf")
+        command.reads = self.piped_from.take();
+        if let Some(before) = command.reads
+            && let Some(output) = self.found.all.get(before).and_then(SimpleCommand::output)
         {
-            command.input.push_str(&said.join(" "));
+            command.input.push_str(&output);
         }
-        self.is_piped = feeds_next;
+        let reader = self.found.all.len();
         if !command.words.is_empty() {
-            self.found.push(command);
+            for document in self.documents.iter_mut().filter(|one| one.reader.is_none()) {
+                document.reader = Some(reader);
+            }
+            self.found.all.push(command);
+        }
+        if feeds_next {
+            // Behind a group it is what its last command says.
+            self.piped_from = self.found.all.len().checked_sub(1);
         }
     }
 
     /// The lines behind this one that are the input of commands in it.
     fn read_documents(&mut self) {
-        for end in std::mem::take(&mut self.documents) {
+        for document in std::mem::take(&mut self.documents) {
             let mut text = String::new();
             while self.at < self.rest.len() {
                 let stop = (self.at..self.rest.len()).find(|at| self.rest.get(*at) == Some(&'\n'));
                 let stop = stop.unwrap_or(self.rest.len());
                 let line: String = self.rest.get(self.at..stop).unwrap_or_default().iter().collect();
                 self.at = stop + 1;
-                if line.trim_start_matches('\t') == end {
+                let line = if document.is_indented { line.trim_start_matches('\t') } else { &line };
+                if line == document.end {
                     break;
                 }
-                text.push_str(&line);
+                text.push_str(line);
                 text.push('\n');
             }
-            if let Some(command) = self.found.last_mut() {
-                command.input.push_str(&text);
+            self.give_input(document.reader, &text);
+            if !document.is_literal {
+                self.look_into_text(&text);
             }
         }
     }
+
+    /// Gives a text to the command that reads it, and to those that it is piped on to.
+    fn give_input(&mut self, reader: Option<usize>, text: &str) {
+        let Some(mut reader) = reader else { return };
+        let mut at = reader;
+        while let Some(command) = self.found.all.get_mut(at) {
+            if at == reader || command.reads == Some(reader) {
+                command.input.push_str(text);
+                if command.output().is_none() {
+                    break;
+                }
+                reader = at;
+            }
+            at += 1;
+        }
+    }
+}
+
+/// A text in backquotes as the commands in it are read.
+fn without_escapes(text: &str) -> String {
+    let mut plain = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == '\\' && matches!(chars.peek(), Some('`' | '\\' | '$')) {
+            plain.extend(chars.next());
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
+/// The words that one with braces stands for: `{rm,-rf}` is two.
+fn expand_braces(word: &str) -> Vec<String> {
+    let mut done = Vec::new();
+    let mut left = vec![word.to_owned()];
+    while let Some(word) = left.pop() {
+        match split_braces(&word).filter(|_| left.len() + done.len() < MOST_WORDS) {
+            None => done.push(word),
+            Some((before, choices, after)) => {
+                left.extend(choices.iter().rev().map(|choice| format!("{before}{choice}{after}")));
+            }
+        }
+    }
+    done
+}
+
+/// What stands before the first braces with a comma in them, what they have, and what stands behind.
+fn split_braces(word: &str) -> Option<(&str, Vec<&str>, &str)> {
+    for (start, _) in word.match_indices('{') {
+        let (mut open, mut from, mut choices) = (0, start + 1, Vec::new());
+        for (at, c) in word.get(start..)?.char_indices().map(|(at, c)| (start + at, c)) {
+            match c {
+                '{' => open += 1,
+                '}' => open -= 1,
+                ',' if open == 1 => {
+                    choices.push(word.get(from..at)?);
+                    from = at + 1;
+                }
+                _ => {}
+            }
+            if open == 0 {
+                if choices.is_empty() {
+                    break;
+                }
+                choices.push(word.get(from..at)?);
+                return Some((word.get(..start)?, choices, word.get(at + 1..)?));
+            }
+        }
+    }
+    None
 }
 
 /// Words before a command that are not its name.
 fn is_keyword(word: &str) -> bool {
     matches!(
         word,
-        "if" | "then" | "else" | "elif" | "do" | "while" | "until" | "!" | "{" | "}" | "fi" | "done"
+        "if" | "then"
+            | "else"
+            | "elif"
+            | "do"
+            | "while"
+            | "until"
+            | "!"
+            | "{"
+            | "}"
+            | "fi"
+            | "done"
+            | "esac"
+            | "coproc"
     )
 }
 
@@ -317,7 +544,7 @@ mod tests {
     fn a_line_falls_into_its_commands() {
         let check = |line: &str, expected: &[&[&str]]| {
             let found: Vec<Vec<String>> =
-                split_commands(line).into_iter().map(|command| command.words).collect();
+                split_commands(line).all.into_iter().map(|command| command.words).collect();
             assert_eq!(found, expected, "{line}");
         };
         check("ls -l", &[&["ls", "-l"]]);
@@ -331,16 +558,49 @@ mod tests {
         check("a # rm -rf\nb", &[&["a"], &["b"]]);
         check("cat <(rm x) >out 2>&1 y", &[&["rm", "x"], &["cat", "", "y"]]);
         check("a \\\n b", &[&["a", "b"]]);
+        check("{rm,-rf,x{1,2}} '{a,b}' {c} a{,b}", &[&["rm", "-rf", "x1", "x2", "{a,b}", "{c}", "a", "ab"]]);
+        check("rm$IFS-rf${IFS}x \"$IFS\" $IFSX", &[&["rm", "-rf", "x", "$IFS", "$IFSX"]]);
+        check("a\u{a0}# b\r#c", &[&["a\u{a0}#", "b\r#c"]]);
+        check("$'\\x64d' $\"rm\" $'\\U0000006d'", &[&["dd", "rm", "m"]]);
+        check("{fd}>x a 3<y", &[&["a"]]);
+        check(
+            "echo $(case x in x) rm y;; esac)",
+            &[&["case", "x", "in", "x"], &["rm", "y"], &["case", "x", "in", "x"], &["echo", "", "rm", "y"]],
+        );
+        check("a `b \\`c\\``", &[&["c"], &["b", ""], &["a", ""]]);
+        check("$(echo rm -rf) x", &[&["echo", "rm", "-rf"], &["rm", "-rf", "x"]]);
+        check("cat <<E\n$(a) \"it's `b`\nE\nc", &[&["cat"], &["a"], &["b"], &["c"]]);
+        check("cat <<'E'\n$(a)\nE\nc", &[&["cat"], &["c"]]);
+        check("cat <<E\n\tE\n'\nE\nc #'", &[&["cat"], &["c"]]);
+        check("cat <<-E\n\tE\nc", &[&["cat"], &["c"]]);
         check("", &[]);
     }
 
     #[test]
     fn what_a_command_reads_is_known_where_it_stands_there() {
-        let input = |line: &str| split_commands(line).pop().unwrap().input;
+        let input = |line: &str| split_commands(line).all.pop().unwrap().input;
         assert_eq!(input("sh <<'EOF'\nrm -rf x\nEOF\n"), "rm -rf x\n");
         assert_eq!(input("bash <<< 'rm x'"), "rm x");
         assert_eq!(input("echo rm -rf x | sh"), "rm -rf x");
         assert_eq!(input("cat x | sh"), "");
+        assert_eq!(input("cat <<E | sh\nrm x\nE"), "rm x\n");
+        assert_eq!(input("echo rm x | cat | sh"), "rm x");
+        assert_eq!(input("cat <<E; sh\nrm x\nE"), "");
+        assert_eq!(input("(echo rm x) | sh -s \"$(true)\""), "rm x");
+        assert_eq!(input("sh <(echo rm x)"), "rm x");
+        assert_eq!(input("sh < <(printf rm)"), "rm");
+        let both = split_commands("sh <<A && cat <<B\nrm x\nA\ny\nB\n").all;
+        assert_eq!((both[0].input.as_str(), both[1].input.as_str()), ("rm x\n", "y\n"));
+    }
+
+    #[test]
+    fn what_is_too_much_is_cut_and_said() {
+        let deep = format!("{}a{}", "$(".repeat(20), ")".repeat(20));
+        for line in ["x".repeat(LONGEST + 1), deep, "$(case ".repeat(3_000)] {
+            assert!(split_commands(&line).is_cut);
+        }
+        assert!(!split_commands(&"a; ".repeat(50_000)).is_cut);
+        assert_eq!(expand_braces(&"{a,b}".repeat(30)).len() / MOST_WORDS, 1);
     }
 
     proptest! {

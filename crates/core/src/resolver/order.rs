@@ -1,6 +1,6 @@
 //! What stands before what: needed skills before those that need them, and the circles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names in an order, and the circles among them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +38,30 @@ pub fn arrange_skills(needs: &BTreeMap<&str, Vec<&str>>) -> Arrangement {
     }
     arrangement.cycles.sort();
     arrangement
+}
+
+/// Everything that `name` needs, each behind what it needs itself, without `name`; otherwise in the
+/// order in which it is said. What is needed and is no key needs nothing.
+pub fn order_of_needs(name: &str, needs: &BTreeMap<String, Vec<String>>) -> Vec<String> {
+    let needs_of = |name: &str| needs.get(name).map_or(&[][..], Vec::as_slice);
+    let mut seen = BTreeSet::from([name]);
+    let mut order = Vec::new();
+    // Without recursion, as below.
+    let mut path = vec![(name, needs_of(name).iter())];
+    while let Some((at, left)) = path.last_mut() {
+        let at = *at;
+        match left.find(|needed| !seen.contains(needed.as_str())) {
+            Some(needed) => {
+                seen.insert(needed);
+                path.push((needed, needs_of(needed).iter()));
+            }
+            None => {
+                order.extend((at != name).then(|| at.to_owned()));
+                path.pop();
+            }
+        }
+    }
+    order
 }
 
 /// What is known of a node while it is looked at (Tarjan, "Depth-first search and linear graph

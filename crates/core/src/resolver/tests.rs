@@ -297,3 +297,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_skill_needs_stands_in_the_order_of_need() {
+    let check = |rows: &[(&str, &[&str])], expected: &[&str]| {
+        let needs = rows.iter().map(|(name, needs)| {
+            ((*name).to_owned(), needs.iter().map(|need| (*need).to_owned()).collect::<Vec<_>>())
+        });
+        assert_eq!(order_of_needs("a", &needs.collect()), expected);
+    };
+    check(&[], &[]);
+    check(&[("a", &["c", "b"]), ("b", &["c"]), ("x", &["y"])], &["c", "b"]);
+    check(&[("a", &["b", "gone"]), ("b", &["a"])], &["b", "gone"]);
+    check(&[("a", &["a"])], &[]);
+    // A chain as long as somebody who can write into the registry likes.
+    let name = |at: usize| if at == 0 { "a".to_owned() } else { format!("n{at}") };
+    let chain = (0..100_000).map(|at| (name(at), vec![name(at + 1)])).collect();
+    let order = order_of_needs("a", &chain);
+    assert_eq!((order.len(), order.first().cloned()), (100_000, Some(name(100_000))));
+}

@@ -1,8 +1,6 @@
 //! Where the instructions of a skill come from: the disk, and where that is broken the last good
 //! state, which the cache keeps.
 
-use std::collections::BTreeSet;
-
 use super::{ActivateOptions, ActivationFinding};
 use crate::install_dirs::InstallDirs;
 use crate::install_state::find_drift;
@@ -18,6 +16,7 @@ use ba_agent_core::error::{Error, Kind, Result, error, printable};
 use ba_agent_core::loader::{LoadedSkill, OmitReason, SkillFacts, SkillOrigin};
 use ba_agent_core::package::Package;
 use ba_agent_core::registry::{InstallMode, LockEntry};
+use ba_agent_core::resolver::order_of_needs;
 use ba_agent_core::skill::{
     Frontmatter, MANIFEST, Profile, Severity, SkillManifest, SkillName, read_manifest,
 };
@@ -261,29 +260,13 @@ fn list_dependencies(
             needs.entry(name.to_string()).or_insert_with(|| required.collect::<Vec<String>>());
         }
     }
-    let mut order = Vec::new();
-    let mut seen = BTreeSet::from([skill.name.clone()]);
-    add_needed(&skill.name, &needs, &mut seen, &mut order);
+    let order = order_of_needs(&skill.name, &needs);
     let is_there = |name: &String| loaded.all().any(|one| one.name == *name);
     for missing in order.iter().filter(|name| !is_there(name)) {
         let message = format!("it needs `{missing}`, which is not here: `ba-agent skill install {missing}`");
         findings.push(ActivationFinding::new("missing-dependency", message));
     }
     order
-}
-
-fn add_needed(
-    name: &str,
-    needs: &std::collections::BTreeMap<String, Vec<String>>,
-    seen: &mut BTreeSet<String>,
-    order: &mut Vec<String>,
-) {
-    for needed in needs.get(name).into_iter().flatten() {
-        if seen.insert(needed.clone()) {
-            add_needed(needed, needs, seen, order);
-            order.push(needed.clone());
-        }
-    }
 }
 
 /// The last good state of a skill that is there and cannot be used.
