@@ -230,7 +230,7 @@ enum SkillCommand {
 impl Cli {
     /// The command line's definition, for completions, man pages and tests.
     pub(crate) fn definition() -> clap::Command {
-        help::lay_out_help(Self::command())
+        help::lay_out_help(Self::command(), &|_| true)
     }
 
     /// The same without pages of help, for who shows none.
@@ -245,9 +245,18 @@ impl Cli {
     pub(crate) fn parse_args(args: Vec<OsString>) -> std::result::Result<Self, Box<UsageError>> {
         // Whoever seems to want a page has it from the one parse.
         let is_laid_out = args.iter().any(|arg| arg == "--help" || arg == "-h" || arg == "help");
-        let mut definition = if is_laid_out { Self::definition() } else { Self::command() };
+        let mut definition = Self::command();
+        if is_laid_out {
+            let is_typed = |name: &str| args.iter().any(|arg| arg == name);
+            let is_asked = |command: &clap::Command| {
+                is_typed(command.get_name()) || command.get_all_aliases().any(is_typed)
+            };
+            definition = help::lay_out_help(definition, &is_asked);
+        }
         let args = shortcut::with_skill_word(&definition, args);
         let parsed = definition.try_get_matches_from_mut(&args);
+        // Taking its thousands of pieces apart takes as long as the parse, and the process soon ends.
+        std::mem::forget(definition);
         match parsed.and_then(|matches| Self::from_arg_matches(&matches)) {
             Ok(cli) => Ok(cli),
             Err(error) if is_mistake(&error, &args) => {

@@ -21,8 +21,9 @@ pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
 const FREQUENT: [&str; 8] =
     ["install", "uninstall", "update", "outdated", "list", "search", "show", "verify"];
 
-/// The definition with pages laid out as they are shown. Parsing does not need it.
-pub(crate) fn lay_out_help(root: clap::Command) -> clap::Command {
+/// The definition with the pages of the commands that are asked for laid out as they are shown.
+/// Parsing does not need it, and all of them take longer than the rest of a short command.
+pub(crate) fn lay_out_help(root: clap::Command, is_asked: &dyn Fn(&clap::Command) -> bool) -> clap::Command {
     let globals: Vec<clap::Arg> = root
         .get_arguments()
         .filter(|arg| arg.is_global_set())
@@ -38,9 +39,10 @@ pub(crate) fn lay_out_help(root: clap::Command) -> clap::Command {
         })
         .collect();
     let line = format!("Global options ({}) are explained by `--help`.", flags.join(" "));
-    let root = root.mut_subcommands(|command| lay_out_command(command, &globals, &line));
+    let root = root.mut_subcommands(|command| lay_out_command(command, &globals, &line, is_asked));
     let template = template_of(&root, &sections_of_root(&root));
-    let skill = root.find_subcommand("skill").map(|skill| template_of(skill, &sections_of_skill(skill)));
+    let skill = root.find_subcommand("skill").filter(|skill| is_asked(skill));
+    let skill = skill.map(|skill| template_of(skill, &sections_of_skill(skill)));
     let root = root.help_template(template);
     match skill {
         Some(template) => root.mut_subcommand("skill", |skill| skill.help_template(template)),
@@ -49,8 +51,22 @@ pub(crate) fn lay_out_help(root: clap::Command) -> clap::Command {
 }
 
 /// `-h` explains what this command has of its own, `--help` all of it.
-fn lay_out_command(command: clap::Command, globals: &[clap::Arg], line: &str) -> clap::Command {
-    let command = command.args(globals).mut_subcommands(|below| lay_out_command(below, globals, line));
+fn lay_out_command(
+    command: clap::Command,
+    globals: &[clap::Arg],
+    line: &str,
+    is_asked: &dyn Fn(&clap::Command) -> bool,
+) -> clap::Command {
+    let is_shown = is_asked(&command);
+    // The word `skill` may be left out.
+    if !is_shown && command.get_name() != "skill" {
+        return command;
+    }
+    let command = command.mut_subcommands(|below| lay_out_command(below, globals, line, is_asked));
+    if !is_shown {
+        return command;
+    }
+    let command = command.args(globals);
     let Some(after) = command.get_after_help().map(ToString::to_string) else { return command };
     let long = command.get_after_long_help().map_or_else(|| after.clone(), ToString::to_string);
     command.after_help(format!("{line}\n\n{after}")).after_long_help(long)
@@ -122,4 +138,51 @@ fn template_of(command: &clap::Command, sections: &[Section]) -> StyledStr {
     }
     let _ = write!(text, "\n{heading}Options:{heading:#}\n{{options}}{{after-help}}");
     text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Cli, UsageError};
+
+    fn page_of(args: &[String]) -> String {
+        let args = args.iter().map(Into::into).collect();
+        match Cli::parse_args(args).err().map(|error| *error) {
+            Some(UsageError::Page(page)) => page.render().ansi().to_string(),
+            other => panic!("no page: {}", other.is_some()),
+        }
+    }
+
+    fn walk(command: &clap::Command, path: &[String], visit: &mut dyn FnMut(&[String], &clap::Command)) {
+        visit(path, command);
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+            for name in std::iter::once(below.get_name()).chain(below.get_all_aliases()) {
+                walk(below, &[path, &[name.to_owned()]].concat(), visit);
+            }
+        }
+    }
+
+    /// What is laid out for one command is what stands among all of them.
+    #[test]
+    fn every_page_is_the_same_when_it_is_laid_out_alone() {
+        let mut seen = 0;
+        walk(&Cli::definition(), &["ba-agent".to_owned()], &mut |path, _| {
+            for flag in ["-h", "--help"] {
+                let args = [path, &[flag.to_owned()]].concat();
+                let among_all = Cli::definition().try_get_matches_from(&args).unwrap_err();
+                let expected = among_all.render().ansi().to_string();
+                assert_eq!(page_of(&args), expected, "{args:?}");
+                if path.get(1).is_some_and(|word| word == "skill") && path.len() == 3 {
+                    // Without the word `skill`, where nothing else has the name.
+                    let short = [&path[..1], &path[2..], &[flag.to_owned()]].concat();
+                    let page = page_of(&short);
+                    assert!(page == expected || Cli::definition().find_subcommand(&path[2]).is_some());
+                }
+                seen += 1;
+            }
+            let help = [&path[..1], &["help".to_owned()], &path[1..]].concat();
+            let among_all = Cli::definition().try_get_matches_from(&help).unwrap_err();
+            assert_eq!(page_of(&help), among_all.render().ansi().to_string(), "{help:?}");
+        });
+        assert!(seen > 100, "{seen}");
+    }
 }
