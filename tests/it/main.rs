@@ -10,6 +10,7 @@ mod complete;
 mod config;
 mod context;
 mod dependencies;
+mod deploy;
 mod dice;
 mod diff;
 mod doctor;

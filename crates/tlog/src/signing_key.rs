@@ -165,11 +165,15 @@ impl LogSigningKey {
     }
 }
 
+/// Refuses what others can read. A key that another user owns may be read through its group: so a
+/// cluster hands its secrets to a program that is not root.
 #[cfg(unix)]
 fn refuse_open_file(path: &Path, meta: &std::fs::Metadata) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = meta.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
+    use std::os::unix::fs::MetadataExt as _;
+    let mode = meta.mode() & 0o777;
+    let is_own = meta.uid() == rustix::process::geteuid().as_raw();
+    let refused = if is_own { 0o077 } else { 0o037 };
+    if mode & refused == 0 {
         return Ok(());
     }
     Err(error!(Invalid, "`{}` can be read by others (mode {mode:o}): it signs the log", path.display())
