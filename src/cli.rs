@@ -36,7 +36,9 @@ mod outdated;
 mod pack;
 mod path;
 mod pin;
+mod publish;
 mod recommend;
+mod registry;
 mod restore;
 mod rollback;
 mod search;
@@ -54,6 +56,7 @@ mod verify;
 mod versions;
 mod watch;
 mod why;
+mod yank;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -166,6 +169,14 @@ enum Command {
             ba-agent skill install pdf@anthropic"
     )]
     Marketplace(marketplace::Marketplace),
+    /// Build, check and copy remote registries, which serve skills as files.
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:\n  ba-agent registry check ./registry\n  \
+            ba-agent registry mirror https://skills.acme.example ./mirror"
+    )]
+    Registry(registry::Registry),
     Mcp(mcp::McpArgs),
     Completions(completions::Completions),
     Man(man::Man),
@@ -225,6 +236,8 @@ enum SkillCommand {
     #[command(visible_alias = "new")]
     Init(init::Init),
     Pack(pack::PackArgs),
+    Publish(publish::PublishArgs),
+    Yank(yank::YankArgs),
 }
 
 impl Cli {
@@ -301,6 +314,7 @@ impl Cli {
             Command::Agents(command) => command.run(&cx),
             Command::Config(command) => command.run(&cx),
             Command::Marketplace(command) => command.run(&cx),
+            Command::Registry(command) => command.run(&cx),
             Command::Mcp(command) => command.run(&cx),
             Command::Skill(skill) => match *skill {
                 SkillCommand::Install(command) => command.run(&cx),
@@ -338,6 +352,8 @@ impl Cli {
                 SkillCommand::Diff(command) => command.run(&cx),
                 SkillCommand::Init(command) => command.run(&cx),
                 SkillCommand::Pack(command) => command.run(&cx),
+                SkillCommand::Publish(command) => command.run(&cx),
+                SkillCommand::Yank(command) => command.run(&cx),
             },
         }
     }

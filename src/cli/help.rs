@@ -14,7 +14,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
     ("Give to a model", &["context", "activate", "deactivate"]),
     ("Keep current", &["outdated", "update", "pin", "unpin", "rollback", "history"]),
     ("Check", &["watch", "verify", "diff", "validate"]),
-    ("Write and share", &["init", "pack", "export"]),
+    ("Write and share", &["init", "pack", "publish", "yank", "export"]),
 ];
 
 /// What the first page shows of them.

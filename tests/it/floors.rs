@@ -18,7 +18,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ba-agent-objects", &["ba-agent-core", "ba-agent-net", "ba-agent-system"]),
     (
         "ba-agent-engine",
-        &["ba-agent-archive", "ba-agent-core", "ba-agent-git", "ba-agent-net", "ba-agent-system"],
+        &[
+            "ba-agent-archive",
+            "ba-agent-core",
+            "ba-agent-git",
+            "ba-agent-net",
+            "ba-agent-objects",
+            "ba-agent-system",
+        ],
     ),
     ("ba-agent", &["ba-agent-core", "ba-agent-engine", "ba-agent-system"]),
     ("ba-agent-test-support", &["ba-agent-system"]),
@@ -36,6 +43,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("kept_versions", 2),
     ("poll", 2),
     ("loader", 2),
+    ("registry_files", 2),
     ("scope", 2),
     ("settings", 2),
     ("skill_content", 2),

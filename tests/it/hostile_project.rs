@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 130] = [
+const COMMANDS: [&str; 138] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -136,6 +136,14 @@ const COMMANDS: [&str; 130] = [
     "skill pack .claude/skills/pdf --force",
     "skill pack local/other --output packed.tar.gz --force",
     "skill pack .",
+    "skill publish .claude/skills/pdf --as @acme --to ./published --yes",
+    "skill publish local/other --as @acme --to . --yes",
+    "skill publish local/other --as @acme --to ./local --dry-run --json",
+    "skill yank @acme/pdf@1.0.0 --to ./published",
+    "registry build .",
+    "registry check . --json",
+    "registry mirror . ./copied",
+    "registry mirror ./local ./published",
     "mcp",
     "mcp config --agent claude-code --write",
     "mcp config --agent codex --write --json",

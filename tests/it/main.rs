@@ -35,6 +35,7 @@ mod plugin_dependencies;
 #[cfg(target_os = "linux")]
 mod power;
 mod pty;
+mod publish;
 mod readme;
 mod real_agents;
 mod recommend_quality;

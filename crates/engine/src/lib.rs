@@ -40,6 +40,7 @@ mod kept_versions;
 mod loader;
 pub mod ops;
 pub mod poll;
+mod registry_files;
 pub mod scope;
 pub mod settings;
 mod skill_content;

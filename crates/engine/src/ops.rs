@@ -40,8 +40,10 @@ pub mod pack;
 pub mod path;
 pub mod pin;
 pub mod plan;
+pub mod publish;
 pub mod recommend;
 pub(crate) mod recorded;
+pub mod registry;
 mod relocate;
 pub mod restore;
 pub mod rollback;
@@ -60,6 +62,7 @@ pub mod verify;
 pub mod versions;
 pub mod watch;
 pub mod why;
+pub mod yank;
 
 #[cfg(test)]
 mod tests;

@@ -21,12 +21,20 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct FolderObjects {
     root: PathBuf,
+    /// As the person wrote it.
+    written: String,
 }
 
 impl FolderObjects {
     /// The files of this folder, which need not be there yet.
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        let written = root.to_string_lossy().into_owned();
+        Self { root, written }
+    }
+
+    /// The same folder, which messages call so.
+    pub(crate) fn called(self, written: &str) -> Self {
+        Self { written: written.to_owned(), ..self }
     }
 
     /// The folder itself.
@@ -35,7 +43,7 @@ impl FolderObjects {
     }
 
     pub(crate) fn shown(&self) -> String {
-        printable(&self.root.to_string_lossy(), false)
+        printable(&self.written, false)
     }
 
     pub(crate) fn get(&self, path: &str, cap: u64) -> Result<Option<StoredObject>> {
@@ -161,7 +169,8 @@ impl FolderObjects {
         }
         let mut options = fs_err::OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).open(&path)?.into_parts().0;
-        let step = Duration::from_millis(5);
+        // Others hold it for one file: a moment first, then longer.
+        let mut step = Duration::from_micros(50);
         let mut waited = Duration::ZERO;
         loop {
             match file.try_lock() {
@@ -169,6 +178,7 @@ impl FolderObjects {
                 Err(std::fs::TryLockError::WouldBlock) if waited < PATIENCE => {
                     interrupt::sleep(step, || Ok(()))?;
                     waited += step;
+                    step = (step * 2).min(Duration::from_millis(5));
                 }
                 Err(std::fs::TryLockError::WouldBlock) => {
                     return Err(error!(Conflict, "somebody else is writing to `{}`", self.shown())

@@ -61,7 +61,7 @@ impl<'a> Objects<'a> {
             return Err(error!(Usage, "`{shown}` is not a folder or a bucket")
                 .hint("name a folder, or `s3://BUCKET/PREFIX`"));
         }
-        Ok(Self::Folder(FolderObjects::new(env.absolute(address.as_ref()))))
+        Ok(Self::Folder(FolderObjects::new(env.absolute(address.as_ref())).called(address)))
     }
 
     /// How a person calls the place.

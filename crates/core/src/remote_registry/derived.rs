@@ -1,7 +1,7 @@
 //! The files of a registry that are made of others: what can be thrown away and is made anew.
 //!
 //! The files of a skill are made of its index; those of an owner and of the whole registry of the
-//! newest version of each skill, which the catalogue holds: so a publisher needs the one index that
+//! catalogue, which has the newest version of each skill: so a publisher needs the one index that
 //! it changes and the catalogue, and never reads them all. The same lines give the same bytes,
 //! wherever and by whom they are made.
 
@@ -12,10 +12,13 @@ mod well_known;
 use std::collections::BTreeMap;
 
 use super::description::RegistryDescription;
+use super::layout::{CATALOGUE_POINTER, REVOKED_FILE};
 use super::published_version::PublishedVersion;
 use super::revocation::{Revocation, write_revocations};
 use super::scoped_name::{OwnerName, ScopedName};
-pub use catalogue::{CATALOGUE_FOLDER, CataloguePointer, parse_catalogue};
+use super::version_index::{parse_version_index, write_version_index};
+use crate::error::Result;
+pub use catalogue::{CATALOGUE_FOLDER, CatalogueEntry, CataloguePointer, parse_catalogue};
 
 /// Skills in the index of an owner.
 const MAX_OF_OWNER: usize = 200;
@@ -53,14 +56,14 @@ pub fn derive_skill_files(
     files
 }
 
-/// The files of an owner, of the newest version of each skill of it.
+/// The files of an owner, of what the catalogue says.
 pub fn derive_owner_files(
     description: &RegistryDescription,
     owner: &OwnerName,
-    newest: &[&PublishedVersion],
+    entries: &[CatalogueEntry],
 ) -> Vec<DerivedFile> {
-    let own: Vec<&PublishedVersion> =
-        newest.iter().copied().filter(|line| line.name.owner() == owner).collect();
+    let own = entries.iter().filter(|entry| entry.name.owner() == owner);
+    let own: Vec<&PublishedVersion> = own.filter_map(|entry| entry.newest.as_ref()).collect();
     let folder = format!("{owner}/");
     vec![
         well_known::write_index(description, &folder, &latest_of(&own, MAX_OF_OWNER)),
@@ -68,49 +71,79 @@ pub fn derive_owner_files(
     ]
 }
 
-/// The files of the whole registry, of the newest version of each skill.
-pub fn derive_root_files(
-    description: &RegistryDescription,
-    newest: &[&PublishedVersion],
-) -> Vec<DerivedFile> {
+/// The files of the whole registry, of what the catalogue says: first the index and the feed, then
+/// the catalogue, and last the file that leads to it.
+pub fn derive_root_files(description: &RegistryDescription, entries: &[CatalogueEntry]) -> Vec<DerivedFile> {
+    let newest: Vec<&PublishedVersion> = entries.iter().filter_map(|entry| entry.newest.as_ref()).collect();
     let named: Vec<&PublishedVersion> = description
         .featured
         .iter()
         .filter_map(|name| newest.iter().copied().find(|line| line.name == *name))
         .take(MAX_FEATURED)
         .collect();
-    let featured = if description.featured.is_empty() { latest_of(newest, MAX_FEATURED) } else { named };
+    let featured = if description.featured.is_empty() { latest_of(&newest, MAX_FEATURED) } else { named };
     let mut files = vec![
         well_known::write_index(description, "", &featured),
-        feed::write_feed(description, "", &description.name, newest),
+        feed::write_feed(description, "", &description.name, &newest),
     ];
-    files.extend(catalogue::write_catalogue(newest));
+    files.extend(catalogue::write_catalogue(description, entries));
     files
+}
+
+/// An index, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkillIndex {
+    /// As it is served.
+    pub bytes: Vec<u8>,
+    pub versions: Vec<PublishedVersion>,
+}
+
+impl SkillIndex {
+    /// Reads the index of a skill.
+    ///
+    /// # Errors
+    /// Those of [`parse_version_index`].
+    pub fn parse(name: &ScopedName, bytes: Vec<u8>) -> Result<Self> {
+        Ok(Self { versions: parse_version_index(name, &bytes)?, bytes })
+    }
+
+    /// The index of these versions.
+    pub fn of_versions(versions: Vec<PublishedVersion>) -> Self {
+        Self { bytes: write_version_index(&versions), versions }
+    }
 }
 
 /// All files that are made of these indexes, in the order of their paths.
 pub fn derive_all_files(
     description: &RegistryDescription,
-    skills: &BTreeMap<ScopedName, Vec<PublishedVersion>>,
+    skills: &BTreeMap<ScopedName, SkillIndex>,
 ) -> Vec<DerivedFile> {
     let mut files = Vec::new();
-    for (name, lines) in skills {
-        files.extend(derive_skill_files(description, name, lines));
+    let mut entries = Vec::new();
+    for (name, index) in skills {
+        files.extend(derive_skill_files(description, name, &index.versions));
+        entries.push(CatalogueEntry::of_index(name, &index.bytes, &index.versions));
     }
-    let newest: Vec<&PublishedVersion> = skills.values().filter_map(|lines| newest_version(lines)).collect();
     let mut owners: Vec<&OwnerName> = skills.keys().map(ScopedName::owner).collect();
     owners.dedup();
     for owner in owners {
-        files.extend(derive_owner_files(description, owner, &newest));
+        files.extend(derive_owner_files(description, owner, &entries));
     }
-    files.extend(derive_root_files(description, &newest));
-    let revoked: Vec<Revocation> = skills.values().flatten().filter_map(Revocation::of_version).collect();
-    files.push(DerivedFile {
-        path: super::layout::REVOKED_FILE.to_owned(),
-        bytes: write_revocations(&revoked),
-    });
+    files.extend(derive_root_files(description, &entries));
+    let versions = skills.values().flat_map(|index| &index.versions);
+    let revoked: Vec<Revocation> = versions.filter_map(Revocation::of_version).collect();
+    files.push(DerivedFile { path: REVOKED_FILE.to_owned(), bytes: write_revocations(&revoked) });
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files
+}
+
+/// Whether a path is that of a file that is made of others.
+pub fn is_derived_path(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    path.ends_with(".well-known/agent-skills/index.json")
+        || name == "feed.atom"
+        || matches!(path, CATALOGUE_POINTER | REVOKED_FILE)
+        || (path.starts_with("catalogue/") && path.ends_with(".jsonl.gz"))
 }
 
 /// The versions that were published last, in the order of their names.

@@ -377,12 +377,12 @@ fn revocations_are_read_whole_or_not_at_all() {
     assert_eq!(parse_revocations(b"").unwrap(), []);
 }
 
-fn skills_of(lines: Vec<PublishedVersion>) -> std::collections::BTreeMap<ScopedName, Vec<PublishedVersion>> {
+fn skills_of(lines: Vec<PublishedVersion>) -> std::collections::BTreeMap<ScopedName, derived::SkillIndex> {
     let mut skills = std::collections::BTreeMap::new();
     for line in lines {
         skills.entry(line.name.clone()).or_insert_with(Vec::new).push(line);
     }
-    skills
+    skills.into_iter().map(|(name, lines)| (name, derived::SkillIndex::of_versions(lines))).collect()
 }
 
 fn text_of(files: &[derived::DerivedFile], path: &str) -> String {
@@ -454,10 +454,21 @@ fn the_derived_files_are_these() {
     let pointer = derived::CataloguePointer::parse(text_of(&files, "catalogue.json").as_bytes()).unwrap();
     let bytes = &files.iter().find(|file| file.path == pointer.path).unwrap().bytes;
     assert_eq!((Digest::of(bytes), bytes.len() as u64), (pointer.digest.clone(), pointer.size));
-    let lines = derived::parse_catalogue(bytes).unwrap();
-    assert_eq!(lines.iter().map(|line| line.version.to_string()).collect::<Vec<_>>(), ["1.2.0+b.1", "0.1.0"]);
+    let entries = derived::parse_catalogue(bytes).unwrap();
+    let newest = |entry: &derived::CatalogueEntry| entry.newest.as_ref().unwrap().version.to_string();
+    assert_eq!(entries.iter().map(newest).collect::<Vec<_>>(), ["1.2.0+b.1", "0.1.0"]);
+    assert_eq!(entries[0].index, Digest::of(&skills[&entries[0].name].bytes));
+    // Whatever changes, the catalogue does: also a version that is not the newest.
+    let mut changed = skills.clone();
+    let lines = &mut changed.get_mut(&entries[0].name).unwrap().versions;
+    lines[0].yanked = false;
+    let lines = std::mem::take(lines);
+    changed.insert(entries[0].name.clone(), derived::SkillIndex::of_versions(lines));
+    let other = derived::derive_all_files(&description, &changed);
+    assert_ne!(text_of(&other, "catalogue.json"), text_of(&files, "catalogue.json"));
     assert!(derived::parse_catalogue(&bytes[..bytes.len() - 9]).is_err());
-    for bad in ["{}", "x", r#"{"schema":1,"path":"../x","digest":"D","size":1,"skills":1}"#] {
+    for bad in ["{}", "x", r#"{"schema":1,"path":"../x","digest":"D","size":1,"skills":1,"description":"D"}"#]
+    {
         let bad = bad.replace("\"D\"", &format!("\"{}\"", pointer.digest));
         assert_eq!(
             derived::CataloguePointer::parse(bad.as_bytes()).unwrap_err().kind,
@@ -705,13 +716,14 @@ proptest! {
         let pointer = all.iter().find(|file| file.path == CATALOGUE_POINTER).unwrap();
         let pointer = derived::CataloguePointer::parse(&pointer.bytes).unwrap();
         let catalogue = all.iter().find(|file| file.path == pointer.path).unwrap();
-        let newest = derived::parse_catalogue(&catalogue.bytes).unwrap();
-        let newest: Vec<_> = newest.iter().collect();
-        let mut again = derived::derive_root_files(&description, &newest);
+        let entries = derived::parse_catalogue(&catalogue.bytes).unwrap();
+        prop_assert_eq!(entries.len(), skills.len());
+        let mut again = derived::derive_root_files(&description, &entries);
         for name in skills.keys() {
-            again.extend(derived::derive_owner_files(&description, name.owner(), &newest));
-            again.extend(derived::derive_skill_files(&description, name, &skills[name]));
+            again.extend(derived::derive_owner_files(&description, name.owner(), &entries));
+            again.extend(derived::derive_skill_files(&description, name, &skills[name].versions));
         }
+        prop_assert!(all.iter().all(|file| derived::is_derived_path(&file.path)));
         for file in again {
             prop_assert_eq!(Some(&file), all.iter().find(|other| other.path == file.path), "{}", file.path);
         }

@@ -12,7 +12,7 @@ use ba_agent_archive::{FIRST_TIME, write_archive};
 use ba_agent_core::digest::Digest;
 use ba_agent_core::discover;
 use ba_agent_core::error::{Result, error, fail, printable};
-use ba_agent_core::listing::{FileEntry, Listing};
+use ba_agent_core::listing::{FileEntry, Limits, Listing};
 use ba_agent_core::package::Package;
 use ba_agent_core::path::RelPath;
 use ba_agent_core::skill::{Profile, Severity, SkillName};
@@ -77,8 +77,7 @@ pub fn pack(workspace: &Workspace, options: &PackOptions) -> Result<PackReport> 
     let env = workspace.env();
     let shown = path_shown(&options.path);
     let folder = fs_err::canonicalize(folder_of(&env.absolute(&options.path))?)?;
-    let mut package = local::open_folder(&folder, &[], &settings.limits)?;
-    let left_out = leave_out_files(&folder, &mut package)?;
+    let (package, left_out) = open_packed_files(&folder, &settings.limits)?;
     let manifest = find_manifest(&package.listing, &shown)?;
     let folder_name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let checked = check_skill(
@@ -98,8 +97,21 @@ pub fn pack(workspace: &Workspace, options: &PackOptions) -> Result<PackReport> 
     Ok(report)
 }
 
+/// The files of a folder that are packed, and the names of those that are not.
+///
+/// # Errors
+/// Those of reading the folder.
+pub(crate) fn open_packed_files(folder: &Path, limits: &Limits) -> Result<(Package, Vec<String>)> {
+    let mut package = local::open_folder(folder, &[], limits)?;
+    let left_out = leave_out_files(folder, &mut package)?;
+    Ok((package, left_out))
+}
+
 /// The name of the manifest in the folder itself: an archive holds one skill.
-fn find_manifest(listing: &Listing, shown: &str) -> Result<String> {
+///
+/// # Errors
+/// `NotFound` and `Invalid` where there is none, `Usage` for a folder of several skills.
+pub(crate) fn find_manifest(listing: &Listing, shown: &str) -> Result<String> {
     let found = discover::find_skills(listing, &RelPath::ROOT);
     if let [one] = found.as_slice()
         && one.folder.is_root()

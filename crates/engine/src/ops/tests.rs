@@ -32,7 +32,9 @@ use super::outdated::{State, outdated};
 use super::pack::{PackOptions, pack};
 use super::path::{find_paths, find_version_path};
 use super::pin::{PinOptions, pin, unpin};
+use super::publish::{PublishOptions, PublishOutcome, publish};
 use super::recommend::{RecommendOptions, recommend};
+use super::registry::{self, MirrorOptions};
 use super::restore::{RestoreOptions, restore, restore_all};
 use super::rollback::{RollbackOptions, rollback};
 use super::search::{SearchOptions, search};
@@ -48,6 +50,7 @@ use super::verify::verify;
 use super::versions::list_versions;
 use super::watch::{WatchOptions, watch};
 use super::why::explain_need;
+use super::yank::{YankOptions, yank};
 use super::{cache, plan::Action};
 use super::{edit, open};
 use crate::fetch::testing::Bench;
@@ -391,6 +394,39 @@ fn a_skill_is_packed_by_a_function() {
     };
     install(workspace, &options, &mut Unattended::default(), heard).unwrap();
     assert_eq!(caller.installed(), [("own-skill".to_owned(), "ok")]);
+}
+
+#[test]
+fn publishing_and_registries_are_functions() {
+    let caller = Caller::new();
+    let (workspace, heard) = (&caller.workspace, &caller.heard);
+    let folder = caller.bench.home.path().join("own-skill");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("SKILL.md"), manifest("own-skill", "Do it.")).unwrap();
+    let place = caller.bench.home.path().join("published").to_string_lossy().into_owned();
+    let options = PublishOptions {
+        path: folder,
+        name: Some("@acme".to_owned()),
+        to: Some(place.clone()),
+        ..PublishOptions::default()
+    };
+    let declined = publish(workspace, &options, &mut |_| Ok(false), heard).unwrap();
+    assert_eq!(declined.outcome, PublishOutcome::Declined);
+    let mut seen = Vec::new();
+    let mut approve = |plan: &super::publish::PublishPlan| {
+        seen.push(plan.line.version.to_string());
+        Ok(true)
+    };
+    let published = publish(workspace, &options, &mut approve, heard).unwrap();
+    assert_eq!((published.outcome, seen), (PublishOutcome::Published, vec!["0.1.0".to_owned()]));
+    assert_eq!(registry::check_registry(workspace, &place, heard).unwrap().faults, []);
+    assert!(registry::build_registry(workspace, &place, heard).unwrap().written.is_empty());
+    let copy = caller.bench.home.path().join("copy").to_string_lossy().into_owned();
+    let mirror = MirrorOptions { source: place.clone(), dest: copy, ..MirrorOptions::default() };
+    assert_eq!(registry::mirror_registry(workspace, &mirror, heard).unwrap().archives, 1);
+    let what = "@acme/own-skill@0.1.0".to_owned();
+    let options = YankOptions { what, to: Some(place), ..YankOptions::default() };
+    assert!(yank(workspace, &options, heard).unwrap().changed);
 }
 
 /// Who watches is told until it says that it has seen enough, or the time is over.

@@ -18,7 +18,7 @@ use ba_agent_core::catalog::{
 use ba_agent_core::digest::Digest;
 use ba_agent_core::discover;
 use ba_agent_core::error::{Result, error};
-use ba_agent_core::listing::{FileEntry, Listing, Node};
+use ba_agent_core::listing::{FileEntry, Listing};
 use ba_agent_core::package::Package;
 use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::RevisionRecord;
