@@ -176,7 +176,7 @@ enum Command {
         after_help = "Examples:\n  ba-agent registry check ./registry\n  \
             ba-agent registry mirror https://skills.acme.example ./mirror"
     )]
-    Registry(registry::Registry),
+    Registry(registry::RegistryCommand),
     Mcp(mcp::McpArgs),
     Completions(completions::Completions),
     Man(man::Man),

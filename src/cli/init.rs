@@ -13,11 +13,15 @@ use ba_agent_engine::ops::init::{InitOptions, InitReport};
 /// Make a new skill that passes `validate`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ba-agent skill init pdf-tables\n  \
-    ba-agent skill init pdf-tables --dir skills --description \"Reads tables out of PDFs. Use when …\"")]
+    ba-agent skill init pdf-tables --dir skills --description \"Reads tables out of PDFs. Use when …\"\n  \
+    ba-agent skill init --from skill.yaml")]
 pub(crate) struct Init {
     /// Its name, and that of its folder: a-z, 0-9 and single hyphens.
-    #[arg(value_name = "NAME")]
-    name: String,
+    #[arg(value_name = "NAME", required_unless_present = "from")]
+    name: Option<String>,
+    /// A skill.yaml (skills.claude.ai/v1) that is made a SKILL.md; NAME is then the one that it says.
+    #[arg(long, value_name = "FILE", conflicts_with = "description", value_hint = clap::ValueHint::FilePath)]
+    from: Option<PathBuf>,
     /// The folder to make it in.
     #[arg(long, value_name = "DIR", default_value = ".", value_hint = clap::ValueHint::DirPath)]
     dir: PathBuf,
@@ -32,7 +36,8 @@ impl Init {
     /// # Errors
     /// Those of [`ops::init::init`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
-        let options = InitOptions { name: self.name, dir: self.dir, description: self.description };
+        let options =
+            InitOptions { name: self.name, from: self.from, dir: self.dir, description: self.description };
         let InitReport { name, folder } = ops::init::init(&cx.workspace, &options, cx.ui)?;
         let shown = options.dir.join(name.as_str());
         if cx.ui.json() {

@@ -39,7 +39,7 @@ pub(crate) struct PublishArgs {
     /// The skill's folder, or its SKILL.md.
     #[arg(value_name = "PATH", default_value = ".", value_hint = clap::ValueHint::AnyPath)]
     path: PathBuf,
-    /// The owner, or the whole name; by default whose skill of this name is there already.
+    /// The owner, or the whole name; by default who has published a skill of this name.
     #[arg(long = "as", value_name = "@OWNER[/NAME]")]
     name: Option<String>,
     /// The version.
@@ -114,7 +114,7 @@ fn approve_publication(cx: &CommandContext<'_>, plan: &PublishPlan) -> Result<bo
         }
         Attendance::Nobody => {
             let what = format!("`{}` {}", plan.line.name, plan.line.version);
-            Err(error!(Usage, "nobody can be asked whether to publish {what}")
+            Err(error!(Usage, "publishing {what} needs a yes, and there is no terminal to ask on")
                 .cause("a published version stays, and nothing was published")
                 .hint("agree in advance with `--yes`, or look first with `--dry-run`"))
         }
@@ -162,7 +162,7 @@ fn print_plan(cx: &CommandContext<'_>, plan: &PublishPlan) {
         print_previous(cx, previous);
     }
     if plan.is_new_registry {
-        cx.ui.note(&format!("{} is no registry yet: this begins one", plan.registry));
+        cx.ui.note(&format!("{} is not a registry yet: this begins one", plan.registry));
     }
 }
 

@@ -11,13 +11,13 @@ use ba_agent_core::error::Result;
 
 /// Build, check and copy remote registries.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Registry {
+pub(crate) enum RegistryCommand {
     Build(build::RegistryBuildArgs),
     Check(check::RegistryCheckArgs),
     Mirror(mirror::RegistryMirrorArgs),
 }
 
-impl Registry {
+impl RegistryCommand {
     /// Runs the command of the group.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ fn a_version_is_published_and_never_changes() {
     publish(&env, &[]).ends(2).says("`--bump patch` makes it 0.1.1");
     let other = publish(&env, &["--version", "0.1.0"]).ends(7).says("published already, with other files");
     assert!(!other.stdout.contains("Published"));
-    assert_eq!(env.picture("registry").len(), first.len() + 2, "an archive that nothing leads to, at most");
+    assert_eq!(env.picture("registry"), first);
     let next = publish(&env, &["--bump", "minor", "--json"]).ends(0).json();
     assert_eq!(next["outcome"], "published");
     assert_eq!(next["plan"]["previous"]["changed"], json!([{ "path": "references/more.md", "change": "A" }]));
@@ -85,7 +85,7 @@ fn a_version_is_published_and_never_changes() {
     // What the skill itself says must agree; what may not be published is not.
     let manifest = env.read("src/pdf-tables/SKILL.md");
     env.write("src/pdf-tables/SKILL.md", manifest.replacen("---\n", "---\nversion: 2.0.0\n", 1));
-    publish(&env, &["--bump", "patch"]).ends(8).says("calls itself version `2.0.0`");
+    publish(&env, &["--bump", "patch"]).ends(8).prints("calls itself version `2.0.0`");
     publish(&env, &[]).ends(0).says("pdf-tables 2.0.0");
     env.write("src/pdf-tables/.env", "A=b\n");
     let before = env.picture("registry");
@@ -95,6 +95,41 @@ fn a_version_is_published_and_never_changes() {
     env.run(&["skill", "publish", "../src", "--as", "@acme", "--to", "../registry"]).ends(2);
     env.run(&["skill", "publish", "../src/pdf-tables", "--as", "@acme", "--to", "../src", "--yes"]).ends(8);
     assert_eq!(env.picture("registry"), before);
+}
+
+#[test]
+fn a_skill_yaml_becomes_a_skill_and_back() {
+    let env = world();
+    let yaml = "apiVersion: skills.claude.ai/v1\nkind: Skill\nmetadata: {id: sql, name: SQL, version: 1.4.0, tags: [sql]}\n\
+        spec:\n  description: Writes queries when somebody asks for one.\n  instructions: |\n    # Do it\n\n    Ask first.\n  \
+        pricing: {model: free}\n";
+    env.write("docs/skill.yaml", yaml);
+    env.run(&["skill", "init", "--from", "../docs/skill.yaml", "--json"]).ends(0);
+    env.run(&["skill", "validate", "sql"]).ends(0);
+    let manifest = env.read("project/sql/SKILL.md");
+    assert!(
+        manifest.contains("name: sql") && manifest.ends_with("\n\n# Do it\n\nAsk first.\n"),
+        "{manifest}"
+    );
+    let back = env.run(&["skill", "export", "--format", "skill-yaml", "sql"]).ends(0).stdout;
+    for word in ["id: sql", "name: SQL", "version: 1.4.0", "model: free", "Ask first."] {
+        assert!(back.contains(word), "{word} in {back}");
+    }
+    env.write("again/skill.yaml", &back);
+    env.run(&["skill", "init", "--from", "../again/skill.yaml", "--dir", "again"]).ends(0);
+    assert_eq!(env.read("project/again/sql/SKILL.md"), manifest);
+    env.run(&["skill", "publish", "../docs", "--as", "@acme", "--to", "../registry", "--yes"])
+        .ends(0)
+        .says("@acme/sql 1.4.0");
+    check(&env, "../registry").ends(0);
+    assert!(!env.path("docs/SKILL.md").exists());
+
+    env.run(&["skill", "init", "--from", "../docs/none.yaml"]).ends(3);
+    env.write("docs/other.yaml", "apiVersion: v1\nkind: Pod\n");
+    env.run(&["skill", "init", "--from", "../docs/other.yaml"]).ends(8).says("kind: Skill");
+    env.run(&["skill", "init"]).ends(2);
+    env.run(&["skill", "export", "--format", "skill-yaml", "nothing"]).ends(3);
+    env.run(&["skill", "export", "sql"]).ends(2);
 }
 
 #[test]
@@ -256,7 +291,13 @@ fn a_check_names_what_differs() {
             false,
         ),
         ("a line is cut", &|| replace(index, "}\n{", "}\n{\"v\":1}\n{"), index, "line 2", false),
-        ("a version is there twice", &|| replace(index, "\"0.2.0\"", "\"0.1.0\""), index, "twice", false),
+        (
+            "a version is there twice",
+            &|| replace(index, "\"0.2.0\"", "\"0.1.0\""),
+            index,
+            "not the first",
+            false,
+        ),
         (
             "an index for others is other",
             &|| replace(known, "pdf-tables", "pdf-table"),

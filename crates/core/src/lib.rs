@@ -42,6 +42,7 @@ pub mod search;
 pub mod settings_text;
 pub mod skill;
 pub mod skill_uri;
+pub mod skill_yaml;
 pub mod source;
 pub mod text;
 pub mod transcript;

@@ -14,7 +14,7 @@ use semver::Version;
 pub(crate) use archives::{check_archive, find_untrue_keys};
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Error, Result, error, fail, printable};
-use ba_agent_core::remote_registry::derived::{DerivedFile, SkillIndex, derive_all_files, is_derived_path};
+use ba_agent_core::remote_registry::derived::{DerivedFile, VersionIndex, derive_all_files, is_derived_path};
 use ba_agent_core::remote_registry::{
     DESCRIPTION_FILE, MAX_INDEX_BYTES, PublishedVersion, RegistryDescription, ScopedName, VersionChange,
     append_version, change_version, version_index_path,
@@ -108,10 +108,10 @@ impl<'a> RegistryFiles<'a> {
     ///
     /// # Errors
     /// Those of reading, and of a damaged index.
-    pub(crate) fn index_of(&self, name: &ScopedName) -> Result<(SkillIndex, Option<ObjectTag>)> {
+    pub(crate) fn index_of(&self, name: &ScopedName) -> Result<(VersionIndex, Option<ObjectTag>)> {
         match self.objects.get(&version_index_path(name), MAX_INDEX_BYTES)? {
-            Some(file) => Ok((SkillIndex::parse(name, file.bytes)?, Some(file.etag))),
-            None => Ok((SkillIndex::of_versions(Vec::new()), None)),
+            Some(file) => Ok((VersionIndex::parse(name, file.bytes)?, Some(file.etag))),
+            None => Ok((VersionIndex::of_versions(Vec::new()), None)),
         }
     }
 
@@ -134,6 +134,8 @@ impl<'a> RegistryFiles<'a> {
     /// # Errors
     /// `Conflict` where other bytes are there under that version; those of reading and writing.
     pub(crate) fn publish(&self, line: &PublishedVersion, archive: &[u8]) -> Result<Published> {
+        // A version that cannot be published leaves nothing.
+        append_version(&self.index_of(&line.name)?.0.bytes, line)?;
         let path = self.description.blobs.path_of(&line.digest);
         if !self.objects.put_if_absent(&path, archive)? {
             // Another skill has the same bytes, or a kill came between archive and line. What is
@@ -191,13 +193,13 @@ impl<'a> RegistryFiles<'a> {
     pub(crate) fn read_indexes(
         &self,
         mut on_fault: impl FnMut(&str, Error) -> Result<()>,
-    ) -> Result<BTreeMap<ScopedName, SkillIndex>> {
+    ) -> Result<BTreeMap<ScopedName, VersionIndex>> {
         let mut skills = BTreeMap::new();
         for file in self.objects.list("")? {
             let Some(named) = file.path.strip_suffix("/index.jsonl") else { continue };
             let Ok(name) = named.parse::<ScopedName>() else { continue };
             let Some(bytes) = self.objects.get(&file.path, MAX_INDEX_BYTES)? else { continue };
-            match SkillIndex::parse(&name, bytes.bytes) {
+            match VersionIndex::parse(&name, bytes.bytes) {
                 Ok(index) => drop(skills.insert(name, index)),
                 Err(error) => on_fault(&file.path, error)?,
             }

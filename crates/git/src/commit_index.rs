@@ -20,7 +20,7 @@ use git2::{ObjectType, Oid};
 use jiff::Timestamp;
 use url::Url;
 
-use super::objects::{CachedObjects, Objects};
+use super::objects::{CachedObjects, GitObjects};
 use super::refs::{Refs, Tag};
 use super::walk;
 use ba_agent_core::digest::Digest;
@@ -82,11 +82,15 @@ fn refs_file(repository: &str, cache: &Cache) -> PathBuf {
 
 /// The commit with its trees, and what is known of its skills; `None` where it is not, or
 /// where it is not whole.
-pub(super) fn load_commit(repository: &str, sha: &Sha, cache: &Cache) -> Option<(Objects, Vec<CachedSkill>)> {
+pub(super) fn load_commit(
+    repository: &str,
+    sha: &Sha,
+    cache: &Cache,
+) -> Option<(GitObjects, Vec<CachedSkill>)> {
     let bytes = cache.read(&commit_file(repository, sha, cache))?;
     let (known, start) = parse_commit_skills(&bytes)?;
     let kept = CachedObjects::read(bytes, start)?;
-    let objects = Objects::from_cache(kept);
+    let objects = GitObjects::from_cache(kept);
     is_whole(&objects, sha).then_some((objects, known))
 }
 
@@ -111,13 +115,13 @@ fn known_of(line: &str) -> Option<CachedSkill> {
     Some(CachedSkill { digest, name, folder })
 }
 
-fn is_whole(objects: &Objects, sha: &Sha) -> bool {
+fn is_whole(objects: &GitObjects, sha: &Sha) -> bool {
     Oid::from_str(sha.as_str()).is_ok_and(|id| collect_commit_skills(objects, id).is_some())
 }
 
 /// The commit and all trees below it, each once, as they are written; `None` where one is
 /// missing, or where they are too large to be kept.
-fn collect_commit_skills(objects: &Objects, commit: Oid) -> Option<Vec<u8>> {
+fn collect_commit_skills(objects: &GitObjects, commit: Oid) -> Option<Vec<u8>> {
     let text = objects.find(commit, ObjectType::Commit, LARGEST as u64).ok()??;
     let root = walk::tree_of(&text).ok()?;
     let mut out = Vec::new();
@@ -145,7 +149,7 @@ pub(super) struct Manifests<'a> {
 pub(super) fn store_commit(
     repository: &str,
     sha: &Sha,
-    objects: &Objects,
+    objects: &GitObjects,
     manifests: &Manifests<'_>,
     more: &[CachedSkill],
     cache: &Cache,
@@ -265,10 +269,10 @@ mod tests {
     }
 
     /// A commit of two folders, out of a repository of its own.
-    fn objects(bench: &Bench) -> (Objects, Sha) {
+    fn objects(bench: &Bench) -> (GitObjects, Sha) {
         let mut repo = bench.repository("o/r.git");
         let commit = repo.commit(&[("a/b/SKILL.md", b"x"), ("c/SKILL.md", b"y")], &[]);
-        (Objects::open_local(&repo.path).unwrap(), commit.to_string().parse().unwrap())
+        (GitObjects::open_local(&repo.path).unwrap(), commit.to_string().parse().unwrap())
     }
 
     fn known(folder: &str, name: &str) -> CachedSkill {

@@ -14,7 +14,7 @@ use std::path::Path;
 use git2::{Indexer, ObjectType, Odb, Oid, Repository};
 use sha1::{Digest as _, Sha1};
 
-use super::objects::Objects;
+use super::objects::GitObjects;
 use super::pack::{Pack, PackLimits, Received};
 use super::walk::{self, list_up_to};
 use super::wire::{self, Advertisement, FetchRequest, pack_request, read_listing};
@@ -241,7 +241,7 @@ pub fn tree(data: &[u8]) {
         Pack::receive(&mut &*recipe::sealed(&entries), PackLimits::REAL, u64::MAX, folder.path(), |_, _| {});
     let Ok(Received::Here(pack)) = pack else { panic!("a small pack is decoded") };
     let outer_id = id(ObjectType::Tree, &outer);
-    let objects = Objects::from_pack(pack);
+    let objects = GitObjects::from_pack(pack);
     for folder in [None, RelPath::parse(b"folder").ok()] {
         check_listing(&objects, outer_id, &outer, folder.as_ref());
     }
@@ -259,7 +259,7 @@ fn replaced(bytes: &[u8], from: &[u8; 20], to: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn check_listing(objects: &Objects, root: Oid, bytes: &[u8], folder: Option<&RelPath>) {
+fn check_listing(objects: &GitObjects, root: Oid, bytes: &[u8], folder: Option<&RelPath>) {
     const MOST: usize = 200;
     let Ok(listed) = list_up_to(MOST, objects, root, folder) else { return };
     let entries = listed.listing.entries();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use git2::{ObjectType, Oid};
 use jiff::Timestamp;
 
-use crate::objects::Objects;
+use crate::objects::GitObjects;
 use crate::wire::FetchRequest;
 use crate::{LARGEST_COMMIT, Remote, Transport, parse_object_id, walk};
 use ba_agent_core::error::{Kind, Result};
@@ -37,7 +37,7 @@ pub struct CommitsBetween {
 /// What was sent of the history behind the new commit, in answer to one question.
 #[derive(Debug)]
 struct HistoryPart {
-    objects: Arc<Objects>,
+    objects: Arc<GitObjects>,
     /// The commit from which on it was asked for.
     since: Sha,
     /// The commits that are here and their parents.
@@ -168,7 +168,7 @@ impl Remote<'_> {
 }
 
 /// A commit and those before it, as far as they are here, and the ids that these name.
-fn steps_back(objects: &Objects, tip: Oid) -> Result<StepsBack> {
+fn steps_back(objects: &GitObjects, tip: Oid) -> Result<StepsBack> {
     let mut found = BTreeMap::from([(tip, StepBack { steps: 0, order: 0 })]);
     let mut pending = VecDeque::from([(tip, 0)]);
     while let Some((id, steps)) = pending.pop_front() {

@@ -48,7 +48,7 @@ use ba_agent_net::credentials::Login;
 use ba_agent_net::http::{HttpRequest, HttpResponse, Net};
 use ba_agent_system::cache::Cache;
 use ba_agent_system::progress::CancellableReader;
-use objects::Objects;
+use objects::GitObjects;
 use partial::CommitTrees;
 use refs::FoundReference;
 use walk::TreeListing;
@@ -84,7 +84,7 @@ pub struct Remote<'w> {
     road: Transport,
     refs: OnceCell<Refs>,
     /// The whole history of branches and tags, once something needed it.
-    history: RefCell<Option<Arc<Objects>>>,
+    history: RefCell<Option<Arc<GitObjects>>>,
     /// A repository that moved is followed: see [`Remote::following_moves`].
     follows_moves: bool,
 }
@@ -104,7 +104,7 @@ pub enum Extent {
 enum Transport {
     Http { base: RefCell<Url>, login: Option<Login>, hello: OnceCell<Advertisement> },
     Ssh { target: Target, open: RefCell<Option<(SshSession, Advertisement)>> },
-    Local(Arc<Objects>),
+    Local(Arc<GitObjects>),
 }
 
 impl<'w> Remote<'w> {
@@ -122,7 +122,7 @@ impl<'w> Remote<'w> {
                 Transport::Http { base: RefCell::new(base), login, hello: OnceCell::new() }
             }
             Address::Ssh(target) => Transport::Ssh { target, open: RefCell::new(None) },
-            Address::Local(path) => Transport::Local(Arc::new(Objects::open_local(&path)?)),
+            Address::Local(path) => Transport::Local(Arc::new(GitObjects::open_local(&path)?)),
         };
         let (refs, history) = (OnceCell::new(), RefCell::new(None));
         let key = commit_index::repository_key(source, &url);
@@ -326,9 +326,9 @@ impl<'w> Remote<'w> {
     }
 
     /// The objects around a commit, the commit among them.
-    fn objects_of_commit(&self, sha: &Sha, extent: Extent) -> Result<Arc<Objects>> {
+    fn objects_of_commit(&self, sha: &Sha, extent: Extent) -> Result<Arc<GitObjects>> {
         let id = parse_object_id(sha)?;
-        let find = |objects: &Objects| {
+        let find = |objects: &GitObjects| {
             objects.find(id, ObjectType::Commit, LARGEST_COMMIT).map_err(|e| {
                 e.wrap(format!("`{}` is not a commit", sha.short()))
                     .hint("name the commit itself, not a tag object")
@@ -363,7 +363,7 @@ impl<'w> Remote<'w> {
     }
 
     /// One commit without its history, where the server can do that.
-    fn fetch_commit(&self, sha: &Sha, extent: Extent) -> Result<Objects> {
+    fn fetch_commit(&self, sha: &Sha, extent: Extent) -> Result<GitObjects> {
         let want = match self.refs.get() {
             Some(refs) => refs.id_to_want(sha),
             None => sha.clone(),
@@ -385,7 +385,7 @@ impl<'w> Remote<'w> {
     }
 
     /// What an earlier command has kept of a commit.
-    fn load_known(&self, sha: &Sha) -> Option<(Objects, Vec<CachedSkill>)> {
+    fn load_known(&self, sha: &Sha) -> Option<(GitObjects, Vec<CachedSkill>)> {
         let cache = self.client.cache.as_ref().filter(|_| !self.is_local())?;
         commit_index::load_commit(&self.key, sha, cache)
     }
@@ -434,7 +434,7 @@ impl<'w> Remote<'w> {
     }
 
     /// The history of all branches and tags.
-    fn objects_of_history(&self) -> Result<Arc<Objects>> {
+    fn objects_of_history(&self) -> Result<Arc<GitObjects>> {
         if let Transport::Local(objects) = &self.road {
             return Ok(Arc::clone(objects));
         }
@@ -475,7 +475,7 @@ impl<'w> Remote<'w> {
     }
 
     /// Asks for a pack and indexes it as it comes.
-    fn pack(&self, wish: &FetchRequest<'_>) -> Result<Objects> {
+    fn pack(&self, wish: &FetchRequest<'_>) -> Result<GitObjects> {
         match &self.road {
             Transport::Http { .. } => {
                 let hello = self.hello_by_http()?;
@@ -618,9 +618,9 @@ fn not_smart(base: &str, answer: HttpResponse) -> Error {
 }
 
 /// A history is walked by libgit2; all else is decoded in memory.
-fn receive_into_objects(net: &Net<'_>, pack: impl Read, walked: bool) -> Result<Objects> {
+fn receive_into_objects(net: &Net<'_>, pack: impl Read, walked: bool) -> Result<GitObjects> {
     let pack = CancellableReader::new(pack, net.progress);
-    if walked { Objects::receive(net, pack) } else { Objects::receive_in_memory(net, pack) }
+    if walked { GitObjects::receive(net, pack) } else { GitObjects::receive_in_memory(net, pack) }
 }
 
 fn no_commit(sha: &Sha) -> Error {
@@ -634,7 +634,7 @@ fn parse_object_id(sha: &Sha) -> Result<Oid> {
 }
 
 /// HEAD, branches and tags of a repository of this machine.
-fn list_local(objects: &Objects) -> Result<Vec<RefLine>> {
+fn list_local(objects: &GitObjects) -> Result<Vec<RefLine>> {
     let mut lines = objects.with(|repository| {
         let mut lines = Vec::new();
         if let Ok(head) = repository.find_reference("HEAD") {
@@ -666,7 +666,7 @@ fn local_line(name: &str, reference: &git2::Reference<'_>) -> Option<RefLine> {
 const TAGS_OF_TAGS: usize = 8;
 
 /// What an annotated tag points at in the end; `None` for what is none.
-fn peel_tag_to_commit(objects: &Objects, id: &Sha) -> Option<Sha> {
+fn peel_tag_to_commit(objects: &GitObjects, id: &Sha) -> Option<Sha> {
     let mut at = parse_object_id(id).ok()?;
     for _ in 0..TAGS_OF_TAGS {
         let (kind, bytes) = objects.find_any(at, LARGEST_COMMIT).ok()??;

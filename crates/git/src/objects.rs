@@ -31,7 +31,7 @@ const LONGEST_LINE: usize = 32;
 
 /// Git objects, and handles to read them with.
 #[derive(Debug)]
-pub(crate) struct Objects {
+pub(crate) struct GitObjects {
     /// Handles that nobody uses right now. Declared before `storage`, so that they are
     /// closed before the folder goes.
     handles: Mutex<Vec<Handle>>,
@@ -72,7 +72,7 @@ impl LocalRepository {
     }
 }
 
-impl Objects {
+impl GitObjects {
     /// Indexes a pack as it comes in, below the cache folder. Every object is hashed
     /// on the way, so what is found by its id later is what the id says.
     ///
@@ -92,11 +92,11 @@ impl Objects {
         Ok(Self { handles: Mutex::default(), storage: Storage::Fetched(folder) })
     }
 
-    /// As [`Objects::receive`], in memory where the pack is not too large for that. Only
-    /// for a single commit: a history cannot be walked in it ([`Objects::with`]).
+    /// As [`GitObjects::receive`], in memory where the pack is not too large for that. Only
+    /// for a single commit: a history cannot be walked in it ([`GitObjects::with`]).
     ///
     /// # Errors
-    /// As [`Objects::receive`].
+    /// As [`GitObjects::receive`].
     pub(crate) fn receive_in_memory(net: &Net<'_>, mut pack: impl Read) -> Result<Self> {
         let advance = |done, all| net.progress.advance(done, Some(all));
         let tmp = net.env.cache_dir()?.join("tmp");
@@ -184,7 +184,7 @@ impl Objects {
         }
     }
 
-    /// As [`Objects::find`], whatever type it has.
+    /// As [`GitObjects::find`], whatever type it has.
     ///
     /// # Errors
     /// `Integrity` for more than `cap` bytes, and for bytes that do not have the id.
@@ -238,10 +238,10 @@ impl Objects {
         })
     }
 
-    /// As [`Objects::find`], where a missing object is an error too.
+    /// As [`GitObjects::find`], where a missing object is an error too.
     ///
     /// # Errors
-    /// Those of [`Objects::find`], and `Integrity` for an object that is missing.
+    /// Those of [`GitObjects::find`], and `Integrity` for an object that is missing.
     pub(crate) fn read(&self, id: Oid, kind: ObjectType, cap: u64) -> Result<Vec<u8>> {
         self.find(id, kind, cap)?.ok_or_else(|| {
             error!(Integrity, "the {kind} {id} is missing")

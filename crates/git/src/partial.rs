@@ -9,7 +9,7 @@ use git2::{ObjectType, Oid};
 use jiff::Timestamp;
 
 use super::commit_index::{self, CachedSkill, Manifests};
-use super::objects::{CachedObjects, Objects};
+use super::objects::{CachedObjects, GitObjects};
 use super::walk;
 use ba_agent_core::error::{Result, error};
 use ba_agent_core::listing::{FileEntry, Listing, Node};
@@ -30,7 +30,7 @@ const LARGEST_MANIFEST: u64 = 1024 * 1024;
 pub(super) struct CommitTrees {
     /// The key that the cache knows the repository by.
     pub(super) repository: String,
-    pub(super) objects: Arc<Objects>,
+    pub(super) objects: Arc<GitObjects>,
     pub(super) root: Oid,
     pub(super) committed_at: Option<Timestamp>,
     /// The trees that the listing was made of, by their path.
@@ -53,9 +53,9 @@ pub struct PartialTree {
 struct GitContents {
     ids: Arc<[Oid]>,
     /// What came with the trees.
-    first: Arc<Objects>,
+    first: Arc<GitObjects>,
     /// What was fetched after them.
-    added: Vec<Arc<Objects>>,
+    added: Vec<Arc<GitObjects>>,
     /// Blobs may be missing.
     is_partial: bool,
 }
@@ -79,7 +79,7 @@ impl GitContents {
     }
 
     /// The objects with this blob, if it came after the trees.
-    fn added_with(&self, id: Oid) -> Result<Option<&Objects>> {
+    fn added_with(&self, id: Oid) -> Result<Option<&GitObjects>> {
         for objects in &self.added {
             if objects.size(id)?.is_some() {
                 return Ok(Some(objects));
@@ -150,7 +150,7 @@ impl PartialTree {
             Ok(())
         })?;
         let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if found.is_empty() { Ok(()) } else { self.add_objects(Objects::from_cache(found)) }
+        if found.is_empty() { Ok(()) } else { self.add_objects(GitObjects::from_cache(found)) }
     }
 
     /// True when everything below a folder is here.
@@ -220,7 +220,7 @@ impl PartialTree {
     ///
     /// # Errors
     /// `Integrity` for objects that are broken.
-    pub(super) fn add_objects(&mut self, objects: Objects) -> Result<()> {
+    pub(super) fn add_objects(&mut self, objects: GitObjects) -> Result<()> {
         let (mut broken, blobs) = (None, &mut self.blobs);
         self.package.listing.complete_entries(|entry| {
             let id = blobs.ids.get(entry.slot)?;

@@ -481,7 +481,7 @@ fn odd_trees_are_listed_as_they_are_or_refused() {
         let lines: Vec<_> = names.iter().map(|n| ("40000", n.as_bytes(), bomb)).collect();
         bomb = repo.raw_tree(&lines);
     }
-    let objects = Objects::open_local(&repo.path).unwrap();
+    let objects = GitObjects::open_local(&repo.path).unwrap();
     assert_eq!(walk::list_up_to(5_000, &objects, bomb, None).unwrap_err().kind, Kind::Invalid);
     let missing = repo.raw_tree(&[("40000", b"d", gone)]);
     check_refused(&mut repo, &bench, missing, Some(Kind::Integrity));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use git2::{ObjectType, Oid};
 use jiff::Timestamp;
 
-use crate::objects::Objects;
+use crate::objects::GitObjects;
 use ba_agent_core::error::{Error, Result, error, fail, printable};
 use ba_agent_core::listing::{FileEntry, Listing, Node};
 use ba_agent_core::package::is_clutter;
@@ -76,7 +76,7 @@ pub(crate) struct TreeListing {
 /// # Errors
 /// `NotFound` without that folder, `Invalid` for more than 500,000 entries, `Integrity`
 /// for trees that are missing or broken.
-pub(crate) fn list_tree(objects: &Objects, root: Oid, folder: Option<&RelPath>) -> Result<TreeListing> {
+pub(crate) fn list_tree(objects: &GitObjects, root: Oid, folder: Option<&RelPath>) -> Result<TreeListing> {
     list_up_to(MOST_ENTRIES, objects, root, folder)
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn list_tree(objects: &Objects, root: Oid, folder: Option<&RelPath>) 
 /// Those of [`list_tree`].
 pub(super) fn list_up_to(
     most: usize,
-    objects: &Objects,
+    objects: &GitObjects,
     root: Oid,
     folder: Option<&RelPath>,
 ) -> Result<TreeListing> {
@@ -127,7 +127,7 @@ impl TreeWalk {
     /// followed comes back.
     fn take(
         &mut self,
-        objects: &Objects,
+        objects: &GitObjects,
         folder: &[u8],
         line: &Line,
         depth: usize,
@@ -182,7 +182,7 @@ impl TreeWalk {
 /// # Errors
 /// `Integrity` for a blob that is broken.
 pub(super) fn complete_entry(
-    objects: &Objects,
+    objects: &GitObjects,
     id: Oid,
     entry: &mut FileEntry,
 ) -> Result<Option<&'static str>> {
@@ -208,7 +208,7 @@ pub(super) fn complete_entry(
 }
 
 /// The error for a folder that is not there, with the nearest one that is.
-fn no_folder(objects: &Objects, root: Oid, folder: &RelPath) -> Error {
+fn no_folder(objects: &GitObjects, root: Oid, folder: &RelPath) -> Error {
     let error = error!(NotFound, "there is no folder `{folder}` in the repository");
     let Ok(TreeListing { listing, .. }) = list_tree(objects, root, None) else { return error };
     let folders: BTreeSet<&str> =
@@ -224,7 +224,7 @@ fn no_folder(objects: &Objects, root: Oid, folder: &RelPath) -> Error {
 ///
 /// # Errors
 /// `Integrity` for trees that are missing or broken.
-pub(crate) fn folder_id(objects: &Objects, root: Oid, folder: &str) -> Result<Option<Oid>> {
+pub(crate) fn folder_id(objects: &GitObjects, root: Oid, folder: &str) -> Result<Option<Oid>> {
     let mut id = root;
     for name in folder.split('/').filter(|name| !name.is_empty()) {
         let tree = objects.read(id, ObjectType::Tree, LARGEST_TREE)?;
@@ -251,7 +251,7 @@ pub(crate) fn folders_of(tree: &[u8]) -> Result<Vec<Oid>> {
 ///
 /// # Errors
 /// `Integrity` for a tree that is missing or broken.
-pub(crate) fn list_subfolders(objects: &Objects, tree: Oid) -> Result<Vec<(Vec<u8>, Oid)>> {
+pub(crate) fn list_subfolders(objects: &GitObjects, tree: Oid) -> Result<Vec<(Vec<u8>, Oid)>> {
     let bytes = objects.read(tree, ObjectType::Tree, LARGEST_TREE)?;
     let folders =
         parse_tree_lines(&bytes)?.into_iter().filter(|line| matches!(line.mode, b"40000" | b"040000"));

@@ -46,17 +46,23 @@ impl FolderObjects {
         printable(&self.written, false)
     }
 
+    /// # Errors
+    /// Those of the method of [`crate::Objects`].
     pub(crate) fn get(&self, path: &str, cap: u64) -> Result<Option<StoredObject>> {
         let file = self.plain_place(path)?;
         let bytes = fsx::read_plain_file(&file, cap)?;
         Ok(bytes.map(|bytes| StoredObject { etag: tag_of(&bytes), bytes }))
     }
 
+    /// # Errors
+    /// Those of the method of [`crate::Objects`].
     pub(crate) fn put(&self, path: &str, bytes: &[u8]) -> Result<()> {
         let _lock = self.lock()?;
         self.write(path, bytes)
     }
 
+    /// # Errors
+    /// Those of the method of [`crate::Objects`].
     pub(crate) fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<bool> {
         let _lock = self.lock()?;
         if fsx::exists(&self.plain_place(path)?) {
@@ -65,6 +71,8 @@ impl FolderObjects {
         self.write(path, bytes).map(|()| true)
     }
 
+    /// # Errors
+    /// Those of the method of [`crate::Objects`].
     pub(crate) fn put_if_match(&self, path: &str, bytes: &[u8], etag: &ObjectTag) -> Result<bool> {
         let _lock = self.lock()?;
         let there = fsx::read_plain_file(&self.plain_place(path)?, u64::MAX - 1)?;
@@ -88,6 +96,8 @@ impl FolderObjects {
         Ok(fsx::sync_tree(&self.root)?)
     }
 
+    /// # Errors
+    /// Those of the method of [`crate::Objects`].
     pub(crate) fn list(&self, folder: &str) -> Result<Vec<ListedObject>> {
         let start = if folder.is_empty() { self.root.clone() } else { self.plain_place(folder)? };
         let mut listed = Vec::new();
@@ -111,6 +121,8 @@ impl FolderObjects {
         Ok(listed)
     }
 
+    /// # Errors
+    /// Those of the method of [`crate::Objects`].
     pub(crate) fn delete(&self, path: &str) -> Result<()> {
         let _lock = self.lock()?;
         let place = self.plain_place(path)?;

@@ -65,6 +65,8 @@ impl<'a> S3Objects<'a> {
         format!("{}{path}", self.address.prefix)
     }
 
+    /// # Errors
+    /// Those of the method of [`crate::Objects`].
     pub(crate) fn get(&self, path: &str, cap: u64) -> Result<Option<StoredObject>> {
         let key = self.key(path);
         let url = self.bucket.get_object(Some(&self.credentials), &key).sign(SIGNED_FOR);
@@ -84,6 +86,8 @@ impl<'a> S3Objects<'a> {
         Ok(Some(StoredObject { bytes, etag }))
     }
 
+    /// # Errors
+    /// Those of the method of [`crate::Objects`].
     pub(crate) fn put(&self, path: &str, bytes: &[u8]) -> Result<()> {
         let answer = self.send_put(path, bytes, None)?;
         match answer.status_code() {
@@ -92,10 +96,14 @@ impl<'a> S3Objects<'a> {
         }
     }
 
+    /// # Errors
+    /// Those of the method of [`crate::Objects`].
     pub(crate) fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<bool> {
         self.put_on_condition(path, bytes, ("if-none-match", "*"))
     }
 
+    /// # Errors
+    /// Those of the method of [`crate::Objects`].
     pub(crate) fn put_if_match(&self, path: &str, bytes: &[u8], etag: &ObjectTag) -> Result<bool> {
         self.put_on_condition(path, bytes, ("if-match", &etag.0))
     }
@@ -136,6 +144,8 @@ impl<'a> S3Objects<'a> {
         self.send(SignedMethod::Put, &url, &headers, bytes)
     }
 
+    /// # Errors
+    /// Those of the method of [`crate::Objects`].
     pub(crate) fn list(&self, folder: &str) -> Result<Vec<ListedObject>> {
         let prefix = if folder.is_empty() { self.address.prefix.clone() } else { self.key(folder) + "/" };
         let mut listed = Vec::new();
@@ -172,6 +182,8 @@ impl<'a> S3Objects<'a> {
         Ok(listed)
     }
 
+    /// # Errors
+    /// Those of the method of [`crate::Objects`].
     pub(crate) fn delete(&self, path: &str) -> Result<()> {
         let key = self.key(path);
         let url = self.bucket.delete_object(Some(&self.credentials), &key).sign(SIGNED_FOR);

@@ -92,7 +92,7 @@ pub fn choose_version<'a>(
 }
 
 /// Why a version is not taken.
-struct Refusal {
+struct VersionRefusal {
     is_revoked: bool,
     is_too_new: bool,
     why: String,
@@ -103,17 +103,17 @@ fn refuse_version(
     now: Timestamp,
     minimum_age: Option<SignedDuration>,
     revoked: &[Revocation],
-) -> Option<Refusal> {
+) -> Option<VersionRefusal> {
     let version = &line.version;
-    let refuse = |why: String| Refusal { is_revoked: false, is_too_new: false, why };
+    let refuse = |why: String| VersionRefusal { is_revoked: false, is_too_new: false, why };
     let shown = |reason: &str| printable(&shorten_text(reason, 200), false);
     if let Some(revocation) = revoked.iter().find(|one| one.digest == line.digest) {
         let why = format!("{version} was taken down: {}", shown(&revocation.reason));
-        return Some(Refusal { is_revoked: true, ..refuse(why) });
+        return Some(VersionRefusal { is_revoked: true, ..refuse(why) });
     }
     if let Some(removal) = &line.removed {
         let why = format!("{version} was removed: {}", shown(&removal.reason));
-        return Some(Refusal { is_revoked: removal.revoked, ..refuse(why) });
+        return Some(VersionRefusal { is_revoked: removal.revoked, ..refuse(why) });
     }
     if line.yanked {
         let reason = line.yank_reason.as_deref().map(|reason| format!(": {}", shown(reason)));
@@ -123,11 +123,15 @@ fn refuse_version(
     is_too_new.then(|| {
         let age = format_age(line.published_at, now);
         let why = format!("{version} was published {age}, and `minimum_release_age` waits longer");
-        Refusal { is_too_new: true, ..refuse(why) }
+        VersionRefusal { is_too_new: true, ..refuse(why) }
     })
 }
 
-fn no_version_error(lines: &[PublishedVersion], wanted: &VersionWanted, refusals: &[Refusal]) -> Error {
+fn no_version_error(
+    lines: &[PublishedVersion],
+    wanted: &VersionWanted,
+    refusals: &[VersionRefusal],
+) -> Error {
     const SHOWN: usize = 5;
     let name = lines.first().map_or_else(|| "the skill".to_owned(), |line| format!("`{}`", line.name));
     let what = match wanted {

@@ -92,13 +92,13 @@ pub fn derive_root_files(description: &RegistryDescription, entries: &[Catalogue
 
 /// An index, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SkillIndex {
+pub struct VersionIndex {
     /// As it is served.
     pub bytes: Vec<u8>,
     pub versions: Vec<PublishedVersion>,
 }
 
-impl SkillIndex {
+impl VersionIndex {
     /// Reads the index of a skill.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ impl SkillIndex {
 /// All files that are made of these indexes, in the order of their paths.
 pub fn derive_all_files(
     description: &RegistryDescription,
-    skills: &BTreeMap<ScopedName, SkillIndex>,
+    skills: &BTreeMap<ScopedName, VersionIndex>,
 ) -> Vec<DerivedFile> {
     let mut files = Vec::new();
     let mut entries = Vec::new();

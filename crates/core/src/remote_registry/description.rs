@@ -72,12 +72,12 @@ impl RegistryDescription {
     /// `Invalid` for what is not such a file, and for a layout that is newer than this program.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         #[derive(Deserialize)]
-        struct Head {
+        struct DescriptionHead {
             schema: u64,
         }
         let unreadable =
             |cause: String| error!(Invalid, "the registry's `registry.json` cannot be read").cause(cause);
-        let head: Head = serde_json::from_slice(bytes).map_err(|e| {
+        let head: DescriptionHead = serde_json::from_slice(bytes).map_err(|e| {
             unreadable(e.to_string())
                 .hint("is this the address of a registry? It must lead to its top folder")
         })?;

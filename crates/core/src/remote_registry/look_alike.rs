@@ -37,6 +37,14 @@ pub(super) fn skeleton(name: &str) -> String {
     out
 }
 
+impl OwnerName {
+    /// What is left of the name where signs that look alike are one: two names of one skeleton
+    /// are taken for each other.
+    pub fn skeleton(&self) -> String {
+        skeleton(self.as_str())
+    }
+}
+
 /// The first of the names in use that a new owner would be taken for.
 pub fn find_look_alike<'a>(
     new: &OwnerName,

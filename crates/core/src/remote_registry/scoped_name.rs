@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::look_alike::skeleton;
 use crate::error::{Error, Result, error, printable};
 use crate::skill::SkillName;
 use crate::text::shorten_text;
@@ -22,12 +21,6 @@ impl OwnerName {
     /// The name without the `@`.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// What is left of the name where signs that look alike are one: two names of one skeleton
-    /// are taken for each other.
-    pub fn skeleton(&self) -> String {
-        skeleton(&self.0)
     }
 }
 

@@ -44,7 +44,10 @@ pub fn parse_version_index(name: &ScopedName, bytes: &[u8]) -> Result<Vec<Publis
         }
         if !keys.insert(version_key(&version.version)) {
             let twice = printable(&version.version.to_string(), false);
-            return Err(damaged(name, &format!("line {line}: the version {twice} is there twice")));
+            return Err(damaged(
+                name,
+                &format!("line {line}: the version {twice} is not the first of that number"),
+            ));
         }
         versions.push(version);
     }
@@ -82,6 +85,9 @@ fn split_lines<'a>(name: &ScopedName, bytes: &'a [u8]) -> Result<Vec<(usize, &'a
 }
 
 /// A line; `None` for a form that is not known.
+///
+/// # Errors
+/// What is wrong with it, in a sentence.
 pub(super) fn parse_line(text: &[u8]) -> Result<Option<PublishedVersion>, String> {
     #[derive(Deserialize)]
     struct LineHead {

@@ -6,7 +6,8 @@ use super::settle::open_session;
 use crate::workspace::{Observer, Workspace};
 use ba_agent_core::error::{Result, error, printable};
 use ba_agent_core::interop::{self, Hosts};
-use ba_agent_core::skill::SkillName;
+use ba_agent_core::skill::{MANIFEST, SkillName};
+use ba_agent_core::skill_yaml::yaml_of_markdown;
 use ba_agent_system::fsx;
 
 /// The other tool's lock file.
@@ -53,6 +54,41 @@ pub fn export(
         write_output(&session.env.absolute(file), export.text.as_bytes())?;
     }
     Ok(ExportReport { text: export.text, left_out: export.left_out, written: output })
+}
+
+/// Writes the SKILL.md of one skill as a `skill.yaml`: of an installed one by its name, else of a
+/// folder.
+///
+/// # Errors
+/// `NotFound` for a skill that is not there, `Invalid` where its SKILL.md cannot be read; `Failed`
+/// where the file cannot be written.
+pub fn export_skill_yaml(
+    workspace: &Workspace,
+    what: &str,
+    output: Option<PathBuf>,
+    observer: &dyn Observer,
+) -> Result<ExportReport> {
+    let session = open_session(workspace, observer)?;
+    let registry = session.store.read()?;
+    let installed = what.parse::<SkillName>().ok().and_then(|name| registry.skills.get_key_value(&name));
+    let folder = match installed {
+        Some((name, entry)) => {
+            let roots = session.places.roots_of(entry)?;
+            roots.into_iter().next().unwrap_or_default().join(name.as_str())
+        }
+        None => session.env.absolute(Path::new(what)),
+    };
+    let folder = if folder.ends_with(MANIFEST) { fsx::parent(&folder).to_path_buf() } else { folder };
+    let limits = &session.settings.limits;
+    let Some(manifest) = fsx::read_plain_file(&folder.join(MANIFEST), limits.manifest)? else {
+        return Err(error!(NotFound, "there is no skill `{}`", printable(what, false))
+            .hint("name an installed skill, or the folder of one"));
+    };
+    let text = yaml_of_markdown(&manifest, limits)?;
+    if let Some(file) = &output {
+        write_output(&session.env.absolute(file), text.as_bytes())?;
+    }
+    Ok(ExportReport { text, left_out: Vec::new(), written: output })
 }
 
 /// Writes the file that the caller named.

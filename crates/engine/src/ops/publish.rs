@@ -14,14 +14,17 @@ use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_archive::{open_published_archive, write_published_archive};
 use ba_agent_core::diff::{ChangeKind, changed_files};
 use ba_agent_core::error::{Result, error, printable};
-use ba_agent_core::listing::Limits;
+use ba_agent_core::listing::{FileEntry, Limits, Listing, Node};
 use ba_agent_core::package::Package;
 use ba_agent_core::path::RelPath;
 use ba_agent_core::remote_registry::{
     OwnerName, Publication, PublishedVersion, PublishingLimits, ScopedName, check_publication,
     describe_publication,
 };
-use ba_agent_core::skill::{self, Finding, Frontmatter, MANIFEST, Profile, Severity, SkillName};
+use ba_agent_core::skill::{
+    self, Finding, Frontmatter, LOWER_MANIFEST, MANIFEST, Profile, Severity, SkillName,
+};
+use ba_agent_core::skill_yaml::{SKILL_YAML, markdown_of_yaml};
 use ba_agent_objects::Objects;
 pub use version::VersionBump;
 use version::choose_new_version;
@@ -176,6 +179,10 @@ fn read_skill(session: &Session<'_>, options: &PublishOptions) -> Result<ReadSki
     let shown = path_shown(&options.path);
     let folder = fs_err::canonicalize(folder_of(&session.env.absolute(&options.path))?)?;
     let (package, left_out) = open_packed_files(&folder, &session.settings.limits)?;
+    let package = match manifest_of_yaml(&package)? {
+        Some(manifest) => with_manifest(&package, manifest)?,
+        None => package,
+    };
     let manifest = find_manifest(&package.listing, &shown)?;
     if manifest != MANIFEST {
         return Err(error!(Invalid, "`{shown}` has `{manifest}`, expected `{MANIFEST}`")
@@ -183,6 +190,33 @@ fn read_skill(session: &Session<'_>, options: &PublishOptions) -> Result<ReadSki
     }
     let (front, name) = read_front(&package, &folder, &shown, &session.settings.limits)?;
     Ok(ReadSkill { package, left_out, front, name })
+}
+
+/// The SKILL.md of a folder that has only a `skill.yaml`.
+fn manifest_of_yaml(package: &Package) -> Result<Option<String>> {
+    let has_manifest = [MANIFEST, LOWER_MANIFEST].iter().any(|name| package.listing.entry_at(name).is_some());
+    let Some(entry) = package.listing.entry_at(SKILL_YAML).filter(|_| !has_manifest) else { return Ok(None) };
+    let bytes = package.read(entry)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| error!(Invalid, "the skill.yaml is not UTF-8"))?;
+    markdown_of_yaml(text).map(Some)
+}
+
+/// The same files with one more, all in memory.
+fn with_manifest(package: &Package, manifest: String) -> Result<Package> {
+    let (mut entries, mut blobs) = (Vec::new(), Vec::new());
+    for entry in package.listing.entries() {
+        let bytes = match entry.node {
+            Node::File { .. } => package.read(entry)?.into_owned(),
+            _ => Vec::new(),
+        };
+        entries.push(FileEntry { slot: blobs.len(), ..entry.clone() });
+        blobs.push(bytes);
+    }
+    let path = RelPath::of_folder(MANIFEST).map_err(|why| error!(Failed, "`{MANIFEST}` {why}"))?;
+    let size = manifest.len() as u64;
+    entries.push(FileEntry { path, node: Node::File { executable: false }, size, slot: blobs.len() });
+    blobs.push(manifest.into_bytes());
+    Ok(Package::in_memory(Listing::new(entries), blobs))
 }
 
 /// What a skill says of itself, and its name: without one, that of its folder.
@@ -201,7 +235,7 @@ fn read_front(
         for finding in manifest.findings.iter().filter(|one| one.severity == Severity::Error) {
             error = error.cause(finding);
         }
-        return Err(error.hint(format!("`ba-agent skill validate {shown}` says how to mend it")));
+        return Err(error.hint(format!("`ba-agent skill validate {shown}` names what is wrong with it")));
     };
     let own = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let name = front.name.clone().unwrap_or(own).parse()?;

@@ -298,7 +298,8 @@ fn commands_about_files_and_the_cache_are_functions() {
     let caller = Caller::new();
     let (workspace, heard) = (&caller.workspace, &caller.heard);
     let options = InitOptions {
-        name: "own-skill".into(),
+        name: Some("own-skill".into()),
+        from: None,
         dir: caller.project.join("src"),
         description: "Does what nobody else does. Use when that is wanted.".into(),
     };
@@ -349,7 +350,7 @@ fn a_catalogue_is_made_by_a_function() {
     let caller = Caller::new();
     let (workspace, heard) = (&caller.workspace, &caller.heard);
     let dir = caller.project.join("shop");
-    let options = InitOptions { name: "own-skill".into(), dir: dir.clone(), ..InitOptions::default() };
+    let options = InitOptions { name: Some("own-skill".into()), dir: dir.clone(), ..InitOptions::default() };
     init(workspace, &options, heard).unwrap();
     let make = |owner: Option<&str>, check| {
         let head = CatalogHead { owner: owner.map(str::to_owned), ..CatalogHead::default() };
@@ -370,8 +371,11 @@ fn a_catalogue_is_made_by_a_function() {
 fn a_skill_is_packed_by_a_function() {
     let caller = Caller::new();
     let (workspace, heard) = (&caller.workspace, &caller.heard);
-    let options =
-        InitOptions { name: "own-skill".into(), dir: caller.project.join("src"), ..InitOptions::default() };
+    let options = InitOptions {
+        name: Some("own-skill".into()),
+        dir: caller.project.join("src"),
+        ..InitOptions::default()
+    };
     init(workspace, &options, heard).unwrap();
     let folder = caller.project.join("src/own-skill");
     let options = |force| PackOptions {

@@ -67,7 +67,7 @@ fn parse_version_name(text: &str) -> Result<(ScopedName, Version)> {
     let at = text.rfind(['@', '#']).filter(|at| *at > 0);
     let parts = at.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?)));
     let Some((name, version)) = parts else {
-        return Err(error!(Usage, "`{}` does not say which version", printable(text, false))
+        return Err(error!(Usage, "`{}` names no version", printable(text, false))
             .hint("write `@OWNER/NAME@VERSION`, for instance `@acme/pdf-tables@1.2.0`"));
     };
     let bare = version.strip_prefix('v').unwrap_or(version);

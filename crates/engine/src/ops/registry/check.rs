@@ -11,7 +11,7 @@ use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Error, Kind, Result, error, printable};
 use ba_agent_core::listing::Limits;
 use ba_agent_core::remote_registry::derived::{
-    CataloguePointer, SkillIndex, derive_all_files, is_derived_path, parse_catalogue,
+    CataloguePointer, VersionIndex, derive_all_files, is_derived_path, parse_catalogue,
 };
 use ba_agent_core::remote_registry::{
     CATALOGUE_POINTER, DESCRIPTION_FILE, MAX_INDEX_BYTES, PublishedVersion, RegistryDescription, ScopedName,
@@ -103,7 +103,10 @@ impl RegistryCheck<'_> {
     }
 
     /// All indexes: those that are listed, or, of a web server, those that the catalogue names.
-    fn read_indexes(&mut self, listed: Option<&[ListedObject]>) -> Result<BTreeMap<ScopedName, SkillIndex>> {
+    fn read_indexes(
+        &mut self,
+        listed: Option<&[ListedObject]>,
+    ) -> Result<BTreeMap<ScopedName, VersionIndex>> {
         let names: Vec<ScopedName> = match listed {
             Some(files) => {
                 files.iter().filter_map(|file| file.path.strip_suffix("/index.jsonl")?.parse().ok()).collect()
@@ -122,7 +125,7 @@ impl RegistryCheck<'_> {
         for (name, bytes) in names.into_iter().zip(read) {
             let path = version_index_path(&name);
             match bytes {
-                Ok(Some(bytes)) => match SkillIndex::parse(&name, bytes) {
+                Ok(Some(bytes)) => match VersionIndex::parse(&name, bytes) {
                     Ok(index) => drop(skills.insert(name, index)),
                     Err(error) => self.refused(&path, error)?,
                 },
@@ -148,7 +151,7 @@ impl RegistryCheck<'_> {
     }
 
     /// Unpacks each archive; how many there are, and their bytes.
-    fn check_archives(&mut self, skills: &BTreeMap<ScopedName, SkillIndex>) -> Result<(usize, u64)> {
+    fn check_archives(&mut self, skills: &BTreeMap<ScopedName, VersionIndex>) -> Result<(usize, u64)> {
         let lines: Vec<&PublishedVersion> =
             skills.values().flat_map(|index| &index.versions).filter(|line| line.removed.is_none()).collect();
         self.observer.begin("Unpacking the archives");
@@ -182,7 +185,7 @@ impl RegistryCheck<'_> {
     /// Holds each derived file against what it is made of; how many there are.
     fn check_derived(
         &mut self,
-        skills: &BTreeMap<ScopedName, SkillIndex>,
+        skills: &BTreeMap<ScopedName, VersionIndex>,
         listed: Option<&[ListedObject]>,
     ) -> Result<usize> {
         let files = derive_all_files(&self.description, skills);
@@ -242,7 +245,7 @@ fn fault_of_error(path: &str, error: &Error) -> RegistryFault {
 /// Files that nothing leads to.
 fn find_unused(
     description: &RegistryDescription,
-    skills: &BTreeMap<ScopedName, SkillIndex>,
+    skills: &BTreeMap<ScopedName, VersionIndex>,
     listed: Option<&[ListedObject]>,
 ) -> Vec<String> {
     let lines = skills.values().flat_map(|index| &index.versions).filter(|line| line.removed.is_none());

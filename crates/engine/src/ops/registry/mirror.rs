@@ -11,7 +11,7 @@ use crate::workspace::{Observer, Workspace};
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Error, Result, error, fail, printable};
 use ba_agent_core::remote_registry::derived::{
-    CatalogueEntry, CataloguePointer, SkillIndex, newest_version, parse_catalogue,
+    CatalogueEntry, CataloguePointer, VersionIndex, newest_version, parse_catalogue,
 };
 use ba_agent_core::remote_registry::{
     CATALOGUE_POINTER, DESCRIPTION_FILE, MAX_INDEX_BYTES, PublishedVersion, RegistryDescription, ScopedName,
@@ -234,7 +234,7 @@ impl<'a> Mirror<'a> {
         if Digest::of(&bytes) != entry.index {
             return Err(self.contradiction(format!("`{path}` is not the one that its catalogue names")));
         }
-        let index = SkillIndex::parse(&entry.name, bytes)?;
+        let index = VersionIndex::parse(&entry.name, bytes)?;
         self.check_history(&entry.name, &own, &index)?;
         let (lines, bytes): (Vec<PublishedVersion>, Vec<u8>) = if self.options.latest {
             let lines: Vec<PublishedVersion> = newest_version(&index.versions).into_iter().cloned().collect();
@@ -258,7 +258,7 @@ impl<'a> Mirror<'a> {
     }
 
     /// Every line that was copied is still there, with the same archive and files.
-    fn check_history(&self, name: &ScopedName, own: &SkillIndex, new: &SkillIndex) -> Result<()> {
+    fn check_history(&self, name: &ScopedName, own: &VersionIndex, new: &VersionIndex) -> Result<()> {
         for line in &own.versions {
             let key = version_key(&line.version);
             let same = new.versions.iter().find(|other| version_key(&other.version) == key);
