@@ -57,6 +57,9 @@ pub(crate) fn serve(
 
 async fn answer(server: McpServer, transport: LineTransport) -> Result<()> {
     let shared = server.share();
+    // Meanwhile the client says who it is. Whoever wants skills is told what does not work.
+    let loading = server.share();
+    std::thread::spawn(move || loading.load_catalog());
     let running = match server.serve(transport).await {
         Ok(running) => running,
         // Nothing was wanted.

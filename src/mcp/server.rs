@@ -63,6 +63,11 @@ impl McpServer {
 }
 
 impl McpSession {
+    /// Looks through the sources. What cannot be read is told when it is asked for.
+    pub(super) fn load_catalog(&self) {
+        let _ = self.service.load_catalog();
+    }
+
     /// Looks at the disk now and then, and tells whoever wants to hear what has changed.
     pub(super) async fn watch(self: Arc<Self>, peer: Peer<RoleServer>) {
         loop {

@@ -457,3 +457,55 @@ fn settings_decide_about_circles_and_sources() {
     env.write("settings/config.yaml", allow);
     env.run(&install).ends(0).says("Installed charts");
 }
+
+/// What is kept of the registry and of manifests changes no answer: with it, without it, with a
+/// damaged one, after each change of a file.
+#[test]
+fn what_is_kept_of_skills_changes_no_answer() {
+    let mut env = office();
+    env.run(&["skill", "install", "../src", "--all"]).ends(0);
+    let cache = env.path("answers");
+    env.set("BA_AGENT_CACHE_DIR", cache.to_string_lossy());
+    let commands: [&[&str]; 6] = [
+        &["skill", "tree", "--json"],
+        &["skill", "context", "--json"],
+        &["skill", "context", "--json", "--for", "claude-code"],
+        &["skill", "activate", "charts", "--json"],
+        &["skill", "activate", "report", "--json", "--for", "claude-code"],
+        &["skill", "recommend", "charts", "--json"],
+    ];
+    let files = |below: &std::path::Path| {
+        let all = walkdir::WalkDir::new(below).into_iter().filter_map(Result::ok);
+        all.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path).collect::<Vec<_>>()
+    };
+    let skill = |name: &str, file: &str| format!("project/.claude/skills/{name}/{file}");
+    let changes: [&dyn Fn(&TestEnv); 6] = [
+        &|_| {},
+        &|env| {
+            drop(env.write(&skill("lone", "SKILL.md"), "---\nname: lone\ndescription: X. When.\n---\n\nx\n"))
+        },
+        &|env| drop(env.write(&skill("other", "skill.yaml"), "dependencies: [pandas>=3]\n")),
+        &|env| drop(env.write(&skill("shared", "SKILL.md"), "---\nname: [\n---\n")),
+        &|env| drop(env.run(&["skill", "disable", "lone"]).ends(0)),
+        &|env| std::fs::remove_dir_all(env.path(&skill("report", ""))).unwrap(),
+    ];
+    for (at, change) in changes.iter().enumerate() {
+        change(&env);
+        for command in commands {
+            let answer = |env: &TestEnv| {
+                let output = env.command(command).output().unwrap();
+                // What was used before counts in what is said of the skills.
+                let used = |text: &str| text.lines().filter(|line| !line.contains("use")).collect::<String>();
+                (output.status.code(), used(&String::from_utf8_lossy(&output.stdout)), output.stderr)
+            };
+            let kept = answer(&env);
+            assert_eq!(answer(&env), kept, "{at}, {command:?}, again");
+            for damage in [&b""[..], &[0xff; 3_000]] {
+                files(&cache.join("index")).iter().for_each(|file| std::fs::write(file, damage).unwrap());
+                assert_eq!(answer(&env), kept, "{at}, {command:?}, damaged");
+            }
+            std::fs::remove_dir_all(&cache).unwrap();
+            assert_eq!(answer(&env), kept, "{at}, {command:?}, with an empty cache");
+        }
+    }
+}

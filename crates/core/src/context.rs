@@ -152,7 +152,8 @@ pub fn fit_listing(
 ) -> FittedList {
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_by_key(|at| (!entries[*at].mode, *at));
-    let list = SkillList { entries, format, order };
+    let bare = entries.iter().map(|entry| count_chars(&format.render(entry, "")) + 1).collect();
+    let list = SkillList { entries, format, order, bare };
     if entries.is_empty() {
         let (text, skills, dropped) = (String::new(), Vec::new(), Vec::new());
         return FittedList { text, status: ListingStatus::Full, skills, dropped };
@@ -169,6 +170,8 @@ struct SkillList<'e> {
     format: ListingFormat,
     /// The places of the entries, in the order of the list.
     order: Vec<usize>,
+    /// The characters of each without a description, with its line feed.
+    bare: Vec<usize>,
 }
 
 impl SkillList<'_> {
@@ -179,7 +182,7 @@ impl SkillList<'_> {
 
     /// The characters of one entry with its line feed.
     fn cost(&self, at: usize, description: &str) -> usize {
-        count_chars(&self.format.render(&self.entries[at], description)) + 1
+        self.bare[at] + self.format.count_added(description)
     }
 
     fn description(&self, at: usize) -> String {
@@ -188,8 +191,12 @@ impl SkillList<'_> {
 
     /// An entry with this much of its description.
     fn shown(&self, entry: usize, shown: String) -> ShownSkill {
+        let is_full = |shown: &str| match shown.is_empty() {
+            true => self.entries[entry].description.trim().is_empty(),
+            false => shown == self.description(entry),
+        };
         let shown_as = match () {
-            () if shown == self.description(entry) => ShownAs::Full,
+            () if is_full(&shown) => ShownAs::Full,
             () if shown.is_empty() => ShownAs::Name,
             () => ShownAs::Shortened,
         };
@@ -221,7 +228,8 @@ impl SkillList<'_> {
     fn all_shortened(&self, limit: usize, min_description: usize) -> Option<FittedList> {
         // With thousands of skills not even the names fit: no description need be cut to see that.
         let bare: usize = self.order.iter().map(|at| self.cost(*at, "")).sum();
-        if self.frame() + bare > limit {
+        let frame = self.frame();
+        if frame + bare > limit {
             return None;
         }
         let texts: Vec<String> = self.order.iter().map(|at| self.description(*at)).collect();
@@ -230,7 +238,7 @@ impl SkillList<'_> {
             |most: usize| -> Vec<String> { texts.iter().map(|text| cut_description(text, most)).collect() };
         let fits = |shown: &[String]| {
             let costs = self.order.iter().zip(shown).map(|(at, text)| self.cost(*at, text));
-            self.frame() + costs.sum::<usize>() <= limit
+            frame + costs.sum::<usize>() <= limit
         };
         let most = min_description.max(1);
         if !fits(&cut(most)) {

@@ -24,7 +24,11 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// Bytes as lower-case hex digits.
 pub fn encode_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|n| char::from(DIGITS[usize::from(n)])).collect()
+    let mut hex = Vec::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        hex.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    String::from_utf8(hex).unwrap_or_default()
 }
 
 /// The id that git gives a blob: the sha1 of `blob LENGTH`, a zero byte and its bytes.
@@ -52,6 +56,24 @@ impl Digest {
     /// The 64 hex digits alone.
     pub fn as_hex(&self) -> &str {
         &self.0
+    }
+
+    /// The digest whose bytes these are.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self(encode_hex(bytes))
+    }
+
+    /// Its bytes, which are half as many as its digits.
+    pub fn to_bytes(&self) -> [u8; 32] {
+        let digit =
+            |digit: u8| char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok()).unwrap_or(0);
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(self.0.as_bytes().chunks_exact(2)) {
+            if let [high, low] = pair {
+                *byte = digit(*high) << 4 | digit(*low);
+            }
+        }
+        bytes
     }
 }
 
@@ -243,6 +265,14 @@ mod tests {
     fn of_rows(rows: &[Row]) -> Digest {
         let mode = |executable: &bool| if *executable { "100755" } else { "100644" };
         digest(&rows.iter().map(|(p, x, b)| (&**p, mode(x), &**b)).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn bytes_are_half_as_many_as_digits() {
+        for text in ["", "x", "another"] {
+            let digest = Digest::of(text.as_bytes());
+            assert_eq!(Digest::from_bytes(&digest.to_bytes()), digest);
+        }
     }
 
     proptest! {

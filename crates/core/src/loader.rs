@@ -74,6 +74,8 @@ pub struct LoadedSkill {
     pub digest: Option<Digest>,
     /// True where the newest text cannot be read and an older one stands in for it.
     pub fallback: bool,
+    /// What tells the state of its manifest's file from another one; 0 where it has no file.
+    pub stamp: u64,
 }
 
 /// Why a skill is not offered to the model.

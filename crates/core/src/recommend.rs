@@ -198,6 +198,12 @@ impl RequestWords {
     /// True where the request names the skill: as it is written where that is more than a word
     /// (`systematic-debugging`), or marked as a skill's (`/pdf`, `$pdf`, `@pdf`, `the pdf skill`).
     pub fn names_skill(&self, name: &str) -> bool {
+        // Most stand nowhere in it: to fold them all takes longer than the rest.
+        let is_there = |name: &str| self.words.contains(" skill ") || self.text.contains(name);
+        let is_lower = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+        if is_lower && !is_there(name) {
+            return false;
+        }
         let words = fold_words(name);
         if words.is_empty() {
             return false;
@@ -212,6 +218,10 @@ impl RequestWords {
     /// True where the words of a name of several stand there one behind the other, which they may
     /// do by chance.
     pub fn has_phrase(&self, name: &str) -> bool {
+        let first = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        if name.is_ascii() && !self.words.contains(first.to_ascii_lowercase().as_str()) {
+            return false;
+        }
         let words = fold_words(name);
         words.contains(' ') && self.has_words(&words)
     }

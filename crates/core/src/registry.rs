@@ -29,7 +29,7 @@ use crate::skill::SkillName;
 use crate::source::{Reference, Revision, Sha};
 pub use file_records::{FileRecords, FileSizes};
 pub use kept_version::{KeptVersion, LATEST_VERSION, is_version_label};
-pub use overview::{RegistrySummary, SkillSummary};
+pub use overview::{RegistrySummary, SkillSummary, find_entry_ranges};
 pub use revision_text::{FollowedRevision, describe_move};
 
 /// The version that this program writes, `MAJOR.MINOR`. A reader takes any minor of its

@@ -30,9 +30,11 @@
 pub(crate) mod agent_sessions;
 pub mod builtin;
 pub mod fetch;
+mod fingerprint;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
+mod graph_facts;
 pub mod history;
 pub mod install_dirs;
 pub mod install_state;
@@ -40,8 +42,10 @@ mod kept_versions;
 mod loader;
 pub mod ops;
 pub mod poll;
+mod registry_facts;
 mod registry_files;
 pub mod scope;
+mod sealed_cache;
 pub mod settings;
 mod skill_content;
 pub(crate) mod skill_graph;

@@ -1,30 +1,29 @@
 //! World: the skills that an agent has here, with what each says of itself. Every source is looked
 //! through; what cannot be read is named and stops nothing else.
 
+mod lookup;
 mod plugins;
 mod ready;
 mod scan;
 mod sources;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::install_dirs::InstallDirs;
-use crate::store::Store;
+use crate::registry_facts::RecordedSkills;
 use crate::workspace::Session;
-use ba_agent_core::agents::{Agent, InstallTarget};
+use ba_agent_core::agents::Agent;
 use ba_agent_core::diff::line_similarity;
-use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Error, Result, error, printable};
 use ba_agent_core::loader::{
     AgentRules, LoadFinding, LoadedSkill, NameRule, NamedBy, OmitReason, OmittedSkill, SkillConflict,
     SkillFacts, SkillOrigin, settle_names,
 };
-use ba_agent_core::registry::{DependencyKind, DependencyRecord};
 use ba_agent_core::skill::{MANIFEST, read_summary};
 use ba_agent_core::text::find_nearest;
 use ba_agent_system::fsx;
 
+pub(crate) use lookup::{find_loaded_skill, look_up_skills};
 pub(crate) use ready::Machine;
 use scan::{FoundSkills, scan_source};
 use sources::find_sources;
@@ -40,6 +39,8 @@ pub(crate) struct LoadedSkills {
     pub(crate) findings: Vec<LoadFinding>,
     /// The folders that were looked through, in the order of the agent.
     pub(crate) folders: Vec<PathBuf>,
+    /// What the registries say of them.
+    pub(crate) recorded: RecordedSkills,
 }
 
 /// Looks through every source; with an agent through those that it reads, in its own order.
@@ -48,26 +49,48 @@ pub(crate) struct LoadedSkills {
 /// `Interrupted` where somebody stops it. A source or a skill that cannot be read is a finding.
 pub(crate) fn load_skills(session: &Session<'_>, agent: Option<&'static Agent>) -> Result<LoadedSkills> {
     let mut loaded = LoadedSkills::default();
-    let rules = agent.map(AgentRules::of);
-    let named_by = rules.map_or(NamedBy::Folder, |rules| rules.named_by);
-    let mut all = FoundSkills::default();
+    let mut found = FoundSkills::default();
     for source in find_sources(session, agent) {
-        scan_source(&source, named_by, session, &mut all, &mut loaded)?;
+        scan_source(&source, named_by(agent), session, &mut found, &mut loaded)?;
         loaded.folders.push(source.root);
     }
-    let mut found = all.skills;
+    let mut found = found.skills;
     if agent.is_none() {
-        found.extend(builtin_skills(session));
+        found.extend(builtin_skills(session, |_| true));
     }
-    let recorded = read_recorded(session);
-    let present: HashSet<String> = found.iter().map(|skill| skill.name.clone()).collect();
+    loaded.recorded = RecordedSkills::read(session);
+    settle_skills(session, agent, found, &mut loaded);
+    Ok(loaded)
+}
+
+fn named_by(agent: Option<&'static Agent>) -> NamedBy {
+    agent.map_or(NamedBy::Folder, |agent| AgentRules::of(agent).named_by)
+}
+
+/// Which of the skills that were found count, and which of these the model is offered.
+fn settle_skills(
+    session: &Session<'_>,
+    agent: Option<&'static Agent>,
+    mut found: Vec<LoadedSkill>,
+    loaded: &mut LoadedSkills,
+) {
+    let rules = agent.map(AgentRules::of);
+    // Those that cannot do without another, by their folders.
+    let mut needing: Vec<(PathBuf, Vec<String>)> = Vec::new();
     for skill in &mut found {
-        if let Some(entry) = recorded.by_folder.get(&skill.folder) {
-            skill.digest = Some(entry.digest.clone());
-            skill.facts.category = entry.category.clone().or(skill.facts.category.take());
+        let Some(facts) = loaded.recorded.of_folder(&skill.folder) else { continue };
+        skill.digest = Some(facts.digest());
+        if facts.category.is_some() {
+            skill.facts.category.clone_from(&facts.category);
+        }
+        let needs = facts.needs.iter().filter(|need| need.is_declared).map(|need| need.name.clone());
+        let needs: Vec<String> = needs.collect();
+        if !needs.is_empty() && agent.is_none() {
+            needing.push((skill.folder.clone(), needs));
         }
     }
-    loaded.omitted.extend(recorded.disabled.iter().cloned());
+    let missing = missing_needs(needing, &found);
+    loaded.omitted.extend(loaded.recorded.disabled().map(disabled_skill));
     let override_threshold = session.settings.loader.project_skill_override_threshold;
     let rule = rules.map_or(NameRule::Priority { override_threshold }, |rules| rules.names);
     let largest = session.settings.limits.manifest;
@@ -75,21 +98,55 @@ pub(crate) fn load_skills(session: &Session<'_>, agent: Option<&'static Agent>) 
     loaded.conflicts.append(&mut settled.conflicts);
     loaded.omitted.append(&mut settled.omitted);
     let mut machine = Machine::new(&session.env);
-    for skill in settled.listed {
-        let missing = || recorded.missing_need(&skill, &present).filter(|_| agent.is_none());
-        match reason_to_omit(&skill, rules.as_ref(), &mut machine).or_else(missing) {
-            None => loaded.listed.push(skill),
-            Some((reason, detail)) => loaded.omitted.push(OmittedSkill {
-                name: skill.qualified.clone(),
-                reason,
-                detail,
-                skill: Some(Box::new(skill)),
-            }),
-        }
-    }
+    let mut reasons = Vec::new();
+    let mut listed = settled.listed;
+    let left_out = listed.extract_if(.., |skill| {
+        let missing = || missing.iter().find(|(folder, _)| *folder == skill.folder);
+        let missing = || missing().map(|(_, name)| reason_of_missing(name));
+        let reason = reason_to_omit(skill, rules.as_ref(), &mut machine).or_else(missing);
+        let is_out = reason.is_some();
+        reasons.extend(reason);
+        is_out
+    });
+    let left_out: Vec<LoadedSkill> = left_out.collect();
+    loaded.omitted.extend(left_out.into_iter().zip(reasons).map(|(skill, (reason, detail))| OmittedSkill {
+        name: skill.qualified.clone(),
+        reason,
+        detail,
+        skill: Some(Box::new(skill)),
+    }));
+    loaded.listed = listed;
     order_skills(&mut loaded.listed, agent);
-    add_caution(&mut loaded, rules.as_ref(), agent);
-    Ok(loaded)
+    add_caution(loaded, rules.as_ref(), agent);
+}
+
+/// Of the folders that need others by name, those whose need is not among what was found, with
+/// the name of the first.
+fn missing_needs(needing: Vec<(PathBuf, Vec<String>)>, found: &[LoadedSkill]) -> Vec<(PathBuf, String)> {
+    if needing.is_empty() {
+        return Vec::new();
+    }
+    let present: HashSet<&str> = found.iter().map(|skill| skill.name.as_str()).collect();
+    let missing = needing.into_iter().filter_map(|(folder, needs)| {
+        Some((folder, needs.into_iter().find(|name| !present.contains(name.as_str()))?))
+    });
+    missing.collect()
+}
+
+/// Why a skill cannot work whose files name another one that is not there. A link alone is no
+/// reason: its instructions may do without.
+fn reason_of_missing(name: &str) -> (OmitReason, String) {
+    let name = printable(name, false);
+    (OmitReason::Dependency, format!("it needs the skill `{name}`, which is not here"))
+}
+
+fn disabled_skill(name: &str) -> OmittedSkill {
+    OmittedSkill {
+        name: name.to_owned(),
+        reason: OmitReason::Disabled,
+        detail: format!("it is disabled; `ba-agent skill enable {name}` puts it back"),
+        skill: None,
+    }
 }
 
 /// The folders whose skills are watched for changes, and how deep each is looked through.
@@ -185,8 +242,8 @@ fn similarity(one: &LoadedSkill, other: &LoadedSkill, largest: u64) -> f64 {
     }
 }
 
-/// The skills that the program carries.
-fn builtin_skills(session: &Session<'_>) -> Vec<LoadedSkill> {
+/// The skills that the program carries, of those whose names are wanted.
+fn builtin_skills(session: &Session<'_>, is_wanted: impl Fn(&str) -> bool) -> Vec<LoadedSkill> {
     let limits = &session.settings.limits;
     let skill = |builtin: &crate::builtin::BuiltinSkill| {
         let (_, bytes) = builtin.files.iter().find(|(path, _)| *path == MANIFEST)?;
@@ -203,70 +260,10 @@ fn builtin_skills(session: &Session<'_>) -> Vec<LoadedSkill> {
             facts: SkillFacts::of(&front),
             digest: None,
             fallback: false,
+            stamp: 0,
         })
     };
-    session.builtin.all.iter().filter_map(skill).collect()
-}
-
-/// What the registries of this scope and of the user's account say.
-#[derive(Default)]
-struct InstalledFacts {
-    by_folder: HashMap<PathBuf, RecordedFacts>,
-    disabled: Vec<OmittedSkill>,
-}
-
-struct RecordedFacts {
-    digest: Digest,
-    category: Option<String>,
-    /// The skills that it says it cannot do without.
-    needs: Vec<String>,
-}
-
-fn read_recorded(session: &Session<'_>) -> InstalledFacts {
-    let mut recorded = InstalledFacts::default();
-    if session.scope.is_project()
-        && let Some((store, places)) = session.store_of_user()
-    {
-        recorded.add_registry(&store, &places);
-    }
-    recorded.add_registry(&session.store, &session.places);
-    recorded
-}
-
-impl InstalledFacts {
-    /// Why a skill cannot work whose files name another one that is not there. A link alone is no
-    /// reason: its instructions may do without.
-    fn missing_need(&self, skill: &LoadedSkill, present: &HashSet<String>) -> Option<(OmitReason, String)> {
-        let needs = &self.by_folder.get(&skill.folder)?.needs;
-        let missing = needs.iter().find(|name| !present.contains(*name))?;
-        let name = printable(missing, false);
-        Some((OmitReason::Dependency, format!("it needs the skill `{name}`, which is not here")))
-    }
-
-    /// A registry that cannot be read says nothing; whoever changes it is told why.
-    fn add_registry(&mut self, store: &Store, places: &InstallDirs) {
-        let text = store.read_registry_text().unwrap_or_default();
-        for (name, entry) in text.summary().unwrap_or_default().skills {
-            if !entry.enabled {
-                self.disabled.push(OmittedSkill {
-                    name: name.to_string(),
-                    reason: OmitReason::Disabled,
-                    detail: format!("it is disabled; `ba-agent skill enable {name}` puts it back"),
-                    skill: None,
-                });
-                continue;
-            }
-            let targets = entry.targets.iter().filter_map(|text| InstallTarget::parse(text).ok());
-            for root in targets.map(|target| places.root_as_written(&target)) {
-                let category = entry.category.as_ref().map(ToString::to_string);
-                let is_needed =
-                    |one: &&DependencyRecord| !one.optional && one.kind == DependencyKind::Declared;
-                let needs = entry.dependencies.iter().filter(is_needed).map(|one| one.name.clone()).collect();
-                let facts = RecordedFacts { digest: entry.digest.clone(), category, needs };
-                self.by_folder.insert(root.join(name.as_str()), facts);
-            }
-        }
-    }
+    session.builtin.all.iter().filter(|builtin| is_wanted(builtin.name)).filter_map(skill).collect()
 }
 
 /// Where the program's own skill of this name stands, if the folder is one.

@@ -41,8 +41,8 @@ pub(crate) fn graph_of(registry: &Registry) -> DependencyGraph {
 /// A need that no name here meets is met by the skill that calls itself so (`--as`).
 fn name_by_alias(graph: &mut DependencyGraph, registry: &Registry) {
     let aliases = registry.skills.iter().filter_map(|(name, entry)| Some((entry.alias_of.as_deref()?, name)));
-    let aliases: BTreeMap<&str, &SkillName> =
-        aliases.filter(|(own, _)| !registry.skills.keys().any(|name| name.as_str() == *own)).collect();
+    let is_name = |own: &str| own.parse::<SkillName>().is_ok_and(|name| registry.skills.contains_key(&name));
+    let aliases: BTreeMap<&str, &SkillName> = aliases.filter(|(own, _)| !is_name(own)).collect();
     if aliases.is_empty() {
         return;
     }
@@ -75,6 +75,12 @@ fn graph_skill(entry: &LockEntry) -> GraphSkill {
     }
 }
 
+/// True for a skill whose needs its files say, and not its record.
+pub(crate) fn needs_files(entry: &LockEntry) -> bool {
+    let is_own = entry.kind == "own" || entry.mode == InstallMode::Live;
+    is_own || (entry.dependencies.is_empty() && !entry.files.has_sizes())
+}
+
 /// As [`graph_of`], with what the files say of skills that are their own source, and of those
 /// that were recorded before anybody asked.
 pub(crate) fn read_graph(registry: &Registry, session: &Session<'_>) -> DependencyGraph {
@@ -83,8 +89,7 @@ pub(crate) fn read_graph(registry: &Registry, session: &Session<'_>) -> Dependen
         registry.skills.keys().filter_map(|name| RelPath::parse(name.as_str().as_bytes()).ok()).collect();
     let mut folders = None;
     for (name, entry) in &registry.skills {
-        let is_own = entry.kind == "own" || entry.mode == InstallMode::Live;
-        if !is_own && (!entry.dependencies.is_empty() || entry.files.has_sizes()) {
+        if !needs_files(entry) {
             continue;
         }
         let folders = folders.get_or_insert_with(|| names.iter().cloned().collect::<SkillFolders>());

@@ -4,52 +4,18 @@
 //! cannot be written hinders nobody.
 
 use std::collections::HashMap;
-use std::fs::Metadata;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::fingerprint::Fingerprint;
+use crate::sealed_cache::{SealedBytes, keep_sealed};
 use ba_agent_core::digest::sha256_hex;
 use ba_agent_core::loader::SkillFacts;
 use ba_agent_system::cache::{Cache, CacheSection};
 
 /// Raised with every change of what is kept; the version of the program is part of it.
-const MAGIC: &str = concat!("ba-agent skills 1 ", env!("CARGO_PKG_VERSION"), "\n");
-/// The largest index that is read: that of some 60,000 skills.
-const LARGEST: u64 = 64 << 20;
-/// Bytes of the sum behind the first line.
-const SUM: usize = 4;
-
-/// What tells a file as it is from what it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct Fingerprint {
-    /// Nanoseconds since 1970.
-    modified: i64,
-    pub(crate) size: u64,
-    device: u64,
-    inode: u64,
-    /// Names that the file has.
-    links: u64,
-}
-
-impl Fingerprint {
-    pub(crate) fn of(meta: &Metadata) -> Self {
-        let since = meta.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-        let modified = since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt as _;
-            Self { modified, size: meta.len(), device: meta.dev(), inode: meta.ino(), links: meta.nlink() }
-        }
-        #[cfg(not(unix))]
-        Self { modified, size: meta.len(), device: 0, inode: 0, links: 0 }
-    }
-
-    /// What is the same for each way to the file; `None` where only its real path says so.
-    pub(crate) fn identity(&self) -> Option<(u64, u64)> {
-        (self.links == 1).then_some((self.device, self.inode))
-    }
-}
+const MAGIC: &str = concat!("ba-agent skills 2 ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// What a manifest says, or why it cannot be used.
 pub(crate) type ReadManifest = Result<SkillFacts, String>;
@@ -66,78 +32,72 @@ pub(crate) struct IndexedManifest {
 /// What was kept of one folder.
 #[derive(Debug, Default)]
 pub(crate) struct SkillIndex {
-    known: HashMap<String, (Fingerprint, ReadManifest)>,
-    /// How many manifests were kept.
-    count: usize,
+    /// In the order in which they were found; `None` for one that was taken.
+    known: Vec<Option<IndexedManifest>>,
+    /// Behind the one that was taken last: most come in the same order again.
+    next: usize,
+    /// Where each stands, for those that do not.
+    places: Option<HashMap<String, usize>>,
 }
 
-/// What an index is kept under. `rules` is what else decides how a manifest is read.
-fn key_of(root: &Path, rules: &str) -> String {
+/// Where an index is kept. `rules` is what else decides how a manifest is read.
+fn index_file(cache: &Cache, root: &Path, rules: &str) -> PathBuf {
     let mut text = rules.as_bytes().to_vec();
     text.push(b'\n');
     text.extend_from_slice(root.as_os_str().as_encoded_bytes());
-    sha256_hex(&text)
+    cache.entry_file(CacheSection::Skills, &sha256_hex(&text))
 }
 
 impl SkillIndex {
     /// The index of the folder at `root`; an empty one where there is none that can be used.
     pub(crate) fn open(cache: &Cache, root: &Path, rules: &str) -> Self {
-        let file = cache.entry_file(CacheSection::Skills, &key_of(root, rules));
-        let is_small = std::fs::metadata(&file).is_ok_and(|meta| meta.is_file() && meta.len() <= LARGEST);
-        let Some(bytes) = is_small.then(|| cache.read(&file)).flatten() else { return Self::default() };
-        let manifests = decode_index(&bytes, root).unwrap_or_default();
-        let count = manifests.len();
-        let known = manifests.into_iter().map(|one| (one.path, (one.fingerprint, one.read))).collect();
-        Self { known, count }
+        let sealed = SealedBytes::open(cache, &index_file(cache, root, rules), MAGIC);
+        let decoded = sealed.and_then(|sealed| {
+            let decoded: (&str, Vec<Option<IndexedManifest>>) = postcard::from_bytes(sealed.body()).ok()?;
+            (decoded.0 == root.to_string_lossy()).then_some(decoded.1)
+        });
+        Self { known: decoded.unwrap_or_default(), ..Self::default() }
     }
 
     /// What the manifest at `path` says, if it is still the same file.
     pub(crate) fn take(&mut self, path: &str, fingerprint: &Fingerprint) -> Option<ReadManifest> {
-        let (_, (known, read)) = self.known.remove_entry(path)?;
-        (known == *fingerprint).then_some(read)
+        let known = &self.known;
+        let is_next = known.get(self.next).and_then(Option::as_ref).is_some_and(|one| one.path == path);
+        let at = match is_next {
+            true => self.next,
+            false => {
+                let paths = || known.iter().map(|one| one.as_ref().map(|one| one.path.clone()));
+                let places = || paths().zip(0..).filter_map(|(path, at)| Some((path?, at))).collect();
+                *self.places.get_or_insert_with(places).get(path)?
+            }
+        };
+        self.next = at + 1;
+        let known = self.known.get_mut(at)?.take()?;
+        (known.fingerprint == *fingerprint).then_some(known.read)
     }
 
     /// True where these manifests, of which `read_anew` were not known, are another set.
     pub(crate) fn is_outdated(&self, now: usize, read_anew: usize) -> bool {
-        read_anew > 0 || now != self.count
+        read_anew > 0 || now != self.known.len()
     }
 }
 
 /// Keeps what was read of a folder for the next command.
-pub(crate) fn keep_index(cache: &Cache, root: &Path, rules: &str, manifests: &[IndexedManifest]) {
-    let file = cache.entry_file(CacheSection::Skills, &key_of(root, rules));
-    let Some(body) = encode_body(root, manifests) else { return };
-    let _ = cache.write(&file, &[MAGIC.as_bytes(), &sum_of(&body), &body]);
-}
-
-/// Tells damage; nobody is kept from forging an index in a cache of the user's own.
-fn sum_of(body: &[u8]) -> [u8; SUM] {
-    crc32fast::hash(body).to_le_bytes()
-}
-
-fn encode_body(root: &Path, manifests: &[IndexedManifest]) -> Option<Vec<u8>> {
-    postcard::to_allocvec(&(root.to_string_lossy(), manifests)).ok()
-}
-
-/// The manifests of an index; `None` for bytes that are not that of `root`.
-fn decode_index(bytes: &[u8], root: &Path) -> Option<Vec<IndexedManifest>> {
-    let (sum, body) = bytes.strip_prefix(MAGIC.as_bytes())?.split_at_checked(SUM)?;
-    if sum_of(body) != sum {
-        return None;
-    }
-    let (of, manifests): (String, Vec<IndexedManifest>) = postcard::from_bytes(body).ok()?;
-    (of == root.to_string_lossy()).then_some(manifests)
+pub(crate) fn keep_index(cache: &Cache, root: &Path, rules: &str, manifests: &[Option<IndexedManifest>]) {
+    keep_sealed(cache, &index_file(cache, root, rules), MAGIC, &(root.to_string_lossy(), manifests));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sealed_cache::check_damage;
 
-    fn manifests() -> Vec<IndexedManifest> {
-        let fingerprint = Fingerprint { modified: 1, size: 2, device: 3, inode: 4, links: 1 };
+    fn manifests() -> Vec<Option<IndexedManifest>> {
         let facts = SkillFacts { description: "What it does.".to_owned(), ..SkillFacts::default() };
         [("pdf/SKILL.md", Ok(facts)), ("bad/SKILL.md", Err("it has no frontmatter".to_owned()))]
-            .map(|(path, read)| IndexedManifest { path: path.to_owned(), fingerprint, read })
+            .map(|(path, read)| {
+                Some(IndexedManifest { path: path.to_owned(), fingerprint: Fingerprint::example(1), read })
+            })
             .to_vec()
     }
 
@@ -145,15 +105,15 @@ mod tests {
     fn what_was_kept_is_found_while_the_file_is_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let (cache, root) = (Cache::new(dir.path(), 1 << 20), Path::new("/skills"));
-        let all = manifests();
-        keep_index(&cache, root, "", &all);
+        keep_index(&cache, root, "", &manifests());
         let mut index = SkillIndex::open(&cache, root, "");
         assert!(!index.is_outdated(2, 0) && index.is_outdated(3, 0) && index.is_outdated(2, 1));
-        let other = Fingerprint { modified: 9, ..all[0].fingerprint };
-        assert_eq!(index.take("pdf/SKILL.md", &all[0].fingerprint), Some(all[0].read.clone()));
-        assert_eq!(index.take("bad/SKILL.md", &other), None);
-        assert_eq!(SkillIndex::open(&cache, Path::new("/other"), "").count, 0);
-        assert_eq!(SkillIndex::open(&cache, root, "manifest 1").count, 0);
+        assert_eq!(index.take("bad/SKILL.md", &Fingerprint::example(9)), None);
+        let known = index.take("pdf/SKILL.md", &Fingerprint::example(1));
+        assert_eq!(known, manifests().remove(0).map(|one| one.read));
+        assert_eq!(index.take("pdf/SKILL.md", &Fingerprint::example(1)), None);
+        assert_eq!(SkillIndex::open(&cache, Path::new("/other"), "").known.len(), 0);
+        assert_eq!(SkillIndex::open(&cache, root, "manifest 1").known.len(), 0);
     }
 
     #[test]
@@ -161,18 +121,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (cache, root) = (Cache::new(dir.path(), 1 << 20), Path::new("/skills"));
         keep_index(&cache, root, "", &manifests());
-        let file = cache.entry_file(CacheSection::Skills, &key_of(root, ""));
-        let bytes = std::fs::read(&file).unwrap();
-        assert_eq!(decode_index(&bytes, root).map(|all| all.len()), Some(2));
-        for at in 0..bytes.len() {
-            let mut damaged = bytes.clone();
-            damaged[at] ^= 0x21;
-            assert_eq!(decode_index(&damaged, root), None, "{at}");
-            assert_eq!(decode_index(&bytes[..at], root), None, "{at}");
-        }
-        // A sum can be made to fit by whoever writes the file.
-        let body = [0xff; 40];
-        let forged = [MAGIC.as_bytes(), &sum_of(&body), &body].concat();
-        assert_eq!(decode_index(&forged, root), None);
+        let file = index_file(&cache, root, "");
+        check_damage(&file, MAGIC, || SkillIndex::open(&cache, root, "").known.len() == 2);
     }
 }

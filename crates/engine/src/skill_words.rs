@@ -14,7 +14,7 @@ use ba_agent_core::search::{BorrowedText, IndexBuilder, SearchDocument, SearchIn
 use ba_agent_system::fsx;
 
 /// Raised with every change of what is indexed.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 /// Bytes of a body that are indexed; more or fewer put fewer right skills first.
 const BODY: usize = 4_096;
 /// The largest index that is read.
@@ -25,16 +25,15 @@ pub(crate) fn index_words(
     session: &Session<'_>,
     agent: Option<&'static Agent>,
     skills: &[LoadedSkill],
-) -> Vec<u8> {
+) -> WordIndex {
     let key = fingerprint_of(skills);
     let file = index_file(session, agent);
     let kept = file.as_ref().and_then(|file| fsx::read_plain_file(file, LARGEST).ok().flatten());
-    if let Some(kept) = kept
-        && let Some((known, index)) = kept.split_at_checked(key.len())
-        && known == key
-        && SearchIndex::read(index).is_some()
-    {
-        return index.to_vec();
+    if let Some(bytes) = kept.filter(|kept| kept.starts_with(&key)) {
+        let kept = WordIndex { bytes, start: key.len() };
+        if kept.read().is_some() {
+            return kept;
+        }
     }
     let mut builder = IndexBuilder::for_whole_bodies();
     for skill in skills {
@@ -48,7 +47,19 @@ pub(crate) fn index_words(
         // Two that write at once may spoil it: its sum says so to the next reader.
         let _ = fsx::write_atomic(&file, &[key.as_slice(), &index].concat());
     }
-    index
+    WordIndex { bytes: index, start: 0 }
+}
+
+/// The bytes of an index, as they stand in its file.
+pub(crate) struct WordIndex {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl WordIndex {
+    pub(crate) fn read(&self) -> Option<SearchIndex<'_>> {
+        SearchIndex::read(self.bytes.get(self.start..)?)
+    }
 }
 
 fn index_file(session: &Session<'_>, agent: Option<&'static Agent>) -> Option<PathBuf> {
@@ -61,16 +72,13 @@ fn index_file(session: &Session<'_>, agent: Option<&'static Agent>) -> Option<Pa
 fn fingerprint_of(skills: &[LoadedSkill]) -> Vec<u8> {
     let mut hash = Sha256::new();
     hash.update(VERSION);
+    hash.update(env!("CARGO_PKG_VERSION"));
     for skill in skills {
         hash.update(skill.manifest.as_os_str().as_encoded_bytes());
         hash.update([0]);
         hash.update(skill.qualified.as_bytes());
-        if let Ok(meta) = std::fs::metadata(&skill.manifest) {
-            let written = meta.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-            hash.update(written.unwrap_or_default().as_nanos().to_le_bytes());
-            hash.update(meta.len().to_le_bytes());
-        }
-        hash.update(env!("CARGO_PKG_VERSION"));
+        hash.update([0]);
+        hash.update(skill.stamp.to_le_bytes());
     }
     hash.finalize().to_vec()
 }

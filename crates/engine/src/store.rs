@@ -87,6 +87,11 @@ impl RegistryText {
             None => Ok(RegistrySummary::default()),
         }
     }
+
+    /// The text itself; `None` where there is none.
+    pub(crate) fn text(&self) -> Option<&str> {
+        std::str::from_utf8(self.bytes.as_ref()?).ok()
+    }
 }
 
 /// What a command found of one that was killed.
@@ -136,6 +141,14 @@ impl Store {
     /// `Usage` where a project's link leads out of it.
     fn real_registry(&self) -> Result<PathBuf> {
         self.places.check_inside("registry", &self.registry)
+    }
+
+    /// Says whether the registry may be read.
+    ///
+    /// # Errors
+    /// `Usage` where a project's link leads out of it.
+    pub(crate) fn check_registry_place(&self) -> Result<()> {
+        self.real_registry().map(drop)
     }
 
     /// The registry as it is now; an empty one where there is none.

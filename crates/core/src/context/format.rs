@@ -1,6 +1,6 @@
 //! How one skill of a list is written.
 
-use super::ContextEntry;
+use super::{ContextEntry, count_chars};
 use crate::text::group_digits;
 
 /// A form of the list of skills.
@@ -62,6 +62,22 @@ impl ListingFormat {
         }
     }
 
+    /// The characters that a description adds to the line of a skill.
+    pub(super) fn count_added(self, description: &str) -> usize {
+        if description.is_empty() {
+            return 0;
+        }
+        match self {
+            Self::Plain | Self::List => count_chars(": ") + count_chars(description),
+            Self::Brackets => count_chars(" ") + count_chars(description),
+            Self::Xml => {
+                count_chars("<description>\n")
+                    + count_chars(&escape_xml(description))
+                    + count_chars("\n</description>\n")
+            }
+        }
+    }
+
     /// The block around the lines; `more` skills have no line.
     pub(super) fn wrap(self, lines: &[String], more: Option<usize>) -> String {
         let mut text = String::from("<available_skills>\n");
@@ -96,11 +112,15 @@ fn escape_xml(text: &str) -> String {
 /// A description in at most `most` characters: cut behind a sentence where one ends in the second
 /// half, else between words, with `…` for what is missing.
 pub fn cut_description(text: &str, most: usize) -> String {
-    if text.chars().nth(most).is_none() {
+    if text.len() <= most || text.chars().nth(most).is_none() {
         return text.to_owned();
     }
     // Room for the sign itself, and for the blank before it behind a sentence.
-    let end = |chars: usize| text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
+    let is_ascii = text.is_ascii();
+    let end = |chars: usize| match is_ascii {
+        true => chars.min(text.len()),
+        false => text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at),
+    };
     let head = &text[..end(most.saturating_sub(2))];
     let sentence = head
         .char_indices()

@@ -232,3 +232,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_description_adds_what_it_takes_in_each_form() {
+    let one = entry("p d\tf", "");
+    for (_, format) in ListingFormat::ALL {
+        for text in ["", "Reads.", "<b> & \"c\"\n's", "表格 …"] {
+            let added = count_chars(&format.render(&one, text)) - count_chars(&format.render(&one, ""));
+            assert_eq!(format.count_added(text), added, "{format:?} {text:?}");
+        }
+    }
+}
+
+#[test]
+fn ascii_is_cut_as_any_text() {
+    // A sign behind the cut that is not ASCII changes nothing before it.
+    for text in ["One. Two three, four; five. Six seven-eight nine! Ten", "abcdefghijklmnopqrstuvwxyz", "a b"]
+    {
+        let other = format!("{text}é");
+        for most in 0..text.len() - 1 {
+            assert_eq!(cut_description(text, most), cut_description(&other, most), "{most} of {text}");
+        }
+    }
+}

@@ -35,28 +35,27 @@ pub fn settle_names(
     rule: NameRule,
     similarity: impl Fn(&LoadedSkill, &LoadedSkill) -> f64,
 ) -> SettledNames {
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut by_name: HashMap<String, usize> = HashMap::with_capacity(found.len());
+    let mut found = found;
+    found.iter_mut().for_each(|skill| skill.qualified = plain_name(skill));
+    let mut by_name: HashMap<&str, usize> = HashMap::with_capacity(found.len());
+    let mut groups: Vec<(usize, Vec<usize>)> = Vec::with_capacity(found.len());
     for (at, skill) in found.iter().enumerate() {
-        let key = match &skill.plugin {
-            Some(plugin) => format!("{plugin}:{}", skill.name),
-            None => skill.name.clone(),
-        };
-        match by_name.get(&key) {
-            Some(group) => groups.get_mut(*group).into_iter().for_each(|group| group.push(at)),
-            None => {
-                by_name.insert(key, groups.len());
-                groups.push(vec![at]);
-            }
+        let next = groups.len();
+        match *by_name.entry(&skill.qualified).or_insert(next) {
+            group if group == next => groups.push((at, Vec::new())),
+            group => groups.get_mut(group).into_iter().for_each(|(_, others)| others.push(at)),
         }
+    }
+    if groups.len() == found.len() {
+        return SettledNames { listed: found, ..SettledNames::default() };
     }
     let mut slots: Vec<Option<LoadedSkill>> = found.into_iter().map(Some).collect();
     let mut settled = SettledNames::default();
     let mut listed: Vec<(usize, LoadedSkill)> = Vec::with_capacity(slots.len());
-    for group in groups {
+    for (first, others) in groups {
+        let group = std::iter::once(first).chain(others);
         let mut of_name: Vec<(usize, LoadedSkill)> =
-            group.into_iter().filter_map(|at| Some((at, slots.get_mut(at)?.take()?))).collect();
-        of_name.iter_mut().for_each(|(_, skill)| skill.qualified = plain_name(skill));
+            group.filter_map(|at| Some((at, slots.get_mut(at)?.take()?))).collect();
         if of_name.len() == 1 {
             listed.append(&mut of_name);
             continue;
@@ -214,6 +213,7 @@ mod tests {
             facts: SkillFacts::default(),
             digest: None,
             fallback: false,
+            stamp: 0,
         }
     }
 

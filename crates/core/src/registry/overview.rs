@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use jiff::Timestamp;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use super::{
     DependencyRecord, InstallMode, LockEntry, MarketplaceOrigin, ReferenceRecord, RevisionRecord, Versioned,
@@ -147,6 +148,22 @@ impl<'t> RegistrySummary<'t> {
     }
 }
 
+/// Where in the text of a registry the entry of each skill stands, of twins the last: one of
+/// thousands can then be read alone. `None` for a text that is not a registry's.
+pub fn find_entry_ranges(text: &str) -> Option<BTreeMap<String, Range<usize>>> {
+    #[derive(Deserialize)]
+    struct RawEntries<'t> {
+        #[serde(borrow, default)]
+        skills: BTreeMap<Cow<'t, str>, &'t RawValue>,
+    }
+    let entries = serde_json::from_str::<RawEntries<'_>>(text).ok()?.skills;
+    let range = |(name, entry): (Cow<'_, str>, &RawValue)| {
+        let start = (entry.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+        Some((name.into_owned(), start..start + entry.get().len()))
+    };
+    entries.into_iter().map(range).collect()
+}
+
 impl<'t> SkillSummary<'t> {
     pub fn of(entry: &'t LockEntry) -> Self {
         Self {
@@ -184,6 +201,23 @@ mod tests {
         "digest": "sha256:0000000000000000000000000000000000000000000000000000000000000000",
         "files": {"SKILL.md": "100644 x"}, "mode": "link", "installed_at": "2026-01-02T03:04:05Z",
         "from_tomorrow": [1]}}, "more": {}}"#;
+
+    #[test]
+    fn each_entry_stands_where_it_is_said_to() {
+        let own = &ONE[find_entry_ranges(ONE).unwrap()["pdf"].clone()];
+        let twin = format!(r#""p\u0064f": {}, "pdf":"#, own.replace("sha256:0", "sha256:1"));
+        let twins = ONE.replacen(r#""pdf":"#, &twin, 1);
+        for text in [ONE, &twins] {
+            let ranges = find_entry_ranges(text).unwrap();
+            let entry: super::super::LockEntry = serde_json::from_str(&text[ranges["pdf"].clone()]).unwrap();
+            let whole = super::super::Registry::parse(text, "r").unwrap();
+            assert_eq!((ranges.len(), whole.skills.values().collect::<Vec<_>>()), (1, vec![&entry]));
+        }
+        assert_eq!(find_entry_ranges(r#"{"schema_version": "1.0"}"#), Some(BTreeMap::new()));
+        for text in ["", "[1]", r#"{"skills": 1}"#, &ONE[..ONE.len() - 1]] {
+            assert_eq!(find_entry_ranges(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn it_says_what_the_registry_says() {

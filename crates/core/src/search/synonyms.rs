@@ -14,7 +14,7 @@ pub(super) fn synonyms_of(term: &str) -> Vec<String> {
     let start =
         if start == term.len() { term.trim_end_matches('i') } else { term.get(..start).unwrap_or(term) };
     let mut others: Vec<String> = Vec::new();
-    for line in TABLE.lines().filter(|line| !line.starts_with('#') && line.contains(start)) {
+    for line in TABLE.lines().filter(|line| !line.starts_with('#') && has_word_from(line, start)) {
         let group = terms_of_line(line);
         if group.iter().any(|word| word == term) {
             others.extend(group);
@@ -24,6 +24,13 @@ pub(super) fn synonyms_of(term: &str) -> Vec<String> {
     others.dedup();
     others.retain(|other| other != term);
     others
+}
+
+/// True where a word of the line begins so.
+fn has_word_from(line: &str, start: &str) -> bool {
+    let is_inside =
+        |at: usize| line.as_bytes().get(..at).and_then(<[u8]>::last).is_some_and(u8::is_ascii_alphanumeric);
+    line.match_indices(start).any(|(at, _)| !is_inside(at))
 }
 
 fn terms_of_line(line: &str) -> Vec<String> {

@@ -1,12 +1,13 @@
 //! One look through a folder of skills: which manifests there are, and what they say. What is known
 //! from an earlier look is not read again.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use super::LoadedSkills;
 use super::sources::SkillsFolder;
-use crate::skill_index::{Fingerprint, IndexedManifest, ReadManifest, SkillIndex, keep_index};
+use crate::fingerprint::Fingerprint;
+use crate::skill_index::{IndexedManifest, ReadManifest, SkillIndex, keep_index};
 use crate::workspace::Session;
 use ba_agent_core::error::{Result, printable};
 use ba_agent_core::listing::Limits;
@@ -15,93 +16,159 @@ use ba_agent_core::skill::{LOWER_MANIFEST, MANIFEST, Severity, read_summary};
 use ba_agent_core::text::format_bytes;
 use ba_agent_system::{fsx, parallel};
 
-/// What was found so far, and through which files.
+/// What was found so far, and in which folders.
 #[derive(Default)]
 pub(crate) struct FoundSkills {
     pub(crate) skills: Vec<LoadedSkill>,
-    inodes: HashSet<(u64, u64)>,
-    real_paths: HashSet<PathBuf>,
+    /// The folders of each manifest: one can be that of several only through a link.
+    folders: HashMap<(u64, u64), Vec<PathBuf>>,
+    real_folders: HashSet<PathBuf>,
+}
+
+impl FoundSkills {
+    /// Notes the folder of a manifest; false for one that was reached before, by another way.
+    fn is_new_folder(&mut self, folder: &Path, fingerprint: &Fingerprint) -> bool {
+        let Some(identity) = fingerprint.identity() else {
+            return self.real_folders.insert(fsx::real_path(folder));
+        };
+        let known = self.folders.entry(identity).or_default();
+        let is_known = |real: &PathBuf| known.iter().any(|known| fsx::real_path(known) == *real);
+        if !known.is_empty() && is_known(&fsx::real_path(folder)) {
+            return false;
+        }
+        known.push(folder.to_path_buf());
+        true
+    }
 }
 
 /// A manifest that a folder has.
-struct Manifest {
+pub(super) struct FoundManifest {
     /// From the top of the source.
     path: String,
     at: PathBuf,
-    fingerprint: Fingerprint,
+    pub(super) fingerprint: Fingerprint,
+}
+
+impl FoundManifest {
+    /// What the folder in its source is called that it lies in, or below.
+    pub(super) fn top_folder(&self) -> &str {
+        self.path.split('/').next().unwrap_or_default()
+    }
+
+    /// True where its folder is another one by another name, which may have been found as that.
+    pub(super) fn is_renamed(&self) -> bool {
+        let real = self.at.parent().map(fsx::real_path);
+        real.is_none_or(|real| real.file_name() != Some(self.top_folder().as_ref()))
+    }
 }
 
 /// Skills that are read by one thread at a time.
 const CHUNK: usize = 64;
+/// Folders of which a second thread takes some: for fewer it costs more than it saves.
+const MANY: usize = 512;
 
 /// Adds the skills of one source to `found`; what cannot be used goes to `loaded`.
 ///
 /// # Errors
 /// `Interrupted` where somebody stops it.
-pub(crate) fn scan_source(
+pub(super) fn scan_source(
     source: &SkillsFolder,
     named_by: NamedBy,
     session: &Session<'_>,
     found: &mut FoundSkills,
     loaded: &mut LoadedSkills,
 ) -> Result<()> {
-    if source.of_project
-        && let Err(error) = session.places.check_inside("folder of skills", &source.root)
-    {
-        loaded.findings.push(finding(&source.root, &error.message));
-        return Ok(());
-    }
-    let mut manifests = Vec::new();
-    look_through(source, session, &mut manifests, &mut loaded.findings)?;
+    let manifests = find_manifests(source, None, session, loaded)?;
     if manifests.is_empty() {
         return Ok(());
     }
-    for (manifest, read) in read_manifests(source, &manifests, session)? {
+    let read = read_indexed(source, &manifests, session)?;
+    found.skills.reserve(manifests.len());
+    found.folders.reserve(manifests.len());
+    for (manifest, read) in manifests.into_iter().zip(read) {
         add_skill(source, named_by, manifest, read, found, loaded);
     }
     Ok(())
 }
 
-/// What each manifest says, out of the index where it is known.
-fn read_manifests<'m>(
+/// The manifests of a source; with `only` those of the folders in it that are called so, and of
+/// every link, which may lead to one of them.
+///
+/// # Errors
+/// `Interrupted` where somebody stops it.
+pub(super) fn find_manifests(
     source: &SkillsFolder,
-    manifests: &'m [Manifest],
+    only: Option<&BTreeSet<String>>,
     session: &Session<'_>,
-) -> Result<Vec<(&'m Manifest, ReadManifest)>> {
+    loaded: &mut LoadedSkills,
+) -> Result<Vec<FoundManifest>> {
+    let mut manifests = Vec::new();
+    if source.of_project
+        && let Err(error) = session.places.check_inside("folder of skills", &source.root)
+    {
+        loaded.findings.push(finding(&source.root, &error.message));
+        return Ok(manifests);
+    }
+    look_through(source, only, session, &mut manifests, &mut loaded.findings)?;
+    Ok(manifests)
+}
+
+/// Adds the skills of some manifests of a source, as [`scan_source`] does, out of their files.
+pub(super) fn add_manifests(
+    source: &SkillsFolder,
+    manifests: Vec<FoundManifest>,
+    session: &Session<'_>,
+    found: &mut FoundSkills,
+    loaded: &mut LoadedSkills,
+) {
+    for manifest in manifests {
+        let read = read_facts(&manifest, &session.settings.limits);
+        add_skill(source, NamedBy::Folder, manifest, read, found, loaded);
+    }
+}
+
+/// What each manifest says, in their order, out of the index where it is known.
+fn read_indexed(
+    source: &SkillsFolder,
+    manifests: &[FoundManifest],
+    session: &Session<'_>,
+) -> Result<Vec<ReadManifest>> {
     let limits = &session.settings.limits;
     let rules = format!("{} {} {}", source.depth, limits.manifest, limits.frontmatter);
     let mut index = SkillIndex::open(&session.cache, &source.root, &rules);
     let known: Vec<Option<ReadManifest>> =
         manifests.iter().map(|one| index.take(&one.path, &one.fingerprint)).collect();
-    let unknown: Vec<&Manifest> =
+    let unknown: Vec<&FoundManifest> =
         manifests.iter().zip(&known).filter(|(_, read)| read.is_none()).map(|(one, _)| one).collect();
-    let threads = session.settings.loader.max_workers.min(parallel::count_cores());
-    let chunks: Vec<&[&Manifest]> = unknown.chunks(CHUNK).collect();
+    let chunks: Vec<&[&FoundManifest]> = unknown.chunks(CHUNK).collect();
     let read = parallel::run_jobs(
-        threads,
+        count_threads(session),
         &chunks,
         || session.observer.check_cancelled(),
         |chunk| Ok(chunk.iter().map(|one| read_facts(one, limits)).collect::<Vec<_>>()),
     )?;
     let is_outdated = index.is_outdated(manifests.len(), unknown.len());
     let mut read = read.into_iter().flatten();
-    let all: Vec<(&Manifest, ReadManifest)> = manifests
-        .iter()
-        .zip(known)
-        .map(|(one, known)| (one, known.or_else(|| read.next()).unwrap_or_else(|| Err(String::new()))))
+    let all: Vec<ReadManifest> = known
+        .into_iter()
+        .map(|known| known.or_else(|| read.next()).unwrap_or_else(|| Err(String::new())))
         .collect();
     if is_outdated {
-        let kept: Vec<IndexedManifest> = all
+        let kept: Vec<Option<IndexedManifest>> = manifests
             .iter()
-            .map(|(one, read)| IndexedManifest {
-                path: one.path.clone(),
-                fingerprint: one.fingerprint,
-                read: read.clone(),
+            .zip(&all)
+            .map(|(one, read)| {
+                let (path, fingerprint, read) = (one.path.clone(), one.fingerprint, read.clone());
+                Some(IndexedManifest { path, fingerprint, read })
             })
             .collect();
         keep_index(&session.cache, &source.root, &rules, &kept);
     }
     Ok(all)
+}
+
+fn count_threads(session: &Session<'_>) -> usize {
+    session.settings.loader.max_workers.min(parallel::count_cores())
 }
 
 fn finding(path: &Path, message: &str) -> LoadFinding {
@@ -116,11 +183,15 @@ struct OpenFolder {
     depth: usize,
 }
 
+/// A folder in one that is looked into, and whether it is a link.
+type Below = (String, bool);
+
 /// Finds the manifests of a source, folder by folder, the nearer first.
 fn look_through(
     source: &SkillsFolder,
+    only: Option<&BTreeSet<String>>,
     session: &Session<'_>,
-    manifests: &mut Vec<Manifest>,
+    manifests: &mut Vec<FoundManifest>,
     findings: &mut Vec<LoadFinding>,
 ) -> Result<()> {
     let mut folders = VecDeque::from([OpenFolder { at: source.root.clone(), path: String::new(), depth: 0 }]);
@@ -129,8 +200,8 @@ fn look_through(
     let mut count = 0_usize;
     while let Some(folder) = folders.pop_front() {
         session.observer.check_cancelled()?;
-        let entries = match std::fs::read_dir(&folder.at) {
-            Ok(entries) => entries,
+        let below = match list_below(&folder, only) {
+            Ok(below) => below,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => {
                 findings.push(finding(&folder.at, &format!("the folder cannot be read: {error}")));
@@ -138,23 +209,18 @@ fn look_through(
             }
         };
         if folder.depth == 0 && source.root_itself {
-            note_manifest(&folder, manifests, findings);
+            note_manifest(find_manifest(&folder.at, &folder.path), manifests, findings);
         }
-        let mut below: Vec<(String, bool)> = entries
-            .flatten()
-            .filter_map(|entry| {
-                let kind = entry.file_type().ok()?;
-                let name = entry.file_name().into_string().ok()?;
-                (!kind.is_file() && !name.starts_with('.')).then(|| (name, kind.is_symlink()))
-            })
-            .collect();
-        below.sort_unstable();
-        for (name, is_link) in below {
-            let path = format!("{}{name}/", folder.path);
-            let below = OpenFolder { at: folder.at.join(&name), path, depth: folder.depth + 1 };
-            let has_one = note_manifest(&below, manifests, findings);
-            let goes_on = below.depth < source.depth && (source.nested || !has_one);
-            if !goes_on || (is_link && !below.at.is_dir()) {
+        let found = find_manifests_below(&folder, &below, session)?;
+        for ((name, is_link), found) in below.into_iter().zip(found) {
+            let has_one = note_manifest(found, manifests, findings);
+            let depth = folder.depth + 1;
+            if depth >= source.depth || (has_one && !source.nested) {
+                continue;
+            }
+            let (at, path) = (folder.at.join(&name), format!("{}{name}/", folder.path));
+            let below = OpenFolder { at, path, depth };
+            if is_link && !below.at.is_dir() {
                 continue;
             }
             count += 1;
@@ -172,50 +238,94 @@ fn look_through(
     Ok(())
 }
 
-/// Notes the manifest of a folder, under either of its names; false where it has none.
-fn note_manifest(
+/// The folders in a folder, and the links, which may lead to some, in the order of their names.
+///
+/// # Errors
+/// Those of reading the folder.
+fn list_below(folder: &OpenFolder, only: Option<&BTreeSet<String>>) -> std::io::Result<Vec<Below>> {
+    let mut below: Vec<Below> = std::fs::read_dir(&folder.at)?
+        .flatten()
+        .filter_map(|entry| {
+            let kind = entry.file_type().ok()?;
+            let name = entry.file_name().into_string().ok()?;
+            let is_wanted = kind.is_symlink() || only.is_none_or(|only| only.contains(&name));
+            (is_wanted && !kind.is_file() && !name.starts_with('.')).then(|| (name, kind.is_symlink()))
+        })
+        .collect();
+    below.sort_unstable();
+    Ok(below)
+}
+
+/// The manifest of a folder; `None` where it has none.
+type FindResult = std::result::Result<Option<FoundManifest>, LoadFinding>;
+
+/// Looks for the manifest of each folder, where there are many in several threads: nearly all of
+/// the time of a look goes there.
+fn find_manifests_below(
     folder: &OpenFolder,
-    manifests: &mut Vec<Manifest>,
-    findings: &mut Vec<LoadFinding>,
-) -> bool {
+    below: &[Below],
+    session: &Session<'_>,
+) -> Result<Vec<FindResult>> {
+    let find = |(name, _): &Below| find_manifest(&folder.at.join(name), &format!("{}{name}/", folder.path));
+    if below.len() < MANY {
+        return Ok(below.iter().map(find).collect());
+    }
+    let chunks: Vec<&[Below]> = below.chunks(MANY / 4).collect();
+    let found = parallel::run_jobs(
+        count_threads(session),
+        &chunks,
+        || session.observer.check_cancelled(),
+        |chunk| Ok(chunk.iter().map(find).collect::<Vec<_>>()),
+    )?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The manifest of a folder, under either of its names.
+fn find_manifest(folder: &Path, path: &str) -> FindResult {
     for name in [MANIFEST, LOWER_MANIFEST] {
-        let at = folder.at.join(name);
+        let at = folder.join(name);
         match std::fs::metadata(&at) {
             Ok(meta) => {
-                let path = format!("{}{name}", folder.path);
-                manifests.push(Manifest { path, at, fingerprint: Fingerprint::of(&meta) });
-                return true;
+                let path = format!("{path}{name}");
+                return Ok(Some(FoundManifest { path, at, fingerprint: Fingerprint::of(&meta) }));
             }
             Err(error)
                 if matches!(
                     error.kind(),
                     std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
                 ) => {}
-            Err(error) => {
-                findings.push(finding(&at, &format!("it cannot be read: {error}")));
-                return true;
-            }
+            Err(error) => return Err(finding(&at, &format!("it cannot be read: {error}"))),
         }
     }
-    false
+    Ok(None)
+}
+
+/// Notes what was found of one folder; false where it has no manifest.
+fn note_manifest(
+    found: FindResult,
+    manifests: &mut Vec<FoundManifest>,
+    findings: &mut Vec<LoadFinding>,
+) -> bool {
+    match found {
+        Ok(None) => return false,
+        Ok(Some(manifest)) => manifests.push(manifest),
+        Err(finding) => findings.push(finding),
+    }
+    true
 }
 
 fn add_skill(
     source: &SkillsFolder,
     named_by: NamedBy,
-    manifest: &Manifest,
+    manifest: FoundManifest,
     read: ReadManifest,
     found: &mut FoundSkills,
     loaded: &mut LoadedSkills,
 ) {
-    let is_new = match manifest.fingerprint.identity() {
-        Some(identity) => found.inodes.insert(identity),
-        None => found.real_paths.insert(fsx::real_path(&manifest.at)),
-    };
-    if !is_new {
+    let folder = manifest.at.parent().unwrap_or(&source.root).to_path_buf();
+    if !found.is_new_folder(&folder, &manifest.fingerprint) {
         return;
     }
-    let folder = manifest.at.parent().unwrap_or(&source.root).to_path_buf();
     let folder_name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let facts = match read {
         Ok(facts) => facts,
@@ -235,10 +345,11 @@ fn add_skill(
         priority: source.priority,
         plugin: source.plugin.clone(),
         folder,
-        manifest: manifest.at.clone(),
+        manifest: manifest.at,
         facts,
         digest: None,
         fallback: false,
+        stamp: manifest.fingerprint.stamp(),
     });
 }
 
@@ -246,7 +357,7 @@ fn add_skill(
 ///
 /// # Errors
 /// Why it cannot be used, in a sentence.
-fn read_facts(manifest: &Manifest, limits: &Limits) -> ReadManifest {
+fn read_facts(manifest: &FoundManifest, limits: &Limits) -> ReadManifest {
     if manifest.fingerprint.size > limits.manifest {
         let (size, most) = (format_bytes(manifest.fingerprint.size), format_bytes(limits.manifest));
         return Err(format!("`SKILL.md` has {size}; {most} at most are read (`limits.manifest`)"));

@@ -1,5 +1,6 @@
 use super::*;
 use crate::workspace::{Workspace, WorkspaceOptions};
+use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::Kind;
 use ba_agent_system::env::Env;
 use ba_agent_test_support::Counting;
@@ -300,4 +301,139 @@ fn a_skill_that_needs_one_that_is_not_here_is_left_out_and_says_so() {
     write(&need("", "declared"));
     place.skill("project/.claude/skills/charts", "It is needed. Use it.");
     assert_eq!(names(&place.load(None).listed), ["charts", "report"]);
+}
+
+/// Numbers that are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    fn one<'a>(&mut self, all: &[&'a str]) -> &'a str {
+        all[usize::try_from(self.roll(all.len() as u64)).unwrap()]
+    }
+}
+
+const NAMES: [&str; 5] = ["a", "b", "c", "user:a", "p:b"];
+const FOLDERS: [&str; 5] = [
+    ".claude/skills",
+    "project/.claude/skills",
+    "project/plugins/p/skills",
+    "project/plugins/q/skills",
+    ".claude/other",
+];
+
+impl Place {
+    /// Sources with skills in every state, links between them, and registries that record some.
+    #[cfg(unix)]
+    fn of_chance(seed: u64) -> Self {
+        use std::os::unix::fs::symlink;
+        let (place, mut dice) = (Self::new(), Dice(seed));
+        let at = |path: &str| place.dir.path().join(path);
+        for _ in 0..dice.roll(14) {
+            let (folder, name) = (dice.one(&FOLDERS), dice.one(&NAMES));
+            let (other, twin) = (dice.one(&FOLDERS), dice.one(&NAMES));
+            let (here, there) = (format!("{folder}/{name}"), format!("{other}/{twin}"));
+            if at(&here).symlink_metadata().is_ok() {
+                continue;
+            }
+            std::fs::create_dir_all(at(folder)).unwrap();
+            let text =
+                |more: &str| format!("---\nname: x\ndescription: What it does. When.\n{more}---\n\n{more}\n");
+            match dice.roll(12) {
+                0 => drop(place.write(&format!("{here}/SKILL.md"), "---\nname: [\n---\n")),
+                1 => drop(place.write(&format!("{here}/skill.md"), &text(""))),
+                2 => {
+                    drop(place.write(&format!("{here}/SKILL.md"), &text("disable-model-invocation: true\n")))
+                }
+                3 => drop(
+                    place.write(&format!("{here}/SKILL.md"), &text("requires: {bins: [no-such-program]}\n")),
+                ),
+                4 | 5 => symlink(at(&there), at(&here)).unwrap(),
+                6 => {
+                    std::fs::create_dir_all(at(&here)).unwrap();
+                    symlink(at(&there).join("SKILL.md"), at(&here).join("SKILL.md")).unwrap();
+                }
+                7 => {
+                    std::fs::create_dir_all(at(&here)).unwrap();
+                    let _ = std::fs::hard_link(at(&there).join("SKILL.md"), at(&here).join("SKILL.md"));
+                }
+                8 => drop(place.write(&here, "no folder")),
+                n => drop(place.write(&format!("{here}/SKILL.md"), &text(&format!("tags: [t{n}]\n")))),
+            }
+        }
+        if dice.roll(5) == 0 {
+            let _ = symlink(at(FOLDERS[0]), at(FOLDERS[1]));
+        }
+        if dice.roll(3) == 0 {
+            let scan = format!(
+                "loader:\n  scan_sources:\n    - path: ~/.claude/other\n      priority: {}\n",
+                dice.roll(120)
+            );
+            let more = if dice.roll(3) == 0 { "      recursive: true\n" } else { "" };
+            place.write(".config/ba-agent/config.yaml", &format!("{scan}{more}"));
+        }
+        for file in [".config/ba-agent/skills_registry.json", "project/config/skills_registry.json"] {
+            place.write(file, &registry_of_chance(&mut dice));
+        }
+        place
+    }
+}
+
+fn registry_of_chance(dice: &mut Dice) -> String {
+    let mut skills = Vec::new();
+    for name in ["a", "b", "c"].into_iter().filter(|_| dice.roll(2) == 0).collect::<Vec<_>>() {
+        let digest = dice.one(&["0", "1", "f"]).repeat(64);
+        let targets = dice.one(&[r#""claude-code""#, r#""codex","claude-code""#, r#""codex""#]);
+        let (needed, kind) = (dice.one(&["a", "b", "c", "gone"]), dice.one(&["declared", "link"]));
+        let more = match dice.roll(4) {
+            0 => r#","enabled":false"#.to_owned(),
+            1 => format!(r#","dependencies":[{{"at":"SKILL.md:3","kind":"{kind}","name":"{needed}"}}]"#),
+            2 => r#","category":"core""#.to_owned(),
+            _ => String::new(),
+        };
+        skills.push(format!(
+            r#""{name}":{{"digest":"sha256:{digest}","files":{{}},"installed_at":"2026-01-01T00:00:00Z","kind":"local","mode":"copy","pin":{{}},"source":"./x","targets":[{targets}]{more}}}"#
+        ));
+    }
+    format!(r#"{{"schema_version":"1.1","skills":{{{}}}}}"#, skills.join(","))
+}
+
+/// Whatever lies where: one skill, looked up by its name, is what it is among all of them.
+#[cfg(unix)]
+#[test]
+fn a_skill_that_is_looked_up_is_the_one_that_is_found_among_all() {
+    let wanted =
+        ["a", "b", "c", "user:a", "project:a", "p:b", "q:c", "extra:a", "plugin:b", " a ", "gone", "x:y:z"];
+    let (mut found, mut near) = (0, 0);
+    for seed in 0..80 {
+        let place = Place::of_chance(seed);
+        let workspace = Workspace::new(place.env.clone(), WorkspaceOptions::default());
+        let counting = Counting::default();
+        let session = workspace.open_unrepaired(&counting).unwrap();
+        for agent in [None, Some("claude-code"), Some("codex")] {
+            let agent = agent.map(|id| ba_agent_core::agents::find_agent(id).unwrap());
+            let all = load_skills(&session, agent).unwrap();
+            for name in wanted {
+                let expected = all.find_skill(name).ok();
+                let one = find_loaded_skill(&session, agent, name).unwrap();
+                assert_eq!(one.as_ref(), expected, "seed {seed}, {agent:?}, `{name}`");
+                found += usize::from(one.is_some());
+                let Some(looked_up) = look_up_skills(&session, agent, name).unwrap() else { continue };
+                near += 1;
+                // Why it is not offered is the same too, as far as what it needs is looked up.
+                let reason = |loaded: &LoadedSkills, skill: &LoadedSkill| {
+                    let same = |one: &&OmittedSkill| one.skill.as_deref() == Some(skill);
+                    loaded.omitted.iter().find(same).map(|one| (one.reason, one.detail.clone()))
+                };
+                if let Some(skill) = expected {
+                    assert_eq!(reason(&looked_up, skill), reason(&all, skill), "seed {seed}, `{name}`");
+                }
+            }
+        }
+    }
+    assert!(found > 100 && near > 800, "{found} were found, {near} of them looked up");
 }

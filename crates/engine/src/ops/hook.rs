@@ -12,7 +12,7 @@ use std::path::Path;
 
 use super::activate::{ActivateOptions, activate_in};
 use super::recommend::{RecommendInput, agents_name_of, recommend_installed};
-use crate::loader::load_skills;
+use crate::loader::{find_loaded_skill, load_skills};
 use crate::usage_log::record_use;
 use crate::workspace::{Notice, Observer, Session, Workspace};
 use ba_agent_core::agents::find_agent;
@@ -138,8 +138,7 @@ fn note_loaded_skill(session: &Session<'_>, input: &HookInput) -> Result<()> {
         _ => input.loaded_skill(),
     };
     let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(()) };
-    let loaded = load_skills(session, Some(find_agent(input.agent.id())?))?;
-    let known = loaded.find_skill(name).ok();
+    let known = find_loaded_skill(session, Some(find_agent(input.agent.id())?), name)?;
     // Claude Code has commands of its own, which no skill stands for.
     if known.is_none() && input.event == HookEvent::CommandTyped {
         return Ok(());

@@ -15,13 +15,15 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::poll::Poll;
+use crate::registry_facts::RecordedSkills;
+use crate::usage_log::count_recent_uses;
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::agents::{Agent, find_agent};
 use ba_agent_core::error::{Kind, Result, error, printable};
 use ba_agent_core::loader::LoadedSkill;
 use ba_agent_core::search::SearchFilter;
 use ba_agent_core::skill_uri::SkillUri;
-use ba_agent_core::text::{count_noun, list_some, shorten_text};
+use ba_agent_core::text::{list_some, shorten_text};
 
 use super::ask::Unattended;
 use super::search::{SearchOptions, search};
@@ -64,6 +66,8 @@ pub struct SkillService {
     observer: Box<dyn Observer + Send>,
     interval: Duration,
     state: Mutex<ServedState>,
+    /// What the registries say, and since when that is known.
+    recorded: Mutex<Option<(Instant, RecordedSkills)>>,
 }
 
 /// What is known of the disk, and what of it nobody was told.
@@ -118,7 +122,8 @@ impl SkillService {
             let session = workspace.open_unrepaired(&*observer)?;
             Duration::from_millis(session.settings.runtime.hot_swap.watch_interval)
         };
-        Ok(Self { workspace, agent, observer, interval, state: Mutex::default() })
+        let (state, recorded) = (Mutex::default(), Mutex::default());
+        Ok(Self { workspace, agent, observer, interval, state, recorded })
     }
 
     /// How long what was answered holds.
@@ -126,40 +131,43 @@ impl SkillService {
         self.interval
     }
 
-    /// What a client tells its model before anything else; below 2,000 bytes.
+    /// What a client tells its model before anything else; below 2,000 bytes. The agent waits for
+    /// it, so that it is said without a look through the folders.
+    ///
+    /// # Errors
+    /// Those of opening a session.
+    pub fn instructions(&self) -> Result<String> {
+        let session = self.workspace.open_unrepaired(&*self.observer)?;
+        let (count, used) = self.with_recorded(&session, |recorded| {
+            (recorded.count_enabled(), most_used(&session, recorded, MOST_USED))
+        });
+        let count = match count {
+            0 => String::new(),
+            count => format!(" (the registry records {count})"),
+        };
+        let mut text = format!(
+            "Agent skills are available here{count}: instructions, with files, for tasks. Before you begin a task, \
+             see whether one fits: `search_skills` with words of the task, or `list_skills`. Load it with \
+             `activate_skill` before you act, follow it, and read the files that it names with `read_skill_file`. \
+             `search_skills` also finds what is not here, in the catalogues that the user has registered, and says \
+             what installs it."
+        );
+        if !used.is_empty() {
+            let names: Vec<&str> = used.iter().map(String::as_str).collect();
+            text.push_str(&format!(" Used most: {}.", list_some(&names, MOST_USED)));
+        }
+        Ok(text)
+    }
+
+    /// The names that a schema can list: none where there are too many, here or in the registry.
     ///
     /// # Errors
     /// Those of opening a session and of looking through the sources.
-    pub fn instructions(&self) -> Result<String> {
-        self.with_catalog(|catalog, session| {
-            let count = catalog.loaded.listed.len();
-            if count == 0 {
-                return Ok("No skills are installed here yet. `search_skills` finds some in the catalogues \
-                           that the user has registered, and says what installs them."
-                    .to_owned());
-            }
-            let mut text = format!(
-                "{} available here: instructions, with files, for tasks. Before you begin a task, see whether \
-                 one fits: `search_skills` with words of the task, or `list_skills`. Load it with \
-                 `activate_skill` before you act, follow it, and read the files that it names with \
-                 `read_skill_file`.",
-                if count == 1 { "1 skill is".to_owned() } else { format!("{} are", count_noun(count, "skill")) }
-            );
-            let used = catalog.most_used(session, MOST_USED);
-            if !used.is_empty() {
-                let names: Vec<String> = used.iter().map(|name| printable(name, false)).collect();
-                let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| name.len() <= 128).collect();
-                text.push_str(&format!(" Used most: {}.", list_some(&names, MOST_USED)));
-            }
-            Ok(text)
-        })
-    }
-
-    /// The names that a schema can list: none where there are too many.
-    ///
-    /// # Errors
-    /// Those of [`SkillService::instructions`].
     pub fn schema_names(&self) -> Result<Vec<String>> {
+        let session = self.workspace.open_unrepaired(&*self.observer)?;
+        if self.with_recorded(&session, RecordedSkills::count_enabled) > NAMED {
+            return Ok(Vec::new());
+        }
         self.with_catalog(|catalog, _| {
             let listed = &catalog.loaded.listed;
             let is_named = listed.len() <= NAMED;
@@ -169,6 +177,18 @@ impl SkillService {
                 Vec::new()
             })
         })
+    }
+
+    /// Answers from what the registries say, which is as old as the interval at most.
+    fn with_recorded<T>(&self, session: &Session<'_>, answer: impl FnOnce(&RecordedSkills) -> T) -> T {
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        if recorded.as_ref().is_none_or(|(at, _)| at.elapsed() >= self.interval) {
+            *recorded = Some((Instant::now(), RecordedSkills::read(session)));
+        }
+        match &*recorded {
+            Some((_, recorded)) => answer(recorded),
+            None => answer(&RecordedSkills::default()),
+        }
     }
 
     /// The skills in the order of their names, from behind `cursor`.
@@ -191,7 +211,7 @@ impl SkillService {
     /// catalogues that this machine has copies of. No connection is opened.
     ///
     /// # Errors
-    /// Those of [`SkillService::instructions`].
+    /// Those of [`SkillService::schema_names`].
     pub fn search_skills(&self, query: &str, limit: Option<usize>) -> Result<Vec<SkillRow>> {
         let limit = limit.unwrap_or(FOUND).clamp(1, MOST_FOUND);
         let mut rows = self.with_catalog(|catalog, _| {
@@ -225,12 +245,20 @@ impl SkillService {
         nearest.unwrap_or_default()
     }
 
+    /// Looks through the sources, for questions that come later.
+    ///
+    /// # Errors
+    /// Those of [`SkillService::schema_names`].
+    pub fn load_catalog(&self) -> Result<()> {
+        self.with_catalog(|_, _| Ok(()))
+    }
+
     /// Remembers how everything is now, so that each later change is seen.
     ///
     /// # Errors
-    /// Those of [`SkillService::instructions`].
+    /// Those of [`SkillService::schema_names`].
     pub fn begin_watching(&self) -> Result<()> {
-        self.with_catalog(|_, _| Ok(()))?;
+        self.load_catalog()?;
         let session = self.workspace.open_unrepaired(&*self.observer)?;
         let mut state = self.state();
         if state.poll.is_none() {
@@ -247,7 +275,7 @@ impl SkillService {
     /// Looks at the disk; what has changed since this was last asked.
     ///
     /// # Errors
-    /// Those of [`SkillService::instructions`].
+    /// Those of [`SkillService::schema_names`].
     pub fn look_for_changes(&self) -> Result<SkillChanges> {
         let session = self.workspace.open_unrepaired(&*self.observer)?;
         let mut state = self.state();
@@ -359,6 +387,17 @@ fn page_of<'i, T>(
 }
 
 const CURSOR: &str = "after:";
+
+/// The names used most of late, of those that the registries still have.
+fn most_used(session: &Session<'_>, recorded: &RecordedSkills, most: usize) -> Vec<String> {
+    let mut used: Vec<(u64, String)> = count_recent_uses(session)
+        .into_iter()
+        .filter(|(name, _)| name.len() <= 128 && recorded.has_enabled(name))
+        .map(|(name, count)| (count.uses, printable(&name, false)))
+        .collect();
+    used.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
+    used.into_iter().take(most).map(|(_, name)| name).collect()
+}
 
 fn row_of(skill: &LoadedSkill, description: usize) -> SkillRow {
     let text = match &skill.facts.when_to_use {

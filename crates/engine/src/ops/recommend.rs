@@ -179,7 +179,7 @@ pub(super) fn recommend_installed(
 ) -> Result<(Vec<Recommendation>, usize)> {
     let skills = load_skills(session, agent)?.listed;
     let index = index_words(session, agent, &skills);
-    let Some(index) = SearchIndex::read(&index) else { return Ok((Vec::new(), skills.len())) };
+    let Some(index) = index.read() else { return Ok((Vec::new(), skills.len())) };
     let indexes = [index];
     let text = requested_text(input.text);
     let request = RequestWords::of(&text);

@@ -1,10 +1,12 @@
 //! `skill tree`: the installed skills by what needs what, with circles, and what is missing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use super::settle::open_session;
+use crate::graph_facts::{FileNeeds, keep_graph, open_kept_graph, registry_state, see_files};
 use crate::loader::Machine;
 use crate::skill_graph::{folders_of, needs_on_disk, read_graph};
 use crate::workspace::{Observer, Session, Workspace};
@@ -107,7 +109,28 @@ impl SkillForest {
 /// Those of reading the registry.
 pub fn list_tree(workspace: &Workspace, observer: &dyn Observer) -> Result<SkillForest> {
     let session = open_session(workspace, observer)?;
-    list_forest(&session.store.read()?, &session)
+    let (graph, files) = match open_kept_graph(&session)? {
+        Some(kept) => kept,
+        None => read_whole_graph(&session)?,
+    };
+    let names: BTreeSet<&str> = graph.skills.keys().map(String::as_str).collect();
+    describe_part(&graph, &names, find_roots(&graph), |_| Ok(files), &session)
+}
+
+/// Reads the registry, and what the files of its skills need; kept for the next time.
+///
+/// # Errors
+/// Those of reading the registry.
+fn read_whole_graph(session: &Session<'_>) -> Result<(DependencyGraph, Vec<FileNeeds>)> {
+    let state = registry_state(session);
+    let registry = session.store.read()?;
+    let seen = see_files(session, &registry, state)?;
+    let graph = read_graph(&registry, session);
+    let files = read_files_of(&graph, &registry, session)?;
+    if let Some(seen) = seen {
+        keep_graph(session, &graph, &files, seen);
+    }
+    Ok((graph, files))
 }
 
 /// The skills of a registry with what each needs.
@@ -148,13 +171,26 @@ pub(super) fn describe_forest(
     registry: &Registry,
     session: &Session<'_>,
 ) -> Result<SkillForest> {
-    let told: BTreeMap<String, _> = graph
-        .skills
-        .iter()
-        .filter(|(name, _)| names.contains(name.as_str()))
-        .map(|(n, s)| (n.clone(), s.clone()))
-        .collect();
-    let part = DependencyGraph { skills: told };
+    describe_part(graph, names, roots, |part| read_files_of(part, registry, session), session)
+}
+
+fn part_of<'g>(graph: &'g DependencyGraph, names: &BTreeSet<&str>) -> Cow<'g, DependencyGraph> {
+    if graph.skills.keys().all(|name| names.contains(name.as_str())) {
+        return Cow::Borrowed(graph);
+    }
+    let told = graph.skills.iter().filter(|(name, _)| names.contains(name.as_str()));
+    Cow::Owned(DependencyGraph { skills: told.map(|(n, s)| (n.clone(), s.clone())).collect() })
+}
+
+/// As [`describe_forest`]; `files` says what the files of each skill of a graph need.
+fn describe_part(
+    graph: &DependencyGraph,
+    names: &BTreeSet<&str>,
+    roots: Vec<String>,
+    files: impl FnOnce(&DependencyGraph) -> Result<Vec<FileNeeds>>,
+    session: &Session<'_>,
+) -> Result<SkillForest> {
+    let part = part_of(graph, names);
     let arranged = part.arrangement();
     let missing: Vec<MissingNode> = part
         .missing()
@@ -162,7 +198,11 @@ pub(super) fn describe_forest(
         .filter(|one| !graph.skills.contains_key(&one.name))
         .map(|one| MissingNode { name: one.name, wanted_by: one.wanted_by, range: one.range })
         .collect();
-    let files = read_files_of(&part, registry, session)?;
+    let mut machine = Machine::new(&session.env);
+    let files: Vec<(Vec<String>, Vec<String>)> = files(&part)?
+        .into_iter()
+        .map(|(requires, packages)| (name_unmet(&requires, &mut machine), packages))
+        .collect();
     let mut nodes: Vec<ForestNode> = Vec::new();
     for ((name, skill), (unmet, _)) in part.skills.iter().zip(&files) {
         nodes.push(ForestNode {
@@ -219,36 +259,28 @@ fn tell_conflict(conflict: VersionConflict, graph: &DependencyGraph) -> ForestCo
     ForestConflict { name: conflict.name, version, wanted_by: wanted_by.collect() }
 }
 
-/// Of each skill what the machine lacks, and the packages that it needs.
-type ReadFiles = (Vec<String>, Vec<String>);
-
 /// Reads the manifests, several at a time: they say what the registry does not.
 fn read_files_of(
     part: &DependencyGraph,
     registry: &Registry,
     session: &Session<'_>,
-) -> Result<Vec<ReadFiles>> {
+) -> Result<Vec<FileNeeds>> {
     let folders = folders_of(registry);
     let entries: Vec<_> = part
         .skills
         .keys()
-        .map(|name| registry.skills.iter().find(|(known, _)| known.as_str() == name))
+        .map(|name| registry.skills.get_key_value(&name.parse::<SkillName>().ok()?))
         .collect();
     let limits = &session.settings.limits;
     let check = || session.observer.check_cancelled();
-    let read = parallel::run_jobs(parallel::count_cores(), &entries, check, |found| {
-        let Some((name, entry)) = found else { return Ok((SkillFacts::default(), Vec::new())) };
+    parallel::run_jobs(parallel::count_cores(), &entries, check, |found| {
+        let Some((name, entry)) = found else { return Ok(FileNeeds::default()) };
         let facts = manifest_of(name, entry, session)
             .and_then(|bytes| read_summary(None, &bytes, limits).frontmatter);
         let facts = facts.map(|front| SkillFacts::of(&front)).unwrap_or_default();
         let packages = needs_on_disk(name, entry, &folders, session).map(|needs| needs.packages);
-        Ok((facts, packages.unwrap_or_default()))
-    })?;
-    let mut machine = Machine::new(&session.env);
-    Ok(read
-        .into_iter()
-        .map(|(facts, packages)| (name_unmet(&facts.requires, &mut machine), packages))
-        .collect())
+        Ok((facts.requires, packages.unwrap_or_default()))
+    })
 }
 
 /// What the machine lacks, each as a word: `bin:gws`, `any:a|b`, `env:TOKEN`, `os:darwin`.

@@ -5,7 +5,7 @@ use super::{ActivateOptions, ActivationFinding};
 use crate::install_dirs::InstallDirs;
 use crate::install_state::find_drift;
 use crate::kept_versions::{find_tree, open_version};
-use crate::loader::{LoadedSkills, load_skills};
+use crate::loader::{LoadedSkills, load_skills, look_up_skills};
 use crate::skill_content::{ContentFiles, SkillContent, read_content};
 use crate::store::Store;
 use crate::workspace::Session;
@@ -50,7 +50,11 @@ pub(super) fn open_skill(
     options: &ActivateOptions,
     agent: Option<&'static Agent>,
 ) -> Result<ActivatedSkill> {
-    let loaded = load_skills(session, agent)?;
+    let near = look_up_skills(session, agent, &options.name)?;
+    let loaded = match near.filter(|near| near.find_skill(&options.name).is_ok()) {
+        Some(near) => near,
+        None => load_skills(session, agent)?,
+    };
     let skill = match loaded.find_skill(&options.name) {
         Ok(skill) => skill.clone(),
         Err(error) => return open_last_good(session, options, &loaded, error),
@@ -61,10 +65,10 @@ pub(super) fn open_skill(
     };
     let mut read = match read_activated(session, &skill) {
         Ok(read) => read,
-        Err(error) => return open_last_good(session, options, &loaded, error),
+        Err(error) => return open_last_good(session, options, &load_skills(session, agent)?, error),
     };
     hold_against_registry(session, options, &mut read)?;
-    read.dependencies = list_dependencies(session, &read.loaded, &loaded, &mut read.findings);
+    read.dependencies = list_dependencies(&read.loaded, &loaded, &mut read.findings);
     Ok(read)
 }
 
@@ -243,7 +247,6 @@ fn no_such_version(skill: &LoadedSkill, version: &str) -> Error {
 
 /// The names of what a skill needs, each behind what it needs itself. What is not there is said.
 fn list_dependencies(
-    session: &Session<'_>,
     skill: &LoadedSkill,
     loaded: &LoadedSkills,
     findings: &mut Vec<ActivationFinding>,
@@ -251,16 +254,7 @@ fn list_dependencies(
     if skill.digest.is_none() {
         return Vec::new();
     }
-    let mut needs = std::collections::BTreeMap::new();
-    for scope in recorded_scopes(session) {
-        let Ok(text) = scope.store.read_registry_text() else { continue };
-        let Ok(summary) = text.summary() else { continue };
-        for (name, entry) in summary.skills {
-            let required = entry.dependencies.into_iter().filter(|one| !one.optional).map(|one| one.name);
-            needs.entry(name.to_string()).or_insert_with(|| required.collect::<Vec<String>>());
-        }
-    }
-    let order = order_of_needs(&skill.name, &needs);
+    let order = order_of_needs(&skill.name, &loaded.recorded.needs_from(&skill.name));
     let is_there = |name: &String| loaded.all().any(|one| one.name == *name);
     for missing in order.iter().filter(|name| !is_there(name)) {
         let message = format!("it needs `{missing}`, which is not here: `ba-agent skill install {missing}`");
@@ -354,6 +348,7 @@ fn read_kept(
         facts: SkillFacts::of(&front),
         digest: Some(entry.digest.clone()),
         fallback: true,
+        stamp: 0,
     };
     Ok(Some(ActivatedSkill {
         version: loaded.facts.version.clone(),

@@ -1,13 +1,12 @@
 //! What a server knows of the skills between two looks at the disk.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::loader::{LoadedSkills, load_skills};
 use crate::poll::Poll;
+use crate::registry_facts::RecordedSkillFiles;
 use crate::skill_content::read_content;
-use crate::usage_log::count_recent_uses;
 use crate::workspace::Session;
 use ba_agent_core::agents::Agent;
 use ba_agent_core::digest::Digest;
@@ -17,7 +16,7 @@ use ba_agent_core::search::{self, BorrowedText, SearchDocument, SearchIndex, Sea
 use ba_agent_core::skill_uri::SkillUri;
 
 use super::NAMED;
-use super::manifest::{FileFingerprint, Measured, RecordedFolders, RecordedSkill, ServedFile, SkillEntry};
+use super::manifest::{Measured, ServedFile, SkillEntry};
 
 /// The skills as they were at the last look.
 pub(super) struct SkillCatalog {
@@ -25,9 +24,6 @@ pub(super) struct SkillCatalog {
     pub(super) read_at: Instant,
     /// The listed ones in the order of their names.
     order: Vec<usize>,
-    stamps: HashMap<PathBuf, FileFingerprint>,
-    /// What the registries have of them, once somebody asks.
-    recorded: Option<RecordedFolders>,
     search_index: Option<Vec<u8>>,
     measured: Measured,
     /// Skills that the extension does not serve, which was told.
@@ -69,14 +65,10 @@ impl SkillCatalog {
     fn of(loaded: LoadedSkills, read_at: Instant) -> Self {
         let mut order: Vec<usize> = (0..loaded.listed.len()).collect();
         order.sort_by(|one, other| name_at(&loaded, *one).cmp(name_at(&loaded, *other)));
-        let manifests = loaded.listed.iter().map(|skill| &skill.manifest);
-        let stamps = manifests.filter_map(|path| Some((path.clone(), FileFingerprint::of(path)?))).collect();
         Self {
             loaded,
             read_at,
             order,
-            stamps,
-            recorded: None,
             search_index: None,
             measured: Measured::default(),
             unserved: BTreeSet::new(),
@@ -102,12 +94,9 @@ impl SkillCatalog {
         self.unserved = old.unserved;
         let before: HashMap<&str, &LoadedSkill> =
             old.loaded.listed.iter().map(|skill| (skill.qualified.as_str(), skill)).collect();
-        let is_same = |skill: &LoadedSkill, then: &LoadedSkill| {
-            skill == then && self.stamps.get(&skill.manifest) == old.stamps.get(&then.manifest)
-        };
         let mut changed: BTreeSet<&str> = BTreeSet::new();
         for skill in &self.loaded.listed {
-            if !before.get(skill.qualified.as_str()).is_some_and(|then| is_same(skill, then)) {
+            if before.get(skill.qualified.as_str()).is_none_or(|then| skill != *then) {
                 changed.insert(&skill.qualified);
             }
         }
@@ -115,11 +104,10 @@ impl SkillCatalog {
         changed.extend(before.keys().filter(|name| !now.contains(*name)));
         if changed.is_empty() {
             self.search_index = old.search_index;
-            self.recorded = old.recorded;
         }
-        let schema = |names: BTreeSet<&str>| if names.len() <= NAMED { names.len() } else { usize::MAX };
-        let is_other_schema = schema(now.clone()) != schema(before.keys().copied().collect())
-            || (now.len() <= NAMED && before.keys().any(|name| !now.contains(name)));
+        let then: BTreeSet<&str> = before.keys().copied().collect();
+        let (schema, schema_then) = (schema_of(&self.loaded, &now), schema_of(&old.loaded, &then));
+        let is_other_schema = schema != schema_then;
         let address = |name: &&str| SkillUri::of_skill(name).text_of_file(ba_agent_core::skill::MANIFEST);
         SkillChanges { schema: is_other_schema, skills: changed.iter().map(address).collect() }
     }
@@ -136,14 +124,14 @@ impl SkillCatalog {
         read_content(skill, session).ok()?.files.digest()
     }
 
-    /// What the registry records of a skill.
+    /// The files that the registry records of a skill.
     pub(super) fn recorded_of(
-        &mut self,
+        &self,
         session: &Session<'_>,
         skill: &LoadedSkill,
-    ) -> Option<&RecordedSkill> {
+    ) -> Option<RecordedSkillFiles> {
         skill.digest.as_ref()?;
-        self.recorded.get_or_insert_with(|| RecordedFolders::read(session)).of_folder(&skill.folder)
+        self.loaded.recorded.read_files(&skill.folder, &session.cache)
     }
 
     /// A skill with its files, as it is now.
@@ -155,10 +143,8 @@ impl SkillCatalog {
         session: &Session<'_>,
         skill: &LoadedSkill,
     ) -> Result<SkillEntry, String> {
-        let recorded = skill.digest.as_ref().and_then(|_| {
-            self.recorded.get_or_insert_with(|| RecordedFolders::read(session)).of_folder(&skill.folder)
-        });
-        self.measured.entry_of(session, skill, recorded)
+        let recorded = self.recorded_of(session, skill);
+        self.measured.entry_of(session, skill, recorded.as_ref())
     }
 
     /// The bytes of a file that an entry lists.
@@ -177,16 +163,6 @@ impl SkillCatalog {
     /// Notes that a skill is not served; true the first time.
     pub(super) fn note_unserved(&mut self, name: &str) -> bool {
         self.unserved.insert(name.to_owned())
-    }
-
-    /// The names used most of late.
-    pub(super) fn most_used(&self, session: &Session<'_>, most: usize) -> Vec<String> {
-        let counts = count_recent_uses(session);
-        let uses = |skill: &LoadedSkill| counts.get(&skill.qualified).map(|count| count.uses);
-        let mut used: Vec<(u64, &str)> =
-            self.sorted().filter_map(|skill| Some((uses(skill)?, skill.qualified.as_str()))).collect();
-        used.sort_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(other.1)));
-        used.into_iter().take(most).map(|(_, name)| name.to_owned()).collect()
     }
 
     /// The listed skills that have to do with a query, the best first.
@@ -213,6 +189,11 @@ impl SkillCatalog {
         near.sort_by(|one, other| other.0.total_cmp(&one.0));
         near.into_iter().take(most).map(|(_, name)| name.to_owned()).collect()
     }
+}
+
+/// The names that a schema lists, `None` where there are too many.
+fn schema_of<'n, 's>(loaded: &LoadedSkills, names: &'s BTreeSet<&'n str>) -> Option<&'s BTreeSet<&'n str>> {
+    (names.len() <= NAMED && loaded.recorded.count_enabled() <= NAMED).then_some(names)
 }
 
 fn name_at(loaded: &LoadedSkills, at: usize) -> &str {

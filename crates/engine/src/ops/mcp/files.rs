@@ -10,6 +10,7 @@ use super::manifest::{self, ReadFile};
 use super::{LARGEST_FILE, SkillService};
 use crate::agent_sessions::check_session_id;
 use crate::ops::activate::find_version;
+use crate::registry_facts::RecordedSkillFiles;
 use crate::workspace::Session;
 use ba_agent_core::digest::sha256_hex;
 use ba_agent_core::error::{Error, Kind, Result, printable};
@@ -104,8 +105,8 @@ impl SkillService {
     fn read_file_on_disk(&self, call: &ReadCall) -> Result<FileOnDisk> {
         self.with_skill(&call.name, |catalog, session, skill| {
             let recorded = catalog.recorded_of(session, skill);
-            let is_live = recorded.is_some_and(|recorded| recorded.is_live);
-            let read = manifest::read_file(session, skill, recorded, &call.path, LARGEST_FILE);
+            let is_live = recorded.as_ref().is_some_and(RecordedSkillFiles::is_live);
+            let read = manifest::read_file(session, skill, recorded.as_ref(), &call.path, LARGEST_FILE);
             let file = read.map(|read| file_of(&skill.qualified, read));
             Ok(FileOnDisk { name: skill.qualified.clone(), is_live, file })
         })
@@ -117,7 +118,7 @@ impl SkillService {
             let kept = find_version(session, skill.clone(), version)?;
             if kept.folder == skill.folder {
                 let recorded = catalog.recorded_of(session, skill);
-                let read = manifest::read_file(session, skill, recorded, &call.path, LARGEST_FILE)?;
+                let read = manifest::read_file(session, skill, recorded.as_ref(), &call.path, LARGEST_FILE)?;
                 return Ok(file_of(&skill.qualified, read));
             }
             let read = manifest::read_file(session, &kept, None, &call.path, LARGEST_FILE)?;

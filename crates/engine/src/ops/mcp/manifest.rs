@@ -5,21 +5,18 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 use walkdir::WalkDir;
 
-use crate::install_dirs::InstallDirs;
 use crate::loader::builtin_name;
+use crate::registry_facts::RecordedSkillFiles;
 use crate::workspace::Session;
-use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::digest::sha256_hex;
 use ba_agent_core::error::{Result, error, printable};
 use ba_agent_core::loader::{LoadedSkill, SkillOrigin};
 use ba_agent_core::path::RelPath;
-use ba_agent_core::registry::{FileRecords, InstallMode, Registry};
 use ba_agent_core::skill::{MANIFEST, frontmatter_as_json};
 use ba_agent_core::skill_uri::{MOST_BYTES, MOST_FILES, SkillUri, fault_of_served_name};
 use ba_agent_core::text::find_nearest;
@@ -73,52 +70,6 @@ impl FileFingerprint {
     }
 }
 
-/// What a registry has of a skill.
-pub(super) struct RecordedSkill {
-    files: Arc<FileRecords>,
-    at: SystemTime,
-    /// A link to a folder that its author works in.
-    pub(super) is_live: bool,
-}
-
-/// What the registries of this scope and of the user's account have, by folder.
-pub(super) struct RecordedFolders(HashMap<PathBuf, RecordedSkill>);
-
-impl RecordedFolders {
-    /// Reads both. Of one that cannot be read nothing is known.
-    pub(super) fn read(session: &Session<'_>) -> Self {
-        let mut all = HashMap::new();
-        if session.scope.is_project()
-            && let Some((store, places)) = session.store_of_user()
-            && let Ok(registry) = store.read()
-        {
-            add_recorded(&mut all, registry, &places);
-        }
-        if let Ok(registry) = session.store.read() {
-            add_recorded(&mut all, registry, &session.places);
-        }
-        Self(all)
-    }
-
-    /// What is recorded of the skill that has this folder.
-    pub(super) fn of_folder(&self, folder: &Path) -> Option<&RecordedSkill> {
-        self.0.get(folder)
-    }
-}
-
-fn add_recorded(all: &mut HashMap<PathBuf, RecordedSkill>, registry: Registry, places: &InstallDirs) {
-    for (name, entry) in registry.skills {
-        let at = SystemTime::from(entry.updated_at.unwrap_or(entry.installed_at));
-        let files = Arc::new(entry.files);
-        let is_live = entry.mode == InstallMode::Live;
-        let targets = entry.targets.iter().filter_map(|text| InstallTarget::parse(text).ok());
-        for root in targets.map(|target| places.root_as_written(&target)) {
-            let recorded = RecordedSkill { files: Arc::clone(&files), at, is_live };
-            all.insert(root.join(name.as_str()), recorded);
-        }
-    }
-}
-
 /// Digests and frontmatters that were read, each with what the file was then.
 #[derive(Default)]
 pub(super) struct Measured {
@@ -142,7 +93,7 @@ impl Measured {
         &mut self,
         session: &Session<'_>,
         skill: &LoadedSkill,
-        recorded: Option<&RecordedSkill>,
+        recorded: Option<&RecordedSkillFiles>,
     ) -> Result<SkillEntry, String> {
         let frontmatter = self.frontmatter_of(session, skill).ok_or("its frontmatter cannot be passed on")?;
         let given = frontmatter.get("name").and_then(Value::as_str);
@@ -200,10 +151,11 @@ impl Measured {
     fn files_as_recorded(
         &mut self,
         base: &SkillFolder,
-        recorded: &RecordedSkill,
+        recorded: &RecordedSkillFiles,
     ) -> Result<Vec<FoundFile>, String> {
         let mut found = Vec::with_capacity(recorded.files.len());
         let mut bytes = 0;
+        let written_at = recorded.written_at();
         for (path, line) in &*recorded.files {
             let at = base.file(path)?;
             let stamp = FileFingerprint::of(&at).ok_or_else(|| format!("its file `{path}` is missing"))?;
@@ -212,7 +164,7 @@ impl Measured {
                 return Err(too_large());
             }
             let hash = line.strip_prefix("100644 ").or_else(|| line.strip_prefix("100755 "));
-            let is_old = stamp.modified.is_some_and(|time| time <= recorded.at + SLACK);
+            let is_old = stamp.modified.is_some_and(|time| time <= written_at + SLACK);
             let is_as_recorded = recorded.files.size_of(path).is_none_or(|size| size == stamp.size) && is_old;
             let known = self.digests.get(&at).is_some_and(|(then, _)| *then == stamp);
             let sha256 = match hash.filter(|_| is_as_recorded && !known) {
@@ -410,7 +362,7 @@ pub(super) struct ReadFile {
 pub(super) fn read_file(
     session: &Session<'_>,
     skill: &LoadedSkill,
-    recorded: Option<&RecordedSkill>,
+    recorded: Option<&RecordedSkillFiles>,
     path: &str,
     largest: u64,
 ) -> Result<ReadFile> {
