@@ -18,7 +18,7 @@ use ba_agent_engine::ops::recommend::RecommendOptions;
 #[command(
     long_about = "Rank the skills that fit a request, installed or not.\n\n\
         A score is the mean of the signals that are given, by weight: `trigger` (0.4) is how well the request fits, \
-        1 where it names the skill, one of its triggers or a rule of `skill-rules.json`, else by its words; `emotion` \
+        1 where it names the skill, a trigger that few others share or a rule of `skill-rules.json`, else by its words; `emotion` \
         (0.25) and `profile` (0.2) are what you pass; `usage` (0.15) is what was used here before. From 0.7 on the \
         confidence is high. Looked at are installed skills and the copies of the catalogues; no connection is opened.",
     after_help = "Examples:\n  ba-agent skill recommend 'fill in the form of this PDF'\n  \

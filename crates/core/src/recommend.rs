@@ -46,16 +46,26 @@ impl SureFit {
     pub const CERTAIN: f32 = 1.0;
     /// The words of its name stand in the request.
     pub const LIKELY: f32 = 0.8;
-    /// A trigger says so that is one word, which many skills have: `error`, `component`.
-    pub const POSSIBLE: f32 = 0.5;
+    /// At least so well fits a skill with a trigger in the request whose words many skills have:
+    /// `error`, `mobile app`.
+    const POSSIBLE: f32 = 0.1;
+    /// So much more such a trigger makes of the fit by words.
+    const BY_TRIGGER: f32 = 1.5;
+
+    /// How well a skill fits whose trigger stands in the request and is not [telling](is_telling).
+    /// Of prompts that others wrote such triggers put the wrong skill first more often than the
+    /// right one when they counted by themselves.
+    pub fn by_common_trigger(lexical: f32) -> f32 {
+        (lexical * Self::BY_TRIGGER).clamp(Self::POSSIBLE, Self::CERTAIN)
+    }
 }
 
-/// True for a trigger that says something by itself: of several words, or of one that at most a
-/// hundredth of the skills have, or two of few.
+/// True for a trigger that says something by itself: one of its words is one that hardly any
+/// skill has, a four-hundredth of them or two of few.
 pub fn is_telling(trigger: &str, index: &SearchIndex<'_>) -> bool {
     let words = fold_words(trigger);
-    let telling = words.split(' ').filter(|word| is_content_word(word)).count();
-    telling > 1 || index.count_documents_with(&words) <= (index.len() / 100).max(2)
+    let is_rare = |word: &str| index.count_documents_with(word) <= (index.len() / 400).max(2);
+    words.split_whitespace().any(|word| is_content_word(word) && is_rare(word))
 }
 
 /// Which signal decided.
@@ -410,6 +420,34 @@ mod tests {
         assert_eq!(signals(&[hit(8.0, 1.5, 3.0), hit(4.0, 0.7, 1.5)]), [1.0, 0.5]);
         assert_eq!(signals(&[hit(8.0, 1.5, 0.5), hit(4.0, 0.7, 0.2)]), [0.25, 0.125]);
         assert_eq!(signals(&[hit(8.0, 0.2, 3.0)]), [0.2]);
+    }
+
+    #[test]
+    fn a_trigger_that_many_share_is_a_hint() {
+        use crate::search::{SearchDocument, build_index};
+        let document = |description: &'static str| SearchDocument {
+            name: "a".into(),
+            description: description.into(),
+            ..SearchDocument::default()
+        };
+        let mut documents = vec![document("Builds a mobile app"); 6];
+        documents.extend(["Signs an app with notarytool", "Draws flame graphs"].map(document));
+        let bytes = build_index(&documents);
+        let index = SearchIndex::read(&bytes).unwrap();
+        for (trigger, telling) in [
+            ("flame graph", true),
+            ("mobile notarytool", true),
+            ("mobile app", false),
+            ("app", false),
+            ("the app of the", false),
+            ("nobody says this", true),
+            ("", false),
+        ] {
+            assert_eq!(is_telling(trigger, &index), telling, "{trigger}");
+        }
+        let fits = [0.0, 0.02, 0.4, 0.9].map(SureFit::by_common_trigger);
+        assert!(fits[0] > 0.0 && fits[0] == fits[1] && fits[1] < 0.35, "{fits:?}");
+        assert!(fits[2] > 0.4 && fits[2] < 0.7 && fits[3] == 1.0, "{fits:?}");
     }
 
     #[test]

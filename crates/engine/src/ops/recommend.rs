@@ -193,7 +193,8 @@ pub(super) fn recommend_installed(
     let mut all = Vec::new();
     for (at, skill) in skills.iter().enumerate() {
         let lexical = of_text.get(at).copied().unwrap_or_default();
-        let sure = is_asked.then(|| find_sure_fit(skill, &request, &rules, &indexes, input.files)).flatten();
+        let find = || find_sure_fit(skill, &request, &rules, &indexes, input.files, lexical);
+        let sure = is_asked.then(find).flatten();
         let sure = sure.filter(|sure| sure.at_least >= lexical);
         let emotion = of_emotion.as_ref().map(|all| match input.emotion {
             Some(word) if is_label(skill, word) => 1.0,
@@ -294,6 +295,7 @@ fn find_sure_fit(
     rules: &[SkillRules],
     indexes: &[SearchIndex<'_>],
     files: &[String],
+    lexical: f32,
 ) -> Option<SureFit> {
     let fit = |at_least, why: String| Some(SureFit { at_least, why });
     let is_named = |name: &str| request.names_skill(name);
@@ -304,15 +306,17 @@ fn find_sure_fit(
         return fit(SureFit::CERTAIN, why);
     }
     let triggers = || skill.facts.triggers.iter().map(String::as_str);
+    let asked = request.find_trigger(triggers());
+    // Counting documents costs more than looking into the request.
     let is_telling = |trigger: &&str| indexes.iter().all(|index| is_telling(trigger, index));
-    if let Some(trigger) = request.find_trigger(triggers().filter(is_telling)) {
+    let telling = asked.and_then(|_| request.find_trigger(triggers().filter(is_telling)));
+    if let Some(trigger) = telling {
         return fit(SureFit::CERTAIN, format!("matches the trigger `{trigger}`"));
     }
     if request.has_phrase(&skill.name) {
         return fit(SureFit::LIKELY, "has its name in the request".to_owned());
     }
-    let trigger = request.find_trigger(triggers())?;
-    fit(SureFit::POSSIBLE, format!("matches the trigger `{trigger}`"))
+    fit(SureFit::by_common_trigger(lexical), format!("matches the trigger `{}`", asked?))
 }
 
 fn is_label(skill: &LoadedSkill, word: &str) -> bool {
