@@ -348,6 +348,18 @@ impl Ui {
         }
     }
 
+    /// A line with `first` before it, broken between words where the terminal ends; `below` stands
+    /// before what goes on. As it is where stdout is no terminal.
+    pub(crate) fn wrap_line(&self, line: &str, first: &str, below: &str) -> String {
+        match self.columns() {
+            Some(columns) => {
+                let options = between_words(columns.max(20));
+                textwrap::fill(line, options.initial_indent(first).subsequent_indent(below))
+            }
+            None => format!("{first}{line}"),
+        }
+    }
+
     /// The lines of a Markdown text, broken as [`Ui::wrap_lines`] does. A list's item goes on
     /// below its own text; code and tables stay as they are, since a break changes what they mean.
     pub(crate) fn wrap_text(&self, text: &str) -> String {

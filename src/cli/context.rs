@@ -156,7 +156,8 @@ fn print_left_out(cx: &CommandContext<'_>, report: &ContextReport) {
         .map(|one| vec![one.name.clone(), one.reason.name().to_owned(), one.detail.clone()])
         .collect();
     let columns = [Column::from("name"), Column::from("reason"), Column::from("why")];
-    if cx.ui.stdout_is_terminal() && !cx.ui.quiet() {
+    // On a narrow terminal three columns leave no room for a reason.
+    if cx.ui.stdout_is_terminal() && cx.ui.is_wide() && !cx.ui.quiet() {
         if !others.is_empty() {
             cx.ui.print_as_table(&columns, &others);
         }

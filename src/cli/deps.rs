@@ -37,7 +37,8 @@ impl DepsArgs {
         let mut list = |what: &str, from: &str, items: Vec<&str>| {
             if !items.is_empty() {
                 let items = items.iter().map(|item| printable(item, false)).collect::<Vec<_>>().join(", ");
-                text.push_str(&format!("{what} of {from}: {items}\n"));
+                let line = format!("{what} of {}: {items}", printable(from, false));
+                text.push_str(&format!("{}\n", cx.ui.wrap_line(&line, "", "    ")));
             }
         };
         for node in &forest.nodes {

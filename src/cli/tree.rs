@@ -88,7 +88,7 @@ pub(super) fn draw_forest(cx: &CommandContext<'_>, forest: &SkillForest) -> Stri
     }
     drawing.edges.values_mut().for_each(|below| below.sort_by(|a, b| a.to.cmp(&b.to)));
     for root in &forest.roots {
-        drawing.draw(root, &|text| cx.ui.bold(text));
+        drawing.draw(root, cx);
     }
     drawing.text
 }
@@ -108,9 +108,9 @@ struct Branch<'f> {
 }
 
 impl<'f> TreeDrawing<'f> {
-    fn draw(&mut self, root: &'f str, bold: &dyn Fn(&str) -> String) {
-        let line = self.line_of(root, None, &[]);
-        self.text.push_str(&bold(&line));
+    fn draw(&mut self, root: &'f str, cx: &CommandContext<'_>) {
+        let line = cx.ui.wrap_line(&self.line_of(root, None, &[]), "", "    ");
+        self.text.push_str(&cx.ui.bold(&line));
         self.text.push('\n');
         if !self.drawn.insert(root) {
             return;
@@ -142,8 +142,12 @@ impl<'f> TreeDrawing<'f> {
                 .filter_map(|(is, mark)| is.then_some(mark))
                 .collect();
             let line = self.line_of(&edge.to, edge.range.as_deref(), &marks);
-            self.text.push_str(&format!("{lead}{line}\n"));
-            if has_more && !is_circle && !is_known && !is_deep {
+            let is_opened = has_more && !is_circle && !is_known && !is_deep;
+            // What a narrow terminal breaks goes on beside the branches that go on.
+            let below = lead.replace("├── ", "│   ").replace("└── ", "    ");
+            let below = format!("{below}{}", if is_opened { "│   " } else { "    " });
+            self.text.push_str(&format!("{}\n", cx.ui.wrap_line(&line, &lead, &below)));
+            if is_opened {
                 way.push(Branch { name: &edge.to, next: 0 });
             }
         }

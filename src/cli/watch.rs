@@ -43,7 +43,9 @@ impl WatchArgs {
         }
         let mut tell = |event: &SkillEvent| match json {
             true => cx.ui.print_json_line(event),
-            false => cx.ui.print_at_once(&describe_event(event)),
+            false => {
+                cx.ui.print_at_once(&cx.ui.wrap_line(&describe_event(event), "", &" ".repeat(BEFORE_NAME)))
+            }
         };
         let options = WatchOptions { agent: self.agent, time: self.seconds.map(Duration::from_secs) };
         match ops::watch::watch(&cx.workspace, &options, &mut tell, cx.ui) {
@@ -53,6 +55,9 @@ impl WatchArgs {
         }
     }
 }
+
+/// Columns before the name of an event.
+const BEFORE_NAME: usize = 19;
 
 /// `12:03:04 changed    pdf 3f2a1c9 -> 9c2d652: why`.
 fn describe_event(event: &SkillEvent) -> String {

@@ -33,8 +33,8 @@ impl WhyArgs {
             return Ok(0);
         }
         let name = printable(&report.name, false);
-        let text: String =
-            report.ways.iter().map(|way| format!("{}\n", printable(&way.join(" -> "), false))).collect();
+        let line = |way: &Vec<String>| cx.ui.wrap_line(&printable(&way.join(" -> "), false), "", "    ");
+        let text: String = report.ways.iter().map(|way| format!("{}\n", line(way))).collect();
         cx.ui.print_paged(cx.env(), &text);
         match (report.installed, report.asked, report.ways.is_empty()) {
             (false, ..) => cx.ui.warn(&format!("{name} is not installed")),

@@ -102,3 +102,36 @@ fn outside_of_any_project_the_users_skills_are_listed() {
     let one = env.run_in("home", &["skill", "context", "--for", "claude-code"]).ends(0);
     assert!(one.stdout.starts_with("- mine: Reads"), "{}", one.stdout);
 }
+
+/// What nothing fits into, and what no setting is called, is said before anything is printed.
+#[test]
+fn a_budget_or_a_setting_that_cannot_be_is_wrong_usage() {
+    let env = TestEnv::new();
+    skill(&env, "project/.claude/skills/pdf", "");
+    for budget in ["199", "0", "-5", "many", "99999999999999999999999"] {
+        let run = env.run(&["skill", "context", &format!("--budget={budget}")]).ends(2);
+        assert_eq!(run.stdout, "", "{budget}");
+    }
+    env.run(&["skill", "context", "--budget=200"]).ends(0);
+    for (text, words) in [
+        ("loader: {context_budget: {total_chars: 199}}", "total_chars"),
+        ("loader: {formt: plain}", "formt"),
+        ("runtime: {hot_swap: {watch_intervall: 5}}", "watch_intervall"),
+        ("runtime: {skill_permissions: {pdf: {forbiden_operations: [rm]}}}", "forbiden_operations"),
+        ("monitoring: {alert_thresholds: {denials: 1}}", "denials"),
+        ("unheard_of: 1", "unheard_of"),
+    ] {
+        for file in [
+            "project/.ba-agent/config.yaml",
+            "project/claude-skills-loader-config.yaml",
+            "settings/config.yaml",
+        ] {
+            env.write(file, format!("# one line\n{text}\n"));
+            let run = env.run(&["skill", "context"]).ends(2).says(words);
+            // What is wrong with all files together is in none of them.
+            let is_of_file = words != "total_chars";
+            assert!(!is_of_file || run.stderr.contains("config.yaml"), "{file} {text}: {}", run.stderr);
+            std::fs::remove_file(env.path(file)).unwrap();
+        }
+    }
+}

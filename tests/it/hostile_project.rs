@@ -177,13 +177,15 @@ const COMMANDS: [&str; 138] = [
 /// One way to be hostile; it writes into the project.
 type Ingredient = (&'static str, fn(&World, &mut Dice));
 
-const INGREDIENTS: [Ingredient; 17] = [
+const INGREDIENTS: [Ingredient; 19] = [
     ("an old journal", old_journal),
     ("an old lock behind a link", old_lock),
     ("a registry", registry),
     ("a registry of many faults", registry),
     ("settings", settings),
     ("settings of limits", settings),
+    ("settings of the loader", loader_settings),
+    ("rules for skills", skill_rules),
     ("a marketplaces file", marketplaces),
     ("a link at a place of ours", link),
     ("a second link at a place of ours", link),
@@ -571,6 +573,62 @@ fn settings(world: &World, dice: &mut Dice) {
         _ => {}
     }
     world.put(".ba-agent/config.yaml", text);
+}
+
+/// Where skills are looked for, and what active ones may do.
+fn loader_settings(world: &World, dice: &mut Dice) {
+    let foreign = dice.pick(&world.foreign_places()).clone();
+    let lines = [
+        format!("loader: {{scan_sources: [{{path: \"{foreign}\", recursive: true}}]}}"),
+        "loader: {scan_sources: [{path: /, recursive: true}]}".into(),
+        "loader: {scan_sources: [{path: ~/.ssh, priority: 900}]}".into(),
+        "loader: {scan_sources: [{path: ./../outside/skills}]}".into(),
+        "loader: {scan_sources: [{path: /proc, recursive: true}, {path: /dev}]}".into(),
+        "loader: {scan_sources: [{path: \"${HOME}/.claude\"}]}".into(),
+        "loader: {scan_sources: [{path: ./local, priority: -9223372036854775808, recursive: true}]}".into(),
+        "loader: {scan_sources: [{path: ./loop, recursive: true}]}".into(),
+        format!("loader: {{scan_sources: [{}{{path: ./local}}]}}", "{path: ./local}, ".repeat(5_000)),
+        "loader: {max_workers: 100000, keep_versions: 9999}".into(),
+        "loader: {context_budget: {total_chars: 99999999999, max_active: 9999999}}".into(),
+        "loader: {context_budget: {metadata_ratio: .nan, buffer_ratio: -1}}".into(),
+        "loader: {dependency: {allow_sources: [\"*\"], resolution_timeout: 18446744073709551615}}".into(),
+        "runtime: {hot_swap: {watch_interval: 0, version_overlap: 18446744073709551615}}".into(),
+        "runtime: {permissions: {default_allow: [shell_exec, \"Bash(*)\"], require_approval: []}}".into(),
+        "runtime: {skill_permissions: {pdf: {allowed_tools: [\"Bash(*)\"], forbidden_operations: []}}}"
+            .into(),
+        "runtime: {skill_permissions: {\"../x\": {forbidden_operations: [\"\\e[31m\", \"(((((\"]}}}".into(),
+        "monitoring: {usage_log: true}".into(),
+        "\"\\e[31mloader\": 1".into(),
+    ];
+    let text = format!("{}\n", dice.pick(&lines));
+    let file = if dice.one_in(2) { "claude-skills-loader-config.yaml" } else { ".ba-agent/config.yaml" };
+    world.put(file, text);
+    if dice.one_in(3) {
+        symlink("..", world.clear("loop/again")).unwrap();
+        symlink(foreign, world.clear("loop/away")).unwrap();
+    }
+}
+
+/// Patterns that take for ever in an engine that backtracks, and more of them than anybody has.
+fn skill_rules(world: &World, dice: &mut Dice) {
+    let pattern = *dice.pick(&[
+        "(x+x+)+y",
+        "(a|a)*b",
+        "((((a{1,99}){1,99}){1,99}){1,99})",
+        "(.*){50}q",
+        "(",
+        "\u{1b}[31m",
+        "(?i)(?:a|b|\\w)+$",
+    ]);
+    let patterns = vec![pattern; 1 + dice.roll(5_000)];
+    let paths = vec![format!("{}x", "*".repeat(500)); 1 + dice.roll(300)];
+    let rule = json!({
+        "promptTriggers": { "keywords": ["\u{1b}[2J", "pdf"], "intentPatterns": patterns },
+        "fileTriggers": { "pathPatterns": paths, "contentPatterns": [pattern] },
+    });
+    let rules = json!({ "skills": { "pdf": rule.clone(), "\u{1b}[31m": rule.clone(), "../../x": rule } });
+    let text = if dice.one_in(8) { "[".repeat(100_000) } else { rules.to_string() };
+    world.put(".claude/skills/skill-rules.json", text);
 }
 
 fn marketplaces(world: &World, dice: &mut Dice) {

@@ -171,6 +171,12 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Interrupts the program, as its terminal does for Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    }
+
     /// As [`Terminal::end`], with the screen as it is left instead of all that was written.
     pub(crate) fn end_on_screen(mut self) -> (std::process::ExitStatus, String) {
         self.read_to_end();

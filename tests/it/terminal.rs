@@ -246,3 +246,49 @@ fn messages_are_broken_between_words() {
     let run = env.run(&["skill", "install", "pdf"]).ends(2);
     assert!(run.stderr.contains("error: `pdf` does not say where the skill comes from\n"), "{}", run.stderr);
 }
+
+/// What is printed is broken between words too, and goes on where it belongs.
+#[cfg(unix)]
+#[test]
+fn what_needs_what_is_broken_between_words() {
+    let env = TestEnv::new();
+    let needs = "---\nname: NAME\ndescription: Does what it says. Use it when that is wanted.\nrequires: [NEED]\n---\nText.\n";
+    let chain = ["report-of-the-quarter", "charts-with-many-colours", "tables-of-all-kinds"];
+    for (name, need) in
+        chain.iter().zip(["charts-with-many-colours", "tables-of-all-kinds", "not-there-at-all"])
+    {
+        env.write(
+            &format!("project/.claude/skills/{name}/SKILL.md"),
+            needs.replace("NAME", name).replace("NEED", need),
+        );
+    }
+    env.run(&["skill", "adopt", "--all"]).ends(0);
+    env.write("project/.claude/skills/broken/SKILL.md", "---\nname: [\n---\n");
+    let words = |text: &str| {
+        let text: String = text.chars().map(|c| if "│├└─".contains(c) { ' ' } else { c }).collect();
+        text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    for (args, said) in [
+        (&["skill", "tree"][..], "charts-with-many-colours tables-of-all-kinds not-there-at-all (missing)"),
+        (&["skill", "deps", "report-of-the-quarter"], "tables-of-all-kinds not-there-at-all (missing)"),
+        (
+            &["skill", "why", "not-there-at-all"],
+            "report-of-the-quarter -> charts-with-many-colours -> tables-of-all-kinds -> not-there-at-all",
+        ),
+        (&["skill", "context"], "`broken` (invalid): line 2: not YAML"),
+    ] {
+        for columns in [40, 80, 110] {
+            let mut command = env.command(args);
+            command.env("NO_COLOR", "1");
+            let (_, seen) = crate::pty::Terminal::run_at(command, columns).end();
+            let fits = |line: &str| line.trim_end().chars().count() <= usize::from(columns);
+            assert!(seen.lines().all(fits), "{args:?} {columns}: {seen}");
+            let is_table = args[1] == "context" && columns > 40;
+            assert!(is_table || words(&seen).contains(said), "{args:?} {columns}: {seen}");
+        }
+    }
+    let mut command = env.command(&["skill", "tree"]);
+    command.env("NO_COLOR", "1");
+    let (_, seen) = crate::pty::Terminal::run_at(command, 40).end();
+    assert!(seen.contains("\n└── charts-with-many-colours"), "{seen}");
+}

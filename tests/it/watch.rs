@@ -136,3 +136,40 @@ fn a_closed_pipe_ends_it() {
     let _ = watching.child.kill();
     panic!("it goes on though nobody reads");
 }
+
+/// At a terminal an event goes on below its name, and no word is broken.
+#[cfg(unix)]
+#[test]
+fn an_event_is_broken_between_words() {
+    let env = TestEnv::new();
+    env.write("settings/config.yaml", "runtime:\n  hot_swap: {watch_interval: 100}\n");
+    for columns in [40, 80] {
+        let mut command = env.command(&["skill", "watch"]);
+        command.env("NO_COLOR", "1");
+        let mut terminal = crate::pty::Terminal::run_at(command, columns);
+        terminal.wait_for("watching the skills");
+        // The first look may be still to come, and what was there then is not told: so there is more.
+        let is_seen = std::sync::atomic::AtomicBool::new(false);
+        let seen = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..200 {
+                    let manifest = format!("project/.claude/skills/broken-{columns}-{n}/SKILL.md");
+                    env.write(&manifest, "---\nname: [\n---\n");
+                    std::thread::sleep(Duration::from_millis(300));
+                    if is_seen.load(std::sync::atomic::Ordering::SeqCst) {
+                        break;
+                    }
+                }
+            });
+            terminal.wait_for("unclosed");
+            is_seen.store(true, std::sync::atomic::Ordering::SeqCst);
+            terminal.screen().contents()
+        });
+        let broken = seen.lines().skip_while(|line| !line.contains("broken ")).collect::<Vec<_>>();
+        assert!(broken.iter().all(|line| line.trim_end().chars().count() <= usize::from(columns)), "{seen}");
+        let said = broken.join(" ").split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+        assert!(said.contains("line 2: not YAML: unclosed bracket"), "{seen}");
+        terminal.interrupt();
+        terminal.wait_for_end();
+    }
+}
