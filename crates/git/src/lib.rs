@@ -544,7 +544,7 @@ impl<'w> Remote<'w> {
         url.set_path(&format!("{}/info/refs", url.path()));
         url.set_query(Some("service=git-upload-pack"));
         let headers = [("User-Agent", AGENT), ("Git-Protocol", "version=2"), ("Accept", "*/*")];
-        let ask = HttpRequest { url: &url, headers: &headers, body: None, login: login.as_ref() };
+        let ask = HttpRequest { headers: &headers, login: login.as_ref(), ..HttpRequest::get(&url) };
         let rule = if self.follows_moves { moved::allow_move } else { moved::refuse_move };
         let answer = self.client.net.follow(ask, |from, to| rule(self.client.net.hosts, from, to))?;
         let answer = answer.check_status(&self.client.net.credentials, &self.name)?;
@@ -583,7 +583,12 @@ impl<'w> Remote<'w> {
         if matches!(hello, Advertisement::Capabilities(_)) {
             headers.push(("Git-Protocol", "version=2"));
         }
-        let ask = HttpRequest { url: &url, headers: &headers, body: Some(body), login: login.as_ref() };
+        let ask = HttpRequest {
+            headers: &headers,
+            body: Some(body),
+            login: login.as_ref(),
+            ..HttpRequest::get(&url)
+        };
         self.client
             .net
             .follow(ask, |_, to| {

@@ -26,23 +26,29 @@ use ba_agent_system::env::Env;
 use helper::Question;
 use netrc::NetrcMatch;
 
-/// A name and a secret, bound to one scheme, host and port.
+/// A name and a secret, or a token alone, bound to one scheme, host and port.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Login {
     origin: String,
-    user: String,
+    /// `None` for a token that stands for itself.
+    user: Option<String>,
     secret: Secret,
 }
 
 impl Login {
     /// Binds the pair to the origin of `url`.
     pub fn new(url: &Url, user: impl Into<String>, secret: Secret) -> Self {
-        Self { origin: origin(url), user: user.into(), secret }
+        Self { origin: origin(url), user: Some(user.into()), secret }
+    }
+
+    /// Binds a token to the origin of `url`, as which it is shown.
+    pub fn of_token(url: &Url, token: Secret) -> Self {
+        Self { origin: origin(url), user: None, secret: token }
     }
 
     /// The name, where that is all an address says: helpers are asked for the password of it.
     pub(crate) fn user_alone(&self) -> Option<&str> {
-        self.secret.expose_secret_text().is_empty().then_some(self.user.as_str())
+        self.user.as_deref().filter(|_| self.secret.expose_secret_text().is_empty())
     }
 
     /// The value of the `Authorization` header for a request to `url`; `None` when
@@ -51,7 +57,10 @@ impl Login {
         if self.origin != origin(url) || !is_private_line(url) {
             return None;
         }
-        let pair = format!("{}:{}", self.user, self.secret.expose_secret_text());
+        let Some(user) = &self.user else {
+            return Some(format!("Bearer {}", self.secret.expose_secret_text()));
+        };
+        let pair = format!("{user}:{}", self.secret.expose_secret_text());
         Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
     }
 }

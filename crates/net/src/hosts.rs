@@ -47,6 +47,10 @@ pub struct HostSettings {
     pub require_reachable: bool,
     /// Which base URLs are the user's own word.
     pub named_by_user: NamedByUser,
+    /// Addresses of the remote registries that the user names.
+    pub registries_of_user: Vec<String>,
+    /// Addresses of those that only a project names.
+    pub registries_of_project: Vec<String>,
 }
 
 /// Whether each base URL is the user's own word (or the default). A token is never sent to a
@@ -73,6 +77,8 @@ impl Default for HostSettings {
             ca_file: None,
             require_reachable: false,
             named_by_user: NamedByUser { github: true, gitlab: true, bitbucket: true, npm: true },
+            registries_of_user: Vec::new(),
+            registries_of_project: Vec::new(),
         }
     }
 }
@@ -85,13 +91,15 @@ impl HostSettings {
 
     /// The base URLs that the user names, or that nobody does.
     pub(crate) fn urls_of_user(&self) -> Vec<&str> {
-        self.urls_where(true)
+        let own = self.registries_of_user.iter().map(String::as_str);
+        self.urls_where(true).into_iter().chain(own).collect()
     }
 
     /// The base URLs that only the project names. Their hosts get no credential of the
     /// user's, whatever else the user has for them.
     pub fn urls_of_project(&self) -> Vec<&str> {
-        self.urls_where(false)
+        let own = self.registries_of_project.iter().map(String::as_str);
+        self.urls_where(false).into_iter().chain(own).collect()
     }
 
     fn urls_where(&self, is_of_user: bool) -> Vec<&str> {

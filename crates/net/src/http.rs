@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ureq::http::{HeaderName, HeaderValue, Method, Request, Response, header::AUTHORIZATION};
+use ureq::http::{HeaderName, HeaderValue, Request, Response, header::AUTHORIZATION};
 use ureq::tls::{ClientCert, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{
@@ -39,6 +39,7 @@ use early_close::EarlyCloses;
 use proxy::Route;
 pub use signed::{SignedMethod, SignedRequest};
 use tls::Authorities;
+pub use ureq::http::Method;
 use whole::WholeRequests;
 
 /// How many redirects are followed; browsers follow 20, git 20, but nothing honest
@@ -176,16 +177,33 @@ fn build_http_agent(roots: RootCerts, certificate: Option<ClientCert>, patience:
     Agent::with_parts(config.build(), connector, DefaultResolver::default())
 }
 
-/// What is asked of a host.
+/// What is asked of a host. Without a [method](HttpRequest::method) it only reads.
 #[derive(Clone, Copy)]
 pub struct HttpRequest<'a> {
     pub url: &'a Url,
     /// Sent as they are, beside the login.
     pub headers: &'a [(&'static str, &'a str)],
-    /// `Some` makes it a POST. Everything we post only reads, so it may be repeated.
+    /// `Some` makes it a POST, which only reads and so may be repeated.
     pub body: Option<&'a [u8]>,
     /// A login that goes before those of settings and helpers.
     pub login: Option<&'a Login>,
+    /// Another method than GET, or POST where there is a body. What is sent by it may change
+    /// something, so a POST of this kind is not repeated.
+    pub method: Option<&'a Method>,
+    /// Credential helpers know repositories; where they are not asked, `.netrc` still is.
+    pub asks_helpers: bool,
+}
+
+impl<'a> HttpRequest<'a> {
+    /// A GET as nobody in particular.
+    pub fn get(url: &'a Url) -> Self {
+        Self { url, headers: &[], body: None, login: None, method: None, asks_helpers: true }
+    }
+
+    /// Whether it may be sent again when nobody knows what became of it.
+    fn may_be_repeated(&self) -> bool {
+        self.method.is_none_or(Method::is_idempotent)
+    }
 }
 
 impl Net<'_> {
@@ -222,7 +240,7 @@ impl Net<'_> {
         rule: impl Fn(&Url, &Url) -> Result<()>,
     ) -> Result<Vec<u8>> {
         let url = self.parse_url(url)?;
-        let ask = HttpRequest { url: &url, headers: &[("User-Agent", AGENT)], body: None, login: None };
+        let ask = HttpRequest { headers: &[("User-Agent", AGENT)], ..HttpRequest::get(&url) };
         let name = without_query(&url);
         let answer = self.follow(ask, rule)?.check_status(&self.credentials, &name)?;
         let length = answer.header("content-length").parse().ok();
@@ -250,7 +268,8 @@ impl Net<'_> {
         for _ in 0..=REDIRECTS {
             self.progress.check_cancelled()?;
             let answer = self.send(HttpRequest { url: &url, ..ask })?;
-            if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+            // What changes something is told to the one who was meant.
+            if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) || ask.method.is_some() {
                 return Ok(answer);
             }
             let next = url.join(answer.header("location")).ok().filter(|next| *next != url);
@@ -292,7 +311,7 @@ impl Net<'_> {
         let mut login = login.filter(|login| login.header_for(ask.url).is_some());
         let mut answer = self.send_patiently(ask, login.as_ref(), own)?;
         for way in [Way::Netrc, Way::Helpers] {
-            if answer.status != 401 {
+            if answer.status != 401 || (way == Way::Helpers && !ask.asks_helpers) {
                 break;
             }
             let other =
@@ -325,6 +344,7 @@ impl Net<'_> {
                 Err(error) => may_pass(error),
             };
             if again
+                && ask.may_be_repeated()
                 && wait.is_none_or(|wait| wait <= LONGEST_WAIT)
                 && let Some(pause) = pauses.next()
             {
@@ -370,7 +390,8 @@ pub fn is_web_page(bytes: &[u8]) -> bool {
     [&b"<!doctype html"[..], b"<html", b"<head", b"<body"].iter().any(|word| begins(word))
 }
 
-const AGENT: &str = concat!("ba-agent/", env!("CARGO_PKG_VERSION"));
+/// What this program calls itself.
+pub const AGENT: &str = concat!("ba-agent/", env!("CARGO_PKG_VERSION"));
 
 /// A URL as messages show it: a query may hold a signature.
 fn without_query(url: &Url) -> String {
@@ -409,7 +430,8 @@ fn send_request_once(
     proxy: Option<&Proxy>,
 ) -> Result<Response<Body>, ureq::Error> {
     let authorization = login.and_then(|login| login.header_for(ask.url));
-    let method = if ask.body.is_some() { Method::POST } else { Method::GET };
+    let usual = if ask.body.is_some() { Method::POST } else { Method::GET };
+    let method = ask.method.unwrap_or(&usual);
     let mut request = Request::builder().method(method).uri(ask.url.as_str());
     for (name, value) in ask.headers {
         request = request.header(*name, *value);

@@ -48,6 +48,8 @@ pub enum Play {
     Stall(usize),
     /// Lets git answer, and turns the byte at this place of the body around.
     Corrupt(usize),
+    /// Sends these bytes again and again, until nobody takes them any more.
+    Endless(&'static [u8]),
 }
 
 /// What makes an answer out of a request: content type, body.
@@ -95,6 +97,8 @@ struct State {
     rules: Vec<Rule>,
     /// The `Authorization` that git's answers need.
     authorization: Option<String>,
+    /// Plain files stand behind it, and no git.
+    has_files: bool,
     /// `key=value` of the server's git configuration.
     config: Vec<String>,
     /// Speaks versions 0 only.
@@ -132,6 +136,13 @@ impl Server {
     /// As [`Server::start`], for tests that need no git behind it.
     pub fn start_bare(root: &Path) -> Self {
         Self::listen(root, None)
+    }
+
+    /// Serves the files below `root` as any web server does, each with an `ETag`.
+    pub fn start_files(root: &Path) -> Self {
+        let server = Self::listen(root, None);
+        server.state.lock().unwrap().has_files = true;
+        server
     }
 
     /// As [`Server::start`], over TLS.
@@ -193,6 +204,11 @@ impl Server {
     /// Wants this user and password, given as the base64 of `user:password`.
     pub fn require_basic(&self, base64: &str) {
         self.state.lock().unwrap().authorization = Some(format!("Basic {base64}"));
+    }
+
+    /// Wants this token.
+    pub fn require_token(&self, token: &str) {
+        self.state.lock().unwrap().authorization = Some(format!("Bearer {token}"));
     }
 
     /// Sets `key=value` in the configuration of the git behind it.
@@ -290,7 +306,8 @@ fn converse(
                 None => seen.target.clone(),
             };
             let (config, old, cache) = (state.config.clone(), state.old, state.cache.clone());
-            (play, allowed, Backend { root, target, config, old, cache })
+            let has_files = state.has_files;
+            (play, allowed, Backend { root, target, config, old, cache, has_files })
         };
         let answer = match &play {
             Some(Play::Status(status)) => Answer::new(*status, "text/plain", b"no".to_vec()),
@@ -315,6 +332,7 @@ fn converse(
                 answer.headers.push(("WWW-Authenticate".into(), "Basic realm=\"test\"".into()));
                 answer
             }
+            Some(Play::Endless(bytes)) => return send_for_ever(reader.get_mut(), bytes, stop),
             _ => backend.answer(&seen)?,
         };
         state.lock().unwrap().sent += answer.body.len();
@@ -392,6 +410,16 @@ fn send(
     Ok(())
 }
 
+/// Sends the same bytes again and again.
+fn send_for_ever(stream: &mut impl Write, bytes: &[u8], stop: &AtomicBool) -> std::io::Result<()> {
+    stream.write_all(b"HTTP/1.1 200 x\r\nConnection: close\r\n\r\n")?;
+    let block = bytes.repeat(64 * 1024 / bytes.len().max(1) + 1);
+    while !stop.load(Ordering::SeqCst) {
+        stream.write_all(&block)?;
+    }
+    Ok(())
+}
+
 /// What stands behind the server for one request.
 struct Backend<'a> {
     root: &'a Path,
@@ -400,11 +428,33 @@ struct Backend<'a> {
     config: Vec<String>,
     old: bool,
     cache: Option<Arc<AnswerCache>>,
+    has_files: bool,
 }
 
 impl Backend<'_> {
+    /// A file, with what it is called in this state.
+    fn read_file(&self, seen: &Seen) -> Answer {
+        let path = self.target.split('?').next().unwrap_or_default().trim_start_matches('/');
+        let is_inside = !path.split('/').any(|part| part == "..");
+        let Some(bytes) = std::fs::read(self.root.join(path)).ok().filter(|_| is_inside) else {
+            return Answer::new(404, "text/plain", b"no".to_vec());
+        };
+        let mut hasher = std::hash::DefaultHasher::new();
+        std::hash::Hash::hash(&bytes, &mut hasher);
+        let etag = format!("\"{:016x}\"", std::hash::Hasher::finish(&hasher));
+        let mut answer = match seen.header("if-none-match") == etag {
+            true => Answer::new(304, "text/plain", Vec::new()),
+            false => Answer::new(200, "application/octet-stream", bytes),
+        };
+        answer.headers.push(("ETag".into(), etag));
+        answer
+    }
+
     /// Git's answer, out of the cache where there is one that has it.
     fn answer(&self, seen: &Seen) -> std::io::Result<Answer> {
+        if self.has_files {
+            return Ok(self.read_file(seen));
+        }
         let Some(cache) = &self.cache else { return self.run_git(seen) };
         let key = (self.target.clone(), seen.header("git-protocol").to_owned(), seen.body.clone());
         if let Some(answer) = cache.0.lock().unwrap().get(&key) {
