@@ -21,6 +21,7 @@ mod doctor;
 mod edit;
 mod enable;
 mod export;
+mod follow_skill;
 mod help;
 mod history;
 mod hook;
@@ -28,6 +29,7 @@ pub(crate) use hook::is_hook_run;
 mod init;
 mod install;
 mod list;
+mod login;
 mod man;
 mod marketplace;
 mod mcp;
@@ -43,6 +45,7 @@ mod restore;
 mod rollback;
 mod search;
 mod self_version;
+mod serve;
 mod shortcut;
 mod show;
 mod tree;
@@ -169,15 +172,20 @@ enum Command {
             ba-agent skill install pdf@anthropic"
     )]
     Marketplace(marketplace::Marketplace),
-    /// Build, check and copy remote registries, which serve skills as files.
+    /// Name, check, build and copy remote registries, which serve skills.
     #[command(
         subcommand,
         arg_required_else_help = true,
-        after_help = "Examples:\n  ba-agent registry check ./registry\n  \
+        after_help = "Examples:\n  ba-agent registry add acme https://skills.acme.example --serves @acme\n  \
+            ba-agent registry list\n  ba-agent registry check ./registry\n  \
             ba-agent registry mirror https://skills.acme.example ./mirror"
     )]
     Registry(registry::RegistryCommand),
     Mcp(mcp::McpArgs),
+    Login(login::LoginArgs),
+    Logout(login::LogoutArgs),
+    Whoami(login::WhoamiArgs),
+    Serve(serve::ServeArgs),
     Completions(completions::Completions),
     Man(man::Man),
     /// Everything about the program itself.
@@ -209,6 +217,9 @@ enum SkillCommand {
     #[command(visible_alias = "upgrade")]
     Update(update::UpdateArgs),
     Outdated(outdated::Outdated),
+    Follow(follow_skill::FollowArgs),
+    Unfollow(follow_skill::UnfollowArgs),
+    Following(follow_skill::FollowingArgs),
     Pin(pin::Pin),
     Unpin(pin::Unpin),
     Restore(restore::RestoreArgs),
@@ -314,8 +325,12 @@ impl Cli {
             Command::Agents(command) => command.run(&cx),
             Command::Config(command) => command.run(&cx),
             Command::Marketplace(command) => command.run(&cx),
-            Command::Registry(command) => command.run(&cx),
             Command::Mcp(command) => command.run(&cx),
+            Command::Registry(command) => command.run(&cx),
+            Command::Login(command) => command.run(&cx),
+            Command::Logout(command) => command.run(&cx),
+            Command::Whoami(command) => command.run(&cx),
+            Command::Serve(command) => command.run(&cx),
             Command::Skill(skill) => match *skill {
                 SkillCommand::Install(command) => command.run(&cx),
                 SkillCommand::Uninstall(command) => command.run(&cx),
@@ -331,6 +346,9 @@ impl Cli {
                 SkillCommand::Why(command) => command.run(&cx),
                 SkillCommand::Update(command) => command.run(&cx),
                 SkillCommand::Outdated(command) => command.run(&cx),
+                SkillCommand::Follow(command) => command.run(&cx),
+                SkillCommand::Unfollow(command) => command.run(&cx),
+                SkillCommand::Following(command) => command.run(&cx),
                 SkillCommand::Pin(command) => command.run(&cx),
                 SkillCommand::Unpin(command) => command.run(&cx),
                 SkillCommand::Restore(command) => command.run(&cx),

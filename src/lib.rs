@@ -11,6 +11,7 @@ mod editor;
 mod mcp;
 mod pager;
 mod picker;
+mod registry_server;
 mod table;
 mod ui;
 

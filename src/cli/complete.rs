@@ -225,6 +225,16 @@ pub(crate) fn installed_names() -> Vec<CompletionCandidate> {
     line().map_or_else(Vec::new, |line| offer(known::known_skills(&line.workspace), OsStr::new("")))
 }
 
+/// Names of the remote registries in the settings.
+pub(crate) fn registry_names() -> Vec<CompletionCandidate> {
+    line().map_or_else(Vec::new, |line| offer(known::known_registries(&line.workspace), OsStr::new("")))
+}
+
+/// Skills of registries that are followed.
+pub(crate) fn followed_names() -> Vec<CompletionCandidate> {
+    line().map_or_else(Vec::new, |line| offer(known::known_followed(&line.workspace), OsStr::new("")))
+}
+
 /// Names of the skills that lie here without being installed.
 pub(crate) fn unmanaged_names() -> Vec<CompletionCandidate> {
     line().map_or_else(Vec::new, |line| offer(known::known_unmanaged(&line.workspace), OsStr::new("")))

@@ -12,7 +12,10 @@ pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
     ("Find and read", &["list", "search", "recommend", "usage", "show", "path", "open", "edit"]),
     ("See what needs what", &["deps", "tree", "why"]),
     ("Give to a model", &["context", "activate", "deactivate"]),
-    ("Keep current", &["outdated", "update", "pin", "unpin", "rollback", "history"]),
+    (
+        "Keep current",
+        &["outdated", "update", "follow", "unfollow", "following", "pin", "unpin", "rollback", "history"],
+    ),
     ("Check", &["watch", "verify", "diff", "validate"]),
     ("Write and share", &["init", "pack", "publish", "yank", "export"]),
 ];

@@ -38,18 +38,21 @@ impl Outdated {
     /// Those of [`ops::outdated::outdated`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let report = ops::outdated::outdated(&cx.workspace, &self.names, cx.ui)?;
-        let OutdatedReport { statuses, behind } = &report;
-        self.print(cx, statuses, *behind);
+        self.print(cx, &report);
         Ok(report.failure().map_or(0, Kind::exit_status))
     }
 
-    fn print(&self, cx: &CommandContext<'_>, statuses: &[UpdateStatus], behind: usize) {
+    fn print(&self, cx: &CommandContext<'_>, report: &OutdatedReport) {
+        let (statuses, behind) = (&report.statuses[..], report.behind);
         if cx.ui.json() {
-            cx.ui.print_json_document(&serde_json::json!({ "behind": behind, "skills": statuses }));
+            cx.ui.print_json_document(
+                &serde_json::json!({ "behind": behind, "skills": statuses, "followed": report.followed }),
+            );
             return;
         }
         let is_told = |one: &&UpdateStatus| {
             self.all
+                || one.revoked.is_some()
                 || one.has_newer_outside()
                 || matches!(one.state, State::Behind | State::Gone | State::Failed | State::Unknown)
         };
@@ -74,9 +77,19 @@ impl Outdated {
             cx.ui.print_as_table(&columns, &rows);
         }
         for one in statuses {
+            if let Some(why) = one.revoked.as_ref().filter(|why| one.reason.as_ref() != Some(*why)) {
+                cx.ui.warn(&format!("`{}`: {why}", one.name));
+            }
             if let Some(reason) = &one.reason {
                 cx.ui.note(&format!("`{}`: {reason}", one.name));
             }
+        }
+        for one in &report.followed {
+            let newest = one.newest.as_deref().unwrap_or_default();
+            cx.ui.note(&format!(
+                "you follow `{}`: {newest} is new; `ba-agent skill following` shows all",
+                one.name
+            ));
         }
         let mut said = std::collections::BTreeSet::new();
         let mut advised = std::collections::BTreeSet::new();

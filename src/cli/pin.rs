@@ -11,14 +11,16 @@ use ba_agent_engine::ops;
 use ba_agent_engine::ops::apply::Report;
 use ba_agent_engine::ops::pin::PinOptions;
 
-/// Hold a skill at a commit.
+/// Hold a skill at a commit, or at a version.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  ba-agent skill pin pdf\n  ba-agent skill pin pdf <40 hex>")]
+#[command(
+    after_help = "Examples:\n  ba-agent skill pin pdf\n  ba-agent skill pin pdf <40 hex>\n  ba-agent skill pin pdf-tables 1.2.0"
+)]
 pub(crate) struct Pin {
     /// The skill. Without one you choose from a list, on a terminal.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(installed_names))]
     name: Option<String>,
-    /// The commit; by default the installed one.
+    /// The commit, or the version of a skill from a registry; by default the installed one.
     #[arg(value_name = "SHA")]
     sha: Option<String>,
     /// Discard edits made since it was installed.

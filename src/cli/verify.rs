@@ -46,10 +46,13 @@ impl Verify {
         if cx.ui.json() {
             cx.ui.print_json_document(&serde_json::json!({
                 "scope": report.scope, "skills": report.skills,
-                "checked": report.skills.len(), "drifted": drifted,
+                "checked": report.skills.len(), "drifted": drifted, "revoked": report.revoked,
             }));
         } else {
             print_verified_skills(cx, &report.skills, drifted, self.output_format);
+            for one in &report.revoked {
+                cx.ui.warn(&format!("`{}`: {}", one.name, one.reason));
+            }
             report.harmless.iter().for_each(|why| cx.ui.note(why));
         }
         Ok(report.failure().map_or(0, Kind::exit_status))

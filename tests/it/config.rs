@@ -48,7 +48,7 @@ fn every_setting_is_listed_with_who_says_it() {
     }
     let text = env.run(&["config", "list"]).ends(0).stdout;
     assert!(text.contains("npm_url\thttps://other.example\tBA_AGENT_NPM_URL\n"), "{text}");
-    assert!(text.contains("auth.github_token\t(hidden)\tGH_TOKEN\n") && text.lines().count() == 53, "{text}");
+    assert!(text.contains("auth.github_token\t(hidden)\tGH_TOKEN\n") && text.lines().count() == 57, "{text}");
     assert_eq!(env.run(&["config", "get", "cache_limit"]).ends(0).stdout, "2GiB\n");
 }
 

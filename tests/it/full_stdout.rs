@@ -30,6 +30,7 @@ pub(crate) const PRINTING: &[&str] = &[
     "skill context --json",
     "skill outdated --json",
     "skill outdated --all",
+    "skill following --json",
     "skill pin pdf --json",
     "skill unpin pdf --json",
     "skill restore pdf --json",
@@ -85,6 +86,13 @@ pub(crate) const PRINTING: &[&str] = &[
     "marketplace disable acme --json",
     "mcp config --agent claude-code",
     "mcp config --agent codex --write --json",
+    "registry add more ../remote --json",
+    "registry list",
+    "registry list --json",
+    "registry show remote",
+    "registry show remote --json",
+    "registry remove remote --json",
+    "logout remote --json",
     "cache dir",
     "cache size --json",
     "cache prune --json",
@@ -121,8 +129,10 @@ pub(crate) fn world() -> TestEnv {
     let document = serde_json::json!({ "name": "acme", "owner": { "name": "A" }, "plugins": plugins });
     env.write("shop/.claude-plugin/marketplace.json", document.to_string());
     env.run(&["marketplace", "add", "acme", "../shop", "--scope", "project"]).ends(0);
+    env.write("remote/registry.json", "{\"schema\":1,\"name\":\"remote\"}");
+    env.run(&["registry", "add", "remote", "../remote", "--serves", "@team"]).ends(0);
     env.run(&["skill", "activate", "pdf", "--session", "open"]).ends(0);
-    for folder in ["project", "home"] {
+    for folder in ["project", "home", "settings"] {
         copy_tree(&env.path(folder), &env.path("saved").join(folder));
     }
     env
@@ -130,7 +140,7 @@ pub(crate) fn world() -> TestEnv {
 
 /// Goes back to the beginning; for `diff` one skill is edited.
 pub(crate) fn reset(env: &TestEnv, line: &str) {
-    for folder in ["project", "home"] {
+    for folder in ["project", "home", "settings"] {
         std::fs::remove_dir_all(env.path(folder)).unwrap();
         copy_tree(&env.path("saved").join(folder), &env.path(folder));
     }
@@ -160,6 +170,12 @@ fn every_command_that_prints_is_tried() {
     known.remove("config edit");
     // Prints when something happens: tests/it/watch.rs lets it.
     known.remove("skill watch");
+    // A host must answer first: tests/it/registries.rs has one.
+    for name in ["login", "whoami", "skill follow", "skill unfollow"] {
+        known.remove(name);
+    }
+    // Another program prints.
+    known.remove("serve");
     // Whatever is wrong, an agent that runs it as its hook must not be hindered: tests/it/hook.rs.
     known.remove("hook run");
     let tried =

@@ -34,7 +34,8 @@ fn every_command_has_help_and_examples() {
 #[test]
 fn an_unknown_flag_is_an_error_with_status_2() {
     let env = TestEnv::new();
-    for words in commands() {
+    // What stands behind `serve` is another program's.
+    for words in commands().into_iter().filter(|words| *words != ["serve"]) {
         let mut args: Vec<&str> = words.iter().map(String::as_str).collect();
         args.push("--no-such-flag");
         // Status 2 of a hook is a word against the request itself.

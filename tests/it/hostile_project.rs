@@ -33,7 +33,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The commands, each as it is typed.
-const COMMANDS: [&str; 138] = [
+const COMMANDS: [&str; 147] = [
     "skill list",
     "skill adopt --all --yes",
     "skill adopt --all --dry-run --offline",
@@ -149,6 +149,15 @@ const COMMANDS: [&str; 138] = [
     "mcp config --agent codex --write --json",
     "mcp config --agent gemini-cli --write",
     "mcp config --agent opencode",
+    "registry list --json",
+    "registry show evil",
+    "registry remove evil",
+    "skill install @acme/pdf",
+    "skill install evil:@evil/pdf --yes",
+    "whoami evil",
+    "skill follow @acme/pdf",
+    "skill following --json",
+    "skill unfollow @acme/pdf",
     "marketplace list",
     "marketplace list --json",
     "marketplace update",

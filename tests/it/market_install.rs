@@ -259,7 +259,7 @@ fn an_entry_of_any_name_can_be_said() {
         installs(&[text], n);
     }
     let before = env.picture("project");
-    env.run(&["skill", "install", "@scope/kit@m"]).ends(2).says("npm package");
+    env.run(&["skill", "install", "@scope/kit@m"]).ends(2).says("\"@scope/kit\"@m");
     env.run(&["skill", "install", "a/b", "--source", "m"]).ends(2).says("needs a name");
     env.run(&["skill", "install", "x.zip@m"]).ends(2).says("`\"a/b\"@marketplace`");
     assert_eq!(env.picture("project"), before);

@@ -5,7 +5,7 @@
 //! version does not know are kept.
 //!
 //! Version 1.1 added `automatic`, `category`, `dependencies`, `enabled`, `versions`, the version of
-//! a plugin and the sizes in `files`. A program that knows 1.0 reads it and keeps the new keys, but takes a size for a
+//! a plugin, the sizes in `files`, and skills of the kind `registry`. A program that knows 1.0 reads it and keeps the new keys, but takes a size for a
 //! part of the hash. So a registry that says 1.0 is written as 1.0, without sizes, until an entry
 //! needs one of the new keys; a new registry begins with 1.1.
 
@@ -99,7 +99,8 @@ pub struct LockEntry {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hooks: bool,
     pub installed_at: Timestamp,
-    /// `github`, `gitlab`, `bitbucket`, `git`, `archive`, `served`, `local`, `builtin`, `own`.
+    /// `github`, `gitlab`, `bitbucket`, `git`, `archive`, `served`, `registry`, `local`, `builtin`,
+    /// `own`.
     pub kind: String,
     /// The catalogue entry that led here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -260,6 +261,7 @@ impl LockEntry {
     /// True where it says what version 1.0 of the format cannot say.
     fn needs_newer_schema(&self) -> bool {
         self.automatic
+            || self.kind == "registry"
             || self.category.is_some()
             || !self.dependencies.is_empty()
             || !self.enabled
@@ -319,7 +321,7 @@ pub struct RevisionRecord {
     /// checked, for which an earlier version wrote `false`.
     #[serde(default, deserialize_with = "read_reachable", skip_serializing_if = "Option::is_none")]
     pub reachable: Option<bool>,
-    /// The branch or tag that gave the commit.
+    /// The branch or tag that gave the commit; the version that a registry gave.
     #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
     pub chosen: Option<String>,
     /// Git's id of the skill's folder in that commit.
@@ -572,7 +574,8 @@ mod tests {
         assert_eq!(said(&document("1.0")), pair("1.0", "100644 x"));
         assert_eq!(said(&document("1.1")), pair("1.1", "100644 x 12"));
         assert_eq!(said(&document("1.7")), pair("1.7", "100644 x 12"));
-        let changes: [fn(&mut LockEntry); 4] = [
+        let changes: [fn(&mut LockEntry); 5] = [
+            |entry| entry.kind = "registry".to_owned(),
             |entry| entry.automatic = true,
             |entry| entry.enabled = false,
             |entry| entry.category = Some("core".to_owned()),

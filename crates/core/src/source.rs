@@ -8,17 +8,20 @@ use semver::VersionReq;
 
 use crate::error::{Error, Result, error, fail};
 use crate::path::RelPath;
+use crate::remote_registry::ScopedName;
 
 mod address;
 mod compare;
 mod names;
 mod page;
 mod reference;
+mod registry_skill;
 mod request;
 #[cfg(test)]
 mod tests;
 
 pub use compare::{compare_page, folder_page};
+pub use registry_skill::{RegistryChoice, is_registry_name, parse_registry_address};
 
 /// Where a skill comes from. [`FromStr`] and `Display` are its canonical text, which
 /// the registry keeps; sources are made by parsing, so that each has one spelling.
@@ -46,6 +49,9 @@ pub enum Source {
     Local { path: String },
     /// An entry of a registered marketplace, or a skill of one: `entry:skill`.
     Marketplace { entry: String, marketplace: String },
+    /// A skill that a remote registry serves: `@owner/name`, `corp:@owner/name`; recorded is
+    /// `registry+URL/@owner/name`.
+    RemoteRegistry { registry: RegistryChoice, skill: ScopedName },
     /// A skill that ships inside the binary.
     Builtin { name: String },
     /// None: somebody made the skill where it lies, and `adopt` recorded it as it was found.
@@ -110,7 +116,8 @@ impl fmt::Display for Sha {
 
 /// One SOURCE argument, understood. `parse` and `Display` are each other's inverse.
 ///
-/// Only git sources have a `reference` other than `Default` and a `skill`.
+/// Only git sources have a `reference` other than `Default` and a `skill`; skills of a registry have
+/// `Default` or `Range`, also where one version was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     pub source: Source,
@@ -127,7 +134,7 @@ pub struct Request {
 pub enum Revision {
     /// A git commit.
     Commit(Sha),
-    /// The sha256 of an archive's bytes, 64 hex digits; of a served folder, which has no bytes
+    /// The sha256 of an archive's bytes, 64 hex digits, also of the one that a registry serves; of a served folder, which has no bytes
     /// of its own, the digest of its tree.
     Archive(String),
     /// The version of this program that a built-in skill came with.
@@ -160,6 +167,7 @@ impl Source {
             Self::Served { .. } => "served",
             Self::Local { .. } => "local",
             Self::Marketplace { .. } => "marketplace",
+            Self::RemoteRegistry { .. } => "registry",
             Self::Builtin { .. } => "builtin",
             Self::Own { .. } => "own",
         }
@@ -179,6 +187,9 @@ impl Source {
                 address::is_path_of_one_machine(text)
             }
             Self::Archive { location: url } | Self::Git { url } | Self::Served { url } => {
+                address::is_url_of_one_machine(url)
+            }
+            Self::RemoteRegistry { registry: RegistryChoice::At(url), .. } => {
                 address::is_url_of_one_machine(url)
             }
             _ => false,
@@ -214,7 +225,11 @@ impl Source {
             Self::Git { url } | Self::Served { url } => address::git_name(url),
             Self::Archive { location } => address::file_name(location).to_owned(),
             Self::Local { path } => path.clone(),
-            Self::Marketplace { .. } | Self::Builtin { .. } | Self::Own { .. } => self.to_string(),
+            Self::RemoteRegistry { registry: RegistryChoice::At(_), skill } => skill.to_string(),
+            Self::RemoteRegistry { .. }
+            | Self::Marketplace { .. }
+            | Self::Builtin { .. }
+            | Self::Own { .. } => self.to_string(),
         }
     }
 
@@ -229,6 +244,7 @@ impl Source {
             Self::Archive { location } => names::archive_stem(address::file_name(location)),
             Self::Served { url } => names::last_part(url),
             Self::Local { path } => names::last_part(path.trim_end_matches(['/', '\\'])),
+            Self::RemoteRegistry { skill, .. } => skill.name().as_str(),
             Self::Marketplace { entry: name, .. } | Self::Builtin { name } | Self::Own { name } => {
                 names::last_word(name)
             }
@@ -248,6 +264,9 @@ impl fmt::Display for Source {
                 f.write_str(text)
             }
             Self::Marketplace { entry, marketplace } => f.write_str(&names::entry_text(entry, marketplace)),
+            Self::RemoteRegistry { registry, skill } => {
+                f.write_str(&registry_skill::registry_text(registry, skill))
+            }
             Self::Builtin { name } => write!(f, "builtin:{name}"),
             Self::Own { name } => write!(f, "own:{name}"),
         }

@@ -8,6 +8,7 @@ pub(crate) mod obstacle;
 mod open;
 mod package;
 pub(crate) mod pinned;
+pub(crate) mod remote_registry;
 mod served;
 pub(crate) mod typed_host;
 
@@ -24,6 +25,7 @@ pub use package::PackageSource;
 use std::path::{Path, PathBuf};
 
 use crate::builtin::BuiltinSkills;
+use crate::fetch::remote_registry::RegistryMemory;
 use crate::settings::Settings;
 use ba_agent_core::error::Result;
 use ba_agent_git::GitClient;
@@ -52,6 +54,8 @@ pub struct World<'a> {
     pub(crate) own: Option<Own<'a>>,
     /// The skills that the program ships.
     pub(crate) builtin: BuiltinSkills,
+    /// What registries have answered so far.
+    pub(crate) registries: RegistryMemory,
 }
 
 /// See [`World::own`].
@@ -78,6 +82,7 @@ impl<'a> World<'a> {
             cache,
             own: None,
             builtin: BuiltinSkills::default(),
+            registries: RegistryMemory::default(),
         }
     }
 

@@ -44,6 +44,7 @@ pub mod ops;
 pub mod poll;
 mod registry_facts;
 mod registry_files;
+pub mod registry_tokens;
 pub mod scope;
 mod sealed_cache;
 pub mod settings;

@@ -2,6 +2,7 @@
 
 pub(crate) mod change;
 mod keys;
+pub mod remote_registries;
 #[allow(dead_code, reason = "the commands that use it follow")]
 pub(crate) mod runtime;
 mod sections;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use keys::{Key, Project, Value};
+use remote_registries::{RegistrySections, ReleaseAge, RemoteRegistries};
 use runtime::{LoaderSettings, MonitoringSettings, RuntimeSettings};
 pub(crate) use sections::SMALLEST_BUDGET;
 use sections::{LoaderSection, MonitoringSection, RuntimeSection, RuntimeSections};
@@ -46,6 +48,14 @@ pub struct Settings {
     pub(crate) runtime: RuntimeSettings,
     /// What is noted of the use of skills.
     pub(crate) monitoring: MonitoringSettings,
+    /// Who serves the skills of which owner.
+    pub(crate) remote_registries: RemoteRegistries,
+    /// Skills of registries that the user wants to hear of, and those of them of which other commands
+    /// tell what is new.
+    pub(crate) followed: Vec<String>,
+    pub(crate) notified: Vec<String>,
+    /// Seconds for which a version in a registry is not taken, unless it is named exactly.
+    pub(crate) minimum_release_age: u64,
     /// What a project's file says and does not count, in sentences.
     pub(crate) ignored: Vec<String>,
 }
@@ -63,6 +73,10 @@ impl Default for Settings {
             loader: LoaderSettings::default(),
             runtime: RuntimeSettings::default(),
             monitoring: MonitoringSettings::default(),
+            remote_registries: RemoteRegistries::default(),
+            followed: Vec::new(),
+            notified: Vec::new(),
+            minimum_release_age: 0,
             ignored: Vec::new(),
         }
     }
@@ -75,6 +89,16 @@ struct Document {
     loader: LoaderSection,
     runtime: RuntimeSection,
     monitoring: MonitoringSection,
+    registries: Option<RegistrySections>,
+    minimum_release_age: Option<ReleaseAge>,
+    follows: FollowsSection,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FollowsSection {
+    skills: Option<Vec<String>>,
+    notify: Option<Vec<String>>,
 }
 
 impl Document {
@@ -83,9 +107,14 @@ impl Document {
     /// # Errors
     /// `Usage` for a limit that there is none of.
     fn into_values(self) -> Result<Vec<(Key, Value)>> {
-        let Self { skills, loader, runtime, monitoring } = self;
+        let Self { skills, loader, runtime, monitoring, registries, minimum_release_age, follows } = self;
         let mut values = skills.into_values()?;
         values.extend(RuntimeSections::of(loader, runtime, monitoring).into_values());
+        values.extend(registries.map(|all| (Key::Registries, Value::Registries(all))));
+        let FollowsSection { skills, notify } = follows;
+        values.extend(skills.map(|list| (Key::FollowedSkills, Value::List(list))));
+        values.extend(notify.map(|list| (Key::NotifiedSkills, Value::List(list))));
+        values.extend(minimum_release_age.map(|age| (Key::MinimumReleaseAge, Value::Size(age.0))));
         Ok(values)
     }
 }
@@ -254,6 +283,11 @@ impl Settings {
                 .hint("a project could send your variables anywhere: write the value out, or set it in your own settings"));
         }
         match key.rule().project {
+            Project::May if key == Key::Registries => {
+                if let Value::Registries(all) = value {
+                    self.add_registries_of_project(all, &file.display().to_string());
+                }
+            }
             Project::May => self.set_value_of(key, value, env),
             Project::Inside => {
                 if value.texts().iter().any(|path| !stays_inside(path)) {
@@ -305,6 +339,7 @@ impl Settings {
             && *depth <= was.depth
             && *manifest <= was.manifest
             && *frontmatter <= was.frontmatter
+            && self.minimum_release_age >= before.minimum_release_age
             && self.hosts.require_reachable >= before.hosts.require_reachable
             && self.has_narrower_sections(before)
     }
@@ -327,7 +362,7 @@ impl Settings {
                 Key::AllowHttp => self.hosts.allow_http = flag,
                 _ => self.hosts.require_reachable = flag,
             },
-            Value::Ratio(_) | Value::Sources(_) | Value::Permissions(_) => {}
+            Value::Ratio(_) | Value::Sources(_) | Value::Permissions(_) | Value::Registries(_) => {}
         }
     }
 
@@ -600,6 +635,8 @@ mod tests {
             ValueKind::Sources => ["[{path: ./a}]", "[{path: './${SECRET}'}]"],
             ValueKind::Permissions => ["{x: {allowed_tools: [Read]}}", "{x: {allowed_tools: ['${SECRET}']}}"],
             ValueKind::Text => ["./a", "./${SECRET}/a"],
+            ValueKind::Registries => ["{x: {url: 'https://x'}}", "{x: {url: 'https://${SECRET}'}}"],
+            ValueKind::Age => ["1h", "'${SECRET}'"],
         };
         let secret = [("SECRET", "canary"), ("GITHUB_TOKEN", "canary")];
         for key in Key::ALL {

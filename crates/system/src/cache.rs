@@ -40,10 +40,13 @@ pub enum CacheSection {
     Indexes,
     /// What the skills of a folder say of themselves.
     Skills,
+    /// A file of a remote registry as it was last.
+    Registries,
 }
 
 impl CacheSection {
-    const ALL: [Self; 5] = [Self::Commits, Self::Refs, Self::Catalogs, Self::Indexes, Self::Skills];
+    const ALL: [Self; 6] =
+        [Self::Commits, Self::Refs, Self::Catalogs, Self::Indexes, Self::Skills, Self::Registries];
 
     fn folder(self) -> &'static str {
         match self {
@@ -52,6 +55,7 @@ impl CacheSection {
             Self::Catalogs => "catalogs",
             Self::Indexes => "indexes",
             Self::Skills => "index",
+            Self::Registries => "registries",
         }
     }
 }

@@ -114,6 +114,7 @@ fn exported_place(entry: &LockEntry, hosts: &Hosts<'_>) -> std::result::Result<E
         Source::Local { path } => Ok(ExportedPlace(path, None, "local")),
         Source::Archive { .. } => Err("`skills` does not record archives".into()),
         Source::Served { .. } => Err("`skills` does not record skills that a host serves by an index".into()),
+        Source::RemoteRegistry { .. } => Err("`skills` does not record versions of a registry".into()),
         Source::Builtin { .. } => Err("it is built into ba-agent".into()),
         Source::Own { .. } => Err("it has no source".into()),
         Source::Marketplace { .. } => Err("its source is the entry of a marketplace".into()),

@@ -26,11 +26,20 @@ impl<'a> From<&'a SkillSummary<'_>> for FollowedRevision<'a> {
 impl FollowedRevision<'_> {
     /// The tag that it is at, where a tag or a range of tags is followed.
     pub fn tag(&self) -> Option<&str> {
+        // A registry has nothing but versions.
+        if let Some(version) = self.version() {
+            return Some(version);
+        }
         match self.reference? {
             ReferenceRecord::Tag(tag) => Some(tag),
             ReferenceRecord::Range(_) => self.pin.chosen.as_deref(),
             ReferenceRecord::Branch(_) | ReferenceRecord::Sha(_) => None,
         }
+    }
+
+    /// The version that a registry gave: nothing else has an archive and a name for it.
+    fn version(&self) -> Option<&str> {
+        self.pin.chosen.as_deref().filter(|_| self.pin.archive.is_some())
     }
 
     /// Its tag, or the beginning of its commit or digest; nothing for a copied folder.
@@ -55,6 +64,7 @@ impl FollowedRevision<'_> {
             Some(
                 ReferenceRecord::Range(name) | ReferenceRecord::Tag(name) | ReferenceRecord::Branch(name),
             ) => name.clone(),
+            None if self.version().is_some() => "latest".to_owned(),
             None if self.pin.commit.is_some() => self.pin.chosen.clone().unwrap_or_else(|| "HEAD".to_owned()),
             None => return None,
         })

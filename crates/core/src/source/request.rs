@@ -4,6 +4,7 @@
 //! source    = git [ "#" reference ] [ "@" skill ]      the two in either order
 //!           | ( archive | served ) [ "//" folder ] | local | "builtin:" name | "own:" name
 //!           | ( entry [ ":" skill ] | '"' any name '"' ) "@" marketplace
+//!           | [ registry ":" ] "@" owner "/" name [ "#" version or range ]   registry_skill.rs
 //! git       = [ "github:" ] owner "/" repo [ "/" folder ]
 //!           | "bitbucket:" workspace "/" repo [ "/" folder ]
 //!           | "gitlab:" group { "/" group } "/" repo [ "//" folder ]
@@ -24,6 +25,7 @@ use super::names::{
     is_entry_name, is_plain_name, parse_folder, without_git,
 };
 use super::reference::looks_like_reference;
+use super::registry_skill::{self, RegistryChoice, is_registry_name};
 use super::{Reference, Request, Sha, Source, page};
 use crate::error::{Error, Result, error, fail, is_unprintable, printable};
 use crate::path::RelPath;
@@ -131,9 +133,13 @@ impl Request {
     }
 
     fn at_reference(mut self, reference: Reference, flag: &str) -> Result<Self> {
-        if !self.source.is_git() {
-            return Err(no_reference(&self.source, flag));
-        }
+        let reference = match (&self.source, flag) {
+            (Source::RemoteRegistry { .. }, "--ref") => {
+                registry_skill::version_reference(&reference.to_string())?
+            }
+            (source, _) if !source.is_git() => return Err(no_reference(source, flag)),
+            _ => reference,
+        };
         if let Reference::Tail(tail) = &self.reference {
             let name = reference.to_string();
             let rest = tail.strip_prefix(&name).filter(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -154,7 +160,13 @@ impl Request {
     }
 
     fn in_folder(mut self, text: &str) -> Result<Self> {
-        if matches!(self.source, Source::Marketplace { .. } | Source::Builtin { .. } | Source::Own { .. }) {
+        if matches!(
+            self.source,
+            Source::Marketplace { .. }
+                | Source::RemoteRegistry { .. }
+                | Source::Builtin { .. }
+                | Source::Own { .. }
+        ) {
             fail!(Usage, "`--subdirectory` has no meaning for `{}`, which names a skill", self.source);
         }
         if let Reference::Tail(tail) = &self.reference {
@@ -191,6 +203,9 @@ fn no_reference(source: &Source, flag: &str) -> Error {
     let error = error!(Usage, "`{flag}` has no meaning for `{source}`, which is not a git repository");
     match source {
         Source::Archive { .. } => error.hint("to pin the bytes of an archive use `--integrity sha256:…`"),
+        Source::RemoteRegistry { skill, .. } => {
+            error.hint(format!("a published version never changes: write it, as in `{skill}#1.2.0`"))
+        }
         Source::Served { .. } => error.hint("to pin its files use `--integrity sha256:…`"),
         Source::Local { path } if path.starts_with('/') => {
             error.hint(format!("for a git repository on this machine write `file://{path}`"))
@@ -311,7 +326,11 @@ fn parse_prefixed(text: &str, word: &str, rest: &str) -> Result<Request> {
         .hint("write the address of the repository itself, with `https://` or `ssh://`"));
     }
     if rest.starts_with("//") {
-        return parse_url(text);
+        return if registry_skill::is_recorded(word) {
+            registry_skill::parse_recorded(text)
+        } else {
+            parse_url(text)
+        };
     }
     let lower = word.to_ascii_lowercase();
     match lower.as_str() {
@@ -322,6 +341,9 @@ fn parse_prefixed(text: &str, word: &str, rest: &str) -> Result<Request> {
         "own" if is_plain_name(rest) => Ok(own_request(rest)),
         "file" | "https" | "http" | "ssh" => Err(error!(Usage, "`{lower}:` needs two slashes")
             .hint(format!("write `{lower}://…`, for a file `file:///…`"))),
+        _ if rest.starts_with('@') && is_registry_name(word) => {
+            registry_skill::parse_scoped(rest, RegistryChoice::Named(word.to_owned()))
+        }
         _ if word.contains('.') => address::parse_scp(text),
         _ if is_entry_skill(word, rest) => with_at_entry(word, rest),
         _ => Err(unknown_prefix(&lower)),
@@ -409,12 +431,7 @@ fn of_marketplace(entry: String, marketplace: &str) -> Request {
 /// `entry@marketplace`, `user@host:path`.
 fn with_at(text: &str, word: &str, rest: &str) -> Result<Request> {
     if word.is_empty() {
-        return Err(error!(
-            Usage,
-            "`{}` is an npm package, which is not a source of skills",
-            printable(text, false)
-        )
-        .hint("write the repository: `owner/repo`, or `owner/repo@skill-name`"));
+        return registry_skill::parse_scoped(text, RegistryChoice::OfScope);
     }
     let colon = rest.find([':', '/', '#']).filter(|at| rest[*at..].starts_with(':'));
     if let Some(colon) = colon {

@@ -17,6 +17,9 @@ fn described(request: &Request) -> String {
     {
         out = format!("{} {text}", request.source.kind());
     }
+    if let Source::RemoteRegistry { .. } = &request.source {
+        out = format!("registry {}", request.source);
+    }
     match &request.reference {
         Reference::Default => {}
         Reference::Named(name) => out += &format!(" named={name}"),
@@ -409,6 +412,45 @@ fn folders_and_archives() {
 }
 
 #[test]
+fn skills_of_registries() {
+    check(&[
+        ("@acme/pdf-tables", "registry @acme/pdf-tables"),
+        ("@acme/pdf-tables/", "registry @acme/pdf-tables"),
+        (" @acme/pdf-tables ", "registry @acme/pdf-tables"),
+        ("@acme/pdf-tables#1.2.0", "registry @acme/pdf-tables range==1.2.0"),
+        ("@acme/pdf-tables#v1.2.0", "registry @acme/pdf-tables range==1.2.0"),
+        ("@acme/pdf-tables#=1.2.0", "registry @acme/pdf-tables range==1.2.0"),
+        ("@acme/pdf-tables#1.2", "registry @acme/pdf-tables range==1.2"),
+        ("@acme/pdf-tables#^1.2", "registry @acme/pdf-tables range=^1.2"),
+        ("@acme/pdf-tables#>=1,<2", "registry @acme/pdf-tables range=>=1, <2"),
+        ("@acme/pdf-tables#latest", "registry @acme/pdf-tables"),
+        ("corp:@acme/pdf-tables#^1.2", "registry corp:@acme/pdf-tables range=^1.2"),
+        (
+            "registry+https://skills.acme.dev/@acme/pdf-tables",
+            "registry registry+https://skills.acme.dev/@acme/pdf-tables",
+        ),
+        (
+            "registry+https://Skills.acme.dev:443//@acme/pdf-tables#^1",
+            "registry registry+https://skills.acme.dev/@acme/pdf-tables range=^1",
+        ),
+        (
+            "registry+file:///srv/@team/@acme/pdf-tables",
+            "registry registry+file:///srv/@team/@acme/pdf-tables",
+        ),
+    ]);
+    let flags = |text: &str, reference: Option<&str>, sha: Option<&str>, folder: Option<&str>| {
+        let request = Request::parse(text).unwrap().with_flags(reference, sha, folder);
+        request.map(|request| request.to_string()).map_err(|e| format!("{} {}", e.message, e.hints.join(" ")))
+    };
+    assert_eq!(flags("@acme/pdf", Some("1.2.0"), None, None).unwrap(), "@acme/pdf#=1.2.0");
+    assert_eq!(flags("@acme/pdf", Some("^1"), None, None).unwrap(), "@acme/pdf#^1");
+    assert!(flags("@acme/pdf#1.0.0", Some("^1"), None, None).unwrap_err().contains("two references"));
+    assert!(flags("@acme/pdf", Some("main"), None, None).unwrap_err().contains("no branches"));
+    assert!(flags("@acme/pdf", None, Some(SHA), None).unwrap_err().contains("never changes"));
+    assert!(flags("@acme/pdf", None, None, Some("a")).unwrap_err().contains("names a skill"));
+}
+
+#[test]
 fn what_is_not_understood_says_what_to_type() {
     refuse(&[
         ("", "github:owner/repo"),
@@ -421,7 +463,19 @@ fn what_is_not_understood_says_what_to_type() {
         ("SKILL.md", "write `.`"),
         ("--all", "looks like a flag"),
         ("-x", "`./` before it"),
-        ("@anthropic/skills", "npm package"),
+        ("@acme", "search @acme/"),
+        ("@acme/", "@OWNER/NAME"),
+        ("@acme/pdf-tables@1.2.0", "write `@acme/pdf-tables#1.2.0`"),
+        ("corp:@acme/pdf-tables@^1", "write `@acme/pdf-tables#^1`"),
+        ("@acme/pdf-tables#main", "no branches"),
+        ("@acme/pdf/tables", "@OWNER/NAME"),
+        ("@Acme/pdf", "a-z, 0-9"),
+        ("@acme/pdf_tables", "single `-`"),
+        ("github:@acme/pdf", "account"),
+        ("Corp:@acme/pdf", "unknown source prefix"),
+        ("registry+https://h.example/pdf", "does not name a skill of a registry"),
+        ("registry+ftp://h.example/@acme/pdf", "address of a registry"),
+        ("registry+https://me:pw@h.example/@acme/pdf", "ba-agent login"),
         ("pdf@1.2.0", "owner/repo#1.2.0"),
         ("pdf@^1", "owner/repo#^1"),
         ("x.zip@m", "name@marketplace"),
@@ -705,6 +759,8 @@ fn names_for_talk_and_for_a_lone_skill() {
         (".", ".", None),
         ("/", "/", None),
         ("sql@anthropic", "sql@anthropic", Some("sql")),
+        ("corp:@acme/pdf", "corp:@acme/pdf", Some("pdf")),
+        ("registry+https://h.example/@acme/pdf", "@acme/pdf", Some("pdf")),
         ("builtin:skill-finder", "builtin:skill-finder", Some("skill-finder")),
     ] {
         let request = Request::parse(text).unwrap();
@@ -744,6 +800,7 @@ fn any_source() -> impl Strategy<Value = String> {
         "(\\./|/|\\.\\./|~/)[a-z@#% ]{0,5}[a-z](\\.zip|\\.tgz|)",
         "https://[a-z]{1,8}\\.org/[a-z@%]{0,4}[a-z]\\.(zip|skill|tar\\.gz)(\\?v=[0-9])?",
         "https://[a-z]{1,8}\\.org(/[a-z]{1,3})?/\\.well-known/(agent-)?skills/[a-z][a-z0-9._-]{0,5}/?",
+        "(c[a-z0-9]{0,5}:|registry\\+(https|http)://[a-z]{1,8}(:[1-9][0-9]{3})?(/[a-z@]{1,4})?/)?@[a-z0-9]{2,6}/[a-z0-9]{1,5}(-[a-z0-9]{1,3})?",
         "builtin:[a-z]{1,8}",
         "own:[a-z0-9_-]{1,8}",
         "[a-z]{1,8}@[a-z]{1,8}",
@@ -773,6 +830,9 @@ fn sources_that_one_machine_alone_has() {
         ("git@example.org:o/r.git", false),
         ("github:o/r", false),
         ("builtin:skill-finder", false),
+        ("@acme/pdf", false),
+        ("registry+https://h.example/@acme/pdf", false),
+        ("registry+file:///srv/r/@acme/pdf", true),
     ] {
         assert_eq!(Request::parse(text).unwrap().source.is_of_this_machine(), expected, "{text}");
     }

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
 
-use super::{PackageSource, World, local, obstacle, served};
+use super::{PackageSource, World, local, obstacle, remote_registry, served};
 use ba_agent_archive::open_archive;
 use ba_agent_core::digest::Digest;
 use ba_agent_core::error::{Context as _, Error, Kind, Result, error, printable};
@@ -33,6 +33,9 @@ pub struct OpenOptions<'a> {
     /// Follow a repository that has moved: only for a recorded commit, which says what comes,
     /// whoever sends it.
     pub(crate) follow_moves: bool,
+    /// What is recorded is wanted, by its digest: also a version of a registry that is no longer
+    /// offered.
+    pub(crate) is_recorded: bool,
 }
 
 /// Opens what `request` names. The one way to any source but a package of npm.
@@ -47,7 +50,11 @@ pub(crate) fn open_source<'w>(
     world: &'w World<'w>,
 ) -> Result<PackageSource<'w>> {
     let integrity = options.integrity;
-    if integrity.is_some() && !matches!(request.source, Source::Archive { .. } | Source::Served { .. }) {
+    let has_digest = matches!(
+        request.source,
+        Source::Archive { .. } | Source::Served { .. } | Source::RemoteRegistry { .. }
+    );
+    if integrity.is_some() && !has_digest {
         return Err(error!(Usage, "`--integrity` is for archives; `{}` is not an archive", request.source)
             .hint("to pin a git source to a commit use `--sha`"));
     }
@@ -57,6 +64,9 @@ pub(crate) fn open_source<'w>(
     let (pin, tree) = match &request.source {
         Source::Github { .. } | Source::Gitlab { .. } | Source::Bitbucket { .. } | Source::Git { .. } => {
             return open_git_repository(request, options, world);
+        }
+        Source::RemoteRegistry { .. } => {
+            return remote_registry::open_registry_skill(request, options, world);
         }
         Source::Archive { location } => open_packed_archive(request, location, integrity, world)?,
         Source::Served { url } => {
@@ -154,6 +164,10 @@ pub(crate) fn origin_key(source: &Source, world: &World<'_>) -> String {
             fs::canonicalize(&path).unwrap_or(path).display().to_string()
         }
         Source::Archive { location } | Source::Served { url: location } => canonical_url(location),
+        Source::RemoteRegistry { registry, skill } => {
+            let address = world.settings.remote_registries.address_for(registry, skill);
+            address.map_or_else(|_| source.to_string(), |url| format!("{url}/{skill}"))
+        }
         source => git::url_of(source, &world.settings.hosts)
             .map_or_else(|| source.to_string(), |url| canonical_url(&url)),
     }

@@ -10,6 +10,7 @@ use ba_agent_core::error::{Result, error};
 use ba_agent_core::listing::{FileEntry, Listing};
 use ba_agent_core::package::Package;
 use ba_agent_core::path::{RelPath, ancestor_folders};
+use ba_agent_core::remote_registry::PublishedVersion;
 use ba_agent_core::source::{Resolved, Revision};
 use ba_agent_git::{CachedSkill, CommitsBetween, Extent, OldCommit, PartialTree, Remote};
 use ba_agent_system::cache::Cache;
@@ -20,6 +21,8 @@ use ba_agent_system::cache::Cache;
 pub enum FetchedPackage {
     /// All of it is here, and no repository knows it.
     Whole(Package),
+    /// What a registry published, with its line of the index.
+    Published(Package, Box<PublishedVersion>),
     /// The files of a commit, of which some may be missing.
     Commit(Box<PartialTree>),
 }
@@ -28,7 +31,7 @@ impl FetchedPackage {
     /// Its files. One that was not fetched yet has 0 bytes.
     pub(crate) fn package(&self) -> &Package {
         match self {
-            Self::Whole(package) => package,
+            Self::Whole(package) | Self::Published(package, _) => package,
             Self::Commit(tree) => tree.package(),
         }
     }
@@ -36,15 +39,23 @@ impl FetchedPackage {
     /// Its files alone, where the commit is no longer asked for.
     pub(crate) fn into_package(self) -> Package {
         match self {
-            Self::Whole(package) => package,
+            Self::Whole(package) | Self::Published(package, _) => package,
             Self::Commit(tree) => tree.into_package(),
         }
     }
 
     fn commit(&self) -> Option<&PartialTree> {
         match self {
-            Self::Whole(_) => None,
+            Self::Whole(_) | Self::Published(..) => None,
             Self::Commit(tree) => Some(tree),
+        }
+    }
+
+    /// What its registry says of it.
+    pub(crate) fn published(&self) -> Option<&PublishedVersion> {
+        match self {
+            Self::Published(_, line) => Some(line),
+            Self::Whole(_) | Self::Commit(_) => None,
         }
     }
 
@@ -89,6 +100,17 @@ impl<'w> PackageSource<'w> {
     /// A source of which everything is here.
     pub fn whole(resolved: Resolved, package: Package) -> Self {
         Self { resolved, fetched: FetchedPackage::Whole(package), remote: None, as_of: None }
+    }
+
+    /// What a registry published; `as_of` is when it was asked, where that was not now.
+    pub(crate) fn published(
+        resolved: Resolved,
+        package: Package,
+        line: PublishedVersion,
+        as_of: Option<Timestamp>,
+    ) -> Self {
+        let fetched = FetchedPackage::Published(package, Box::new(line));
+        Self { resolved, fetched, remote: None, as_of }
     }
 
     /// The package of a commit of a repository. What the cache has of it is not fetched again,

@@ -24,7 +24,12 @@ pub(crate) fn fetch_pinned(
     }
     let integrity = entry.pin.archive.as_deref().map(str::parse).transpose()?;
     // The commit and the digest decide, whoever sends the bytes.
-    let options = OpenOptions { integrity: integrity.as_ref(), follow_moves: true, ..OpenOptions::default() };
+    let options = OpenOptions {
+        integrity: integrity.as_ref(),
+        follow_moves: true,
+        is_recorded: true,
+        ..OpenOptions::default()
+    };
     let source = open_source(&request, options, world)?;
     let folders: Vec<&RelPath> = folders.iter().collect();
     Ok(source.into_package(&folders, |_| false)?.1.into_package())

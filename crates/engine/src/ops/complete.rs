@@ -97,6 +97,21 @@ pub fn known_marketplaces(workspace: &Workspace) -> Vec<KnownWord> {
     })
 }
 
+/// The remote registries that the settings name.
+pub fn known_registries(workspace: &Workspace) -> Vec<KnownWord> {
+    peek(workspace, |session| {
+        let all = session.settings.remote_registries.iter();
+        Some(all.map(|one| KnownWord::new(&one.name, Some(one.url.clone()))).collect())
+    })
+}
+
+/// The skills of registries that the user follows.
+pub fn known_followed(workspace: &Workspace) -> Vec<KnownWord> {
+    peek(workspace, |session| {
+        Some(session.settings.followed.iter().map(|name| KnownWord::new(name, None)).collect())
+    })
+}
+
 /// Entries and skills of the marketplaces that begin with `begin`: `name@marketplace`, or the names
 /// alone of the one that is named.
 pub fn known_entries(workspace: &Workspace, begin: &str, marketplace: Option<&str>) -> Vec<KnownWord> {

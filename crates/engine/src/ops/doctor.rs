@@ -8,6 +8,7 @@
 mod findings;
 mod leftovers;
 mod needs;
+mod registries;
 mod surroundings;
 
 use std::collections::BTreeSet;
@@ -139,6 +140,7 @@ fn examine_everything(context: &DoctorContext<'_>) -> Examination {
             surroundings::examine_needed_programs(context, &registry, &mut seen);
             surroundings::examine_sources_of_one_machine(context, &registry, &mut seen);
             needs::examine_needs(context, &registry, &mut seen);
+            registries::examine_revoked(context, &registry, &mut seen);
         }
         Err(error) => seen.add(DoctorFinding::of_error("registry", &error)),
     }

@@ -13,7 +13,9 @@ use super::ask::{Ask, Attendance};
 use super::gather::{Candidate, Choice, KnownNames, SkillRequest};
 use super::marketplace;
 use crate::fetch::World;
+use crate::fetch::remote_registry::RemoteRegistry;
 use crate::fetch::typed_host::is_same_place;
+use crate::settings::remote_registries::RemoteRegistries;
 use crate::settings::runtime::CyclicAction;
 use crate::skill_graph::{find_by_own_name, recorded_version};
 use crate::store::marketplaces::Marketplaces;
@@ -26,7 +28,7 @@ use ba_agent_core::resolver::{
     resolve_skills,
 };
 use ba_agent_core::skill::SkillName;
-use ba_agent_core::source::{Reference, Request, Resolved, Revision, Sha, Source};
+use ba_agent_core::source::{Reference, RegistryChoice, Request, Resolved, Revision, Sha, Source};
 use ba_agent_core::text::{count_noun, list_some};
 use ba_agent_core::version::{parse_label, version_in_tag};
 
@@ -247,6 +249,18 @@ impl NeedFinder<'_, '_> {
     /// What there is of a skill of which no version is in the ranges.
     fn published(&self, name: &str, request: SkillRequest) -> Result<Answer> {
         let request = Request { reference: Reference::Default, ..request.request };
+        if let Some((RegistryChoice::At(url), skill)) = request.source.as_registry_skill() {
+            return match RemoteRegistry::open(url, self.around.world)?.versions(skill) {
+                Ok(known) => {
+                    let offered = known.lines.iter().filter(|line| line.is_offered());
+                    let mut all: Vec<Version> = offered.map(|line| line.version.clone()).collect();
+                    all.sort();
+                    Ok(Answer::Excluded(all))
+                }
+                Err(error) if error.kind == Kind::NotFound => Ok(Answer::Missing),
+                Err(error) => Err(error),
+            };
+        }
         let mut published = match crate::fetch::open_source(
             &request,
             crate::fetch::OpenOptions::default(),
@@ -279,7 +293,7 @@ impl NeedFinder<'_, '_> {
                     request_of_entry(&record.name, marketplace)
                 }
                 (Some(_), _) => continue,
-                (None, Some(source)) => Request::parse(source)?,
+                (None, Some(source)) => self.with_registry_of_owner(Request::parse(source)?)?,
                 (None, None) => continue,
             };
             if places.iter().all(|(_, known)| known.source != request.source) {
@@ -297,7 +311,8 @@ impl NeedFinder<'_, '_> {
                 Err(error) => Err(error),
             },
             [(_, request)] => {
-                let takes_range = request.source.is_git() && request.reference == Reference::Default;
+                let has_versions = request.source.is_git() || request.source.as_registry_skill().is_some();
+                let takes_range = has_versions && request.reference == Reference::Default;
                 let reference = if takes_range { reference } else { request.reference.clone() };
                 Ok(by_name(Request { reference, ..request.clone() }))
             }
@@ -307,6 +322,20 @@ impl NeedFinder<'_, '_> {
                     .cause(format!("{other} needs it from {}", elsewhere.source))
                     .hint(NO_DEPS))
             }
+        }
+    }
+
+    /// The same request; of a registry's skill, of the registry to which the settings give its owner,
+    /// whatever registry says that it is needed.
+    fn with_registry_of_owner(&self, request: Request) -> Result<Request> {
+        let registries = &self.around.session.settings.remote_registries;
+        let Some((_, skill)) = request.source.as_registry_skill() else { return Ok(request) };
+        match registries.owning(skill.owner()) {
+            Some(one) => {
+                let owned = RemoteRegistries::request_of(&one.url, skill);
+                Ok(Request { source: owned.source, ..request })
+            }
+            None => registries.locate(request),
         }
     }
 
@@ -320,7 +349,15 @@ impl NeedFinder<'_, '_> {
         let allowed = &session.settings.loader.dependency.allow_sources;
         let is_allowed =
             |pattern: &String| WildMatch::new(pattern).matches(&text) || text == format!("github:{pattern}");
-        let is_own = |said: &SaidNeed| is_same_place(&said.asker.source, &request.source, hosts);
+        // In a registry, what one owner publishes.
+        let of_owner = |source: &Source| {
+            let (registry, skill) = source.as_registry_skill()?;
+            Some((registry.clone(), skill.owner().clone()))
+        };
+        let is_own = |said: &SaidNeed| {
+            is_same_place(&said.asker.source, &request.source, hosts)
+                || of_owner(&request.source).is_some_and(|own| of_owner(&said.asker.source) == Some(own))
+        };
         if allowed.iter().any(is_allowed) || said.iter().any(is_own) {
             return Ok(());
         }

@@ -966,6 +966,7 @@ impl Candidate {
         let owner = match &self.resolved.source {
             Source::Github { owner, .. } => owner.as_str(),
             Source::Bitbucket { workspace, .. } => workspace,
+            Source::RemoteRegistry { skill, .. } => skill.owner().as_str(),
             source => source.kind(),
         };
         SkillName::nearest_to(&format!("{owner}-{}", self.name)).unwrap_or_else(|| self.name.clone())
@@ -987,7 +988,11 @@ impl Candidate {
     pub(crate) fn needs(&self) -> &SkillNeeds {
         self.needs.get_or_init(|| {
             let package = self.fetched.package();
-            Arc::new(needed::needs_in(package, &self.folder, &self.manifest, self.name.as_str()))
+            let mut needs = needed::needs_in(package, &self.folder, &self.manifest, self.name.as_str());
+            if let Some(line) = self.fetched.published() {
+                needed::add_published_needs(&mut needs, line, &self.resolved.source);
+            }
+            Arc::new(needs)
         })
     }
 
@@ -1116,7 +1121,12 @@ impl Candidate {
 
     /// The registry entry of a tree with these files, but for targets and mode.
     pub fn record(&self, digest: Digest, files: impl Into<FileRecords>, now: Timestamp) -> LockEntry {
-        let front = self.document.frontmatter.clone().unwrap_or_default();
+        let mut front = self.document.frontmatter.clone().unwrap_or_default();
+        if let Some(line) = self.fetched.published() {
+            // The registry gives the version; a skill's own is a label that agrees with it.
+            front.version = Some(line.version.to_string());
+            front.category = front.category.or_else(|| line.category.clone());
+        }
         LockEntry {
             source: self.resolved.source.to_string(),
             kind: self.resolved.source.kind().to_owned(),
@@ -1159,6 +1169,7 @@ pub fn spoken_record_name(entry: &LockEntry) -> String {
 pub fn spoken_source_name(resolved: &Resolved) -> String {
     let name = resolved.source.display_name();
     let reference = match (&resolved.reference, &resolved.chosen) {
+        (Reference::Range(_), Some(tag)) if resolved.reference.exact_version().is_some() => format!(" {tag}"),
         (Reference::Range(range), Some(tag)) => format!(" {tag} (in {range})"),
         (_, Some(chosen))
         | (Reference::Branch(chosen) | Reference::Tag(chosen) | Reference::Named(chosen), None) => {
@@ -1168,7 +1179,9 @@ pub fn spoken_source_name(resolved: &Resolved) -> String {
     };
     match &resolved.pin {
         Revision::Commit(sha) => format!("{name}{reference} ({})", sha.short()),
-        Revision::Archive(hex) => format!("{name} (sha256 {})", hex.get(..7).unwrap_or(hex)),
+        Revision::Archive(hex) => {
+            format!("{name}{reference} (sha256 {})", hex.get(..7).unwrap_or(hex))
+        }
         Revision::Builtin(version) => format!("{name} ({version})"),
         Revision::Live => name,
     }

@@ -4,24 +4,29 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::settle::open_session;
+use crate::fetch::remote_registry::{RemoteRegistry, describe_revocation};
 use crate::fetch::typed_host::is_same_place;
 use crate::fetch::{self, OpenOptions, PackageSource, World, npm};
 use crate::store::marketplaces::Marketplaces;
 use ba_agent_core::catalog::{EntryRequirement, NpmPackage};
 use ba_agent_core::dependency::PluginNeed;
 use ba_agent_core::digest::Digest;
-use ba_agent_core::error::{Error, Kind, Result};
+use ba_agent_core::error::{Error, Kind, Result, printable};
 use ba_agent_core::path::RelPath;
 use ba_agent_core::registry::{FollowedRevision, InstallMode, ReferenceRecord, RevisionRecord, SkillSummary};
+use ba_agent_core::remote_registry::{PublishedVersion, Revocation};
 use ba_agent_core::skill::SkillName;
 use ba_agent_core::source::{Reference, Request, Resolved, Revision, Source};
+use ba_agent_core::text::format_age;
 use ba_agent_core::version::is_newer_tag;
 use ba_agent_git::Extent;
 use ba_agent_git::Remote;
 
+use super::follow_skill::{FollowingView, new_versions};
 use super::gather::{self, Offered};
 use super::installed::find_installed;
 use super::marketplace::{self, WantedEntry};
@@ -35,6 +40,8 @@ pub struct OutdatedReport {
     pub statuses: Vec<UpdateStatus>,
     /// How many of them are behind.
     pub behind: usize,
+    /// What is new of the skills that the user wants to be told of.
+    pub followed: Vec<FollowingView>,
 }
 
 impl OutdatedReport {
@@ -42,7 +49,8 @@ impl OutdatedReport {
     /// source could not be asked.
     pub fn failure(&self) -> Option<Kind> {
         let failed = self.statuses.iter().find_map(|one| one.error.as_ref());
-        if self.behind > 0 { Some(Kind::Integrity) } else { failed.map(|error| error.kind) }
+        let is_any_revoked = self.statuses.iter().any(|one| one.revoked.is_some());
+        if self.behind > 0 || is_any_revoked { Some(Kind::Integrity) } else { failed.map(|error| error.kind) }
     }
 }
 
@@ -63,7 +71,8 @@ pub fn outdated(workspace: &Workspace, names: &[String], observer: &dyn Observer
     let world = session.world();
     let statuses = look(&skills, &session.marketplaces()?, &world)?.statuses;
     let behind = statuses.iter().filter(|one| one.state == State::Behind).count();
-    Ok(OutdatedReport { statuses, behind })
+    let followed = if names.is_empty() { new_versions(&session)? } else { Vec::new() };
+    Ok(OutdatedReport { statuses, behind, followed })
 }
 
 /// How an installed skill stands to its source.
@@ -95,9 +104,14 @@ pub struct UpdateStatus {
     /// What is to be known of a skill that is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why the registry took down what is installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<String>,
     /// Why the source could not be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Error>,
+    #[serde(skip)]
+    pub(super) published: Option<Arc<PublishedVersion>>,
     #[serde(skip)]
     pub(super) resolved: Option<Arc<Resolved>>,
     #[serde(skip)]
@@ -322,11 +336,15 @@ struct FoundStatus {
     /// The newest version, where it is another one.
     newest: Option<Resolved>,
     reason: Option<String>,
+    /// What a registry says of the version that an update would go to.
+    published: Option<Arc<PublishedVersion>>,
+    /// Why a registry took the installed one down.
+    revoked: Option<String>,
 }
 
 impl From<State> for FoundStatus {
     fn from(state: State) -> Self {
-        Self { state, resolved: None, newest: None, reason: None }
+        Self { state, resolved: None, newest: None, reason: None, published: None, revoked: None }
     }
 }
 
@@ -343,6 +361,9 @@ fn look_at<'w>(skills: &[Followed<'_>], world: &'w World<'w>) -> SourceStatuses<
         _ if skill.entry.pinned => Ok(State::Held.into()),
         (Err(error), _) | (Ok(_), Some(Err(error))) => Err(error.clone()),
         (Ok(target), _) if target.package.is_some() => package(target, skill.entry, world),
+        (Ok(target), _) if target.request.source.as_registry_skill().is_some() => {
+            in_registry(target, skill.entry, world)
+        }
         (Ok(target), Some(Ok(remote))) => in_repository(remote, skill, target, &mut known),
         (Ok(target), None) => status_of_moved_source(target, skill.entry),
     };
@@ -426,6 +447,90 @@ fn newest_version(remote: &Remote<'_>, resolved: &Resolved, own: &str) -> Option
     is_newer_tag(newest.chosen.as_deref()?, wanted, own).then_some(newest)
 }
 
+/// What a registry has of a skill: never a lower version than is installed, unless that one was
+/// taken down.
+fn in_registry(target: &UpdateTarget, entry: &SkillSummary<'_>, world: &World<'_>) -> Result<FoundStatus> {
+    let request = &target.request;
+    let Some((choice, skill)) = request.source.as_registry_skill() else { return Ok(State::Unknown.into()) };
+    let url = world.settings.remote_registries.address_for(choice, skill)?;
+    let registry = RemoteRegistry::open(&url, world)?;
+    let versions = registry.versions(skill)?;
+    let pin = entry.pin.to_revision()?;
+    let is_pinned = |line: &&PublishedVersion| pin == Revision::Archive(line.digest.as_hex().to_owned());
+    let installed = versions.lines.iter().find(is_pinned);
+    let revoked = find_revocation(&registry, installed, &entry.pin)?;
+    let chosen = registry.choose(&versions, request);
+    let is_lower = |line: &&PublishedVersion| {
+        revoked.is_none() && installed.is_some_and(|installed| line.version < installed.version)
+    };
+    let wanted = match &chosen {
+        Ok(line) if is_lower(line) => installed,
+        Ok(line) => Some(*line),
+        Err(error) => match installed {
+            Some(installed) if revoked.is_none() => Some(installed),
+            _ if revoked.is_some() => None,
+            _ => return Err(error.clone()),
+        },
+    };
+    let resolved = |line: &PublishedVersion| Resolved {
+        source: request.source.clone(),
+        reference: request.reference.clone(),
+        chosen: Some(line.version.to_string()),
+        pin: Revision::Archive(line.digest.as_hex().to_owned()),
+        subdirectory: None,
+    };
+    let state = match wanted {
+        None => State::Gone,
+        Some(line) if is_pinned(&line) => State::Current,
+        Some(_) => State::Behind,
+    };
+    let newest = registry
+        .newest(&versions)
+        .filter(|newest| wanted.is_none_or(|wanted| newest.version > wanted.version));
+    let reason = match (&revoked, state) {
+        (Some(_), State::Behind) => None,
+        (Some(why), _) => Some(why.clone()),
+        (None, _) => installed
+            .and_then(describe_yank)
+            .or_else(|| {
+                newest.and_then(|newest| {
+                    registry.is_too_new(newest).then(|| describe_young(newest, world.env.now))
+                })
+            })
+            .filter(|_| state == State::Current),
+    };
+    Ok(FoundStatus {
+        state,
+        resolved: wanted.map(|line| Arc::new(resolved(line))),
+        newest: newest.map(resolved),
+        reason,
+        published: wanted.cloned().map(Arc::new),
+        revoked,
+    })
+}
+
+/// Why the installed version was taken down, if it was.
+fn find_revocation(
+    registry: &RemoteRegistry<'_>,
+    installed: Option<&PublishedVersion>,
+    pin: &RevisionRecord,
+) -> Result<Option<String>> {
+    let in_line = installed.and_then(Revocation::of_version);
+    let listed = registry.revocations()?;
+    let listed = listed.iter().find(|one| pin.archive.as_deref() == Some(one.digest.to_string().as_str()));
+    Ok(in_line.as_ref().or(listed).map(describe_revocation))
+}
+
+fn describe_yank(line: &PublishedVersion) -> Option<String> {
+    let reason = line.yank_reason.as_deref().map(|reason| format!(": {}", printable(reason, false)));
+    line.yanked.then(|| format!("{} was yanked by its publisher{}", line.version, reason.unwrap_or_default()))
+}
+
+fn describe_young(line: &PublishedVersion, now: Timestamp) -> String {
+    let age = format_age(line.published_at, now);
+    format!("{} was published {age}, and `minimum_release_age` waits longer", line.version)
+}
+
 fn package(target: &UpdateTarget, entry: &SkillSummary<'_>, world: &World<'_>) -> Result<FoundStatus> {
     let Some(package) = &target.package else { return Ok(State::Unknown.into()) };
     let resolved = npm::find_newer(package, &entry.source, world)?;
@@ -461,7 +566,8 @@ fn compare<'w>(
     world: &'w World<'w>,
 ) -> Result<(State, Option<String>)> {
     let Ok(target) = &skill.target else { return Ok((status.state, None)) };
-    if target.package.is_some() || target.integrity.is_some() {
+    let is_told_by_digest = target.package.is_some() || target.integrity.is_some();
+    if is_told_by_digest || target.request.source.as_registry_skill().is_some() {
         return Ok((status.state, None));
     }
     if !sources.contains_key(&key) {
@@ -526,7 +632,7 @@ fn open<'w>(
 }
 
 fn status(skill: &Followed<'_>, found: Result<FoundStatus>) -> UpdateStatus {
-    let (FoundStatus { state, resolved, newest, reason }, error) = match found {
+    let (FoundStatus { state, resolved, newest, reason, published, revoked }, error) = match found {
         Ok(found) => (found, None),
         Err(error) => (State::Failed.into(), Some(error)),
     };
@@ -541,6 +647,7 @@ fn status(skill: &Followed<'_>, found: Result<FoundStatus>) -> UpdateStatus {
     let (now, commit) = (wanted.and_then(name_of), pin.as_ref().and_then(|pin| pin.commit.clone()));
     let (latest, latest_commit) = match newest {
         Some(Resolved { chosen, pin: Revision::Commit(sha), .. }) => (chosen, Some(sha.to_string())),
+        Some(Resolved { chosen, .. }) => (chosen, None),
         _ => (now.clone(), commit.clone()),
     };
     let asked = match reference {
@@ -561,6 +668,8 @@ fn status(skill: &Followed<'_>, found: Result<FoundStatus>) -> UpdateStatus {
         state,
         reason,
         error,
+        revoked,
+        published,
         resolved,
         target: skill.target.as_ref().ok().cloned(),
     }

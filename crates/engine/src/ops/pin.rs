@@ -11,7 +11,7 @@ use super::plan::{
 };
 use super::settle::open_session;
 use super::supply::TRIES;
-use crate::fetch::{PackageSource, World};
+use crate::fetch::{self, OpenOptions, PackageSource, World};
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::agents::InstallTarget;
 use ba_agent_core::error::{Result, error, printable};
@@ -25,7 +25,7 @@ use ba_agent_git::Remote;
 #[derive(Debug, Default)]
 pub struct PinOptions {
     pub name: String,
-    /// The commit, 40 hex digits; without it the one that is installed.
+    /// The commit, 40 hex digits, or the version of a registry's skill; without it what is installed.
     pub sha: Option<String>,
     /// Give up edits.
     pub force: bool,
@@ -60,6 +60,9 @@ pub fn pin(workspace: &Workspace, options: &PinOptions, observer: &dyn Observer)
 fn plan_pin(session: &Session<'_>, options: &PinOptions, registry: &Registry) -> Result<Step> {
     let name = find_one_installed(&options.name, registry, &session.places)?;
     let entry = registry.skills[&name].clone();
+    if let Some(version) = options.sha.as_deref().filter(|_| entry.kind == "registry") {
+        return pin_version(session, name, entry, version, registry, options.force);
+    }
     let sha: Option<Sha> = options.sha.as_deref().map(str::parse).transpose()?;
     match sha {
         Some(sha) if entry.pin.commit.as_deref() != Some(sha.as_str()) => {
@@ -71,6 +74,35 @@ fn plan_pin(session: &Session<'_>, options: &PinOptions, registry: &Registry) ->
         }
         _ => Ok(change_record(name, &entry, LockEntry { pinned: true, ..entry.clone() })),
     }
+}
+
+/// Holds a registry's skill at a version, which is not the installed one perhaps.
+fn pin_version(
+    session: &Session<'_>,
+    name: SkillName,
+    entry: LockEntry,
+    version: &str,
+    registry: &Registry,
+    force: bool,
+) -> Result<Step> {
+    let asked = Request::parse(&entry.source)?.with_flags(Some(version), None, None)?;
+    if asked.reference.exact_version().is_none() {
+        return Err(error!(Usage, "`{}` is not one version", printable(version, false))
+            .hint(format!("write it whole: `ba-agent skill pin {name} 1.2.0`")));
+    }
+    let world = session.world();
+    let source = fetch::open_source(&asked, OpenOptions::default(), &world)?;
+    if source.resolved.pin == entry.pin.to_revision()? {
+        return Ok(change_record(name, &entry, LockEntry { pinned: true, ..entry.clone() }));
+    }
+    let drift = user_edits_of_skill(&entry, &session.inspect_one(&name, registry)?);
+    if !drift.is_empty() && !force {
+        return Err(error_of_edited_skill(&name, &drift, "pin"));
+    }
+    let wanted = held_in_source(&name, &entry, source, &world)?;
+    let content = Some(Content::Found(Box::new(wanted)));
+    let gives_up_edits = !drift.is_empty();
+    Ok(Step { name, action: Action::Replace, content, before: Some(entry), gives_up_edits })
 }
 
 /// Lets a held skill move again.
@@ -126,7 +158,20 @@ fn at_commit(name: &SkillName, entry: &LockEntry, sha: &Sha, world: &World<'_>) 
     let pin = Revision::Commit(sha.clone());
     let resolved = Resolved { source: request.source, reference, chosen: None, pin, subdirectory: None };
     let remote = Remote::open(&resolved.source, &world.git)?;
-    let mut source = PackageSource::of_commit(remote, resolved, Extent::Partial)?;
+    let source = PackageSource::of_commit(remote, resolved, Extent::Partial)?;
+    held_in_source(name, entry, source, world)
+}
+
+/// A recorded skill as it is in an opened state of its source, to be held there.
+fn held_in_source(
+    name: &SkillName,
+    entry: &LockEntry,
+    mut source: PackageSource<'_>,
+    world: &World<'_>,
+) -> Result<Wanted> {
+    // What was asked for stays recorded, so that `unpin` follows it again.
+    source.resolved.reference =
+        entry.reference.as_ref().map_or(Ok(Reference::Default), ReferenceRecord::to_reference)?;
     let offered = Offered::default();
     gather::ensure_again(&mut source, &[(name, entry)], &offered, world)?;
     let (resolved, fetched) = source.into_package(&[], |_| false)?;

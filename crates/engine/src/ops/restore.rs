@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::fetch::World;
 use crate::install_state::{DriftKind, FolderState, InstallState, InstallStates, harmless_hints};
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_core::error::{Error, Kind, Result, error, printable};
 use ba_agent_core::registry::{InstallMode, LockEntry, Registry};
 use ba_agent_core::skill::SkillName;
-use ba_agent_core::source::{Request, Source};
+use ba_agent_core::source::{RegistryChoice, Request, Source};
 use ba_agent_core::text::count_noun;
 
 use super::apply::{self, Done, Report};
@@ -18,6 +19,7 @@ use super::install::InstallOptions;
 use super::installed::find_installed;
 use super::plan::{Action, Content, Plan, Step, error_of_edited_skill, user_edits_of_skill};
 use super::recorded::Recorded;
+use super::revoked::check_before_restore;
 use super::settle::{open_frozen_session, open_session};
 use super::supply::{Supply, try_until_settled};
 use super::verify::{Fault, Verified, verify_skills};
@@ -159,6 +161,7 @@ fn attempt_named(
     let seen = session.places.inspect_recorded(names.iter(), &registry)?;
     let due = due_by_faults(&registry, &verified, &seen);
     check_cached(&due, supply)?;
+    check_before_restore(wanted(&due), session, supply.world)?;
     supply.prepare(&wanted(&due))?;
     if dry_run {
         consent.agreed = verified;
@@ -263,6 +266,7 @@ fn agree_to_lose(
 fn attempt(session: &Session<'_>, options: RestoreOptions, supply: &Supply<'_>) -> Result<Option<Report>> {
     let known = session.store.read()?;
     let due = due_here(session, options, &known, supply)?;
+    check_before_restore(wanted(&due), session, supply.world)?;
     supply.prepare(&wanted(&due))?;
     if options.dry_run || due.is_empty() {
         let plan = plan(&known, due, supply)?;
@@ -303,7 +307,9 @@ fn is_on_another_machine(entry: &LockEntry, session: &Session<'_>) -> bool {
         let is_path = match &source {
             Source::Local { .. } => true,
             Source::Archive { location } => !location.contains("://") || location.starts_with("file:"),
-            Source::Git { url } => url.starts_with("file:"),
+            Source::Git { url } | Source::RemoteRegistry { registry: RegistryChoice::At(url), .. } => {
+                url.starts_with("file:")
+            }
             _ => false,
         };
         is_path && source.is_of_this_machine() && session.places.local_path(&source, "").is_none()
@@ -365,7 +371,7 @@ fn check_cached(due: &[Due<'_>], supply: &Supply<'_>) -> Result<()> {
         .iter()
         .filter(|(_, entry, sight)| {
             supply.world.offline
-                && needs_host(entry)
+                && needs_host(entry, supply.world)
                 && !lacks_only_links(entry, sight)
                 && !supply.kept.has(&entry.digest)
         })
@@ -442,10 +448,13 @@ pub(crate) fn is_absence(entry: &LockEntry, sight: &InstallState) -> bool {
 }
 
 /// True when the source lies on another machine.
-fn needs_host(entry: &LockEntry) -> bool {
+fn needs_host(entry: &LockEntry, world: &World<'_>) -> bool {
     let source = Request::parse(&entry.source).map(|request| request.source);
     match source {
         Ok(Source::Local { .. } | Source::Builtin { .. } | Source::Own { .. }) => false,
+        Ok(Source::RemoteRegistry { registry: RegistryChoice::At(url), .. }) => {
+            !world.settings.remote_registries.has_folder(&url)
+        }
         Ok(Source::Archive { location: url } | Source::Git { url }) => {
             url.contains("://") && !url.starts_with("file://") || (!url.contains("://") && url.contains('@'))
         }

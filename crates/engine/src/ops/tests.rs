@@ -25,6 +25,7 @@ use super::hook::{hook_agent, hook_status, install_hook, run_hook, uninstall_hoo
 use super::init::{InitOptions, init};
 use super::install::{InstallOptions, InstallReport, install};
 use super::list::list;
+use super::login::{LoginOptions, Secret, login, logout, whoami};
 use super::marketplace::{self, AddOptions, CatalogHead, CatalogInitOptions};
 use super::mcp::config::{ConfigOptions, configure};
 use super::mcp::{ActivateCall, ReadCall, ServiceOptions, SkillService};
@@ -34,7 +35,7 @@ use super::path::{find_paths, find_version_path};
 use super::pin::{PinOptions, pin, unpin};
 use super::publish::{PublishOptions, PublishOutcome, publish};
 use super::recommend::{RecommendOptions, recommend};
-use super::registry::{self, MirrorOptions};
+use super::registry::{self, AddRegistryOptions, MirrorOptions};
 use super::restore::{RestoreOptions, restore, restore_all};
 use super::rollback::{RollbackOptions, rollback};
 use super::search::{SearchOptions, search};
@@ -725,6 +726,30 @@ fn settings_are_functions() {
     std::fs::write(&edited.copy, "skills:\n  agents: [cursor]\n").unwrap();
     assert!(finish_edit(workspace, edited).unwrap());
     assert!(change_setting(workspace, "agents", None, heard).unwrap().changed);
+}
+
+#[test]
+fn registries_are_functions() {
+    let caller = Caller::new();
+    let (workspace, heard) = (&caller.workspace, &caller.heard);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("registry.json"), "{\"schema\":1,\"name\":\"team\"}").unwrap();
+    let address = folder.path().display().to_string();
+    let options = AddRegistryOptions { address, serves: names(&["@team"]), ..AddRegistryOptions::default() };
+    assert!(registry::add(workspace, &options, heard).unwrap().changed);
+    assert!(!registry::add(workspace, &options, heard).unwrap().changed);
+    assert_eq!(registry::list(workspace, heard).unwrap()[0].name, "team");
+    assert_eq!(registry::show(workspace, "team", heard).unwrap().description.name, "team");
+    let token = Some(Secret::new("bar_1"));
+    let options = LoginOptions { registry: Some("team".to_owned()), token };
+    assert_eq!(login(workspace, &options, heard).unwrap_err().kind, Kind::Usage, "a folder wants no token");
+    assert_eq!(whoami(workspace, None, heard).unwrap_err().kind, Kind::Auth);
+    assert!(!logout(workspace, None, heard).unwrap().logged_out);
+    let source = "@team/missing".to_owned();
+    let options = InstallOptions { sources: vec![source], ..InstallOptions::default() };
+    let error = install(workspace, &options, &mut Unattended::default(), heard).unwrap_err();
+    assert_eq!(error.kind, Kind::NotFound, "{error:?}");
+    assert_eq!(registry::remove(workspace, "team", heard).unwrap().name, "team");
 }
 
 #[test]

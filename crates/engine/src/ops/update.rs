@@ -1,6 +1,7 @@
 //! `skill update`: asks the sources what is new, plans what moves, has a person agree to what is
 //! doubtful, and puts it in place.
 
+mod grown_rights;
 mod log;
 mod needs;
 mod plan;
@@ -113,7 +114,8 @@ pub fn update(
     let inspect = |name: &SkillName| session.inspect_one(name, &known);
     if let Some(source) = &options.source {
         session.note_typed(source);
-        let new = session.anchor(parse_typed(source, &session.settings.hosts)?);
+        let typed = parse_typed(source, &session.settings.hosts)?;
+        let new = session.anchor(session.settings.remote_registries.locate(typed)?);
         let planned = repoint::plan_repoint(&names, &known, &new, &inspect, &world, options.force)?;
         let sources = (&world, &session.marketplaces()?);
         let report = carry_out(&session, options, &known, planned, sources, ask)?;
@@ -132,8 +134,13 @@ pub fn update(
     for name in &held {
         session.note(&format!("`{name}` is held: `ba-agent skill unpin {name}` lets it move"));
     }
+    let agreed = grown_rights::ask_before_download(&looked, &known, &session, options, ask)?;
+    let mut looked = looked;
+    looked.statuses.retain(|one| !agreed.declined.contains(&one.name));
     let mut planned = plan::plan_update(looked, &known, &inspect, &world, options)?;
     needs::follow_ranges(&mut planned, &known, &inspect, (&world, &marketplaces), options)?;
+    planned.cautions.retain(|caution| !agreed.covers(caution));
+    planned.left.extend(agreed.declined.into_iter().map(|name| (name, "it was not confirmed".to_owned())));
     needs::hold_in_ranges(&mut planned, &known);
     // Where nothing else was to be done, the failure is all that there is to say.
     if planned.failed.len() == names.len()

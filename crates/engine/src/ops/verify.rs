@@ -18,6 +18,7 @@ use ba_agent_core::text::count_noun;
 use ba_agent_system::fsx;
 
 use super::installed::find_installed;
+use super::revoked::{RevocationKnowledge, RevokedSkill, find_revoked};
 use ba_agent_system::parallel;
 
 /// One difference.
@@ -66,6 +67,8 @@ pub struct VerifyReport {
     pub skills: Vec<Verified>,
     /// What makes the differences harmless, if something does, and what to do.
     pub harmless: Vec<String>,
+    /// Skills that their registries took down, as far as this machine knows.
+    pub revoked: Vec<RevokedSkill>,
 }
 
 impl VerifyReport {
@@ -76,7 +79,7 @@ impl VerifyReport {
 
     /// What the outcome is when something differs.
     pub fn failure(&self) -> Option<Kind> {
-        (self.drifted() > 0).then_some(Kind::Integrity)
+        (self.drifted() > 0 || !self.revoked.is_empty()).then_some(Kind::Integrity)
     }
 }
 
@@ -88,13 +91,16 @@ impl VerifyReport {
 pub fn verify(workspace: &Workspace, names: &[String], observer: &dyn Observer) -> Result<VerifyReport> {
     let session = open_session(workspace, observer)?;
     let skills = verify_settled(&session, names)?;
+    let registry = session.store.read()?;
+    let checked = skills.iter().filter_map(|one| registry.skills.get_key_value(&one.name));
+    let revoked = find_revoked(checked, RevocationKnowledge::Kept, &session.world())?;
     let root = session
         .places
         .roots(&[InstallTarget::default()])
         .first()
         .map(|root| session.places.shown_to_user(root));
     let harmless = describe_harmless_extras(&skills, &root.unwrap_or_default());
-    Ok(VerifyReport { scope: session.scope.name(), skills, harmless })
+    Ok(VerifyReport { scope: session.scope.name(), skills, harmless, revoked })
 }
 
 /// What is found once no other command is in the middle of a change: who reads registry

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::keys::{Key, Project, Value, ValueKind};
+use super::remote_registries::{RegistrySection, RegistrySections, parse_age, write_age};
 use super::sections::parse_ratio;
 use super::{Document, Settings, leads_out, leads_out_error, parse, project_values};
 use ba_agent_core::error::{Result, error, fail, printable};
@@ -113,6 +114,13 @@ impl Key {
                 true => Ok(Value::Text(word.clone())),
                 false => Err(error!(Usage, "`{}` is one of {}", self.name(), known.join(", "))),
             },
+            ValueKind::Age => {
+                let age = parse_age(word).map_err(|why| error!(Usage, "`{}`: {why}", self.name()))?;
+                Ok(Value::Size(age))
+            }
+            ValueKind::Registries => Err(error!(Usage, "`registries` is not set as one value").hint(
+                "`ba-agent registry add NAME URL` adds one, `ba-agent registry remove NAME` takes it out",
+            )),
             ValueKind::Sources | ValueKind::Permissions => {
                 Err(error!(Usage, "`{}` has several lines, which no one command writes", self.name())
                     .hint("write it by hand: `ba-agent config edit`"))
@@ -138,6 +146,12 @@ impl Key {
     fn show(self, value: &Value) -> String {
         match value {
             Value::Size(size) if self.is_bytes() => write_exact_bytes(*size),
+            Value::Size(seconds) if self.kind() == ValueKind::Age => write_age(*seconds),
+            Value::Registries(all) => all
+                .iter()
+                .map(|(name, one)| format!("{} ({})", name.as_str(), one.url))
+                .collect::<Vec<_>>()
+                .join(", "),
             Value::List(list) => list.join(","),
             Value::Sources(sources) => {
                 let one =
@@ -294,6 +308,62 @@ impl SettingsFile {
         Ok(Some(new))
     }
 
+    /// The registries that the file names.
+    ///
+    /// # Errors
+    /// `Usage` for a file that cannot be used.
+    pub(crate) fn registries(&self) -> Result<RegistrySections> {
+        self.registries_in(&self.text()?)
+    }
+
+    fn registries_in(&self, text: &str) -> Result<RegistrySections> {
+        let values = parse(text, &self.file).and_then(Document::into_values)?;
+        let mut registries = values.into_iter().filter_map(|(_, value)| match value {
+            Value::Registries(all) => Some(all),
+            _ => None,
+        });
+        Ok(registries.next().unwrap_or_default())
+    }
+
+    /// The text with the registry of this name, or without it; `None` where it says so already.
+    ///
+    /// # Errors
+    /// `Usage` for a text in which `registries:` cannot be found line by line, and for what is not
+    /// this file's to say.
+    pub(crate) fn with_registry(
+        &self,
+        name: &str,
+        section: Option<&RegistrySection>,
+        env: &Env,
+    ) -> Result<Option<String>> {
+        let text = self.text()?;
+        let mut wanted = self.registries_in(&text)?;
+        let before = wanted.iter().find(|(known, _)| known.as_str() == name).map(|(_, one)| one.clone());
+        if before.as_ref() == section {
+            return Ok(None);
+        }
+        wanted.retain(|known, _| known.as_str() != name);
+        if let Some(section) = section {
+            let key = name.to_owned().try_into().map_err(|why: String| error!(Usage, "{why}"))?;
+            wanted.insert(key, section.clone());
+        }
+        self.check_value(Key::Registries, &Value::Registries(wanted.clone()), env)?;
+        let old = if text.is_empty() { Self::new_text() } else { text };
+        let new = match section {
+            Some(section) => set_key(&old, &["registries", name], &section.to_yaml()),
+            None => unset_key(&old, &["registries", name]),
+        };
+        if self.registries_in(&new).ok() != Some(wanted) {
+            return Err(error!(
+                Usage,
+                "`registries` in `{}` is written in a way that cannot be changed line by line",
+                self.file.display()
+            )
+            .hint("change it by hand: `ba-agent config edit`"));
+        }
+        Ok(Some(new))
+    }
+
     /// True where this scope may say it, and it can be used.
     fn check_value(&self, key: Key, value: &Value, env: &Env) -> Result<()> {
         let mut settings = Settings::default();
@@ -305,6 +375,9 @@ impl SettingsFile {
                 )));
             }
             settings.set_from_project(key, value.clone(), env, &self.file)?;
+            if let Some(ignored) = settings.ignored.first().filter(|_| key == Key::Registries) {
+                return Err(error!(Usage, "{ignored}"));
+            }
         } else {
             let value = if key.rule().expands { value.clone().expanded(env)? } else { value.clone() };
             settings.set_value_of(key, value, env);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::remote_registries::RegistrySections;
 use super::runtime::{ScanSource, SkillPermissions};
 use ba_agent_core::error::{Result, error, printable};
 use ba_agent_system::env::Env;
@@ -126,6 +127,10 @@ keys! {
     AlertResolution "monitoring.alert_thresholds.dependency_resolution_time" May false "`200`" "milliseconds of resolving from which a warning is given";
     AlertFailures "monitoring.alert_thresholds.skill_load_failure_rate" May false "`0.01`" "the same for the share of skills that do not load";
     AlertDenials "monitoring.alert_thresholds.permission_denial_rate" May false "`0.01`" "the same for the share of operations that are denied";
+    Registries "registries" May false "`{}`" "remote registries by name, each with `url`, `scopes`, `mirrors`, `default`, `log_key`; one that a project names gets no token, and no owner that yours has";
+    FollowedSkills "follows.skills" Never false "`[]`" "skills of registries that you follow; `skill follow` writes it";
+    NotifiedSkills "follows.notify" Never false "`[]`" "those of them of which `outdated` tells what is new";
+    MinimumReleaseAge "minimum_release_age" Narrows false "`0`" "how old a version in a registry must be to be taken, such as `24h`, unless it is named exactly";
 }
 
 /// What kind of value a key has.
@@ -143,6 +148,9 @@ pub(super) enum ValueKind {
     Choice(&'static [&'static str]),
     Sources,
     Permissions,
+    Registries,
+    /// `24h`, or a number of seconds.
+    Age,
 }
 
 impl Key {
@@ -152,6 +160,8 @@ impl Key {
             Self::Agents
             | Self::AllowLinksTo
             | Self::AllowSources
+            | Self::FollowedSkills
+            | Self::NotifiedSkills
             | Self::DefaultAllow
             | Self::RequireApproval => ValueKind::List,
             Self::AllowHttp | Self::RequireReachable | Self::HotSwapEnabled | Self::UsageLog => {
@@ -181,6 +191,8 @@ impl Key {
             Self::CyclicAction => ValueKind::Choice(CYCLIC_ACTIONS),
             Self::ScanSources => ValueKind::Sources,
             Self::SkillPermissions => ValueKind::Permissions,
+            Self::Registries => ValueKind::Registries,
+            Self::MinimumReleaseAge => ValueKind::Age,
             _ if self == Self::CacheLimit || self.name().starts_with("limits.") => ValueKind::Bytes,
             _ => ValueKind::Text,
         }
@@ -188,13 +200,14 @@ impl Key {
 
     /// The keys of the YAML document that lead to it.
     pub(super) fn path(self) -> Vec<&'static str> {
-        let own = SECTIONS.iter().any(|section| self.name().starts_with(section));
+        let is_alone = matches!(self, Self::Registries | Self::MinimumReleaseAge);
+        let own = is_alone || SECTIONS.iter().any(|section| self.name().starts_with(section));
         (!own).then_some("skills").into_iter().chain(self.name().split('.')).collect()
     }
 }
 
 /// The sections beside `skills:`.
-const SECTIONS: [&str; 3] = ["loader.", "runtime.", "monitoring."];
+const SECTIONS: [&str; 4] = ["loader.", "runtime.", "monitoring.", "follows."];
 /// See [`Key::ContextFormat`].
 pub(super) const FORMATS: &[&str] = &["plain", "xml", "list", "brackets"];
 /// See [`Key::CyclicAction`].
@@ -210,6 +223,7 @@ pub(super) enum Value {
     Ratio(f64),
     Sources(Vec<ScanSource>),
     Permissions(BTreeMap<String, SkillPermissions>),
+    Registries(RegistrySections),
 }
 
 impl Value {
@@ -229,6 +243,8 @@ impl Value {
                     std::iter::once(name).chain(lists).chain(limits.into_iter().flatten())
                 })
                 .collect(),
+            // Its names, addresses and owners were held to their rules when they were read.
+            Self::Registries(all) => all.values().filter_map(|one| one.log_key.as_ref()).collect(),
             Self::Size(_) | Self::Flag(_) | Self::Ratio(_) => Vec::new(),
         }
     }
@@ -268,6 +284,13 @@ impl fmt::Display for Value {
                 let names: Vec<&str> = all.keys().map(String::as_str).collect();
                 write!(f, "{{{}}}", printable(&names.join(", "), false))
             }
+            Self::Registries(all) => {
+                let one = |(name, one): (
+                    &super::remote_registries::RegistryName,
+                    &super::remote_registries::RegistrySection,
+                )| { format!("{}: {}", name.as_str(), one.url) };
+                write!(f, "{{{}}}", all.iter().map(one).collect::<Vec<_>>().join(", "))
+            }
         }
     }
 }
@@ -304,6 +327,10 @@ const VARIABLES: &[(&str, &str)] = &[
         "goes before `PAGER`: what `skill show` goes through where it does not fit on the screen; `less` without either, `cat` for none",
     ),
     ("BA_AGENT_RELEASES_URL", "where `self version --check` asks for the latest release"),
+    (
+        "BA_AGENT_TOKEN_",
+        "with the name of a registry of your own settings behind it, in capitals and `_` for `-`: the token for it; goes before what `login` has kept",
+    ),
     ("BA_AGENT_LOCK_TIMEOUT", "seconds that a command waits for another one; 300"),
     ("BA_AGENT_COMPLETE", "set by the completion scripts of the shells"),
 ];
@@ -396,6 +423,8 @@ mod tests {
                 ValueKind::Choice(words) => words[0].to_owned(),
                 ValueKind::Sources => "[{path: x}]".to_owned(),
                 ValueKind::Permissions => "{x: {allowed_tools: [Read]}}".to_owned(),
+                ValueKind::Registries => "{x: {url: 'https://x'}}".to_owned(),
+                ValueKind::Age => "24h".to_owned(),
             };
             let path = key.path();
             let open: String = path.iter().map(|part| format!("{{{part}: ")).collect();

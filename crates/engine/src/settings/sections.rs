@@ -262,6 +262,8 @@ impl Settings {
             },
             Value::List(list) => match key {
                 Key::AllowSources => self.loader.dependency.allow_sources = list,
+                Key::FollowedSkills => self.followed = list,
+                Key::NotifiedSkills => self.notified = list,
                 Key::DefaultAllow => self.runtime.permissions.default_allow = list,
                 _ => {
                     self.runtime.permissions.require_approval = list;
@@ -270,6 +272,7 @@ impl Settings {
             },
             Value::Sources(sources) => self.add_sources(sources),
             Value::Permissions(all) => self.runtime.skill_permissions = all,
+            Value::Registries(all) => self.set_registries(all),
         }
     }
 
@@ -288,6 +291,7 @@ impl Settings {
             Key::MaxRollbacks => hot_swap.max_rollbacks = u32::try_from(size).unwrap_or(u32::MAX),
             Key::HookLimit => self.runtime.hook.limit = count(size),
             Key::AlertResolution => self.monitoring.alert_thresholds.dependency_resolution_time = size,
+            Key::MinimumReleaseAge => self.minimum_release_age = size,
             _ => {}
         }
     }
@@ -407,7 +411,7 @@ impl Settings {
         if self.loader.max_workers == 0 {
             fail!(Usage, "`loader.max_workers` is 0; expected 1 or more");
         }
-        Ok(())
+        self.check_registries()
     }
 
     /// What a key of one of the three sections is set to.
@@ -449,6 +453,10 @@ impl Settings {
             Key::AlertResolution => Value::Size(alerts.dependency_resolution_time),
             Key::AlertFailures => Value::Ratio(alerts.skill_load_failure_rate),
             Key::AlertDenials => Value::Ratio(alerts.permission_denial_rate),
+            Key::Registries => Value::Registries(BTreeMap::new()),
+            Key::FollowedSkills => Value::List(self.followed.clone()),
+            Key::NotifiedSkills => Value::List(self.notified.clone()),
+            Key::MinimumReleaseAge => Value::Size(self.minimum_release_age),
             _ => return None,
         })
     }

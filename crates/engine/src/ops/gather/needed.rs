@@ -4,15 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use semver::VersionReq;
+
 use super::{Candidate, SourceSkill, read_manifest};
 use crate::fetch::PackageSource;
-use ba_agent_core::dependency::{DependencyFiles, SkillNeeds, read_needs};
+use ba_agent_core::dependency::{DependencyFiles, SkillNeed, SkillNeeds, read_needs};
 use ba_agent_core::discover::{self, FoundSkill, UnnamedSkill};
 use ba_agent_core::error::{Result, fail};
 use ba_agent_core::listing::Limits;
 use ba_agent_core::package::Package;
 use ba_agent_core::path::RelPath;
+use ba_agent_core::registry::{DependencyKind, DependencyRecord};
+use ba_agent_core::remote_registry::PublishedVersion;
 use ba_agent_core::skill::SkillName;
+use ba_agent_core::source::Source;
 
 /// Names that a search for needed skills may leave out.
 pub type KnownNames = Arc<BTreeSet<String>>;
@@ -109,6 +114,41 @@ fn name_needed(
         document,
     });
     Ok(skills.collect())
+}
+
+/// Adds the published skills that a published one needs, as its registry says. What its own files
+/// say of one of them without a place gets its place from there.
+pub(super) fn add_published_needs(needs: &mut SkillNeeds, line: &PublishedVersion, source: &Source) {
+    let Some((registry, _)) = source.as_registry_skill() else { return };
+    for dependency in &line.deps {
+        let name = dependency.name.name().to_string();
+        let skill = dependency.name.clone();
+        let place = Source::RemoteRegistry { registry: registry.clone(), skill }.to_string();
+        let range = (dependency.req != VersionReq::STAR).then(|| dependency.req.to_string());
+        match needs.skills.iter_mut().find(|known| known.record.name == name) {
+            Some(known) => {
+                let record = &mut known.record;
+                if record.source.is_none() && record.marketplace.is_none() && known.folder.is_none() {
+                    record.source = Some(place);
+                    record.range = range.or(record.range.take());
+                }
+            }
+            None => needs.skills.push(SkillNeed {
+                record: DependencyRecord {
+                    at: "index.jsonl".to_owned(),
+                    key: Some("deps".to_owned()),
+                    kind: DependencyKind::Declared,
+                    marketplace: None,
+                    name,
+                    optional: false,
+                    plugin: None,
+                    range,
+                    source: Some(place),
+                },
+                folder: None,
+            }),
+        }
+    }
 }
 
 /// Writes into each what the others of its source are called: the folder that is needed may hold

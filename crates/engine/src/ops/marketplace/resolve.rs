@@ -77,10 +77,14 @@ pub(crate) fn request(
         check_name(text, marketplace, all, world)?;
         return Ok(of(source(text, marketplace)));
     }
+    let parse = || {
+        let request = parse_typed(text, &world.settings.hosts)?;
+        world.settings.remote_registries.locate(request)
+    };
     if !is_name(text) || all.enabled().next().is_none() {
-        return parse_typed(text, &world.settings.hosts);
+        return parse();
     }
-    match parse_typed(text, &world.settings.hosts) {
+    match parse() {
         // `builtin:pdf` is a source of its own.
         Ok(request) => Ok(request),
         Err(error) => match locate(text, all, world) {

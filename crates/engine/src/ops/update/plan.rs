@@ -594,7 +594,7 @@ pub(super) fn note_grown_permissions(
 }
 
 /// A file that an agent may be told to run.
-fn is_script(path: &str) -> bool {
+pub(super) fn is_script(path: &str) -> bool {
     let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
     matches!(
         ending.as_str(),
