@@ -57,6 +57,10 @@ impl LoginArgs {
     /// `Usage` for a token on the command line; those of [`ops::login::login`].
     pub(crate) fn run(self, cx: &CommandContext<'_>) -> Result<u8> {
         let token = match self.token.as_deref() {
+            None if cx.ui.json() => {
+                return Err(error!(Usage, "with `--json` the code to approve would not be seen")
+                    .hint("log in without it, or give a token on stdin: `--token -`"));
+            }
             None => None,
             Some("-") => Some(read_token()?),
             Some(_) => {
