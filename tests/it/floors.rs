@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ba-agent-net",
             "ba-agent-objects",
             "ba-agent-system",
+            "ba-agent-tlog",
         ],
     ),
     ("ba-agent", &["ba-agent-core", "ba-agent-engine", "ba-agent-system"]),

@@ -42,6 +42,7 @@ mod real_agents;
 mod recommend_quality;
 mod registries;
 mod registry_files;
+mod registry_log;
 mod reliability;
 mod schemas;
 mod screens;

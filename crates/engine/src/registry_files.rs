@@ -5,10 +5,12 @@
 
 mod archives;
 mod derive;
+mod log;
 mod reader;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use semver::Version;
 
 pub(crate) use archives::{check_archive, find_untrue_keys};
@@ -20,6 +22,8 @@ use ba_agent_core::remote_registry::{
     append_version, change_version, version_index_path,
 };
 use ba_agent_objects::{ObjectTag, Objects};
+use ba_agent_tlog::LogSigningKey;
+pub(crate) use log::LOG_KEY_VARIABLE;
 pub(crate) use reader::RegistryReader;
 
 /// Bytes of a description.
@@ -33,6 +37,8 @@ const TRIES: usize = 200;
 pub(crate) struct RegistryFiles<'a> {
     objects: Objects<'a>,
     description: RegistryDescription,
+    /// What signs its log; without one nothing is logged.
+    log_key: Option<LogSigningKey>,
 }
 
 /// What became of a publication.
@@ -65,7 +71,7 @@ impl<'a> RegistryFiles<'a> {
         match objects.get(DESCRIPTION_FILE, MAX_DESCRIPTION)? {
             Some(file) => {
                 let description = RegistryDescription::parse(&file.bytes)?;
-                Ok(Ok(Self { objects, description }))
+                Ok(Ok(Self { objects, description, log_key: None }))
             }
             None => Ok(Err(objects)),
         }
@@ -135,7 +141,7 @@ impl<'a> RegistryFiles<'a> {
     /// `Conflict` where other bytes are there under that version; those of reading and writing.
     pub(crate) fn publish(&self, line: &PublishedVersion, archive: &[u8]) -> Result<Published> {
         // A version that cannot be published leaves nothing.
-        append_version(&self.index_of(&line.name)?.0.bytes, line)?;
+        let is_new = append_version(&self.index_of(&line.name)?.0.bytes, line)?.is_some();
         let path = self.description.blobs.path_of(&line.digest);
         if !self.objects.put_if_absent(&path, archive)? {
             // Another skill has the same bytes, or a kill came between archive and line. What is
@@ -145,6 +151,7 @@ impl<'a> RegistryFiles<'a> {
                 self.objects.put(&path, archive)?;
             }
         }
+        let line = if is_new { &self.log_publication(line)? } else { line };
         let changed = self.change_index(&line.name, |index| append_version(index, line))?;
         self.derive_skill(&line.name, Some(&line.version))?;
         Ok(if changed { Published::New } else { Published::AlreadyThere })
@@ -159,7 +166,11 @@ impl<'a> RegistryFiles<'a> {
         name: &ScopedName,
         version: &Version,
         change: &VersionChange,
+        at: Timestamp,
     ) -> Result<bool> {
+        if change_version(name, &self.index_of(name)?.0.bytes, version, change)?.is_some() {
+            self.log_change(name, version, change, at)?;
+        }
         let changed = self.change_index(name, |index| change_version(name, index, version, change))?;
         self.derive_skill(name, None)?;
         Ok(changed)

@@ -61,6 +61,10 @@ impl LogAddition {
     }
 }
 
+/// A tile of one's own log; the whole one where a part of it is gone.
+///
+/// # Errors
+/// `Integrity` where there is neither; what `read` says.
 pub(crate) fn read_own_tile(
     tile: &LogTile,
     read: &mut dyn FnMut(&str) -> Result<Option<Vec<u8>>>,

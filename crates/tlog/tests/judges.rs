@@ -30,7 +30,7 @@ fn key() -> LogSigningKey {
 fn leaf(number: u64) -> Vec<u8> {
     let at = "2026-11-27T10:00:00Z".parse().unwrap();
     let (by, name, version) =
-        ("alice".to_owned(), format!("@acme/skill-{}", number % 97), format!("1.{number}.0"));
+        (Some("alice".to_owned()), format!("@acme/skill-{}", number % 97), format!("1.{number}.0"));
     let event = match number % 5 {
         0 => LogEvent::Yank { at, by, name, version, reason: Some("a défaut, 技能".into()) },
         1 => LogEvent::Owner { at, by, name, login: "bob".into(), role: Some("publisher".into()) },

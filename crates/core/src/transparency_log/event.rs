@@ -26,18 +26,26 @@ pub enum LogEvent {
     /// A version should not be taken newly.
     Yank {
         at: Timestamp,
-        by: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
         name: String,
         version: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
     /// A yank was taken back.
-    Unyank { at: Timestamp, by: String, name: String, version: String },
+    Unyank {
+        at: Timestamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        name: String,
+        version: String,
+    },
     /// A version, or without one a whole skill or owner, is not served any more.
     Remove {
         at: Timestamp,
-        by: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
         name: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<String>,
@@ -46,7 +54,8 @@ pub enum LogEvent {
     /// A removal was taken back.
     Restore {
         at: Timestamp,
-        by: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
         name: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<String>,
@@ -55,7 +64,8 @@ pub enum LogEvent {
     /// Somebody may now publish under an owner's name or a skill's, in a role; without one no more.
     Owner {
         at: Timestamp,
-        by: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
         name: String,
         login: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -68,6 +68,9 @@ impl VerifierKey {
 }
 
 /// Holds that a name can stand in a note: not empty, without blanks and `+`.
+///
+/// # Errors
+/// `Invalid` where it cannot.
 pub(super) fn check_key_name(name: &str) -> Result<()> {
     if name.is_empty()
         || name.len() > 256

@@ -239,7 +239,7 @@ fn leaves_have_the_same_bytes_whatever_may_change_of_a_version() {
 #[test]
 fn each_event_is_written_and_read_and_an_unknown_one_is_passed_over() {
     let at = "2026-11-27T10:00:00Z".parse().unwrap();
-    let (by, name, version) = ("alice".to_owned(), "@acme/pdf".to_owned(), "1.0.0".to_owned());
+    let (by, name, version) = (Some("alice".to_owned()), "@acme/pdf".to_owned(), "1.0.0".to_owned());
     let events = [
         LogEvent::Yank { at, by: by.clone(), name: name.clone(), version: version.clone(), reason: None },
         LogEvent::Unyank { at, by: by.clone(), name: name.clone(), version: version.clone() },

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::pack::{find_manifest, open_packed_files};
 use super::settle::open_session;
 use super::validate::{folder_of, path_shown};
-use crate::registry_files::{Published, RegistryFiles};
+use crate::registry_files::{LOG_KEY_VARIABLE, Published, RegistryFiles};
 use crate::workspace::{Observer, Session, Workspace};
 use ba_agent_archive::{open_published_archive, write_published_archive};
 use ba_agent_core::diff::{ChangeKind, changed_files};
@@ -152,7 +152,13 @@ pub fn publish(
             PublishOutcome::Declined
         } else {
             observer.begin(&format!("Publishing {name} {version}"));
-            match target.into_files(&plan.registry)?.publish(&plan.line, &archive)? {
+            let log_key = session
+                .env
+                .var(LOG_KEY_VARIABLE)
+                .filter(|file| !file.is_empty())
+                .map(|file| session.env.absolute(file.as_ref()));
+            let files = target.into_files(&plan.registry)?.with_log_key(log_key.as_deref())?;
+            match files.publish(&plan.line, &archive)? {
                 Published::New => PublishOutcome::Published,
                 Published::AlreadyThere => PublishOutcome::AlreadyThere,
             }

@@ -4,7 +4,7 @@ use semver::Version;
 use serde::Serialize;
 
 use super::settle::open_session;
-use crate::registry_files::RegistryFiles;
+use crate::registry_files::{LOG_KEY_VARIABLE, RegistryFiles};
 use crate::workspace::{Observer, Workspace};
 use ba_agent_core::error::{Result, error, printable};
 use ba_agent_core::remote_registry::{ScopedName, VersionChange};
@@ -54,11 +54,17 @@ pub fn yank(workspace: &Workspace, options: &YankOptions, observer: &dyn Observe
         return Err(error!(NotFound, "there is no registry in `{registry}`")
             .hint("a registry has a `registry.json` at its top"));
     };
+    let log_key = session
+        .env
+        .var(LOG_KEY_VARIABLE)
+        .filter(|file| !file.is_empty())
+        .map(|file| session.env.absolute(file.as_ref()));
+    let files = files.with_log_key(log_key.as_deref())?;
     let change = match options.undo {
         true => VersionChange::Unyank,
         false => VersionChange::Yank { reason: options.reason.clone() },
     };
-    let changed = files.change_line(&name, &version, &change)?;
+    let changed = files.change_line(&name, &version, &change, session.env.now)?;
     Ok(YankReport { registry, name, version, yanked: !options.undo, changed })
 }
 

@@ -318,6 +318,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("BA_AGENT_CONFIG_DIR", "`<config dir>`: your settings, your registry and your marketplaces"),
     ("BA_AGENT_CACHE_DIR", "`<cache dir>`: what was fetched; may be deleted at any time"),
     ("BA_AGENT_DATA_DIR", "`<data dir>`: locks, journals, and the history that `rollback` reads"),
+    ("BA_AGENT_LOG_KEY", "the file of the private key that signs the log of a registry of files"),
     ("BA_AGENT_GITHUB_URL", "goes before `github_url`"),
     ("BA_AGENT_GITLAB_URL", "goes before `gitlab_url`"),
     ("BA_AGENT_BITBUCKET_URL", "goes before `bitbucket_url`"),

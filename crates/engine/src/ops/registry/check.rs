@@ -8,17 +8,21 @@ use crate::ops::settle::open_session;
 use crate::registry_files::{MAX_DERIVED, MAX_DESCRIPTION, RegistryReader, check_archive, find_untrue_keys};
 use crate::workspace::{Observer, Workspace};
 use ba_agent_core::digest::Digest;
-use ba_agent_core::error::{Error, Kind, Result, error, printable};
+use ba_agent_core::error::{Error, Kind, Result, error, fail, printable};
 use ba_agent_core::listing::Limits;
 use ba_agent_core::remote_registry::derived::{
     CataloguePointer, VersionIndex, derive_all_files, is_derived_path, parse_catalogue,
 };
 use ba_agent_core::remote_registry::{
-    CATALOGUE_POINTER, DESCRIPTION_FILE, MAX_INDEX_BYTES, PublishedVersion, RegistryDescription, ScopedName,
-    version_index_path,
+    CATALOGUE_POINTER, DESCRIPTION_FILE, LogDescription, MAX_INDEX_BYTES, PublishedVersion,
+    RegistryDescription, ScopedName, version_index_path,
+};
+use ba_agent_core::transparency_log::{
+    CHECKPOINT_FILE, LOG_FOLDER, LogEvent, VerifierKey, find_published_line, read_event, write_event,
 };
 use ba_agent_objects::ListedObject;
 use ba_agent_system::parallel::{MAX_HOSTS, run_jobs};
+use ba_agent_tlog::{open_checkpoint, verify_whole_log};
 
 /// Something in a registry that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -67,6 +71,7 @@ pub fn check_registry(workspace: &Workspace, place: &str, observer: &dyn Observe
     let skills = check.read_indexes(listed.as_deref())?;
     let (archives, bytes) = check.check_archives(&skills)?;
     let files = check.check_derived(&skills, listed.as_deref())?;
+    check.check_log(&skills)?;
     check.faults.sort();
     check.faults.dedup();
     Ok(CheckReport {
@@ -100,6 +105,52 @@ impl RegistryCheck<'_> {
         }
         self.faults.push(fault_of_error(path, &error));
         Ok(())
+    }
+
+    /// The log, from its first leaf to its last, and each line against its leaf.
+    fn check_log(&mut self, skills: &BTreeMap<ScopedName, VersionIndex>) -> Result<()> {
+        let Some(log) = self.description.log.clone() else { return Ok(()) };
+        match self.read_publications(&log) {
+            Ok(logged) => self.compare_with_log(skills, &logged),
+            Err(error) => self.refused(&format!("{LOG_FOLDER}/{CHECKPOINT_FILE}"), error)?,
+        }
+        Ok(())
+    }
+
+    /// What the log says was published, by its place.
+    fn read_publications(&self, log: &LogDescription) -> Result<BTreeMap<u64, Vec<u8>>> {
+        let key: VerifierKey = log.key.parse()?;
+        let mut read = |path: &str| self.reader.get(&format!("{LOG_FOLDER}/{path}"), MAX_DERIVED);
+        let Some(note) = read(CHECKPOINT_FILE)? else {
+            fail!(Integrity, "is missing, and the registry has a log")
+        };
+        let checkpoint = open_checkpoint(&note, &key)?;
+        let mut logged = BTreeMap::new();
+        verify_whole_log(&checkpoint, &mut read, &mut |place, leaf| {
+            if let Some(LogEvent::Publish { .. }) = read_event(leaf)? {
+                logged.insert(place, leaf.to_vec());
+            }
+            Ok(())
+        })?;
+        Ok(logged)
+    }
+
+    fn compare_with_log(
+        &mut self,
+        skills: &BTreeMap<ScopedName, VersionIndex>,
+        logged: &BTreeMap<u64, Vec<u8>>,
+    ) {
+        for (name, index) in skills {
+            for line in &index.versions {
+                let leaf = find_published_line(&index.bytes, line)
+                    .and_then(|text| write_event(&LogEvent::publication(text).ok()?).ok());
+                let place = line.leaf.and_then(|place| logged.get(&place));
+                if leaf.is_none() || place != leaf.as_ref() {
+                    let message = format!("the version {} is not as the log has it", line.version);
+                    self.fault(&version_index_path(name), message);
+                }
+            }
+        }
     }
 
     /// All indexes: those that are listed, or, of a web server, those that the catalogue names.
