@@ -16,6 +16,7 @@ use crate::catalog::{
 };
 use crate::dependency::{DependencyFiles, SkillFolders, read_needs};
 use crate::diff as lines;
+use crate::digest::Digest;
 use crate::discover;
 use crate::error::is_unprintable;
 use crate::follow_up::{FollowUpQuestion, decide_follow_up, message_terms};
@@ -28,8 +29,14 @@ use crate::listing::{FileEntry, Limits, Listing, Node};
 use crate::path::RelPath;
 use crate::recommend::{RequestWords, SkillRules, UserProfile, requested_text};
 use crate::registry::{Registry, RegistrySummary};
+use crate::remote_registry::derived::{CataloguePointer, VersionIndex, derive_all_files, parse_catalogue};
+use crate::remote_registry::{
+    RegistryDescription, ScopedName, VersionChange, change_version, parse_revocations, parse_version_index,
+    write_revocations, write_version_index,
+};
 use crate::search::{self as find, SearchDocument, SearchQuery};
 use crate::skill::{self, Finding, Profile, SkillName};
+use crate::skill_yaml::{markdown_of_yaml, yaml_of_markdown};
 use crate::source::{Reference, Request, Source};
 use crate::transcript::{TranscriptAgent, TranscriptReader};
 use crate::transparency_log::{
@@ -52,8 +59,10 @@ pub const TARGETS: &[Target] = &[
     ("manifest", manifest, seeds::manifest),
     ("marketplace", marketplace, seeds::marketplace),
     ("registry", registry, seeds::registry),
+    ("remote_registry", remote_registry, seeds::remote_registry),
     ("search", search, seeds::search),
     ("search_index", search_index, seeds::search_index),
+    ("skill_yaml", skill_yaml, seeds::skill_yaml),
     ("source", source, seeds::source),
     ("transcript", transcript, seeds::transcript),
     ("transparency_log", transparency_log, seeds::transparency_log),
@@ -175,6 +184,47 @@ pub fn transcript(data: &[u8]) {
         });
     }
     data.split(|byte| *byte == b'\n').for_each(|line| drop(UseEvent::parse_line(line)));
+}
+
+/// The files of a remote registry: what is read is written as the same bytes, and nothing that is
+/// derived of it leads out of the registry.
+pub fn remote_registry(data: &[u8]) {
+    if let Ok(description) = RegistryDescription::parse(data) {
+        assert_eq!(RegistryDescription::parse(&description.to_bytes()).as_ref(), Ok(&description));
+        assert_inside(&description.blobs.path_of(&Digest::of(data)));
+    }
+    if let Ok(revocations) = parse_revocations(data) {
+        let written = write_revocations(&revocations);
+        assert_eq!(write_revocations(&parse_revocations(&written).unwrap_or_default()), written);
+    }
+    let _ = (CataloguePointer::parse(data), parse_catalogue(data));
+    let Ok(name) = "@acme/pdf-tables".parse::<ScopedName>() else { return };
+    let Ok(index) = VersionIndex::parse(&name, data.to_vec()) else { return };
+    let written = write_version_index(&index.versions);
+    assert_eq!(parse_version_index(&name, &written).as_ref(), Ok(&index.versions));
+    for version in &index.versions {
+        let yank = VersionChange::Yank { reason: Some("x".to_owned()) };
+        if let Ok(Some(changed)) = change_version(&name, data, &version.version, &yank) {
+            let read = parse_version_index(&name, &changed).unwrap_or_default();
+            assert_eq!(read.len(), index.versions.len(), "a yank loses no version");
+        }
+    }
+    let skills = std::iter::once((name, index)).collect();
+    for file in derive_all_files(&RegistryDescription::new("team"), &skills) {
+        assert_inside(&file.path);
+    }
+}
+
+/// A `skill.yaml`, or a `SKILL.md`: what can be read is not lost there and back.
+pub fn skill_yaml(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(manifest) = markdown_of_yaml(&text) {
+        let back = yaml_of_markdown(manifest.as_bytes(), &Limits::default());
+        if let Ok(back) = back {
+            assert_eq!(markdown_of_yaml(&back).as_ref(), Ok(&manifest), "{back}");
+        }
+    }
+    let _ = yaml_of_markdown(data, &Limits::default());
 }
 
 /// A `SKILL.md` under each profile: what it says of itself, what is found, and the name that

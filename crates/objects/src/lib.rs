@@ -26,7 +26,7 @@ pub use s3_address::S3Address;
 /// A place with files in it, by their paths from its top.
 pub enum Objects<'a> {
     Folder(FolderObjects),
-    S3(S3Objects<'a>),
+    S3(Box<S3Objects<'a>>),
 }
 
 /// A file with what it is known by until somebody writes it again.
@@ -54,7 +54,7 @@ impl<'a> Objects<'a> {
     /// `Usage` for an address that is not one of them; `Auth` where no key for S3 is set.
     pub fn open(address: &str, env: &Env, net: &'a Net<'a>) -> Result<Self> {
         if address.starts_with("s3://") {
-            return Ok(Self::S3(S3Objects::new(S3Address::parse(address, env)?, env, net)?));
+            return Ok(Self::S3(Box::new(S3Objects::new(S3Address::parse(address, env)?, env, net)?)));
         }
         if address.contains("://") {
             let shown = printable(address, false);

@@ -42,8 +42,8 @@ impl RegistryBuildArgs {
             count_noun(report.files, "file")
         );
         cx.ui.status("Built", &what);
-        for path in report.written.iter().chain(&report.removed) {
-            cx.ui.detail(path);
+        if cx.ui.verbose() {
+            report.written.iter().chain(&report.removed).for_each(|path| cx.ui.detail(path));
         }
         Ok(0)
     }

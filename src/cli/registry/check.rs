@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::CommandContext;
 use ba_agent_core::error::Result;
-use ba_agent_core::text::{count_noun, format_bytes};
+use ba_agent_core::text::{count_noun, format_bytes, list_some};
 use ba_agent_engine::ops::registry::{CheckReport, check_registry};
 
 /// Read everything in a registry again, and hold it against each other.
@@ -43,8 +43,10 @@ fn print_check(cx: &CommandContext<'_>, report: &CheckReport) {
     for fault in &report.faults {
         cx.ui.line(&format!("{}: {}", fault.path, fault.message));
     }
-    for path in &report.unused {
-        cx.ui.detail(&format!("nothing leads to {path}"));
+    if !report.unused.is_empty() {
+        let names: Vec<&str> = report.unused.iter().map(String::as_str).collect();
+        let most = if cx.ui.verbose() { names.len() } else { 3 };
+        cx.ui.note(&format!("nothing leads to {}", list_some(&names, most)));
     }
     let what = format!(
         "{}: {}, {}, {} of {}, {}",

@@ -50,8 +50,8 @@ impl RegistryMirrorArgs {
             cx.ui.status("Unchanged", &format!("{}: {skills}, nothing is newer", report.dest));
             return Ok(0);
         }
-        for name in &report.changed {
-            cx.ui.detail(name);
+        if cx.ui.verbose() {
+            report.changed.iter().for_each(|name| cx.ui.detail(name));
         }
         let what = format!(
             "{} to {}: {} of {skills}, {} ({})",

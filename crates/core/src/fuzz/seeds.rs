@@ -99,6 +99,31 @@ pub(super) fn hook() -> Vec<Vec<u8>> {
     ])
 }
 
+pub(super) fn remote_registry() -> Vec<Vec<u8>> {
+    let line = concat!(
+        r#"{"v":1,"name":"@acme/pdf-tables","version":"1.2.0","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":9214,"#,
+        r#""tree":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","unpacked":31022,"files":7,"description":"Extracts tables.","#,
+        r#""deps":[{"name":"@acme/x","req":"^1.0"}],"grants":["Bash"],"hooks":false,"published_at":"2026-11-27T10:00:00Z","yanked":false}"#,
+        "\n",
+    );
+    let revoked = r#"{"at":"2026-11-27T10:00:00Z","name":"@acme/x","version":"1.0.0","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","reason":"bad"}"#;
+    texts(&[
+        line,
+        &format!("{line}{{\"v\":2}}\n{}", line.replace("1.2.0", "2.0.0-rc.1+b").replace("false}", "true,\"yank_reason\":\"x\"}")),
+        &line.replace("\"yanked\":false", "\"yanked\":false,\"removed\":{\"at\":\"2026-11-27T10:00:00Z\",\"reason\":\"x\",\"revoked\":true}"),
+        r#"{"schema":1,"name":"acme","auth":"read","blobs":"b/sha256/{2}/{digest}.tar.gz","limits":{"archive":"20MiB"},"featured":["@a1/b"]}"#,
+        &format!("{revoked}\n"),
+    ])
+}
+
+pub(super) fn skill_yaml() -> Vec<Vec<u8>> {
+    texts(&[
+        "apiVersion: skills.claude.ai/v1\nkind: Skill\nmetadata: {id: pdf, name: PDF, version: 1.0.0, tags: [a]}\nspec:\n  description: Reads.\n  instructions: |\n    # Do\n  pricing: {model: free}\n",
+        "---\nname: pdf\ndescription: Reads.\nmetadata:\n  skill-yaml: '{\"spec\":{\"runtime\":\"x\"}}'\nallowed-tools: [Bash]\n---\n\nDo.\n",
+        "apiVersion: skills.claude.ai/v1\nkind: Skill\nmetadata: {annotations: {skill-md: '{\"hooks\":{}}'}}\n",
+    ])
+}
+
 pub(super) fn transcript() -> Vec<Vec<u8>> {
     texts(&[
         concat!(

@@ -524,7 +524,8 @@ const GOOD: &str = "---\nname: pdf-tables\ndescription: Extracts tables from PDF
 #[test]
 fn what_blocks_a_publication_is_named_with_its_line() {
     let token = format!("ghp_{}", "Zq8Lm2Tn5Rv9Wk3Jd7Hs6Gf4Pb1Xc0Vy2Nu8");
-    let cases: Vec<(String, Vec<(&str, bool, &str)>, Option<(&str, &str, usize)>)> = vec![
+    type Blocked<'a> = (String, Vec<(&'a str, bool, &'a str)>, Option<(&'a str, &'a str, usize)>);
+    let cases: Vec<Blocked<'_>> = vec![
         (GOOD.to_owned(), vec![("scripts/run.sh", true, "#!/bin/sh\n")], None),
         (
             GOOD.replace("name: pdf-tables", "name: pdf-table"),

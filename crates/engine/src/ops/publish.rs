@@ -250,14 +250,14 @@ fn read_front(
 
 /// Where it is published: a registry, or a place for a new one.
 enum PublishTarget<'a> {
-    Registry(RegistryFiles<'a>),
+    Registry(Box<RegistryFiles<'a>>),
     Empty(Objects<'a>),
 }
 
 impl<'a> PublishTarget<'a> {
     fn open(objects: Objects<'a>) -> Result<Self> {
         Ok(match RegistryFiles::open(objects)? {
-            Ok(files) => Self::Registry(files),
+            Ok(files) => Self::Registry(Box::new(files)),
             Err(objects) => Self::Empty(objects),
         })
     }
@@ -286,7 +286,7 @@ impl<'a> PublishTarget<'a> {
     /// The registry, which is begun where there is none.
     fn into_files(self, shown: &str) -> Result<RegistryFiles<'a>> {
         match self {
-            Self::Registry(files) => Ok(files),
+            Self::Registry(files) => Ok(*files),
             Self::Empty(objects) => {
                 let last = match &objects {
                     Objects::Folder(folder) => {
