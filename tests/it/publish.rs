@@ -353,13 +353,13 @@ fn a_check_names_what_differs() {
 }
 
 /// A web server for a folder, which counts what it is asked.
-struct Served {
-    url: String,
+pub(crate) struct Served {
+    pub(crate) url: String,
     asked: Arc<AtomicUsize>,
 }
 
 impl Served {
-    fn folder(folder: PathBuf) -> Self {
+    pub(crate) fn folder(folder: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(AtomicUsize::new(0));

@@ -12,6 +12,7 @@ mod listing;
 mod mcp;
 mod precedence;
 mod recipes;
+mod registry_files;
 mod stand_in;
 mod switches;
 
