@@ -17,7 +17,7 @@ struct Arguments {
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
-    command: Option<RegistryCommand>,
+    command: Option<ServerCommand>,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -27,7 +27,7 @@ const EXAMPLES: &str = "Examples:
   ba-agent-registry admin user alice --admin < password.txt";
 
 #[derive(Subcommand)]
-enum RegistryCommand {
+enum ServerCommand {
     /// Serve the registry (what happens without a command)
     Serve,
     /// Make all files anew that are made of others
@@ -69,13 +69,13 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     let settings = ServerSettings::load(arguments.config.as_deref(), &variables())?;
     match &arguments.command {
-        None | Some(RegistryCommand::Serve) => serve(settings, &print_news),
-        Some(RegistryCommand::Derive) => {
+        None | Some(ServerCommand::Serve) => serve(settings, &print_news),
+        Some(ServerCommand::Derive) => {
             let skills = derive_files(&settings)?;
             print_line(&format!("the files of {skills} skills are as the database says"));
             Ok(())
         }
-        Some(RegistryCommand::Admin { command: AdminCommand::User { name, admin } }) => {
+        Some(ServerCommand::Admin { command: AdminCommand::User { name, admin } }) => {
             let mut password = String::new();
             std::io::stdin().lock().read_line(&mut password)?;
             let password = password.trim_end_matches(['\r', '\n']).to_owned();

@@ -38,7 +38,7 @@ pub(crate) struct PublishRequest {
 }
 
 /// What became of it.
-pub(crate) enum PublishOutcome {
+pub(crate) enum PublicationOutcome {
     /// It is in the index.
     Created { line: Box<PublishedVersion>, findings: Value, quota: PublishQuota },
     /// The same bytes were there.
@@ -81,7 +81,7 @@ impl RegistryServer {
     /// # Errors
     /// 409 for other bytes under the same version, 410 for a name that was removed, 422 with every
     /// finding for what breaks a rule, 429 for too many, 503 and 507 when it cannot be stored.
-    pub(crate) async fn publish_version(&self, request: PublishRequest) -> Answer<PublishOutcome> {
+    pub(crate) async fn publish_version(&self, request: PublishRequest) -> Answer<PublicationOutcome> {
         let PublishRequest { name, version, bytes, caller } = request;
         let source = self.source_of_build(&caller);
         let (line, findings) = self.inspect_archive(&name, &version, bytes.clone(), &caller, source).await?;
@@ -96,24 +96,24 @@ impl RegistryServer {
         self.store.put_if_absent(&place, bytes).await?;
         let recorded = self.record_version(&line, &caller, first_status, owner_hold).await?;
         let quota = match recorded {
-            Recorded::There(outcome) => return Ok(*outcome),
-            Recorded::New { quota, job } if first_status != status::LIVE => {
+            RecordedPublication::There(outcome) => return Ok(*outcome),
+            RecordedPublication::New { quota, job } if first_status != status::LIVE => {
                 self.work.notify_waiters();
                 crate::metrics::count_event("held");
                 let _ = quota;
-                return Ok(PublishOutcome::Waits {
+                return Ok(PublicationOutcome::Waits {
                     line: Box::new(line),
                     job,
                     status: first_status.to_owned(),
                 });
             }
-            Recorded::New { quota, .. } => quota,
+            RecordedPublication::New { quota, .. } => quota,
         };
         self.write_index(&name).await?;
         self.refresh_skill(&name).await?;
         self.work.notify_waiters();
         crate::metrics::count_event("publish");
-        Ok(PublishOutcome::Created { line: Box::new(line), findings, quota })
+        Ok(PublicationOutcome::Created { line: Box::new(line), findings, quota })
     }
 
     /// The commit of a trusted build, as its issuer said.
@@ -214,12 +214,13 @@ impl RegistryServer {
         caller: &ApiCaller,
         first_status: &str,
         is_owner_held: bool,
-    ) -> Answer<Recorded> {
+    ) -> Answer<RecordedPublication> {
         let mut tx = self.db.begin().await?;
         let skill = claim_name(&mut tx, &line.name, caller, is_owner_held).await?;
         let key = version_key(&line.version);
         if let Some(there) = tx.find_version(skill.id, &key).await? {
-            return answer_existing(&there, line).map(|outcome| Recorded::There(Box::new(outcome)));
+            return answer_existing(&there, line)
+                .map(|outcome| RecordedPublication::There(Box::new(outcome)));
         }
         let most = i64::try_from(MAX_VERSIONS).unwrap_or(i64::MAX);
         if tx.count_versions(skill.id).await? >= most {
@@ -246,7 +247,7 @@ impl RegistryServer {
         let detail = json!({"digest": line.digest, "tree": line.tree, "status": first_status});
         tx.note_event(caller.actor(), kind, &subject, &detail).await?;
         tx.commit().await?;
-        Ok(Recorded::New { quota, job })
+        Ok(RecordedPublication::New { quota, job })
     }
 
     async fn count_publication(&self, tx: &mut Tx, owner: &OwnerName) -> Answer<PublishQuota> {
@@ -311,8 +312,8 @@ impl RegistryServer {
     }
 }
 
-enum Recorded {
-    There(Box<PublishOutcome>),
+enum RecordedPublication {
+    There(Box<PublicationOutcome>),
     New { quota: PublishQuota, job: i64 },
 }
 
@@ -340,7 +341,10 @@ async fn claim_name(
     }
 }
 
-fn answer_existing(there: &crate::db::skills::VersionRow, line: &PublishedVersion) -> Answer<PublishOutcome> {
+fn answer_existing(
+    there: &crate::db::skills::VersionRow,
+    line: &PublishedVersion,
+) -> Answer<PublicationOutcome> {
     let same = there.digest == line.digest.to_string();
     match there.status.as_str() {
         status::REMOVED | status::REFUSED => {
@@ -352,10 +356,12 @@ fn answer_existing(there: &crate::db::skills::VersionRow, line: &PublishedVersio
             let why = format!("`{}` {} is published already, with other files", line.name, line.version);
             Err(Problem::conflict(why).with_hint("a published version never changes: publish a higher one"))
         }
-        status::LIVE => Ok(PublishOutcome::Same { line: Box::new(there.line.clone()) }),
-        waits => {
-            Ok(PublishOutcome::Waits { line: Box::new(there.line.clone()), job: 0, status: waits.to_owned() })
-        }
+        status::LIVE => Ok(PublicationOutcome::Same { line: Box::new(there.line.clone()) }),
+        waits => Ok(PublicationOutcome::Waits {
+            line: Box::new(there.line.clone()),
+            job: 0,
+            status: waits.to_owned(),
+        }),
     }
 }
 

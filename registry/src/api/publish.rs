@@ -15,7 +15,7 @@ use super::{JsonBody, QueryOf, json_answer, name_of};
 use crate::auth::{ApiCaller, MaybeCaller, RouteNeed};
 use crate::db::people::PublisherRow;
 use crate::problem::{Answer, Problem};
-use crate::publish::{PublishOutcome, PublishRequest};
+use crate::publish::{PublicationOutcome, PublishRequest};
 use crate::registry::{App, RegistryServer};
 use crate::route_spec::{BodySpec, RouteSpec, text};
 
@@ -209,21 +209,21 @@ async fn find_own_owner(app: &RegistryServer, caller: &ApiCaller, named: Option<
     }
 }
 
-fn answer_outcome(outcome: PublishOutcome) -> Answer {
+fn answer_outcome(outcome: PublicationOutcome) -> Answer {
     match outcome {
-        PublishOutcome::Created { line, findings, quota } => {
+        PublicationOutcome::Created { line, findings, quota } => {
             let body = json!({"name": line.name, "version": line.version, "digest": line.digest,
                 "status": "live", "findings": findings});
             let mut response = json_answer(StatusCode::CREATED, &body)?;
             quota.write_to(response.headers_mut());
             Ok(response)
         }
-        PublishOutcome::Same { line } => {
+        PublicationOutcome::Same { line } => {
             let body =
                 json!({"name": line.name, "version": line.version, "digest": line.digest, "status": "live"});
             json_answer(StatusCode::OK, &body)
         }
-        PublishOutcome::Waits { line, job, status } => {
+        PublicationOutcome::Waits { line, job, status } => {
             let body = json!({"name": line.name, "version": line.version, "digest": line.digest,
                 "status": status, "job": job});
             json_answer(StatusCode::ACCEPTED, &body)
