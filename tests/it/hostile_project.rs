@@ -946,7 +946,7 @@ fn run(world: &World, args: &[&str]) -> Result<Ended, String> {
 }
 
 /// The most memory that a running process held at once; 0 where the system does not say.
-fn peak_memory(pid: u32) -> u64 {
+pub(crate) fn peak_memory(pid: u32) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
     line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0) << 10

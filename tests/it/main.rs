@@ -28,6 +28,7 @@ mod http;
 mod install;
 mod interop;
 mod live_links;
+mod loader_limits;
 mod lock;
 mod lying_registry;
 mod mcp;
