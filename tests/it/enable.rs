@@ -529,3 +529,25 @@ fn edits_that_were_moved_outlive_a_restart() {
     run(5, &["skill", "list"]);
     assert_eq!(env.picture(EDITED), edited);
 }
+
+/// Which agents do not get a skill, and with which command they get it back, stands in what they are told.
+#[test]
+fn the_context_of_an_agent_says_what_is_disabled_for_it() {
+    let env = world(&[]);
+    let omitted = |agent: &str| -> Vec<serde_json::Value> {
+        let report = env.run(&["skill", "context", "--for", agent, "--json"]).ends(0).json();
+        let listed = report["skills"].as_array().unwrap().iter().any(|skill| skill["name"] == "pdf");
+        let omitted = report["omitted"].as_array().unwrap().iter();
+        let omitted: Vec<serde_json::Value> = omitted.filter(|one| one["name"] == "pdf").cloned().collect();
+        assert_eq!(listed, omitted.is_empty(), "{agent}: {report}");
+        omitted
+    };
+    env.run(&["skill", "disable", "pdf", "--agent", "codex"]).ends(0);
+    assert_eq!(omitted("claude-code").len(), 0);
+    let [one] = &omitted("codex")[..] else { panic!("one is left out") };
+    assert_eq!(one["reason"], "disabled");
+    let detail = one["detail"].as_str().unwrap();
+    assert!(detail.contains("`ba-agent skill enable pdf --agent codex` puts it back"), "{detail}");
+    env.run(&["skill", "enable", "pdf", "--agent", "codex"]).ends(0);
+    assert_eq!(omitted("codex").len(), 0);
+}

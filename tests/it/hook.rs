@@ -81,6 +81,9 @@ fn each_agent_gets_its_own_words() {
         "project/.agents/skills/invoice-maker/SKILL.md",
         env.read("project/.claude/skills/invoice-maker/SKILL.md"),
     );
+    // It reads skills of a project that its user trusts.
+    let trusted = json!({env.project().display().to_string(): "TRUST_FOLDER"});
+    env.write("home/.gemini/trustedFolders.json", trusted.to_string());
     let gemini =
         hook(&env, &json!({"hook_event_name": "BeforeAgent", "prompt": "an invoice", "timestamp": "x"}));
     assert_eq!(gemini.json()["hookSpecificOutput"]["hookEventName"], "BeforeAgent");

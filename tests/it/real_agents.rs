@@ -7,16 +7,20 @@
 #![cfg(unix)]
 
 mod activation;
+mod dialects;
 mod hooks;
 mod listing;
 mod mcp;
 mod precedence;
+mod published;
 mod recipes;
 mod registry_files;
+mod settings;
 mod stand_in;
 mod switches;
+mod tools;
 
-use std::io::Read;
+use std::io::{Read, Seek as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -84,6 +88,12 @@ impl<'e> RealAgent<'e> {
         Some(agent.set("GOOGLE_GEMINI_BASE_URL", model.url()).set("GEMINI_API_KEY", "x"))
     }
 
+    /// OpenCode, which asks nobody for models or for a newer version.
+    fn opencode(env: &'e TestEnv) -> Option<Self> {
+        let agent = find_agent(env, "opencode")?;
+        Some(agent.set("OPENCODE_DISABLE_MODELS_FETCH", "1").set("OPENCODE_DISABLE_AUTOUPDATE", "1"))
+    }
+
     fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.variables.push((name, value.into()));
         self
@@ -102,11 +112,14 @@ impl<'e> RealAgent<'e> {
         let here = Path::new(env!("CARGO_BIN_EXE_ba-agent")).parent().unwrap();
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{}:{path}", here.display())).envs(self.variables.clone());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Some end before a pipe has taken all; a file takes it at once.
+        let mut printed = tempfile::tempfile().unwrap();
+        command.stdin(Stdio::null()).stdout(printed.try_clone().unwrap()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let stdout = read_aside(child.stdout.take().unwrap());
         let stderr = read_aside(child.stderr.take().unwrap());
         let status = end_in_time(&mut child, args);
+        printed.rewind().unwrap();
+        let stdout = read_aside(printed);
         // As they are: what an agent prints holds paths that a test looks for.
         let text = |reader: std::thread::JoinHandle<Vec<u8>>| {
             String::from_utf8_lossy(&reader.join().unwrap()).into_owned()

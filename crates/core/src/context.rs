@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::search::{IndexBuilder, SearchDocument, SearchIndex, SearchQuery, rank_documents};
 
 pub use active::{ActiveInstructions, ActiveText, fit_active};
-pub use agents::{AgentListing, fit_for_agent};
+pub use agents::{AgentListing, fit_for_agent, label_for_claude};
 pub use format::{ListingFormat, cut_description};
 
 /// How many characters go to what.

@@ -23,6 +23,7 @@ use crate::registry::conflict_marker;
 use crate::source::{Request, Sha, Source};
 
 pub use claude::{InstalledPlugin, KnownMarketplace, read_installed_plugins, read_known_marketplaces};
+pub use collate::locale_compare;
 pub use export::{Hosts, export_lock};
 pub use gh::{differs_by_gh_metadata_alone, read_gh_metadata};
 pub use promise::{FetchedSkill, IntegrityClaim};

@@ -2,8 +2,10 @@
 //! of one name counts, and what is left out and why. The bytes were read by the caller.
 
 mod agents;
+mod dialect;
 mod facts;
 mod precedence;
+mod switches;
 
 use std::path::PathBuf;
 
@@ -12,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 
 pub use agents::{AgentRules, NamedBy, ProjectWalk};
+pub use dialect::ManifestDialect;
 pub use facts::{Readiness, SkillFacts};
 pub use precedence::{NameRule, SettledNames, settle_names};
+pub use switches::{SkillSelector, SkillSwitch, SkillSwitches};
 
 /// Where a skill comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

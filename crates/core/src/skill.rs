@@ -113,6 +113,16 @@ pub(crate) fn read_manifest_text(text: &str) -> ManifestText<'_> {
     }
 }
 
+/// The keys of a block as lenient readers of YAML have them: of one that is there twice the last
+/// value counts. `None` where the block is no such list.
+pub(crate) fn read_lenient_keys(block: &str) -> Option<serde_yaml::Mapping> {
+    let (tree, _) = yaml::parse_yaml(block, 1).ok()?;
+    match tree?.to_value() {
+        serde_yaml::Value::Mapping(map) => Some(map),
+        _ => None,
+    }
+}
+
 /// The findings for a manifest with more bytes than `limits.manifest`, so that it need not be
 /// read.
 pub fn too_large(manifest_name: &str, size: u64, profile: Profile, limits: &Limits) -> SkillManifest {

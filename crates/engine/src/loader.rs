@@ -6,6 +6,7 @@ mod plugins;
 mod ready;
 mod scan;
 mod sources;
+mod switches;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -15,9 +16,10 @@ use crate::workspace::Session;
 use ba_agent_core::agents::Agent;
 use ba_agent_core::diff::line_similarity;
 use ba_agent_core::error::{Error, Result, error, printable};
+use ba_agent_core::interop::locale_compare;
 use ba_agent_core::loader::{
     AgentRules, LoadFinding, LoadedSkill, NameRule, NamedBy, OmitReason, OmittedSkill, SkillConflict,
-    SkillFacts, SkillOrigin, settle_names,
+    SkillFacts, SkillOrigin, SkillSwitch, SkillSwitches, settle_names,
 };
 use ba_agent_core::skill::{MANIFEST, read_summary};
 use ba_agent_core::text::find_nearest;
@@ -27,6 +29,7 @@ pub(crate) use lookup::{find_loaded_skill, look_up_skills};
 pub(crate) use ready::Machine;
 use scan::{FoundSkills, scan_source};
 use sources::find_sources;
+use switches::read_switches;
 
 /// What an agent has here.
 #[derive(Debug, Default)]
@@ -41,6 +44,8 @@ pub(crate) struct LoadedSkills {
     pub(crate) folders: Vec<PathBuf>,
     /// What the registries say of them.
     pub(crate) recorded: RecordedSkills,
+    /// What the agent's own settings say of single skills.
+    switches: SkillSwitches,
 }
 
 /// Looks through every source; with an agent through those that it reads, in its own order.
@@ -75,6 +80,7 @@ fn settle_skills(
     loaded: &mut LoadedSkills,
 ) {
     let rules = agent.map(AgentRules::of);
+    loaded.switches = read_switches(session, agent);
     // Those that cannot do without another, by their folders.
     let mut needing: Vec<(PathBuf, Vec<String>)> = Vec::new();
     for skill in &mut found {
@@ -91,6 +97,10 @@ fn settle_skills(
     }
     let missing = missing_needs(needing, &found);
     loaded.omitted.extend(loaded.recorded.disabled().map(disabled_skill));
+    if agent.is_some() {
+        let disabled = loaded.recorded.disabled_in(&loaded.folders);
+        loaded.omitted.extend(disabled.map(|(name, target)| skill_disabled_for(name, target)));
+    }
     let override_threshold = session.settings.loader.project_skill_override_threshold;
     let rule = rules.map_or(NameRule::Priority { override_threshold }, |rules| rules.names);
     let largest = session.settings.limits.manifest;
@@ -103,7 +113,9 @@ fn settle_skills(
     let left_out = listed.extract_if(.., |skill| {
         let missing = || missing.iter().find(|(folder, _)| *folder == skill.folder);
         let missing = || missing().map(|(_, name)| reason_of_missing(name));
-        let reason = reason_to_omit(skill, rules.as_ref(), &mut machine).or_else(missing);
+        let switches = &loaded.switches;
+        let switched = || switches.reason_to_omit(skill, || fsx::real_path(&skill.manifest));
+        let reason = reason_to_omit(skill, rules.as_ref(), &mut machine).or_else(switched).or_else(missing);
         let is_out = reason.is_some();
         reasons.extend(reason);
         is_out
@@ -118,6 +130,7 @@ fn settle_skills(
     loaded.listed = listed;
     order_skills(&mut loaded.listed, agent);
     add_caution(loaded, rules.as_ref(), agent);
+    note_name_only(loaded);
 }
 
 /// Of the folders that need others by name, those whose need is not among what was found, with
@@ -138,6 +151,16 @@ fn missing_needs(needing: Vec<(PathBuf, Vec<String>)>, found: &[LoadedSkill]) ->
 fn reason_of_missing(name: &str) -> (OmitReason, String) {
     let name = printable(name, false);
     (OmitReason::Dependency, format!("it needs the skill `{name}`, which is not here"))
+}
+
+fn skill_disabled_for(name: &str, target: &str) -> OmittedSkill {
+    let target = printable(target, false);
+    OmittedSkill {
+        detail: format!(
+            "it is disabled for {target}; `ba-agent skill enable {name} --agent {target}` puts it back"
+        ),
+        ..disabled_skill(name)
+    }
 }
 
 fn disabled_skill(name: &str) -> OmittedSkill {
@@ -197,6 +220,7 @@ fn order_skills(skills: &mut [LoadedSkill], agent: Option<&'static Agent>) {
             (rank(a), &a.name).cmp(&(rank(b), &b.name)).then_with(|| path(a).cmp(&path(b)))
         }),
         Some("claude-code") => skills.sort_by(|a, b| a.name.cmp(&b.name)),
+        Some("opencode") => skills.sort_by(|a, b| locale_compare(&a.name, &b.name)),
         Some(_) => {}
     }
 }
@@ -207,6 +231,17 @@ fn add_caution(loaded: &mut LoadedSkills, rules: Option<&AgentRules>, agent: Opt
     if agent.id != "opencode" || !loaded.conflicts.is_empty() {
         loaded.findings.push(LoadFinding { path: agent.id.to_owned(), message: caution.to_owned() });
     }
+}
+
+/// Says which skills are listed by name alone because the settings say so.
+fn note_name_only(loaded: &mut LoadedSkills) {
+    let named = loaded.listed.iter().filter_map(|skill| {
+        let said_by = loaded.name_only(skill)?;
+        let message = format!("{said_by} lists it by name alone");
+        Some(LoadFinding { path: printable(&skill.manifest.to_string_lossy(), false), message })
+    });
+    let mut named: Vec<LoadFinding> = named.collect();
+    loaded.findings.append(&mut named);
 }
 
 /// What Codex reads beside a manifest.
@@ -288,6 +323,12 @@ pub(crate) fn read_manifest_of(skill: &LoadedSkill, session: &Session<'_>) -> Re
 }
 
 impl LoadedSkills {
+    /// Where the settings of the agent say that this skill is listed by name alone.
+    pub(crate) fn name_only(&self, skill: &LoadedSkill) -> Option<&str> {
+        let found = self.switches.find(skill, || fsx::real_path(&skill.manifest));
+        found.filter(|(switch, _)| *switch == SkillSwitch::NameOnly).map(|(_, said_by)| said_by)
+    }
+
     /// Every skill that can be read, also those that the model is not offered.
     pub(crate) fn all(&self) -> impl Iterator<Item = &LoadedSkill> {
         self.listed.iter().chain(self.omitted.iter().filter_map(|one| one.skill.as_deref()))

@@ -23,7 +23,7 @@ use ba_agent_system::cache::{Cache, CacheSection};
 use ba_agent_system::fsx;
 
 /// Raised with every change of what is kept; the version of the program is part of it.
-const MAGIC: &str = concat!("ba-agent registry 1 ", env!("CARGO_PKG_VERSION"), "\n");
+const MAGIC: &str = concat!("ba-agent registry 2 ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// What a registry says of one skill.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub(crate) struct RecordedFacts {
     pub(crate) enabled: bool,
     /// Which of the lists of targets it has.
     targets: usize,
+    /// Which of them are those that it is disabled for.
+    disabled_for: usize,
     pub(crate) needs: Vec<RecordedNeed>,
     /// Where its entry stands in the registry.
     range: Range<usize>,
@@ -106,6 +108,25 @@ impl RecordedSkills {
     pub(crate) fn disabled(&self) -> impl Iterator<Item = &str> {
         let all = self.scopes.iter().rev().flat_map(|scope| &scope.table.skills);
         all.filter(|facts| !facts.enabled).map(|facts| facts.name.as_str())
+    }
+
+    /// The names of skills that none of these folders has because they are disabled for their
+    /// agents, each with one of these.
+    pub(crate) fn disabled_in(&self, folders: &[PathBuf]) -> impl Iterator<Item = (&str, &str)> {
+        let first_in = move |scope: &'_ ScopeFacts, list: usize| {
+            let roots = scope.roots.get(list)?;
+            let at = roots.iter().position(|root| folders.contains(root))?;
+            // One that cannot be read has no folder.
+            scope.table.targets.get(list).filter(|targets| targets.len() == roots.len())?;
+            Some(at)
+        };
+        self.scopes.iter().rev().flat_map(move |scope| {
+            scope.table.skills.iter().filter(|facts| facts.enabled).filter_map(move |facts| {
+                let at = first_in(scope, facts.disabled_for)?;
+                let target = scope.table.targets.get(facts.disabled_for)?.get(at)?;
+                first_in(scope, facts.targets).is_none().then_some((facts.name.as_str(), target.as_str()))
+            })
+        })
     }
 
     /// How many skills are recorded and enabled.
@@ -256,26 +277,32 @@ impl FactsTable {
         let mut table = Self::default();
         for (name, entry) in summary.skills {
             let targets: Vec<String> = entry.targets.iter().map(ToString::to_string).collect();
-            let known = table.targets.iter().position(|known| *known == targets);
             let needs = entry.dependencies.into_iter().filter(|one| !one.optional);
             let needs = needs.map(|one| RecordedNeed {
                 is_declared: one.kind == DependencyKind::Declared,
                 name: one.name,
             });
-            table.skills.push(RecordedFacts {
+            let facts = RecordedFacts {
                 digest: entry.digest.to_bytes(),
                 category: entry.category.as_ref().map(ToString::to_string),
                 enabled: entry.enabled,
-                targets: known.unwrap_or(table.targets.len()),
+                targets: table.place_of_list(targets),
+                disabled_for: table.place_of_list(entry.disabled_for.into_keys().collect()),
                 needs: needs.collect(),
                 range: ranges.remove(name.as_str()).unwrap_or_default(),
                 name: name.to_string(),
-            });
-            if known.is_none() {
-                table.targets.push(targets);
-            }
+            };
+            table.skills.push(facts);
         }
         Some(table)
+    }
+
+    /// Where this list of targets stands, which is kept once.
+    fn place_of_list(&mut self, targets: Vec<String>) -> usize {
+        self.targets.iter().position(|known| *known == targets).unwrap_or_else(|| {
+            self.targets.push(targets);
+            self.targets.len() - 1
+        })
     }
 }
 

@@ -34,7 +34,7 @@ fn read_codex_listing(text: &str) -> Vec<Listed> {
     lines
         .map(|line| {
             let (front, file) = line[2..].strip_suffix(')').unwrap().rsplit_once("(file: ").unwrap();
-            let (name, shown) = front.split_once(':').unwrap();
+            let (name, shown) = front.split_once(": ").or(front.split_once(':')).unwrap();
             let (root, rest) = file.split_once('/').unwrap();
             let path = match roots.iter().find(|(alias, _)| *alias == root) {
                 Some((_, folder)) => format!("{folder}/{rest}"),

@@ -58,14 +58,18 @@ pub(super) fn listed_by_gemini(gemini: &RealAgent<'_>) -> (Vec<Listed>, String) 
     let run = gemini.run(&["skills", "list"]).ends(0);
     let mut listed: Vec<Listed> = Vec::new();
     for line in run.stdout.lines() {
-        if let Some(name) = line.strip_suffix(" [Enabled]") {
-            listed.push(Listed { name: name.to_owned(), shown: String::new(), path: String::new() });
+        let name = line.strip_suffix(" [Enabled]").or(line.strip_suffix(" [Disabled]"));
+        if let Some(name) = name {
+            listed.push(Listed { name: name.to_owned(), shown: line.to_owned(), path: String::new() });
+        } else if listed.last().is_some_and(|one| one.shown.ends_with(" [Disabled]")) {
+            continue;
         } else if let Some(shown) = line.trim().strip_prefix("Description:") {
             listed.last_mut().unwrap().shown = shown.trim().to_owned();
         } else if let Some(place) = line.trim().strip_prefix("Location:") {
             listed.last_mut().unwrap().path = place.trim().to_owned();
         }
     }
+    listed.retain(|one| !one.shown.ends_with(" [Disabled]"));
     (listed, run.stderr)
 }
 
@@ -84,7 +88,7 @@ fn gemini_takes_the_workspace_first_and_says_so() {
 pub(super) fn listed_by_opencode(opencode: &RealAgent<'_>) -> Vec<Listed> {
     let run = opencode.run(&["debug", "skill"]).ends(0);
     let skills: Vec<Value> = serde_json::from_str(&run.stdout).unwrap();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let read = |skill: &Value| Listed {
         name: text(&skill["name"]),
         shown: text(&skill["description"]),

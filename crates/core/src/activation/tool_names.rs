@@ -15,16 +15,16 @@ struct OperationRow {
     opencode: &'static [&'static str],
 }
 
-/// Tools as the agents' requests to their models list them. Codex reads, searches and fetches
-/// with its shell.
+/// Tools as the agents' requests to their models list them: `tests/it/real_agents/tools.rs` asks
+/// them. Codex reads, searches and fetches with its shell, as Claude Code may search with its own.
 const OPERATIONS: &[OperationRow] = &[
-    row("file_read", &["Read"], &["shell"], &["read_file"], &["read"]),
+    row("file_read", &["Read"], &["exec_command"], &["read_file"], &["read"]),
     row("file_write", &["Write"], &["apply_patch"], &["write_file"], &["write"]),
     row("file_edit", &["Edit"], &["apply_patch"], &["replace"], &["edit"]),
-    row("file_search", &["Glob", "Grep"], &["shell"], &["glob", "grep_search"], &["glob", "grep"]),
-    row("shell_exec", &["Bash"], &["shell"], &["run_shell_command"], &["bash"]),
-    row("git", &["Bash(git:*)"], &["shell(git:*)"], &["run_shell_command(git)"], &["bash(git *)"]),
-    row("http_get", &["WebFetch"], &["shell"], &["web_fetch"], &["webfetch"]),
+    row("file_search", &["Glob", "Grep"], &["exec_command"], &["glob", "grep_search"], &["glob", "grep"]),
+    row("shell_exec", &["Bash"], &["exec_command"], &["run_shell_command"], &["bash"]),
+    row("git", &["Bash(git:*)"], &["exec_command(git:*)"], &["run_shell_command(git)"], &["bash(git *)"]),
+    row("http_get", &["WebFetch"], &["exec_command"], &["web_fetch"], &["webfetch"]),
     row("web_search", &["WebSearch"], &["web_search"], &["google_web_search"], &["websearch"]),
     row("skill_use", &["Skill"], &[], &["activate_skill"], &["skill"]),
     row("agent_run", &["Task"], &[], &[], &["task"]),
@@ -120,7 +120,7 @@ mod tests {
         for (id, expected) in [
             ("", "Read"),
             ("claude-code", "Read"),
-            ("codex", "shell"),
+            ("codex", "exec_command"),
             ("gemini-cli", "read_file"),
             ("opencode", "read"),
         ] {
@@ -132,7 +132,7 @@ mod tests {
         check("file_search", "opencode", &["glob", "grep"]);
         check("Grep", "gemini-cli", &["grep_search"]);
         check("Bash(git:*)", "", &["Bash(git:*)"]);
-        check("Bash(git:*)", "codex", &["shell(git:*)"]);
+        check("Bash(git:*)", "codex", &["exec_command(git:*)"]);
         check("Bash(npm run test)", "gemini-cli", &["run_shell_command(npm run test)"]);
         check("Bash(jq:*)", "opencode", &["bash(jq *)"]);
         check("database_write", "", &["database_write"]);

@@ -1,5 +1,7 @@
 //! What real agents make of their skills, each with its own form, limits and budget.
 
+use std::collections::HashMap;
+
 use unicode_width::UnicodeWidthStr as _;
 
 use super::format::ListingFormat;
@@ -13,6 +15,12 @@ pub enum AgentListing {
     /// `- name: description (file: path)` within so many tokens, a token being four bytes;
     /// descriptions get shorter evenly, then go, then skills by their order.
     Codex { budget: usize },
+    /// Elements in lines of their own, nothing escaped.
+    GeminiCli,
+    /// The same, with the path escaped.
+    OpenCode,
+    /// `- **name**: description`, and below it how to read on.
+    DeepAgents,
     /// Elements with name, description and location, all of them.
     Xml,
     /// Another agent: what this program would list itself, without a budget.
@@ -39,7 +47,10 @@ impl AgentListing {
                 Self::ClaudeCode { budget: budget.unwrap_or(CLAUDE_CHARS).saturating_sub(CLAUDE_BUNDLED) }
             }
             "codex" => Self::Codex { budget: budget.map_or(CODEX_TOKENS, |chars| chars.div_ceil(4)) },
-            "gemini-cli" | "opencode" | "goose" | "deepagents" => Self::Xml,
+            "gemini-cli" => Self::GeminiCli,
+            "opencode" => Self::OpenCode,
+            "deepagents" => Self::DeepAgents,
+            "goose" => Self::Xml,
             _ => Self::Unbounded,
         }
     }
@@ -51,7 +62,7 @@ impl AgentListing {
         match self {
             Self::ClaudeCode { budget } => Some(budget),
             Self::Codex { budget } => Some(budget * 4),
-            Self::Xml | Self::Unbounded => None,
+            _ => None,
         }
     }
 }
@@ -61,6 +72,20 @@ pub fn fit_for_agent(entries: &[ContextEntry], listing: AgentListing) -> FittedL
     match listing {
         AgentListing::ClaudeCode { budget } => list_for_claude(entries, budget),
         AgentListing::Codex { budget } => list_for_codex(entries, budget),
+        AgentListing::GeminiCli => {
+            list_in_full(entries, ["<available_skills>", "</available_skills>"], |one| {
+                element(one, &one.location)
+            })
+        }
+        AgentListing::OpenCode => {
+            list_in_full(entries, ["<available_skills>", "</available_skills>"], |one| {
+                element(one, &escape_path(&one.location))
+            })
+        }
+        AgentListing::DeepAgents => list_in_full(entries, [""; 2], |one| {
+            let (name, description, path) = (&one.name, &one.description, &one.location);
+            format!("- **{name}**: {description}\n  -> Read `{path}` for full instructions")
+        }),
         AgentListing::Xml => in_given_order(entries, ListingFormat::Xml),
         AgentListing::Unbounded => in_given_order(entries, ListingFormat::List),
     }
@@ -73,8 +98,122 @@ fn in_given_order(entries: &[ContextEntry], format: ListingFormat) -> FittedList
     fit_listing(&plain, format, usize::MAX, 0)
 }
 
+/// Everything, each skill as `render` has it, between two lines where there are some.
+fn list_in_full(
+    entries: &[ContextEntry],
+    around: [&str; 2],
+    render: impl Fn(&ContextEntry) -> String,
+) -> FittedList {
+    let shown = |(entry, one): (usize, &ContextEntry)| ShownSkill {
+        entry,
+        shown: one.description.clone(),
+        shown_as: ShownAs::Full,
+    };
+    let skills: Vec<ShownSkill> = entries.iter().enumerate().map(shown).collect();
+    let [before, behind] = around.map(str::to_owned);
+    let lines = std::iter::once(before).chain(entries.iter().map(render)).chain([behind]);
+    let lines: Vec<String> = lines.filter(|line| !line.is_empty() && !entries.is_empty()).collect();
+    FittedList { text: lines.join("\n"), status: ListingStatus::Full, skills, dropped: Vec::new() }
+}
+
+fn element(entry: &ContextEntry, location: &str) -> String {
+    let ContextEntry { name, description, .. } = entry;
+    format!(
+        "  <skill>\n    <name>{name}</name>\n    <description>{description}</description>\n    \
+         <location>{location}</location>\n  </skill>"
+    )
+}
+
+fn escape_path(path: &str) -> String {
+    let path = path.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    path.replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+/// Names of commands that Claude Code 2.1 brings itself, so that no skill is found by them.
+const CLAUDE_COMMANDS: &[&str] = &[
+    "agents",
+    "auto-mode-setup",
+    "autocompact",
+    "batch",
+    "claude-api",
+    "clear",
+    "code-review",
+    "color",
+    "compact",
+    "config",
+    "context",
+    "dataviz",
+    "debug",
+    "deep-research",
+    "doctor",
+    "effort",
+    "fast",
+    "fewer-permission-prompts",
+    "focus",
+    "goal",
+    "heapdump",
+    "init",
+    "insights",
+    "list-agents",
+    "loop",
+    "mcp",
+    "memory",
+    "model",
+    "output-style",
+    "plugin-authoring",
+    "recap",
+    "reload-plugins",
+    "reload-skills",
+    "rename",
+    "run",
+    "run-skill-generator",
+    "security-review",
+    "simplify",
+    "team-onboarding",
+    "update-config",
+    "usage",
+    "verify",
+    "workflow-authoring",
+];
+
+/// What Claude Code calls skills in its list, which are given as folder and own name in the order
+/// of the list: the folder, with the own name in brackets where that leads to this skill.
+pub fn label_for_claude(skills: &[(&str, Option<&str>)]) -> Vec<String> {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    for (at, (folder, own)) in skills.iter().enumerate() {
+        first.entry(folder).or_insert(at);
+        own.iter().for_each(|own| {
+            first.entry(own).or_insert(at);
+        });
+    }
+    let is_plain = |name: &str| {
+        let is_sound = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '.' | '-');
+        !name.is_empty() && name.chars().all(is_sound)
+    };
+    let label = |(at, (folder, own)): (usize, &(&str, Option<&str>))| match own {
+        Some(own)
+            if own != folder
+                && !folder.ends_with(&format!(":{own}"))
+                && is_plain(own)
+                && first.get(own) == Some(&at)
+                && !CLAUDE_COMMANDS.contains(own) =>
+        {
+            format!("{folder} ({own})")
+        }
+        _ => (*folder).to_owned(),
+    };
+    skills.iter().enumerate().map(label).collect()
+}
+
 fn single_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A text with one blank for each run of line feeds; other blanks stay.
+fn in_one_line(text: &str) -> String {
+    let lines = text.split(['\n', '\r']).enumerate();
+    let lines = lines.filter(|(at, line)| *at == 0 || !line.is_empty());
+    lines.map(|(_, line)| line).collect::<Vec<_>>().join(" ")
 }
 
 /// Each entry in a line, none without its name.
@@ -83,7 +222,7 @@ fn list_for_claude(entries: &[ContextEntry], budget: usize) -> FittedList {
         .iter()
         .map(|entry| {
             // As it escapes them: nothing but the two brackets.
-            let text = entry.description.trim().replace('<', "&lt;").replace('>', "&gt;");
+            let text = in_one_line(entry.description.trim()).replace('<', "&lt;").replace('>', "&gt;");
             match text.char_indices().nth(CLAUDE_ENTRY) {
                 Some((end, _)) => (format!("{}…", text[..end].trim_end()), true),
                 None => (text, false),

@@ -140,6 +140,43 @@ fn claude_code_keeps_names_and_drops_whole_descriptions() {
 }
 
 #[test]
+fn claude_code_has_lines_in_brackets_and_labels() {
+    let broken = entry("a", "One  two \n\n  three.\r\n\nFour.\n");
+    let listed = fit_for_agent(&[broken], AgentListing::ClaudeCode { budget: 8_000 });
+    assert_eq!(listed.text, "- a: One  two    three. Four.");
+    let skills = [
+        ("one", Some("first")),
+        ("two", Some("first")),
+        ("three", Some("three")),
+        ("four", Some("two words")),
+        ("five", Some("context")),
+        ("six", Some("one")),
+        ("p:seven", Some("seven")),
+        ("eight", None),
+        ("nine", Some("twelve")),
+        ("twelve", Some("nine")),
+    ];
+    let labels = label_for_claude(&skills);
+    let expected = ["one (first)", "two", "three", "four", "five", "six", "p:seven", "eight"];
+    assert_eq!(labels[..8], expected);
+    assert_eq!(labels[8..], ["nine (twelve)", "twelve"]);
+}
+
+#[test]
+fn elements_and_lists_of_other_agents_are_theirs() {
+    let one = entry("a", "Does \"a\" & <b>.");
+    let text = |id: &str| fit_for_agent(std::slice::from_ref(&one), AgentListing::of_agent(id, None)).text;
+    let element = "<available_skills>\n  <skill>\n    <name>a</name>\n    <description>Does \"a\" & <b>.</description>\n    \
+                   <location>/s/a/SKILL.md</location>\n  </skill>\n</available_skills>";
+    assert_eq!([text("gemini-cli"), text("opencode")], [element, element]);
+    assert_eq!(
+        text("deepagents"),
+        "- **a**: Does \"a\" & <b>.\n  -> Read `/s/a/SKILL.md` for full instructions"
+    );
+    assert_eq!(fit_for_agent(&[], AgentListing::GeminiCli).text, "");
+}
+
+#[test]
 fn codex_shortens_evenly_then_drops_descriptions_then_skills() {
     let entries: Vec<ContextEntry> = (0..4).map(|n| entry(&format!("s{n}"), &"word ".repeat(20))).collect();
     let of = |budget| fit_for_agent(&entries, AgentListing::Codex { budget });

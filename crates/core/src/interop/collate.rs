@@ -39,7 +39,8 @@ fn is_left_out(path: &str) -> bool {
     folders.split('/').any(|name| matches!(name, ".git" | "node_modules"))
 }
 
-fn locale_compare(a: &str, b: &str) -> Ordering {
+/// Two names as `localeCompare` of JavaScript orders them, see [`computed_hash`] for how far that holds.
+pub fn locale_compare(a: &str, b: &str) -> Ordering {
     let (a, b) = (Weights::of(a), Weights::of(b));
     a.letters.cmp(&b.letters).then_with(|| a.marks.cmp(&b.marks)).then_with(|| a.cases.cmp(&b.cases))
 }

@@ -2,7 +2,7 @@
 //! name, and which of several of one name they take. Facts of November 2026, from what the agents
 //! themselves do with folders made for it, and from their documentation.
 
-use super::NameRule;
+use super::{ManifestDialect, NameRule};
 use crate::agents::Agent;
 
 /// What an agent calls a skill.
@@ -36,6 +36,8 @@ pub struct AgentRules {
     pub user_first: bool,
     pub names: NameRule,
     pub named_by: NamedBy,
+    /// How it reads a manifest.
+    pub dialect: ManifestDialect,
     /// Folders below a skills folder that a skill may lie in.
     pub depth: usize,
     /// Skills inside of skills are found too.
@@ -63,6 +65,7 @@ const USUAL: AgentRules = AgentRules {
     user_first: false,
     names: NameRule::FirstWins,
     named_by: NamedBy::Manifest,
+    dialect: ManifestDialect::Ours,
     depth: 1,
     nested: false,
     root_itself: false,
@@ -78,6 +81,7 @@ const CLAUDE_CODE: AgentRules = AgentRules {
     user: &[".claude/skills"],
     user_first: true,
     named_by: NamedBy::Folder,
+    dialect: ManifestDialect::ClaudeCode,
     hides_by_flag: true,
     caution: Some(
         "Claude Code lists skills of its own besides, which take about 6,000 of its 30,000 characters",
@@ -90,6 +94,7 @@ const CODEX: AgentRules = AgentRules {
     user: &[".codex/skills", ".agents/skills", ".codex/skills/.system"],
     machine: &["/etc/codex/skills"],
     names: NameRule::AllListed,
+    dialect: ManifestDialect::Codex,
     depth: 6,
     nested: true,
     root_itself: true,
@@ -102,6 +107,7 @@ const GEMINI_CLI: AgentRules = AgentRules {
     project: &[".agents/skills", ".gemini/skills"],
     user: &[".agents/skills", ".gemini/skills"],
     walk: ProjectWalk::Here,
+    dialect: ManifestDialect::GeminiCli,
     root_itself: true,
     ..USUAL
 };
@@ -115,6 +121,7 @@ const OPENCODE: AgentRules = AgentRules {
         ".agents/skills",
         ".claude/skills",
     ],
+    dialect: ManifestDialect::OpenCode,
     depth: 6,
     nested: true,
     root_itself: true,
@@ -134,6 +141,7 @@ const GOOSE: AgentRules = AgentRules {
 const DEEPAGENTS: AgentRules = AgentRules {
     project: &[".deepagents/skills", ".agents/skills"],
     user: &[".deepagents/agent/skills", ".agents/skills"],
+    dialect: ManifestDialect::DeepAgents,
     ..USUAL
 };
 

@@ -11,7 +11,9 @@ use crate::skill_index::{IndexedManifest, ReadManifest, SkillIndex, keep_index};
 use crate::workspace::Session;
 use ba_agent_core::error::{Result, printable};
 use ba_agent_core::listing::Limits;
-use ba_agent_core::loader::{LoadFinding, LoadedSkill, NamedBy, OmitReason, OmittedSkill, SkillFacts};
+use ba_agent_core::loader::{
+    LoadFinding, LoadedSkill, ManifestDialect, NamedBy, OmitReason, OmittedSkill, SkillFacts,
+};
 use ba_agent_core::skill::{LOWER_MANIFEST, MANIFEST, Severity, read_summary};
 use ba_agent_core::text::format_bytes;
 use ba_agent_system::{fsx, parallel};
@@ -122,7 +124,7 @@ pub(super) fn add_manifests(
     loaded: &mut LoadedSkills,
 ) {
     for manifest in manifests {
-        let read = read_facts(&manifest, &session.settings.limits);
+        let read = read_facts(&manifest, source.dialect, &session.settings.limits);
         add_skill(source, NamedBy::Folder, manifest, read, found, loaded);
     }
 }
@@ -134,7 +136,10 @@ fn read_indexed(
     session: &Session<'_>,
 ) -> Result<Vec<ReadManifest>> {
     let limits = &session.settings.limits;
-    let rules = format!("{} {} {}", source.depth, limits.manifest, limits.frontmatter);
+    let mut rules = format!("{} {} {}", source.depth, limits.manifest, limits.frontmatter);
+    if source.dialect != ManifestDialect::Ours {
+        rules = format!("{rules} {}", source.dialect.id());
+    }
     let mut index = SkillIndex::open(&session.cache, &source.root, &rules);
     let known: Vec<Option<ReadManifest>> =
         manifests.iter().map(|one| index.take(&one.path, &one.fingerprint)).collect();
@@ -145,7 +150,7 @@ fn read_indexed(
         count_threads(session),
         &chunks,
         || session.observer.check_cancelled(),
-        |chunk| Ok(chunk.iter().map(|one| read_facts(one, limits)).collect::<Vec<_>>()),
+        |chunk| Ok(chunk.iter().map(|one| read_facts(one, source.dialect, limits)).collect::<Vec<_>>()),
     )?;
     let is_outdated = index.is_outdated(manifests.len(), unknown.len());
     let mut read = read.into_iter().flatten();
@@ -209,9 +214,9 @@ fn look_through(
             }
         };
         if folder.depth == 0 && source.root_itself {
-            note_manifest(find_manifest(&folder.at, &folder.path), manifests, findings);
+            note_manifest(find_manifest(&folder.at, &folder.path, source.dialect), manifests, findings);
         }
-        let found = find_manifests_below(&folder, &below, session)?;
+        let found = find_manifests_below(&folder, &below, source.dialect, session)?;
         for ((name, is_link), found) in below.into_iter().zip(found) {
             let has_one = note_manifest(found, manifests, findings);
             let depth = folder.depth + 1;
@@ -264,9 +269,11 @@ type FindResult = std::result::Result<Option<FoundManifest>, LoadFinding>;
 fn find_manifests_below(
     folder: &OpenFolder,
     below: &[Below],
+    dialect: ManifestDialect,
     session: &Session<'_>,
 ) -> Result<Vec<FindResult>> {
-    let find = |(name, _): &Below| find_manifest(&folder.at.join(name), &format!("{}{name}/", folder.path));
+    let find =
+        |(name, _): &Below| find_manifest(&folder.at.join(name), &format!("{}{name}/", folder.path), dialect);
     if below.len() < MANY {
         return Ok(below.iter().map(find).collect());
     }
@@ -281,8 +288,9 @@ fn find_manifests_below(
 }
 
 /// The manifest of a folder, under either of its names.
-fn find_manifest(folder: &Path, path: &str) -> FindResult {
-    for name in [MANIFEST, LOWER_MANIFEST] {
+fn find_manifest(folder: &Path, path: &str, dialect: ManifestDialect) -> FindResult {
+    let names = if dialect.finds_lower_case() { &[MANIFEST, LOWER_MANIFEST][..] } else { &[MANIFEST] };
+    for name in names {
         let at = folder.join(name);
         match std::fs::metadata(&at) {
             Ok(meta) => {
@@ -357,7 +365,7 @@ fn add_skill(
 ///
 /// # Errors
 /// Why it cannot be used, in a sentence.
-fn read_facts(manifest: &FoundManifest, limits: &Limits) -> ReadManifest {
+fn read_facts(manifest: &FoundManifest, dialect: ManifestDialect, limits: &Limits) -> ReadManifest {
     if manifest.fingerprint.size > limits.manifest {
         let (size, most) = (format_bytes(manifest.fingerprint.size), format_bytes(limits.manifest));
         return Err(format!("`SKILL.md` has {size}; {most} at most are read (`limits.manifest`)"));
@@ -373,9 +381,11 @@ fn read_facts(manifest: &FoundManifest, limits: &Limits) -> ReadManifest {
     let folder = manifest.at.parent().and_then(Path::file_name).map(|name| name.to_string_lossy());
     let read = read_summary(folder.as_deref(), &bytes, limits);
     let fault = read.findings.iter().find(|finding| finding.severity == Severity::Error);
-    match (fault, read.frontmatter) {
+    let ours = match (fault, read.frontmatter) {
         (None, Some(front)) => Ok(SkillFacts::of(&front)),
         (Some(fault), _) => Err(printable(&format!("line {}: {}", fault.line, fault.message), false)),
         (None, None) => Err("it has no frontmatter".to_owned()),
-    }
+    };
+    let read = dialect.read(&folder.unwrap_or_default(), &bytes, ours);
+    read.map_err(|detail| printable(&detail, false))
 }

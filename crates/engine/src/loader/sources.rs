@@ -7,7 +7,7 @@ use crate::scope::Scope;
 use crate::settings::runtime::ScanSource;
 use crate::workspace::Session;
 use ba_agent_core::agents::{Agent, InstallTarget};
-use ba_agent_core::loader::{AgentRules, ProjectWalk, SkillOrigin};
+use ba_agent_core::loader::{AgentRules, ManifestDialect, ProjectWalk, SkillOrigin};
 
 /// One folder of skills.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(crate) struct SkillsFolder {
     pub(crate) root: PathBuf,
     /// Folders below `root` that a skill may lie in; 1 for those of it alone.
     pub(crate) depth: usize,
+    /// How its manifests are read.
+    pub(crate) dialect: ManifestDialect,
     /// Skills inside of skills are found too.
     pub(crate) nested: bool,
     /// The folder may be a skill itself.
@@ -60,6 +62,7 @@ fn source(origin: SkillOrigin, priority: i64, root: PathBuf) -> SkillsFolder {
         priority,
         root,
         depth: 1,
+        dialect: ManifestDialect::Ours,
         nested: false,
         root_itself: false,
         most_folders: MOST_FOLDERS,
@@ -216,6 +219,7 @@ fn sources_of_agent(session: &Session<'_>, agent: &'static Agent) -> Vec<SkillsF
     let last = i64::try_from(ordered.len()).unwrap_or_default();
     let folder = |(nth, (origin, root)): (i64, (SkillOrigin, PathBuf))| SkillsFolder {
         depth: rules.depth,
+        dialect: rules.dialect,
         nested: rules.nested,
         root_itself: rules.root_itself,
         most_folders: rules.most_folders.unwrap_or(MOST_FOLDERS),
@@ -223,7 +227,8 @@ fn sources_of_agent(session: &Session<'_>, agent: &'static Agent) -> Vec<SkillsF
     };
     let mut sources: Vec<SkillsFolder> = (0..).zip(ordered).map(folder).collect();
     if agent.id == "claude-code" {
-        sources.extend(plugin_sources(session, -1));
+        let of_plugins = plugin_sources(session, -1).into_iter();
+        sources.extend(of_plugins.map(|source| SkillsFolder { dialect: rules.dialect, ..source }));
     }
     sources
 }

@@ -13,7 +13,7 @@ use ba_agent_core::agents::{Agent, InstallTarget};
 use ba_agent_core::context::{
     ActiveInstructions, ActiveText, AgentListing, ContextBudget, ContextEntry, FittedList, ListingFormat,
     ListingStatus, ShownAs, count_chars, estimate_tokens, fit_active, fit_for_agent, fit_listing,
-    rank_entries,
+    label_for_claude, rank_entries,
 };
 use ba_agent_core::error::{Kind, Result, error, fail, printable};
 use ba_agent_core::loader::{LoadFinding, LoadedSkill, OmitReason, OmittedSkill, SkillConflict};
@@ -248,7 +248,7 @@ fn entries_of(
         let use_of = used.get(&skill.qualified).or_else(|| used.get(&skill.name));
         ContextEntry {
             name: printable(listed_name(skill, agent), false),
-            description: printable(&listed_description(skill), true),
+            description: printable(&listed_description(skill, agent, loaded), true),
             location: printable(&skill.manifest.to_string_lossy(), false),
             mode: skill.facts.mode && agent.is_none(),
             uses: use_of.map_or(0, |one| one.uses),
@@ -257,6 +257,9 @@ fn entries_of(
         }
     };
     let mut entries: Vec<ContextEntry> = loaded.listed.iter().map(entry).collect();
+    if agent.is_some_and(|agent| agent.id == "claude-code") {
+        label_entries(&mut entries, loaded);
+    }
     if let Some(query) = &options.query {
         for (entry, score) in rank_entries(&entries, query).into_iter().enumerate() {
             entries.get_mut(entry).into_iter().for_each(|entry| entry.relevance = score);
@@ -304,8 +307,26 @@ fn listed_name<'s>(skill: &'s LoadedSkill, agent: Option<&'static Agent>) -> &'s
     }
 }
 
-fn listed_description(skill: &LoadedSkill) -> String {
-    match &skill.facts.when_to_use {
+/// Names skills as Claude Code does, but for those that its settings want by name alone.
+fn label_entries(entries: &mut [ContextEntry], loaded: &LoadedSkills) {
+    let names = |skill: &LoadedSkill| (listed_name(skill, None).to_owned(), skill.facts.name.clone());
+    let names: Vec<(String, Option<String>)> = loaded.listed.iter().map(names).collect();
+    let names: Vec<(&str, Option<&str>)> =
+        names.iter().map(|(name, own)| (name.as_str(), own.as_deref())).collect();
+    for ((entry, label), skill) in entries.iter_mut().zip(label_for_claude(&names)).zip(&loaded.listed) {
+        if loaded.name_only(skill).is_none() {
+            entry.name = printable(&label, false);
+        }
+    }
+}
+
+/// What the model is told that a skill does. When to use it is a key of Claude Code's.
+fn listed_description(skill: &LoadedSkill, agent: Option<&'static Agent>, loaded: &LoadedSkills) -> String {
+    if loaded.name_only(skill).is_some() {
+        return String::new();
+    }
+    let reads_when = agent.is_none_or(|agent| agent.id == "claude-code");
+    match skill.facts.when_to_use.as_ref().filter(|_| reads_when) {
         Some(when) if skill.facts.description.is_empty() => when.clone(),
         Some(when) => format!("{} - {when}", skill.facts.description),
         None => skill.facts.description.clone(),
