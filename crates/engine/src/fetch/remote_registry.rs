@@ -88,6 +88,9 @@ enum TokenChoice {
     This(Secret),
 }
 
+/// Says whether bytes can be the file, beside the copy that is kept of it.
+type FileCheck<'c> = &'c dyn Fn(&[u8], Option<&RegistryCopy>) -> Result<()>;
+
 /// A file of a registry.
 struct RegistryFile {
     bytes: Vec<u8>,
@@ -427,13 +430,7 @@ impl<'w> RemoteRegistry<'w> {
 
     /// A file of the registry: of a copy that is young enough, else of the first place that answers
     /// with what passes `check`, which is given the copy too.
-    fn file(
-        &self,
-        path: &str,
-        most: u64,
-        age: SignedDuration,
-        check: &dyn Fn(&[u8], Option<&RegistryCopy>) -> Result<()>,
-    ) -> Result<RegistryFile> {
+    fn file(&self, path: &str, most: u64, age: SignedDuration, check: FileCheck<'_>) -> Result<RegistryFile> {
         let (copy, now) = (self.copy(path), self.world.env.now);
         let is_young = |copy: &RegistryCopy| now.duration_since(copy.at).abs() < age;
         let has_folder = self.places.iter().any(RegistryPlace::is_folder);
