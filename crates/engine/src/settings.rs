@@ -230,7 +230,7 @@ impl Settings {
             settings.load_project(file, env)?;
         }
         settings.merge_environment(env);
-        settings.check_sections()?;
+        settings.check_sections().map_err(|error| name_loader_files(error, user, project))?;
         Ok(settings)
     }
 
@@ -462,6 +462,19 @@ fn project_values(file: &Path) -> Result<Vec<(Key, Value, PathBuf)>> {
         values.extend(own.into_iter().map(|(key, value)| (key, value, file.to_path_buf())));
     }
     Ok(values)
+}
+
+/// Names the files that say something of the loader, to an error about all of that together.
+fn name_loader_files(error: Error, user: Option<&Path>, project: Option<&Path>) -> Error {
+    let of_user = user.and_then(|file| Some((file, read(file).ok()??.into_values().ok()?)));
+    let of_user = of_user.map(|(file, values)| {
+        values.into_iter().map(|(key, value)| (key, value, file.to_path_buf())).collect::<Vec<_>>()
+    });
+    let of_project = project.and_then(|file| project_values(file).ok());
+    let values = [of_user, of_project].into_iter().flatten().flatten();
+    let files: std::collections::BTreeSet<PathBuf> =
+        values.filter(|(key, ..)| key.path().first() == Some(&"loader")).map(|(.., file)| file).collect();
+    files.iter().fold(error, |error, file| error.cause(format!("`{}` says so", file.display())))
 }
 
 /// The document of a file; nothing where there is none.
