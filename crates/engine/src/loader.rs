@@ -76,11 +76,12 @@ fn named_by(agent: Option<&'static Agent>) -> NamedBy {
 fn settle_skills(
     session: &Session<'_>,
     agent: Option<&'static Agent>,
-    mut found: Vec<LoadedSkill>,
+    found: Vec<LoadedSkill>,
     loaded: &mut LoadedSkills,
 ) {
     let rules = agent.map(AgentRules::of);
     loaded.switches = read_switches(session, agent);
+    let mut found = leave_out_closed(found, loaded);
     // Those that cannot do without another, by their folders.
     let mut needing: Vec<(PathBuf, Vec<String>)> = Vec::new();
     for skill in &mut found {
@@ -131,6 +132,23 @@ fn settle_skills(
     order_skills(&mut loaded.listed, agent);
     add_caution(loaded, rules.as_ref(), agent);
     note_name_only(loaded);
+}
+
+/// Without the skills of an origin that the agent does not look at.
+fn leave_out_closed(found: Vec<LoadedSkill>, loaded: &mut LoadedSkills) -> Vec<LoadedSkill> {
+    let (closed, open): (Vec<LoadedSkill>, Vec<LoadedSkill>) =
+        found.into_iter().partition(|skill| loaded.switches.find_closed_origin(skill.origin).is_some());
+    for skill in closed {
+        let said_by = loaded.switches.find_closed_origin(skill.origin).unwrap_or_default();
+        let detail = format!("{said_by} switches it off");
+        loaded.omitted.push(OmittedSkill {
+            name: skill.qualified.clone(),
+            reason: OmitReason::Disabled,
+            detail,
+            skill: Some(Box::new(skill)),
+        });
+    }
+    open
 }
 
 /// Of the folders that need others by name, those whose need is not among what was found, with

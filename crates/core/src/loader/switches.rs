@@ -153,6 +153,14 @@ impl SkillSwitches {
         self.rules.iter().rev().find(means).map(|rule| (rule.switch, rule.said_by.as_str()))
     }
 
+    /// Where the settings say that the agent does not look at skills of this origin at all, so that
+    /// these take no name from others.
+    pub fn find_closed_origin(&self, origin: SkillOrigin) -> Option<&str> {
+        let closes = |rule: &&SwitchRule| rule.selector == SkillSelector::Origin(origin);
+        let rule = self.rules.iter().rev().find(closes).filter(|rule| rule.switch == SkillSwitch::Off);
+        rule.map(|rule| rule.said_by.as_str())
+    }
+
     /// Why the model is not told of this skill, where it is not.
     pub fn reason_to_omit(
         &self,
@@ -257,5 +265,9 @@ mod tests {
         switches.add_rule(SkillSelector::OwnOfAgent, SkillSwitch::Off, "f".to_owned());
         assert_eq!((switch_of(&switches, "a"), switch_of(&switches, "b")), (Some(SkillSwitch::Off), None));
         assert_eq!(switch_of(&switches, ".system"), Some(SkillSwitch::Off));
+        let of_project = SkillSelector::Origin(SkillOrigin::Project);
+        switches.add_rule(of_project, SkillSwitch::Off, "why".to_owned());
+        assert_eq!(switches.find_closed_origin(SkillOrigin::Project), Some("why"));
+        assert_eq!(switches.find_closed_origin(SkillOrigin::User), None);
     }
 }

@@ -184,6 +184,10 @@ fn each_agent_has_its_own_folders_order_and_depth() {
         listed.collect::<Vec<_>>()
     };
     assert_eq!(of("claude-code"), [".claude/skills/same"]);
+    // Nothing of a project's before its user trusts it.
+    assert_eq!(of("gemini-cli"), [".agents/skills/same"]);
+    let trusted = format!(r#"{{"{}": "TRUST_FOLDER"}}"#, place.env.cwd.display());
+    place.write(".gemini/trustedFolders.json", &trusted);
     assert_eq!(of("gemini-cli"), ["project/.agents/skills/same"]);
     assert_eq!(of("goose"), ["project/.agents/skills/same"]);
     assert_eq!(of("openclaw")[0], "project/skills/same");
