@@ -459,7 +459,7 @@ fn the_settings_are_changed_line_by_line_and_the_key_of_the_log_is_held() {
     env.run(&["registry", "add", "x", &format!("{}/nowhere", server.url())]).ends(3).says("registry.json");
     env.run(&["registry", "add", "GitHub", &server.url()]).ends(2).says("small letters");
     env.run(&["registry", "remove", "acme"]).ends(0);
-    assert_eq!(env.read("settings/config.yaml").lines().nth(0), Some("# mine"));
+    assert_eq!(env.read("settings/config.yaml").lines().next(), Some("# mine"));
     env.run(&["registry", "list"]).ends(0).says("no registry is named");
     env.run(&["registry", "remove", "acme"]).ends(3);
 }
