@@ -73,7 +73,7 @@ fn split_into(line: &str, depth: usize, found: &mut ShellCommands) {
 
 /// A word that is being read.
 #[derive(Default)]
-struct Word {
+struct ShellWord {
     text: String,
     /// Quotes stood in it, so that braces in it are letters.
     is_quoted: bool,
@@ -106,7 +106,7 @@ struct Splitter<'f> {
     depth: usize,
     found: &'f mut ShellCommands,
     command: SimpleCommand,
-    word: Option<Word>,
+    word: Option<ShellWord>,
     redirected: Option<Redirection>,
     documents: Vec<HereDocument>,
     /// The command whose output goes into this one.
@@ -355,7 +355,7 @@ impl<'f> Splitter<'f> {
 
     fn redirect(&mut self, first: char) {
         // A number before it is a part of it, and so is a variable that takes one.
-        let is_part = |word: &Word| {
+        let is_part = |word: &ShellWord| {
             let text = &word.text;
             text.chars().all(|c| c.is_ascii_digit())
                 || (!word.is_quoted && text.len() > 2 && text.starts_with('{') && text.ends_with('}'))
@@ -383,7 +383,7 @@ impl<'f> Splitter<'f> {
     }
 
     fn end_word(&mut self) {
-        let Some(Word { text, is_quoted }) = self.word.take() else { return };
+        let Some(ShellWord { text, is_quoted }) = self.word.take() else { return };
         match self.redirected.take() {
             Some(Redirection::Document { is_indented }) => {
                 let reader = None;
