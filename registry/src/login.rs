@@ -280,11 +280,8 @@ impl RegistryServer {
         let hash = ba_agent_core::digest::encode_hex(&secret.hash());
         let (id, payload) = self.find_device("device", &hash).await?;
         let Some(user) = payload["user"].as_i64() else {
-            return Err(Problem::new(
-                StatusCode::PRECONDITION_REQUIRED,
-                "nobody has approved this device yet",
-            )
-            .with_header(axum::http::header::RETRY_AFTER, "2"));
+            return Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, "this device is not approved yet")
+                .with_header(axum::http::header::RETRY_AFTER, "2"));
         };
         let sql = "update jobs set done_at = $1 where id = $2 and done_at is null";
         if self.db.execute(sql, values![now_millis(), id]).await? == 0 {

@@ -97,10 +97,13 @@ fn print_line(line: &str) {
 fn print_news(news: ServerNews) {
     match news {
         ServerNews::Ready(address) => print_line(&format!("ready at http://{address}")),
-        ServerNews::FirstStart { link, token } => {
-            print_line("Nobody has an account yet. Make the first admin, within a day:");
-            print_line(&format!("  in a browser:  {link}"));
+        ServerNews::FirstStart { address, token } => {
+            print_line("No account exists yet. Make the first admin, within a day:");
             print_line(&format!("  one-time token: {token}"));
+            print_line(&format!("  curl {address} -H 'content-type: application/json' \\"));
+            print_line(&format!(
+                "    -d '{{\"token\": \"{token}\", \"login\": \"NAME\", \"password\": \"AT LEAST TWELVE LETTERS\"}}'"
+            ));
         }
     }
 }

@@ -144,7 +144,7 @@ impl From<DbError> for Problem {
             DbError::DiskFull => {
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "the disk of the registry is full")
             }
-            DbError::Exists => Self::conflict("that is there already"),
+            DbError::Exists => Self::conflict("that exists already"),
             DbError::Failed(why) => Self::internal(why),
         }
     }

@@ -30,7 +30,7 @@ pub enum ServerNews {
     /// It answers at this address.
     Ready(SocketAddr),
     /// There is nobody yet: this makes the first admin.
-    FirstStart { link: String, token: String },
+    FirstStart { address: String, token: String },
 }
 
 /// Serves a registry until the process is asked to stop.
@@ -60,8 +60,8 @@ async fn run_server(settings: ServerSettings, tell: &(dyn Fn(ServerNews) + Sync)
     let first = app.first_start_token().await.map_err(|problem| error!(Failed, "{}", problem.detail))?;
     if let Some(token) = first {
         let token = token.reveal().to_owned();
-        let link = format!("{}/setup?token={token}", app.settings.public_url());
-        tell(ServerNews::FirstStart { link, token });
+        let address = format!("{}/api/v1/setup", app.settings.public_url());
+        tell(ServerNews::FirstStart { address, token });
     }
     app.write_first_files().await.map_err(|problem| error!(Failed, "{}", problem.detail))?;
     let _ = app.description.set(crate::openapi::describe_operations(&app.settings.public_url()));

@@ -115,7 +115,7 @@ impl RegistryServer {
         if now_millis() - skill.created_at > REMOVABLE || needed {
             let why = if needed { "other skills need it" } else { "it is older than three days" };
             return Err(Problem::conflict(format!("`{name}` cannot be removed: {why}")).with_hint(
-                "yank its versions instead: who has them keeps them, and nobody takes them newly",
+                "yank its versions instead: who has them keeps them, and no new installation takes them",
             ));
         }
         let reason = "removed by its owner".to_owned();
@@ -432,5 +432,5 @@ async fn keep_one_owner(tx: &mut Tx, owner: i64) -> Answer<()> {
 }
 
 fn no_login(login: &str) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("there is nobody with the login `{login}`"))
+    Problem::new(StatusCode::NOT_FOUND, format!("no user has the login `{login}`"))
 }

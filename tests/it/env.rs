@@ -108,7 +108,12 @@ impl TestEnv {
 
     /// The program, ready to run in the project.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ba-agent"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_ba-agent")), args)
+    }
+
+    /// A copy of the program, which has nothing beside it that was built with it.
+    pub(crate) fn command_of(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.env_clear().current_dir(self.project()).args(args);
         for variable in ["PATH", "SystemRoot", "LLVM_PROFILE_FILE"] {
             if let Some(value) = std::env::var_os(variable) {

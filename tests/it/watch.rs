@@ -52,7 +52,9 @@ impl Watching {
     /// Waits until the first look is over: a skill that is made again and again is told of at last.
     fn settle(&self, env: &TestEnv) {
         for n in 0.. {
+            // Codex looks into one, whoever looks into all and Claude Code into the other.
             env.skill(&format!("project/.claude/skills/probe{n}"));
+            env.skill(&format!("project/.agents/skills/probe{n}"));
             if self.lines.recv_timeout(Duration::from_millis(400)).is_ok() {
                 break;
             }
@@ -94,12 +96,13 @@ fn events_are_lines_until_ctrl_c() {
 #[test]
 fn people_read_sentences_and_one_agent_is_watched_alone() {
     let env = TestEnv::new();
-    let watching = Watching::start(&env, &["--agent", "claude-code"]);
+    let watching = Watching::start(&env, &["--agent", "codex"]);
     watching.settle(&env);
-    env.skill("project/.agents/skills/other");
-    env.skill("project/.claude/skills/mine");
+    env.skill("project/.claude/skills/other");
+    env.skill("project/.agents/skills/mine");
     assert_eq!(watching.next(), "03:04:05 added     mine");
-    env.write("project/.claude/skills/mine/SKILL.md", "broken \u{1b}[31m");
+    // Claude Code would list such a file as a skill: Codex does not.
+    env.write("project/.agents/skills/mine/SKILL.md", "broken \u{1b}[31m");
     let line = watching.next();
     assert!(line.contains("broken    mine (the last good state is kept): "), "{line}");
     assert!(!line.contains('\u{1b}'), "{line}");
@@ -107,7 +110,7 @@ fn people_read_sentences_and_one_agent_is_watched_alone() {
     env.write("settings/config.yaml", "runtime: {hot_swap: {watch_interval: 100}}\nnonsense: 1\n");
     std::thread::sleep(Duration::from_secs(2));
     env.write("settings/config.yaml", "runtime: {hot_swap: {watch_interval: 100}}\n");
-    env.skill("project/.claude/skills/late");
+    env.skill("project/.agents/skills/late");
     assert_eq!(watching.next(), "03:04:05 added     late");
     let (status, said) = watching.stop();
     assert_eq!(status, Some(130), "{said}");

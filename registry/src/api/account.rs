@@ -69,7 +69,7 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
         method: "post",
         path: "/api/v1/tokens",
         need: RouteNeed::Account,
-        summary: "Makes a token that may do no more than the caller",
+        summary: "Makes a token whose rights are within those of the caller",
         query: &[],
         body: BodySpec::Json(&["scopes?:strings", "names?:strings", "days?:integer"]),
         statuses: &[201, 400, 413, 415, 422],
@@ -104,6 +104,16 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
         body: BodySpec::Json(&["device_code:string"]),
         statuses: &[200, 400, 404, 413, 415, 428],
         handler: || post(collect_device),
+    },
+    RouteSpec {
+        method: "get",
+        path: "/device",
+        need: RouteNeed::Open,
+        summary: "How a device is approved",
+        query: &[],
+        body: BodySpec::Nothing,
+        statuses: &[200],
+        handler: || get(explain_device),
     },
     RouteSpec {
         method: "post",
@@ -212,6 +222,21 @@ async fn collect_device(State(app): State<App>, JsonBody(body): JsonBody<DeviceC
 #[serde(deny_unknown_fields)]
 struct UserCodeBody {
     user_code: String,
+}
+
+/// What stands at the address that a device shows. There is no page with a button yet: whoever has
+/// a token approves by the API.
+async fn explain_device(State(app): State<App>) -> Answer {
+    let approve = format!("{}/api/v1/device/approve", app.settings.public_url());
+    json_answer(
+        StatusCode::OK,
+        &json!({
+            "what": "a program asks for a token; approve it only if you started it",
+            "how": "send the code that it shows, with a token of yours in the authorization header (Bearer)",
+            "post": approve,
+            "body": {"user_code": "CODE"},
+        }),
+    )
 }
 
 async fn approve_device(

@@ -40,7 +40,7 @@ const fn act_route(
 const SKILL: &[&str] = &["reason:string", "name:string", "version?:string"];
 
 pub(crate) const ROUTES: &[RouteSpec] = &[
-    see_route("/api/v1/admin/reports", "Complaints that nobody has settled", &[], || get(list_reports)),
+    see_route("/api/v1/admin/reports", "Complaints that are not settled", &[], || get(list_reports)),
     see_route("/api/v1/admin/audit", "What happened, newest first", &[number("limit")], || get(list_audit)),
     see_route("/api/v1/admin/held", "Versions that wait", &[], || get(list_held)),
     act_route("/api/v1/admin/takedown", "Takes a version down, or all of a skill", SKILL, || post(take_down)),
@@ -61,7 +61,7 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
     ),
     act_route(
         "/api/v1/admin/feature",
-        "Features a skill at a place, 0 for no more",
+        "Features a skill at a place; 0 takes it off",
         &["reason:string", "name:string", "place:integer"],
         || post(feature_skill),
     ),
@@ -105,8 +105,10 @@ impl ActBody {
     }
 
     fn skill(&self) -> Answer<ScopedName> {
-        let name =
-            self.name.as_deref().ok_or_else(|| Problem::bad_request("say which skill: `name` is missing"))?;
+        let name = self
+            .name
+            .as_deref()
+            .ok_or_else(|| Problem::bad_request("`name` is missing: the skill that is meant"))?;
         name.parse().map_err(Problem::from)
     }
 
@@ -138,7 +140,9 @@ async fn restore_skill(State(app): State<App>, caller: MaybeCaller, JsonBody(act
 async fn approve_version(State(app): State<App>, caller: MaybeCaller, JsonBody(act): Act) -> Answer {
     let caller = caller.known()?;
     let verdict = Verdict { actor: caller.actor(), reason: act.reason()? };
-    let version = act.version()?.ok_or_else(|| Problem::bad_request("say which: `version` is missing"))?;
+    let version = act
+        .version()?
+        .ok_or_else(|| Problem::bad_request("`version` is missing: the version that is meant"))?;
     app.approve(verdict, &act.skill()?, &version).await?;
     json_answer(StatusCode::OK, &json!({"name": act.skill()?, "version": version}))
 }
@@ -160,7 +164,10 @@ async fn unban_user(State(app): State<App>, caller: MaybeCaller, JsonBody(act): 
 async fn reserve_owner(State(app): State<App>, caller: MaybeCaller, JsonBody(act): Act) -> Answer {
     let caller = caller.known()?;
     let verdict = Verdict { actor: caller.actor(), reason: act.reason()? };
-    let owner = act.owner.as_deref().ok_or_else(|| Problem::bad_request("say which: `owner` is missing"))?;
+    let owner = act
+        .owner
+        .as_deref()
+        .ok_or_else(|| Problem::bad_request("`owner` is missing: the owner who is meant"))?;
     let owner: OwnerName = owner.parse().map_err(Problem::from)?;
     app.reserve_owner(verdict, &owner).await?;
     json_answer(StatusCode::OK, &json!({"reserved": owner.to_string()}))

@@ -50,7 +50,7 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
     user_route(
         "post",
         "/api/v1/skills/@{owner}/{name}/unsubscribe",
-        "Follows a skill no more",
+        "Ends following a skill",
         BodySpec::Nothing,
         &[200, 404, 410],
         || post(unfollow_skill),

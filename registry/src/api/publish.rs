@@ -47,7 +47,7 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
         method: "delete",
         path: "/api/v1/skills/@{owner}/{name}/versions/{version}",
         need: RouteNeed::Yank,
-        summary: "Yanks a version: nobody newly takes it, who has it keeps it",
+        summary: "Yanks a version: no new installation takes it, who has it keeps it",
         query: &[text("reason")],
         body: BodySpec::Nothing,
         statuses: &[200, 400, 404, 409],

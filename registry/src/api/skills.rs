@@ -180,7 +180,8 @@ async fn show_file(
     QueryOf(query): QueryOf<FileQuery>,
 ) -> Answer {
     let (name, version) = split_path(&path)?;
-    let wanted = query.path.ok_or_else(|| Problem::bad_request("say which with `?path=`"))?;
+    let wanted =
+        query.path.ok_or_else(|| Problem::bad_request("`?path=` is missing: the file that is meant"))?;
     let package = app.open_version(&name, &version).await?;
     let entry = package.listing.entry_at(&wanted).ok_or_else(Problem::not_found)?;
     let bytes = package.read(entry).map_err(Problem::from)?.into_owned();

@@ -70,6 +70,9 @@ fn a_device_gets_its_token_once_somebody_approved_it() {
     assert_eq!(waits.header("retry-after"), "2");
     let shown = device["user_code"].as_str().unwrap();
     assert_eq!(shown.len(), 9, "{shown}");
+    // Whoever opens the address that the device shows learns what to do.
+    let told = server.client.get("/device").expect(200).json();
+    assert!(told["post"].as_str().unwrap().ends_with("/api/v1/device/approve"), "{told}");
     alice.post("/api/v1/device/approve", &json!({"user_code": "AAAA-AAAA"})).expect(404);
     alice.post("/api/v1/device/approve", &json!({"user_code": shown.to_lowercase()})).expect(200);
     let made = server.client.post("/api/v1/device/token", &code).expect(200).json();

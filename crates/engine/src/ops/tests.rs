@@ -763,7 +763,7 @@ fn a_server_asks_functions() {
     assert_eq!(service.search_skills("pdf", Some(1)).unwrap()[0].name, "pdf");
     assert_eq!(service.schema_names().unwrap(), ["pdf"]);
     assert_eq!(service.nearest_names("pfd", 3), ["pdf"]);
-    assert!(service.instructions().unwrap().starts_with("1 skill is available"));
+    assert!(service.instructions().unwrap().contains("(the registry records 1)"));
     let call = ActivateCall { name: "pdf".to_owned(), ..ActivateCall::default() };
     assert!(service.activate(&call).unwrap().content.starts_with("<skill_content name=\"pdf\">"));
     let wanted = ReadCall { name: "pdf".to_owned(), path: "SKILL.md".to_owned(), ..ReadCall::default() };

@@ -145,14 +145,7 @@ pub(super) fn plan_update(
     let force = options.force;
     let mut update = PlannedUpdate::default();
     let SourceStatuses { mut statuses, sources } = looked;
-    for status in &mut statuses {
-        if let Some(error) = status.error.take() {
-            update.failed.push((status.name.clone(), error));
-        }
-        if let Some(reason) = status.reason.take() {
-            update.left.push((status.name.clone(), reason));
-        }
-    }
+    note_obstacles(&mut statuses, &mut update);
     statuses.retain(|one| matches!(one.state, State::Behind | State::Moved | State::Unknown));
     let sources = fetch_all(&statuses, sources, registry, world, options)?;
     let mut cautioned = BTreeSet::new();
@@ -206,6 +199,18 @@ pub(super) fn plan_update(
         });
     }
     Ok(update)
+}
+
+/// Moves what keeps skills from being updated to the report.
+fn note_obstacles(statuses: &mut [UpdateStatus], update: &mut PlannedUpdate) {
+    for status in statuses {
+        if let Some(error) = status.error.take() {
+            update.failed.push((status.name.clone(), error));
+        }
+        if let Some(reason) = status.reason.take() {
+            update.left.push((status.name.clone(), reason));
+        }
+    }
 }
 
 fn reason(error: &Error) -> String {
