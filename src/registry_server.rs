@@ -19,15 +19,20 @@ pub(crate) fn find_registry_server(env: &Env) -> Option<PathBuf> {
     own.into_iter().chain(folders.map(|folder| folder.join(PROGRAM))).find(|program| program.is_file())
 }
 
-/// Runs it until it ends.
+/// Runs it until it ends. On Unix it takes the place of this program, so that whoever ends the one
+/// has ended the other.
 ///
 /// # Errors
 /// `Failed` where it cannot be started.
 pub(crate) fn run_registry_server(program: &Path, args: &[OsString]) -> Result<u8> {
-    let status = Command::new(program)
-        .args(args)
-        .status()
-        .map_err(|e| error!(Failed, "`{}` cannot be started", program.display()).cause(e))?;
-    // One that was ended by a signal has no status.
-    Ok(status.code().map_or(130, |code| u8::try_from(code).unwrap_or(1)))
+    let mut command = Command::new(program);
+    command.args(args);
+    let unstarted = |e: std::io::Error| error!(Failed, "`{}` cannot be started", program.display()).cause(e);
+    #[cfg(unix)]
+    return Err(unstarted(std::os::unix::process::CommandExt::exec(&mut command)));
+    #[cfg(not(unix))]
+    {
+        let status = command.status().map_err(unstarted)?;
+        Ok(status.code().map_or(1, |code| u8::try_from(code).unwrap_or(1)))
+    }
 }
