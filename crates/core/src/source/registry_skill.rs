@@ -128,9 +128,7 @@ fn explain_name(name: &str, error: Error) -> Error {
     match name.trim_end_matches('/').strip_prefix('@') {
         Some(owner) if !owner.contains('/') && !owner.is_empty() => {
             let owner = printable(owner, false);
-            error.hint(format!(
-                "`@{owner}` alone is an owner: `ba-agent skill search @{owner}/` lists its skills"
-            ))
+            error.hint(format!("`@{owner}` alone is an owner: write `@{owner}/NAME`"))
         }
         _ => error.hint("write it like `@owner/name`; for a repository write `owner/repo`"),
     }

@@ -463,7 +463,7 @@ fn what_is_not_understood_says_what_to_type() {
         ("SKILL.md", "write `.`"),
         ("--all", "looks like a flag"),
         ("-x", "`./` before it"),
-        ("@acme", "search @acme/"),
+        ("@acme", "write `@acme/NAME`"),
         ("@acme/", "@OWNER/NAME"),
         ("@acme/pdf-tables@1.2.0", "write `@acme/pdf-tables#1.2.0`"),
         ("corp:@acme/pdf-tables@^1", "write `@acme/pdf-tables#^1`"),

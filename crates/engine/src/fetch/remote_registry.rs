@@ -248,7 +248,7 @@ impl<'w> RemoteRegistry<'w> {
             return error;
         }
         let error = error.wrap(format!("`{skill}` is not in the registry `{}`", self.spoken_name()));
-        error.hint(format!("its other skills: `ba-agent skill search {}/`", skill.owner()))
+        error.hint(format!("is it another skill of `{}`, or another owner's?", skill.owner()))
     }
 
     /// The version that a request wants, of those that may be taken.
