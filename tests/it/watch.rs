@@ -164,7 +164,7 @@ fn an_event_is_broken_between_words() {
                     }
                 }
             });
-            terminal.wait_for("unclosed");
+            terminal.wait_for("bracket");
             is_seen.store(true, std::sync::atomic::Ordering::SeqCst);
             terminal.screen().contents()
         });
